@@ -505,6 +505,12 @@ impl Descriptor {
         Self::from_json(&self.to_value(), "").map(drop)
     }
 
+    /// The order of replacement that holds where none is chosen.
+    #[must_use]
+    pub fn default_order(&self) -> UpdateOrder {
+        check::default_order(self)
+    }
+
     /// The stable JSON text: the same descriptor gives the same bytes, with every default written out.
     #[must_use]
     pub fn canonical(&self) -> String {
