@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The rules of Slipway and its database: who may do what, and every use case as one function that checks, writes and
+//! signals. Knows no HTTP, no Leptos and no Docker; what is outside is reached through [`ports`].
+//!
+//! Three shapes keep it honest:
+//! - what is needed to touch a project's rows is only returned by the permission check: [`May`], [`Visible`];
+//! - a caller's change can only be committed together with its audit record: [`Change`];
+//! - loops that act for nobody hold a [`Worker`], with narrow functions of their own.
+
+pub mod access;
+pub mod accounts;
+pub mod audit;
+pub mod change;
+pub mod clock;
+pub mod db;
+mod error;
+pub mod images;
+pub mod keys;
+pub mod live;
+pub mod platform;
+pub mod projects;
+pub mod site;
+pub mod worker;
+
+pub use access::{Actor, Key, May, Resource, Visible, can};
+pub use change::{Bookkeeping, Change, Record};
+pub use error::{Error, Result};
+pub use live::{Signal, Topic};
+pub use platform::Platform;
+pub use worker::Worker;

@@ -1,0 +1,156 @@
+//! People: sign-in, sessions, passwords, tokens, and who a credential stands for. Nothing here tells an outsider which user names exist: a
+//! wrong name and a wrong password take the same time and get the same answer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use model::access::Scope;
+use model::ids::UserId;
+use model::names::Username;
+use model::secret::Secret;
+use model::time::Millis;
+use model::views::accounts::Me;
+
+use crate::access::{Account, Actor, Credential};
+use crate::args;
+use crate::db::{Row, Tx};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+
+pub mod passwords;
+pub mod sessions;
+pub mod throttle;
+pub mod tokens;
+pub mod users;
+
+/// How long a password that was right in a Basic header is taken as right without hashing it again.
+const CREDENTIAL_CACHE: Duration = Duration::from_secs(60);
+/// Credentials that are remembered so at most.
+const CREDENTIAL_CACHE_SIZE: usize = 4096;
+
+impl Actor {
+    /// Whoever stands at the machine and runs a command of the binary over the data folder.
+    #[must_use]
+    pub fn console() -> Self {
+        Self::nobody("console").proved_by(Credential::Console)
+    }
+
+    /// The signed-in person, for pages.
+    pub fn me(&self) -> Result<Me> {
+        let account = self.account()?;
+        Ok(Me { id: account.id, username: account.name.clone(), operator: account.operator })
+    }
+}
+
+/// The actor behind a Basic header: user name and password, or user name and a personal access token.
+pub async fn authenticate_basic(platform: &Platform, username: &str, secret: &Secret, address: &str) -> Result<Actor> {
+    if secret.expose().starts_with(tokens::PREFIX) {
+        let actor = authenticate_bearer(platform, secret, address).await?;
+        // The name is part of the credential: a token under another's name is wrong.
+        return if actor.name() == username { Ok(actor) } else { Err(Error::Unauthenticated) };
+    }
+    let key = platform.credential_key(username, secret);
+    if let Some(id) = platform.credentials().get(&key, platform.now()) {
+        let account = account(&mut platform.read().await?, id).await?.ok_or(Error::Unauthenticated)?;
+        return Ok(Actor::account_with(account, Credential::Password, None, address.to_owned()));
+    }
+    let account = check_password(platform, username, secret, address).await?;
+    platform.credentials().put(key, account.id, platform.now());
+    Ok(Actor::account_with(account, Credential::Password, None, address.to_owned()))
+}
+
+/// The actor behind a Bearer header: a personal access token.
+pub async fn authenticate_bearer(platform: &Platform, token: &Secret, address: &str) -> Result<Actor> {
+    let found = tokens::find(platform, token).await?.ok_or(Error::Unauthenticated)?;
+    Ok(Actor::account_with(found.account, Credential::Token(found.id), Some(found.scopes), address.to_owned()))
+}
+
+/// Checks a user name and password, slowly, throttled, and in the same time whether or not the name exists.
+pub async fn check_password(platform: &Platform, username: &str, password: &Secret, address: &str) -> Result<Account> {
+    let throttle = platform.throttle();
+    throttle.admit(platform.now(), username, address)?;
+    let found = match username.parse::<Username>() {
+        Ok(name) => {
+            let sql = "SELECT id, username, operator, password_hash FROM users WHERE username = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
+            let read = |row: &Row<'_>| Ok((account_of(row)?, row.get::<String>("password_hash")?));
+            platform.read().await?.opt(sql, args![&name], read).await?
+        }
+        Err(_) => None,
+    };
+    let (account, hash) = match found {
+        Some((account, hash)) => (Some(account), Some(hash)),
+        None => (None, None),
+    };
+    let right = passwords::verify(platform, hash, password).await?;
+    match account {
+        Some(account) if right => {
+            throttle.succeeded(username, address);
+            Ok(account)
+        }
+        _ => {
+            throttle.failed(platform.now(), username, address);
+            tracing::warn!(client.address = address, "a sign-in failed");
+            Err(Error::Unauthenticated)
+        }
+    }
+}
+
+/// The actor of an account by its id, behind a credential that was checked elsewhere (a signed registry token). None where the account
+/// is gone or disabled.
+pub async fn actor_by_id(platform: &Platform, id: UserId, credential: Credential, scopes: Option<BTreeSet<Scope>>, address: &str) -> Result<Option<Actor>> {
+    let account = account(&mut platform.read().await?, id).await?;
+    Ok(account.map(|account| Actor::account_with(account, credential, scopes, address.to_owned())))
+}
+
+/// The same actor as the database has them now; an error where the credential has ended or the account is disabled.
+pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
+    let mut tx = platform.read().await?;
+    let account = account(&mut tx, actor.account()?.id).await?.ok_or(Error::Unauthenticated)?;
+    let holds = match actor.credential() {
+        Credential::Session(hash) => sessions::holds(&mut tx, hash, platform.now()).await?,
+        Credential::Token(id) => tokens::holds(&mut tx, *id, platform.now()).await?,
+        Credential::Password | Credential::Console => true,
+        Credential::None => false,
+    };
+    if !holds {
+        return Err(Error::Unauthenticated);
+    }
+    Ok(actor.clone().with_account(account))
+}
+
+/// An account that is there and not disabled.
+pub(crate) async fn account(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
+    let sql = "SELECT id, username, operator FROM users WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
+    tx.opt(sql, args![id], account_of).await
+}
+
+fn account_of(row: &Row<'_>) -> Result<Account> {
+    Ok(Account { id: row.get("id")?, name: row.get("username")?, operator: row.get("operator")? })
+}
+
+/// Passwords lately found right, by a keyed hash of name and password; emptied whenever anybody's access changes.
+#[derive(Default)]
+pub(crate) struct CredentialCache(Mutex<HashMap<[u8; 32], (UserId, Millis)>>);
+
+impl CredentialCache {
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (UserId, Millis)>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn get(&self, key: &[u8; 32], now: Millis) -> Option<UserId> {
+        self.entries().get(key).filter(|(_, at)| *at <= now && now.since(*at) < CREDENTIAL_CACHE).map(|(id, _)| *id)
+    }
+
+    fn put(&self, key: [u8; 32], id: UserId, now: Millis) {
+        let mut entries = self.entries();
+        if entries.len() >= CREDENTIAL_CACHE_SIZE {
+            entries.clear();
+        }
+        entries.insert(key, (id, now));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.entries().clear();
+    }
+}

@@ -1,0 +1,124 @@
+//! Slows down guessing: failures are counted for each name at an address, each address and each name, and from some number on each has to
+//! be waited for, twice as long every time. A name alone is given the most: else anybody could lock anybody out. Names that do not exist are
+//! counted like those that do. Kept in memory: a restart forgets.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use model::time::Millis;
+
+use crate::error::{Error, Result};
+
+/// Failures of one name from one address that cost nothing.
+const FREE: u32 = 5;
+/// Failures of one address that cost nothing: several people may stand behind one.
+const FREE_ADDRESS: u32 = 20;
+/// Failures of one name from anywhere that cost nothing.
+const FREE_NAME: u32 = 50;
+/// The longest wait.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// After so long without a failure it is forgotten.
+const FORGET: Duration = Duration::from_secs(60 * 60);
+/// Names and addresses that are remembered; beyond it the forgettable go first.
+const CAPACITY: usize = 20_000;
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: u32,
+    last: Millis,
+}
+
+/// Counts failures by name and by address.
+#[derive(Default)]
+pub struct Throttle(Mutex<HashMap<String, Failures>>);
+
+impl Throttle {
+    /// Lets an attempt through, or says how long to wait.
+    pub fn admit(&self, now: Millis, name: &str, address: &str) -> Result<()> {
+        let entries = self.entries();
+        for (key, free) in keys(name, address) {
+            let Some(failures) = entries.get(&key) else { continue };
+            let wait = wait(failures.count, free);
+            let passed = now.since(failures.last);
+            if passed < wait {
+                return Err(Error::TooMany { retry_after: (wait - passed).as_secs().max(1) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a failure.
+    pub fn failed(&self, now: Millis, name: &str, address: &str) {
+        let mut entries = self.entries();
+        if entries.len() >= CAPACITY {
+            entries.retain(|_, failures| now.since(failures.last) < FORGET);
+            if entries.len() >= CAPACITY {
+                entries.clear();
+            }
+        }
+        for (key, _) in keys(name, address) {
+            let failures = entries.entry(key).or_insert(Failures { count: 0, last: now });
+            if now.since(failures.last) >= FORGET {
+                failures.count = 0;
+            }
+            failures.count = failures.count.saturating_add(1);
+            failures.last = now;
+        }
+    }
+
+    /// A right password clears its name from this address, nothing else.
+    pub fn succeeded(&self, name: &str, address: &str) {
+        let [(key, _), ..] = keys(name, address);
+        self.entries().remove(&key);
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failures>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn keys(name: &str, address: &str) -> [(String, u32); 3] {
+    let name = clip(name);
+    [(format!("both {address} {name}"), FREE), (format!("address {address}"), FREE_ADDRESS), (format!("name {name}"), FREE_NAME)]
+}
+
+/// Names come from outside: a long one is not kept whole.
+fn clip(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+fn wait(count: u32, free: u32) -> Duration {
+    if count < free {
+        return Duration::ZERO;
+    }
+    Duration::from_secs(1 << (count - free).min(10)).min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sixth_attempt_waits_and_success_forgives() {
+        let throttle = Throttle::default();
+        let now = Millis(1_000_000);
+        for _ in 0..FREE {
+            assert!(throttle.admit(now, "ana", "10.0.0.1").is_ok());
+            throttle.failed(now, "ana", "10.0.0.1");
+        }
+        assert!(matches!(throttle.admit(now, "ana", "10.0.0.1"), Err(Error::TooMany { .. })));
+        assert!(throttle.admit(now, "ana", "10.0.0.2").is_ok(), "nobody is locked out by a stranger's guesses");
+        assert!(throttle.admit(now, "bob", "10.0.0.1").is_ok());
+        assert!(throttle.admit(now.plus(Duration::from_secs(2)), "ana", "10.0.0.1").is_ok());
+        throttle.succeeded("ana", "10.0.0.1");
+        assert!(throttle.admit(now, "ana", "10.0.0.1").is_ok());
+    }
+
+    #[test]
+    fn waits_grow_to_a_limit() {
+        assert_eq!(wait(FREE, FREE), Duration::from_secs(1));
+        assert_eq!(wait(FREE + 3, FREE), Duration::from_secs(8));
+        assert_eq!(wait(u32::MAX, FREE), LONGEST);
+    }
+}

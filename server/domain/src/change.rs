@@ -1,0 +1,169 @@
+//! Writing. A caller's change ends in [`Change::commit`], which takes the audit record: there is no way to keep a change without one.
+//! What pages and loops must hear is sent after the commit.
+
+use std::ops::{Deref, DerefMut};
+
+use model::ids::ProjectId;
+use serde_json::Value as Detail;
+
+use crate::access::Actor;
+use crate::audit;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::live::{Signal, Topic};
+use crate::platform::Platform;
+
+/// What is told to the rest of the process after the commit.
+#[derive(Default)]
+struct News {
+    topics: Vec<Topic>,
+    signals: Vec<Signal>,
+    access: bool,
+}
+
+impl News {
+    fn send(self, platform: &Platform) {
+        for signal in self.signals {
+            platform.signal(signal).notify_one();
+        }
+        for topic in self.topics {
+            platform.publish(topic);
+        }
+        if self.access {
+            platform.publish_access_change();
+        }
+    }
+}
+
+/// The record of one change, for the audit log.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub(crate) action: &'static str,
+    pub(crate) target_kind: &'static str,
+    pub(crate) target: String,
+    pub(crate) project: Option<(ProjectId, String)>,
+    pub(crate) detail: Detail,
+}
+
+impl Record {
+    /// What was done (`project.create`) to what sort of thing (`project`), called what.
+    pub fn new(action: &'static str, target_kind: &'static str, target: impl ToString) -> Self {
+        Self { action, target_kind, target: target.to_string(), project: None, detail: Detail::Null }
+    }
+
+    /// The project that it belongs to.
+    #[must_use]
+    pub fn project(mut self, project: &crate::projects::Project) -> Self {
+        self.project = Some((project.id, project.name.to_string()));
+        self
+    }
+
+    /// What changed. Never a secret.
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+}
+
+/// A writing transaction on behalf of a caller. Dropped without a commit it is undone.
+#[must_use = "a change that is not committed is undone"]
+pub struct Change {
+    platform: Platform,
+    tx: Tx,
+    actor: Actor,
+    news: News,
+}
+
+impl Change {
+    pub(crate) fn new(platform: Platform, tx: Tx, actor: Actor) -> Self {
+        Self { platform, tx, actor, news: News::default() }
+    }
+
+    /// Pages that watch this read it anew after the commit.
+    pub fn touch(&mut self, topic: Topic) {
+        self.news.topics.push(topic);
+    }
+
+    /// Wakes a loop after the commit.
+    pub fn wake(&mut self, signal: Signal) {
+        self.news.signals.push(signal);
+    }
+
+    /// After the commit every lease is checked again: somebody's access changed.
+    pub fn access_changed(&mut self) {
+        self.news.access = true;
+    }
+
+    /// Leaves a further record, where one change does more than one thing.
+    pub async fn also(&mut self, record: &Record) -> Result<()> {
+        audit::write(&mut self.tx, &self.platform, &self.actor, record).await
+    }
+
+    /// Keeps the change and its record, and tells who must hear of it.
+    pub async fn commit(mut self, record: Record) -> Result<()> {
+        audit::write(&mut self.tx, &self.platform, &self.actor, &record).await?;
+        self.tx.commit().await?;
+        self.news.send(&self.platform);
+        Ok(())
+    }
+}
+
+impl Deref for Change {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.tx
+    }
+}
+
+impl DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}
+
+/// A write that leaves no record: bookkeeping, and what loops observe.
+#[must_use = "bookkeeping that is not finished is undone"]
+pub struct Bookkeeping {
+    platform: Platform,
+    tx: Tx,
+    news: News,
+}
+
+impl Bookkeeping {
+    pub(crate) fn new(platform: Platform, tx: Tx) -> Self {
+        Self { platform, tx, news: News::default() }
+    }
+
+    /// Pages that watch this read it anew after the commit.
+    pub fn touch(&mut self, topic: Topic) {
+        self.news.topics.push(topic);
+    }
+
+    /// Wakes a loop after the commit.
+    pub fn wake(&mut self, signal: Signal) {
+        self.news.signals.push(signal);
+    }
+
+    /// Keeps what was written.
+    pub async fn finish(self) -> Result<()> {
+        self.tx.commit().await?;
+        self.news.send(&self.platform);
+        Ok(())
+    }
+}
+
+impl Deref for Bookkeeping {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.tx
+    }
+}
+
+impl DerefMut for Bookkeeping {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}

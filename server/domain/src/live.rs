@@ -1,0 +1,67 @@
+//! What just changed: pages hear of it as an event, loops are woken by it. Both are sent after the commit alone, and both may be
+//! missed without harm: a page reads the state anew, a loop has a timer too.
+
+use std::fmt;
+
+use model::ids::{DeploymentId, EnvironmentId, ProjectId, ServiceId};
+
+/// Something that pages can watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A project: its settings, members, list of services.
+    Project(ProjectId),
+    /// A project's images.
+    Images(ProjectId),
+    /// A service: its desired state, its tasks.
+    Service(ServiceId),
+    /// A deployment: its state and progress.
+    Deployment(DeploymentId),
+    /// An environment: its engine's state.
+    Environment(EnvironmentId),
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Project(id) => write!(f, "project:{id}"),
+            Self::Images(id) => write!(f, "images:{id}"),
+            Self::Service(id) => write!(f, "service:{id}"),
+            Self::Deployment(id) => write!(f, "deployment:{id}"),
+            Self::Environment(id) => write!(f, "environment:{id}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Topic {
+    type Err = InvalidTopic;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTopic> {
+        let (kind, id) = text.split_once(':').ok_or(InvalidTopic)?;
+        Ok(match kind {
+            "project" => Self::Project(id.parse()?),
+            "images" => Self::Images(id.parse()?),
+            "service" => Self::Service(id.parse()?),
+            "deployment" => Self::Deployment(id.parse()?),
+            "environment" => Self::Environment(id.parse()?),
+            _ => return Err(InvalidTopic),
+        })
+    }
+}
+
+/// The text names nothing that can be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a topic is one of project, images, service, deployment, environment, a colon and an id")]
+pub struct InvalidTopic;
+
+impl From<model::ids::InvalidId> for InvalidTopic {
+    fn from(_: model::ids::InvalidId) -> Self {
+        Self
+    }
+}
+
+/// What wakes a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Desired or actual state changed: compare them.
+    Reconcile,
+}

@@ -1,0 +1,198 @@
+//! The platform: the database, the clock, randomness, keys and signals, in one handle that is cheap to clone. It gives nobody a
+//! project's rows: reading use cases ask for a permission, writing ones for a [`Change`] besides.
+
+use std::sync::{Arc, OnceLock};
+
+use model::time::Millis;
+use tokio::sync::{Notify, Semaphore, broadcast};
+
+use crate::access::Actor;
+use crate::accounts::throttle::Throttle;
+use crate::accounts::CredentialCache;
+use crate::change::{Bookkeeping, Change};
+use crate::clock::{Clock, MachineClock};
+use crate::db::{Db, Tx};
+use crate::error::Result;
+use crate::keys::Keys;
+use crate::live::{Signal, Topic};
+
+/// Events that a slow listener may lag behind before it is told that it missed some.
+const LIVE_BUFFER: usize = 1024;
+/// Password hashes at the same time; each takes 19 MiB and some tens of milliseconds.
+const HASHERS: usize = 2;
+
+/// Fills a buffer with randomness.
+pub type Entropy = Box<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// The handle to everything that the domain needs.
+#[derive(Clone)]
+pub struct Platform {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    entropy: Entropy,
+    keys: Keys,
+    instance: OnceLock<String>,
+    live: broadcast::Sender<Topic>,
+    access: broadcast::Sender<()>,
+    reconcile: Notify,
+    hashers: Arc<Semaphore>,
+    throttle: Throttle,
+    credentials: CredentialCache,
+}
+
+impl Platform {
+    /// A platform over an open, migrated database, with the machine's clock and randomness.
+    #[must_use]
+    pub fn new(db: Db, keys: Keys) -> Self {
+        let entropy: Entropy = Box::new(|buffer| getrandom::fill(buffer).expect("the machine gives randomness"));
+        Self::with(db, keys, Arc::new(MachineClock), entropy)
+    }
+
+    /// A platform with a given clock and randomness.
+    #[must_use]
+    pub fn with(db: Db, keys: Keys, clock: Arc<dyn Clock>, entropy: Entropy) -> Self {
+        let inner = Inner {
+            db,
+            clock,
+            entropy,
+            keys,
+            instance: OnceLock::new(),
+            live: broadcast::channel(LIVE_BUFFER).0,
+            access: broadcast::channel(16).0,
+            reconcile: Notify::new(),
+            hashers: Arc::new(Semaphore::new(HASHERS)),
+            throttle: Throttle::default(),
+            credentials: CredentialCache::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.inner.clock.now()
+    }
+
+    /// A new id: a UUID of version 7 (RFC 9562, section 5.7), so that ids sort by the time they were made at.
+    #[must_use]
+    pub fn new_id<T: From<uuid::Uuid>>(&self) -> T {
+        let millis = u64::try_from(self.now().0).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.random_bytes::<10>()).into_uuid().into()
+    }
+
+    /// Random bytes, fit for secrets.
+    #[must_use]
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.inner.entropy)(&mut bytes);
+        bytes
+    }
+
+    /// A new random token of 160 bits behind a prefix that says what it is, in characters that no shell or URL minds.
+    #[must_use]
+    pub fn new_token(&self, prefix: &str) -> String {
+        format!("{prefix}{}", crate::keys::hex(&self.random_bytes::<20>()))
+    }
+
+    /// A transaction for reading.
+    pub async fn read(&self) -> Result<Tx> {
+        self.inner.db.read().await
+    }
+
+    /// A change on behalf of a caller.
+    pub async fn change(&self, actor: &Actor) -> Result<Change> {
+        Ok(Change::new(self.clone(), self.inner.db.write().await?, actor.clone()))
+    }
+
+    /// A write that is no change to anybody's eyes (a time of last use, an upload's progress). Everything else is a [`Change`].
+    pub async fn bookkeeping(&self) -> Result<Bookkeeping> {
+        Ok(Bookkeeping::new(self.clone(), self.inner.db.write().await?))
+    }
+
+    /// Encrypts what is secret at rest, bound to its purpose.
+    #[must_use]
+    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        self.inner.keys.seal(purpose, self.random_bytes(), plain)
+    }
+
+    /// Opens what [`Platform::seal`] made for the same purpose.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>> {
+        self.inner.keys.open(purpose, sealed)
+    }
+
+    /// A key for one purpose.
+    #[must_use]
+    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        self.inner.keys.derive(purpose)
+    }
+
+    /// This portal's id, borne by everything that it makes on an engine (`dev.slipway.instance`).
+    ///
+    /// # Panics
+    /// Before [`crate::site::prepare`] has read it.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        self.inner.instance.get().expect("the site is prepared before anything asks for its instance")
+    }
+
+    pub(crate) fn set_instance(&self, instance: String) {
+        // Set twice only by a second `prepare`, with the same value.
+        let _ = self.inner.instance.set(instance);
+    }
+
+    /// Listens to what changes from now on.
+    #[must_use]
+    pub fn live(&self) -> broadcast::Receiver<Topic> {
+        self.inner.live.subscribe()
+    }
+
+    /// Listens to changes of anybody's access from now on.
+    #[must_use]
+    pub fn access_changes(&self) -> broadcast::Receiver<()> {
+        self.inner.access.subscribe()
+    }
+
+    /// What a loop awaits between its timer's ticks.
+    #[must_use]
+    pub fn signal(&self, signal: Signal) -> &Notify {
+        match signal {
+            Signal::Reconcile => &self.inner.reconcile,
+        }
+    }
+
+    pub(crate) fn publish(&self, topic: Topic) {
+        // Nobody listening is no error.
+        let _ = self.inner.live.send(topic);
+    }
+
+    pub(crate) fn publish_access_change(&self) {
+        self.inner.credentials.clear();
+        let _ = self.inner.access.send(());
+    }
+
+    pub(crate) fn hashers(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.inner.hashers)
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.inner.throttle
+    }
+
+    /// Under what a name and password are remembered: useless to whoever reads the memory without the key.
+    pub(crate) fn credential_key(&self, username: &str, secret: &model::secret::Secret) -> [u8; 32] {
+        self.inner.keys.derive(&format!("credential {} {username}{}", username.len(), secret.expose()))
+    }
+
+    pub(crate) fn credentials(&self) -> &CredentialCache {
+        &self.inner.credentials
+    }
+
+    /// Closes the database after what runs on it has ended.
+    pub async fn close(&self) {
+        self.inner.db.close().await;
+    }
+}

@@ -1,0 +1,343 @@
+//! Who may do what: the role table as data. Everything that decides over access asks [`allows`] and [`Action::scope`]; both
+//! are matches without a wildcard, so a new action does not compile before somebody has decided on it.
+
+use serde::{Deserialize, Serialize};
+
+/// A member's role in a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads: images, services, logs, charts.
+    Guest,
+    /// Pushes and deploys.
+    Developer,
+    /// Decides on members, deletion and approvals.
+    Admin,
+}
+
+impl Role {
+    /// Every role, weakest first.
+    pub const ALL: [Self; 3] = [Self::Guest, Self::Developer, Self::Admin];
+
+    /// The word that is stored and sent.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Developer => "developer",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// The text is none of the roles.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a role is one of guest, developer, admin")]
+pub struct InvalidRole;
+
+impl std::str::FromStr for Role {
+    type Err = InvalidRole;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(InvalidRole)
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a caller stands to a project, or to the site where no project is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Signed in, not a member; the project is internal, or it is about the site.
+    Visitor,
+    /// A member.
+    Member(Role),
+    /// A site administrator.
+    Operator,
+}
+
+/// What can be done. Each is one line of the role table of the design, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// See that the project exists, its description and settings.
+    SeeProject,
+    /// See who its members are.
+    SeeMembers,
+    /// See images and pull them.
+    Pull,
+    /// See services, tasks, charts, logs, inspect, revisions.
+    SeeServices,
+    /// Push, tag, create repositories.
+    Push,
+    /// Delete tags, manifests and repositories.
+    DeleteImages,
+    /// Create services.
+    CreateService,
+    /// Deploy, roll back, scale, restart, stop, start, cancel.
+    Deploy,
+    /// Set variables, files, secrets and registry credentials.
+    Configure,
+    /// Open a shell in a task.
+    OpenShell,
+    /// Read the project's audit log.
+    ReadAudit,
+    /// Add, change and remove members.
+    ManageMembers,
+    /// Change the project's settings, or delete it.
+    ManageProject,
+    /// Delete a service.
+    DeleteService,
+    /// Approve or refuse a deployment that waits.
+    Approve,
+    /// Use what reaches beyond a container: privileged mode, host network, host folders.
+    UseHostPrivileges,
+    /// Create a project.
+    CreateProject,
+    /// See environments and machines.
+    SeeEnvironments,
+    /// Change environments and machines.
+    ManageEnvironments,
+    /// Create, disable and reset users.
+    ManageUsers,
+    /// Read the audit log of the whole site.
+    ReadSiteAudit,
+}
+
+impl Action {
+    /// Every action, in the order of the role table.
+    pub const ALL: [Self; 21] = [
+        Self::SeeProject,
+        Self::SeeMembers,
+        Self::Pull,
+        Self::SeeServices,
+        Self::Push,
+        Self::DeleteImages,
+        Self::CreateService,
+        Self::Deploy,
+        Self::Configure,
+        Self::OpenShell,
+        Self::ReadAudit,
+        Self::ManageMembers,
+        Self::ManageProject,
+        Self::DeleteService,
+        Self::Approve,
+        Self::UseHostPrivileges,
+        Self::CreateProject,
+        Self::SeeEnvironments,
+        Self::ManageEnvironments,
+        Self::ManageUsers,
+        Self::ReadSiteAudit,
+    ];
+
+    /// The token scope that is needed beside the role.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::SeeProject | Self::SeeMembers | Self::SeeServices | Self::ReadAudit | Self::SeeEnvironments | Self::ReadSiteAudit => Scope::Read,
+            Self::Pull => Scope::Pull,
+            Self::Push => Scope::Push,
+            Self::CreateService | Self::Deploy | Self::Configure => Scope::Deploy,
+            Self::OpenShell => Scope::Shell,
+            Self::DeleteImages
+            | Self::ManageMembers
+            | Self::ManageProject
+            | Self::DeleteService
+            | Self::Approve
+            | Self::UseHostPrivileges
+            | Self::CreateProject
+            | Self::ManageEnvironments
+            | Self::ManageUsers => Scope::Admin,
+        }
+    }
+
+    /// What a refused caller is told it was that they may not: "you may not ...".
+    #[must_use]
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::SeeProject => "see this project",
+            Self::SeeMembers => "see this project's members",
+            Self::Pull => "pull from this project",
+            Self::SeeServices => "see this project's services",
+            Self::Push => "push to this project",
+            Self::DeleteImages => "delete images of this project",
+            Self::CreateService => "create services in this project",
+            Self::Deploy => "deploy in this project",
+            Self::Configure => "change configuration in this project",
+            Self::OpenShell => "open a shell in this project's tasks",
+            Self::ReadAudit => "read this project's audit log",
+            Self::ManageMembers => "manage this project's members",
+            Self::ManageProject => "manage this project",
+            Self::DeleteService => "delete services of this project",
+            Self::Approve => "approve deployments of this project",
+            Self::UseHostPrivileges => "use privileges on the host",
+            Self::CreateProject => "create projects",
+            Self::SeeEnvironments => "see environments",
+            Self::ManageEnvironments => "manage environments",
+            Self::ManageUsers => "manage users",
+            Self::ReadSiteAudit => "read the audit log",
+        }
+    }
+}
+
+/// What the table answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Allowed.
+    Yes,
+    /// Not allowed.
+    No,
+    /// Allowed where the project lets developers open shells.
+    WhereShellsAreOpen,
+    /// Allowed where operators let everyone create projects.
+    WhereCreationIsOpen,
+}
+
+/// The role table: what a caller who stands so may do.
+#[must_use]
+pub fn allows(standing: Standing, action: Action) -> Answer {
+    use Role::{Admin, Developer};
+    let least = |role: Role| match standing {
+        Standing::Operator => Answer::Yes,
+        Standing::Member(own) if own >= role => Answer::Yes,
+        Standing::Member(_) | Standing::Visitor => Answer::No,
+    };
+    match action {
+        Action::SeeProject | Action::Pull => Answer::Yes,
+        Action::SeeMembers | Action::SeeServices => least(Role::Guest),
+        Action::Push | Action::CreateService | Action::Deploy | Action::Configure => least(Developer),
+        Action::OpenShell => match standing {
+            Standing::Member(Developer) => Answer::WhereShellsAreOpen,
+            Standing::Member(Role::Guest) | Standing::Visitor => Answer::No,
+            Standing::Member(Admin) | Standing::Operator => Answer::Yes,
+        },
+        Action::DeleteImages
+        | Action::ReadAudit
+        | Action::ManageMembers
+        | Action::ManageProject
+        | Action::DeleteService
+        | Action::Approve => least(Admin),
+        Action::CreateProject => match standing {
+            Standing::Operator => Answer::Yes,
+            Standing::Member(_) | Standing::Visitor => Answer::WhereCreationIsOpen,
+        },
+        Action::SeeEnvironments => Answer::Yes,
+        Action::UseHostPrivileges | Action::ManageEnvironments | Action::ManageUsers | Action::ReadSiteAudit => match standing {
+            Standing::Operator => Answer::Yes,
+            Standing::Member(_) | Standing::Visitor => Answer::No,
+        },
+    }
+}
+
+/// The ceiling of a token. What its bearer may do is role and scope, both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// See projects, services, logs, charts.
+    Read,
+    /// Pull images.
+    Pull,
+    /// Push images; includes pulling them.
+    Push,
+    /// Create services, deploy, configure; includes reading.
+    Deploy,
+    /// Open shells.
+    Shell,
+    /// Everything that the bearer may do.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 6] = [Self::Read, Self::Pull, Self::Push, Self::Deploy, Self::Shell, Self::Admin];
+
+    /// The word that is stored and sent.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Deploy => "deploy",
+            Self::Shell => "shell",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Whether a token with this scope may do what needs `needed`.
+    #[must_use]
+    pub fn covers(self, needed: Self) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Push => matches!(needed, Self::Push | Self::Pull),
+            Self::Deploy => matches!(needed, Self::Deploy | Self::Read),
+            Self::Read | Self::Pull | Self::Shell => self == needed,
+        }
+    }
+}
+
+/// The text is none of the scopes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is one of read, pull, push, deploy, shell, admin")]
+pub struct InvalidScope;
+
+impl std::str::FromStr for Scope {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(InvalidScope)
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table as a person reads it: a change of rights is a change of this picture.
+    #[test]
+    fn the_role_table_stands_as_designed() {
+        let columns = [
+            Standing::Visitor,
+            Standing::Member(Role::Guest),
+            Standing::Member(Role::Developer),
+            Standing::Member(Role::Admin),
+            Standing::Operator,
+        ];
+        let mut picture = String::from("                    visitor   guest     developer admin     operator\n");
+        for action in Action::ALL {
+            picture.push_str(&format!("{:<20}", format!("{action:?}")));
+            for standing in columns {
+                let word = match allows(standing, action) {
+                    Answer::Yes => "yes",
+                    Answer::No => "-",
+                    Answer::WhereShellsAreOpen => "shells",
+                    Answer::WhereCreationIsOpen => "if open",
+                };
+                picture.push_str(&format!("{word:<10}"));
+            }
+            picture.push_str(&format!("{}\n", action.scope()));
+        }
+        insta::assert_snapshot!(picture);
+    }
+
+    #[test]
+    fn every_word_reads_back() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        for scope in Scope::ALL {
+            assert_eq!(scope.as_str().parse(), Ok(scope));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Identities of stored things: UUIDs of version 7, each kind a type of its own, so that a task's id is never taken for
+//! a service's. Ids are made by the platform alone (it owns time and randomness); here they are only read and written.
+
+/// Declares one id type.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(uuid::Uuid);
+
+        impl From<uuid::Uuid> for $name {
+            fn from(id: uuid::Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                // The hyphenated form alone: one id has one spelling, in URLs and in the database.
+                if text.len() != 36 {
+                    return Err(InvalidId);
+                }
+                uuid::Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+            }
+        }
+    )*};
+}
+
+/// The text is not an id: 36 characters, hexadecimal with hyphens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: expected 36 characters like 0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11")]
+pub struct InvalidId;
+
+ids! {
+    /// A person's account.
+    UserId
+    /// A sign-in of one browser, as its owner sees it (never the cookie's value).
+    SessionId
+    /// A personal access token, as its owner sees it (never its secret).
+    TokenId
+    /// A project.
+    ProjectId
+    /// A repository of the embedded registry.
+    RepositoryId
+    /// An upload of a blob that is under way.
+    UploadId
+    /// A service.
+    ServiceId
+    /// An environment: where things run.
+    EnvironmentId
+    /// A Docker host that belongs to an environment.
+    MachineId
+    /// An immutable description of one deploy.
+    RevisionId
+    /// One act of bringing a revision into an environment.
+    DeploymentId
+    /// One container.
+    TaskId
+    /// One record of the audit log.
+    AuditId
+}
