@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Makes machines match the desired state.
+
+pub mod docker;

@@ -1,0 +1,149 @@
+//! Takes secrets out of an engine's inspection before anyone sees it.
+//!
+//! Pure. What is hidden: the value of every environment variable whose name is on the list, and every text anywhere that is or
+//! contains a known secret. Registry credentials are not in an inspection to begin with: they go with a pull, not with a container.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+/// Stands in place of what was hidden.
+const MARK: &str = "(hidden)";
+
+/// A secret shorter than this is hidden only where it is the whole text: as a part it would blot out half of the page, and tell
+/// by that what it is.
+const PART_FROM: usize = 6;
+
+/// What must not be seen.
+#[derive(Clone, Default)]
+pub struct Hidden {
+    names: HashSet<String>,
+    values: Vec<String>,
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hidden({} names, {} values)", self.names.len(), self.values.len())
+    }
+}
+
+impl Hidden {
+    /// `names` of environment variables (upper and lower case alike) and known secret `values`; empty ones are left out.
+    pub fn new(names: impl IntoIterator<Item = String>, values: impl IntoIterator<Item = String>) -> Self {
+        let mut values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        // The longest first, so that one secret inside another does not leave the rest of it behind.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Self { names: names.into_iter().map(|name| name.to_ascii_uppercase()).collect(), values }
+    }
+
+    /// Hides in place.
+    pub fn hide(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Some(clean) = self.clean(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
+            Value::Object(fields) => self.hide_fields(fields),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn hide_fields(&self, fields: &mut serde_json::Map<String, Value>) {
+        for (key, field) in fields.iter_mut() {
+            match field {
+                Value::Array(items) if key == "Env" => items.iter_mut().for_each(|item| self.hide_variable(item)),
+                other => self.hide(other),
+            }
+        }
+        let named: Vec<String> = fields.keys().filter(|key| self.clean(key).is_some()).cloned().collect();
+        for key in named {
+            let field = fields.remove(&key).unwrap_or_default();
+            fields.insert(MARK.to_owned(), field);
+        }
+    }
+
+    fn hide_variable(&self, item: &mut Value) {
+        if let Value::String(text) = item
+            && let Some((name, _)) = text.split_once('=')
+            && self.names.contains(&name.to_ascii_uppercase())
+        {
+            *text = format!("{name}={MARK}");
+            return;
+        }
+        self.hide_value_part(item);
+    }
+
+    /// For `NAME=value` the value alone may be a short secret.
+    fn hide_value_part(&self, item: &mut Value) {
+        if let Value::String(text) = item
+            && let Some((name, value)) = text.split_once('=')
+            && self.values.iter().any(|secret| secret == value)
+        {
+            *text = format!("{name}={MARK}");
+            return;
+        }
+        self.hide(item);
+    }
+
+    /// A text without secrets, if it had one.
+    pub fn clean(&self, text: &str) -> Option<String> {
+        let mut clean: Option<String> = None;
+        for secret in &self.values {
+            let now = clean.as_deref().unwrap_or(text);
+            if now == secret {
+                return Some(MARK.to_owned());
+            }
+            if secret.len() >= PART_FROM && now.contains(secret.as_str()) {
+                clean = Some(now.replace(secret.as_str(), MARK));
+            }
+        }
+        clean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_and_values_are_hidden_wherever_they_are() {
+        let hidden = Hidden::new(["db_password".to_owned()], ["hunter2-hunter2".to_owned(), "abc".to_owned(), String::new()]);
+        let mut value = json!({
+            "Args": ["--token", "hunter2-hunter2", "--url=http://u:hunter2-hunter2@h/"],
+            "Config": {
+                "Env": ["DB_PASSWORD=whatever=1", "PIN=abc", "ALPHABET=abcdef", "PATH=/bin"],
+                "Labels": {"a": "abc", "hunter2-hunter2": "x"},
+                "Cmd": null,
+            },
+            "Pid": 7,
+        });
+        hidden.hide(&mut value);
+        assert_eq!(
+            value,
+            json!({
+                "Args": ["--token", "(hidden)", "--url=http://u:(hidden)@h/"],
+                "Config": {
+                    "Env": ["DB_PASSWORD=(hidden)", "PIN=(hidden)", "ALPHABET=abcdef", "PATH=/bin"],
+                    "Labels": {"a": "(hidden)", "(hidden)": "x"},
+                    "Cmd": null,
+                },
+                "Pid": 7,
+            })
+        );
+    }
+
+    #[test]
+    fn a_secret_inside_a_longer_one_leaves_no_rest() {
+        let hidden = Hidden::new([], ["secret-1".to_owned(), "secret-1-and-more".to_owned()]);
+        assert_eq!(hidden.clean("x secret-1-and-more y").as_deref(), Some("x (hidden) y"));
+    }
+
+    #[test]
+    fn it_does_not_print_what_it_hides() {
+        assert!(!format!("{:?}", Hidden::new([], ["hunter2".to_owned()])).contains("hunter2"));
+    }
+}
