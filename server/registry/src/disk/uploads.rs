@@ -1,0 +1,407 @@
+//! Uploads under way: one file each, whose name tells its id, its owner and its repository, so that nobody else's request and
+//! no other repository's ever finds it, and nothing about it has to be stored elsewhere. Its length says how far it came.
+//!
+//! One request writes to an upload at a time. A newer one takes over from an older one, which most often is a dead
+//! connection that nobody has noticed yet. Bytes are hashed as they come; where the hash of what is there is not known (the
+//! portal was restarted), the file is read once more at the end.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use model::digest::{Algorithm, Digest};
+use model::ids::{UploadId, UserId};
+use model::time::Millis;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use super::{Blobs, PIECE};
+use crate::hash::{self, Hasher};
+
+/// How long an upload waits for its next byte.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a request waits for an older one to let go of the upload.
+const TAKE_OVER: Duration = Duration::from_secs(20);
+/// Uploads whose hash is remembered between two requests, at most.
+const REMEMBERED: usize = 4096;
+
+/// Which upload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UploadKey {
+    /// Its id.
+    pub id: UploadId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// The whole name of the repository that it is for.
+    pub repository: String,
+}
+
+impl UploadKey {
+    fn file_name(&self) -> String {
+        let repository = hash::digest(Algorithm::Sha256, self.repository.as_bytes()).hex();
+        format!("{}.{}.{}", self.id, self.owner, &repository[..32])
+    }
+}
+
+/// What is known of an upload between its requests.
+#[derive(Default)]
+struct Progress {
+    /// The hash of so many first bytes.
+    hashed: Option<(u64, Hasher)>,
+}
+
+#[derive(Default)]
+struct Session {
+    turn: Arc<tokio::sync::Mutex<Progress>>,
+    newest: CancellationToken,
+}
+
+/// The folder of uploads.
+#[derive(Clone)]
+pub struct Uploads {
+    folder: PathBuf,
+    sessions: Arc<Mutex<HashMap<UploadId, Session>>>,
+}
+
+/// An upload in the hands of one request.
+pub struct Upload {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    turn: OwnedMutexGuard<Progress>,
+    replaced: CancellationToken,
+}
+
+/// Why nothing more was appended. What came before is kept, unless it says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The sender ended in the middle.
+    #[error("the connection ended before the content did")]
+    Cut,
+    /// The sender sent nothing for a minute.
+    #[error("no byte came for {} s", IDLE.as_secs())]
+    Idle,
+    /// A newer request has taken over.
+    #[error("a newer request writes to this upload")]
+    Replaced,
+    /// Another number of bytes came than was announced; none of them was kept.
+    #[error("{came} bytes came where {announced} were announced")]
+    Size {
+        /// Bytes that came, at least.
+        came: u64,
+        /// Bytes that were announced.
+        announced: u64,
+    },
+    /// More than a blob may have; none of it was kept.
+    #[error("a blob has at most {0} bytes")]
+    TooLarge(u64),
+    /// The disk.
+    #[error("{0}")]
+    Disk(#[from] io::Error),
+}
+
+/// How much may be appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended {
+    /// Exactly so many bytes must come, where the sender has announced it.
+    pub announced: Option<u64>,
+    /// The upload may have so many bytes at most.
+    pub most: u64,
+}
+
+/// How an upload ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It is a blob now, of so many bytes.
+    Kept(u64),
+    /// Its content has this digest, which is not the one that was asked for. It is gone.
+    Wrong(Digest),
+}
+
+impl Uploads {
+    /// Opens the folder below `data`, making it if it is missing. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(data: &Path) -> io::Result<Self> {
+        let folder = data.join("uploads");
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self { folder, sessions: Arc::default() })
+    }
+
+    fn path(&self, key: &UploadKey) -> PathBuf {
+        self.folder.join(key.file_name())
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<UploadId, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an upload of nothing yet.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub async fn begin(&self, key: &UploadKey) -> io::Result<()> {
+        let path = self.path(key);
+        blocking(move || File::create_new(path).map(drop)).await
+    }
+
+    /// How many bytes are there; none: there is no such upload.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn size(&self, key: &UploadKey) -> io::Result<Option<u64>> {
+        let path = self.path(key);
+        blocking(move || absent_is_none(std::fs::metadata(path).map(|found| found.len()))).await
+    }
+
+    /// Takes the upload over for a request; none: there is no such upload.
+    ///
+    /// # Errors
+    /// `TimedOut` when an older request does not let go of it; else when the file cannot be opened.
+    pub async fn take(&self, key: &UploadKey) -> io::Result<Option<Upload>> {
+        let path = self.path(key);
+        let exists = path.clone();
+        if !blocking(move || std::fs::exists(exists)).await? {
+            return Ok(None);
+        }
+        let (turn, replaced) = self.next_turn(key.id);
+        let turn = tokio::time::timeout(TAKE_OVER, turn.lock_owned()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        blocking(move || {
+            let Some(file) = absent_is_none(File::options().append(true).read(true).open(&path))? else { return Ok(None) };
+            // Another portal over the same folder.
+            file.try_lock().map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+            let size = file.metadata()?.len();
+            Ok(Some(Upload { path, file, size, turn, replaced }))
+        })
+        .await
+    }
+
+    fn next_turn(&self, id: UploadId) -> (Arc<tokio::sync::Mutex<Progress>>, CancellationToken) {
+        let mut sessions = self.sessions();
+        if sessions.len() >= REMEMBERED {
+            // Those that no request holds; the worst that comes of it is a second reading at the end.
+            sessions.retain(|_, session| Arc::strong_count(&session.turn) > 1);
+        }
+        let session = sessions.entry(id).or_default();
+        session.newest.cancel();
+        session.newest = CancellationToken::new();
+        (Arc::clone(&session.turn), session.newest.clone())
+    }
+
+    /// Forgets what was remembered of an upload that has ended.
+    pub fn forget(&self, id: UploadId) {
+        self.sessions().remove(&id);
+    }
+
+    /// Ends an upload and throws away what came. Says whether there was one.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub async fn cancel(&self, key: &UploadKey) -> io::Result<bool> {
+        if let Some(session) = self.sessions().remove(&key.id) {
+            session.newest.cancel();
+        }
+        let path = self.path(key);
+        blocking(move || Ok(absent_is_none(std::fs::remove_file(path))?.is_some())).await
+    }
+
+    /// Removes uploads to which nothing was written since `before`; answers how many. Blocks.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn expire(&self, before: Millis) -> io::Result<u64> {
+        let mut removed = 0;
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let Some(written) = absent_is_none(entry.metadata().and_then(|found| found.modified()))? else { continue };
+            let millis = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            if i64::try_from(millis).unwrap_or(i64::MAX) < before.0 && absent_is_none(std::fs::remove_file(entry.path()))?.is_some() {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Upload {
+    /// Bytes that are there.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Hashes what comes with this algorithm. Without it, what comes is taken to be meant for SHA-256.
+    pub fn expect(&mut self, algorithm: Algorithm) {
+        if self.size == 0 {
+            self.turn.hashed = Some((0, Hasher::new(algorithm)));
+        }
+    }
+
+    /// Appends what the stream brings. While one piece is hashed and written, the next one is received.
+    ///
+    /// # Errors
+    /// Tells why it stopped, and what became of the bytes that came.
+    pub async fn append<E>(mut self, mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin, limits: Appended) -> Result<Self, Stopped> {
+        let (begin, replaced) = (self.size, self.replaced.clone());
+        if begin == 0 && self.turn.hashed.is_none() {
+            self.turn.hashed = Some((0, Hasher::new(Algorithm::Sha256)));
+        }
+        let most = limits.announced.map_or(limits.most, |announced| limits.most.min(begin.saturating_add(announced)));
+        let (mut piece, mut gathered, mut came) = (Vec::new(), 0, 0_u64);
+        let mut hand = Hand::Free(self);
+        let ended = loop {
+            let next = tokio::select! {
+                biased;
+                () = replaced.cancelled() => break Err(Stopped::Replaced),
+                next = tokio::time::timeout(IDLE, stream.next()) => next,
+            };
+            let bytes = match next {
+                Err(_) => break Err(Stopped::Idle),
+                Ok(None) => break Ok(()),
+                Ok(Some(Err(_))) => break Err(Stopped::Cut),
+                Ok(Some(Ok(bytes))) => bytes,
+            };
+            came += bytes.len() as u64;
+            if begin.saturating_add(came) > most {
+                let wrong_size = limits.announced.map(|announced| Stopped::Size { came, announced });
+                break Err(wrong_size.unwrap_or(Stopped::TooLarge(limits.most)));
+            }
+            gathered += bytes.len();
+            piece.push(bytes);
+            if gathered >= PIECE {
+                hand = hand.write(std::mem::take(&mut piece)).await?;
+                gathered = 0;
+            }
+        };
+        let upload = hand.write(piece).await?.free().await?;
+        let ended = match (ended, limits.announced) {
+            (Ok(()), Some(announced)) if came != announced => Err(Stopped::Size { came, announced }),
+            (ended, _) => ended,
+        };
+        match ended {
+            Ok(()) => Ok(upload),
+            Err(stopped) => {
+                if matches!(stopped, Stopped::Size { .. } | Stopped::TooLarge(_)) {
+                    upload.cut_to(begin).await?;
+                }
+                Err(stopped)
+            }
+        }
+    }
+
+    /// Hashes and writes one piece. When that fails, the file is as it was before. Blocks.
+    fn write(&mut self, piece: &[Bytes]) -> io::Result<()> {
+        for bytes in piece {
+            if let Err(error) = self.file.write_all(bytes) {
+                self.reset(self.size)?;
+                return Err(error);
+            }
+            if let Some((size, hasher)) = &mut self.turn.hashed
+                && *size == self.size
+            {
+                hasher.update(bytes);
+                *size += bytes.len() as u64;
+            }
+            self.size += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, size: u64) -> io::Result<()> {
+        if self.turn.hashed.as_ref().is_some_and(|(hashed, _)| *hashed > size) {
+            self.turn.hashed = None;
+        }
+        self.size = size;
+        self.file.set_len(size)
+    }
+
+    async fn cut_to(mut self, size: u64) -> io::Result<()> {
+        blocking(move || self.reset(size)).await
+    }
+
+    /// Makes a blob of it, if its content has this digest; else it is thrown away.
+    ///
+    /// # Errors
+    /// When the disk fails; then the upload stays and can be finished again.
+    pub async fn finish(mut self, digest: Digest, blobs: &Blobs) -> io::Result<Finished> {
+        let blobs = blobs.clone();
+        blocking(move || {
+            let actual = self.digest(digest.algorithm())?;
+            if actual != digest {
+                std::fs::remove_file(&self.path)?;
+                return Ok(Finished::Wrong(actual));
+            }
+            blobs.keep(&self.file, &self.path, &digest)?;
+            Ok(Finished::Kept(self.size))
+        })
+        .await
+    }
+
+    fn digest(&mut self, algorithm: Algorithm) -> io::Result<Digest> {
+        match self.turn.hashed.take() {
+            Some((size, hasher)) if size == self.size && hasher.algorithm() == algorithm => {
+                self.turn.hashed = Some((size, hasher.clone()));
+                Ok(hasher.finish())
+            }
+            _ => self.read_again(algorithm),
+        }
+    }
+
+    fn read_again(&self, algorithm: Algorithm) -> io::Result<Digest> {
+        let mut file = File::open(&self.path)?;
+        let (mut hasher, mut buffer) = (Hasher::new(algorithm), vec![0; PIECE]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(hasher.finish()),
+                count => hasher.update(&buffer[..count]),
+            }
+        }
+    }
+}
+
+/// An upload between two pieces: at hand, or with the thread that writes one.
+enum Hand {
+    Free(Upload),
+    Writing(JoinHandle<io::Result<Upload>>),
+}
+
+impl Hand {
+    /// Waits for the piece before.
+    async fn free(self) -> io::Result<Upload> {
+        match self {
+            Self::Free(upload) => Ok(upload),
+            Self::Writing(writing) => writing.await.map_err(io::Error::other)?,
+        }
+    }
+
+    /// Waits for the piece before and begins with this one.
+    async fn write(self, piece: Vec<Bytes>) -> io::Result<Self> {
+        let mut upload = self.free().await?;
+        if piece.is_empty() {
+            return Ok(Self::Free(upload));
+        }
+        Ok(Self::Writing(spawn_blocking(move || upload.write(&piece).map(|()| upload))))
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
