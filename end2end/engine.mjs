@@ -1,0 +1,104 @@
+// The stock docker client against the test engine: login, push, pull, and tiny images made on the spot.
+//
+// Nothing is pulled from a public registry: images are a static busybox and a few files. Each `Docker` has a folder of its own for
+// credentials, so that one user's login is never another's.
+import { execFile } from "node:child_process";
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { atEnd } from "./ending.mjs";
+
+const run = promisify(execFile);
+const busybox = process.env.BUSYBOX ?? "/bin/busybox";
+
+/** The engine's address; the tests that need one fail without it. */
+export function engine() {
+  const host = process.env.SLIPWAY_TEST_DOCKER_HOST;
+  if (!host) throw new Error("SLIPWAY_TEST_DOCKER_HOST is not set: run this through `make test`");
+  return host;
+}
+
+/** A docker client of one user. */
+export class Docker {
+  static async install(t) {
+    const docker = new Docker();
+    docker.config = await mkdtemp(join(tmpdir(), "slipway-docker-"));
+    atEnd(t, () => rm(docker.config, { recursive: true, force: true }));
+    return docker;
+  }
+
+  /** Runs `docker ...args`. Gives `{code, out}` with both streams in `out`; a failure is the caller's to judge. */
+  async run(args, input) {
+    const env = { ...process.env, DOCKER_HOST: engine(), DOCKER_CONFIG: this.config };
+    try {
+      const running = run("docker", args, { env, timeout: 120_000, maxBuffer: 16 << 20 });
+      running.child.stdin.end(input ?? "");
+      const { stdout, stderr } = await running;
+      return { code: 0, out: stdout + stderr };
+    } catch (error) {
+      if (typeof error.code !== "number") throw error;
+      return { code: error.code, out: error.stdout + error.stderr };
+    }
+  }
+
+  /** The same, where failure is not expected. Gives the output. */
+  async do(args, input) {
+    const { code, out } = await this.run(args, input);
+    if (code !== 0) throw new Error(`docker ${args.join(" ")} ended with ${code}:\n${out}`);
+    return out.trim();
+  }
+
+  async login(registry, username, password) {
+    return this.do(["login", "--username", username, "--password-stdin", registry], password);
+  }
+
+  /** Makes the image `reference` from files (path: content, `busybox` or a `->` link) and Dockerfile instructions. */
+  async image(reference, files, changes) {
+    const root = await mkdtemp(join(tmpdir(), "slipway-image-"));
+    try {
+      for (const [path, content] of Object.entries(files)) {
+        const file = join(root, path);
+        await mkdir(dirname(file), { recursive: true });
+        if (content === BUSYBOX) {
+          await copyFile(busybox, file);
+          await chmod(file, 0o755);
+        } else if (content.startsWith("->")) await symlink(content.slice(2), file);
+        else await writeFile(file, content);
+      }
+      const archive = `${root}.tar`;
+      await run("tar", ["-C", root, "--owner=0", "--group=0", "-cf", archive, "."]);
+      await this.do(["import", ...changes.flatMap((change) => ["--change", change]), archive, reference]);
+      await rm(archive);
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  }
+
+  /** A web server on port 8080 with `/` (its version) and `/healthz`; it says one line when it starts, and has a shell. */
+  async webImage(reference, version) {
+    await this.image(
+      reference,
+      { "bin/busybox": BUSYBOX, "bin/sh": "->busybox", "www/index.html": `version ${version}\n`, "www/healthz": "ok\n" },
+      [`CMD ["/bin/sh", "-c", "echo web ${version} listens on 8080; exec busybox httpd -f -p 8080 -h /www"]`, "ENV PATH=/bin", "EXPOSE 8080"],
+    );
+  }
+
+  /** Says why and ends with 1. */
+  async brokenImage(reference) {
+    await this.image(reference, { "bin/busybox": BUSYBOX, "bin/sh": "->busybox" }, [
+      'CMD ["/bin/sh", "-c", "echo no configuration found >&2; exit 1"]',
+      "ENV PATH=/bin",
+    ]);
+  }
+
+  /** The same web server without any shell: busybox under the name of its httpd alone. */
+  async bareImage(reference) {
+    await this.image(reference, { httpd: BUSYBOX, "www/index.html": "bare\n", "www/healthz": "ok\n" }, [
+      'ENTRYPOINT ["/httpd", "-f", "-p", "8080", "-h", "/www"]',
+      "EXPOSE 8080",
+    ]);
+  }
+}
+
+const BUSYBOX = "(the static busybox)";
