@@ -1,3 +1,5 @@
 //! Makes machines match the desired state.
 
 pub mod docker;
+pub mod plan;
+pub mod probe;

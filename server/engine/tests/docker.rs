@@ -228,7 +228,7 @@ async fn peers_find_each_other_in_our_network_and_foreign_ones_are_left_alone() 
     assert_eq!(ground.docker.ensure_network(&overlapping).await.expect_err("same range").kind, Kind::RangeTaken);
 
     let place = NetworkPlace { network: order.name.clone(), aliases: vec!["web".into()], ip: None };
-    let mut web = ground.spec("web", &["busybox", "nc", "-lk", "-p", "80", "-e", "echo", "found"]);
+    let mut web = ground.spec("web", &["sh", "-c", "while :; do echo found | busybox nc -l -p 80; done"]);
     web.network = Some(place.clone());
     let web = ground.docker.create(&web).await.expect("made");
     ground.docker.start(&web).await.expect("started");

@@ -1,0 +1,212 @@
+//! What lies outside of the process and must be asked live: traits that `engine` and `registry` implement and `server` plugs in.
+//!
+//! A [`Place`] says which container is meant, and only this crate makes one, after it asked for the permission: so nothing can be
+//! asked of an engine about a task that the caller may not see. Nothing here keeps anything, and no SQL is written here.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use model::ids::{DeploymentId, EnvironmentId};
+use model::names::{ProjectName, RepositoryPath};
+use model::secret::Secret;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::Result;
+
+/// A container on an environment's engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    environment: EnvironmentId,
+    container: String,
+}
+
+impl Place {
+    /// Only after a permission was asked for.
+    pub(crate) fn new(environment: EnvironmentId, container: impl Into<String>) -> Self {
+        Self { environment, container: container.into() }
+    }
+
+    /// Whose engine.
+    #[must_use]
+    pub fn environment(&self) -> EnvironmentId {
+        self.environment
+    }
+
+    /// The engine's id of the container.
+    #[must_use]
+    pub fn container(&self) -> &str {
+        &self.container
+    }
+}
+
+/// How an environment's engine does, as last seen; no call is made to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineStatus {
+    /// Not asked yet.
+    Unknown,
+    /// It answers.
+    Up {
+        /// The engine's version, like `20.10.24`.
+        version: String,
+        /// The API version in use.
+        api: String,
+    },
+    /// It does not; the text says how it failed.
+    Away {
+        /// For people.
+        message: String,
+    },
+}
+
+/// How far the pull of a deployment's image is, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PullProgress {
+    /// Layers of the image that are known so far.
+    pub layers: u32,
+    /// Layers that are there.
+    pub layers_done: u32,
+    /// Bytes fetched.
+    pub current: u64,
+    /// Bytes in all, as far as known.
+    pub total: u64,
+}
+
+/// Which of its two streams a process wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// One line of a task's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written, nanoseconds since the epoch, by the engine's clock.
+    pub at_nanos: i64,
+    /// Where to.
+    pub source: LogSource,
+    /// Without its line end; what was not UTF-8 is replaced.
+    pub text: String,
+    /// It was longer than the limit, and its rest is left out.
+    pub cut: bool,
+}
+
+/// Which lines of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogOrder {
+    /// The last so many.
+    pub tail: Option<u32>,
+    /// Written after this, nanoseconds since the epoch.
+    pub since_nanos: Option<i64>,
+    /// Go on while the task runs.
+    pub follow: bool,
+}
+
+/// What must not be seen in an inspection.
+#[derive(Clone, Default)]
+pub struct Hidden {
+    /// Names of variables whose values are secret.
+    pub names: Vec<String>,
+    /// Secret values, wherever they stand.
+    pub values: Vec<Secret>,
+}
+
+/// A terminal to open.
+#[derive(Clone, Debug)]
+pub struct ShellOrder {
+    /// Program and arguments; none: the best shell that the image has.
+    pub command: Option<Vec<String>>,
+    /// Another user than the task's.
+    pub user: Option<String>,
+    /// Another folder than the task's.
+    pub workdir: Option<String>,
+    /// Columns of the window.
+    pub columns: u16,
+    /// Rows of the window.
+    pub rows: u16,
+}
+
+/// An open terminal. It ends with [`ShellControl::end`] or by itself, not by being dropped.
+pub struct Shell {
+    /// What it prints, byte by byte as the process wrote it.
+    pub output: Pin<Box<dyn AsyncRead + Send>>,
+    /// What is typed.
+    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+    /// The rest.
+    pub control: std::sync::Arc<dyn ShellControl>,
+}
+
+/// What can be done to an open terminal besides reading and writing.
+#[async_trait]
+pub trait ShellControl: Send + Sync {
+    /// Tells it its size.
+    async fn resize(&self, columns: u16, rows: u16) -> Result<()>;
+    /// The exit code, once the output has ended; -1 when it cannot be known.
+    async fn exit_code(&self) -> Result<i64>;
+    /// Ends its process and all that it started.
+    async fn end(&self) -> Result<()>;
+}
+
+/// The engines of all environments.
+#[async_trait]
+pub trait Engines: Send + Sync {
+    /// How an environment's engine does.
+    fn status(&self, environment: EnvironmentId) -> EngineStatus;
+
+    /// How far a deployment's pull is, while there is one.
+    fn pull_progress(&self, deployment: DeploymentId) -> Option<PullProgress>;
+
+    /// The engine's inspection of a container, without secrets.
+    ///
+    /// # Errors
+    /// `Unavailable` when the engine is away, `NotFound` when the container is gone. The same for what follows.
+    async fn inspect(&self, place: &Place, hidden: &Hidden) -> Result<serde_json::Value>;
+
+    /// Lines of a container's log.
+    async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>>;
+
+    /// A terminal in a running container, of the right size from its first byte.
+    ///
+    /// # Errors
+    /// `Conflict` with the code `command_not_found` (no shell in the image) or `wrong_state` (it does not run).
+    async fn shell(&self, place: &Place, order: &ShellOrder) -> Result<Shell>;
+}
+
+/// Where no engine is plugged in (a command at the console): everything is away.
+pub struct NoEngines;
+
+#[async_trait]
+impl Engines for NoEngines {
+    fn status(&self, _: EnvironmentId) -> EngineStatus {
+        EngineStatus::Unknown
+    }
+
+    fn pull_progress(&self, _: DeploymentId) -> Option<PullProgress> {
+        None
+    }
+
+    async fn inspect(&self, _: &Place, _: &Hidden) -> Result<serde_json::Value> {
+        Err(away())
+    }
+
+    async fn logs(&self, _: &Place, _: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
+        Err(away())
+    }
+
+    async fn shell(&self, _: &Place, _: &ShellOrder) -> Result<Shell> {
+        Err(away())
+    }
+}
+
+fn away() -> crate::Error {
+    crate::Error::Unavailable("no engine is connected to this process".into())
+}
+
+/// The embedded registry, as an engine of ours needs it.
+pub trait PullGrants: Send + Sync {
+    /// A bearer token with which an engine can pull from this one repository for some minutes.
+    fn pull_grant(&self, project: &ProjectName, repository: &RepositoryPath) -> Secret;
+}
