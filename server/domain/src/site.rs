@@ -90,3 +90,9 @@ pub(crate) async fn operators(tx: &mut Tx) -> Result<i64> {
     let sql = "SELECT COUNT(*) AS n FROM users WHERE operator AND disabled_at IS NULL AND deleted_at IS NULL";
     tx.one(sql, args![], |row| row.get("n")).await
 }
+
+/// Whether the database answers.
+pub async fn answers(platform: &Platform) -> Result<()> {
+    let found = setting(&mut platform.read().await?, "instance").await?;
+    found.map(drop).ok_or_else(|| Error::Unavailable("the site is not prepared".into()))
+}

@@ -1,1 +1,8 @@
-//! x
+//! The one integration-test binary: a whole portal for each test, with a database and a data folder of its own, spoken to over HTTP as its
+//! users do. With `SLIPWAY_TEST_POSTGRES` set the same tests run on PostgreSQL; tests that need an engine find it by
+//! `SLIPWAY_TEST_DOCKER_HOST`. `make test` sets both.
+
+mod access;
+mod accounts;
+mod portal;
+mod projects;

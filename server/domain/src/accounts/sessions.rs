@@ -29,19 +29,27 @@ pub struct Stored {
     pub expires_at: Millis,
 }
 
-/// Writes a session: new, or as it is now. Answers whether it is new.
-pub async fn save(platform: &Platform, session: &Stored) -> Result<()> {
+/// Stores a new session. False where its id is taken already: the caller chooses another.
+pub async fn create(platform: &Platform, session: &Stored) -> Result<bool> {
     let public: SessionId = platform.new_id();
     let now = platform.now();
     let mut write = platform.bookkeeping().await?;
-    write
+    let made = write
         .exec(
             "INSERT INTO sessions (id_hash, public_id, user_id, data, address, agent, created_at, seen_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
-             ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at, expires_at = excluded.expires_at",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8) ON CONFLICT DO NOTHING",
             args![&session.id_hash, public, session.user, session.data.clone(), &session.address, &session.agent, now, session.expires_at],
         )
         .await?;
+    write.finish().await?;
+    Ok(made == 1)
+}
+
+/// Writes a session as it is now. One that has been ended meanwhile stays ended.
+pub async fn save(platform: &Platform, session: &Stored) -> Result<()> {
+    let mut write = platform.bookkeeping().await?;
+    let sql = "UPDATE sessions SET user_id = $2, data = $3, seen_at = $4, expires_at = $5 WHERE id_hash = $1";
+    write.exec(sql, args![&session.id_hash, session.user, session.data.clone(), platform.now(), session.expires_at]).await?;
     write.finish().await
 }
 

@@ -61,32 +61,26 @@ pub async fn list(platform: &Platform, _: &May<can::ManageUsers, Site>, page: &P
     Ok(Page::cut(users, limit, |user| user.username.to_string()))
 }
 
-/// Disables an account, or enables it again. A disabled one is signed out everywhere at once.
-pub async fn set_disabled(platform: &Platform, may: &May<can::ManageUsers, Site>, username: &Username, disabled: bool) -> Result<UserView> {
+/// Disables or enables an account, makes it an operator or an ordinary one; what is none stays. A disabled one is signed out everywhere at
+/// once.
+pub async fn update(platform: &Platform, may: &May<can::ManageUsers, Site>, username: &Username, disabled: Option<bool>, operator: Option<bool>) -> Result<UserView> {
     let mut change = platform.change(may.actor()).await?;
     let user = by_name(&mut change, username).await?;
-    let at = disabled.then(|| platform.now());
-    change.exec("UPDATE users SET disabled_at = $2 WHERE id = $1", args![user.id, at]).await?;
-    if disabled {
-        sessions::end_all(&mut change, user.id, None).await?;
+    if let Some(disabled) = disabled {
+        let at = disabled.then(|| user.disabled_at.unwrap_or_else(|| platform.now()));
+        change.exec("UPDATE users SET disabled_at = $2 WHERE id = $1", args![user.id, at]).await?;
+        if disabled {
+            sessions::end_all(&mut change, user.id, None).await?;
+        }
+    }
+    if let Some(operator) = operator {
+        change.exec("UPDATE users SET operator = $2 WHERE id = $1", args![user.id, operator]).await?;
     }
     keep_an_operator(&mut change).await?;
     change.access_changed();
     let user = get(&mut change, user.id).await?;
-    let action = if disabled { "user.disable" } else { "user.enable" };
-    change.commit(Record::new(action, "user", username)).await?;
-    Ok(user)
-}
-
-/// Makes an account an operator, or an ordinary one.
-pub async fn set_operator(platform: &Platform, may: &May<can::ManageUsers, Site>, username: &Username, operator: bool) -> Result<UserView> {
-    let mut change = platform.change(may.actor()).await?;
-    let user = by_name(&mut change, username).await?;
-    change.exec("UPDATE users SET operator = $2 WHERE id = $1", args![user.id, operator]).await?;
-    keep_an_operator(&mut change).await?;
-    change.access_changed();
-    let user = get(&mut change, user.id).await?;
-    change.commit(Record::new("user.set_operator", "user", username).detail(serde_json::json!({"operator": operator}))).await?;
+    let detail = serde_json::json!({"disabled": disabled, "operator": operator});
+    change.commit(Record::new("user.update", "user", username).detail(detail)).await?;
     Ok(user)
 }
 

@@ -1,0 +1,76 @@
+//! What stands around the doors: the origin check of those that take cookies, headers that browsers obey, and one log line for each request.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::Error;
+use http::header::{HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method};
+use std::time::Instant;
+
+use super::Portal;
+use super::problem::Refusal;
+
+/// A request that bears `Origin` must come from a page of ours: its origin is the one that the request itself went to, and that is a name
+/// of this portal. A browser that says that another site sent it (`Sec-Fetch-Site`) is refused as well, unless it only follows a link.
+pub async fn same_origin(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let foreign = match headers.get(ORIGIN) {
+        Some(origin) => !is_ours(&portal, origin),
+        None => crosses_sites(headers) && *request.method() != Method::GET,
+    };
+    if foreign {
+        let text = "this request came from a page of another site, or by a name that the portal does not know; open the portal by its own address \
+                    (operators set it with SLIPWAY_PUBLIC_URL)";
+        return Refusal(Error::Forbidden(text.into())).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether an origin is the portal's own. `null` and everything unknown is not.
+#[must_use]
+pub fn is_ours(portal: &Portal, origin: &HeaderValue) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    if origin == portal.origin.as_str() {
+        return true;
+    }
+    // Plain http by another local name: `127.0.0.1` beside `localhost`.
+    origin.strip_prefix("http://").is_some_and(|authority| portal.hosts.iter().any(|host| host == authority))
+}
+
+fn crosses_sites(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// The `host:port` that a request went to, where it is one of ours: what links and realms may be made of.
+#[must_use]
+pub fn known_host<'a>(portal: &Portal, headers: &'a HeaderMap) -> Option<&'a str> {
+    let host = headers.get(HOST)?.to_str().ok()?;
+    portal.hosts.iter().any(|known| known == host).then_some(host)
+}
+
+/// Headers for every answer.
+pub async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// One line for each request: what, how it ended, how long it took. Never a query (it may hold a token) and never a header.
+pub async fn trace(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    let duration_ms = started.elapsed().as_millis();
+    if status >= 500 {
+        tracing::warn!(http.method = %method, http.path = path, http.status = status, %duration_ms, "answered");
+    } else {
+        tracing::debug!(http.method = %method, http.path = path, http.status = status, %duration_ms, "answered");
+    }
+    response
+}

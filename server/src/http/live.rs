@@ -1,0 +1,113 @@
+//! `/live`: one stream of server-sent events for a browser. The page names topics; each is checked as the page's own reading is, and
+//! checked again whenever anybody's access changes. An event says only that a topic changed: what it is now is read through the page's
+//! own door.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use app::api::server::Caller;
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use domain::live::Topic;
+use domain::{Actor, Error, Platform, accounts, watch};
+use futures::Stream;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::problem::Answer;
+use super::table::Table;
+use super::{Portal, doors};
+
+/// Topics of one stream at most.
+const TOPICS_MAX: usize = 64;
+/// Proxies cut what is silent for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+pub(super) fn table() -> Table {
+    doors().get("/live", live)
+}
+
+async fn live(State(portal): State<Portal>, Extension(caller): Extension<Caller>, RawQuery(query): RawQuery) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    caller.actor.account()?;
+    let topics = topics(query.as_deref().unwrap_or_default())?;
+    // Listening begins before the checks: nothing falls between.
+    let changes = portal.platform.live();
+    let access = portal.platform.access_changes();
+    let allowed = allowed(&portal.platform, &caller.actor, &topics).await?;
+    let state = Watching { portal, actor: caller.actor, topics, allowed, changes, access, first: true };
+    let stream = futures::stream::unfold(state, |mut state| async move { Some((Ok(state.next().await?), state)) });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn topics(query: &str) -> Result<Vec<Topic>, Error> {
+    let mut topics = Vec::new();
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        if name != "topic" {
+            continue;
+        }
+        let value = value.replace("%3A", ":").replace("%3a", ":");
+        topics.push(value.parse().map_err(|error| Error::invalid("topic", error))?);
+    }
+    if topics.len() > TOPICS_MAX {
+        return Err(Error::invalid("topic", format!("at most {TOPICS_MAX} topics for a stream")));
+    }
+    Ok(topics)
+}
+
+async fn allowed(platform: &Platform, actor: &Actor, topics: &[Topic]) -> Result<HashSet<Topic>, Error> {
+    let mut allowed = HashSet::new();
+    for topic in topics {
+        match watch::may_watch(platform, actor, *topic).await {
+            Ok(()) => drop(allowed.insert(*topic)),
+            // What may not be watched is left out, like what does not exist.
+            Err(Error::NotFound { .. } | Error::Forbidden(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(allowed)
+}
+
+/// A stream's state between two events.
+struct Watching {
+    portal: Portal,
+    actor: Actor,
+    topics: Vec<Topic>,
+    allowed: HashSet<Topic>,
+    changes: tokio::sync::broadcast::Receiver<Topic>,
+    access: tokio::sync::broadcast::Receiver<()>,
+    first: bool,
+}
+
+impl Watching {
+    /// The next event; none at the end: signed out, or the portal stops.
+    async fn next(&mut self) -> Option<Event> {
+        if std::mem::take(&mut self.first) {
+            return Some(Event::default().event("ready").data("{}"));
+        }
+        loop {
+            tokio::select! {
+                () = self.portal.stopping.cancelled() => return None,
+                change = self.changes.recv() => match change {
+                    Ok(topic) if self.allowed.contains(&topic) => return Some(changed(topic)),
+                    Ok(_) => {}
+                    // Some were missed: the page reads everything anew.
+                    Err(RecvError::Lagged(_)) => return Some(Event::default().event("missed").data("{}")),
+                    Err(RecvError::Closed) => return None,
+                },
+                change = self.access.recv() => {
+                    if matches!(change, Err(RecvError::Closed)) {
+                        return None;
+                    }
+                    self.actor = accounts::refresh(&self.portal.platform, &self.actor).await.ok()?;
+                    self.allowed = allowed(&self.portal.platform, &self.actor, &self.topics).await.ok()?;
+                }
+            }
+        }
+    }
+}
+
+fn changed(topic: Topic) -> Event {
+    Event::default().event("change").data(format!("{{\"topic\":\"{topic}\"}}"))
+}

@@ -1,0 +1,153 @@
+//! Assembly: from a configuration to a running portal and, at a signal, to its orderly end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::site::{self, FirstRun};
+use domain::{Error, Platform, Result};
+use leptos::prelude::LeptosOptions;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Origin, Serve};
+use crate::http::{self, Portal};
+use crate::{admin, workers};
+
+/// How long uploads and shells may go on after a signal to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs the portal until a signal; a second signal ends it at once.
+pub async fn run(config: Box<Serve>) -> Result<()> {
+    log(&config);
+    let running = start(&config).await?;
+    greet(&running, &config).await?;
+    let stop = running.stop.clone();
+    tokio::spawn(async move {
+        signalled().await;
+        tracing::info!("stopping: what is under way may finish; a second signal stops at once");
+        stop.cancel();
+        signalled().await;
+        std::process::exit(130);
+    });
+    running.finished().await
+}
+
+fn log(config: &Serve) {
+    let filter = EnvFilter::try_from_env("SLIPWAY_LOG").unwrap_or_else(|_| EnvFilter::new("info,tower_sessions=warn,tower_sessions_core=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process (tests) is not an error.
+    let _ = if config.log_json { builder.json().try_init() } else { builder.try_init() };
+}
+
+async fn signalled() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// A portal that runs.
+pub struct Running {
+    /// The portal's shared parts.
+    pub portal: Portal,
+    /// The port that it listens on.
+    pub port: u16,
+    /// Every door, for the test that compares them with its table.
+    pub doors: Vec<http::table::Door>,
+    /// Cancelled, it stops.
+    pub stop: CancellationToken,
+    server: tokio::task::JoinHandle<()>,
+    loops: TaskTracker,
+    failed: CancellationToken,
+}
+
+impl Running {
+    /// Resolves when everything has ended. A loop that crashed is an error.
+    pub async fn finished(self) -> Result<()> {
+        self.server.await.map_err(|error| Error::internal(format!("the server crashed: {error}")))?;
+        self.stop.cancel();
+        self.loops.close();
+        self.loops.wait().await;
+        self.portal.platform.close().await;
+        if self.failed.is_cancelled() { Err(Error::internal("a background loop crashed; see the log")) } else { Ok(()) }
+    }
+}
+
+/// Starts the portal: database, registry, engine loops, doors.
+pub async fn start(config: &Serve) -> Result<Running> {
+    let platform = admin::open(&config.store).await?;
+    start_with(config, platform).await
+}
+
+/// Starts the portal over a platform that is open already.
+pub async fn start_with(config: &Serve, platform: Platform) -> Result<Running> {
+    let listeners = listen(config.listen).await?;
+    let port = listeners[0].local_addr()?.port();
+    let origin = config.origin(port)?;
+    let hosts = hosts(config.listen, port, &origin);
+    let stop = CancellationToken::new();
+    let registry = registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone()).await?;
+    let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };
+    let loops = TaskTracker::new();
+    let failed = CancellationToken::new();
+    workers::start(&portal, config, port, &loops, &stop, &failed).await?;
+    let (router, doors) = http::router(&portal);
+    let server = tokio::spawn(http::listen::serve(listeners, router, stop.clone(), GRACE));
+    Ok(Running { portal, port, doors, stop, server, loops, failed })
+}
+
+/// The configured address, and the loopback beside it: the local engine pulls from there.
+async fn listen(address: SocketAddr) -> Result<Vec<TcpListener>> {
+    let bind = async |address: SocketAddr| {
+        let bound = TcpListener::bind(address).await;
+        bound.map_err(|error| Error::Unavailable(format!("cannot listen on {address}: {error}; choose another with SLIPWAY_LISTEN")))
+    };
+    let first = bind(address).await?;
+    let port = first.local_addr()?.port();
+    let covers_loopback = address.ip().is_unspecified() || address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST);
+    if covers_loopback {
+        return Ok(vec![first]);
+    }
+    let second = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    Ok(vec![first, second])
+}
+
+/// The names that this portal answers to.
+fn hosts(listen: SocketAddr, port: u16, origin: &Origin) -> Arc<[String]> {
+    let mut hosts = vec![origin.authority().to_owned(), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
+    if !listen.ip().is_unspecified() {
+        hosts.push(SocketAddr::new(listen.ip(), port).to_string());
+    }
+    hosts.sort();
+    hosts.dedup();
+    hosts.into()
+}
+
+fn leptos(config: &Serve) -> LeptosOptions {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("hash.txt")));
+    LeptosOptions::builder()
+        .output_name("slipway")
+        .site_root(config.site_dir().to_string_lossy().into_owned())
+        .site_addr(config.listen)
+        .hash_files(beside.is_some_and(|file| file.exists()))
+        .build()
+}
+
+/// The one line that a person needs: where to open it and how to sign in.
+#[expect(clippy::print_stdout, reason = "the one line of the program that is for its standard output")]
+async fn greet(running: &Running, config: &Serve) -> Result<()> {
+    let url = running.portal.origin.as_str();
+    match site::first_run(&running.portal.platform, config.admin_password.as_ref()).await? {
+        FirstRun::Done => println!("Slipway is at {url}"),
+        FirstRun::Made => println!("Slipway is at {url}: sign in as admin with SLIPWAY_ADMIN_PASSWORD"),
+        FirstRun::Token(token) => println!("Slipway is at {url}: make the first account at {url}/setup?token={}", token.expose()),
+    }
+    Ok(())
+}
