@@ -15,6 +15,7 @@ use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
+use crate::ports::{Engines, NoEngines, PullGrants};
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BUFFER: usize = 1024;
@@ -42,6 +43,8 @@ struct Inner {
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     credentials: CredentialCache,
+    engines: OnceLock<Arc<dyn Engines>>,
+    pulls: OnceLock<Arc<dyn PullGrants>>,
 }
 
 impl Platform {
@@ -67,6 +70,8 @@ impl Platform {
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             credentials: CredentialCache::default(),
+            engines: OnceLock::new(),
+            pulls: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -96,6 +101,24 @@ impl Platform {
     #[must_use]
     pub fn new_token(&self, prefix: &str) -> String {
         format!("{prefix}{}", crate::keys::hex(&self.random_bytes::<20>()))
+    }
+
+    /// Plugs in the engines and the registry's pull grants, once, before anything asks for them.
+    pub fn plug(&self, engines: Arc<dyn Engines>, pulls: Arc<dyn PullGrants>) {
+        let _ = self.inner.engines.set(engines);
+        let _ = self.inner.pulls.set(pulls);
+    }
+
+    /// What must be asked of engines live; where none is plugged in, every answer is that they are away.
+    #[must_use]
+    pub fn engines(&self) -> Arc<dyn Engines> {
+        self.inner.engines.get().cloned().unwrap_or_else(|| Arc::new(NoEngines))
+    }
+
+    /// Who lets engines pull from the embedded registry; none where there is no registry in this process.
+    #[must_use]
+    pub fn pull_grants(&self) -> Option<Arc<dyn PullGrants>> {
+        self.inner.pulls.get().cloned()
     }
 
     /// A transaction for reading.
