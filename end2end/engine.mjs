@@ -19,10 +19,11 @@ export function engine() {
   return host;
 }
 
-/** A docker client of one user. */
+/** A docker client of one user, who talks to the engine at `host`. */
 export class Docker {
-  static async install(t) {
+  static async install(t, host = engine()) {
     const docker = new Docker();
+    docker.host = host;
     docker.config = await mkdtemp(join(tmpdir(), "slipway-docker-"));
     atEnd(t, () => rm(docker.config, { recursive: true, force: true }));
     return docker;
@@ -30,7 +31,7 @@ export class Docker {
 
   /** Runs `docker ...args`. Gives `{code, out}` with both streams in `out`; a failure is the caller's to judge. */
   async run(args, input) {
-    const env = { ...process.env, DOCKER_HOST: engine(), DOCKER_CONFIG: this.config };
+    const env = { ...process.env, DOCKER_HOST: this.host, DOCKER_CONFIG: this.config };
     try {
       const running = run("docker", args, { env, timeout: 120_000, maxBuffer: 16 << 20 });
       running.child.stdin.end(input ?? "");

@@ -49,12 +49,9 @@ pub struct SearchOptions {
 impl SearchOptions {
     fn to_js(&self) -> Object {
         let js = Object::new();
-        for (name, value) in [
-            ("regex", self.regex),
-            ("wholeWord", self.whole_word),
-            ("caseSensitive", self.case_sensitive),
-            ("incremental", self.incremental),
-        ] {
+        for (name, value) in
+            [("regex", self.regex), ("wholeWord", self.whole_word), ("caseSensitive", self.case_sensitive), ("incremental", self.incremental)]
+        {
             set(&js, name, value);
         }
         if let Some((all, current)) = &self.marks {
@@ -116,17 +113,12 @@ impl Search {
         Listener::new(
             |f| {
                 // The event is a function of one argument; it cannot throw before it is heard.
-                let disposable = event
-                    .call1(&self.js, f)
-                    .expect("an event of xterm.js takes a listener");
+                let disposable = event.call1(&self.js, f).expect("an event of xterm.js takes a listener");
                 disposable.unchecked_into()
             },
             move |results| {
                 let results: &raw::Results = results.unchecked_ref();
-                heard(Found {
-                    count: results.count() as u32,
-                    index: (results.index() >= 0.0).then(|| results.index() as u32),
-                });
+                heard(Found { count: results.count() as u32, index: (results.index() >= 0.0).then(|| results.index() as u32) });
             },
         )
     }

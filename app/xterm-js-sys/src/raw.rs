@@ -94,17 +94,9 @@ extern "C" {
     #[derive(Clone, Debug)]
     pub(crate) type SearchAddon;
     #[wasm_bindgen(method, catch, js_name = findNext)]
-    pub(crate) fn find_next(
-        this: &SearchAddon,
-        term: &str,
-        options: &Object,
-    ) -> Result<bool, JsValue>;
+    pub(crate) fn find_next(this: &SearchAddon, term: &str, options: &Object) -> Result<bool, JsValue>;
     #[wasm_bindgen(method, catch, js_name = findPrevious)]
-    pub(crate) fn find_previous(
-        this: &SearchAddon,
-        term: &str,
-        options: &Object,
-    ) -> Result<bool, JsValue>;
+    pub(crate) fn find_previous(this: &SearchAddon, term: &str, options: &Object) -> Result<bool, JsValue>;
     #[wasm_bindgen(method, js_name = clearDecorations)]
     pub(crate) fn clear_decorations(this: &SearchAddon);
     #[wasm_bindgen(method, getter, js_name = onDidChangeResults)]

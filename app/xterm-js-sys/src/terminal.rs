@@ -23,10 +23,7 @@ impl Size {
     /// `None` where a number is missing or out of range: a hidden element measures as `NaN`.
     pub(crate) fn from_js(js: &raw::Dimensions) -> Option<Self> {
         let number = |n: f64| (1.0..=f64::from(u16::MAX)).contains(&n).then_some(n as u16);
-        Some(Self {
-            cols: number(js.columns())?,
-            rows: number(js.lines())?,
-        })
+        Some(Self { cols: number(js.columns())?, rows: number(js.lines())? })
     }
 }
 
@@ -40,16 +37,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(
-        subscribe: impl FnOnce(&js_sys::Function) -> raw::Disposable,
-        heard: impl FnMut(JsValue) + 'static,
-    ) -> Self {
+    pub(crate) fn new(subscribe: impl FnOnce(&js_sys::Function) -> raw::Disposable, heard: impl FnMut(JsValue) + 'static) -> Self {
         let heard = Closure::<dyn FnMut(JsValue)>::new(heard);
         let disposable = subscribe(heard.as_ref().unchecked_ref());
-        Self {
-            disposable,
-            _heard: heard,
-        }
+        Self { disposable, _heard: heard }
     }
 }
 
@@ -71,11 +62,7 @@ pub struct Terminal {
 impl Terminal {
     pub(crate) fn new(loader: &raw::Loader, options: &Options) -> Result<Self, Error> {
         let js = raw::construct(&loader.terminal_class(), &[&options.to_js()])?;
-        Ok(Self {
-            js,
-            loader: loader.clone(),
-            listeners: RefCell::default(),
-        })
+        Ok(Self { js, loader: loader.clone(), listeners: RefCell::default() })
     }
 
     /// Shows the terminal inside `parent`, which must be in the document and visible: cells are measured now.
@@ -102,20 +89,13 @@ impl Terminal {
     /// Hears what the user types or pastes, and what the terminal itself answers to a program's questions, as bytes to send.
     pub fn on_input(&self, heard: impl Fn(Vec<u8>) + Clone + 'static) {
         let text = heard.clone();
-        self.keep(Listener::new(
-            |f| self.js.on_data(f),
-            move |data| text(data.as_string().unwrap_or_default().into_bytes()),
-        ));
+        self.keep(Listener::new(|f| self.js.on_data(f), move |data| text(data.as_string().unwrap_or_default().into_bytes())));
         // Some mouse reports are not UTF-8: there each character of the string stands for one byte.
         self.keep(Listener::new(
             |f| self.js.on_binary(f),
             move |data| {
                 let data: JsString = data.unchecked_into();
-                heard(
-                    (0..data.length())
-                        .map(|i| data.char_code_at(i) as u8)
-                        .collect(),
-                );
+                heard((0..data.length()).map(|i| data.char_code_at(i) as u8).collect());
             },
         ));
     }
@@ -146,10 +126,7 @@ impl Terminal {
 
     /// The size now.
     pub fn size(&self) -> Size {
-        Size {
-            cols: self.js.cols(),
-            rows: self.js.rows(),
-        }
+        Size { cols: self.js.cols(), rows: self.js.rows() }
     }
 
     /// Takes the keyboard.
@@ -213,8 +190,7 @@ impl Terminal {
     /// # Errors
     /// When xterm.js refuses the addon.
     pub fn load_web_links(&self) -> Result<(), Error> {
-        self.load::<JsValue>(&self.loader.web_links_class(), &[])
-            .map(drop)
+        self.load::<JsValue>(&self.loader.web_links_class(), &[]).map(drop)
     }
 
     /// Measures characters by Unicode 11 in place of 6, as current programs do: emoji are two cells wide.
@@ -227,11 +203,7 @@ impl Terminal {
         Ok(())
     }
 
-    fn load<T: JsCast>(
-        &self,
-        class: &js_sys::Function,
-        arguments: &[&JsValue],
-    ) -> Result<T, Error> {
+    fn load<T: JsCast>(&self, class: &js_sys::Function, arguments: &[&JsValue]) -> Result<T, Error> {
         let addon: T = raw::construct(class, arguments)?;
         self.js.load_addon(addon.as_ref())?;
         Ok(addon)

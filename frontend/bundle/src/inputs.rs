@@ -41,11 +41,7 @@ pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
         }
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                found.push(path)
-            }
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
         }
     }
     found.sort();
@@ -57,22 +53,11 @@ pub(crate) fn style() -> Result<String> {
     let root = Path::new(STYLE);
     let folder = root.parent().expect("a file in a folder");
     let list = text(root)?;
-    let imported: Vec<PathBuf> = list
-        .lines()
-        .filter_map(|line| {
-            line.trim()
-                .strip_prefix("@import \"./")?
-                .strip_suffix("\";")
-        })
-        .map(|name| folder.join(name))
-        .collect();
+    let imported: Vec<PathBuf> =
+        list.lines().filter_map(|line| line.trim().strip_prefix("@import \"./")?.strip_suffix("\";")).map(|name| folder.join(name)).collect();
     for sheet in files_below(folder)? {
         if sheet != root && !imported.contains(&sheet) {
-            return Err(format!(
-                "{STYLE} does not import {}: add it where it belongs",
-                sheet.display()
-            )
-            .into());
+            return Err(format!("{STYLE} does not import {}: add it where it belongs", sheet.display()).into());
         }
     }
     let mut joined = String::new();
@@ -91,8 +76,7 @@ pub(crate) fn stamp(paths: &Paths) -> Result<String> {
     inputs.extend(XTERM.iter().map(PathBuf::from));
     let mut stamp = String::new();
     for input in inputs {
-        let about =
-            fs::metadata(&input).map_err(|error| format!("{}: {error}", input.display()))?;
+        let about = fs::metadata(&input).map_err(|error| format!("{}: {error}", input.display()))?;
         let changed = about.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
         stamp.push_str(&format!("{} {} {changed}\n", input.display(), about.len()));
     }

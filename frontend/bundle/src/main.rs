@@ -40,10 +40,7 @@ impl Paths {
         };
         let out = PathBuf::from(target).join(profile);
         Ok(Self {
-            wasm: PathBuf::from(target)
-                .join("wasm32-unknown-unknown")
-                .join(wasm_profile)
-                .join("frontend.wasm"),
+            wasm: PathBuf::from(target).join("wasm32-unknown-unknown").join(wasm_profile).join("frontend.wasm"),
             site: out.join("site"),
             hashes: out.join("hash.txt"),
             stamp: out.join("site.stamp"),
@@ -67,11 +64,7 @@ fn run() -> Result<()> {
     let started = Instant::now();
     let hashes = site::write(&paths)?;
     fs::write(&paths.stamp, format!("{stamp}{hashes}"))?;
-    eprintln!(
-        "bundle: {} in {:.1} s",
-        paths.site.display(),
-        started.elapsed().as_secs_f32()
-    );
+    eprintln!("bundle: {} in {:.1} s", paths.site.display(), started.elapsed().as_secs_f32());
     Ok(())
 }
 

@@ -21,17 +21,11 @@ const WORTHWHILE: usize = 1024;
 /// Optimises a module for size in place, where the optimiser is installed.
 pub(crate) fn optimise(wasm: &Path) -> Result<()> {
     if !Path::new(WASM_OPT).exists() {
-        eprintln!(
-            "bundle: {WASM_OPT} is missing (npm ci): the module stays larger than it need be"
-        );
+        eprintln!("bundle: {WASM_OPT} is missing (npm ci): the module stays larger than it need be");
         return Ok(());
     }
     let status = Command::new(WASM_OPT)
-        .args([
-            "-Oz",
-            "--enable-bulk-memory",
-            "--enable-nontrapping-float-to-int",
-        ])
+        .args(["-Oz", "--enable-bulk-memory", "--enable-nontrapping-float-to-int"])
         .arg(wasm)
         .arg("-o")
         .arg(wasm)
@@ -46,9 +40,7 @@ pub(crate) fn optimise(wasm: &Path) -> Result<()> {
 /// Writes `.br` and `.gz` beside `file`. Says how large the brotli copy is, or the file where there is none.
 pub(crate) fn compress(file: &Path) -> Result<usize> {
     let content = fs::read(file)?;
-    let dense = file
-        .extension()
-        .is_some_and(|kind| DENSE.iter().any(|dense| *dense == kind));
+    let dense = file.extension().is_some_and(|kind| DENSE.iter().any(|dense| *dense == kind));
     if dense || content.len() < WORTHWHILE {
         return Ok(content.len());
     }
@@ -57,11 +49,7 @@ pub(crate) fn compress(file: &Path) -> Result<usize> {
     keep(file, "gz", &gzip.finish()?, content.len())?;
 
     let mut small = Vec::new();
-    let quality = brotli::enc::BrotliEncoderParams {
-        quality: 11,
-        lgwin: 22,
-        ..Default::default()
-    };
+    let quality = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
     brotli::BrotliCompress(&mut content.as_slice(), &mut small, &quality)?;
     keep(file, "br", &small, content.len())?;
     Ok(small.len().min(content.len()))

@@ -4,7 +4,7 @@
 //! pkg/slipway.HASH.js      glue, which the page's script imports
 //! pkg/slipway.HASH.wasm    the module
 //! pkg/slipway.HASH.css     all style sheets
-//! pkg/snippets.HASH/       JavaScript that crates brought along; the glue imports it
+//! pkg/snippet.HASH.js      JavaScript that a crate brought along; the glue imports it
 //! pkg/xterm/               loader.js and what it imports; only pages with a terminal ask for it, names without a hash
 //! favicon.svg ...          the public files
 //! ```
@@ -66,18 +66,17 @@ fn module(paths: &Paths, pkg: &Path) -> Result<String> {
     }
     let mut glue = inputs::text(pkg.join("slipway.js"))?;
     fs::remove_file(pkg.join("slipway.js"))?;
-    let snippets = pkg.join("snippets");
-    if snippets.is_dir() {
-        let mut all = Vec::new();
-        for file in inputs::files_below(&snippets)? {
-            all.extend(fs::read(file)?);
+    for snippet in inputs::files_below(&pkg.join("snippets"))? {
+        let text = inputs::text(&snippet)?;
+        let path = snippet.strip_prefix(pkg)?.display().to_string();
+        if text.lines().any(|line| line.trim_start().starts_with("import ")) {
+            return Err(format!("{path} imports another file, which a snippet of ours may not: it gets a new place").into());
         }
-        let name = format!("snippets.{}", hash(&all));
-        fs::rename(&snippets, pkg.join(&name))?;
-        glue = glue
-            .replace("'./snippets/", &format!("'./{name}/"))
-            .replace("\"./snippets/", &format!("\"./{name}/"));
+        let name = format!("snippet.{}.js", hash(text.as_bytes()));
+        fs::write(pkg.join(&name), text)?;
+        glue = glue.replace(&path, &name);
     }
+    remove(&pkg.join("snippets"))?;
     hashed(pkg, "js", glue.as_bytes())
 }
 
@@ -101,10 +100,7 @@ fn xterm(folder: &Path) -> Result<()> {
     for source in inputs::XTERM {
         let source = Path::new(source);
         let text = inputs::text(source)?;
-        let kept: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with("//# sourceMappingURL="))
-            .collect();
+        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("//# sourceMappingURL=")).collect();
         let name = source.file_name().expect("a path of XTERM names a file");
         fs::write(folder.join(name), kept.join("\n"))?;
     }
@@ -127,18 +123,11 @@ fn compress(site: &Path) -> Result<()> {
     for file in inputs::files_below(site)? {
         let size = pack::compress(&file)?;
         let name = file.strip_prefix(site)?.display().to_string();
-        if name.starts_with("pkg/slipway.") || name.starts_with("pkg/snippets.") {
-            eprintln!(
-                "bundle: {name}: {:.1} KiB, {:.1} with brotli",
-                fs::metadata(&file)?.len() as f64 / 1024.0,
-                size as f64 / 1024.0
-            );
+        if name.starts_with("pkg/slipway.") || name.starts_with("pkg/snippet.") {
+            eprintln!("bundle: {name}: {:.1} KiB, {:.1} with brotli", fs::metadata(&file)?.len() as f64 / 1024.0, size as f64 / 1024.0);
             first_page += size;
         }
     }
-    eprintln!(
-        "bundle: first page, brotli: {:.1} KiB",
-        first_page as f64 / 1024.0
-    );
+    eprintln!("bundle: first page, brotli: {:.1} KiB", first_page as f64 / 1024.0);
     Ok(())
 }

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Gets what a build (`setup.sh build`), the tests or the demo (`setup.sh test`, `demo`) need and this machine lacks: the wasm target, the npm
+# packages of the lock file, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
+# It never upgrades anything, never starts a service, and does nothing when nothing is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# What must be there : Debian's package that brings it.
+build=(cc:gcc libc:libc6-dev node:nodejs npm:npm curl:curl)
+demo=(docker:docker.io busybox:busybox-static)
+test=(dockerd:docker.io docker:docker.io iptables:iptables ip:iproute2 unshare:util-linux busybox:busybox-static skopeo:skopeo
+  chromium:chromium fonts:fonts-dejavu-core initdb:postgresql)
+
+case "${1:-}" in
+  build) needed=("${build[@]}") ;;
+  test) needed=("${build[@]}" "${test[@]}") ;;
+  demo) needed=("${build[@]}" "${demo[@]}") ;;
+  *) echo "usage: $0 build|demo|test" >&2; exit 2 ;;
+esac
+
+present() {
+  case "$1" in
+    libc) [ -e /usr/include/stdio.h ] ;;
+    fonts) [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || [ -n "$(fc-list 2>/dev/null)" ] ;;
+    # The images of the tests hold nothing else, so a busybox that needs libraries is none.
+    busybox) command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
+    initdb) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+    *) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
+  esac
+}
+
+lacking=()
+packages=()
+for entry in "${needed[@]}"; do
+  if ! present "${entry%%:*}"; then
+    lacking+=("${entry%%:*}")
+    packages+=("${entry##*:}")
+  fi
+done
+if [ ${#lacking[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
+    echo "setup: installing Debian's packages: ${packages[*]}"
+    scripts/install.sh "${packages[@]}"
+  else
+    echo "setup: missing here: ${lacking[*]} (Debian's packages: ${packages[*]}). Install them and try again." >&2
+    exit 1
+  fi
+fi
+
+if ! command -v cargo >/dev/null; then
+  echo "setup: no cargo: install Rust with rustup, https://rustup.rs, and try again." >&2
+  exit 1
+fi
+libraries="$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null || true)"
+if ! compgen -G "$libraries/libstd-*.rlib" >/dev/null; then
+  echo "setup: adding the target wasm32-unknown-unknown"
+  if ! command -v rustup >/dev/null || ! rustup target add wasm32-unknown-unknown; then
+    echo "setup: this compiler has no wasm32-unknown-unknown and rustup cannot add it: install it as your system does." >&2
+    exit 1
+  fi
+fi
+
+# npm notes in its own file what it installed; a copy of the lock file that led to it says whether that still holds.
+if ! cmp -s package-lock.json node_modules/.slipway-lock.json; then
+  echo "setup: npm ci"
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.slipway-lock.json
+fi
