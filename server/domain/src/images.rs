@@ -2,7 +2,7 @@
 //! and the protocol are the registry's; it writes the rows of these tables when something is pushed.
 //!
 //! A repository is reached in three ways, and no other: with the permission to do something to it ([`Repository`]), with the
-//! permission to push to a place where it may not be yet ([`Place`]), and, for reading alone, as [`Readable`], which is made
+//! permission to push to where it may not be yet ([`Destination`]), and, for reading alone, as [`Readable`], which is made
 //! of the permission to pull or, for the portal's own engines, by a worker.
 
 use model::access::Action;
@@ -81,9 +81,9 @@ impl Key for RepositoryKey<'_> {
     }
 }
 
-/// A repository's place in a project; the repository itself may be there or not yet.
+/// Where a push goes: a project and a path in it. The repository itself may be there or not yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Destination {
     /// The repository's id, if it is there.
     pub id: Option<RepositoryId>,
     /// The project.
@@ -92,7 +92,7 @@ pub struct Place {
     pub path: RepositoryPath,
 }
 
-impl Place {
+impl Destination {
     /// Its whole name: `<project>/<path>`.
     #[must_use]
     pub fn full_name(&self) -> String {
@@ -100,7 +100,7 @@ impl Place {
     }
 }
 
-impl Resource for Place {
+impl Resource for Destination {
     const WHAT: &'static str = "project";
     const VISIBLE: Action = Action::SeeProject;
 
@@ -109,22 +109,22 @@ impl Resource for Place {
     }
 }
 
-/// The name of a place for a repository.
+/// The name of a destination.
 #[derive(Clone, Copy, Debug)]
-pub struct PlaceKey<'a> {
+pub struct DestinationKey<'a> {
     /// The project, which must be there.
     pub project: &'a ProjectName,
     /// The path below it.
     pub repository: &'a RepositoryPath,
 }
 
-impl Key for PlaceKey<'_> {
-    type Resource = Place;
+impl Key for DestinationKey<'_> {
+    type Resource = Destination;
 
-    async fn find(&self, tx: &mut Tx) -> Result<Option<Place>> {
+    async fn find(&self, tx: &mut Tx) -> Result<Option<Destination>> {
         let Some(project) = self.project.find(tx).await? else { return Ok(None) };
         let id = id(tx, &project, self.repository).await?;
-        Ok(Some(Place { id, project, path: self.repository.clone() }))
+        Ok(Some(Destination { id, project, path: self.repository.clone() }))
     }
 }
 
@@ -176,11 +176,28 @@ pub struct Resolved {
 
 /// Pins a tag (or checks a digest) for a deploy. What is not there is an error of the field `image` that names the newest tags.
 pub async fn resolve(platform: &Platform, may: &May<can::Pull, Repository>, reference: &Reference) -> Result<Resolved> {
+    pin(&mut platform.read().await?, may, reference).await
+}
+
+/// The same for an image of the service's own project: who may deploy there may run its images, whatever else their token lacks.
+pub(crate) async fn resolve_own(
+    platform: &Platform,
+    may: &May<can::Deploy, crate::services::Service>,
+    path: &RepositoryPath,
+    reference: &Reference,
+) -> Result<Resolved> {
     let mut tx = platform.read().await?;
-    if let Some(found) = find(&mut tx, may.id, reference).await? {
+    let Some(id) = id(&mut tx, &may.project, path).await? else {
+        return Err(Error::invalid("image", format!("project {} has no repository {path}; push an image to it first", may.project.name)));
+    };
+    pin(&mut tx, &Repository { id, project: may.project.clone(), path: path.clone() }, reference).await
+}
+
+async fn pin(tx: &mut Tx, repository: &Repository, reference: &Reference) -> Result<Resolved> {
+    if let Some(found) = find(tx, repository.id, reference).await? {
         return Ok(found);
     }
-    let newest = list::newest_names(&mut tx, may.id, PROPOSED).await?;
+    let newest = list::newest_names(tx, repository.id, PROPOSED).await?;
     let instead = match newest.as_slice() {
         [] => "it has no tags; push one first".to_owned(),
         names => format!("its newest tags are {}", names.iter().map(TagName::as_str).collect::<Vec<_>>().join(", ")),
@@ -189,7 +206,7 @@ pub async fn resolve(platform: &Platform, may: &May<can::Pull, Repository>, refe
         Reference::Tag(_) => "tag",
         Reference::Digest(_) => "image",
     };
-    Err(Error::invalid("image", format!("{} has no {kind} {reference}; {instead}", may.full_name())))
+    Err(Error::invalid("image", format!("{} has no {kind} {reference}; {instead}", repository.full_name())))
 }
 
 async fn find(tx: &mut Tx, repository: RepositoryId, reference: &Reference) -> Result<Option<Resolved>> {

@@ -8,11 +8,8 @@
 //! is asked of the domain at each request. The one exception is a *grant*, which the portal gives to an engine of its own so
 //! that it can pull one repository for a few minutes; it names no account and reaches nothing else.
 
-use std::collections::BTreeSet;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use model::access::Scope;
 use model::ids::{TokenId, UserId};
 use model::secret::Secret;
 use model::time::Millis;
@@ -44,12 +41,9 @@ pub enum Bearer {
     Account {
         /// The account.
         user: UserId,
-        /// The personal access token that it signed in with; none: its password.
+        /// The personal access token that it signed in with, whose ceiling holds too; none: its password.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenId>,
-        /// The ceiling of that token; none: no ceiling.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        scopes: Option<BTreeSet<Scope>>,
     },
     /// An engine of this portal, which may use exactly what `access` lists.
     Engine,

@@ -1,0 +1,266 @@
+//! Who comes through `/v2`: the bearer of a token of `/auth/token`, of a personal access token, or Basic credentials. Decides nothing
+//! about rights: those are asked of the domain, here for the registry's four doings, with the token as a ceiling upon them.
+//!
+//! A caller who may know of a repository and brings a token that does not reach so far is asked for a better one (401); who may not do it
+//! at all is refused (403), and what the caller may not know of is not there (404).
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::access::{Credential, May, can};
+use domain::accounts::{self, tokens};
+use domain::images::{Destination, DestinationKey, Readable, Repository, RepositoryKey};
+use domain::{Actor, Error as DomainError};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, header};
+use model::secret::Secret;
+
+use crate::error::{Code, Error, Result};
+use crate::path::Name;
+use crate::registry::Registry;
+use crate::scope::{Verb, needed};
+use crate::token::{Bearer, Claims, SERVICE, Verified};
+
+/// A header longer than this is no credential of ours.
+const HEADER_MAX: usize = 20 * 1024;
+
+/// What a request brings to prove who sends it.
+pub enum Sent {
+    /// Nothing.
+    Nothing,
+    /// User name and password, or a personal access token in the password's place.
+    Basic(String, Secret),
+    /// A token.
+    Bearer(Secret),
+}
+
+/// Reads the credential of a request.
+///
+/// # Errors
+/// When there is a header that is neither Basic nor Bearer, or not readable.
+pub fn sent(headers: &HeaderMap) -> Result<Sent, &'static str> {
+    let Some(header) = headers.get(header::AUTHORIZATION) else { return Ok(Sent::Nothing) };
+    let text = header.to_str().ok().filter(|text| text.len() <= HEADER_MAX).ok_or("the Authorization header is not readable")?;
+    let (scheme, value) = text.split_once(' ').ok_or("the Authorization header has no value")?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Sent::Bearer(Secret::new(value.trim())));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err("the Authorization header must be Basic or Bearer");
+    }
+    let wrong = "the Basic credentials are not base64 of name:password";
+    let text = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(wrong)?;
+    let (name, secret) = text.split_once(':').ok_or(wrong)?;
+    Ok(Sent::Basic(name.to_owned(), Secret::new(secret)))
+}
+
+/// The address that a request comes from, for the audit log and the throttle.
+#[must_use]
+pub fn address(parts: &Parts) -> String {
+    address_of(&parts.extensions)
+}
+
+/// The same, of the parts that a server knows of a request.
+#[must_use]
+pub fn address_of(extensions: &http::Extensions) -> String {
+    let info = extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_canonical().to_string())
+}
+
+/// Scheme, host and port under which this client reaches us: what users see, or the request's own host if that is one of our names. An
+/// unknown host is never repeated to anybody.
+#[must_use]
+pub fn base_url(registry: &Registry, parts: &Parts) -> String {
+    let header = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default().to_ascii_lowercase();
+    let own = registry.origin().split_once("://").map_or("", |(_, authority)| authority);
+    if host != own && registry.hosts().contains(&host) {
+        // Our other names are of this machine, and we speak plain HTTP there.
+        return format!("http://{host}");
+    }
+    registry.origin().to_owned()
+}
+
+/// Who asks.
+enum Who {
+    Nobody,
+    Account(Actor),
+    Engine,
+}
+
+/// A caller at the registry's door, with what they need to be told to get in.
+pub struct Caller<'r> {
+    registry: &'r Registry,
+    who: Who,
+    /// What the token was made for; none: Basic credentials or a personal token, which are not made for anything.
+    claims: Option<Claims>,
+    base: String,
+}
+
+impl<'r> Caller<'r> {
+    /// The caller of a request. With `late`, a token whose time is over is taken all the same: for requests on an upload that is under way.
+    ///
+    /// # Errors
+    /// 401 with a challenge, when a credential is sent that does not hold.
+    pub async fn of(registry: &'r Registry, parts: &Parts, late: bool) -> Result<Self> {
+        let mut caller = Self { registry, who: Who::Nobody, claims: None, base: base_url(registry, parts) };
+        let address = address(parts);
+        let sent = sent(&parts.headers).map_err(|message| caller.challenge(None, None, message))?;
+        let found = match sent {
+            Sent::Nothing => Ok(Who::Nobody),
+            Sent::Basic(name, secret) => accounts::authenticate_basic(registry.platform(), &name, &secret, &address).await.map(Who::Account),
+            Sent::Bearer(token) if token.expose().starts_with(tokens::PREFIX) => {
+                accounts::authenticate_bearer(registry.platform(), &token, &address).await.map(Who::Account)
+            }
+            Sent::Bearer(token) => {
+                let claims = match registry.tokens().verify(token.expose(), registry.platform().now()) {
+                    Verified::Valid(claims) => claims,
+                    Verified::Expired(claims) if late => claims,
+                    Verified::Expired(_) => return Err(caller.challenge(None, Some("invalid_token"), "the token has expired; get a new one")),
+                    Verified::Wrong => return Err(caller.challenge(None, Some("invalid_token"), "the token is not one of ours; get a new one")),
+                };
+                let bearer = claims.bearer.clone();
+                caller.claims = Some(claims);
+                account(registry, bearer, &address).await
+            }
+        };
+        caller.who = found.map_err(|error| caller.refused(error))?;
+        Ok(caller)
+    }
+
+    fn refused(&self, error: DomainError) -> Error {
+        match error {
+            DomainError::Unauthenticated => {
+                self.challenge(None, None, "the user name or password is wrong, or the account is disabled, or the token was revoked")
+            }
+            other => other.into(),
+        }
+    }
+
+    /// 401: asks for a token, for this scope if it is about one.
+    #[must_use]
+    pub fn challenge(&self, scope: Option<&str>, error: Option<&str>, message: &str) -> Error {
+        let mut text = format!("Bearer realm=\"{}/auth/token\",service=\"{SERVICE}\"", self.base);
+        for (name, value) in [("scope", scope), ("error", error)] {
+            if let Some(value) = value {
+                text.push_str(&format!(",{name}=\"{value}\""));
+            }
+        }
+        let answer = Error::new(Code::Unauthorized, message);
+        match HeaderValue::try_from(text) {
+            Ok(value) => answer.header(header::WWW_AUTHENTICATE, value),
+            Err(_) => answer,
+        }
+    }
+
+    /// The account; 401 for somebody who has none.
+    ///
+    /// # Errors
+    /// 401 with a challenge for `scope`.
+    pub fn actor(&self, scope: Option<&str>) -> Result<&Actor> {
+        match &self.who {
+            Who::Account(actor) => Ok(actor),
+            Who::Nobody => Err(self.challenge(scope, None, "sign in first: docker login")),
+            Who::Engine => Err(Error::new(Code::Denied, "this token is for pulling one repository only")),
+        }
+    }
+
+    /// Whether anybody at all stands there.
+    ///
+    /// # Errors
+    /// 401 with a challenge.
+    pub fn somebody(&self) -> Result<()> {
+        match &self.who {
+            Who::Account(_) | Who::Engine => Ok(()),
+            Who::Nobody => Err(self.challenge(None, None, "sign in first: docker login")),
+        }
+    }
+
+    /// The permission to read a repository.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn readable(&self, name: &Name) -> Result<Readable> {
+        let full = name.to_string();
+        if let (Who::Engine, Some(claims)) = (&self.who, &self.claims) {
+            let granted = if claims.covers(&full, Verb::Pull) { self.registry.granted(name).await? } else { None };
+            return granted.ok_or_else(|| Error::name_unknown(name));
+        }
+        let actor = self.actor(Some(&needed(&full, Verb::Pull)))?;
+        let key = RepositoryKey { project: &name.project, repository: &name.repository };
+        let may: May<can::Pull, Repository> = actor.may(self.registry.platform(), &key).await.map_err(|error| named(error, name))?;
+        self.within_ceiling(&full, Verb::Pull)?;
+        Ok(Readable::from(&may))
+    }
+
+    /// The permission to push to a repository, which need not be there.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn destination(&self, name: &Name) -> Result<May<can::Push, Destination>> {
+        let full = name.to_string();
+        let actor = self.actor(Some(&needed(&full, Verb::Push)))?;
+        let key = DestinationKey { project: &name.project, repository: &name.repository };
+        let may = actor.may(self.registry.platform(), &key).await.map_err(|error| match error {
+            DomainError::NotFound { .. } => {
+                let text = format!("no project {} here that you may see; a project admin can add you, or create it first", name.project);
+                Error::new(Code::NameUnknown, text)
+            }
+            other => other.into(),
+        })?;
+        self.within_ceiling(&full, Verb::Push)?;
+        Ok(may)
+    }
+
+    /// The permission to delete from a repository.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn deletable(&self, name: &Name) -> Result<May<can::DeleteImages, Repository>> {
+        let full = name.to_string();
+        let actor = self.actor(Some(&needed(&full, Verb::Delete)))?;
+        let key = RepositoryKey { project: &name.project, repository: &name.repository };
+        let may = actor.may(self.registry.platform(), &key).await.map_err(|error| named(error, name))?;
+        self.within_ceiling(&full, Verb::Delete)?;
+        Ok(may)
+    }
+
+    /// The claims of the caller's token, if it brought one that was made for something.
+    #[must_use]
+    pub fn claims(&self) -> Option<&Claims> {
+        self.claims.as_ref()
+    }
+
+    fn within_ceiling(&self, repository: &str, verb: Verb) -> Result<()> {
+        match &self.claims {
+            Some(claims) if !claims.covers(repository, verb) => {
+                let text = format!("the token does not reach {repository} for {}; get one that does", verb.as_str());
+                Err(self.challenge(Some(&needed(repository, verb)), Some("insufficient_scope"), &text))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn account(registry: &Registry, bearer: Bearer, address: &str) -> Result<Who, DomainError> {
+    let (user, token) = match bearer {
+        Bearer::Nobody => return Ok(Who::Nobody),
+        Bearer::Engine => return Ok(Who::Engine),
+        Bearer::Account { user, token } => (user, token),
+    };
+    let platform = registry.platform();
+    let credential = token.map_or(Credential::Password, Credential::Token);
+    // A personal token that was revoked since ends what was made of it.
+    let scopes = tokens::scopes(platform, &credential).await?;
+    let actor = accounts::actor_by_id(platform, user, credential, scopes, address).await?;
+    actor.map(Who::Account).ok_or(DomainError::Unauthenticated)
+}
+
+fn named(error: DomainError, name: &Name) -> Error {
+    match error {
+        DomainError::NotFound { .. } => Error::name_unknown(name),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,149 @@
+//! The registry's shared parts, in one handle that is cheap to clone.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use domain::images::{Readable, RepositoryKey};
+use domain::ports::PullGrants;
+use domain::{Platform, Result, Worker};
+use model::ids::TokenId;
+use model::names::{ProjectName, RepositoryPath};
+use model::secret::Secret;
+
+use crate::disk::{Blobs, Buffers, Uploads};
+use crate::path::Name;
+use crate::pulls::Pulls;
+use crate::scope::{Access, Verb};
+use crate::store;
+use crate::token::{Bearer, Issued, Tokens};
+
+/// How long an upload may lie untouched before it is thrown away.
+const UPLOAD_RESTS: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long an engine has for one pull, in seconds.
+const GRANT_LIFE: i64 = 60 * 60;
+
+/// The registry.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    platform: Platform,
+    blobs: Blobs,
+    uploads: Uploads,
+    buffers: Buffers,
+    tokens: Tokens,
+    pulls: Pulls,
+    origin: String,
+    hosts: Arc<[String]>,
+    engines: OnceLock<Worker>,
+}
+
+impl Registry {
+    /// Opens the registry over the folder `data`. `origin` is what users see (scheme, host, port); `hosts` are the names (`host:port`)
+    /// under which the portal may be spoken to besides.
+    ///
+    /// # Errors
+    /// When the folders cannot be made.
+    pub async fn open(platform: &Platform, data: &Path, origin: &str, hosts: Arc<[String]>) -> Result<Self> {
+        let data = data.to_owned();
+        let open = move || Ok::<_, std::io::Error>((Blobs::open(&data)?, Uploads::open(&data)?));
+        let (blobs, uploads) = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)??;
+        let inner = Inner {
+            platform: platform.clone(),
+            blobs,
+            uploads,
+            buffers: Buffers::default(),
+            tokens: Tokens::new(&platform.derive_key("registry token")),
+            pulls: Pulls::default(),
+            origin: origin.to_owned(),
+            hosts,
+            engines: OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// From now on the portal's own engines may pull with the grants that they are given. Called once, by the server's `workers.rs`; until
+    /// then a grant reaches nothing.
+    pub fn serve_engines(&self, worker: Worker) {
+        // A second call would bring the same worker.
+        let _ = self.inner.engines.set(worker);
+    }
+
+    /// Writes what was counted of pulls since the last time. For a loop: every few seconds, and once more at the end.
+    ///
+    /// # Errors
+    /// When the database fails; those counts are lost.
+    pub async fn write_pulls(&self, worker: &Worker) -> Result<()> {
+        store::write_pulls(worker, &self.inner.pulls.take()).await
+    }
+
+    /// Throws away uploads that nobody has gone on with for a day; answers how many. For a loop: every few minutes.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn expire_uploads(&self, worker: &Worker) -> Result<u64> {
+        let before = worker.platform().now().minus(UPLOAD_RESTS);
+        let uploads = self.inner.uploads.clone();
+        let expired = tokio::task::spawn_blocking(move || uploads.expire(before)).await.map_err(std::io::Error::other)??;
+        if expired > 0 {
+            tracing::info!(expired, "threw away uploads that nobody has gone on with");
+        }
+        Ok(expired)
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.inner.platform
+    }
+
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.inner.uploads
+    }
+
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.inner.buffers
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
+    }
+
+    pub(crate) fn pulls(&self) -> &Pulls {
+        &self.inner.pulls
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.inner.origin
+    }
+
+    pub(crate) fn hosts(&self) -> &[String] {
+        &self.inner.hosts
+    }
+
+    /// Makes a token with the present time and an id of its own.
+    pub(crate) fn issue(&self, name: &str, bearer: Bearer, access: Vec<Access>, life: i64) -> Issued {
+        let platform = self.platform();
+        let id: TokenId = platform.new_id();
+        self.tokens().issue(name, bearer, access, platform.now(), life, id.to_string())
+    }
+
+    /// The repository, for the bearer of a grant.
+    pub(crate) async fn granted(&self, name: &Name) -> Result<Option<Readable>> {
+        let Some(worker) = self.inner.engines.get() else { return Ok(None) };
+        let key = RepositoryKey { project: &name.project, repository: &name.repository };
+        Readable::by_worker(worker, &key).await
+    }
+}
+
+impl PullGrants for Registry {
+    fn pull_grant(&self, project: &ProjectName, repository: &RepositoryPath) -> Secret {
+        let access = vec![Access::repository(&format!("{project}/{repository}"), &[Verb::Pull])];
+        self.issue("engine", Bearer::Engine, access, GRANT_LIFE).text
+    }
+}

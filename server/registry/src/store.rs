@@ -1,0 +1,42 @@
+//! The registry's rows. Each function takes the handle that the permission check gave, never an id; SQL is written here and in
+//! the files below, and nowhere else in this crate.
+//!
+//! What is audited: that something appears in a repository, moves or goes (a manifest, a tag, a blob taken out by hand). Bytes on
+//! their way (an upload, a blob that came to be held, a repository that holds nothing but these yet, counts of pulls) are bookkeeping:
+//! nobody but the pusher sees them before the manifest that names them.
+
+use domain::db::Tx;
+use domain::images::Destination;
+use domain::{Platform, Result, args};
+use model::ids::RepositoryId;
+
+mod blobs;
+mod lists;
+mod manifests;
+mod pulls;
+
+pub use blobs::{held_size, hold, is_held_somewhere_visible, release};
+pub use lists::{Referrer, catalog, referrers, tags};
+pub use manifests::{Pushed, Stored, find, missing_parts, put};
+pub use pulls::write_pulls;
+
+/// The most placeholders of one statement that are used; SQLite takes 32,766.
+const BATCH: usize = 500;
+
+/// The repository of a destination that may be pushed to, made if it is not there yet.
+async fn repository(tx: &mut Tx, platform: &Platform, destination: &Destination) -> Result<RepositoryId> {
+    let find = "SELECT id FROM repositories WHERE project_id = $1 AND name = $2";
+    if let Some(id) = tx.opt(find, args![destination.project.id, &destination.path], |row| row.get("id")).await? {
+        return Ok(id);
+    }
+    let id: RepositoryId = platform.new_id();
+    let make = "INSERT INTO repositories (id, project_id, name, created_at, pulls) VALUES ($1, $2, $3, $4, 0) ON CONFLICT DO NOTHING";
+    tx.exec(make, args![id, destination.project.id, &destination.path, platform.now()]).await?;
+    // Another push may have been faster.
+    tx.one(find, args![destination.project.id, &destination.path], |row| row.get("id")).await
+}
+
+/// `$first, $first+1, ...` for so many values.
+fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,226 @@
+//! Uploads of blobs: begin, monolithic and mount (end-4a, end-4b, end-11), chunks (end-5), finish (end-6), status (end-13), and giving up
+//! (end-14 of the specification's next version). An upload is its owner's: nobody else finds it.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use domain::access::{May, can};
+use domain::images::Destination;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use model::digest::Digest;
+use model::ids::UploadId;
+
+use super::Call;
+use super::blobs::value;
+use crate::disk::{Appended, Finished, Stopped, Upload, UploadKey};
+use crate::error::{Code, Error, Result};
+use crate::path::Name;
+use crate::range::Chunk;
+use crate::scope::Verb;
+use crate::store;
+
+/// Most bytes of one blob. The disk is the limit that people meet.
+const BLOB_MAX: u64 = 1 << 40;
+
+type MayPush = May<can::Push, Destination>;
+
+pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Response> {
+    let may = call.caller.destination(name).await?;
+    if let Some(mount) = call.parameter("mount") {
+        let digest = parse_digest(mount)?;
+        if let Some(size) = mountable(call, &may, &digest).await? {
+            store::hold(call.registry.platform(), &may, &digest, size).await?;
+            return created(name, &digest);
+        }
+        // "If a registry is unable to mount the requested blob, it SHOULD return a 202": the upload begins.
+    }
+    let key = key(&may, name, call.registry.platform().new_id())?;
+    call.registry.uploads().begin(&key).await?;
+    let Some(digest) = call.parameter("digest").filter(|_| call.parameter("mount").is_none()) else {
+        return Ok((StatusCode::ACCEPTED, progress(name, &key, 0)?).into_response());
+    };
+    let digest = match parse_digest(digest) {
+        Ok(digest) => digest,
+        Err(error) => {
+            call.registry.uploads().cancel(&key).await?;
+            return Err(error);
+        }
+    };
+    let mut upload = take(call, &key).await?;
+    upload.expect(digest.algorithm());
+    let upload = match append(call, name, &key, upload, None, body).await {
+        Ok(upload) => upload,
+        Err(error) => {
+            // Nobody was told its address, so nobody can go on with it.
+            call.registry.uploads().cancel(&key).await?;
+            return Err(error);
+        }
+    };
+    finish(call, name, &key, upload, &digest).await
+}
+
+/// The blob's bytes, if it is here and the caller may take it from where it is.
+async fn mountable(call: &Call<'_>, may: &MayPush, digest: &Digest) -> Result<Option<u64>> {
+    let platform = call.registry.platform();
+    if let Some(from) = call.parameter("from") {
+        let Ok(from) = from.parse::<Name>() else { return Ok(None) };
+        return held(call, &from, digest).await;
+    }
+    let Some(claims) = call.caller.claims() else {
+        return Ok(store::is_held_somewhere_visible(platform, may, digest).await?);
+    };
+    // The token's ceiling: only the repositories that it was made for.
+    for access in claims.access.iter().filter(|access| access.covers(&access.name, Verb::Pull)) {
+        let Ok(from) = access.name.parse::<Name>() else { continue };
+        if let Some(size) = held(call, &from, digest).await? {
+            return Ok(Some(size));
+        }
+    }
+    Ok(None)
+}
+
+async fn held(call: &Call<'_>, from: &Name, digest: &Digest) -> Result<Option<u64>> {
+    match call.caller.readable(from).await {
+        Ok(repository) => Ok(store::held_size(call.registry.platform(), &repository, digest).await?),
+        Err(refused) if refused.code().is_client_error() => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+pub(super) async fn get(call: &Call<'_>, name: &Name, id: Option<UploadId>) -> Result<Response> {
+    let may = call.caller.destination(name).await?;
+    let key = known(&may, name, id)?;
+    let size = call.registry.uploads().size(&key).await?.ok_or_else(Error::upload_unknown)?;
+    Ok((StatusCode::NO_CONTENT, progress(name, &key, size)?).into_response())
+}
+
+pub(super) async fn patch(call: &Call<'_>, name: &Name, id: Option<UploadId>, body: Body) -> Result<Response> {
+    let may = call.caller.destination(name).await?;
+    let key = known(&may, name, id)?;
+    let upload = take(call, &key).await?;
+    let chunk = in_order(call, name, &key, &upload)?;
+    let upload = append(call, name, &key, upload, chunk, body).await?;
+    Ok((StatusCode::ACCEPTED, progress(name, &key, upload.size())?).into_response())
+}
+
+pub(super) async fn put(call: &Call<'_>, name: &Name, id: Option<UploadId>, body: Body) -> Result<Response> {
+    let may = call.caller.destination(name).await?;
+    let key = known(&may, name, id)?;
+    let missing = || Error::new(Code::DigestInvalid, "the parameter digest is missing: finish an upload with ?digest=sha256:...");
+    let digest = parse_digest(call.parameter("digest").ok_or_else(missing)?)?;
+    let mut upload = take(call, &key).await?;
+    upload.expect(digest.algorithm());
+    let chunk = in_order(call, name, &key, &upload)?;
+    let upload = append(call, name, &key, upload, chunk, body).await?;
+    finish(call, name, &key, upload, &digest).await
+}
+
+pub(super) async fn delete(call: &Call<'_>, name: &Name, id: Option<UploadId>) -> Result<Response> {
+    let may = call.caller.destination(name).await?;
+    let key = known(&may, name, id)?;
+    if call.registry.uploads().cancel(&key).await? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Error::upload_unknown()) }
+}
+
+fn key(may: &MayPush, name: &Name, id: UploadId) -> Result<UploadKey> {
+    Ok(UploadKey { id, owner: may.actor().account()?.id, repository: name.to_string() })
+}
+
+fn known(may: &MayPush, name: &Name, id: Option<UploadId>) -> Result<UploadKey> {
+    key(may, name, id.ok_or_else(Error::upload_unknown)?)
+}
+
+fn parse_digest(text: &str) -> Result<Digest> {
+    text.parse().map_err(|error: model::digest::InvalidDigest| Error::new(Code::DigestInvalid, error.to_string()))
+}
+
+async fn take(call: &Call<'_>, key: &UploadKey) -> Result<Upload> {
+    match call.registry.uploads().take(key).await {
+        Ok(Some(upload)) => Ok(upload),
+        Ok(None) => Err(Error::upload_unknown()),
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            let text = "another request writes to this upload and does not let go; ask for its status and go on from there";
+            Err(Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The chunk that the request announces, if it announces one; 416 if that is not what follows.
+fn in_order(call: &Call<'_>, name: &Name, key: &UploadKey, upload: &Upload) -> Result<Option<Chunk>> {
+    let Some(text) = call.header(header::CONTENT_RANGE) else { return Ok(None) };
+    let out_of_order = |message: String| -> Result<Option<Chunk>> {
+        let mut error = Error::new(Code::BlobUploadInvalid, message).status(StatusCode::RANGE_NOT_SATISFIABLE);
+        for (header, value) in progress(name, key, upload.size())? {
+            if let Some(header) = header {
+                error = error.header(header, value);
+            }
+        }
+        Err(error)
+    };
+    let Some(chunk) = Chunk::parse(text) else {
+        return out_of_order(format!("Content-Range {text:?} is not <first>-<last>, both included: {0}-{0} is one byte", upload.size()));
+    };
+    if chunk.first != upload.size() {
+        return out_of_order(format!("the chunk begins at byte {} and the upload goes on at byte {}", chunk.first, upload.size()));
+    }
+    Ok(Some(chunk))
+}
+
+async fn append(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, chunk: Option<Chunk>, body: Body) -> Result<Upload> {
+    let limits = Appended { announced: chunk.map(|chunk| chunk.size()), most: BLOB_MAX };
+    let before = upload.size();
+    let stopped = match upload.append(body.into_data_stream(), limits).await {
+        Ok(upload) => return Ok(upload),
+        Err(stopped) => stopped,
+    };
+    tracing::debug!(repository = %name, upload = %key.id, before, %stopped, "an upload stopped");
+    let text = format!("the upload stopped: {stopped}; ask for its status and go on from there");
+    Err(match stopped {
+        Stopped::Cut => Error::new(Code::BlobUploadInvalid, text),
+        Stopped::Idle => Error::new(Code::BlobUploadInvalid, text).status(StatusCode::REQUEST_TIMEOUT),
+        Stopped::Replaced => Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT),
+        Stopped::Size { .. } => Error::new(Code::SizeInvalid, text),
+        Stopped::TooLarge(_) => Error::new(Code::SizeInvalid, text).status(StatusCode::PAYLOAD_TOO_LARGE),
+        Stopped::Disk(error) => {
+            if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+                // What came so far would only keep the disk full.
+                call.registry.uploads().cancel(key).await?;
+            }
+            error.into()
+        }
+    })
+}
+
+async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
+    let finished = upload.finish(*digest, call.registry.blobs()).await?;
+    call.registry.uploads().forget(key.id);
+    match finished {
+        Finished::Kept(size) => {
+            // A body may take hours to come: whether its sender may still push is asked once more.
+            let may = call.caller.destination(name).await?;
+            store::hold(call.registry.platform(), &may, digest, size).await?;
+            created(name, digest)
+        }
+        Finished::Wrong(actual) => {
+            let text = format!("the content that came has the digest {actual}, not {digest}; nothing was kept; upload it again");
+            Err(Error::new(Code::DigestInvalid, text))
+        }
+    }
+}
+
+fn created(name: &Name, digest: &Digest) -> Result<Response> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, value(&format!("/v2/{name}/blobs/{digest}"))?);
+    headers.insert("docker-content-digest", value(&digest.to_string())?);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    Ok((StatusCode::CREATED, headers).into_response())
+}
+
+/// Where to go on with an upload, and from which byte.
+fn progress(name: &Name, key: &UploadKey, size: u64) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, value(&format!("/v2/{name}/blobs/uploads/{}", key.id))?);
+    // The last byte that is there. Of nothing there is none; clients expect 0-0 then.
+    headers.insert(header::RANGE, value(&format!("0-{}", size.saturating_sub(1)))?);
+    headers.insert("docker-upload-uuid", value(&key.id.to_string())?);
+    Ok(headers)
+}
