@@ -143,19 +143,25 @@ impl DeployForm {
     #[must_use]
     pub fn hidden(d: &Descriptor) -> Vec<String> {
         let Ok(shown) = Self::of(d).descriptor(None) else { return vec![String::from("descriptor")] };
-        let mut names: Vec<String> = d
-            .changes_since(&shown)
-            .into_iter()
-            .map(|change| change.field.split(['.', '[']).next().unwrap_or_default().to_owned())
-            .collect();
+        let mut names: Vec<String> =
+            d.changes_since(&shown).into_iter().map(|change| change.field.split(['.', '[']).next().unwrap_or_default().to_owned()).collect();
         names.dedup();
         names
     }
 
     fn too_long(&self) -> Vec<FieldError> {
         let fields = [
-            &self.image, &self.replicas, &self.env, &self.ports, &self.memory, &self.cpus, &self.command, &self.health, &self.health_port,
-            &self.health_path, &self.health_command,
+            &self.image,
+            &self.replicas,
+            &self.env,
+            &self.ports,
+            &self.memory,
+            &self.cpus,
+            &self.command,
+            &self.health,
+            &self.health_port,
+            &self.health_path,
+            &self.health_command,
         ];
         let long = FIELDS.iter().zip(fields).filter(|(_, text)| text.len() > FIELD_MAX);
         long.map(|(field, _)| FieldError::new(*field, format!("more than {FIELD_MAX} bytes"))).collect()
@@ -192,13 +198,7 @@ impl DeployForm {
         let kept = base.and_then(|base| base.health.clone());
         Some(match kept {
             Some(health) => Health { probe, ..health },
-            None => Health {
-                probe,
-                interval: Span::from_secs(5),
-                timeout: Span::from_secs(2),
-                retries: 3,
-                start_period: Span::from_secs(10),
-            },
+            None => Health { probe, interval: Span::from_secs(5), timeout: Span::from_secs(2), retries: 3, start_period: Span::from_secs(10) },
         })
     }
 }

@@ -208,8 +208,19 @@ mod tests {
         assert!(message("web@sha256:12").contains("hexadecimal"));
         assert!(message(&"0".repeat(64)).contains("image's id"));
         let wrong = [
-            "a b", "../web", "ex ample.com/web", "host.com:99999/web", "host.com:0/web", "host.com:/web", "-h.com/web", "web:", "web:a:b",
-            "[::zz]:1/a", "[::1]5/a", "host.com/", "a..com/web",
+            "a b",
+            "../web",
+            "ex ample.com/web",
+            "host.com:99999/web",
+            "host.com:0/web",
+            "host.com:/web",
+            "-h.com/web",
+            "web:",
+            "web:a:b",
+            "[::zz]:1/a",
+            "[::1]5/a",
+            "host.com/",
+            "a..com/web",
         ];
         for text in wrong {
             assert!(text.parse::<ImageReference>().is_err(), "{text}");

@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The words of Slipway: ids, names, roles, forms and views, with the checks that belong to them. No I/O, no clock, no
+//! randomness; builds for wasm, so that the browser checks a form with the very code that the server checks it with.
+
+pub mod access;
+pub mod descriptor;
+pub mod digest;
+pub mod form;
+pub mod ids;
+pub mod image;
+pub mod manifest;
+pub mod names;
+pub mod page;
+pub mod password;
+pub mod problem;
+pub mod quantity;
+pub mod reference;
+pub mod secret;
+pub mod shell;
+mod text;
+pub mod time;
+pub mod views;
+pub mod words;

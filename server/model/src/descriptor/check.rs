@@ -79,7 +79,9 @@ pub(super) fn sha256(text: &str) -> Rule {
 pub(super) fn label(text: &str) -> Rule {
     let inner = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let fine = inner && !text.is_empty() && text.len() <= LABEL_MAX && !text.starts_with('-') && !text.ends_with('-');
-    rule(fine, || format!("{:?} is not a name: 1 to {LABEL_MAX} lower-case letters, digits and inner hyphens", text.chars().take(60).collect::<String>()))
+    rule(fine, || {
+        format!("{:?} is not a name: 1 to {LABEL_MAX} lower-case letters, digits and inner hyphens", text.chars().take(60).collect::<String>())
+    })
 }
 
 /// A name in the configuration centre: `app.conf`, `db_password`.
@@ -92,7 +94,11 @@ pub(super) fn entry_name(text: &str) -> Rule {
 
 pub(super) fn host_name(text: &str) -> Rule {
     let label = |part: &str| {
-        !part.is_empty() && part.len() <= 63 && !part.starts_with('-') && !part.ends_with('-') && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        !part.is_empty()
+            && part.len() <= 63
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     rule(text.len() <= 253 && text.split('.').all(label), || String::from("write a host name like app.example.com"))
 }

@@ -128,9 +128,7 @@ fn convert(value: &Value, depth: usize, left: &mut usize) -> Option<Node> {
         Value::Null => Kind::Null,
         Value::Bool(on) => Kind::Bool(*on),
         // Whole numbers have one spelling; of others JSON does not keep how they were written.
-        Value::Number(number) => {
-            Kind::Number { value: number.as_f64()?, text: (number.is_i64() || number.is_u64()).then(|| number.to_string()) }
-        }
+        Value::Number(number) => Kind::Number { value: number.as_f64()?, text: (number.is_i64() || number.is_u64()).then(|| number.to_string()) },
         Value::String(text) => Kind::Text(text.clone()),
         Value::Array(items) => Kind::List(items.iter().map(|item| convert(item, depth, left)).collect::<Option<_>>()?),
         Value::Object(entries) => {

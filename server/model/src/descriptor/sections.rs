@@ -9,16 +9,39 @@ use super::{
     Artifact, ConfigMount, Descriptor, Drift, Health, Kind, Metrics, Network, OnFailure, Placement, Port, Probe, Protocol, Resources, Restart,
     RestartPolicy, Route, SecretUse, StatusPage, Stop, Update, UpdateOrder, Volume,
 };
-use crate::quantity::{Cpus, Span};
 use crate::image::ImageReference;
+use crate::quantity::{Cpus, Span};
 
 /// Longest text that is not a variable's value, in bytes.
 const TEXT: usize = 4096;
 
 const KEYS: &[&str] = &[
-    "image", "replicas", "command", "entrypoint", "env", "configs", "secrets", "ports", "health", "resources", "volumes", "network",
-    "placement", "update", "stop", "restart", "timezone", "user", "workdir", "kind", "schedule", "artifact", "drift", "routes",
-    "status_page", "metrics",
+    "image",
+    "replicas",
+    "command",
+    "entrypoint",
+    "env",
+    "configs",
+    "secrets",
+    "ports",
+    "health",
+    "resources",
+    "volumes",
+    "network",
+    "placement",
+    "update",
+    "stop",
+    "restart",
+    "timezone",
+    "user",
+    "workdir",
+    "kind",
+    "schedule",
+    "artifact",
+    "drift",
+    "routes",
+    "status_page",
+    "metrics",
 ];
 
 /// The whole descriptor; none when there is no map or no image to hang the rest on.
@@ -258,7 +281,8 @@ fn port(r: &mut Reader, node: &Node, path: &str) -> Option<Port> {
     let s = r.section(node, path, &["name", "container", "host", "protocol"])?;
     let container = need_port(r, &s, "container");
     let host = s.get("host").and_then(|(node, path)| port_number(r, node, &path));
-    let protocol = s.get("protocol").map_or(Some(Protocol::Tcp), |(node, path)| r.choice(node, &path, &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)]));
+    let protocol =
+        s.get("protocol").map_or(Some(Protocol::Tcp), |(node, path)| r.choice(node, &path, &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)]));
     let name = s.get("name").map(|(node, path)| checked(r, node, &path, check::label));
     let (container, protocol) = (container?, protocol?);
     let name = name.unwrap_or_else(|| Some(format!("{protocol}-{container}")));

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::quantity::{Cpus, Memory};
 
 fn errors(text: &str) -> Vec<String> {
     match Descriptor::parse(text) {
@@ -74,14 +75,18 @@ fn what_is_left_out_gets_its_default() {
 #[test]
 fn an_unknown_key_names_itself_its_place_and_the_nearest_known_one() {
     assert_eq!(error("image: web\nreplica: 2"), "replica: unknown key \"replica\"; did you mean \"replicas\"? (line 2, column 10)");
-    assert!(error("image: web\nports:\n  - {contaner: 80, container: 80}").starts_with("ports[0].contaner: unknown key \"contaner\"; did you mean \"container\"?"));
+    assert!(
+        error("image: web\nports:\n  - {contaner: 80, container: 80}")
+            .starts_with("ports[0].contaner: unknown key \"contaner\"; did you mean \"container\"?")
+    );
     assert!(error("image: web\nhealth: {tcp: {port: 1}, start-period: 3s}").contains("did you mean \"start_period\"?"));
     assert!(error("image: web\nresources: {zebra: 1}").contains("known here: cpus, memory, pids"));
 }
 
 #[test]
 fn every_mistake_is_told_at_once() {
-    let found = errors("ports: [{container: 70000}, {name: x}]\nreplicas: many\nresources: {memory: 1MiB, cpus: 0}\nenv: {1A: x, SLIPWAY_X: y, B: [1]}");
+    let found =
+        errors("ports: [{container: 70000}, {name: x}]\nreplicas: many\nresources: {memory: 1MiB, cpus: 0}\nenv: {1A: x, SLIPWAY_X: y, B: [1]}");
     for expected in [
         "image: name the image to run",
         "ports[0].container: 70000 is not a port, 1 to 65535 (line 1, column 21)",
@@ -127,6 +132,7 @@ secrets: [{name: db_password, env: DB_PASSWORD}]
 volumes: [{host: /mnt/shared/x, path: /x, read_only: true}]
 network: {name: other, ip: 10.8.0.20}
 placement: {pool: web, machines: [m1], spread: machine}
+update: {on_failure: stop}
 timezone: Asia/Shanghai
 kind: job
 schedule: "0 3 * * *"
@@ -138,8 +144,21 @@ metrics: {port: 9100, path: /metrics, names: [up]}
 "#;
     let found = errors(all);
     let expected = [
-        "volumes[0].host", "configs", "secrets", "network.name", "network.ip", "placement", "timezone", "kind", "schedule", "artifact",
-        "drift", "routes", "status_page", "metrics",
+        "volumes[0].host",
+        "configs",
+        "secrets",
+        "network.name",
+        "network.ip",
+        "placement",
+        "update.on_failure",
+        "timezone",
+        "kind",
+        "schedule",
+        "artifact",
+        "drift",
+        "routes",
+        "status_page",
+        "metrics",
     ];
     let told: Vec<&str> = found.iter().filter_map(|error| error.strip_suffix(": not yet supported; leave it out for now")).collect();
     assert_eq!(told, expected, "{found:#?}");
@@ -157,7 +176,9 @@ fn what_a_stranger_may_try_with_yaml_is_bounded() {
     assert!(error("image: [web").contains("line"));
     assert!(error("- image: web").contains("expected a map"));
     assert!(error("").contains("image: name the image"));
-    assert!(error(&format!("image: web\nenv: {{{}}}", (0..600).map(|at| format!("A{at}: x")).collect::<Vec<_>>().join(", "))).contains("at most 512"));
+    assert!(
+        error(&format!("image: web\nenv: {{{}}}", (0..600).map(|at| format!("A{at}: x")).collect::<Vec<_>>().join(", "))).contains("at most 512")
+    );
     let deep = (0..40).fold(serde_json::json!("x"), |inner, _| serde_json::json!({ "image": inner }));
     assert!(Descriptor::from_json(&deep, "descriptor").expect_err("too deep")[0].field.starts_with("descriptor"));
 }

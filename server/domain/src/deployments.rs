@@ -1,0 +1,136 @@
+//! Deployments: acts of bringing a revision of a service into an environment. Use cases check, write what is wanted and wake
+//! the loop; the engine acts and records through [`work`]. Invariants: a revision never changes; one service's deployments never
+//! interleave (at most one is unfinished in each environment, the newest wins); a state only follows one that it may follow.
+
+use model::access::Action;
+use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
+use model::names::{EnvironmentName, ProjectName, ServiceName};
+use model::views::deployments::{DeploymentKind, DeploymentState};
+
+use crate::access::{Key, Resource};
+use crate::args;
+use crate::db::Tx;
+use crate::error::Result;
+use crate::projects::Project;
+use crate::services::{Service, ServiceKey};
+
+pub(crate) mod acts;
+mod begin;
+mod deploy;
+mod plan;
+mod ports;
+pub(crate) mod revisions;
+mod source;
+mod verbs;
+pub mod work;
+
+pub use acts::{get, list, of_project, wait};
+pub use deploy::{Request, deploy, plan};
+pub use revisions::{compare, revision, revisions};
+pub use verbs::{cancel, restart, rollback, scale, start, stop};
+
+crate::text_columns! { DeploymentState, DeploymentKind }
+
+/// Longest reason that a person gives, in characters.
+const WHY_MAX: usize = 1000;
+
+/// A deployment's row, as far as permission asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Its service.
+    pub service: Service,
+    /// Where.
+    pub environment_id: EnvironmentId,
+    /// Its revision.
+    pub revision_id: RevisionId,
+    /// How far it came, when it was looked up.
+    pub state: DeploymentState,
+}
+
+impl Resource for Deployment {
+    const WHAT: &'static str = "deployment";
+    const VISIBLE: Action = Action::SeeServices;
+
+    fn project(&self) -> Option<&Project> {
+        Some(&self.service.project)
+    }
+}
+
+/// A deployment of a service, by id. Owned, so that a lease can keep it.
+#[derive(Clone, Debug)]
+pub struct DeploymentKey {
+    /// Its project.
+    pub project: ProjectName,
+    /// Its service.
+    pub service: ServiceName,
+    /// The deployment.
+    pub deployment: DeploymentId,
+}
+
+impl Key for DeploymentKey {
+    type Resource = Deployment;
+
+    async fn find(&self, tx: &mut Tx) -> Result<Option<Deployment>> {
+        let key = ServiceKey { project: &self.project, service: &self.service };
+        let Some(service) = key.find(tx).await? else { return Ok(None) };
+        of_service(tx, service, self.deployment).await
+    }
+}
+
+impl Key for DeploymentId {
+    type Resource = Deployment;
+
+    async fn find(&self, tx: &mut Tx) -> Result<Option<Deployment>> {
+        let sql = "SELECT service_id FROM deployments WHERE id = $1";
+        let service: Option<ServiceId> = tx.opt(sql, args![*self], |row| row.get("service_id")).await?;
+        let Some(service) = service else { return Ok(None) };
+        let Some(service) = service.find(tx).await? else { return Ok(None) };
+        of_service(tx, service, *self).await
+    }
+}
+
+async fn of_service(tx: &mut Tx, service: Service, id: DeploymentId) -> Result<Option<Deployment>> {
+    let sql = "SELECT environment_id, revision_id, state FROM deployments WHERE id = $1 AND service_id = $2";
+    tx.opt(sql, args![id, service.id], |row| {
+        Ok(Deployment {
+            id,
+            service: service.clone(),
+            environment_id: row.get("environment_id")?,
+            revision_id: row.get("revision_id")?,
+            state: row.get("state")?,
+        })
+    })
+    .await
+}
+
+/// Who does something, why, and where; common to all verbs.
+#[derive(Clone, Debug, Default)]
+pub struct Intent {
+    /// The environment; may be left out while there is only one.
+    pub environment: Option<EnvironmentName>,
+    /// Why, for the history.
+    pub why: String,
+    /// The source's commit, if CI says so.
+    pub commit: Option<String>,
+    /// The CI build, if CI says so.
+    pub build: Option<String>,
+}
+
+impl Intent {
+    /// Nothing but the environment.
+    #[must_use]
+    pub fn in_environment(environment: Option<EnvironmentName>) -> Self {
+        Self { environment, ..Self::default() }
+    }
+
+    /// Every text is short and printable.
+    fn check(&self) -> Result<()> {
+        let texts = [("why", Some(&self.why)), ("commit", self.commit.as_ref()), ("build", self.build.as_ref())];
+        let wrong = |text: &String| text.chars().count() > WHY_MAX || text.contains('\0');
+        let errors = texts.into_iter().filter(|(_, text)| text.is_some_and(wrong));
+        let errors: Vec<_> = errors.map(|(field, _)| model::problem::FieldError::new(field, format!("at most {WHY_MAX} characters"))).collect();
+        if errors.is_empty() { Ok(()) } else { Err(crate::Error::Invalid(errors)) }
+    }
+}

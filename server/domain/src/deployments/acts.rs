@@ -1,0 +1,114 @@
+//! Deployments as people see them: one, the newest, lists; and waiting for an end without asking again and again.
+
+use std::time::Duration;
+
+use model::ids::{DeploymentId, EnvironmentId, ServiceId};
+use model::page::{Page, PageRequest};
+use model::views::deployments::{DeploymentView, Progress};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{Deployment, DeploymentKey};
+use crate::access::{Lease, May, can};
+use crate::args;
+use crate::db::{Json, Row, Tx, Value};
+use crate::error::{Error, Result};
+use crate::live::Topic;
+use crate::platform::Platform;
+use crate::projects::Project;
+use crate::services::Service;
+
+/// Longest wait for a deployment's end.
+pub const WAIT_MAX: Duration = Duration::from_secs(300);
+
+const SELECT: &str = "SELECT a.id, p.name AS project, s.name AS service, e.name AS environment, a.kind, a.state, a.reason_code, a.reason_message,
+    a.progress, r.number, pr.number AS previous, r.image, a.created_by, a.why, a.created_at, a.started_at, a.finished_at
+    FROM deployments a JOIN services s ON s.id = a.service_id JOIN projects p ON p.id = s.project_id
+    JOIN environments e ON e.id = a.environment_id JOIN revisions r ON r.id = a.revision_id
+    LEFT JOIN revisions pr ON pr.id = a.previous_revision_id";
+
+fn view(row: &Row<'_>) -> Result<DeploymentView> {
+    Ok(DeploymentView {
+        id: row.get("id")?,
+        project: row.get("project")?,
+        service: row.get("service")?,
+        environment: row.get("environment")?,
+        kind: row.get("kind")?,
+        state: row.get("state")?,
+        reason: crate::services::reason(row)?,
+        progress: row.get::<Json<Progress>>("progress")?.0,
+        revision: row.get("number")?,
+        previous: row.get("previous")?,
+        image: row.get("image")?,
+        by: row.get("created_by")?,
+        why: row.get("why")?,
+        created_at: row.get("created_at")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
+    })
+}
+
+pub(super) async fn by_id(tx: &mut Tx, id: DeploymentId) -> Result<DeploymentView> {
+    tx.one(format!("{SELECT} WHERE a.id = $1"), args![id], view).await
+}
+
+pub(crate) async fn newest(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Option<DeploymentView>> {
+    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY a.id DESC LIMIT 1");
+    tx.opt(sql, args![service, environment], view).await
+}
+
+/// A deployment as it is now.
+pub async fn get(platform: &Platform, may: &May<can::SeeServices, Deployment>) -> Result<DeploymentView> {
+    by_id(&mut platform.read().await?, may.id).await
+}
+
+/// A deployment when it ended, or as it is after a time (at most [`WAIT_MAX`]). Ends with an error when the permission is lost.
+pub async fn wait(platform: &Platform, lease: &mut Lease<can::SeeServices, DeploymentKey>, span: Duration) -> Result<DeploymentView> {
+    // Listening begins before the first look, so that no change falls between the two.
+    let mut live = platform.live();
+    let id = lease.may().id;
+    let deadline = tokio::time::Instant::now() + span.min(WAIT_MAX);
+    loop {
+        let view = by_id(&mut platform.read().await?, id).await?;
+        if view.state.is_final() {
+            return Ok(view);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline) => return Ok(view),
+            error = lease.lost() => return Err(error),
+            moved = moved(&mut live, id) => moved?,
+        }
+    }
+}
+
+/// Resolves when the deployment may have changed.
+async fn moved(live: &mut tokio::sync::broadcast::Receiver<Topic>, id: DeploymentId) -> Result<()> {
+    loop {
+        match live.recv().await {
+            Ok(topic) if topic == Topic::Deployment(id) => return Ok(()),
+            Ok(_) => {}
+            // Having missed some is a reason to look.
+            Err(RecvError::Lagged(_)) => return Ok(()),
+            Err(RecvError::Closed) => return Err(Error::Unavailable("the portal is stopping".into())),
+        }
+    }
+}
+
+/// The deployments of a service, newest first.
+pub async fn list(platform: &Platform, may: &May<can::SeeServices, Service>, page: &PageRequest) -> Result<Page<DeploymentView>> {
+    read(platform, "a.service_id = $3", may.id.into(), page).await
+}
+
+/// The deployments of a project's services, newest first.
+pub async fn of_project(platform: &Platform, may: &May<can::SeeServices, Project>, page: &PageRequest) -> Result<Page<DeploymentView>> {
+    read(platform, "s.project_id = $3", may.id.into(), page).await
+}
+
+async fn read(platform: &Platform, condition: &str, id: Value, page: &PageRequest) -> Result<Page<DeploymentView>> {
+    let limit = page.limit();
+    // Ids begin with their time; "g" sorts behind every id.
+    let mut arguments = args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    arguments.push(id);
+    let sql = format!("{SELECT} WHERE a.id < $1 AND {condition} ORDER BY a.id DESC LIMIT $2");
+    let items = platform.read().await?.all(sql, arguments, view).await?;
+    Ok(Page::cut(items, limit, |item| item.id.to_string()))
+}

@@ -1,0 +1,124 @@
+//! The beginning of every act, under the service's lock: what is unfinished in that environment is superseded, the new deployment
+//! stands in the queue, and the loop is woken when it is committed.
+
+use model::ids::{DeploymentId, RevisionId};
+use model::views::deployments::{DeploymentKind, DeploymentState, Progress, Share};
+use model::views::services::DesiredState;
+
+use super::Intent;
+use crate::access::{May, can};
+use crate::args;
+use crate::change::Change;
+use crate::db::{Json, Tx};
+use crate::environments::Environment;
+use crate::error::{Error, Result};
+use crate::live::{Signal, Topic};
+use crate::platform::Platform;
+use crate::services::Service;
+
+/// What is wanted of a service in an environment at the moment.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The revision that should run; none: no deployment succeeded yet.
+    pub revision: Option<RevisionId>,
+    pub state: DesiredState,
+    /// The revision of the unfinished deployment.
+    pub next: Option<RevisionId>,
+}
+
+impl Wanted {
+    /// The newest revision that somebody asked for: verbs that change one thing build on it.
+    pub fn newest(&self) -> Option<RevisionId> {
+        self.next.or(self.revision)
+    }
+}
+
+/// What is wanted now; none: nothing was ever deployed there.
+pub(super) async fn wanted(tx: &mut Tx, service: &Service, environment: &Environment) -> Result<Option<Wanted>> {
+    let sql = "SELECT d.revision_id, d.state, a.revision_id AS next FROM desired d
+               LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
+               WHERE d.service_id = $1 AND d.environment_id = $2";
+    tx.opt(sql, args![service.id, environment.id], |row| {
+        Ok(Wanted { revision: row.get("revision_id")?, state: row.get("state")?, next: row.get("next")? })
+    })
+    .await
+}
+
+/// From here to the commit, nobody else changes what is wanted of the service. A service that was deleted meanwhile is not found.
+pub(super) async fn lock(change: &mut Change, service: &Service) -> Result<()> {
+    change.lock_key(&format!("service {}", service.id)).await?;
+    let sql = "SELECT id FROM services WHERE id = $1 AND deleted_at IS NULL";
+    let found = change.opt(sql, args![service.id], |row| row.get::<model::ids::ServiceId>("id")).await?;
+    found.map(drop).ok_or(Error::NotFound { what: "service" })
+}
+
+/// An act that begins.
+pub(super) struct Act<'a> {
+    pub kind: DeploymentKind,
+    pub revision: RevisionId,
+    pub replicas: u32,
+    pub environment: &'a Environment,
+    pub intent: &'a Intent,
+}
+
+/// Puts the deployment into the queue. The caller holds the lock, and commits.
+pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<can::Deploy, Service>, act: &Act<'_>) -> Result<DeploymentId> {
+    let now = platform.now();
+    let environment = act.environment.id;
+    end_unfinished(change, platform, may, act.environment, DeploymentState::Superseded, "superseded", "a newer deployment took its place").await?;
+    let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at) VALUES ($1, $2, NULL, 'running', $3)
+               ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
+    let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
+    let id: DeploymentId = platform.new_id();
+    let progress = Progress { tasks: Share { done: 0, total: act.replicas.into() }, ..Progress::default() };
+    change
+        .exec(
+            "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
+             created_by_id, created_by, why) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $9, $10, $11)",
+            args![
+                id,
+                may.id,
+                environment,
+                act.revision,
+                previous,
+                act.kind,
+                Json(progress),
+                now,
+                may.actor().account()?.id,
+                may.actor().name(),
+                act.intent.why.trim(),
+            ],
+        )
+        .await?;
+    change.touch(Topic::Deployment(id));
+    tell(change, may);
+    Ok(id)
+}
+
+/// Ends what is unfinished in an environment, for a reason. Answers whether there was something.
+pub(super) async fn end_unfinished(
+    change: &mut Change,
+    platform: &Platform,
+    service: &Service,
+    environment: &Environment,
+    state: DeploymentState,
+    code: &str,
+    message: &str,
+) -> Result<bool> {
+    let sql = "UPDATE deployments SET state = $3, reason_code = $4, reason_message = $5, finished_at = $6
+               WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL RETURNING id";
+    let arguments = args![service.id, environment.id, state, code, message, platform.now()];
+    let ended: Vec<DeploymentId> = change.all(sql, arguments, |row| row.get("id")).await?;
+    let any = !ended.is_empty();
+    for id in ended {
+        change.touch(Topic::Deployment(id));
+    }
+    Ok(any)
+}
+
+/// Pages of the service and its project, and the loop, hear of it.
+pub(super) fn tell(change: &mut Change, service: &Service) {
+    change.touch(Topic::Service(service.id));
+    change.touch(Topic::Project(service.project.id));
+    change.wake(Signal::Reconcile);
+}

@@ -1,0 +1,91 @@
+//! Deploy and plan: a descriptor becomes a revision and a deployment, or the description of what would happen. Both check the
+//! same, on the server, whatever the browser or a template checked before.
+
+use model::descriptor::Descriptor;
+use model::views::deployments::{DeploymentKind, DeploymentView, PlanView};
+
+use super::begin::{Act, begin, lock, wanted};
+use super::{Intent, acts, plan as plans, revisions, source};
+use crate::access::{May, can};
+use crate::change::Record;
+use crate::environments;
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::services::Service;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where, why, and from which build.
+    pub intent: Intent,
+    /// What the service should be.
+    pub descriptor: Descriptor,
+}
+
+/// Says what a deploy would do, and does nothing. The mistakes are those that the deploy would have.
+pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<PlanView> {
+    let source = check(platform, may, request).await?;
+    let mut tx = platform.read().await?;
+    let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
+    plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
+    plans::plan(&mut tx, may, &environment, &request.descriptor, &source).await
+}
+
+/// Makes a revision and puts its deployment into the queue; what is unfinished there is superseded.
+pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<DeploymentView> {
+    let source = check(platform, may, request).await?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
+    let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &request.intent).await?;
+    let act =
+        Act { kind: DeploymentKind::Deploy, revision, replicas: request.descriptor.replicas, environment: &environment, intent: &request.intent };
+    let id = begin(&mut change, platform, may, &act).await?;
+    let view = acts::by_id(&mut change, id).await?;
+    let detail = serde_json::json!({
+        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id
+    });
+    change.commit(Record::new("deployment.create", "service", &may.name).project(&may.project).detail(detail)).await?;
+    Ok(view)
+}
+
+/// What both check before anything is written.
+async fn check(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<source::Source> {
+    request.intent.check()?;
+    request.descriptor.validate().map_err(|errors| {
+        let prefixed = errors.into_iter().map(|error| {
+            let field = if error.field.is_empty() { String::from("descriptor") } else { format!("descriptor.{}", error.field) };
+            model::problem::FieldError::new(field, error.message)
+        });
+        Error::Invalid(prefixed.collect())
+    })?;
+    let has_command = request.descriptor.command.is_some() || request.descriptor.entrypoint.is_some();
+    source::resolve(platform, may, &request.descriptor.image, has_command).await
+}
+
+/// A revision like `base` with another number of tasks, for the verb scale. The caller holds the lock.
+pub(super) async fn rescaled(
+    change: &mut crate::change::Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    base: &revisions::Stored,
+    replicas: u32,
+    intent: &Intent,
+) -> Result<(model::ids::RevisionId, i64)> {
+    let descriptor = Descriptor { replicas, ..base.descriptor.clone() };
+    descriptor.validate().map_err(|errors| {
+        let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Error::invalid("replicas", message)
+    })?;
+    let own = base.own.as_ref().map(|(project, _, repository)| (*project, repository.clone()));
+    let source = source::Source { image: descriptor.image.clone(), own, digest: base.digest };
+    revisions::insert(change, platform, may, &descriptor, &source, intent).await
+}
+
+/// Whether something was deployed there at all, for verbs that need it.
+pub(super) async fn need_wanted(tx: &mut crate::db::Tx, service: &Service, environment: &environments::Environment) -> Result<super::begin::Wanted> {
+    wanted(tx, service, environment)
+        .await?
+        .ok_or_else(|| Error::conflict("not_deployed", format!("{} was never deployed to {}; deploy it first", service.name, environment.name)))
+}

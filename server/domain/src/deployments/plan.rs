@@ -1,0 +1,91 @@
+//! What a deploy would do, from what is stored: which fields change, how many tasks are made and ended. And the rule that depends
+//! on other services: a fixed port that somebody else holds.
+
+use model::descriptor::{Descriptor, UpdateOrder};
+use model::problem::FieldError;
+use model::views::deployments::PlanView;
+use model::views::environments::MachineState;
+use model::views::services::DesiredState;
+
+use super::begin::wanted;
+use super::revisions;
+use super::source::Source;
+use crate::args;
+use crate::db::Tx;
+use crate::environments::Environment;
+use crate::error::{Error, Result};
+use crate::machines;
+use crate::services::Service;
+
+pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environment, d: &Descriptor, source: &Source) -> Result<PlanView> {
+    let wanted = wanted(tx, service, environment).await?;
+    let current = match wanted.as_ref().and_then(|wanted| wanted.revision) {
+        Some(id) => Some(revisions::by_id(tx, id).await?),
+        None => None,
+    };
+    let spec = source.spec(&d.task_part());
+    let sql = "SELECT COUNT(*) AS n FROM tasks t JOIN revisions r ON r.id = t.revision_id
+               WHERE t.service_id = $1 AND t.environment_id = $2 AND t.ended_at IS NULL AND t.state <> 'stopping' AND (r.spec = $3) = $4";
+    let same: i64 = tx.one(sql, args![service.id, environment.id, &spec, true], |row| row.get("n")).await?;
+    let other: i64 = tx.one(sql, args![service.id, environment.id, &spec, false], |row| row.get("n")).await?;
+    let (same, other) = (u32::try_from(same).unwrap_or(u32::MAX), u32::try_from(other).unwrap_or(u32::MAX));
+    let changes = current.as_ref().map(|current| revisions::changes(current, d, source.digest)).unwrap_or_default();
+    let stopped = wanted.as_ref().is_some_and(|wanted| wanted.state == DesiredState::Stopped);
+    let mut notes = Vec::new();
+    if stopped {
+        notes.push(String::from("the service is stopped; a deploy starts it"));
+    }
+    if wanted.as_ref().is_some_and(|wanted| wanted.next.is_some()) {
+        notes.push(String::from("a deployment is under way; this one takes its place"));
+    }
+    if source.digest.is_none() {
+        notes.push(String::from("an image of another registry is pinned to its content when it is fetched"));
+    }
+    if d.update.order == UpdateOrder::StopFirst && other > 0 {
+        notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
+    }
+    if let Some(away) = away(tx, environment).await? {
+        notes.push(format!("the engine of {} does not answer ({away}); the deployment waits for it", environment.name));
+    }
+    Ok(PlanView {
+        environment: environment.name.clone(),
+        image: source.image.to_string(),
+        digest: source.digest,
+        current: current.as_ref().map(|current| current.number),
+        unchanged: current.is_some() && changes.is_empty() && !stopped && other == 0 && same == d.replicas,
+        changes,
+        order: d.update.order,
+        creates: d.replicas.saturating_sub(same),
+        ends: other + same.saturating_sub(d.replicas),
+        notes,
+    })
+}
+
+/// Why no machine of the environment can take tasks now, if none can.
+async fn away(tx: &mut Tx, environment: &Environment) -> Result<Option<String>> {
+    let machines = machines::of(tx, environment, false).await?;
+    if machines.iter().any(|machine| machine.state != MachineState::Away) {
+        return Ok(None);
+    }
+    Ok(machines.into_iter().find_map(|machine| machine.message))
+}
+
+/// Refuses fixed ports that another service's tasks hold on every machine of the environment.
+pub(super) async fn refuse_taken_ports(tx: &mut Tx, service: &Service, environment: &Environment, d: &Descriptor) -> Result<()> {
+    let mut errors = Vec::new();
+    for (at, port) in d.ports.iter().enumerate() {
+        let Some(host) = port.host else { continue };
+        // Whose it is stays untold: the service may be one that the caller may not know of.
+        let sql = "SELECT COUNT(*) AS machines, CAST(COALESCE(SUM(CASE WHEN EXISTS (SELECT 1 FROM ports h JOIN tasks t ON t.id = h.task_id
+                   WHERE h.machine_id = m.id AND h.protocol = $2 AND h.port = $3 AND t.service_id <> $4) THEN 1 ELSE 0 END), 0) AS BIGINT) AS held
+                   FROM machines m WHERE m.environment_id = $1";
+        let arguments = args![environment.id, port.protocol.as_str(), u32::from(host), service.id];
+        let (machines, held): (i64, i64) = tx.one(sql, arguments, |row| Ok((row.get("machines")?, row.get("held")?))).await?;
+        if machines > 0 && held >= machines {
+            let message =
+                format!("{host}/{} is held by another service in {}; choose another one, or leave host out", port.protocol, environment.name);
+            errors.push(FieldError::new(format!("descriptor.ports[{at}].host"), message));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+}

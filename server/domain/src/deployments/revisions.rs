@@ -1,0 +1,198 @@
+//! Revisions: immutable, numbered for each service. Made with a deploy or a scale; read to be shown, compared and rolled back to.
+
+use model::descriptor::Descriptor;
+use model::digest::Digest;
+use model::ids::{ProjectId, RevisionId, ServiceId};
+use model::names::{EnvironmentName, ProjectName, RepositoryPath};
+use model::page::{Page, PageRequest};
+use model::views::deployments::{Comparison, RevisionDetail, RevisionView};
+
+use super::Intent;
+use super::source::Source;
+use crate::access::{May, can};
+use crate::args;
+use crate::change::Change;
+use crate::db::{Row, Tx, Value};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::services::Service;
+
+/// A revision's row.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub id: RevisionId,
+    pub number: i64,
+    pub descriptor: Descriptor,
+    /// The image's project and repository at this portal; none: of an outside registry.
+    pub own: Option<(ProjectId, ProjectName, RepositoryPath)>,
+    pub digest: Option<Digest>,
+    /// Whether the image is in the registry (always for outside ones).
+    pub image_present: bool,
+    pub view: RevisionView,
+}
+
+/// Columns of a revision `r` with its image's project `ip`.
+const COLUMNS: &str = "r.id, r.number, r.descriptor, r.image, r.image_project_id, ip.name AS image_project, r.image_repository, r.digest, r.replicas,
+    r.created_at, r.created_by, r.why, r.source_commit, r.build,
+    (r.image_project_id IS NULL OR EXISTS (SELECT 1 FROM repositories ir JOIN manifests im ON im.repository_id = ir.id
+     WHERE ir.project_id = r.image_project_id AND ir.name = r.image_repository AND im.digest = r.digest)) AS image_present";
+
+const FROM: &str = "FROM revisions r LEFT JOIN projects ip ON ip.id = r.image_project_id";
+
+fn stored(row: &Row<'_>) -> Result<Stored> {
+    let text: String = row.get("descriptor")?;
+    let descriptor = Descriptor::from_canonical(&text).map_err(|error| Error::internal(format!("column descriptor: {error}")))?;
+    let project: Option<ProjectId> = row.get("image_project_id")?;
+    let name: Option<ProjectName> = row.get("image_project")?;
+    let repository: Option<RepositoryPath> = row.get("image_repository")?;
+    let view = view(row)?;
+    Ok(Stored {
+        id: view.id,
+        number: view.number,
+        descriptor,
+        own: project.zip(name).zip(repository).map(|((id, name), repository)| (id, name, repository)),
+        digest: view.digest,
+        image_present: view.image_present,
+        view,
+    })
+}
+
+fn view(row: &Row<'_>) -> Result<RevisionView> {
+    Ok(RevisionView {
+        id: row.get("id")?,
+        number: row.get("number")?,
+        image: row.get("image")?,
+        digest: row.get("digest")?,
+        replicas: row.get("replicas")?,
+        by: row.get("created_by")?,
+        why: row.get("why")?,
+        commit: row.get("source_commit")?,
+        build: row.get("build")?,
+        created_at: row.get("created_at")?,
+        current_in: Vec::new(),
+        image_present: row.get("image_present")?,
+    })
+}
+
+/// Writes the service's next revision. The caller holds the service's lock.
+pub(super) async fn insert(
+    change: &mut Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    descriptor: &Descriptor,
+    source: &Source,
+    intent: &Intent,
+) -> Result<(RevisionId, i64)> {
+    let sql = "SELECT CAST(COALESCE(MAX(number), 0) + 1 AS BIGINT) AS next FROM revisions WHERE service_id = $1";
+    let number: i64 = change.one(sql, args![may.id], |row| row.get("next")).await?;
+    let id: RevisionId = platform.new_id();
+    let (image_project, image_repository) = match &source.own {
+        Some((project, repository)) => (Some(*project), Some(repository.clone())),
+        None => (None, None),
+    };
+    change
+        .exec(
+            "INSERT INTO revisions (id, service_id, number, descriptor, image, image_project_id, image_repository, digest, replicas, spec,
+             created_at, created_by_id, created_by, why, source_commit, build)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            args![
+                id,
+                may.id,
+                number,
+                descriptor.canonical(),
+                source.image.to_string(),
+                image_project,
+                image_repository,
+                source.digest,
+                descriptor.replicas,
+                source.spec(&descriptor.task_part()),
+                platform.now(),
+                may.actor().account()?.id,
+                may.actor().name(),
+                intent.why.trim(),
+                intent.commit.clone(),
+                intent.build.clone(),
+            ],
+        )
+        .await?;
+    Ok((id, number))
+}
+
+pub(crate) async fn by_id(tx: &mut Tx, id: RevisionId) -> Result<Stored> {
+    tx.one(format!("SELECT {COLUMNS} {FROM} WHERE r.id = $1"), args![id], stored).await
+}
+
+/// The revision with a number; an unknown one is a mistake of the field `revision`.
+pub(super) async fn by_number(tx: &mut Tx, service: ServiceId, number: i64) -> Result<Stored> {
+    let sql = format!("SELECT {COLUMNS} {FROM} WHERE r.service_id = $1 AND r.number = $2");
+    if let Some(found) = tx.opt(sql, args![service, number], stored).await? {
+        return Ok(found);
+    }
+    let newest = "SELECT MAX(number) AS newest FROM revisions WHERE service_id = $1";
+    let newest: Option<i64> = tx.one(newest, args![service], |row| row.get("newest")).await?;
+    Err(match newest {
+        Some(newest) => Error::invalid("revision", format!("there is no revision {number}; the newest is {newest}")),
+        None => Error::invalid("revision", "this service has no revision yet; deploy it first"),
+    })
+}
+
+pub(crate) async fn detail(tx: &mut Tx, id: RevisionId) -> Result<RevisionDetail> {
+    let found = by_id(tx, id).await?;
+    let mut views = vec![found.view];
+    mark_current(tx, &mut views).await?;
+    Ok(RevisionDetail { revision: views.remove(0), descriptor: found.descriptor })
+}
+
+/// Notes where each revision is the one that should run.
+async fn mark_current(tx: &mut Tx, views: &mut [RevisionView]) -> Result<()> {
+    if views.is_empty() {
+        return Ok(());
+    }
+    let places = (1..=views.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT d.revision_id, e.name FROM desired d JOIN environments e ON e.id = d.environment_id WHERE d.revision_id IN ({places}) ORDER BY e.name"
+    );
+    let ids = views.iter().map(|view| Value::from(view.id)).collect();
+    let current: Vec<(RevisionId, EnvironmentName)> = tx.all(sql, ids, |row| Ok((row.get("revision_id")?, row.get("name")?))).await?;
+    for (id, environment) in current {
+        if let Some(view) = views.iter_mut().find(|view| view.id == id) {
+            view.current_in.push(environment);
+        }
+    }
+    Ok(())
+}
+
+/// The revisions of a service, newest first; the cursor is a number.
+pub async fn revisions(platform: &Platform, may: &May<can::SeeServices, Service>, page: &PageRequest) -> Result<Page<RevisionView>> {
+    let limit = page.limit();
+    let after = page.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(i64::MAX);
+    let sql = format!("SELECT {COLUMNS} {FROM} WHERE r.service_id = $1 AND r.number < $2 ORDER BY r.number DESC LIMIT $3");
+    let mut tx = platform.read().await?;
+    let mut items = tx.all(sql, args![may.id, after, i64::from(limit) + 1], view).await?;
+    mark_current(&mut tx, &mut items).await?;
+    Ok(Page::cut(items, limit, |item| item.number.to_string()))
+}
+
+/// One revision with its descriptor.
+pub async fn revision(platform: &Platform, may: &May<can::SeeServices, Service>, number: i64) -> Result<RevisionDetail> {
+    let mut tx = platform.read().await?;
+    let id = by_number(&mut tx, may.id, number).await.map_err(|_| Error::NotFound { what: "revision" })?.id;
+    detail(&mut tx, id).await
+}
+
+/// What differs from one revision to another.
+pub async fn compare(platform: &Platform, may: &May<can::SeeServices, Service>, before: i64, after: i64) -> Result<Comparison> {
+    let mut tx = platform.read().await?;
+    let (old, new) = (by_number(&mut tx, may.id, before).await?, by_number(&mut tx, may.id, after).await?);
+    Ok(Comparison { before, after, changes: changes(&old, &new.descriptor, new.digest) })
+}
+
+/// What differs, the image's content included where its name stayed and its tag moved.
+pub(super) fn changes(old: &Stored, descriptor: &Descriptor, digest: Option<Digest>) -> Vec<model::descriptor::Change> {
+    let mut changes = descriptor.changes_since(&old.descriptor);
+    if old.digest != digest {
+        let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
+        changes.insert(0, model::descriptor::Change { field: "image content".into(), before: text(old.digest), after: text(digest) });
+    }
+    changes
+}

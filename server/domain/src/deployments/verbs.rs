@@ -1,0 +1,149 @@
+//! The verbs on a service that runs (or ran): roll back, scale, restart, stop, start, and cancel a deployment. Each is one change
+//! of what is wanted; the loop does the rest.
+
+use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
+use model::views::services::DesiredState;
+
+use super::begin::{Act, begin, end_unfinished, lock, tell};
+use super::deploy::{need_wanted, rescaled};
+use super::revisions::{self, Stored};
+use super::{Deployment, Intent, acts, plan, source};
+use crate::access::{May, can};
+use crate::args;
+use crate::change::{Change, Record};
+use crate::environments::{self, Environment};
+use crate::error::{Error, Result};
+use crate::live::Topic;
+use crate::platform::Platform;
+use crate::services::Service;
+
+/// Brings an earlier revision again. Needs Pull on its image, and the image to be there.
+pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, number: i64) -> Result<DeploymentView> {
+    intent.check()?;
+    let mut tx = platform.read().await?;
+    let environment = environments::choose(&mut tx, intent.environment.as_ref()).await?;
+    let revision = revisions::by_number(&mut tx, may.id, number).await?;
+    drop(tx);
+    source::still_allowed(platform, may.actor(), may, &revision).await?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
+    again(change, platform, may, &environment, intent, DeploymentKind::Rollback, &revision).await
+}
+
+/// Makes a revision with another number of tasks, like the newest one that was asked for, and brings it.
+pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, replicas: u32) -> Result<DeploymentView> {
+    intent.check()?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let base = running(&mut change, may, &environment).await?;
+    let (id, _) = rescaled(&mut change, platform, may, &base, replicas, intent).await?;
+    let revision = revisions::by_id(&mut change, id).await?;
+    again(change, platform, may, &environment, intent, DeploymentKind::Scale, &revision).await
+}
+
+/// Brings the same revision in new tasks.
+pub async fn restart(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent) -> Result<DeploymentView> {
+    intent.check()?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let revision = running(&mut change, may, &environment).await?;
+    again(change, platform, may, &environment, intent, DeploymentKind::Restart, &revision).await
+}
+
+/// Lets run what was stopped.
+pub async fn start(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent) -> Result<DeploymentView> {
+    intent.check()?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let wanted = need_wanted(&mut change, may, &environment).await?;
+    if wanted.state == DesiredState::Running && wanted.revision.is_some() {
+        return Err(Error::conflict("already_running", format!("{} is not stopped in {}", may.name, environment.name)));
+    }
+    let revision = match wanted.newest() {
+        Some(id) => revisions::by_id(&mut change, id).await?,
+        None => return Err(never_good(may, &environment)),
+    };
+    plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
+    again(change, platform, may, &environment, intent, DeploymentKind::Start, &revision).await
+}
+
+/// Ends every task, each with its grace; what is unfinished is cancelled. The revision stays what a start brings again.
+pub async fn stop(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent) -> Result<()> {
+    intent.check()?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    need_wanted(&mut change, may, &environment).await?;
+    end_unfinished(&mut change, platform, may, &environment, DeploymentState::Cancelled, "stopped", "the service was stopped").await?;
+    let sql = "UPDATE desired SET state = 'stopped', updated_at = $3 WHERE service_id = $1 AND environment_id = $2";
+    change.exec(sql, args![may.id, environment.id, platform.now()]).await?;
+    tell(&mut change, may);
+    let detail = serde_json::json!({ "environment": environment.name, "why": intent.why.trim() });
+    change.commit(Record::new("service.stop", "service", &may.name).project(&may.project).detail(detail)).await
+}
+
+/// Stops a deployment: what served before serves on, or again.
+pub async fn cancel(platform: &Platform, may: &May<can::Deploy, Deployment>) -> Result<DeploymentView> {
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, &may.service).await?;
+    let sql = "UPDATE deployments SET state = 'cancelled', reason_code = 'cancelled', reason_message = $2, finished_at = $3
+               WHERE id = $1 AND finished_at IS NULL";
+    let message = format!("cancelled by {}", may.actor().name());
+    if change.exec(sql, args![may.id, message, platform.now()]).await? == 0 {
+        let state = acts::by_id(&mut change, may.id).await?.state;
+        return Err(Error::conflict("deployment_over", format!("this deployment is over: {state}")));
+    }
+    change.touch(Topic::Deployment(may.id));
+    tell(&mut change, &may.service);
+    let view = acts::by_id(&mut change, may.id).await?;
+    let detail = serde_json::json!({ "deployment": may.id, "environment": view.environment, "revision": view.revision });
+    change.commit(Record::new("deployment.cancel", "service", &may.service.name).project(&may.service.project).detail(detail)).await?;
+    Ok(view)
+}
+
+/// The newest revision that was asked for, of a service that is not stopped.
+async fn running(change: &mut Change, service: &Service, environment: &Environment) -> Result<Stored> {
+    let wanted = need_wanted(change, service, environment).await?;
+    if wanted.state == DesiredState::Stopped && wanted.next.is_none() {
+        return Err(Error::conflict("stopped", format!("{} is stopped in {}; start it first", service.name, environment.name)));
+    }
+    match wanted.newest() {
+        Some(id) => revisions::by_id(change, id).await,
+        None => Err(never_good(service, environment)),
+    }
+}
+
+fn never_good(service: &Service, environment: &Environment) -> Error {
+    Error::conflict("not_deployed", format!("no deployment of {} to {} succeeded yet; deploy it again", service.name, environment.name))
+}
+
+/// Puts a stored revision into the queue, with its record.
+async fn again(
+    mut change: Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    environment: &Environment,
+    intent: &Intent,
+    kind: DeploymentKind,
+    revision: &Stored,
+) -> Result<DeploymentView> {
+    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.replicas, environment, intent };
+    let id = begin(&mut change, platform, may, &act).await?;
+    let view = acts::by_id(&mut change, id).await?;
+    let action = match kind {
+        DeploymentKind::Deploy => "deployment.create",
+        DeploymentKind::Rollback => "deployment.rollback",
+        DeploymentKind::Scale => "service.scale",
+        DeploymentKind::Restart => "service.restart",
+        DeploymentKind::Start => "service.start",
+    };
+    let detail = serde_json::json!({
+        "environment": environment.name, "revision": revision.number, "replicas": revision.descriptor.replicas, "deployment": id
+    });
+    change.commit(Record::new(action, "service", &may.name).project(&may.project).detail(detail)).await?;
+    Ok(view)
+}

@@ -1,0 +1,9 @@
+//! What leaves the process: each view holds what its reader may see, and no row of the database is ever sent itself.
+
+pub mod accounts;
+pub mod audit;
+pub mod deployments;
+pub mod environments;
+pub mod images;
+pub mod projects;
+pub mod services;
