@@ -21,6 +21,8 @@ mod plan;
 mod ports;
 pub(crate) mod revisions;
 mod source;
+#[cfg(test)]
+mod tests;
 mod verbs;
 pub mod work;
 

@@ -18,12 +18,16 @@ mod error;
 pub mod images;
 pub mod keys;
 pub mod live;
+pub mod logs;
 pub mod machines;
 pub mod platform;
 pub mod ports;
 pub mod projects;
 pub mod services;
+pub mod shells;
 pub mod site;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 pub mod worker;
 

@@ -19,10 +19,14 @@ use crate::projects::{NAME_RESTS, Project};
 
 pub mod credentials;
 mod detail;
+mod inspect;
 mod summary;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 pub use detail::get;
+pub use inspect::inspect;
 pub use tasks::{Task, place, tasks};
 pub(crate) use tasks::{port, ports, reason};
 

@@ -52,7 +52,9 @@ pub(super) async fn by_id(tx: &mut Tx, id: DeploymentId) -> Result<DeploymentVie
 }
 
 pub(crate) async fn newest(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Option<DeploymentView>> {
-    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY a.id DESC LIMIT 1");
+    // The unfinished one is the newest, also when two began in the same millisecond.
+    let order = "CASE WHEN a.finished_at IS NULL THEN 0 ELSE 1 END, a.id DESC";
+    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY {order} LIMIT 1");
     tx.opt(sql, args![service, environment], view).await
 }
 

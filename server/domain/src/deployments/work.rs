@@ -27,7 +27,8 @@ use crate::worker::Worker;
 pub use load::{due, every_key, load, recent_failures};
 pub use state::{advance, move_network, network, pin, progress, pull_source};
 pub use tasks::{
-    End, NewTask, create_task, leftovers, living, move_port, task_ended, task_health, task_removed, task_restarting, task_running, task_stopping,
+    End, NewTask, create_task, leftovers, leftovers_of, living, move_port, task_ended, task_health, task_removed, task_restarting, task_running,
+    task_stopping,
 };
 
 /// One service in one environment: what is worked on at a time.
@@ -232,6 +233,8 @@ pub struct Leftover {
     pub task: TaskId,
     /// What it belongs to.
     pub key: WorkKey,
+    /// The machine that it ran on.
+    pub machine: MachineId,
     /// Its place.
     pub slot: i64,
     /// Its container, if one was made.

@@ -11,7 +11,7 @@ use super::load::{TASK, revision_work, task};
 use super::{Leftover, RevisionWork, TaskWork, WorkKey};
 use crate::args;
 use crate::change::Bookkeeping;
-use crate::db::Value;
+use crate::db::{Row, Value};
 use crate::deployments::ports;
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -155,23 +155,29 @@ pub async fn living(worker: &Worker, machine: MachineId) -> Result<Vec<TaskWork>
     worker.platform().read().await?.all(sql, args![machine], task).await
 }
 
+const LEFTOVER: &str = "SELECT id, service_id, environment_id, machine_id, slot, container, state, ended_at FROM tasks
+    WHERE removed_at IS NULL AND ended_at IS NOT NULL";
+
+fn leftover(row: &Row<'_>) -> Result<Leftover> {
+    Ok(Leftover {
+        task: row.get("id")?,
+        key: WorkKey { service: row.get("service_id")?, environment: row.get("environment_id")? },
+        machine: row.get("machine_id")?,
+        slot: row.get("slot")?,
+        container: row.get("container")?,
+        state: row.get("state")?,
+        ended_at: row.get("ended_at")?,
+    })
+}
+
 /// The tasks of a machine that ended and whose container was not removed, oldest first.
 pub async fn leftovers(worker: &Worker, machine: MachineId) -> Result<Vec<Leftover>> {
-    let sql = "SELECT id, service_id, environment_id, slot, container, state, ended_at FROM tasks
-               WHERE machine_id = $1 AND removed_at IS NULL AND ended_at IS NOT NULL ORDER BY ended_at LIMIT 5000";
-    worker
-        .platform()
-        .read()
-        .await?
-        .all(sql, args![machine], |row| {
-            Ok(Leftover {
-                task: row.get("id")?,
-                key: WorkKey { service: row.get("service_id")?, environment: row.get("environment_id")? },
-                slot: row.get("slot")?,
-                container: row.get("container")?,
-                state: row.get("state")?,
-                ended_at: row.get("ended_at")?,
-            })
-        })
-        .await
+    let sql = format!("{LEFTOVER} AND machine_id = $1 ORDER BY ended_at LIMIT 5000");
+    worker.platform().read().await?.all(sql, args![machine], leftover).await
+}
+
+/// The same for one key.
+pub async fn leftovers_of(worker: &Worker, key: WorkKey) -> Result<Vec<Leftover>> {
+    let sql = format!("{LEFTOVER} AND service_id = $1 AND environment_id = $2 ORDER BY ended_at LIMIT 1000");
+    worker.platform().read().await?.all(sql, args![key.service, key.environment], leftover).await
 }
