@@ -10,5 +10,10 @@ if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "$@" </dev/null
+log="$(mktemp)"
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; } </dev/null >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "install: apt-get failed; all it said is in $log" >&2
+  exit 1
+fi
+rm -f "$log"

@@ -18,6 +18,11 @@ case "${1:-}" in
   *) echo "usage: $0 build|demo|test" >&2; exit 2 ;;
 esac
 
+# Whether packages may be installed here.
+debian() {
+  [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null
+}
+
 present() {
   case "$1" in
     libc) [ -e /usr/include/stdio.h ] ;;
@@ -34,11 +39,11 @@ packages=()
 for entry in "${needed[@]}"; do
   if ! present "${entry%%:*}"; then
     lacking+=("${entry%%:*}")
-    packages+=("${entry##*:}")
+    case " ${packages[*]} " in *" ${entry##*:} "*) ;; *) packages+=("${entry##*:}") ;; esac
   fi
 done
 if [ ${#lacking[@]} -gt 0 ]; then
-  if [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
+  if debian; then
     echo "setup: installing Debian's packages: ${packages[*]}"
     scripts/install.sh "${packages[@]}"
   else
@@ -47,16 +52,21 @@ if [ ${#lacking[@]} -gt 0 ]; then
   fi
 fi
 
-if ! command -v cargo >/dev/null; then
-  echo "setup: no cargo: install Rust with rustup, https://rustup.rs, and try again." >&2
-  exit 1
-fi
-libraries="$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null || true)"
-if ! compgen -G "$libraries/libstd-*.rlib" >/dev/null; then
-  echo "setup: adding the target wasm32-unknown-unknown"
-  if ! command -v rustup >/dev/null || ! rustup target add wasm32-unknown-unknown; then
-    echo "setup: this compiler has no wasm32-unknown-unknown and rustup cannot add it: install it as your system does." >&2
-    exit 1
+has_wasm() {
+  local libraries
+  libraries="$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" && compgen -G "$libraries/libstd-*.rlib" >/dev/null
+}
+if ! has_wasm; then
+  echo "setup: getting the target wasm32-unknown-unknown"
+  if ! { command -v rustup >/dev/null && rustup target add wasm32-unknown-unknown; }; then
+    if debian; then
+      scripts/rust-from-debian.sh
+      hash -r
+    fi
+    if ! has_wasm; then
+      echo "setup: no Rust compiler with wasm32-unknown-unknown: install Rust with rustup, https://rustup.rs, and try again." >&2
+      exit 1
+    fi
   fi
 fi
 
