@@ -5,5 +5,6 @@ pub mod audit;
 pub mod deployments;
 pub mod environments;
 pub mod images;
+pub mod logs;
 pub mod projects;
 pub mod services;

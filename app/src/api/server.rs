@@ -1,0 +1,80 @@
+//! The server's half of the door: who calls, and how a refusal of the domain becomes an answer.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
+use domain::{Actor, Platform};
+use futures::future::BoxFuture;
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+use model::problem::{Problem, ProblemKind};
+
+use super::ApiError;
+
+/// The browser's session, as far as pages need it. The server implements it; nothing else touches cookies.
+pub trait BrowserSession: Send + Sync {
+    /// Signs an account in: the session gets a new id.
+    fn sign_in<'a>(&'a self, account: &'a domain::access::Account) -> BoxFuture<'a, domain::Result<()>>;
+    /// Signs out: the session is gone, and what it held open is cut.
+    fn sign_out(&self) -> BoxFuture<'_, domain::Result<()>>;
+    /// The token that forms of this session carry; none when signed out.
+    fn csrf(&self) -> Option<String>;
+    /// Keeps a text for the next page of this session alone: what may be shown once.
+    fn flash(&self, name: &'static str, text: String) -> BoxFuture<'_, domain::Result<()>>;
+    /// Takes such a text; it is gone then.
+    fn take_flash(&self, name: &'static str) -> BoxFuture<'_, domain::Result<Option<String>>>;
+}
+
+/// Who calls a page or a server function.
+#[derive(Clone)]
+pub struct Caller {
+    /// The platform.
+    pub platform: Platform,
+    /// Who it is; maybe nobody.
+    pub actor: Actor,
+    /// Their browser's session.
+    pub session: Arc<dyn BrowserSession>,
+}
+
+/// Who calls, for reading.
+pub async fn caller() -> Result<Caller, ApiError> {
+    use_context::<Caller>().ok_or_else(|| ApiError(Problem::new(ProblemKind::Internal, "internal", "this page has no caller")))
+}
+
+/// Who calls, for changing something: signed in, with the token that only this site's pages know.
+pub async fn mutating(csrf: &str) -> Result<Caller, ApiError> {
+    let caller = caller().await?;
+    caller.actor.account()?;
+    if caller.session.csrf().is_some_and(|own| bool::from(subtle::ConstantTimeEq::ct_eq(own.as_bytes(), csrf.as_bytes()))) {
+        return Ok(caller);
+    }
+    let text = "the form is out of date: load the page again and send it once more";
+    Err(refused(Problem::new(ProblemKind::Forbidden, "csrf", text)))
+}
+
+impl From<domain::Error> for ApiError {
+    fn from(error: domain::Error) -> Self {
+        if let domain::Error::Internal(cause) = &error {
+            tracing::error!(error = %cause, "a server function failed");
+        }
+        refused(error.problem())
+    }
+}
+
+/// The refusal, with the status of the whole answer set to say the same. A form that a browser without scripts posts is answered with
+/// a redirect back to its page instead, which shows the refusal.
+fn refused(problem: Problem) -> ApiError {
+    let posted_form = use_context::<Parts>().is_some_and(|parts| {
+        let html = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+        html && parts.method == axum::http::Method::POST
+    });
+    if !posted_form
+        && let Some(response) = use_context::<ResponseOptions>()
+        && let Ok(status) = StatusCode::from_u16(problem.kind.status())
+    {
+        response.set_status(status);
+    }
+    ApiError(problem)
+}

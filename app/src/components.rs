@@ -1,0 +1,38 @@
+//! The parts that pages are built of: data in, callbacks out. They never call the server, know no feature and hold no
+//! state beyond what the eye needs.
+
+mod choice;
+mod clock;
+mod copy;
+mod dialog;
+mod diff;
+mod empty;
+mod field;
+mod form;
+mod icon;
+mod log;
+mod navigation;
+mod notice;
+mod progress;
+mod status;
+mod terminal;
+mod theme;
+mod toast;
+
+pub(crate) use choice::{CheckBox, Choice, Select, TextArea};
+pub(crate) use clock::{Ago, Clock, relative};
+pub(crate) use copy::{Command, CopyButton, Digest};
+pub(crate) use dialog::{Confirm, Keep};
+pub(crate) use diff::Changes;
+pub(crate) use empty::{Empty, Skeleton};
+pub(crate) use field::TextField;
+pub(crate) use form::{Csrf, Submit, field_error};
+pub(crate) use icon::{Icon, Mark, Sign};
+pub(crate) use log::{LogFeed, LogLine, LogStream, LogView};
+pub(crate) use navigation::{Crumb, Crumbs, Tab, Tabs};
+pub(crate) use notice::{Notice, ProblemNotice};
+pub(crate) use progress::{Bar, Step, Steps};
+pub(crate) use status::{Badge, Tone, bytes};
+pub(crate) use terminal::Terminal;
+pub(crate) use theme::{THEME_SCRIPT, ThemeSwitch};
+pub(crate) use toast::{Toaster, Toasts};

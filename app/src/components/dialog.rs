@@ -1,0 +1,76 @@
+//! Questions before what cannot be undone. A native `<dialog>`: the browser keeps the focus inside, closes it by Escape
+//! and gives the focus back. It opens by `commandfor`, without a script, where the browser knows that.
+
+use leptos::prelude::*;
+
+/// A button that asks first, in a dialog with a form.
+#[component]
+pub(crate) fn Confirm(
+    /// Names the dialog on its page.
+    #[prop(into)]
+    id: String,
+    /// What the button says.
+    #[prop(into)]
+    button: String,
+    /// The question.
+    #[prop(into)]
+    title: String,
+    /// The button's looks beside `button`.
+    #[prop(default = "button-danger")]
+    look: &'static str,
+    /// The form: what is destroyed, the fields, and the button that does it.
+    children: Children,
+) -> impl IntoView {
+    let node = NodeRef::<leptos::html::Dialog>::new();
+    let title_id = format!("{id}-title");
+    view! {
+        <button type="button" class=format!("button {look}") commandfor=id.clone() command="show-modal" aria-haspopup="dialog"
+            on:click=move |_| open(node)>
+            {button}
+        </button>
+        <dialog id=id.clone() node_ref=node aria-labelledby=title_id.clone() closedby="any">
+            <div class="dialog-body">
+                <h2 id=title_id.clone()>{title}</h2>
+                {children()}
+            </div>
+        </dialog>
+    }
+}
+
+/// The button that leaves a dialog as it was.
+#[component]
+pub(crate) fn Keep(
+    /// The dialog's id.
+    #[prop(into)]
+    dialog: String,
+) -> impl IntoView {
+    let close = dialog.clone();
+    view! {
+        <button type="button" class="button" commandfor=dialog command="close" on:click=move |_| shut(&close)>"Cancel"</button>
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn open(_node: NodeRef<leptos::html::Dialog>) {}
+
+/// Opens it where the browser has not done so by itself.
+#[cfg(feature = "hydrate")]
+fn open(node: NodeRef<leptos::html::Dialog>) {
+    if let Some(dialog) = node.get_untracked()
+        && !dialog.open()
+    {
+        _ = dialog.show_modal();
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+pub(crate) fn shut(_id: &str) {}
+
+/// Closes the dialog with this id, if it is open.
+#[cfg(feature = "hydrate")]
+pub(crate) fn shut(id: &str) {
+    use wasm_bindgen::JsCast;
+    if let Some(dialog) = document().get_element_by_id(id).and_then(|node| node.dyn_into::<web_sys::HtmlDialogElement>().ok()) {
+        dialog.close();
+    }
+}

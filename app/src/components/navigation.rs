@@ -1,0 +1,92 @@
+//! Where you are and where you can go from here.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+/// One step of the way to a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Crumb {
+    /// Where it leads.
+    pub href: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Crumb {
+    /// A step.
+    pub(crate) fn new(href: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { href: href.into(), name: name.into() }
+    }
+}
+
+/// The way to a page, without the page itself.
+#[component]
+pub(crate) fn Crumbs(
+    /// The steps, outermost first.
+    path: Vec<Crumb>,
+) -> impl IntoView {
+    let steps = path.into_iter().map(|crumb| view! { <li><a href=crumb.href>{crumb.name}</a></li> }).collect_view();
+    view! { <nav class="crumbs" aria-label="Breadcrumb"><ol>{steps}</ol></nav> }
+}
+
+/// One view of a thing.
+#[derive(Clone, Debug)]
+pub(crate) struct Tab {
+    /// Its page.
+    pub href: String,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether pages below it belong to it.
+    pub deep: bool,
+}
+
+impl Tab {
+    /// A view that is one page.
+    pub(crate) fn new(href: impl Into<String>, name: &'static str) -> Self {
+        Self { href: href.into(), name, deep: false }
+    }
+
+    /// A view with pages below it.
+    pub(crate) fn deep(href: impl Into<String>, name: &'static str) -> Self {
+        Self { href: href.into(), name, deep: true }
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        path == self.href || (self.deep && path.strip_prefix(self.href.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    }
+}
+
+/// The views of a thing, side by side.
+#[component]
+pub(crate) fn Tabs(
+    /// What they are views of, for readers.
+    #[prop(into)]
+    label: String,
+    /// The views.
+    tabs: Vec<Tab>,
+) -> impl IntoView {
+    let path = use_location().pathname;
+    let items = tabs
+        .into_iter()
+        .map(|tab| {
+            let (href, name) = (tab.href.clone(), tab.name);
+            let current = move || path.with(|path| tab.holds(path)).then_some("page");
+            view! { <li><a href=href aria-current=current>{name}</a></li> }
+        })
+        .collect_view();
+    view! { <nav class="tabs" aria-label=label><ul>{items}</ul></nav> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tab;
+
+    #[test]
+    fn a_tab_holds_its_own_pages_alone() {
+        assert!(Tab::new("/projects/a", "A").holds("/projects/a/"));
+        assert!(!Tab::new("/projects/a", "A").holds("/projects/a/images"));
+        assert!(Tab::deep("/projects/a/images", "I").holds("/projects/a/images/web"));
+        assert!(!Tab::deep("/projects/a/images", "I").holds("/projects/a/images-old"));
+    }
+}

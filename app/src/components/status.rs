@@ -1,0 +1,68 @@
+//! States as words with a tone: colour and shape help, the word says it.
+
+use leptos::prelude::*;
+
+/// How a state is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Ok,
+    /// Under way.
+    Busy,
+    /// Somebody should look.
+    Warn,
+    /// Broken.
+    Bad,
+    /// At rest, on purpose.
+    Idle,
+}
+
+impl Tone {
+    /// The word that the style sheet knows.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Busy => "busy",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// A state.
+#[component]
+pub(crate) fn Badge(
+    /// How it is meant.
+    tone: Tone,
+    /// The word.
+    #[prop(into)]
+    text: String,
+) -> impl IntoView {
+    view! { <span class="badge" data-tone=tone.as_str()>{text}</span> }
+}
+
+/// A size for people: `12.4 MiB`.
+pub(crate) fn bytes(size: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut amount = size as f64;
+    let mut unit = 0;
+    while amount >= 1000.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || amount >= 99.95 { format!("{amount:.0} {}", UNITS[unit]) } else { format!("{amount:.1} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_have_three_digits() {
+        assert_eq!(super::bytes(0), "0 B");
+        assert_eq!(super::bytes(999), "999 B");
+        assert_eq!(super::bytes(1024), "1.0 KiB");
+        assert_eq!(super::bytes(13 * 1024 * 1024 + 400_000), "13.4 MiB");
+        assert_eq!(super::bytes(256 << 20), "256 MiB");
+    }
+}

@@ -1,0 +1,165 @@
+//! What every page does the same way: read its data and say so while it waits, show why it cannot be shown, send a change and
+//! read again afterwards. Pages hold no other machinery.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_router::components::Redirect;
+use leptos_router::hooks::{use_location, use_params_map, use_query_map};
+use model::problem::{Problem, ProblemKind};
+
+use crate::api::ApiError;
+use crate::components::{Notice, Skeleton, Toaster, Tone};
+use crate::live::Pulse;
+use crate::urls;
+
+/// What a page reads.
+pub(crate) type Data<T> = Resource<Result<T, ApiError>>;
+
+/// A segment of this page's address.
+pub(crate) fn param(name: &'static str) -> Memo<String> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get(name).unwrap_or_default()))
+}
+
+/// A value of this page's query; empty where it is left out.
+pub(crate) fn query(name: &'static str) -> Memo<String> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| query.get(name).unwrap_or_default()))
+}
+
+/// Shows what was read, or why it cannot be shown. While it is on its way there is room for it; while it is read again what
+/// was there stays.
+pub(crate) fn loaded<T, V>(data: Data<T>, view: impl Fn(T) -> V + Copy + Send + Sync + 'static) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    V: IntoView + 'static,
+{
+    view! {
+        <Transition fallback=|| view! { <Skeleton/> }>
+            {move || Suspend::new(async move {
+                match data.await {
+                    Ok(value) => view(value).into_any(),
+                    Err(error) => view! { <Refusal problem=error.0/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// The same for what belongs to something read above, which shows its own refusal: then there is nothing to add.
+pub(crate) fn loaded_in<A, T, V>(above: Data<A>, data: Data<T>, view: impl Fn(A, T) -> V + Copy + Send + Sync + 'static) -> impl IntoView
+where
+    A: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    V: IntoView + 'static,
+{
+    view! {
+        <Transition fallback=|| view! { <Skeleton/> }>
+            {move || Suspend::new(async move {
+                match (above.await, data.await) {
+                    (Err(_), _) => ().into_any(),
+                    (Ok(above), Ok(value)) => view(above, value).into_any(),
+                    (Ok(_), Err(error)) => view! { <Refusal problem=error.0/> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// Why a page cannot be shown, with the status that says the same.
+#[component]
+pub(crate) fn Refusal(problem: Problem) -> impl IntoView {
+    set_status(problem.kind);
+    if problem.kind == ProblemKind::Unauthenticated {
+        let location = use_location();
+        let path = location.pathname.get_untracked();
+        let search = location.search.get_untracked();
+        let next = if search.is_empty() { path } else { format!("{path}?{search}") };
+        return view! { <Redirect path=urls::login(&next)/> }.into_any();
+    }
+    let tone = if problem.kind == ProblemKind::NotFound { Tone::Idle } else { Tone::Bad };
+    view! {
+        <Notice tone title=problem.kind.title()>
+            <p>{problem.detail}</p>
+            <p>{match problem.kind {
+                ProblemKind::NotFound => "It may have been deleted or renamed, or you are not a member of the project that it belongs to.",
+                ProblemKind::Forbidden => "A project admin can change your role.",
+                _ => "Nothing was changed. Load the page again in a moment.",
+            }}</p>
+            <p><a href=urls::HOME>"To your projects"</a></p>
+        </Notice>
+    }
+    .into_any()
+}
+
+/// Gives the page that is being rendered the status of a refusal.
+#[cfg(feature = "ssr")]
+fn set_status(kind: ProblemKind) {
+    if let (Some(response), Ok(status)) = (use_context::<leptos_axum::ResponseOptions>(), axum::http::StatusCode::from_u16(kind.status()))
+        && kind != ProblemKind::Unauthenticated
+    {
+        response.set_status(status);
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+fn set_status(_kind: ProblemKind) {}
+
+/// A change that this page can make. When it was made, the page says so, closes the dialog that asked, and reads again.
+pub(crate) fn change<S>(done: &'static str, pulse: Option<Pulse>) -> ServerAction<S>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    let action = ServerAction::<S>::new();
+    let toaster = use_context::<Toaster>();
+    Effect::new(move |_| {
+        let version = action.version().get();
+        if version == 0 || !action.value().with_untracked(|value| matches!(value, Some(Ok(_)))) {
+            return;
+        }
+        close_dialogs();
+        if let Some(pulse) = pulse {
+            pulse.beat();
+        }
+        if let (Some(toaster), false) = (toaster, done.is_empty()) {
+            toaster.say(done);
+        }
+    });
+    action
+}
+
+/// Why a change was refused last, if it was.
+pub(crate) fn problem<S>(action: ServerAction<S>) -> Signal<Option<Problem>>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    Signal::derive(move || {
+        let refused = action.value().with(|value| match value {
+            Some(Err(error)) => Some(error.0.clone()),
+            _ => None,
+        });
+        // Signed out meanwhile: the whole page is of somebody who is not there any more.
+        #[cfg(feature = "hydrate")]
+        if refused.as_ref().is_some_and(|problem| problem.kind == ProblemKind::Unauthenticated) {
+            let path = window().location().pathname().unwrap_or_default();
+            _ = window().location().assign(&urls::login(&path));
+        }
+        refused
+    })
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn close_dialogs() {}
+
+#[cfg(feature = "hydrate")]
+fn close_dialogs() {
+    use wasm_bindgen::JsCast;
+    while let Ok(Some(node)) = document().query_selector("dialog[open]") {
+        match node.dyn_into::<web_sys::HtmlDialogElement>() {
+            Ok(dialog) => dialog.close(),
+            Err(_) => return,
+        }
+    }
+}

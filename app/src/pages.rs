@@ -1,0 +1,16 @@
+//! The pages, one file for each section of addresses. A page reads its data, shows it with components, and sends changes;
+//! what it may show and what it may do is decided behind the door.
+
+pub(crate) mod account;
+pub(crate) mod admin;
+mod audit;
+pub(crate) mod deployments;
+pub(crate) mod frame;
+pub(crate) mod home;
+pub(crate) mod images;
+pub(crate) mod login;
+pub(crate) mod members;
+pub(crate) mod projects;
+pub(crate) mod services;
+pub(crate) mod setup;
+mod states;

@@ -1,0 +1,222 @@
+//! Deployments: lists of them, and one with its progress.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use model::access::Action;
+use model::page::Page;
+use model::views::deployments::{DeploymentState, DeploymentView, Share};
+
+use super::projects::current as project_of;
+use super::states;
+use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments};
+use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes};
+use crate::live::Pulse;
+use crate::page::{change, loaded_in, param, problem, query};
+use crate::urls;
+
+/// The deployments of a project.
+#[component]
+pub(crate) fn List() -> impl IntoView {
+    let project = project_of();
+    let after = query("after");
+    let pulse = Pulse::new();
+    let data = Resource::new(move || (project.name.get(), after.get(), pulse.track()), |(name, after, _)| list_deployments(name, None, Some(after)));
+    loaded_in(project.view, data, move |project, page| {
+        pulse.watch(format!("project:{}", project.id));
+        for deployment in page.items.iter().filter(|deployment| !deployment.state.is_final()) {
+            pulse.watch(format!("deployment:{}", deployment.id));
+        }
+        view! { <DeploymentTable page path=urls::project_page(&project.name, "deployments") named=true/> }
+    })
+}
+
+/// Deployments as a table, newest first.
+#[component]
+pub(super) fn DeploymentTable(
+    /// The deployments.
+    page: Page<DeploymentView>,
+    /// The page's address without a query.
+    path: String,
+    /// Whether to name the service of each.
+    named: bool,
+) -> impl IntoView {
+    if page.items.is_empty() {
+        return view! { <section class="panel"><Empty title="No deployments yet"><p>"Each deployment stands here with its state, its reason and who made it."</p></Empty></section> }.into_any();
+    }
+    let next = page.next.map(|next| format!("{path}?after={}", urls::query(&next)));
+    let rows = page.items.into_iter().map(|deployment| view! { <Row deployment named/> }).collect_view();
+    view! {
+        <section class="panel">
+            <header><h2>"Deployments"</h2></header>
+            <table class="table">
+                <thead><tr>
+                    <th scope="col">"What"</th><th scope="col">"State"</th><th scope="col">"Image"</th><th scope="col">"Where"</th><th scope="col">"When"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {next.map(|href| view! { <footer><a href=href>"Older deployments"</a></footer> })}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Row(deployment: DeploymentView, named: bool) -> impl IntoView {
+    let (tone, text) = states::deployment(deployment.state);
+    let href = urls::deployment(&deployment.project, &deployment.service, deployment.id);
+    let service = named.then(|| format!("{}: ", deployment.service));
+    let reason = deployment.reason.as_ref().map(|reason| view! { <span class="small muted break">{reason.message.clone()}</span> });
+    view! {
+        <tr>
+            <td data-label="What" class="table-main"><a href=href>{service}{states::act(&deployment)}</a></td>
+            <td data-label="State"><span class="row"><Badge tone text/>{reason}</span></td>
+            <td data-label="Image"><span class="chip">{deployment.image.clone()}</span></td>
+            <td data-label="Where">{deployment.environment.to_string()}</td>
+            <td data-label="When"><span><Ago at=deployment.created_at/>" by "{deployment.by.clone()}</span></td>
+        </tr>
+    }
+}
+
+/// One deployment.
+#[component]
+pub(crate) fn One() -> impl IntoView {
+    let service = super::services::current();
+    let id = param("deployment");
+    let pulse = Pulse::new();
+    let data = Resource::new(
+        move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
+        |(project, service, id, _)| get_deployment(project, service, id),
+    );
+    let cancel = change::<CancelDeployment>("Deployment cancelled", Some(pulse));
+    loaded_in(service.view, data, move |service, deployment| {
+        pulse.watch(format!("deployment:{}", deployment.id));
+        let may_cancel = service.may(Action::Deploy) && !deployment.state.is_final();
+        view! { <Whole deployment may_cancel cancel/> }
+    })
+}
+
+#[component]
+fn Whole(deployment: DeploymentView, may_cancel: bool, cancel: ServerAction<CancelDeployment>) -> impl IntoView {
+    let revisions = urls::service_page(&deployment.project, &deployment.service, "revisions");
+    let overview = format!("{}?environment={}", urls::service(&deployment.project, &deployment.service), deployment.environment);
+    let changed = deployment.previous.filter(|previous| *previous != deployment.revision);
+    let facts = deployment.clone();
+    view! {
+        <DeploymentPanel deployment=deployment.clone() alone=true/>
+        <section class="panel">
+            <header><h2>"About it"</h2></header>
+            <div class="panel-body">
+                <dl class="facts">
+                    <dt>"Image"</dt><dd><code>{facts.image}</code></dd>
+                    <dt>"Revision"</dt>
+                    <dd>
+                        {facts.revision}
+                        {changed.map(|previous| view! {
+                            ", before "{previous}" ("<a href=format!("{revisions}?from={previous}&to={}", facts.revision)>"what changed"</a>")"
+                        })}
+                    </dd>
+                    <dt>"Environment"</dt><dd><a href=overview>{facts.environment.to_string()}</a></dd>
+                    <dt>"Asked for"</dt><dd><Ago at=facts.created_at/>" by "{facts.by}</dd>
+                    {(!facts.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{facts.why.clone()}</dd> })}
+                    {facts.started_at.map(|at| view! { <dt>"Began"</dt><dd><Ago at/></dd> })}
+                    {facts.finished_at.map(|at| view! { <dt>"Ended"</dt><dd><Ago at/>{took(&deployment)}</dd> })}
+                    <dt>"Id"</dt><dd><code>{facts.id.to_string()}</code></dd>
+                </dl>
+                {may_cancel.then(|| view! { <Cancel deployment=deployment.clone() cancel/> })}
+            </div>
+        </section>
+    }
+}
+
+/// How long it took, once it ended.
+fn took(deployment: &DeploymentView) -> Option<String> {
+    let span = deployment.finished_at?.since(deployment.started_at?);
+    Some(format!(", after {}.{} s", span.as_secs(), span.subsec_millis() / 100))
+}
+
+#[component]
+fn Cancel(deployment: DeploymentView, cancel: ServerAction<CancelDeployment>) -> impl IntoView {
+    let serves = deployment.previous.map_or_else(
+        || String::from("Nothing served before, so nothing serves afterwards."),
+        |number| format!("Revision {number} serves on, or again."),
+    );
+    view! {
+        <Confirm id="cancel" button="Cancel deployment" title="Cancel this deployment?">
+            <p>{format!("Its new tasks are removed. {serves}")}</p>
+            <ProblemNotice problem=problem(cancel)/>
+            <ActionForm action=cancel>
+                <Csrf/>
+                <input type="hidden" name="project" value=deployment.project.to_string()/>
+                <input type="hidden" name="service" value=deployment.service.to_string()/>
+                <input type="hidden" name="deployment" value=deployment.id.to_string()/>
+                <div class="actions"><Keep dialog="cancel"/><Submit label="Cancel deployment" look="button-danger-fill" pending=cancel.pending()/></div>
+            </ActionForm>
+        </Confirm>
+    }
+}
+
+/// How far a deployment came, and why it ended as it did.
+#[component]
+pub(super) fn DeploymentPanel(
+    /// The deployment.
+    deployment: DeploymentView,
+    /// Whether this is its own page; elsewhere it links there.
+    #[prop(optional)]
+    alone: bool,
+) -> impl IntoView {
+    let (tone, text) = states::deployment(deployment.state);
+    let href = urls::deployment(&deployment.project, &deployment.service, deployment.id);
+    let (progress, under_way) = (deployment.progress.clone(), !deployment.state.is_final());
+    let title = states::act(&deployment);
+    let reason = deployment.reason.clone();
+    let detailed = alone || under_way;
+    view! {
+        <section class="panel" aria-label="Deployment">
+            <header>
+                <h2>{if alone { title.into_any() } else { view! { <a href=href>{title}</a> }.into_any() }}</h2>
+                <span role="status"><Badge tone text/></span>
+                <span class="actions small muted"><span><Ago at=deployment.created_at/>" by "{deployment.by.clone()}</span></span>
+            </header>
+            {(detailed || reason.is_some()).then(|| view! {
+                <div class="panel-body">
+                    {reason.map(|reason| view! {
+                        <Notice tone title=reason.message><p class="small muted">"Code "<code>{reason.code}</code></p></Notice>
+                    })}
+                    {detailed.then(|| view! { <Steps steps=steps(&deployment)/> })}
+                    {under_way.then(|| view! { <Bars layers=progress.layers fetched=progress.bytes tasks=progress.tasks/> })}
+                    {progress.note.clone().filter(|_| under_way).map(|note| view! { <p class="muted" aria-live="polite">{note}</p> })}
+                </div>
+            })}
+        </section>
+    }
+}
+
+#[component]
+fn Bars(layers: Share, fetched: Share, tasks: Share) -> impl IntoView {
+    view! {
+        {(layers.total > 0 && layers.done < layers.total).then(|| view! {
+            <Bar label="Image" done=fetched.done total=fetched.total
+                said=format!("{} of {} layers, {} of {}", layers.done, layers.total, bytes(fetched.done), bytes(fetched.total))/>
+        })}
+        {(tasks.total > 0).then(|| view! {
+            <Bar label="Tasks" done=tasks.done total=tasks.total said=format!("{} of {} healthy", tasks.done, tasks.total)/>
+        })}
+    }
+}
+
+/// The steps of a deployment, with the one where it failed.
+fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
+    use DeploymentState::{Cancelled, Failed, Pending, Pulling, Queued, RolledBack, Rolling, Succeeded, Superseded};
+    let began = deployment.started_at.is_some();
+    let rolled = deployment.progress.tasks.total > 0;
+    let three = |queue, pull, roll| vec![("Queue", queue), ("Image", pull), ("Tasks", roll)];
+    match deployment.state {
+        Pending | Queued => three(Step::Now, Step::Ahead, Step::Ahead),
+        Pulling => three(Step::Done, Step::Now, Step::Ahead),
+        Rolling => three(Step::Done, Step::Done, Step::Now),
+        Succeeded => three(Step::Done, Step::Done, Step::Done),
+        Failed | RolledBack | Cancelled | Superseded if rolled => three(Step::Done, Step::Done, Step::Failed),
+        Failed | RolledBack | Cancelled | Superseded if began => three(Step::Done, Step::Failed, Step::Ahead),
+        Failed | RolledBack | Cancelled | Superseded => three(Step::Failed, Step::Ahead, Step::Ahead),
+    }
+}

@@ -1,0 +1,51 @@
+//! Where one lands after signing in: the own projects and services, and the first steps where there are none.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use model::page::Page;
+use model::views::projects::ProjectSummary;
+use model::views::services::ServiceSummary;
+
+use super::projects::ProjectCards;
+use super::services::ServiceTable;
+use crate::api::ApiError;
+use crate::api::projects::{list_projects, may_create_projects};
+use crate::api::services::my_services;
+use crate::live::Pulse;
+use crate::page::{Data, loaded};
+use crate::urls;
+
+/// Services that are shown here.
+const FEW: usize = 20;
+
+/// The home page.
+#[component]
+pub(crate) fn Home() -> impl IntoView {
+    let pulse = Pulse::new();
+    let data: Data<(Page<ProjectSummary>, Page<ServiceSummary>, bool)> = Resource::new(
+        move || pulse.track(),
+        |_| async { Ok::<_, ApiError>((list_projects(None).await?, my_services(None).await?, may_create_projects().await?)) },
+    );
+    view! {
+        <Title text=""/>
+        {loaded(data, move |(projects, services, may_create)| {
+            for project in &projects.items {
+                pulse.watch(format!("project:{}", project.id));
+            }
+            for service in services.items.iter().take(FEW) {
+                pulse.watch(format!("service:{}", service.id));
+            }
+            let shown: Vec<_> = services.items.into_iter().take(FEW).collect();
+            view! {
+                <div class="heading">
+                    <h1>"Your projects"</h1>
+                    {may_create.then(|| view! { <div class="actions"><a class="button" href=urls::NEW_PROJECT>"New project"</a></div> })}
+                </div>
+                <ProjectCards page=projects may_create/>
+                {(!shown.is_empty()).then(|| view! {
+                    <section class="panel"><header><h2>"Services"</h2></header><ServiceTable services=shown with_project=true/></section>
+                })}
+            }
+        })}
+    }
+}

@@ -1,0 +1,192 @@
+//! Services: making one, and the frame and pages of one.
+
+mod deploy;
+mod inspect;
+mod logs;
+mod overview;
+mod revisions;
+mod settings;
+mod shell;
+mod table;
+mod tasks;
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::Outlet;
+use leptos_router::hooks::use_navigate;
+use model::access::Action;
+use model::names::{EnvironmentName, ServiceName};
+use model::views::services::{RunView, ServiceDetail};
+
+pub(crate) use deploy::Deploy;
+pub(crate) use inspect::Inspect;
+pub(crate) use logs::Logs;
+pub(crate) use overview::Overview;
+pub(crate) use revisions::Revisions;
+pub(crate) use settings::Settings;
+pub(crate) use shell::Shell;
+pub(super) use table::ServiceTable;
+
+use super::deployments::DeploymentTable;
+use super::projects::current as project_of;
+use super::states;
+use crate::api::deployments::list_deployments;
+use crate::api::services::{CreateService, get_service};
+use crate::components::{Badge, Crumb, Crumbs, Csrf, ProblemNotice, Submit, Tab, Tabs, TextField, field_error};
+use crate::live::Pulse;
+use crate::page::{Data, loaded, loaded_in, param, problem, query};
+use crate::urls;
+
+/// The service that the pages below a frame are about.
+#[derive(Clone, Copy)]
+pub(crate) struct Current {
+    /// Its project's name in the address.
+    pub project: Memo<String>,
+    /// Its name in the address.
+    pub name: Memo<String>,
+    /// What is known of it, read again whenever it changes.
+    pub view: Data<ServiceDetail>,
+    /// Beats whenever it changes.
+    pub pulse: Pulse,
+}
+
+/// The service of this page.
+pub(crate) fn current() -> Current {
+    expect_context::<Current>()
+}
+
+/// The form that makes a service.
+#[component]
+pub(crate) fn New() -> impl IntoView {
+    let project = project_of().name;
+    let action = ServerAction::<CreateService>::new();
+    let refused = problem(action);
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if let Some(Ok(made)) = action.value().get() {
+            navigate(&urls::service_page(&made.project, &made.name, "deploy"), leptos_router::NavigateOptions::default());
+        }
+    });
+    view! {
+        <Title text="New service"/>
+        <section class="panel page-narrow">
+            <header><h2>"New service"</h2></header>
+            <div class="panel-body">
+                <p class="muted">"A service is one thing that runs: a website, a worker. What it runs is chosen with the first deployment, on the next page."</p>
+                <ProblemNotice problem=refused beside=&["name"]/>
+                <ActionForm action attr:class="form">
+                    <Csrf/>
+                    <input type="hidden" name="project" value=move || project.get()/>
+                    <TextField name="name" label="Name" required=true autofocus=true mono=true check=Some(check_name) error=field_error(refused, "name")
+                        hint="Lower-case letters, digits and hyphens. Other services of the project reach it under this name."/>
+                    <div class="actions">
+                        <Submit label="Create service" pending=action.pending()/>
+                        <a class="button button-quiet" href=move || urls::project(project.get())>"Cancel"</a>
+                    </div>
+                </ActionForm>
+            </div>
+        </section>
+    }
+}
+
+fn check_name(text: &str) -> Result<(), String> {
+    text.trim().parse::<ServiceName>().map(drop).map_err(|error| error.to_string())
+}
+
+/// The frame around a service's pages.
+#[component]
+pub(crate) fn Frame() -> impl IntoView {
+    let project = project_of().name;
+    let name = param("service");
+    let pulse = Pulse::new();
+    let view = Resource::new(move || (project.get(), name.get(), pulse.track()), |(project, name, _)| get_service(project, name));
+    provide_context(Current { project, name, view, pulse });
+    view! {
+        {loaded(view, move |service| {
+            pulse.watch(format!("service:{}", service.id));
+            view! { <Heading service/> }
+        })}
+        <Outlet/>
+    }
+}
+
+/// The service's name, how it does, and its views.
+#[component]
+fn Heading(service: ServiceDetail) -> impl IntoView {
+    let (project, name) = (service.project.clone(), service.name.clone());
+    let page = |page: &str| urls::service_page(&project, &name, page);
+    let mut tabs = vec![Tab::new(urls::service(&project, &name), "Overview")];
+    if service.may(Action::Deploy) {
+        tabs.push(Tab::new(page("deploy"), "Deploy"));
+    }
+    tabs.push(Tab::deep(page("deployments"), "Deployments"));
+    tabs.push(Tab::new(page("revisions"), "Revisions"));
+    tabs.push(Tab::new(page("logs"), "Logs"));
+    if service.may(Action::OpenShell) {
+        tabs.push(Tab::new(page("shell"), "Shell"));
+    }
+    tabs.push(Tab::new(page("inspect"), "Inspect"));
+    if service.may(Action::DeleteService) {
+        tabs.push(Tab::new(page("settings"), "Settings"));
+    }
+    let states: Vec<_> = service
+        .runs
+        .iter()
+        .map(|run| {
+            let (tone, text) = states::service(run.summary.state);
+            let said = format!("{} in {}", states::tasks_of(&run.summary), run.summary.environment);
+            view! { <span class="row-tight"><Badge tone text/><span class="muted small">{said}</span></span> }
+        })
+        .collect();
+    view! {
+        <Title text=format!("{name} in {project}")/>
+        <div>
+            <Crumbs path=vec![Crumb::new(urls::PROJECTS, "Projects"), Crumb::new(urls::project(&project), project.as_str())]/>
+            <div class="heading"><h1>{name.to_string()}</h1><span class="row" role="status">{states}</span></div>
+            <Tabs label="Service" tabs/>
+        </div>
+    }
+}
+
+/// The environment that a page shows: the one in its query, else the first in which something was deployed.
+fn chosen<'a>(service: &'a ServiceDetail, query: &str) -> Option<&'a RunView> {
+    service.runs.iter().find(|run| run.summary.environment.as_str() == query).or_else(|| service.runs.first())
+}
+
+/// The choice of an environment, where there are several.
+#[component]
+fn EnvironmentChoice(
+    /// The environments.
+    names: Vec<EnvironmentName>,
+    /// The one that is shown.
+    shown: EnvironmentName,
+    /// The page's address without a query.
+    page: String,
+) -> impl IntoView {
+    (names.len() > 1).then(|| {
+        let items = names
+            .into_iter()
+            .map(|name| {
+                let href = format!("{page}?environment={name}");
+                view! { <a href=href aria-current=(name == shown).then_some("page")>{name.to_string()}</a> }
+            })
+            .collect_view();
+        view! { <nav class="segments" aria-label="Environment">{items}</nav> }
+    })
+}
+
+/// A service's deployments.
+#[component]
+pub(crate) fn Deployments() -> impl IntoView {
+    let service = current();
+    let after = query("after");
+    let data = Resource::new(
+        move || (service.project.get(), service.name.get(), after.get(), service.pulse.track()),
+        |(project, name, after, _)| list_deployments(project, Some(name), Some(after)),
+    );
+    loaded_in(service.view, data, |service, page| {
+        let path = urls::service_page(&service.project, &service.name, "deployments");
+        view! { <DeploymentTable page path named=false/> }
+    })
+}

@@ -1,0 +1,202 @@
+//! The deploy form, checked as it is typed by the code that the server checks it with. It is read once: a change of the
+//! service meanwhile does not disturb what is being typed.
+
+mod fields;
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_navigate;
+use model::form::DeployForm;
+use model::problem::Problem;
+use model::views::deployments::PlanView;
+use model::views::environments::{EnvironmentView, MachineState};
+
+use super::{EnvironmentChoice, current};
+use crate::api::ApiError;
+use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
+use crate::boot::boot;
+use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone};
+use crate::page::{loaded, problem, query};
+use crate::urls;
+use fields::Fields;
+
+/// The deploy page.
+#[component]
+pub(crate) fn Deploy() -> impl IntoView {
+    let service = current();
+    let (environment, image) = (query("environment"), query("image"));
+    let data = Resource::new(
+        move || (service.project.get(), service.name.get(), environment.get()),
+        |(project, name, environment)| read_deploy_form(project, name, environment),
+    );
+    let action = ServerAction::<DeployNow>::new();
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if let Some(Ok(made)) = action.value().get() {
+            service.pulse.beat();
+            navigate(&urls::deployment(&made.project, &made.service, made.id), leptos_router::NavigateOptions::default());
+        }
+    });
+    loaded(data, move |page| view! { <Form page image=image.get_untracked() action/> })
+}
+
+/// What a typed form is, and what is wrong with it.
+#[derive(Clone, Copy)]
+pub(super) struct Typed {
+    /// The texts.
+    pub form: RwSignal<DeployForm>,
+    /// Fields that were changed here.
+    pub touched: RwSignal<Vec<&'static str>>,
+    /// What the check says.
+    pub wrong: Memo<Vec<model::problem::FieldError>>,
+    /// What the server said last.
+    pub refused: Signal<Option<Problem>>,
+}
+
+impl Typed {
+    /// What to show at a field: what the check says once it was changed here, before that what the server said.
+    pub(super) fn error(self, name: &'static str) -> Signal<Option<String>> {
+        Signal::derive(move || {
+            let found = |errors: &[model::problem::FieldError]| errors.iter().find(|error| error.field == name).map(|error| error.message.clone());
+            if self.touched.with(|touched| touched.contains(&name)) {
+                self.wrong.with(|errors| found(errors))
+            } else {
+                self.refused.with(|refused| refused.as_ref().and_then(|problem| found(&problem.fields)))
+            }
+        })
+    }
+
+    /// Keeps what is typed into a field.
+    pub(super) fn keep(self, name: &'static str, put: impl Fn(&mut DeployForm, String) + Send + Sync + 'static) -> Callback<String> {
+        Callback::new(move |text| {
+            self.form.update(|form| put(form, text));
+            self.touched.update(|touched| {
+                if !touched.contains(&name) {
+                    touched.push(name);
+                }
+            });
+        })
+    }
+}
+
+#[component]
+fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> impl IntoView {
+    let mut first = page.typed.clone().unwrap_or_else(|| page.base.as_ref().map_or_else(DeployForm::new, DeployForm::of));
+    if !image.is_empty() {
+        first.image = image;
+    } else if first.image.is_empty() {
+        first.image = page.offers.first().map(|offer| offer.reference.clone()).unwrap_or_default();
+    }
+    let form = RwSignal::new(first);
+    let base = StoredValue::new(page.base.clone());
+    let wrong = Memo::new(move |_| form.with(|form| base.with_value(|base| form.descriptor(base.as_ref()).err().unwrap_or_default())));
+    // What the server found stands until the next answer; a new answer is about all fields.
+    let refused = problem(action);
+    let touched = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
+        refused.track();
+        touched.set(Vec::new());
+    });
+    let typed = Typed { form, touched, wrong, refused };
+    let plan = Action::new(move |input: &PlanDeploy| {
+        let PlanDeploy { csrf, project, service, environment, form } = input.clone();
+        crate::api::deployments::plan_deploy(csrf, project, service, environment, form)
+    });
+    let kept = page.base.as_ref().map(DeployForm::hidden).unwrap_or_default();
+    let names = page.environments.iter().map(|one| one.name.clone()).collect();
+    let here = page.environments.iter().find(|one| one.name.as_str() == page.environment).cloned();
+    let (project, service) = (page.service.project.to_string(), page.service.name.to_string());
+    let environment = page.environment.clone();
+    let path = urls::service_page(&project, &service, "deploy");
+    let ask = {
+        let (project, service, environment) = (project.clone(), service.clone(), environment.clone());
+        move |_| {
+            plan.dispatch(PlanDeploy {
+                csrf: boot().csrf,
+                project: project.clone(),
+                service: service.clone(),
+                environment: environment.clone(),
+                form: form.get_untracked(),
+            });
+        }
+    };
+    view! {
+        <Title text=format!("Deploy {service}")/>
+        {here.clone().map(|here| view! { <Away here=here.clone()/> })}
+        {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=path/> })}
+        <div class="columns">
+            <section class="panel">
+                <header><h2>{format!("Deploy to {environment}")}</h2></header>
+                <div class="panel-body">
+                    <ProblemNotice problem=refused beside=model::form::FIELDS/>
+                    <ActionForm action attr:class="form">
+                        <Csrf/>
+                        <input type="hidden" name="project" value=project/>
+                        <input type="hidden" name="service" value=service/>
+                        <input type="hidden" name="environment" value=environment.clone()/>
+                        <Fields typed offers=page.offers/>
+                        {(!kept.is_empty()).then(|| view! {
+                            <p class="hint">{format!("Kept as it is, because this form does not show it: {}. The API changes it.", kept.join(", "))}</p>
+                        })}
+                        <TextField name="why" label="Why" optional=true hint="For the history: what this deployment is for."/>
+                        <div class="actions">
+                            <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
+                            <button type="button" class="button needs-script" disabled=move || plan.pending().get() on:click=ask>"Show what would change"</button>
+                        </div>
+                    </ActionForm>
+                </div>
+            </section>
+            <Planned answer=plan.value().into()/>
+        </div>
+    }
+}
+
+/// The engine does not answer: better known before.
+#[component]
+fn Away(here: EnvironmentView) -> impl IntoView {
+    (here.state == MachineState::Away).then(|| {
+        view! {
+            <Notice tone=Tone::Warn title=format!("No engine answers in {}", here.name)>
+                <p>{here.message.unwrap_or_default()}</p>
+                <p>"A deployment waits in the queue until one does, or fails."</p>
+            </Notice>
+        }
+    })
+}
+
+/// What a deploy would do.
+#[component]
+fn Planned(answer: Signal<Option<Result<PlanView, ApiError>>>) -> impl IntoView {
+    let refused = Signal::derive(move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().map(|error| error.0.clone()))));
+    view! {
+        <div class="stack" aria-live="polite">
+            <ProblemNotice problem=refused beside=&[]/>
+            {move || answer.get().and_then(Result::ok).map(|plan| view! { <Plan plan/> })}
+        </div>
+    }
+}
+
+#[component]
+fn Plan(plan: PlanView) -> impl IntoView {
+    let order = match plan.order {
+        model::descriptor::UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
+        model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",
+    };
+    let notes = plan.notes.iter().map(|note| view! { <li>{note.clone()}</li> }).collect_view();
+    let first = plan.current.is_none();
+    view! {
+        <section class="panel">
+            <header><h2>"What would change"</h2></header>
+            <div class="panel-body">
+                {plan.unchanged.then(|| view! { <p>"Nothing: this runs already. Deploying makes a revision all the same."</p> })}
+                <dl class="facts">
+                    <dt>"Image"</dt><dd><code>{plan.image.clone()}</code></dd>
+                    <dt>"Tasks"</dt><dd>{format!("{} made, {} ended; {order}", plan.creates, plan.ends)}</dd>
+                </dl>
+                {(!plan.notes.is_empty()).then(|| view! { <ul class="stack-s">{notes}</ul> })}
+                {if first { view! { <p class="muted">"This is the first deployment here."</p> }.into_any() } else { view! { <Changes changes=plan.changes/> }.into_any() }}
+            </div>
+        </section>
+    }
+}

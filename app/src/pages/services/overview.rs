@@ -1,0 +1,193 @@
+//! How a service does: its tasks live, what runs, the latest deployment, and the verbs.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use model::access::Action;
+use model::views::deployments::RevisionDetail;
+use model::views::services::{DesiredState, RunView, ServiceDetail};
+
+use super::tasks::TaskTable;
+use super::{EnvironmentChoice, chosen, current};
+use crate::api::deployments::{Restart, Scale, Start, Stop};
+use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, ProblemNotice, Submit, TextField, field_error};
+use crate::page::{change, loaded, problem, query};
+use crate::pages::deployments::DeploymentPanel;
+use crate::urls;
+
+/// What can be done to a service that is deployed.
+#[derive(Clone, Copy)]
+struct Verbs {
+    scale: ServerAction<Scale>,
+    restart: ServerAction<Restart>,
+    stop: ServerAction<Stop>,
+    start: ServerAction<Start>,
+}
+
+/// The overview.
+#[component]
+pub(crate) fn Overview() -> impl IntoView {
+    let service = current();
+    let environment = query("environment");
+    let pulse = Some(service.pulse);
+    let verbs = Verbs {
+        scale: change("Scaling", pulse),
+        restart: change("Restarting", pulse),
+        stop: change("Stopping", pulse),
+        start: change("Starting", pulse),
+    };
+    view! {
+        <ProblemNotice problem=problem(verbs.restart)/>
+        <ProblemNotice problem=problem(verbs.start)/>
+        {loaded(service.view, move |service| {
+            let run = chosen(&service, &environment.get()).cloned();
+            match run {
+                Some(run) => view! { <Run service run verbs/> }.into_any(),
+                None => view! { <NothingYet service/> }.into_any(),
+            }
+        })}
+    }
+}
+
+#[component]
+fn NothingYet(service: ServiceDetail) -> impl IntoView {
+    let (project, name) = (service.project.clone(), service.name.clone());
+    let deploys = service.may(Action::Deploy);
+    let site = crate::boot::boot().public_url;
+    view! {
+        <section class="panel">
+            <Empty title="Nothing deployed yet">
+                {if deploys {
+                    view! {
+                        <p>"Choose an image and say how it runs; you can watch it start."</p>
+                        <a class="button button-primary" href=urls::service_page(&project, &name, "deploy")>"Deploy"</a>
+                        <p class="muted">"Or from a script, with a token that has the scope "<code class="inline">"deploy"</code>":"</p>
+                        <Command text=format!(
+                            "curl -H \"Authorization: Bearer $SLIPWAY_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"environment\":\"local\",\"descriptor\":{{\"image\":\"{name}:1.0\",\"replicas\":1}}}}' \\\n  {site}/api/v1/projects/{project}/services/{name}/deployments"
+                        )/>
+                    }.into_any()
+                } else {
+                    view! { <p>"Developers of this project deploy it."</p> }.into_any()
+                }}
+            </Empty>
+        </section>
+    }
+}
+
+#[component]
+fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
+    let names = service.runs.iter().map(|run| run.summary.environment.clone()).collect();
+    let shown = run.summary.environment.clone();
+    let page = urls::service(&service.project, &service.name);
+    let living = run.tasks.iter().filter(|task| !task.state.is_final()).count();
+    let (tasks, deployment, revision) = (run.tasks.clone(), run.deployment.clone(), run.revision.clone());
+    view! {
+        <div class="row">
+            <EnvironmentChoice names shown page/>
+            {service.may(Action::Deploy).then(|| view! { <Actions service=service.clone() run=run.clone() verbs/> })}
+        </div>
+        <div class="columns">
+            <div class="stack">
+                {deployment.map(|deployment| view! { <DeploymentPanel deployment=deployment/> })}
+                <section class="panel">
+                    <header><h2>"Tasks "<span class="count">{living}</span></h2></header>
+                    <TaskTable service=service.clone() tasks/>
+                </section>
+            </div>
+            <div class="stack">{revision.map(|detail| view! { <WhatRuns detail/> })}</div>
+        </div>
+    }
+}
+
+#[component]
+fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
+    let (revision, d) = (detail.revision, detail.descriptor);
+    let limits = [
+        d.resources.memory.map(|memory| ("Memory", memory.to_string())),
+        d.resources.cpus.map(|cpus| ("CPUs", cpus.to_string())),
+        d.command.as_ref().map(|words| ("Command", words.join(" "))),
+        (!d.env.is_empty()).then(|| ("Variables", d.env.keys().cloned().collect::<Vec<_>>().join(", "))),
+        Some(("Health check", health(&d))),
+    ];
+    let rows = limits.into_iter().flatten().map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> }).collect_view();
+    view! {
+        <section class="panel">
+            <header><h2>"What runs"</h2></header>
+            <div class="panel-body">
+                <dl class="facts">
+                    <dt>"Revision"</dt><dd>{revision.number}</dd>
+                    <dt>"Image"</dt><dd><code>{revision.image}</code></dd>
+                    {revision.digest.map(|digest| view! { <dt>"Digest"</dt><dd><Digest value=digest.to_string()/></dd> })}
+                    <dt>"Replicas"</dt><dd>{revision.replicas}</dd>
+                    {rows}
+                    <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}</dd>
+                    {(!revision.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{revision.why.clone()}</dd> })}
+                </dl>
+            </div>
+        </section>
+    }
+}
+
+/// What the health check tries, for people.
+fn health(d: &model::descriptor::Descriptor) -> String {
+    use model::descriptor::Probe;
+    match d.health.as_ref().map(|health| &health.probe) {
+        None => String::from("none"),
+        Some(Probe::Http { port, path }) => format!("GET {path} on port {port}"),
+        Some(Probe::Tcp { port }) => format!("connect to port {port}"),
+        Some(Probe::Command(words)) => words.join(" "),
+    }
+}
+
+/// The hidden fields that say which service where.
+#[component]
+fn Target(service: ServiceDetail, environment: String) -> impl IntoView {
+    view! {
+        <Csrf/>
+        <input type="hidden" name="project" value=service.project.to_string()/>
+        <input type="hidden" name="service" value=service.name.to_string()/>
+        <input type="hidden" name="environment" value=environment/>
+    }
+}
+
+#[component]
+fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
+    let environment = run.summary.environment.to_string();
+    let name = service.name.to_string();
+    let deploy = format!("{}?environment={environment}", urls::service_page(&service.project, &service.name, "deploy"));
+    let meant = StoredValue::new((service.clone(), environment.clone()));
+    let target = move || {
+        let (service, environment) = meant.get_value();
+        view! { <Target service environment/> }
+    };
+    let runs = run.desired == DesiredState::Running;
+    let scale_refused = problem(verbs.scale);
+    view! {
+        <div class="actions">
+            <a class="button button-primary" href=deploy>"Deploy"</a>
+            <Confirm id="scale" button="Scale" look="" title=format!("Scale {name} in {environment}")>
+                <ProblemNotice problem=scale_refused beside=&["replicas"]/>
+                <ActionForm action=verbs.scale attr:class="form">
+                    {target()}
+                    <TextField name="replicas" label="Tasks" kind="number" required=true value=run.summary.total.to_string() scope="scale"
+                        error=field_error(scale_refused, "replicas") hint="Makes a new revision with this number; the rest stays as it is."/>
+                    <div class="actions"><Keep dialog="scale"/><Submit label="Scale" pending=verbs.scale.pending()/></div>
+                </ActionForm>
+            </Confirm>
+            {if runs {
+                view! {
+                    <ActionForm action=verbs.restart>{target()}<Submit label="Restart" look="" pending=verbs.restart.pending()/></ActionForm>
+                    <Confirm id="stop" button="Stop" title=format!("Stop {name} in {environment}?")>
+                        <p>"Its tasks end after their grace period and nothing answers under its name until it is started again. Revisions, volumes and settings stay."</p>
+                        <ProblemNotice problem=problem(verbs.stop)/>
+                        <ActionForm action=verbs.stop>
+                            {target()}
+                            <div class="actions"><Keep dialog="stop"/><Submit label="Stop service" look="button-danger-fill" pending=verbs.stop.pending()/></div>
+                        </ActionForm>
+                    </Confirm>
+                }.into_any()
+            } else {
+                view! { <ActionForm action=verbs.start>{target()}<Submit label="Start" look="" pending=verbs.start.pending()/></ActionForm> }.into_any()
+            }}
+        </div>
+    }
+}

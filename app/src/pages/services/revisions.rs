@@ -1,0 +1,140 @@
+//! A service's revisions: what was deployed, what differs, and the way back.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+use model::access::Action;
+use model::page::Page;
+use model::views::deployments::{Comparison, RevisionView};
+use model::views::services::ServiceDetail;
+
+use super::current;
+use crate::api::deployments::{RollBack, compare_revisions, list_revisions};
+use crate::components::{Ago, Badge, Changes, Choice, Confirm, Csrf, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone};
+use crate::page::{change, loaded, loaded_in, problem, query};
+use crate::urls;
+
+/// The revisions.
+#[component]
+pub(crate) fn Revisions() -> impl IntoView {
+    let service = current();
+    let (after, from, to) = (query("after"), query("from"), query("to"));
+    let data = Resource::new(
+        move || (service.project.get(), service.name.get(), after.get(), service.pulse.track()),
+        |(project, name, after, _)| list_revisions(project, name, Some(after)),
+    );
+    let compared = Resource::new(
+        move || (service.project.get(), service.name.get(), from.get().parse::<i64>(), to.get().parse::<i64>()),
+        |(project, name, from, to)| async move {
+            match (from, to) {
+                (Ok(from), Ok(to)) => compare_revisions(project, name, from, to).await.map(Some),
+                _ => Ok(None),
+            }
+        },
+    );
+    let back = change::<RollBack>("Rolling back", Some(service.pulse));
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if let Some(Ok(deployment)) = back.value().get() {
+            navigate(&urls::deployment(&deployment.project, &deployment.service, deployment.id), leptos_router::NavigateOptions::default());
+        }
+    });
+    view! {
+        {loaded(compared, |comparison| comparison.map(|comparison| view! { <Compared comparison/> }))}
+        {loaded_in(service.view, data, move |service, page| view! { <Table service page back/> })}
+    }
+}
+
+#[component]
+fn Compared(comparison: Comparison) -> impl IntoView {
+    view! {
+        <section class="panel">
+            <header><h2>{format!("From revision {} to {}", comparison.before, comparison.after)}</h2></header>
+            <div class="panel-body"><Changes changes=comparison.changes/></div>
+        </section>
+    }
+}
+
+#[component]
+fn Table(service: ServiceDetail, page: Page<RevisionView>, back: ServerAction<RollBack>) -> impl IntoView {
+    let path = urls::service_page(&service.project, &service.name, "revisions");
+    if page.items.is_empty() {
+        return view! {
+            <section class="panel"><Empty title="No revisions yet"><p>"Each deployment makes one. It never changes, so any of them can come back."</p></Empty></section>
+        }
+        .into_any();
+    }
+    let next = page.next.map(|next| format!("{path}?after={}", urls::query(&next)));
+    let rows = page.items.into_iter().map(|revision| view! { <Row service=service.clone() revision path=path.clone() back/> }).collect_view();
+    view! {
+        <section class="panel">
+            <header><h2>"Revisions"</h2></header>
+            <table class="table">
+                <thead><tr>
+                    <th scope="col">"Revision"</th><th scope="col">"Image"</th><th scope="col">"Replicas"</th><th scope="col">"Made"</th><th scope="col">"Why"</th>
+                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {next.map(|href| view! { <footer><a href=href>"Older revisions"</a></footer> })}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: ServerAction<RollBack>) -> impl IntoView {
+    let number = revision.number;
+    let current: Vec<_> =
+        revision.current_in.iter().map(|environment| view! { <Badge tone=Tone::Ok text=format!("runs in {environment}")/>" " }).collect();
+    let commit =
+        revision.commit.as_ref().map(|commit| view! { <span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
+    let compare = (number > 1).then(|| format!("{path}?from={}&to={number}", number - 1));
+    // Where it could be brought back: everywhere that the service runs something else.
+    let places: Vec<_> =
+        service.runs.iter().map(|run| &run.summary.environment).filter(|name| !revision.current_in.contains(name)).cloned().collect();
+    let offers = service.may(Action::Deploy) && !places.is_empty();
+    view! {
+        <tr>
+            <td data-label="Revision" class="table-main">{number}" "{current}</td>
+            <td data-label="Image"><span class="chip">{revision.image.clone()}</span>{(!revision.image_present).then(|| view! { " "<Badge tone=Tone::Warn text="image deleted"/> })}</td>
+            <td data-label="Replicas">{revision.replicas}</td>
+            <td data-label="Made"><span><Ago at=revision.created_at/>" by "{revision.by.clone()}</span></td>
+            <td data-label="Why"><span>{revision.why.clone()}" "{commit}</span></td>
+            <td class="end">
+                <span class="actions">
+                    {compare.map(|href| view! { <a class="button button-small" href=href>"What changed"</a> })}
+                    {offers.then(|| view! { <Back service revision places back/> })}
+                </span>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names::EnvironmentName>, back: ServerAction<RollBack>) -> impl IntoView {
+    let number = revision.number;
+    let id = format!("roll-back-{number}");
+    let choices: Vec<_> = places.iter().map(|name| Choice::new(name.as_str(), name.as_str())).collect();
+    let only = places.first().map(ToString::to_string).unwrap_or_default();
+    let one = places.len() == 1;
+    view! {
+        <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name)>
+            <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
+            <ProblemNotice problem=problem(back)/>
+            <ActionForm action=back attr:class="form">
+                <Csrf/>
+                <input type="hidden" name="project" value=service.project.to_string()/>
+                <input type="hidden" name="service" value=service.name.to_string()/>
+                <input type="hidden" name="revision" value=number.to_string()/>
+                {if one {
+                    view! { <input type="hidden" name="environment" value=only/> }.into_any()
+                } else {
+                    view! { <Select name="environment" label="Environment" choices scope=id.clone()/> }.into_any()
+                }}
+                <TextField name="why" label="Why" optional=true scope=id.clone()/>
+                <div class="actions"><Keep dialog=id/><Submit label="Roll back" pending=back.pending()/></div>
+            </ActionForm>
+        </Confirm>
+    }
+}

@@ -1,0 +1,101 @@
+//! Every address of the portal in one place: what a link says and what the table of pages in `lib.rs` answers.
+
+/// A segment of a path, with what must not stand in one written as `%XX`.
+fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// The same for the value of a query.
+pub(crate) fn query(text: &str) -> String {
+    segment(text)
+}
+
+pub(crate) const HOME: &str = "/";
+pub(crate) const LOGIN: &str = "/login";
+pub(crate) const PROJECTS: &str = "/projects";
+pub(crate) const NEW_PROJECT: &str = "/projects/new";
+pub(crate) const ACCOUNT: &str = "/account";
+pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
+pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
+pub(crate) const ADMIN: &str = "/admin";
+pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
+pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
+
+/// The sign-in page that leads back to `next`.
+pub(crate) fn login(next: &str) -> String {
+    if next.is_empty() || next == HOME { LOGIN.to_owned() } else { format!("{LOGIN}?next={}", query(next)) }
+}
+
+/// A project's dashboard.
+pub(crate) fn project(project: impl AsRef<str>) -> String {
+    format!("{PROJECTS}/{}", segment(project.as_ref()))
+}
+
+/// One of a project's other pages: `images`, `members`.
+pub(crate) fn project_page(name: impl AsRef<str>, page: &str) -> String {
+    format!("{}/{page}", project(name))
+}
+
+/// A repository of a project. Its slashes are written `%2F`, as in the API.
+pub(crate) fn repository(project_name: impl AsRef<str>, repository: impl AsRef<str>) -> String {
+    format!("{}/images/{}", project(project_name), segment(repository.as_ref()))
+}
+
+/// A service's overview.
+pub(crate) fn service(project_name: impl AsRef<str>, service: impl AsRef<str>) -> String {
+    format!("{}/services/{}", project(project_name), segment(service.as_ref()))
+}
+
+/// One of a service's other pages: `deploy`, `logs`.
+pub(crate) fn service_page(project_name: impl AsRef<str>, service_name: impl AsRef<str>, page: &str) -> String {
+    format!("{}/{page}", service(project_name, service_name))
+}
+
+/// A deployment of a service.
+pub(crate) fn deployment(project_name: impl AsRef<str>, service_name: impl AsRef<str>, id: impl std::fmt::Display) -> String {
+    format!("{}/deployments/{id}", service(project_name, service_name))
+}
+
+/// The stream of a service's log, as server-sent events, by session.
+#[cfg(feature = "hydrate")]
+pub(crate) fn log_stream(project_name: &str, service_name: &str, environment: &str, task: &str) -> String {
+    let task = if task.is_empty() { String::new() } else { format!("&task={}", query(task)) };
+    format!("{}?environment={}{task}", service_page(project_name, service_name, "logs/stream"), query(environment))
+}
+
+/// Where a shell of a task is served.
+pub(crate) fn shell_socket(task: &str) -> String {
+    format!("/ws/tasks/{}/shell", segment(task))
+}
+
+/// `next` when it is a page of ours, else the home page: a link never leads a signed-in user elsewhere.
+pub(crate) fn safe_next(next: &str) -> &str {
+    let inside = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']) && next.len() <= 500;
+    if inside && next.chars().all(|c| !c.is_control()) { next } else { HOME }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_of_a_repository_stay_in_their_segment() {
+        assert_eq!(repository("shop", "team/web"), "/projects/shop/images/team%2Fweb");
+    }
+
+    #[test]
+    fn after_signing_in_nobody_is_led_elsewhere() {
+        assert_eq!(safe_next("/projects/a?tab=1"), "/projects/a?tab=1");
+        for bad in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "javascript:alert(1)"] {
+            assert_eq!(safe_next(bad), "/", "{bad}");
+        }
+    }
+}
