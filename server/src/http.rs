@@ -26,8 +26,10 @@ pub mod guard;
 mod health;
 pub mod listen;
 pub mod live;
+pub mod logs;
 pub mod pages;
 pub mod problem;
+pub mod shell;
 pub mod table;
 
 use table::{Door, Table};

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::environments::{self, Local};
 use domain::site::{self, FirstRun};
 use domain::{Error, Platform, Result};
 use leptos::prelude::LeptosOptions;
@@ -93,6 +94,8 @@ pub async fn start_with(config: &Serve, platform: Platform) -> Result<Running> {
     let origin = config.origin(port)?;
     let hosts = hosts(config.listen, port, &origin);
     let stop = CancellationToken::new();
+    let local = local(config, port, &hosts)?;
+    environments::prepare(&platform, &local).await?;
     let registry = registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone()).await?;
     let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };
     let loops = TaskTracker::new();
@@ -138,6 +141,19 @@ fn leptos(config: &Serve) -> LeptosOptions {
         .site_addr(config.listen)
         .hash_files(beside.is_some_and(|file| file.exists()))
         .build()
+}
+
+/// What the configuration says about the environment `local`.
+fn local(config: &Serve, port: u16, hosts: &[String]) -> Result<Local> {
+    Ok(Local {
+        registry_address: format!("127.0.0.1:{port}"),
+        registry_hosts: hosts.to_vec(),
+        engine: config.docker_host(),
+        host: if config.listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { config.listen.ip().to_string() },
+        publish_address: config.listen.ip().to_string(),
+        ports: Local::PORTS,
+        subnet_pool: Local::POOL.parse().map_err(|_| Error::internal("the default pool is a pool"))?,
+    })
 }
 
 /// The one line that a person needs: where to open it and how to sign in.

@@ -78,3 +78,33 @@ fn refused(problem: Problem) -> ApiError {
     }
     ApiError(problem)
 }
+
+/// A posted form is answered with a redirect to the page that it came from, with the refusal in its address. Where that page already shows
+/// an earlier refusal, the earlier one is taken out first: else it would be shown again.
+pub fn forget_earlier_refusal(headers: &mut axum::http::HeaderMap) {
+    let Some(referer) = headers.get(axum::http::header::REFERER).and_then(|referer| referer.to_str().ok()) else { return };
+    let Some((page, query)) = referer.split_once('?') else { return };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("__err=") && !pair.starts_with("__path=")).collect();
+    let cleaned = if kept.is_empty() { page.to_owned() } else { format!("{page}?{}", kept.join("&")) };
+    if let Ok(value) = axum::http::HeaderValue::from_str(&cleaned) {
+        headers.insert(axum::http::header::REFERER, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::REFERER;
+    use axum::http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn an_earlier_refusal_is_taken_out_and_the_rest_stays() {
+        let cleaned = |url: &'static str| {
+            let mut headers = HeaderMap::from_iter([(REFERER, HeaderValue::from_static(url))]);
+            super::forget_earlier_refusal(&mut headers);
+            headers.get(REFERER).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        assert_eq!(cleaned("http://h/login?next=%2Fa&__path=%2Ffn%2Fx&__err=e30").as_deref(), Some("http://h/login?next=%2Fa"));
+        assert_eq!(cleaned("http://h/login?__path=a&__err=b").as_deref(), Some("http://h/login"));
+        assert_eq!(cleaned("http://h/a?b=c").as_deref(), Some("http://h/a?b=c"));
+    }
+}

@@ -7,30 +7,30 @@ use std::pin::Pin;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use model::ids::{DeploymentId, EnvironmentId};
+use model::ids::MachineId;
 use model::names::{ProjectName, RepositoryPath};
 use model::secret::Secret;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Result;
 
-/// A container on an environment's engine.
+/// A container on a machine's engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    environment: EnvironmentId,
+    machine: MachineId,
     container: String,
 }
 
 impl Place {
     /// Only after a permission was asked for.
-    pub(crate) fn new(environment: EnvironmentId, container: impl Into<String>) -> Self {
-        Self { environment, container: container.into() }
+    pub(crate) fn new(machine: MachineId, container: impl Into<String>) -> Self {
+        Self { machine, container: container.into() }
     }
 
     /// Whose engine.
     #[must_use]
-    pub fn environment(&self) -> EnvironmentId {
-        self.environment
+    pub fn machine(&self) -> MachineId {
+        self.machine
     }
 
     /// The engine's id of the container.
@@ -38,38 +38,6 @@ impl Place {
     pub fn container(&self) -> &str {
         &self.container
     }
-}
-
-/// How an environment's engine does, as last seen; no call is made to tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EngineStatus {
-    /// Not asked yet.
-    Unknown,
-    /// It answers.
-    Up {
-        /// The engine's version, like `20.10.24`.
-        version: String,
-        /// The API version in use.
-        api: String,
-    },
-    /// It does not; the text says how it failed.
-    Away {
-        /// For people.
-        message: String,
-    },
-}
-
-/// How far the pull of a deployment's image is, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PullProgress {
-    /// Layers of the image that are known so far.
-    pub layers: u32,
-    /// Layers that are there.
-    pub layers_done: u32,
-    /// Bytes fetched.
-    pub current: u64,
-    /// Bytes in all, as far as known.
-    pub total: u64,
 }
 
 /// Which of its two streams a process wrote to.
@@ -108,7 +76,7 @@ pub struct LogOrder {
 /// What must not be seen in an inspection.
 #[derive(Clone, Default)]
 pub struct Hidden {
-    /// Names of variables whose values are secret.
+    /// Words in the names of variables whose values are secret.
     pub names: Vec<String>,
     /// Secret values, wherever they stand.
     pub values: Vec<Secret>,
@@ -150,15 +118,9 @@ pub trait ShellControl: Send + Sync {
     async fn end(&self) -> Result<()>;
 }
 
-/// The engines of all environments.
+/// The engines of all machines. How they do is recorded by a loop (`machines`), and how far a pull is, in the deployment.
 #[async_trait]
 pub trait Engines: Send + Sync {
-    /// How an environment's engine does.
-    fn status(&self, environment: EnvironmentId) -> EngineStatus;
-
-    /// How far a deployment's pull is, while there is one.
-    fn pull_progress(&self, deployment: DeploymentId) -> Option<PullProgress>;
-
     /// The engine's inspection of a container, without secrets.
     ///
     /// # Errors
@@ -180,14 +142,6 @@ pub struct NoEngines;
 
 #[async_trait]
 impl Engines for NoEngines {
-    fn status(&self, _: EnvironmentId) -> EngineStatus {
-        EngineStatus::Unknown
-    }
-
-    fn pull_progress(&self, _: DeploymentId) -> Option<PullProgress> {
-        None
-    }
-
     async fn inspect(&self, _: &Place, _: &Hidden) -> Result<serde_json::Value> {
         Err(away())
     }

@@ -163,8 +163,6 @@ pub async fn delete(platform: &Platform, may: &May<can::DeleteService, Service>)
     if change.exec("UPDATE services SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL", args![may.id, now]).await? == 0 {
         return Err(Error::NotFound { what: "service" });
     }
-    let sql = "UPDATE desired SET state = 'stopped', updated_at = $2 WHERE service_id = $1";
-    change.exec(sql, args![may.id, now]).await?;
     let sql =
         "UPDATE deployments SET state = 'cancelled', reason_code = 'service_deleted', reason_message = 'the service was deleted', finished_at = $2
                WHERE service_id = $1 AND finished_at IS NULL RETURNING id";
@@ -172,6 +170,9 @@ pub async fn delete(platform: &Platform, may: &May<can::DeleteService, Service>)
     for id in cancelled {
         change.touch(Topic::Deployment(id));
     }
+    // Behind the deployments, as everywhere: two transactions that take rows in one order cannot block each other.
+    let sql = "UPDATE desired SET state = 'stopped', updated_at = $2 WHERE service_id = $1";
+    change.exec(sql, args![may.id, now]).await?;
     change.touch(Topic::Service(may.id));
     change.touch(Topic::Project(may.project.id));
     change.wake(Signal::Reconcile);

@@ -35,6 +35,12 @@ impl Millis {
         }
     }
 
+    /// Reads RFC 3339, any offset; none where it is not.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
+    }
+
     /// The date and time a person reads, in UTC: `2026-11-20 09:30:00 UTC`.
     #[must_use]
     pub fn exact(self) -> String {

@@ -15,8 +15,14 @@ use super::{Portal, doors};
 
 mod account;
 mod audit;
+mod deployments;
+mod environments;
+mod images;
 mod projects;
+mod services;
 mod users;
+
+pub(crate) use services::may as service;
 
 /// Every door of the API.
 pub(super) fn table() -> Table {
@@ -24,6 +30,11 @@ pub(super) fn table() -> Table {
         .merge(account::table())
         .merge(users::table())
         .merge(projects::table())
+        .merge(images::table())
+        .merge(services::table())
+        .merge(deployments::table())
+        .merge(super::logs::table())
+        .merge(environments::table())
         .merge(audit::table())
         .get("/api", missing)
         .get("/api/{*rest}", missing)

@@ -24,7 +24,7 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore, session
 
 use super::caller::client_address;
 use super::table::Table;
-use super::{Portal, live, pages};
+use super::{Portal, live, logs, pages, shell};
 
 /// Unused for so long, a session ends.
 const IDLE: time::Duration = time::Duration::days(7);
@@ -37,7 +37,7 @@ const PERSON: &str = "person";
 
 /// The doors that take a session cookie.
 pub fn routes(portal: &Portal) -> Table {
-    live::table().merge(pages::table(portal))
+    live::table().merge(logs::page_table()).merge(shell::table()).merge(pages::table(portal))
 }
 
 /// The layer that reads and sets the cookie.
@@ -85,6 +85,12 @@ pub async fn identify(State(portal): State<Portal>, session: Session, request: R
         session: Arc::new(held),
     };
     parts.extensions.insert(caller);
+    parts.extensions.insert(app::boot::SiteNames {
+        public_url: portal.origin.as_str().to_owned(),
+        registry: portal.origin.authority().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    app::api::server::forget_earlier_refusal(&mut parts.headers);
     next.run(Request::from_parts(parts, body)).await
 }
 

@@ -39,7 +39,7 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Cancellati
                 }
             },
         };
-        let connection = http.serve_connection_with_upgrades(io(stream), service(&router, address)).into_owned();
+        let connection = http.serve_connection_with_upgrades(io(stream), service(router.clone(), address)).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -62,7 +62,7 @@ fn io(stream: TcpStream) -> TokioIo<TcpStream> {
 }
 
 fn service(
-    router: &Router,
+    router: Router,
     address: SocketAddr,
 ) -> impl hyper::service::Service<
     hyper::Request<hyper::body::Incoming>,
@@ -71,7 +71,7 @@ fn service(
     Future = impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + Send,
 > + Send
 + 'static {
-    let router = router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+    let router = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
         request.map(axum::body::Body::new)
     });

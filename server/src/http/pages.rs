@@ -52,7 +52,11 @@ pub(super) fn files(portal: &Portal) -> Router<Portal> {
 
 /// What pages and server functions find in their context: who calls, the token for forms, the nonce for scripts.
 fn page_context(portal: &Portal) -> impl Fn() + Clone + Send + Sync + 'static {
-    let names = SiteNames { registry: portal.origin.authority().to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let names = SiteNames {
+        registry: portal.origin.authority().to_owned(),
+        public_url: portal.origin.as_str().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
     move || {
         provide_context(names.clone());
         provide_request();

@@ -3,6 +3,7 @@
 //! own stream waits. Ends when the process ends, the client goes, the permission is lost, or the portal stops; then the process is ended
 //! too.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::api::server::Caller;
@@ -12,7 +13,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts as _, Path, Query, State};
 use axum::response::Response;
 use domain::access::Lease;
-use domain::ports::{Shell, ShellOrder};
+use domain::ports::{Shell, ShellControl, ShellOrder};
 use domain::shells;
 use domain::{Actor, Error, can};
 use http::header::{AUTHORIZATION, ORIGIN};
@@ -92,8 +93,9 @@ async fn run(portal: Portal, lease: Lease<can::OpenShell, TaskId>, order: ShellO
     let mut wire = Wire { socket, heard: Instant::now() };
     match shells::open(&portal.platform, lease.may(), &order).await {
         Ok((session, shell)) => {
+            let control = Arc::clone(&shell.control);
             if wire.tell(&ToClient::Ready { session }).await.is_err() {
-                end(&shell).await;
+                end(&*control).await;
                 return;
             }
             Session { portal, lease, wire, sent: 0, shown: 0, taken: 0 }.run(shell).await;
@@ -102,8 +104,8 @@ async fn run(portal: Portal, lease: Lease<can::OpenShell, TaskId>, order: ShellO
     }
 }
 
-async fn end(shell: &Shell) {
-    if let Err(error) = shell.control.end().await {
+async fn end(control: &dyn ShellControl) {
+    if let Err(error) = control.end().await {
         tracing::warn!(%error, "a shell's process could not be ended");
     }
 }
@@ -161,16 +163,17 @@ struct Session {
 
 impl Session {
     async fn run(mut self, mut shell: Shell) {
+        let control = Arc::clone(&shell.control);
         let ended = self.pump(&mut shell).await;
         match ended {
             Ended::Process => {
-                let code = shell.control.exit_code().await.unwrap_or(-1);
+                let code = control.exit_code().await.unwrap_or(-1);
                 let _ = self.wire.tell(&ToClient::Exit { code }).await;
                 self.wire.close(1000, "ended").await;
             }
-            Ended::Client => end(&shell).await,
+            Ended::Client => end(&*control).await,
             Ended::Refused(error) => {
-                end(&shell).await;
+                end(&*control).await;
                 self.wire.refuse(&error).await;
             }
         }

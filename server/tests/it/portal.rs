@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::clock::{Clock as _, MachineClock, TestClock};
-use domain::db::{Db, Location};
+use domain::db::Db;
 use domain::keys::Keys;
 use domain::{Platform, site};
 use model::secret::Secret;
@@ -310,8 +310,7 @@ impl Browser {
 
     /// Posts to a server function as hydrated pages do.
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        let request = self.request(Method::POST, path).header("origin", &self.base).header("content-type", "application/x-www-form-urlencoded");
-        self.send(request.body(urlencode(fields))).await
+        self.send(self.request(Method::POST, path).header("origin", &self.base).form(fields)).await
     }
 
     /// The token that this session's forms carry, read off a page.
@@ -319,28 +318,4 @@ impl Browser {
         let page = self.open("/account").await.text().await.expect("a page");
         page.split("csrf&quot;:&quot;").nth(1).and_then(|rest| rest.split("&quot;").next()).unwrap_or_default().to_owned()
     }
-}
-
-/// `application/x-www-form-urlencoded`.
-pub fn urlencode(fields: &[(&str, &str)]) -> String {
-    let mut serializer = String::new();
-    for (name, value) in fields {
-        if !serializer.is_empty() {
-            serializer.push('&');
-        }
-        for text in [name, "=", value] {
-            if *text == "=" {
-                serializer.push('=');
-                continue;
-            }
-            for byte in text.bytes() {
-                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-                    serializer.push(byte.into());
-                } else {
-                    serializer.push_str(&format!("%{byte:02X}"));
-                }
-            }
-        }
-    }
-    serializer
 }

@@ -6,6 +6,9 @@
 //! `false` when the deployment is over (a newer one, a cancel, a stop took its place): then the loop lets go and loads anew.
 //! Without one it makes, replaces and ends tasks until they fit the target. What an engine tells is recorded by the `task_...`
 //! functions, in any order and as often as it is told: each is idempotent.
+//!
+//! After a crash nothing is half: a task in the state `preparing` has its row and its ports, and perhaps a container, which bears
+//! the task's id as a label. The loop looks for it there, and goes on with it or ends the task.
 
 mod load;
 mod state;

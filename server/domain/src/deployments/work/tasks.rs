@@ -2,7 +2,7 @@
 //! of a task that ended already changes nothing but the removal of its container.
 
 use model::descriptor::Protocol;
-use model::ids::{DeploymentId, MachineId, ServiceId, TaskId};
+use model::ids::{DeploymentId, MachineId, ProjectId, ServiceId, TaskId};
 use model::time::Millis;
 use model::views::deployments::Reason;
 use model::views::services::{TaskHealth, TaskPort, TaskState};
@@ -70,7 +70,8 @@ pub async fn task_running(worker: &Worker, task: TaskId, container: &str, addres
     let sql = "UPDATE tasks SET state = CASE WHEN state = 'stopping' THEN state ELSE 'running' END, container = $2, address = $3, started_at = $4,
                reason_code = NULL, reason_message = NULL, exit_code = NULL,
                healthy_at = CASE WHEN health = 'none' THEN COALESCE(healthy_at, $4) ELSE healthy_at END
-               WHERE id = $1 AND ended_at IS NULL";
+               WHERE id = $1 AND ended_at IS NULL AND (state NOT IN ('running', 'stopping') OR container IS DISTINCT FROM $2
+               OR address IS DISTINCT FROM $3 OR started_at IS DISTINCT FROM $4)";
     tell(worker, sql, args![task, container, address, started], false).await
 }
 
@@ -86,7 +87,7 @@ pub async fn task_health(worker: &Worker, task: TaskId, health: TaskHealth) -> R
 pub async fn task_restarting(worker: &Worker, task: TaskId, exit_code: Option<i64>, restarts: i64, reason: &Reason) -> Result<()> {
     let sql = "UPDATE tasks SET state = 'restarting', exit_code = $2, restarts = $3, reason_code = $4, reason_message = $5,
                health = CASE WHEN health = 'none' THEN health ELSE 'starting' END
-               WHERE id = $1 AND ended_at IS NULL AND state <> 'stopping'";
+               WHERE id = $1 AND ended_at IS NULL AND state <> 'stopping' AND (state <> 'restarting' OR restarts <> $3)";
     let arguments = args![task, exit_code, restarts, &reason.code, &reason.message];
     tell(worker, sql, arguments, false).await
 }
@@ -124,7 +125,7 @@ pub async fn task_ended(worker: &Worker, task: TaskId, end: &End) -> Result<()> 
     let service: Option<ServiceId> = change.opt(sql, arguments, |row| row.get("service_id")).await?;
     let Some(service) = service else { return Ok(()) };
     ports::release(&mut change, task).await?;
-    change.touch(Topic::Service(service));
+    touch(&mut change, service).await?;
     change.wake(Signal::Reconcile);
     change.finish().await
 }
@@ -142,11 +143,20 @@ async fn tell(worker: &Worker, sql: &'static str, arguments: Vec<Value>, wake: b
     let mut change: Bookkeeping = worker.change().await?;
     let service: Option<ServiceId> = change.opt(format!("{sql} RETURNING service_id"), arguments, |row| row.get("service_id")).await?;
     let Some(service) = service else { return Ok(()) };
-    change.touch(Topic::Service(service));
+    touch(&mut change, service).await?;
     if wake {
         change.wake(Signal::Reconcile);
     }
     change.finish().await
+}
+
+/// Pages of the service and lists of its project read it anew.
+async fn touch(change: &mut Bookkeeping, service: ServiceId) -> Result<()> {
+    let sql = "SELECT project_id FROM services WHERE id = $1";
+    let project: ProjectId = change.one(sql, args![service], |row| row.get("project_id")).await?;
+    change.touch(Topic::Service(service));
+    change.touch(Topic::Project(project));
+    Ok(())
 }
 
 /// The tasks of a machine that did not end, to be compared with its engine's list of containers. Without their ports.

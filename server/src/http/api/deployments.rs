@@ -1,0 +1,199 @@
+//! What is done to a service: plan, deploy, roll back, scale, restart, start, stop, cancel; its deployments and revisions.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use domain::access::Lease;
+use domain::deployments::{self, DeploymentKey, Intent, Request};
+use domain::{Actor, Error, can};
+use http::header::{HeaderValue, LOCATION};
+use http::{HeaderMap, StatusCode};
+use model::descriptor::Descriptor;
+use model::ids::DeploymentId;
+use model::names::{ProjectName, ServiceName};
+use model::views::deployments::DeploymentView;
+use serde::Deserialize;
+
+use super::services::may;
+use super::{Body, Paging, field, listed, named};
+use crate::http::caller::ApiCaller;
+use crate::http::problem::{Answer, Refusal};
+use crate::http::table::Table;
+use crate::http::{Portal, doors};
+
+pub(super) fn table() -> Table {
+    doors()
+        .post("/api/v1/projects/{project}/services/{service}/plan", plan)
+        .post("/api/v1/projects/{project}/services/{service}/deployments", deploy)
+        .get("/api/v1/projects/{project}/services/{service}/deployments", list)
+        .get("/api/v1/projects/{project}/services/{service}/deployments/{deployment}", get)
+        .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/cancel", cancel)
+        .post("/api/v1/projects/{project}/services/{service}/rollback", roll_back)
+        .post("/api/v1/projects/{project}/services/{service}/scale", scale)
+        .post("/api/v1/projects/{project}/services/{service}/restart", restart)
+        .post("/api/v1/projects/{project}/services/{service}/start", start)
+        .post("/api/v1/projects/{project}/services/{service}/stop", stop)
+        .get("/api/v1/projects/{project}/services/{service}/revisions", revisions)
+        .get("/api/v1/projects/{project}/services/{service}/revisions/{revision}", revision)
+}
+
+type Named = Path<(String, String)>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    environment: Option<String>,
+    /// An object, or text in YAML or JSON.
+    descriptor: serde_json::Value,
+    #[serde(default)]
+    why: String,
+    commit: Option<String>,
+    build: Option<String>,
+}
+
+impl Wanted {
+    fn request(self) -> Answer<Request> {
+        let descriptor = Descriptor::from_json(&self.descriptor, "descriptor").map_err(|errors| Refusal(Error::Invalid(errors)))?;
+        let environment = self.environment.map(|name| field("environment", &name)).transpose()?;
+        Ok(Request { intent: Intent { environment, why: self.why, commit: self.commit, build: self.build }, descriptor })
+    }
+}
+
+async fn plan(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<Wanted>) -> Answer<impl IntoResponse> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    Ok(Json(deployments::plan(&portal.platform, &may, &wanted.request()?).await?))
+}
+
+async fn deploy(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<Wanted>) -> Answer<Response> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    Ok(accepted(deployments::deploy(&portal.platform, &may, &wanted.request()?).await?))
+}
+
+/// 202: it is under way; `Location` tells how it goes.
+fn accepted(view: DeploymentView) -> Response {
+    let mut headers = HeaderMap::new();
+    let location = format!("/api/v1/projects/{}/services/{}/deployments/{}", view.project, view.service, view.id);
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(LOCATION, location);
+    }
+    (StatusCode::ACCEPTED, headers, Json(view)).into_response()
+}
+
+async fn list(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Query(paging): Query<Paging>) -> Answer<impl IntoResponse> {
+    let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
+    let page = deployments::list(&portal.platform, &may, &paging.into()).await?;
+    Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/deployments"), page))
+}
+
+#[derive(Deserialize)]
+struct Waiting {
+    wait: Option<u64>,
+}
+
+async fn get(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, deployment)): Path<(String, String, String)>,
+    Query(query): Query<Waiting>,
+) -> Answer<impl IntoResponse> {
+    let key = key(&actor, &project, &service, &deployment)?;
+    let mut lease: Lease<can::SeeServices, DeploymentKey> = actor.lease(&portal.platform, key).await?;
+    let span = Duration::from_secs(query.wait.unwrap_or(0));
+    let waited = portal.stopping.run_until_cancelled(deployments::wait(&portal.platform, &mut lease, span)).await;
+    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+}
+
+fn key(actor: &Actor, project: &str, service: &str, deployment: &str) -> Answer<DeploymentKey> {
+    actor.account()?;
+    let project: ProjectName = named(project, "deployment")?;
+    let service: ServiceName = named(service, "deployment")?;
+    let deployment: DeploymentId = named(deployment, "deployment")?;
+    Ok(DeploymentKey { project, service, deployment })
+}
+
+async fn cancel(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, deployment)): Path<(String, String, String)>,
+) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::Deploy, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
+    Ok(Json(deployments::cancel(&portal.platform, &may).await?))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Verb {
+    environment: Option<String>,
+    #[serde(default)]
+    why: String,
+}
+
+impl Verb {
+    fn intent(self) -> Answer<Intent> {
+        let environment = self.environment.map(|name| field("environment", &name)).transpose()?;
+        Ok(Intent { environment, why: self.why, ..Intent::default() })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollBack {
+    environment: Option<String>,
+    #[serde(default)]
+    why: String,
+    revision: i64,
+}
+
+async fn roll_back(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<RollBack>) -> Answer<Response> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
+    Ok(accepted(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scale {
+    environment: Option<String>,
+    #[serde(default)]
+    why: String,
+    replicas: u32,
+}
+
+async fn scale(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<Scale>) -> Answer<Response> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
+    Ok(accepted(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
+}
+
+async fn restart(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(verb): Body<Verb>) -> Answer<Response> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    Ok(accepted(deployments::restart(&portal.platform, &may, &verb.intent()?).await?))
+}
+
+async fn start(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(verb): Body<Verb>) -> Answer<Response> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    Ok(accepted(deployments::start(&portal.platform, &may, &verb.intent()?).await?))
+}
+
+async fn stop(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(verb): Body<Verb>) -> Answer<StatusCode> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    deployments::stop(&portal.platform, &may, &verb.intent()?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn revisions(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Query(paging): Query<Paging>) -> Answer<impl IntoResponse> {
+    let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
+    let page = deployments::revisions(&portal.platform, &may, &paging.into()).await?;
+    Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/revisions"), page))
+}
+
+async fn revision(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, number)): Path<(String, String, String)>,
+) -> Answer<impl IntoResponse> {
+    let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
+    Ok(Json(deployments::revision(&portal.platform, &may, named(&number, "revision")?).await?))
+}

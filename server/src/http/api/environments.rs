@@ -1,0 +1,27 @@
+//! `/api/v1/environments` and `/api/v1/machines`: where things run.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use domain::access::Site;
+use domain::{can, environments, machines};
+use model::page::Page;
+
+use crate::http::caller::ApiCaller;
+use crate::http::problem::Answer;
+use crate::http::table::Table;
+use crate::http::{Portal, doors};
+
+pub(super) fn table() -> Table {
+    doors().get("/api/v1/environments", list).get("/api/v1/machines", list_machines)
+}
+
+async fn list(State(portal): State<Portal>, ApiCaller(actor): ApiCaller) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::SeeEnvironments, _>(&portal.platform, &Site).await?;
+    Ok(Json(Page { items: environments::list(&portal.platform, &may).await?, next: None }))
+}
+
+async fn list_machines(State(portal): State<Portal>, ApiCaller(actor): ApiCaller) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::SeeEnvironments, _>(&portal.platform, &Site).await?;
+    Ok(Json(Page { items: machines::list(&portal.platform, &may).await?, next: None }))
+}
