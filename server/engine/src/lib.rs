@@ -1,5 +1,62 @@
-//! Makes machines match the desired state.
+//! Makes machines match the desired state, and answers what people ask of them live.
+//!
+//! [`docker`] is a narrow client for one engine; nothing outside of it knows how an engine is spoken to. [`plan`] is the one place that
+//! decides what to do, as a pure function; [`reconcile`] and [`tend`] ask it and carry it out, [`rollout`] moves deployments on,
+//! [`watch`] looks after health. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
+//!
+//! Invariants: nothing is touched that does not bear this portal's instance label; one crew at most works on a service in an
+//! environment; everything may be begun again at any point, because it is compared and not remembered.
 
+use std::sync::Arc;
+
+use domain::Worker;
+use domain::ports::{Engines, PullGrants};
+
+mod backoff;
+pub mod build;
+mod context;
+mod crew;
 pub mod docker;
+mod fetch;
+mod hands;
+mod live;
+mod machines;
+pub mod observe;
 pub mod plan;
 pub mod probe;
+mod reconcile;
+pub mod rollout;
+mod tend;
+mod trouble;
+mod watch;
+
+use context::Context;
+use machines::Machines;
+
+/// The engines of this portal.
+pub struct Engine {
+    context: Arc<Context>,
+}
+
+impl Engine {
+    /// Nothing is dialled before [`Engine::run`].
+    ///
+    /// # Errors
+    /// The client for health probes cannot be made.
+    pub fn new(worker: Worker, grants: Arc<dyn PullGrants>) -> domain::Result<Self> {
+        let prober = probe::Prober::new().map_err(|error| domain::Error::internal(format!("the client for health probes: {error}")))?;
+        let watches = watch::Watches::new(prober);
+        Ok(Self { context: Arc::new(Context::new(worker, Machines::default(), grants, watches)) })
+    }
+
+    /// The domain's port to the engines, for what people ask live.
+    #[must_use]
+    pub fn live(&self) -> Arc<dyn Engines> {
+        Arc::new(live::Live::new(self.context.machines.clone()))
+    }
+
+    /// The loop, for ever; dropping it ends all that it began, but no container.
+    pub async fn run(self) {
+        reconcile::run(self.context).await;
+    }
+}

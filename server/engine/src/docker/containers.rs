@@ -74,7 +74,13 @@ impl Docker {
 
     /// All containers of a Slipway instance, also those that ended. One call.
     pub async fn list(&self, instance: &str) -> Result<Vec<ContainerSeen>> {
-        let filters = HashMap::from([("label", vec![format!("{LABEL_INSTANCE}={instance}")])]);
+        self.list_where(instance, &[]).await
+    }
+
+    /// Those of them that bear all these labels.
+    pub async fn list_where(&self, instance: &str, labels: &[(&str, &str)]) -> Result<Vec<ContainerSeen>> {
+        let labels = std::iter::once((LABEL_INSTANCE, instance)).chain(labels.iter().copied());
+        let filters = HashMap::from([("label", labels.map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>())]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let seen = self.call("list containers", QUICK, async move |client| client.list_containers(Some(options)).await).await?;
         Ok(seen.into_iter().filter_map(ContainerSeen::read).collect())

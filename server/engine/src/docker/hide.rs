@@ -1,9 +1,7 @@
 //! Takes secrets out of an engine's inspection before anyone sees it.
 //!
-//! Pure. What is hidden: the value of every environment variable whose name is on the list, and every text anywhere that is or
+//! Pure. What is hidden: the value of every environment variable whose name contains a listed word, and every text anywhere that is or
 //! contains a known secret. Registry credentials are not in an inspection to begin with: they go with a pull, not with a container.
-
-use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -17,7 +15,7 @@ const PART_FROM: usize = 6;
 /// What must not be seen.
 #[derive(Clone, Default)]
 pub struct Hidden {
-    names: HashSet<String>,
+    names: Vec<String>,
     values: Vec<String>,
 }
 
@@ -28,12 +26,12 @@ impl std::fmt::Debug for Hidden {
 }
 
 impl Hidden {
-    /// `names` of environment variables (upper and lower case alike) and known secret `values`; empty ones are left out.
+    /// Words in the `names` of environment variables, the whole names among them (upper and lower case alike) and known secret `values`; empty ones are left out.
     pub fn new(names: impl IntoIterator<Item = String>, values: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
         // The longest first, so that one secret inside another does not leave the rest of it behind.
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self { names: names.into_iter().map(|name| name.to_ascii_uppercase()).collect(), values }
+        Self { names: names.into_iter().filter(|name| !name.is_empty()).map(|name| name.to_ascii_uppercase()).collect(), values }
     }
 
     /// Hides in place.
@@ -67,12 +65,17 @@ impl Hidden {
     fn hide_variable(&self, item: &mut Value) {
         if let Value::String(text) = item
             && let Some((name, _)) = text.split_once('=')
-            && self.names.contains(&name.to_ascii_uppercase())
+            && self.is_named(name)
         {
             *text = format!("{name}={MARK}");
             return;
         }
         self.hide_value_part(item);
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let name = name.to_ascii_uppercase();
+        self.names.iter().any(|word| name.contains(word.as_str()))
     }
 
     /// For `NAME=value` the value alone may be a short secret.

@@ -11,7 +11,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures::StreamExt;
 use model::secret::Secret;
 
-use super::{Docker, EngineError, Kind, QUICK, Result};
+use super::{Docker, EngineError, Kind, QUICK, Result, WORK};
 
 /// A pull that tells nothing for so long has stalled.
 const STALL: Duration = Duration::from_secs(300);
@@ -93,6 +93,16 @@ impl Docker {
             Err(EngineError { kind: Kind::NoSuchImage, .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The digest that a tag (or a digest) has at its registry now, asked by the engine itself, so with its routes and certificates.
+    ///
+    /// # Errors
+    /// `NoSuchImage`, `Denied`, `RegistryUnreachable`.
+    pub async fn resolve(&self, reference: &str, credential: Option<&Credential>) -> Result<String> {
+        let credential = credential.map(|credential| credential.wire(reference));
+        let found = self.call("ask the registry for the image", WORK, async |client| client.inspect_registry_image(reference, credential).await).await?;
+        found.descriptor.digest.ok_or_else(|| EngineError::new(Kind::Other, format!("the registry did not tell the digest of {reference}")))
     }
 
     /// Fetches an image by digest. `tell` hears of every change of progress; it must be quick. Dropping the future ends the pull.

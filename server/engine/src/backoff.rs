@@ -1,0 +1,96 @@
+//! How long to wait before something that failed is tried again: longer each time, for each slot of a service by itself.
+//!
+//! Pure; time is given. It is forgotten when the portal stops, which costs one early try.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::time::Millis;
+
+/// The wait after the first failure; it doubles.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest wait.
+const LONGEST: Duration = Duration::from_secs(60);
+/// A task that served for so long starts with a clean record.
+const CLEAN: Duration = Duration::from_secs(60);
+
+/// The failures of one service in one environment.
+#[derive(Debug, Default, Clone)]
+pub struct Backoff {
+    slots: BTreeMap<i64, Failures>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    count: u32,
+    until: Millis,
+}
+
+impl Backoff {
+    /// A task in this slot failed.
+    pub fn failed(&mut self, slot: i64, now: Millis) {
+        let failures = self.slots.entry(slot).or_insert(Failures { count: 0, until: now });
+        let wait = FIRST.saturating_mul(1 << failures.count.min(10)).min(LONGEST);
+        failures.count = failures.count.saturating_add(1);
+        failures.until = now.plus(wait);
+    }
+
+    /// A task in this slot serves since then.
+    pub fn serves(&mut self, slot: i64, since: Millis, now: Millis) {
+        if now.since(since) >= CLEAN {
+            self.slots.remove(&slot);
+        }
+    }
+
+    /// Slots that wait.
+    pub fn held(&self, now: Millis) -> BTreeSet<i64> {
+        self.slots.iter().filter(|(_, failures)| failures.until > now).map(|(slot, _)| *slot).collect()
+    }
+
+    /// When the next of them may be tried.
+    pub fn next(&self, now: Millis) -> Option<Duration> {
+        self.slots.values().filter(|failures| failures.until > now).map(|failures| failures.until.since(now)).min()
+    }
+
+    /// How often in a row the slot's task failed.
+    pub fn count(&self, slot: i64) -> u32 {
+        self.slots.get(&slot).map_or(0, |failures| failures.count)
+    }
+
+    /// Somebody wants something new: whatever failed before may be tried at once.
+    pub fn forget(&mut self) {
+        self.slots.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_each_slot_waits_for_itself() {
+        let mut backoff = Backoff::default();
+        let mut now = Millis(1_000_000);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            backoff.failed(1, now);
+            waits.push(backoff.next(now).expect("it waits").as_secs());
+            assert_eq!(backoff.held(now), BTreeSet::from([1]));
+            now = now.plus(Duration::from_secs(120));
+            assert!(backoff.held(now).is_empty());
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(backoff.count(2), 0);
+    }
+
+    #[test]
+    fn what_served_for_long_starts_anew() {
+        let mut backoff = Backoff::default();
+        let start = Millis(1_000_000);
+        backoff.failed(1, start);
+        backoff.serves(1, start, start.plus(Duration::from_secs(5)));
+        assert_eq!(backoff.count(1), 1);
+        backoff.serves(1, start, start.plus(CLEAN));
+        assert_eq!(backoff.count(1), 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! What all loops of the engine share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use domain::Worker;
+use domain::deployments::work::WorkKey;
+use domain::ports::PullGrants;
+use model::ids::{MachineId, ProjectId, TaskId};
+use tokio::sync::Semaphore;
+
+use crate::backoff::Backoff;
+use crate::crew::Crews;
+use crate::machines::Machines;
+use crate::watch::Watches;
+
+/// How many containers are made and started at the same time; more only queue up inside an engine.
+const HANDS: usize = 12;
+
+/// Shared by the loops.
+pub(crate) struct Context {
+    /// The handle to the record.
+    pub worker: Worker,
+    /// The engines.
+    pub machines: Machines,
+    /// The embedded registry.
+    pub grants: Arc<dyn PullGrants>,
+    /// Health probes.
+    pub watches: Watches,
+    /// Who works on which key.
+    pub crews: Crews,
+    /// Limits what is done to engines at once.
+    pub hands: Semaphore,
+    networks: Mutex<BTreeSet<(MachineId, ProjectId)>>,
+    owners: Mutex<HashMap<TaskId, (MachineId, WorkKey)>>,
+    comparing: Mutex<BTreeSet<MachineId>>,
+    backoffs: Mutex<HashMap<WorkKey, Backoff>>,
+}
+
+impl Context {
+    pub(crate) fn new(worker: Worker, machines: Machines, grants: Arc<dyn PullGrants>, watches: Watches) -> Self {
+        Self {
+            worker,
+            machines,
+            grants,
+            watches,
+            crews: Crews::default(),
+            hands: Semaphore::new(HANDS),
+            networks: Mutex::default(),
+            owners: Mutex::default(),
+            comparing: Mutex::default(),
+            backoffs: Mutex::default(),
+        }
+    }
+
+    /// This portal's id.
+    pub(crate) fn instance(&self) -> &str {
+        self.worker.platform().instance()
+    }
+
+    /// Networks that were made since the engine answered.
+    pub(crate) fn networks(&self) -> MutexGuard<'_, BTreeSet<(MachineId, ProjectId)>> {
+        self.networks.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// Machines whose containers are being compared at this moment.
+    pub(crate) fn comparing(&self) -> MutexGuard<'_, BTreeSet<MachineId>> {
+        self.comparing.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// Where a task runs and to which key it belongs, as far as it was seen; events name tasks only.
+    pub(crate) fn owners(&self) -> MutexGuard<'_, HashMap<TaskId, (MachineId, WorkKey)>> {
+        self.owners.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// The failures of a key.
+    pub(crate) fn backoff<T>(&self, key: WorkKey, with: impl FnOnce(&mut Backoff) -> T) -> T {
+        with(self.backoffs.lock().expect("no code panics while it holds this lock").entry(key).or_default())
+    }
+}

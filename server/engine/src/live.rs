@@ -1,0 +1,106 @@
+//! What people ask of an engine live: a container's inspection, its log, a terminal. The domain's port, on top of [`Machines`].
+//!
+//! Whether somebody may ask was decided by the domain, which alone makes a [`Place`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::ports::{Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder};
+use domain::{Error, Result};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use crate::docker::{self, EngineError, ExecControl, ExecOrder, Kind};
+use crate::machines::Machines;
+
+/// How long the processes of a terminal may take to hang up before they are killed.
+const SHELL_GRACE: Duration = Duration::from_secs(1);
+
+/// The port.
+pub struct Live {
+    machines: Machines,
+}
+
+impl Live {
+    /// Over the machines that the loops look after.
+    pub fn new(machines: Machines) -> Self {
+        Self { machines }
+    }
+
+    fn docker(&self, place: &Place) -> Result<docker::Docker> {
+        self.machines.docker(place.machine()).ok_or_else(|| Error::Unavailable("the machine that this runs on is not connected yet; try again".into()))
+    }
+}
+
+#[async_trait]
+impl Engines for Live {
+    async fn inspect(&self, place: &Place, hidden: &Hidden) -> Result<serde_json::Value> {
+        let values = hidden.values.iter().map(|value| value.expose().to_owned());
+        let hidden = docker::Hidden::new(hidden.names.iter().cloned(), values);
+        self.docker(place)?.inspect_full(place.container(), &hidden).await.map_err(to_domain)
+    }
+
+    async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
+        let order = docker::LogOrder { tail: order.tail, since_nanos: order.since_nanos, follow: order.follow };
+        let lines = self.docker(place)?.logs(place.container(), order).await.map_err(to_domain)?;
+        Ok(lines.map(|line| line.map(from_docker).map_err(to_domain)).boxed())
+    }
+
+    async fn shell(&self, place: &Place, order: &ShellOrder) -> Result<Shell> {
+        let order = ExecOrder {
+            container: place.container().to_owned(),
+            command: order.command.clone(),
+            user: order.user.clone(),
+            workdir: order.workdir.clone(),
+            columns: order.columns,
+            rows: order.rows,
+        };
+        let exec = self.docker(place)?.exec(&order).await.map_err(to_domain)?;
+        Ok(Shell { output: Box::pin(exec.output), input: Box::pin(exec.input), control: Arc::new(Control(exec.control)) })
+    }
+}
+
+struct Control(ExecControl);
+
+#[async_trait]
+impl ShellControl for Control {
+    async fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+        self.0.resize(columns, rows).await.map_err(to_domain)
+    }
+
+    async fn exit_code(&self) -> Result<i64> {
+        self.0.exit_code().await.map_err(to_domain)
+    }
+
+    async fn end(&self) -> Result<()> {
+        self.0.end(SHELL_GRACE).await.map_err(to_domain)
+    }
+}
+
+fn from_docker(line: docker::LogLine) -> LogLine {
+    let source = match line.source {
+        docker::LogSource::Stdout => LogSource::Stdout,
+        docker::LogSource::Stderr => LogSource::Stderr,
+    };
+    LogLine { at_nanos: line.at_nanos, source, text: line.text, cut: line.cut }
+}
+
+/// An engine's failure as the domain tells it.
+pub(crate) fn to_domain(error: EngineError) -> Error {
+    match error.kind {
+        Kind::NoSuchContainer => Error::NotFound { what: "container" },
+        Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::RegistryUnreachable | Kind::DiskFull => Error::Unavailable(error.message),
+        Kind::Other => Error::Unavailable(format!("the engine failed: {}", error.message)),
+        kind @ (Kind::NoSuchImage
+        | Kind::NoSuchNetwork
+        | Kind::NameTaken
+        | Kind::RangeTaken
+        | Kind::PortTaken { .. }
+        | Kind::CommandNotFound
+        | Kind::MemoryTooLow
+        | Kind::Denied
+        | Kind::WrongState
+        | Kind::Refused) => Error::conflict(kind.code(), error.message),
+    }
+}
