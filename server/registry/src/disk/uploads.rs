@@ -2,8 +2,9 @@
 //! no other repository's ever finds it, and nothing about it has to be stored elsewhere. Its length says how far it came.
 //!
 //! One request writes to an upload at a time. A newer one takes over from an older one, which most often is a dead
-//! connection that nobody has noticed yet. Bytes are hashed as they come; where the hash of what is there is not known (the
-//! portal was restarted), the file is read once more at the end.
+//! connection that nobody has noticed yet. Bytes are hashed as they come, on one thread while another one writes them and the
+//! next ones are received, because hashing is what takes the time; where the hash of what is there is not known (the portal was
+//! restarted), the file is read once more at the end.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,16 +50,15 @@ impl UploadKey {
     }
 }
 
+/// The hash of so many first bytes of an upload, if it is known.
+type Hashed = Arc<Mutex<Option<(u64, Hasher)>>>;
+
 /// What is known of an upload between its requests.
 #[derive(Default)]
-struct Progress {
-    /// The hash of so many first bytes.
-    hashed: Option<(u64, Hasher)>,
-}
-
-#[derive(Default)]
 struct Session {
-    turn: Arc<tokio::sync::Mutex<Progress>>,
+    /// Held by the request whose turn it is.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    hashed: Hashed,
     newest: CancellationToken,
 }
 
@@ -72,9 +72,11 @@ pub struct Uploads {
 /// An upload in the hands of one request.
 pub struct Upload {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     size: u64,
-    turn: OwnedMutexGuard<Progress>,
+    hashed: Hashed,
+    /// Shared with the threads that work on the upload: the turn ends when the last of them has, even if the request was dropped.
+    turn: Arc<OwnedMutexGuard<()>>,
     replaced: CancellationToken,
 }
 
@@ -152,15 +154,6 @@ impl Uploads {
         blocking(move || File::create_new(path).map(drop)).await
     }
 
-    /// How many bytes are there; none: there is no such upload.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub async fn size(&self, key: &UploadKey) -> io::Result<Option<u64>> {
-        let path = self.path(key);
-        blocking(move || absent_is_none(std::fs::metadata(path).map(|found| found.len()))).await
-    }
-
     /// Takes the upload over for a request; none: there is no such upload.
     ///
     /// # Errors
@@ -171,19 +164,19 @@ impl Uploads {
         if !blocking(move || std::fs::exists(exists)).await? {
             return Ok(None);
         }
-        let (turn, replaced) = self.next_turn(key.id);
+        let (turn, hashed, replaced) = self.next_turn(key.id);
         let turn = tokio::time::timeout(TAKE_OVER, turn.lock_owned()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
         blocking(move || {
             let Some(file) = absent_is_none(File::options().append(true).read(true).open(&path))? else { return Ok(None) };
             // Another portal over the same folder.
             file.try_lock().map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
             let size = file.metadata()?.len();
-            Ok(Some(Upload { path, file, size, turn, replaced }))
+            Ok(Some(Upload { path, file: Arc::new(file), size, hashed, turn: Arc::new(turn), replaced }))
         })
         .await
     }
 
-    fn next_turn(&self, id: UploadId) -> (Arc<tokio::sync::Mutex<Progress>>, CancellationToken) {
+    fn next_turn(&self, id: UploadId) -> (Arc<tokio::sync::Mutex<()>>, Hashed, CancellationToken) {
         let mut sessions = self.sessions();
         if sessions.len() >= REMEMBERED {
             // Those that no request holds; the worst that comes of it is a second reading at the end.
@@ -192,7 +185,7 @@ impl Uploads {
         let session = sessions.entry(id).or_default();
         session.newest.cancel();
         session.newest = CancellationToken::new();
-        (Arc::clone(&session.turn), session.newest.clone())
+        (Arc::clone(&session.turn), Arc::clone(&session.hashed), session.newest.clone())
     }
 
     /// Forgets what was remembered of an upload that has ended.
@@ -240,22 +233,20 @@ impl Upload {
     /// Hashes what comes with this algorithm. Without it, what comes is taken to be meant for SHA-256.
     pub fn expect(&mut self, algorithm: Algorithm) {
         if self.size == 0 {
-            self.turn.hashed = Some((0, Hasher::new(algorithm)));
+            *known(&self.hashed) = Some((0, Hasher::new(algorithm)));
         }
     }
 
-    /// Appends what the stream brings. While one piece is hashed and written, the next one is received.
+    /// Appends what the stream brings.
     ///
     /// # Errors
     /// Tells why it stopped, and what became of the bytes that came.
     pub async fn append<E>(mut self, mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin, limits: Appended) -> Result<Self, Stopped> {
         let (begin, replaced) = (self.size, self.replaced.clone());
-        if begin == 0 && self.turn.hashed.is_none() {
-            self.turn.hashed = Some((0, Hasher::new(Algorithm::Sha256)));
-        }
+        known(&self.hashed).get_or_insert_with(|| (0, Hasher::new(Algorithm::Sha256)));
         let most = limits.announced.map_or(limits.most, |announced| limits.most.min(begin.saturating_add(announced)));
         let (mut piece, mut gathered, mut came) = (Vec::new(), 0, 0_u64);
-        let mut hand = Hand::Free(self);
+        let mut work = Work::default();
         let ended = loop {
             let next = tokio::select! {
                 biased;
@@ -276,61 +267,81 @@ impl Upload {
             gathered += bytes.len();
             piece.push(bytes);
             if gathered >= PIECE {
-                hand = hand.write(std::mem::take(&mut piece)).await?;
+                self.write(&mut work, std::mem::take(&mut piece), gathered).await?;
                 gathered = 0;
             }
         };
-        let upload = hand.write(piece).await?.free().await?;
+        self.write(&mut work, piece, gathered).await?;
+        self.written(&mut work).await?;
         let ended = match (ended, limits.announced) {
             (Ok(()), Some(announced)) if came != announced => Err(Stopped::Size { came, announced }),
             (ended, _) => ended,
         };
         match ended {
-            Ok(()) => Ok(upload),
+            Ok(()) => Ok(self),
             Err(stopped) => {
                 if matches!(stopped, Stopped::Size { .. } | Stopped::TooLarge(_)) {
-                    upload.cut_to(begin).await?;
+                    self.cut_to(begin).await?;
                 }
                 Err(stopped)
             }
         }
     }
 
-    /// Hashes and writes one piece. When that fails, the file is as it was before. Blocks.
-    fn write(&mut self, piece: &[Bytes]) -> io::Result<()> {
-        for bytes in piece {
-            if let Err(error) = self.file.write_all(bytes) {
-                self.reset(self.size)?;
-                return Err(error);
-            }
-            if let Some((size, hasher)) = &mut self.turn.hashed
-                && *size == self.size
+    /// Waits for the piece before and begins with this one.
+    async fn write(&mut self, work: &mut Work, piece: Vec<Bytes>, size: usize) -> io::Result<()> {
+        self.written(work).await?;
+        let piece = Arc::new(piece);
+        let (file, to_write, turn) = (Arc::clone(&self.file), Arc::clone(&piece), Arc::clone(&self.turn));
+        work.writing = Some(spawn_blocking(move || {
+            let _turn = turn;
+            to_write.iter().try_for_each(|bytes| (&*file).write_all(bytes))
+        }));
+        let (hashed, turn, at) = (Arc::clone(&self.hashed), Arc::clone(&self.turn), self.size);
+        work.hashing = Some(spawn_blocking(move || {
+            let _turn = turn;
+            if let Some((size, hasher)) = &mut *known(&hashed)
+                && *size == at
             {
-                hasher.update(bytes);
-                *size += bytes.len() as u64;
+                for bytes in piece.iter() {
+                    hasher.update(bytes);
+                    *size += bytes.len() as u64;
+                }
             }
-            self.size += bytes.len() as u64;
-        }
+        }));
+        work.size = size as u64;
         Ok(())
     }
 
-    fn reset(&mut self, size: u64) -> io::Result<()> {
-        if self.turn.hashed.as_ref().is_some_and(|(hashed, _)| *hashed > size) {
-            self.turn.hashed = None;
+    /// Waits for the piece under way. When it could not be written, the file is as it was before.
+    async fn written(&mut self, work: &mut Work) -> io::Result<()> {
+        let Work { writing, hashing, size } = std::mem::take(work);
+        let written = match writing {
+            Some(writing) => writing.await.map_err(io::Error::other)?,
+            None => Ok(()),
+        };
+        if let Some(hashing) = hashing {
+            hashing.await.map_err(io::Error::other)?;
         }
-        self.size = size;
-        self.file.set_len(size)
+        match written {
+            Ok(()) => self.size += size,
+            Err(_) => self.cut_to(self.size).await?,
+        }
+        written
     }
 
-    async fn cut_to(mut self, size: u64) -> io::Result<()> {
-        blocking(move || self.reset(size)).await
+    async fn cut_to(&mut self, size: u64) -> io::Result<()> {
+        known(&self.hashed).take_if(|(hashed, _)| *hashed > size);
+        self.size = size;
+        let file = Arc::clone(&self.file);
+        blocking(move || file.set_len(size)).await
     }
 
     /// Makes a blob of it, if its content has this digest; else it is thrown away.
     ///
     /// # Errors
     /// When the disk fails; then the upload stays and can be finished again.
-    pub async fn finish(mut self, digest: Digest, blobs: &Blobs) -> io::Result<Finished> {
+    pub async fn finish(self, digest: Digest, blobs: &Blobs) -> io::Result<Finished> {
         let blobs = blobs.clone();
         blocking(move || {
             let actual = self.digest(digest.algorithm())?;
@@ -344,12 +355,10 @@ impl Upload {
         .await
     }
 
-    fn digest(&mut self, algorithm: Algorithm) -> io::Result<Digest> {
-        match self.turn.hashed.take() {
-            Some((size, hasher)) if size == self.size && hasher.algorithm() == algorithm => {
-                self.turn.hashed = Some((size, hasher.clone()));
-                Ok(hasher.finish())
-            }
+    fn digest(&self, algorithm: Algorithm) -> io::Result<Digest> {
+        let hashed = known(&self.hashed).clone();
+        match hashed {
+            Some((size, hasher)) if size == self.size && hasher.algorithm() == algorithm => Ok(hasher.finish()),
             _ => self.read_again(algorithm),
         }
     }
@@ -366,29 +375,16 @@ impl Upload {
     }
 }
 
-/// An upload between two pieces: at hand, or with the thread that writes one.
-enum Hand {
-    Free(Upload),
-    Writing(JoinHandle<io::Result<Upload>>),
+/// The piece that is being written and hashed.
+#[derive(Default)]
+struct Work {
+    writing: Option<JoinHandle<io::Result<()>>>,
+    hashing: Option<JoinHandle<()>>,
+    size: u64,
 }
 
-impl Hand {
-    /// Waits for the piece before.
-    async fn free(self) -> io::Result<Upload> {
-        match self {
-            Self::Free(upload) => Ok(upload),
-            Self::Writing(writing) => writing.await.map_err(io::Error::other)?,
-        }
-    }
-
-    /// Waits for the piece before and begins with this one.
-    async fn write(self, piece: Vec<Bytes>) -> io::Result<Self> {
-        let mut upload = self.free().await?;
-        if piece.is_empty() {
-            return Ok(Self::Free(upload));
-        }
-        Ok(Self::Writing(spawn_blocking(move || upload.write(&piece).map(|()| upload))))
-    }
+fn known(hashed: &Hashed) -> MutexGuard<'_, Option<(u64, Hasher)>> {
+    hashed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
