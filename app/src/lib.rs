@@ -79,6 +79,7 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/images/:repository") view=images::Repository ssr=SsrMode::Async/>
                         <Route path=path!("/deployments") view=deployments::List ssr=SsrMode::Async/>
                         <Route path=path!("/members") view=members::Members ssr=SsrMode::Async/>
+                        <Route path=path!("/registries") view=projects::Registries ssr=SsrMode::Async/>
                         <Route path=path!("/audit") view=projects::Audit ssr=SsrMode::Async/>
                         <Route path=path!("/settings") view=projects::Settings ssr=SsrMode::Async/>
                         <Route path=path!("/services/new") view=services::New ssr=SsrMode::Async/>

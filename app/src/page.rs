@@ -44,6 +44,7 @@ where
             })}
         </Transition>
     }
+    .into_any()
 }
 
 /// The same for what belongs to something read above, which shows its own refusal: then there is nothing to add.
@@ -64,6 +65,7 @@ where
             })}
         </Transition>
     }
+    .into_any()
 }
 
 /// Why a page cannot be shown, with the status that says the same.

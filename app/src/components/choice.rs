@@ -59,6 +59,7 @@ pub(crate) fn TextArea(
             <Below hint hint_id state error_id/>
         </div>
     }
+    .into_any()
 }
 
 /// One thing that can be chosen.
@@ -132,6 +133,7 @@ pub(crate) fn Select(
             <Below hint hint_id state error_id/>
         </div>
     }
+    .into_any()
 }
 
 /// Yes or no. Sends `true`, or nothing.
@@ -159,4 +161,5 @@ pub(crate) fn CheckBox(
             <span>{label}{(!hint.is_empty()).then_some(view! { <span class="hint">{hint}</span> })}</span>
         </label>
     }
+    .into_any()
 }

@@ -48,7 +48,7 @@ pub(crate) fn Ago(
 ) -> impl IntoView {
     let clock = use_context::<Clock>();
     let text = move || clock.map_or_else(|| exact(at), |clock| relative(clock.now(), at));
-    view! { <time datetime=at.rfc3339() title=exact(at)>{text}</time> }
+    view! { <time datetime=at.rfc3339() title=exact(at)>{text}</time> }.into_any()
 }
 
 /// The exact time, for people: `2026-11-20 09:30:12 UTC`.

@@ -27,6 +27,7 @@ pub(crate) fn CopyButton(
             {move || view! { <Sign icon=if done.get() { Icon::Check } else { Icon::Copy }/> }}
         </button>
     }
+    .into_any()
 }
 
 /// A command line to copy.
@@ -45,6 +46,7 @@ pub(crate) fn Command(
             <CopyButton text what/>
         </div>
     }
+    .into_any()
 }
 
 /// A digest: its first twelve digits, whole on hover and in the copy.
@@ -60,6 +62,7 @@ pub(crate) fn Digest(
             <CopyButton text=value what="digest"/>
         </span>
     }
+    .into_any()
 }
 
 /// The algorithm and the first twelve digits.

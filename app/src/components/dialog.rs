@@ -35,6 +35,7 @@ pub(crate) fn Confirm(
             </div>
         </dialog>
     }
+    .into_any()
 }
 
 /// The button that leaves a dialog as it was.
@@ -48,6 +49,7 @@ pub(crate) fn Keep(
     view! {
         <button type="button" class="button" commandfor=dialog command="close" on:click=move |_| shut(&close)>"Cancel"</button>
     }
+    .into_any()
 }
 
 #[cfg(not(feature = "hydrate"))]

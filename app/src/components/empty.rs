@@ -11,7 +11,7 @@ pub(crate) fn Empty(
     /// What to do: a sentence, a command, a button.
     children: Children,
 ) -> impl IntoView {
-    view! { <div class="empty"><h3>{title}</h3>{children()}</div> }
+    view! { <div class="empty"><h3>{title}</h3>{children()}</div> }.into_any()
 }
 
 /// Room for rows that are on their way, as high as they will be.
@@ -22,5 +22,5 @@ pub(crate) fn Skeleton(
     rows: usize,
 ) -> impl IntoView {
     let lines = (0..rows).map(|_| view! { <div><div class="skeleton"></div></div> }).collect_view();
-    view! { <div class="panel skeleton-rows" aria-busy="true" aria-label="Loading">{lines}</div> }
+    view! { <div class="panel skeleton-rows" aria-busy="true" aria-label="Loading">{lines}</div> }.into_any()
 }

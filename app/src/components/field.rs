@@ -116,6 +116,7 @@ pub(crate) fn TextField(
             <Below hint hint_id state error_id/>
         </div>
     }
+    .into_any()
 }
 
 /// The hint and the error below a field.
@@ -125,6 +126,7 @@ pub(crate) fn Below(hint: String, hint_id: String, state: FieldState, error_id: 
         {(!hint.is_empty()).then_some(view! { <span class="hint" id=hint_id>{hint}</span> })}
         <span class="error" id=error_id aria-live="polite">{move || state.error()}</span>
     }
+    .into_any()
 }
 
 /// A pattern that matches `text` alone.

@@ -9,7 +9,7 @@ use crate::boot::boot;
 /// The hidden field that shows that a form comes from our own page.
 #[component]
 pub(crate) fn Csrf() -> impl IntoView {
-    view! { <input type="hidden" name="csrf" value=boot().csrf.clone()/> }
+    view! { <input type="hidden" name="csrf" value=boot().csrf.clone()/> }.into_any()
 }
 
 /// The button that sends a form; it waits visibly and cannot be pressed twice.
@@ -31,6 +31,7 @@ pub(crate) fn Submit(
             {label}
         </button>
     }
+    .into_any()
 }
 
 /// What an answer says about one field.

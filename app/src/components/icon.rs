@@ -37,6 +37,7 @@ pub(crate) fn Sign(icon: Icon) -> impl IntoView {
             <path d=icon.path()/>
         </svg>
     }
+    .into_any()
 }
 
 /// The mark of Slipway: a slope with three loads on it.
@@ -47,4 +48,5 @@ pub(crate) fn Mark() -> impl IntoView {
             <path d="M3 25 29 17v5L3 30zM7 13h6v7l-6 1.900zM15 9h6v8.600l-6 1.900zM23 5h4v10.200l-4 1.300z"/>
         </svg>
     }
+    .into_any()
 }

@@ -108,6 +108,7 @@ pub(crate) fn LogView(
             <ol node_ref=list>{items}</ol>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -119,6 +120,7 @@ fn Line(line: LogLine) -> impl IntoView {
             <span class="line">{line.text.clone()}</span>
         </li>
     }
+    .into_any()
 }
 
 /// The part that runs in the browser alone.

@@ -26,7 +26,7 @@ pub(crate) fn Crumbs(
     path: Vec<Crumb>,
 ) -> impl IntoView {
     let steps = path.into_iter().map(|crumb| view! { <li><a href=crumb.href>{crumb.name}</a></li> }).collect_view();
-    view! { <nav class="crumbs" aria-label="Breadcrumb"><ol>{steps}</ol></nav> }
+    view! { <nav class="crumbs" aria-label="Breadcrumb"><ol>{steps}</ol></nav> }.into_any()
 }
 
 /// One view of a thing.
@@ -75,7 +75,7 @@ pub(crate) fn Tabs(
             view! { <li><a href=href aria-current=current>{name}</a></li> }
         })
         .collect_view();
-    view! { <nav class="tabs" aria-label=label><ul>{items}</ul></nav> }
+    view! { <nav class="tabs" aria-label=label><ul>{items}</ul></nav> }.into_any()
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(crate) fn Notice(
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// Why a form or a button was refused. What stands beside its field already is not said twice.

@@ -27,6 +27,7 @@ pub(crate) fn Bar(
             {bar}
         </div>
     }
+    .into_any()
 }
 
 /// How a step of some work stands.
@@ -60,5 +61,5 @@ pub(crate) fn Steps(
             view! { <li data-state=state aria-current=(step == Step::Now).then_some("step")><span>{name}<span class="visually-hidden">{said}</span></span></li> }
         })
         .collect_view();
-    view! { <ol class="steps">{items}</ol> }
+    view! { <ol class="steps">{items}</ol> }.into_any()
 }

@@ -39,7 +39,7 @@ pub(crate) fn Badge(
     #[prop(into)]
     text: String,
 ) -> impl IntoView {
-    view! { <span class="badge" data-tone=tone.as_str()>{text}</span> }
+    view! { <span class="badge" data-tone=tone.as_str()>{text}</span> }.into_any()
 }
 
 /// A size for people: `12.4 MiB`.

@@ -71,6 +71,7 @@ pub(crate) fn Terminal(
             {move || note().map(|text| view! { <p class="terminal-note" role="alert">{text}</p> })}
         </section>
     }
+    .into_any()
 }
 
 #[cfg(feature = "hydrate")]

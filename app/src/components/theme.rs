@@ -16,6 +16,7 @@ pub(crate) fn ThemeSwitch() -> impl IntoView {
             {item("system", "System")}{item("light", "Light")}{item("dark", "Dark")}
         </div>
     }
+    .into_any()
 }
 
 #[cfg(not(feature = "hydrate"))]

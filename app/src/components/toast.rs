@@ -62,4 +62,5 @@ pub(crate) fn Toasts() -> impl IntoView {
             </For>
         </div>
     }
+    .into_any()
 }

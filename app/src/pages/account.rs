@@ -36,6 +36,7 @@ pub(crate) fn Frame() -> impl IntoView {
         </div>
         <Outlet/>
     }
+    .into_any()
 }
 
 /// Password and look.
@@ -70,6 +71,7 @@ pub(crate) fn Profile() -> impl IntoView {
             </section>
         </div>
     }
+    .into_any()
 }
 
 /// The own sign-ins.
@@ -84,6 +86,7 @@ pub(crate) fn Sessions() -> impl IntoView {
         <ProblemNotice problem=problem(end_others)/>
         {loaded(data, move |sessions| view! { <SessionTable sessions end end_others/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -138,6 +141,7 @@ fn SessionTable(sessions: Vec<SessionView>, end: ServerAction<EndSession>, end_o
             <footer>"Ending a session signs that browser out at once, and cuts its shells and logs."</footer>
         </section>
     }
+    .into_any()
 }
 
 /// A browser's name from its long description of itself.

@@ -30,6 +30,7 @@ pub(crate) fn Frame() -> impl IntoView {
         <div><div class="heading"><h1>"Admin"</h1></div><Tabs label="Admin" tabs/></div>
         <Outlet/>
     }
+    .into_any()
 }
 
 /// What can be done to an account.
@@ -59,6 +60,7 @@ pub(crate) fn Users() -> impl IntoView {
         <ProblemNotice problem=problem(changes.operator)/>
         {loaded(data, move |page| view! { <NewUser create/><UserTable page changes/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -82,6 +84,7 @@ fn NewUser(create: ServerAction<CreateUser>) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -109,6 +112,7 @@ fn UserTable(page: Page<UserView>, changes: Changes) -> impl IntoView {
             {next.map(|next| view! { <footer><a href=format!("{}?after={}", urls::ADMIN, urls::query(&next))>"More users"</a></footer> })}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -126,6 +130,7 @@ fn UserRow(user: UserView, own: bool, changes: Changes) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -173,6 +178,7 @@ fn UserActions(user: UserView, changes: Changes) -> impl IntoView {
             </Confirm>
         </div>
     }
+    .into_any()
 }
 
 /// What was done anywhere.

@@ -52,6 +52,7 @@ fn Record(record: AuditView) -> impl IntoView {
             <td data-label="Details" class="small">{detail}</td>
         </tr>
     }
+    .into_any()
 }
 
 fn plain(value: &serde_json::Value) -> String {

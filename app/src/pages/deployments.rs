@@ -75,6 +75,7 @@ fn Row(deployment: DeploymentView, named: bool) -> impl IntoView {
             <td data-label="When"><span><Ago at=deployment.created_at/>" by "{deployment.by.clone()}</span></td>
         </tr>
     }
+    .into_any()
 }
 
 /// One deployment.
@@ -126,6 +127,7 @@ fn Whole(deployment: DeploymentView, may_cancel: bool, cancel: ServerAction<Canc
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// How long it took, once it ended.
@@ -153,6 +155,7 @@ fn Cancel(deployment: DeploymentView, cancel: ServerAction<CancelDeployment>) ->
             </ActionForm>
         </Confirm>
     }
+    .into_any()
 }
 
 /// How far a deployment came, and why it ended as it did.
@@ -189,6 +192,7 @@ pub(super) fn DeploymentPanel(
             })}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -202,6 +206,7 @@ fn Bars(layers: Share, fetched: Share, tasks: Share) -> impl IntoView {
             <Bar label="Tasks" done=tasks.done total=tasks.total said=format!("{} of {} healthy", tasks.done, tasks.total)/>
         })}
     }
+    .into_any()
 }
 
 /// The steps of a deployment, with the one where it failed.

@@ -67,6 +67,7 @@ fn Top() -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 /// Signing out loads the next page whole: nothing of this one is kept.
@@ -78,6 +79,7 @@ fn SignOut() -> impl IntoView {
             <button type="submit" class="item">"Sign out"</button>
         </form>
     }
+    .into_any()
 }
 
 /// The line below.
@@ -90,6 +92,7 @@ pub(crate) fn Foot() -> impl IntoView {
             <a href="/status" rel="external">"Status page"</a>
         </footer>
     }
+    .into_any()
 }
 
 /// No page has this address.
@@ -104,4 +107,5 @@ pub(crate) fn NotFound() -> impl IntoView {
             <Refusal problem/>
         </main>
     }
+    .into_any()
 }

@@ -48,4 +48,5 @@ pub(crate) fn Home() -> impl IntoView {
             }
         })}
     }
+    .into_any()
 }

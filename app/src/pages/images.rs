@@ -161,6 +161,7 @@ fn Tags(
             {next.map(|href| view! { <footer><a href=href>"More tags"</a></footer> })}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -199,6 +200,7 @@ fn TagRow(
             </td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -217,4 +219,5 @@ fn DeleteWhole(project: String, repository: String, delete: ServerAction<DeleteR
             </ActionForm>
         </Confirm>
     }
+    .into_any()
 }

@@ -49,6 +49,7 @@ fn Table(project: ProjectView, members: Page<MemberView>, set: ServerAction<SetM
             {next.map(|next| view! { <footer><a href=format!("{page_of}?after={}", urls::query(&next))>"More members"</a></footer> })}
         </section>
     }
+    .into_any()
 }
 
 fn roles() -> Vec<Choice> {
@@ -77,6 +78,7 @@ fn Add(project: String, set: ServerAction<SetMember>) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -121,4 +123,5 @@ fn Row(project: String, member: MemberView, manages: bool, set: ServerAction<Set
             </td>
         </tr>
     }
+    .into_any()
 }

@@ -14,7 +14,7 @@ use model::page::Page;
 use model::views::projects::{ProjectSummary, ProjectView};
 
 pub(crate) use dashboard::Dashboard;
-pub(crate) use settings::{Audit, Settings};
+pub(crate) use settings::{Audit, Registries, Settings};
 
 use crate::api::ApiError;
 use crate::api::projects::{CreateProject, get_project, list_projects, may_create_projects};
@@ -39,6 +39,7 @@ pub(crate) fn List() -> impl IntoView {
         </div>
         {loaded(data, |(page, may_create)| view! { <ProjectCards page may_create/> })}
     }
+    .into_any()
 }
 
 /// Projects as cards.
@@ -84,6 +85,7 @@ fn ProjectCard(project: ProjectSummary) -> impl IntoView {
             </p>
         </div>
     }
+    .into_any()
 }
 
 /// The form that makes a project.
@@ -122,6 +124,7 @@ pub(crate) fn New() -> impl IntoView {
             </section>
         </div>
     }
+    .into_any()
 }
 
 fn check_name(text: &str) -> Result<(), String> {
@@ -158,6 +161,7 @@ pub(crate) fn Frame() -> impl IntoView {
         {move || (!inside_service()).then(|| loaded(view, |project| view! { <Heading project/> }))}
         <Outlet/>
     }
+    .into_any()
 }
 
 /// The project's name and its views.
@@ -172,6 +176,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
     }
     if project.may(Action::SeeMembers) {
         tabs.push(Tab::new(page("members"), "Members"));
+    }
+    if project.may(Action::Configure) {
+        tabs.push(Tab::new(page("registries"), "Registries"));
     }
     if project.may(Action::ReadAudit) {
         tabs.push(Tab::new(page("audit"), "Audit"));
@@ -194,6 +201,7 @@ fn Heading(project: ProjectView) -> impl IntoView {
             <Tabs label="Project" tabs/>
         </div>
     }
+    .into_any()
 }
 
 /// The commands that bring an image into a project.
@@ -205,4 +213,5 @@ pub(super) fn PushCommands(project: String) -> impl IntoView {
             "docker login {registry}\ndocker tag my-image {registry}/{project}/my-image:1.0\ndocker push {registry}/{project}/my-image:1.0"
         )/>
     }
+    .into_any()
 }

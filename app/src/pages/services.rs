@@ -88,6 +88,7 @@ pub(crate) fn New() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 fn check_name(text: &str) -> Result<(), String> {
@@ -109,6 +110,7 @@ pub(crate) fn Frame() -> impl IntoView {
         })}
         <Outlet/>
     }
+    .into_any()
 }
 
 /// The service's name, how it does, and its views.
@@ -147,6 +149,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
             <Tabs label="Service" tabs/>
         </div>
     }
+    .into_any()
 }
 
 /// The environment that a page shows: the one in its query, else the first in which something was deployed.

@@ -58,6 +58,7 @@ pub(crate) fn SetUp() -> impl IntoView {
             </div>
         </main>
     }
+    .into_any()
 }
 
 /// The check of a user name as it is typed.

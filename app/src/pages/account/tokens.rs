@@ -32,6 +32,7 @@ pub(crate) fn Tokens() -> impl IntoView {
             <TokenTable tokens revoke/>
         })}
     }
+    .into_any()
 }
 
 /// The secret, this once.
@@ -46,6 +47,7 @@ fn Made(secret: String) -> impl IntoView {
             <Command what="login command" text=format!("docker login {} --username {name}", boot.registry)/>
         </Notice>
     }
+    .into_any()
 }
 
 fn says(scope: Scope) -> &'static str {
@@ -90,6 +92,7 @@ fn NewToken(create: ServerAction<CreateToken>) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -140,4 +143,5 @@ fn Row(token: TokenView, revoke: ServerAction<RevokeToken>) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }

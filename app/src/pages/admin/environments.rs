@@ -60,6 +60,7 @@ fn Environment(environment: EnvironmentView) -> impl IntoView {
             }}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -92,4 +93,5 @@ fn Row(machine: MachineView) -> impl IntoView {
             <td data-label="Tasks" class="number">{machine.tasks}</td>
         </tr>
     }
+    .into_any()
 }

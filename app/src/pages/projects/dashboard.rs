@@ -81,6 +81,7 @@ fn Panels(
             </div>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -108,6 +109,7 @@ fn Services(project: ProjectView, services: Vec<ServiceSummary>) -> impl IntoVie
             }}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -136,6 +138,7 @@ fn Latest(project: String, deployments: Vec<DeploymentView>) -> impl IntoView {
             {(!none).then(|| view! { <footer><a href=all>"All deployments"</a></footer> })}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -181,4 +184,5 @@ fn Images(project: ProjectView, images: Vec<RepositorySummary>) -> impl IntoView
             {(!none).then(|| view! { <footer><a href=all>"All images"</a></footer> })}
         </section>
     }
+    .into_any()
 }

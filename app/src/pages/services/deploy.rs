@@ -150,6 +150,7 @@ fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> imp
             <Planned answer=plan.value().into()/>
         </div>
     }
+    .into_any()
 }
 
 /// The engine does not answer: better known before.
@@ -175,6 +176,7 @@ fn Planned(answer: Signal<Option<Result<PlanView, ApiError>>>) -> impl IntoView 
             {move || answer.get().and_then(Result::ok).map(|plan| view! { <Plan plan/> })}
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -199,4 +201,5 @@ fn Plan(plan: PlanView) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }

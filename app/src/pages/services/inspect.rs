@@ -50,4 +50,5 @@ fn Shown(service: ServiceDetail, tasks: Vec<TaskView>, shown: String) -> impl In
             </section>
         })}
     }
+    .into_any()
 }

@@ -105,6 +105,7 @@ fn Log(service: ServiceDetail, lines: Vec<Line>, shown: Shown) -> impl IntoView 
             view! { <p class="muted">"Nothing was deployed yet, so nothing was written."</p> }.into_any()
         }}
     }
+    .into_any()
 }
 
 /// Which lines: by task, by text.
@@ -126,4 +127,5 @@ fn Choices(shown: Shown, environment: String, tasks: Vec<(String, String)>, feed
             </button>
         </Form>
     }
+    .into_any()
 }

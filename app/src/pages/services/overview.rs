@@ -46,6 +46,7 @@ pub(crate) fn Overview() -> impl IntoView {
             }
         })}
     }
+    .into_any()
 }
 
 #[component]
@@ -71,6 +72,7 @@ fn NothingYet(service: ServiceDetail) -> impl IntoView {
             </Empty>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -96,6 +98,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
             <div class="stack">{revision.map(|detail| view! { <WhatRuns detail/> })}</div>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -125,6 +128,7 @@ fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// What the health check tries, for people.
@@ -147,6 +151,7 @@ fn Target(service: ServiceDetail, environment: String) -> impl IntoView {
         <input type="hidden" name="service" value=service.name.to_string()/>
         <input type="hidden" name="environment" value=environment/>
     }
+    .into_any()
 }
 
 #[component]
@@ -190,4 +195,5 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
             }}
         </div>
     }
+    .into_any()
 }

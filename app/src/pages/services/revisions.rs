@@ -43,6 +43,7 @@ pub(crate) fn Revisions() -> impl IntoView {
         {loaded(compared, |comparison| comparison.map(|comparison| view! { <Compared comparison/> }))}
         {loaded_in(service.view, data, move |service, page| view! { <Table service page back/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -53,6 +54,7 @@ fn Compared(comparison: Comparison) -> impl IntoView {
             <div class="panel-body"><Changes changes=comparison.changes/></div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -109,6 +111,7 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
             </td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -137,4 +140,5 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
             </ActionForm>
         </Confirm>
     }
+    .into_any()
 }

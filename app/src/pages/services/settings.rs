@@ -66,4 +66,5 @@ fn Danger(service: ServiceDetail, delete: ServerAction<DeleteService>) -> impl I
             </section>
         })}
     }
+    .into_any()
 }

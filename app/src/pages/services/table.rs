@@ -25,6 +25,7 @@ pub(in crate::pages) fn ServiceTable(
             <tbody>{rows}</tbody>
         </table>
     }
+    .into_any()
 }
 
 #[component]
@@ -51,4 +52,5 @@ fn Row(service: ServiceSummary, with_project: bool) -> impl IntoView {
             <td data-label="Changed"><Ago at=changed/></td>
         </tr>
     }
+    .into_any()
 }

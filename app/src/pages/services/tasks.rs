@@ -69,4 +69,5 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }

@@ -46,6 +46,7 @@ pub(super) fn Fields(typed: Typed, offers: Vec<Offer>) -> impl IntoView {
             hint="Arguments in place of the image's own, as in a shell." on_input=typed.keep("command", |form, text| form.command = text)/>
         <Health typed/>
     }
+    .into_any()
 }
 
 /// How to tell that a task works. Without scripts every part is shown; what the choice does not use is not read.
@@ -79,4 +80,5 @@ fn Health(typed: Typed) -> impl IntoView {
             </div>
         </fieldset>
     }
+    .into_any()
 }
