@@ -1,9 +1,12 @@
 //! Every background loop, in one list. Each is idempotent, takes no input, compares what is with what should be, and is woken by a timer and
 //! by signals. One that crashes takes the portal down with a failing exit code: a portal with a dead loop only looks alive.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Result, Worker, accounts};
+use domain::environments::{self, Local};
+use domain::{Error, Result, Worker, accounts};
+use engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,10 +18,29 @@ const SWEEP: Duration = Duration::from_secs(600);
 
 /// Starts them all.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes workers")]
-pub async fn start(portal: &Portal, _config: &Serve, _port: u16, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
+pub async fn start(portal: &Portal, config: &Serve, port: u16, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
     let hire = |name| Worker::hire(&portal.platform, name);
+    environments::prepare(&portal.platform, &local(portal, config, port)?).await?;
+    portal.registry.serve_engines(hire("registry"));
+    let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()))?;
+    portal.platform.plug(engine.live(), Arc::new(portal.registry.clone()));
+    spawn(loops, stop, failed, "engine", engine.run());
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep")));
     Ok(())
+}
+
+/// The environment `local` as the configuration has it.
+fn local(portal: &Portal, config: &Serve, port: u16) -> Result<Local> {
+    let subnet_pool = Local::POOL.parse().map_err(|error| Error::internal(format!("the default pool of networks: {error}")))?;
+    Ok(Local {
+        registry_address: format!("127.0.0.1:{port}"),
+        registry_hosts: portal.hosts.to_vec(),
+        engine: config.docker_host(),
+        host: "127.0.0.1".to_owned(),
+        publish_address: "127.0.0.1".to_owned(),
+        ports: Local::PORTS,
+        subnet_pool,
+    })
 }
 
 /// Runs a loop until the portal stops; a loop that ends or panics by itself stops the portal.
