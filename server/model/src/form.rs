@@ -139,6 +139,15 @@ impl DeployForm {
         errors.into_iter().find(|error| error.field == field).map(|error| error.message)
     }
 
+    /// The form's field that shows a mistake which the server found; `path` itself where none does (`environment`).
+    #[must_use]
+    pub fn field_of(path: &str) -> &str {
+        match path.strip_prefix("descriptor.") {
+            Some(field) => form_field(field),
+            None => path,
+        }
+    }
+
     /// What `d` holds that the form does not show, by name (`update`, `volumes`), so that a page can say that it is kept.
     #[must_use]
     pub fn hidden(d: &Descriptor) -> Vec<String> {

@@ -92,7 +92,7 @@ impl FromStr for Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, size) = MEMORY_UNITS.iter().find(|(_, size)| self.0 >= *size && self.0 % size == 0).unwrap_or(&("B", 1));
+        let (unit, size) = MEMORY_UNITS.iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size)).unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.0 / size)
     }
 }
@@ -180,7 +180,7 @@ impl fmt::Display for Cpus {
 // In documents a share is a number, as people write it.
 impl Serialize for Cpus {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % 1000 == 0 { serializer.serialize_u32(self.0 / 1000) } else { serializer.serialize_f64(f64::from(self.0) / 1000.0) }
+        if self.0.is_multiple_of(1000) { serializer.serialize_u32(self.0 / 1000) } else { serializer.serialize_f64(f64::from(self.0) / 1000.0) }
     }
 }
 

@@ -293,6 +293,7 @@ async fn stop_start_and_cancel() {
 
     let next = shop.deploy("image: web:1\nreplicas: 5").await;
     let may = shop.ana.may::<can::Deploy, _>(shop.platform(), &next.id).await.expect("allowed");
+    shop.store.later(1);
     assert_eq!(cancel(shop.platform(), &may).await.expect("cancelled").state, DeploymentState::Cancelled);
     assert_eq!(code(cancel(shop.platform(), &may).await), "deployment_over");
     let work = shop.work().await;

@@ -46,6 +46,7 @@ async fn a_freed_name_rests_for_thirty_days() {
     let ana = store.person("ana", false).await;
     let shop = store.project("shop", &ana, Role::Admin).await;
     create(&store.platform, &store.may(&ana, &shop).await, &name("web")).await.expect("created");
+    store.later(1);
     let twice = create(&store.platform, &store.may(&ana, &shop).await, &name("web")).await.expect_err("taken");
     assert!(matches!(twice, Error::Conflict { code: "name_taken", .. }));
     let key = ServiceKey { project: &shop, service: &name("web") };

@@ -40,15 +40,10 @@ pub(super) enum Kind {
 }
 
 impl Node {
-    /// Reads YAML (or JSON, which is tried first where the text begins like an object).
+    /// Reads YAML; JSON is a part of it.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         if text.len() > TEXT_MAX {
             return Err(FieldError::new("", format!("the descriptor has {} bytes; at most {TEXT_MAX} are read", text.len())));
-        }
-        if text.trim_start().starts_with('{')
-            && let Ok(value) = serde_json::from_str::<Value>(text)
-        {
-            return Self::from_value(&value);
         }
         let mut node = serde_saphyr::from_str_with_options::<Located>(text, options())
             .map_err(|error| {

@@ -55,8 +55,20 @@ fn variables_stay_as_they_are_written() {
     let d = good(FULL);
     let env: Vec<(&str, &str)> = d.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(env, [("ANSWER", "no"), ("DEBUG", "true"), ("LOG_LEVEL", "info"), ("MODE", "0755"), ("VERSION", "1.10")]);
-    assert!(error(r#"{"image": "web", "env": {"A": 1.10}}"#).contains("env.A: put quotes around it"));
-    assert_eq!(good(r#"{"image": "web", "env": {"A": 8080, "B": "x: y"}}"#).env["A"], "8080");
+    assert_eq!(good(r#"{"image": "web", "env": {"A": 1.10, "B": "x: y"}}"#).env["A"], "1.10");
+    // Of JSON inside another document, the spelling of such a number is not known.
+    let within = |value| Descriptor::from_json(&serde_json::json!({"image": "web", "env": {"A": value}}), "").map(|d| d.env["A"].clone());
+    assert_eq!(within(serde_json::json!(8080)), Ok("8080".into()));
+    assert_eq!(within(serde_json::json!(1.5)).expect_err("refused")[0].message, "put quotes around it, so that it stays as it is written");
+}
+
+#[test]
+fn json_is_read_as_it_is_usually_written() {
+    let text = "{\n\t\"image\": \"web:1\",\n\t\"replicas\": 2,\n\t\"command\": [\"\\u00e9\\/\\ud83d\\ude00\", \"a\\tb\"],\r\n\t\"env\": {}\n}\n";
+    let d = good(text);
+    assert_eq!((d.replicas, d.command), (2, Some(vec!["é/😀".into(), "a\tb".into()])));
+    assert!(error(r#"{"image": "web", "image": "web2"}"#).contains("image"));
+    assert!(error("{\n  \"image\": \"web\",\n  \"replica\": 2\n}").ends_with("did you mean \"replicas\"? (line 3, column 14)"));
 }
 
 #[test]

@@ -72,6 +72,12 @@ fn rules_of_the_descriptor_are_told_at_the_forms_fields() {
 }
 
 #[test]
+fn what_the_server_finds_stands_at_the_forms_fields() {
+    let fields = ["descriptor.image", "descriptor.ports[0].host", "descriptor.health.http.port", "descriptor.stop.grace", "environment"];
+    assert_eq!(fields.map(DeployForm::field_of), ["image", "ports", "health_port", "descriptor", "environment"]);
+}
+
+#[test]
 fn what_the_form_does_not_show_is_kept_and_named() {
     let base = Descriptor::parse("image: web:1\nuser: app\nstop: {grace: 30s}\nhealth: {tcp: {port: 80}, retries: 9}\nresources: {pids: 5}")
         .expect("a descriptor");
