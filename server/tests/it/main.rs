@@ -2,6 +2,11 @@
 //! users do. With `SLIPWAY_TEST_POSTGRES` set the same tests run on PostgreSQL; tests that need an engine find it by
 //! `SLIPWAY_TEST_DOCKER_HOST`. `make test` sets both.
 
+mod access;
 mod accounts;
+mod deploy;
+mod ground;
 mod portal;
 mod projects;
+mod push;
+mod registry;
