@@ -1,0 +1,192 @@
+//! One request for each door, right in everything but, perhaps, who sends it.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::cast::Cast;
+use super::world::{self, World};
+use crate::portal::{PASSWORD, TestPortal};
+use crate::push::digest_of;
+
+const BYTES: &[u8] = b"some bytes";
+const NEW_PASSWORD: &str = "another good password";
+
+/// Server functions that only read, though they are called with POST.
+pub fn reads(path: &str) -> bool {
+    matches!(
+        path,
+        "/fn/accounts/set_up_needed"
+            | "/fn/accounts/sessions"
+            | "/fn/accounts/tokens"
+            | "/fn/accounts/users"
+            | "/fn/audit/project"
+            | "/fn/audit/site"
+            | "/fn/deployments/form"
+            | "/fn/deployments/get"
+            | "/fn/deployments/list"
+            | "/fn/deployments/revisions"
+            | "/fn/deployments/compare"
+            | "/fn/environments/list"
+            | "/fn/images/repositories"
+            | "/fn/images/tags"
+            | "/fn/images/get"
+            | "/fn/logs/tail"
+            | "/fn/logs/inspect"
+            | "/fn/projects/list"
+            | "/fn/projects/may_create"
+            | "/fn/projects/get"
+            | "/fn/projects/members"
+            | "/fn/services/list"
+            | "/fn/services/mine"
+            | "/fn/services/get"
+            | "/fn/services/credentials"
+    )
+}
+
+/// Whether a door is about somebody who is managed.
+pub fn needs_victim(path: &str) -> bool {
+    path.contains("{username}") || path.starts_with("/fn/accounts/") || path.ends_with("_member")
+}
+
+/// The sample of a door; none where nobody has written it yet.
+pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world: &World, method: &str, path: &str) -> Option<RequestBuilder> {
+    let verb: Method = method.parse().expect("a method");
+    if path.starts_with("/v2") || path.starts_with("/auth/") {
+        return Some(registry(portal, cast, caller, world, verb, path).await);
+    }
+    let place = fill(cast, caller, world, path).await;
+    if path.starts_with("/fn/") {
+        let mut fields = form(cast, caller, world, path).await?;
+        // These doors end sessions, their own or others of the same person.
+        let ended = path.starts_with("/fn/accounts/") && !reads(path);
+        fields.push(("csrf", cast.csrf(portal, caller, ended).await));
+        return Some(cast.page(portal, caller, verb, &place).form(&fields));
+    }
+    if path == "/healthz" || path == "/readyz" {
+        return Some(portal.nobody().request(verb, &place));
+    }
+    if path.starts_with("/api") {
+        let request = cast.person(caller).request(verb.clone(), &place);
+        return match verb {
+            Method::GET | Method::DELETE => Some(request),
+            _ => Some(request.json(&body(world, method, path)?)),
+        };
+    }
+    // Pages and streams.
+    (verb == Method::GET).then_some(())?;
+    cast.csrf(portal, caller, false).await;
+    Some(cast.page(portal, caller, verb, &place).header("accept", "text/html"))
+}
+
+/// The path with its parameters filled in.
+async fn fill(cast: &Cast, caller: usize, world: &World, path: &str) -> String {
+    let session = if path.contains("{session}") { world::own(cast, caller, "sessions").await } else { String::new() };
+    let token = if path.contains("{token}") { world::own(cast, caller, "tokens").await } else { String::new() };
+    path.replace("{project}", &world.project)
+        .replace("{username}", &world.victim)
+        .replace("{repository}", "web")
+        .replace("{tag}", "1")
+        .replace("{reference}", "1")
+        .replace("{service}", "web")
+        .replace("{deployment}", &world.deployment)
+        .replace("{task}", &world.task)
+        .replace("{revision}", "1")
+        .replace("{host}", "registry.example.com")
+        .replace("{session}", &session)
+        .replace("{token}", &token)
+        .replace("{*rest}", "nothing-here")
+}
+
+async fn registry(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, verb: Method, path: &str) -> RequestBuilder {
+    let reference = if verb == Method::DELETE { world.digest.as_str() } else { "1" };
+    let mut place = path
+        .replace("{name}", &format!("{}/web", world.project))
+        .replace("{reference}", reference)
+        .replace("{digest}", if path.contains("referrers") { &world.digest } else { &world.blob });
+    if path.contains("{upload}") {
+        place = place.replace("{upload}", &world::upload(portal, cast, caller, world).await);
+    }
+    let person = cast.person(caller);
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": []}).to_string();
+    match (verb.clone(), path) {
+        (Method::PUT, "/v2/{name}/manifests/{reference}") => person.request(verb, &place).header("content-type", kind).body(index),
+        (Method::PUT, _) => person.request(verb, &format!("{place}?digest={}", digest_of(BYTES))).body(BYTES),
+        (Method::PATCH, _) => person.request(verb, &place).body(BYTES),
+        (Method::POST, "/auth/token") => {
+            let fields = [("grant_type", "password"), ("service", "slipway"), ("client_id", "test"), ("username", "admin"), ("password", PASSWORD)];
+            person.request(verb, &place).form(&fields)
+        }
+        _ => person.request(verb, &place),
+    }
+}
+
+fn body(world: &World, method: &str, path: &str) -> Option<Value> {
+    Some(match (method, path.strip_prefix("/api/v1")?) {
+        ("POST", "/users") => json!({"username": format!("new-{}", world.victim), "password": PASSWORD}),
+        ("PATCH", "/users/{username}") => json!({"disabled": true}),
+        ("PUT", "/users/{username}/password") => json!({"password": NEW_PASSWORD}),
+        ("PUT", "/me/password") => json!({"current_password": PASSWORD, "new_password": PASSWORD}),
+        ("POST", "/me/tokens") => json!({"name": "more", "scopes": ["read"]}),
+        ("POST", "/projects") => json!({"name": format!("new-{}", world.project)}),
+        ("PATCH", "/projects/{project}") => json!({"description": "changed"}),
+        ("PUT", "/projects/{project}/members/{username}") => json!({"role": "developer"}),
+        ("PUT", "/projects/{project}/registries/{host}") => json!({"username": "u", "secret": "s"}),
+        ("POST", "/projects/{project}/services") => json!({"name": "another"}),
+        ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
+            json!({"descriptor": "image: web:1\nreplicas: 2"})
+        }
+        ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
+        ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
+        ("POST", path) if path.ends_with("/restart") || path.ends_with("/start") || path.ends_with("/stop") || path.ends_with("/cancel") => json!({}),
+        _ => return None,
+    })
+}
+
+/// The fields of a server function's form, without the token.
+async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let project = || ("project", world.project.clone());
+    let service = || ("service", String::from("web"));
+    let environment = || ("environment", String::from("local"));
+    let repository = || ("repository", String::from("web"));
+    let victim = || ("username", world.victim.clone());
+    let text = |text: &str| text.to_owned();
+    Some(match path.strip_prefix("/fn/")? {
+        "accounts/login" => vec![("username", text("admin")), ("password", text(PASSWORD))],
+        "accounts/set_up" => vec![("token", text("wrong")), ("username", text("root-two")), ("password", text(PASSWORD))],
+        "accounts/change_password" => vec![("current", text(PASSWORD)), ("new", text(PASSWORD))],
+        "accounts/end_session" => vec![("session", world::own(cast, caller, "sessions").await)],
+        "accounts/create_token" => vec![("name", text("page")), ("scopes[0]", text("read"))],
+        "accounts/revoke_token" => vec![("token", world::own(cast, caller, "tokens").await)],
+        "accounts/create_user" => vec![("username", format!("new-{}", world.victim)), ("password", text(PASSWORD))],
+        "accounts/set_disabled" => vec![victim(), ("disabled", text("true"))],
+        "accounts/set_operator" => vec![victim(), ("operator", text("true"))],
+        "accounts/reset_password" => vec![victim(), ("password", text(NEW_PASSWORD))],
+        "accounts/delete_user" => vec![victim()],
+        "audit/project" | "images/repositories" | "projects/get" | "projects/members" | "services/list" | "services/credentials"
+        | "deployments/list" => vec![project()],
+        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/tail" => vec![project(), service()],
+        "deployments/plan" | "deployments/deploy" => {
+            vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
+        }
+        "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
+        "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
+        "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
+        "deployments/get" | "deployments/cancel" => vec![project(), service(), ("deployment", world.deployment.clone())],
+        "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
+        "images/tags" | "images/delete_repository" => vec![project(), repository()],
+        "images/get" => vec![project(), repository(), ("reference", text("1"))],
+        "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
+        "logs/inspect" => vec![("task", world.task.clone())],
+        "projects/create" => vec![("name", format!("new-{}", world.project))],
+        "projects/update" => vec![project(), ("description", text("changed"))],
+        "projects/set_member" => vec![project(), victim(), ("role", text("developer"))],
+        "projects/remove_member" => vec![project(), victim()],
+        "services/create" => vec![project(), ("name", text("another"))],
+        "services/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
+        "services/delete_credential" => vec![project(), ("host", text("registry.example.com"))],
+        "accounts/logout" | "accounts/end_other_sessions" | "accounts/set_up_needed" | "accounts/sessions" | "accounts/tokens" | "accounts/users"
+        | "audit/site" | "environments/list" | "projects/list" | "projects/may_create" | "services/mine" => Vec::new(),
+        _ => return None,
+    })
+}

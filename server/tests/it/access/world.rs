@@ -1,0 +1,110 @@
+//! What doors lead to: a project with one of everything. Each change gets a world of its own, so that no answer depends on the one before.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::args;
+use model::ids::TaskId;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::cast::Cast;
+use crate::portal::{PASSWORD, TestPortal};
+use crate::push::push;
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A project with members, a repository, a service, a deployment, a task and somebody to be managed.
+pub struct World {
+    pub project: String,
+    pub victim: String,
+    pub digest: String,
+    pub blob: String,
+    pub deployment: String,
+    pub task: String,
+}
+
+impl World {
+    /// Builds one; with somebody to be managed where the door is about people (their password costs a hash).
+    pub async fn build(portal: &TestPortal, cast: &Cast, with_victim: bool) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (project, victim) = (format!("p{number}"), format!("victim{number}"));
+        // The operator of the cast builds: its token needs no hash.
+        let builder = cast.person(Cast::NAMES.len() - 1);
+        builder.post("/api/v1/projects", json!({"name": project})).await.expect_status(StatusCode::CREATED).await;
+        let mut managed = None;
+        if with_victim {
+            builder.post("/api/v1/users", json!({"username": victim, "password": PASSWORD})).await.expect_status(StatusCode::CREATED).await;
+            managed = Some((victim.clone(), "guest"));
+        }
+        let members = [("guest", "guest"), ("developer", "developer"), ("admin", "admin")];
+        let members = members.map(|(name, role)| (Cast::account(name).to_owned(), role)).into_iter().chain(managed);
+        for (member, role) in members {
+            let path = format!("/api/v1/projects/{project}/members/{member}");
+            builder.put(&path, json!({"role": role})).await.expect_status(StatusCode::CREATED).await;
+        }
+        let pushed = push(builder, &format!("{project}/web"), "1", b"a layer").await;
+        let credential = json!({"username": "u", "secret": "s"});
+        let path = format!("/api/v1/projects/{project}/registries/registry.example.com");
+        builder.put(&path, credential).await.expect_status(StatusCode::NO_CONTENT).await;
+        let services = format!("/api/v1/projects/{project}/services");
+        builder.post(&services, json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
+        let wanted = json!({"descriptor": {"image": "web:1"}});
+        let deployed = builder.post(&format!("{services}/web/deployments"), wanted).await.expect_status(StatusCode::ACCEPTED).await;
+        let deployment = deployed["id"].as_str().expect("an id").to_owned();
+        let task = plant_task(portal, &deployment).await;
+        Self { project, victim, digest: pushed.manifest, blob: pushed.layer, deployment, task: task.to_string() }
+    }
+}
+
+/// A task as reconciliation would have made it; there is no engine here.
+#[expect(clippy::disallowed_methods, reason = "without an engine nothing makes tasks; the rows are planted")]
+async fn plant_task(portal: &TestPortal, deployment: &str) -> TaskId {
+    let platform = portal.platform();
+    let id: TaskId = platform.new_id();
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO tasks (id, service_id, environment_id, machine_id, revision_id, deployment_id, slot, state, health, container, restarts, created_at)
+               SELECT $1, d.service_id, d.environment_id, (SELECT id FROM machines LIMIT 1), d.revision_id, d.id, 1, 'running', 'none', 'c0ffee', 0, d.created_at
+               FROM deployments d WHERE d.id = $2";
+    write.exec(sql, args![id, deployment]).await.expect("a task");
+    // The revision is the one that serves, so that it can be stopped, scaled and rolled back to.
+    let sql = "UPDATE desired SET revision_id = (SELECT revision_id FROM deployments WHERE id = $1)
+               WHERE service_id = (SELECT service_id FROM deployments WHERE id = $1)";
+    write.exec(sql, args![deployment]).await.expect("a desired revision");
+    write.finish().await.expect("kept");
+    id
+}
+
+/// How many audit records there are.
+#[expect(clippy::disallowed_methods, reason = "the count is what the test is about")]
+pub async fn records(portal: &TestPortal) -> i64 {
+    let mut tx = portal.platform().read().await.expect("a transaction");
+    tx.one("SELECT COUNT(*) AS n FROM audit", args![], |row| row.get("n")).await.expect("a count")
+}
+
+/// An upload of the caller's own, where they may push; a made-up one elsewhere.
+pub async fn upload(portal: &TestPortal, cast: &Cast, caller: usize, world: &World) -> String {
+    let path = format!("/v2/{}/web/blobs/uploads/", world.project);
+    let begun = cast.person(caller).request(Method::POST, &path).send().await.expect("an answer");
+    match begun.headers().get("location") {
+        Some(location) if begun.status() == StatusCode::ACCEPTED => {
+            let text = location.to_str().expect("a location");
+            text.rsplit('/').next().and_then(|last| last.split('?').next()).expect("an upload").to_owned()
+        }
+        _ => portal.platform().new_id::<model::ids::UploadId>().to_string(),
+    }
+}
+
+/// The first of the caller's own sessions or tokens, made where there is none.
+pub async fn own(cast: &Cast, caller: usize, kind: &str) -> String {
+    if caller == 0 {
+        return String::from("0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11");
+    }
+    let person = cast.person(caller);
+    if kind == "tokens" {
+        let body = json!({"name": "spare", "scopes": ["read"]});
+        let made = person.post("/api/v1/me/tokens", body).await.expect_status(StatusCode::CREATED).await;
+        return made["token"]["id"].as_str().expect("an id").to_owned();
+    }
+    let list: Value = person.get("/api/v1/me/sessions").await.expect_status(StatusCode::OK).await;
+    list["items"][0]["id"].as_str().expect("a session").to_owned()
+}
