@@ -17,6 +17,9 @@ use crate::watch::Watches;
 /// How many containers are made and started at the same time; more only queue up inside an engine.
 const HANDS: usize = 12;
 
+/// Networks of one machine that are known to be there.
+pub(crate) type Networks = Arc<tokio::sync::Mutex<BTreeSet<ProjectId>>>;
+
 /// Shared by the loops.
 pub(crate) struct Context {
     /// The handle to the record.
@@ -31,7 +34,7 @@ pub(crate) struct Context {
     pub crews: Crews,
     /// Limits what is done to engines at once.
     pub hands: Semaphore,
-    networks: Mutex<BTreeSet<(MachineId, ProjectId)>>,
+    networks: Mutex<HashMap<MachineId, Networks>>,
     owners: Mutex<HashMap<TaskId, (MachineId, WorkKey)>>,
     comparing: Mutex<BTreeSet<MachineId>>,
     backoffs: Mutex<HashMap<WorkKey, Backoff>>,
@@ -58,9 +61,15 @@ impl Context {
         self.worker.platform().instance()
     }
 
-    /// Networks that were made since the engine answered.
-    pub(crate) fn networks(&self) -> MutexGuard<'_, BTreeSet<(MachineId, ProjectId)>> {
-        self.networks.lock().expect("no code panics while it holds this lock")
+    /// Projects whose network was made on this machine since its engine answered. Held while one is made: an engine makes two of
+    /// the same name when it is asked twice at once.
+    pub(crate) fn networks(&self, machine: MachineId) -> Networks {
+        Arc::clone(self.networks.lock().expect("no code panics while it holds this lock").entry(machine).or_default())
+    }
+
+    /// The engine was away: its networks are looked at again.
+    pub(crate) fn forget_networks(&self, machine: MachineId) {
+        self.networks.lock().expect("no code panics while it holds this lock").remove(&machine);
     }
 
     /// Machines whose containers are being compared at this moment.

@@ -1,6 +1,6 @@
 //! Who works on which key: one crew at most, woken when there is news for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,14 +8,17 @@ use domain::deployments::work::WorkKey;
 use model::ids::TaskId;
 use tokio::sync::{Notify, mpsc};
 
+/// Tasks whose program ended, and its exit code: it may run again when somebody looks, and then the engine has forgotten the code.
+pub(crate) type Died = BTreeMap<TaskId, i64>;
+
 /// News for the crew of one key.
 #[derive(Default)]
 pub(crate) struct Crew {
     bell: Notify,
     /// Rung since the last look.
     rung: AtomicBool,
-    /// Tasks whose program ended since the last look.
-    died: Mutex<BTreeSet<TaskId>>,
+    /// Tasks whose program ended since the last look, and with what.
+    died: Mutex<Died>,
 }
 
 /// All crews.
@@ -35,7 +38,7 @@ impl Default for Crews {
 
 impl Crews {
     /// There is something to do for a key. At most one call for each key is under way, so the queue is as long as there are keys.
-    pub(crate) fn wake(&self, key: WorkKey, died: Option<TaskId>) {
+    pub(crate) fn wake(&self, key: WorkKey, died: Option<(TaskId, i64)>) {
         let mut at_work = self.at_work.lock().expect("no code panics while it holds this lock");
         let crew = at_work.entry(key).or_insert_with(|| {
             let crew = Arc::new(Crew::default());
@@ -66,13 +69,13 @@ impl Crews {
 
 impl Crew {
     /// Begins a look: what rang before it is covered by it.
-    pub(crate) fn look(&self) -> BTreeSet<TaskId> {
+    pub(crate) fn look(&self) -> Died {
         self.rung.store(false, Ordering::SeqCst);
         std::mem::take(&mut *self.died.lock().expect("no code panics while it holds this lock"))
     }
 
     /// News that came to nothing (the engine did not answer) are kept for the next look.
-    pub(crate) fn keep(&self, died: BTreeSet<TaskId>) {
+    pub(crate) fn keep(&self, died: Died) {
         self.died.lock().expect("no code panics while it holds this lock").extend(died);
     }
 

@@ -147,8 +147,9 @@ async fn record(order: &Order, container: &str) -> Result<(), Trouble> {
 
 /// The project's network on the machine, made when it is missing.
 async fn network(order: &Order) -> Result<(), Trouble> {
-    let known = (order.machine.id, order.project_id);
-    if order.context.networks().contains(&known) {
+    let networks = order.context.networks(order.machine.id);
+    let mut known = networks.lock().await;
+    if known.contains(&order.project_id) {
         return Ok(());
     }
     let worker = &order.context.worker;
@@ -157,7 +158,7 @@ async fn network(order: &Order) -> Result<(), Trouble> {
         let wanted = build::network_order(order.context.instance(), &order.project, &order.environment, &subnet.to_string());
         match order.docker.ensure_network(&wanted).await {
             Ok(_) => {
-                order.context.networks().insert(known);
+                known.insert(order.project_id);
                 return Ok(());
             }
             Err(error) if error.kind == Kind::RangeTaken => subnet = work::move_network(worker, &order.machine, order.project_id, subnet).await?,
@@ -168,7 +169,7 @@ async fn network(order: &Order) -> Result<(), Trouble> {
 }
 
 async fn renew_network(order: &Order) -> Result<(), Trouble> {
-    order.context.networks().remove(&(order.machine.id, order.project_id));
+    order.context.networks(order.machine.id).lock().await.remove(&order.project_id);
     network(order).await
 }
 
@@ -207,15 +208,16 @@ pub(crate) async fn remove(context: Arc<Context>, docker: Docker, task: TaskId, 
     Ok(work::task_removed(&context.worker, task).await?)
 }
 
-/// Looks closely at a task's container and writes down what is new. The task's failure, if that is the news.
-pub(crate) async fn look(context: &Context, docker: &Docker, task: &TaskWork, container: &str, network: &str) -> Result<Option<Reason>, Trouble> {
+/// Looks closely at a task's container and writes down what is new. The task's failure, if that is the news. `died`: an event told that
+/// its program ended, with this code.
+pub(crate) async fn look(context: &Context, docker: &Docker, task: &TaskWork, container: &str, network: &str, died: Option<i64>) -> Result<Option<Reason>, Trouble> {
     let state = match docker.inspect(container).await {
         Ok(state) => state,
         Err(EngineError { kind: Kind::NoSuchContainer, .. }) => return lost(context, task).await.map(|()| None),
         Err(error) => return Err(error.into()),
     };
     let mut failure = None;
-    for fact in observe::facts(task, &state, network) {
+    for fact in observe::facts(task, &state, network, died) {
         match fact {
             Fact::Running { address, started } => work::task_running(&context.worker, task.id, container, address.as_deref(), started).await?,
             Fact::Restarting { exit_code, restarts, reason } => {

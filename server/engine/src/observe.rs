@@ -57,12 +57,13 @@ pub fn need(task: &TaskWork, seen: Option<&ContainerSeen>, died: bool) -> Need {
     }
 }
 
-/// The news that a close look tells, in their order.
-pub fn facts(task: &TaskWork, state: &ContainerState, network: &str) -> Vec<Fact> {
+/// The news that a close look tells, in their order. `died`: the exit code that an event told since the last look.
+pub fn facts(task: &TaskWork, state: &ContainerState, network: &str, died: Option<i64>) -> Vec<Fact> {
     let mut facts = Vec::new();
     let restarts = i64::from(state.restarts);
     if restarts > task.restarts || (state.status == Status::Restarting && task.state != TaskState::Restarting) {
-        facts.push(Fact::Restarting { exit_code: state.exit_code, restarts, reason: ending(state) });
+        let exit_code = died.or(state.exit_code);
+        facts.push(Fact::Restarting { exit_code, restarts, reason: ending(state, exit_code) });
     }
     match state.status {
         Status::Running | Status::Paused => facts.push(Fact::Running {
@@ -72,7 +73,7 @@ pub fn facts(task: &TaskWork, state: &ContainerState, network: &str) -> Vec<Fact
         Status::Exited | Status::Dead => {
             let asked = task.state == TaskState::Stopping;
             let how = if asked { TaskState::Ended } else { TaskState::Failed };
-            let reason = (!asked || state.out_of_memory).then(|| ending(state));
+            let reason = (!asked || state.out_of_memory).then(|| ending(state, state.exit_code));
             facts.push(Fact::Ended(End { state: how, exit_code: state.exit_code, reason }));
         }
         Status::Created | Status::Restarting | Status::Removing => {}
@@ -81,14 +82,14 @@ pub fn facts(task: &TaskWork, state: &ContainerState, network: &str) -> Vec<Fact
 }
 
 /// Why a program ended, for people.
-fn ending(state: &ContainerState) -> Reason {
+fn ending(state: &ContainerState, exit_code: Option<i64>) -> Reason {
     if state.out_of_memory {
         return Reason::new("oom", "it took more memory than its limit and was ended by the kernel");
     }
     if let Some(error) = &state.error {
         return Reason::new("start_failed", error.clone());
     }
-    match state.exit_code {
+    match exit_code {
         Some(code @ 129..=192) => Reason::new("exited", format!("it was ended by signal {} (exit code {code})", code - 128)),
         Some(code) => Reason::new("exited", format!("its program ended with exit code {code}")),
         None => Reason::new("exited", "its program ended"),

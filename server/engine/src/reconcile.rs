@@ -90,7 +90,7 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
     match told {
         News::Up(id) => {
             // An engine that was away may have lost its networks.
-            context.networks().retain(|(machine, _)| *machine != id);
+            context.forget_networks(id);
             let Some(machine) = context.machines.machine(id) else { return Ok(()) };
             for key in work::every_key(&context.worker, machine.environment_id).await? {
                 context.crews.wake(key, None);
@@ -105,14 +105,14 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
 /// Something happened to a container: the crew of its key looks at it.
 fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut JoinSet<()>) {
     let died = match event.kind {
-        EventKind::Die { .. } | EventKind::OutOfMemory => true,
-        EventKind::Start | EventKind::Destroy | EventKind::Health { .. } | EventKind::Pause | EventKind::Unpause => false,
+        EventKind::Die { exit } => Some(exit),
+        EventKind::Start | EventKind::OutOfMemory | EventKind::Destroy | EventKind::Health { .. } | EventKind::Pause | EventKind::Unpause => None,
         EventKind::Kill { .. } | EventKind::Stop | EventKind::Restart | EventKind::Rename | EventKind::Update => return,
     };
     let Some(task) = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok()) else { return };
     let owner = context.owners().get(&task).copied();
     match owner {
-        Some((_, key)) => context.crews.wake(key, died.then_some(task)),
+        Some((_, key)) => context.crews.wake(key, died.map(|exit| (task, exit))),
         // The last news of a container that we removed ourselves needs no look.
         None if event.kind == EventKind::Destroy => {}
         None => compare(context, id, at_work),

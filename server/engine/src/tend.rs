@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK};
 use crate::context::Context;
-use crate::crew::Crew;
+use crate::crew::{Crew, Died};
 use crate::docker::{ContainerSeen, Docker, LABEL_INSTANCE};
 use crate::hands::{self, Order};
 use crate::observe::{self, Need};
@@ -178,16 +178,16 @@ impl Tender {
     }
 
     /// Writes down what is new. Whether there was something.
-    async fn observe(&mut self, work: &Work, seen: &[(MachineId, ContainerSeen)], died: &BTreeSet<TaskId>) -> Result<bool, Trouble> {
+    async fn observe(&mut self, work: &Work, seen: &[(MachineId, ContainerSeen)], died: &Died) -> Result<bool, Trouble> {
         let mut news = false;
         // A hand is at it; what it does is news when it is done.
-        self.crew.keep(died.intersection(&self.busy).copied().collect());
+        self.crew.keep(died.iter().filter(|(task, _)| self.busy.contains(task)).map(|(task, exit)| (*task, *exit)).collect());
         let idle: Vec<&TaskWork> = work.tasks.iter().filter(|task| !self.busy.contains(&task.id)).collect();
         for task in idle {
             self.context.owners().insert(task.id, (task.machine, self.key));
             let Some((machine, docker)) = self.places.iter().find(|(machine, _)| machine.id == task.machine).cloned() else { continue };
             let container = find(seen, task);
-            match observe::need(task, container, died.contains(&task.id)) {
+            match observe::need(task, container, died.contains_key(&task.id)) {
                 Need::Nothing => {}
                 Need::Lost => {
                     hands::lost(&self.context, task).await?;
@@ -196,7 +196,7 @@ impl Tender {
                 Need::Inspect => {
                     let id = container.map(|seen| seen.id.clone()).or_else(|| task.container.clone()).unwrap_or_default();
                     let network = crate::build::network_order(self.context.instance(), &work.project, &work.environment, "").name;
-                    let failure = hands::look(&self.context, &docker, task, &id, &network).await?;
+                    let failure = hands::look(&self.context, &docker, task, &id, &network, died.get(&task.id).copied()).await?;
                     let with_container = TaskWork { container: Some(id), ..task.clone() };
                     self.failed(work, &with_container, failure).await;
                     news = true;

@@ -78,14 +78,14 @@ fn what_differs_is_looked_at() {
 
 #[test]
 fn a_restart_is_told_before_it_runs_again() {
-    let facts = facts(&task(TaskState::Running, Some("c")), &state(Status::Running, Some(3), 2), "net");
-    assert!(matches!(&facts[0], Fact::Restarting { restarts: 2, .. }), "{facts:?}");
+    let facts = facts(&task(TaskState::Running, Some("c")), &state(Status::Running, None, 2), "net", Some(3));
+    assert!(matches!(&facts[0], Fact::Restarting { restarts: 2, exit_code: Some(3), .. }), "{facts:?}");
     assert!(matches!(&facts[1], Fact::Running { address: Some(address), started: Millis(9) } if address == "10.0.0.2"), "{facts:?}");
 }
 
 #[test]
 fn an_end_is_a_failure_unless_it_was_asked_for() {
-    let end = |task_state, exit_code| match facts(&task(task_state, Some("c")), &state(Status::Exited, Some(exit_code), 1), "net").pop() {
+    let end = |task_state, exit_code| match facts(&task(task_state, Some("c")), &state(Status::Exited, Some(exit_code), 1), "net", None).pop() {
         Some(Fact::Ended(end)) => end,
         other => panic!("an end, not {other:?}"),
     };
