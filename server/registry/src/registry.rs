@@ -80,6 +80,14 @@ impl Registry {
         store::write_pulls(worker, &self.inner.pulls.take()).await
     }
 
+    /// Writes what was counted last; called once, when the portal stops.
+    pub async fn finish(&self) {
+        let Some(worker) = self.inner.engines.get() else { return };
+        if let Err(error) = self.write_pulls(worker).await {
+            tracing::warn!(%error, "the last counts of pulls could not be written");
+        }
+    }
+
     /// Throws away uploads that nobody has gone on with for a day; answers how many. For a loop: every few minutes.
     ///
     /// # Errors
