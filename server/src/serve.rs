@@ -76,6 +76,7 @@ impl Running {
         self.stop.cancel();
         self.loops.close();
         self.loops.wait().await;
+        self.portal.registry.finish().await;
         self.portal.platform.close().await;
         if self.failed.is_cancelled() { Err(Error::internal("a background loop crashed; see the log")) } else { Ok(()) }
     }
@@ -94,13 +95,13 @@ pub async fn start_with(config: &Serve, platform: Platform) -> Result<Running> {
     let origin = config.origin(port)?;
     let hosts = hosts(config.listen, port, &origin);
     let stop = CancellationToken::new();
-    let local = local(config, port, &hosts)?;
+    let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
     let registry = registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone()).await?;
     let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();
-    workers::start(&portal, config, port, &loops, &stop, &failed).await?;
+    workers::start(&portal, &loops, &stop, &failed)?;
     let (router, doors) = http::router(&portal);
     let server = tokio::spawn(http::listen::serve(listeners, router, stop.clone(), GRACE));
     Ok(Running { portal, port, doors, stop, server, loops, failed })
@@ -143,16 +144,22 @@ fn leptos(config: &Serve) -> LeptosOptions {
         .build()
 }
 
-/// What the configuration says about the environment `local`.
-fn local(config: &Serve, port: u16, hosts: &[String]) -> Result<Local> {
+/// What the configuration says about the environment `local`: services are reachable where the portal is.
+fn local(config: &Serve, port: u16, origin: &Origin, hosts: &[String]) -> Result<Local> {
+    let ip = config.listen.ip();
+    let host = match &config.public_url {
+        Some(_) => origin.authority().rsplit_once(':').map_or(origin.authority(), |(host, _)| host).to_owned(),
+        None if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        None => ip.to_string(),
+    };
     Ok(Local {
         registry_address: format!("127.0.0.1:{port}"),
         registry_hosts: hosts.to_vec(),
         engine: config.docker_host(),
-        host: if config.listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { config.listen.ip().to_string() },
-        publish_address: config.listen.ip().to_string(),
+        host,
+        publish_address: ip.to_string(),
         ports: Local::PORTS,
-        subnet_pool: Local::POOL.parse().map_err(|_| Error::internal("the default pool is a pool"))?,
+        subnet_pool: Local::POOL.parse().map_err(|error| Error::internal(format!("the default pool of networks: {error}")))?,
     })
 }
 

@@ -4,43 +4,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::environments::{self, Local};
-use domain::{Error, Result, Worker, accounts};
+use domain::{Result, Worker, accounts};
 use engine::Engine;
+use registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Serve;
 use crate::http::Portal;
 
 /// How often what has ended is swept away.
 const SWEEP: Duration = Duration::from_secs(600);
+/// How often pulls are written down.
+const PULLS: Duration = Duration::from_secs(15);
 
 /// Starts them all.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes workers")]
-pub async fn start(portal: &Portal, config: &Serve, port: u16, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
+pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
     let hire = |name| Worker::hire(&portal.platform, name);
-    environments::prepare(&portal.platform, &local(portal, config, port)?).await?;
     portal.registry.serve_engines(hire("registry"));
     let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()))?;
     portal.platform.plug(engine.live(), Arc::new(portal.registry.clone()));
     spawn(loops, stop, failed, "engine", engine.run());
-    spawn(loops, stop, failed, "sweep", sweep(hire("sweep")));
+    spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
+    spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     Ok(())
-}
-
-/// The environment `local` as the configuration has it.
-fn local(portal: &Portal, config: &Serve, port: u16) -> Result<Local> {
-    let subnet_pool = Local::POOL.parse().map_err(|error| Error::internal(format!("the default pool of networks: {error}")))?;
-    Ok(Local {
-        registry_address: format!("127.0.0.1:{port}"),
-        registry_hosts: portal.hosts.to_vec(),
-        engine: config.docker_host(),
-        host: "127.0.0.1".to_owned(),
-        publish_address: "127.0.0.1".to_owned(),
-        ports: Local::PORTS,
-        subnet_pool,
-    })
 }
 
 /// Runs a loop until the portal stops; a loop that ends or panics by itself stops the portal.
@@ -59,13 +46,26 @@ fn spawn(loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationTok
     });
 }
 
-/// Removes what has ended: sessions.
-async fn sweep(worker: Worker) {
+/// Writes down how often images were pulled: counted in memory, so that a pull writes nothing.
+async fn write_pulls(worker: Worker, registry: Registry) {
+    loop {
+        tokio::time::sleep(PULLS).await;
+        if let Err(error) = registry.write_pulls(&worker).await {
+            tracing::warn!(%error, "pulls could not be counted");
+        }
+    }
+}
+
+/// Removes what has ended: sessions, uploads that nobody goes on with.
+async fn sweep(worker: Worker, registry: Registry) {
     loop {
         match accounts::sessions::sweep(&worker).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(sessions = gone, "ended sessions were removed"),
             Err(error) => tracing::warn!(%error, "ended sessions could not be removed"),
+        }
+        if let Err(error) = registry.expire_uploads(&worker).await {
+            tracing::warn!(%error, "uploads that nobody goes on with could not be removed");
         }
         tokio::time::sleep(SWEEP).await;
     }

@@ -1,6 +1,7 @@
 //! The platform: the database, the clock, randomness, keys and signals, in one handle that is cheap to clone. It gives nobody a
 //! project's rows: reading use cases ask for a permission, writing ones for a [`Change`] besides.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use model::time::Millis;
@@ -37,6 +38,7 @@ struct Inner {
     entropy: Entropy,
     keys: Keys,
     instance: OnceLock<String>,
+    last_id: AtomicU64,
     live: broadcast::Sender<Topic>,
     access: broadcast::Sender<()>,
     reconcile: Notify,
@@ -64,6 +66,7 @@ impl Platform {
             entropy,
             keys,
             instance: OnceLock::new(),
+            last_id: AtomicU64::new(0),
             live: broadcast::channel(LIVE_BUFFER).0,
             access: broadcast::channel(16).0,
             reconcile: Notify::new(),
@@ -82,11 +85,17 @@ impl Platform {
         self.inner.clock.now()
     }
 
-    /// A new id: a UUID of version 7 (RFC 9562, section 5.7), so that ids sort by the time they were made at.
+    /// A new id: a UUID of version 7 whose twelve bits behind the time count within a millisecond (RFC 9562, sections 5.7 and 6.2, method 1), so
+    /// that ids sort in the order they were made in, also when the clock moves back.
     #[must_use]
     pub fn new_id<T: From<uuid::Uuid>>(&self) -> T {
-        let millis = u64::try_from(self.now().0).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &self.random_bytes::<10>()).into_uuid().into()
+        let now = u64::try_from(self.now().0).unwrap_or(0) << 12;
+        let next = |last: u64| Some(now.max(last + 1));
+        let last = self.inner.last_id.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).expect("the next one is always there");
+        let stamp = now.max(last + 1);
+        let mut bytes = self.random_bytes::<10>();
+        bytes[..2].copy_from_slice(&((stamp & 0xfff) as u16).to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(stamp >> 12, &bytes).into_uuid().into()
     }
 
     /// Random bytes, fit for secrets.

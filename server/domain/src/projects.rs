@@ -158,6 +158,30 @@ pub async fn update(platform: &Platform, may: &May<can::ManageProject, Project>,
     change.commit(Record::new("project.update", "project", &may.name).project(may).detail(detail)).await
 }
 
+/// Deletes a project whose services are all stopped; they are deleted with it, its images can be reached no more, its audit log stays.
+/// Volumes stay on their machines. The name rests.
+///
+/// # Errors
+/// `Conflict` with `services_run`, naming those that run.
+pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>) -> Result<()> {
+    let now = platform.now();
+    let mut change = platform.change(may.actor()).await?;
+    change.lock_key(&format!("services {}", may.id)).await?;
+    let sql = "SELECT s.name FROM services s JOIN desired d ON d.service_id = s.id AND d.state = 'running'
+               WHERE s.project_id = $1 AND s.deleted_at IS NULL ORDER BY s.name LIMIT 20";
+    let running: Vec<String> = change.all(sql, args![may.id], |row| row.get("name")).await?;
+    if !running.is_empty() {
+        return Err(Error::conflict("services_run", format!("stop these services first: {}", running.join(", "))));
+    }
+    change.exec("UPDATE services SET deleted_at = $2 WHERE project_id = $1 AND deleted_at IS NULL", args![may.id, now]).await?;
+    if change.exec("UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL", args![may.id, now]).await? == 0 {
+        return Err(Error::NotFound { what: "project" });
+    }
+    change.touch(Topic::Project(may.id));
+    change.access_changed();
+    change.commit(Record::new("project.delete", "project", &may.name).project(may)).await
+}
+
 /// The project as its reader may see it.
 pub async fn get(platform: &Platform, may: &May<can::SeeProject, Project>) -> Result<ProjectView> {
     let mut tx = platform.read().await?;

@@ -11,7 +11,7 @@ pub const USERNAME_MAX: usize = 40;
 /// 255 characters that clients accept for a whole name.
 pub const REPOSITORY_MAX: usize = 200;
 
-/// Names that would clash with our own URLs, or mislead.
+/// Project names that would clash with our own URLs, or mislead.
 const RESERVED: &[&str] = &[
     "admin", "api", "auth", "badge", "discovery", "docs", "environments", "feed", "fn", "healthz", "hooks", "library", "live",
     "login", "logout", "metrics", "new", "pkg", "projects", "public", "readyz", "root", "setup", "slipway", "static", "status", "system",
@@ -25,19 +25,19 @@ pub struct InvalidName(String);
 
 text_type! {
     /// A project's name: a DNS label, 1 to 40 characters, lower case, not reserved.
-    ProjectName, InvalidName, |text| label("project name", text, true)
+    ProjectName, InvalidName, |text| label("project name", text, RESERVED)
 }
 text_type! {
-    /// A service's name: a DNS label, 1 to 40 characters, lower case, not reserved. It is also the DNS alias of its tasks.
-    ServiceName, InvalidName, |text| label("service name", text, true)
+    /// A service's name: a DNS label, 1 to 40 characters, lower case. It is also the DNS alias of its tasks.
+    ServiceName, InvalidName, |text| label("service name", text, &["new"])
 }
 text_type! {
     /// An environment's name: a DNS label, 1 to 40 characters, lower case.
-    EnvironmentName, InvalidName, |text| label("environment name", text, true)
+    EnvironmentName, InvalidName, |text| label("environment name", text, &["new"])
 }
 text_type! {
     /// A machine's name: a DNS label, 1 to 40 characters, lower case.
-    MachineName, InvalidName, |text| label("machine name", text, true)
+    MachineName, InvalidName, |text| label("machine name", text, &["new"])
 }
 text_type! {
     /// A person's user name: lower-case letters, digits, `-` and `_`, 1 to 40 characters, beginning with a letter or
@@ -55,7 +55,7 @@ text_type! {
     TagName, InvalidName, tag
 }
 
-fn label(what: &str, text: &str, reserved: bool) -> Result<(), InvalidName> {
+fn label(what: &str, text: &str, reserved: &[&str]) -> Result<(), InvalidName> {
     let shape = !text.is_empty()
         && text.len() <= LABEL_MAX
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -65,7 +65,7 @@ fn label(what: &str, text: &str, reserved: bool) -> Result<(), InvalidName> {
         let rule = format!("a {what} has 1 to {LABEL_MAX} lower-case letters, digits and inner hyphens");
         return Err(wrong(rule, &nearest_label(text)));
     }
-    if reserved && RESERVED.contains(&text) {
+    if reserved.contains(&text) {
         return Err(wrong(format!("{text:?} is reserved"), &format!("{text}-1")));
     }
     Ok(())
@@ -214,7 +214,7 @@ mod tests {
                 prop_assert!(near.parse::<RepositoryPath>().is_ok(), "{near}");
             }
             let near = nearest_label(&text);
-            prop_assert!(near.is_empty() || label("name", &near, false).is_ok(), "{near}");
+            prop_assert!(near.is_empty() || label("name", &near, &[]).is_ok(), "{near}");
         }
     }
 }

@@ -77,3 +77,17 @@ async fn lists_come_in_pages() {
     assert_eq!(page["items"][0]["name"], "c");
     assert!(page["next"].is_null());
 }
+
+#[tokio::test]
+async fn a_deleted_project_is_gone_and_its_name_rests() {
+    let portal = TestPortal::start_with_clock().await;
+    let ana = portal.new_person("ana").await;
+    let bob = portal.new_person("bob").await;
+    ana.post("/api/v1/projects", json!({"name": "shop"})).await.expect_status(StatusCode::CREATED).await;
+    ana.delete("/api/v1/projects/shop").await.expect_status(StatusCode::NO_CONTENT).await;
+    ana.get("/api/v1/projects/shop").await.expect_status(StatusCode::NOT_FOUND).await;
+    let refused = bob.post("/api/v1/projects", json!({"name": "shop"})).await.expect_status(StatusCode::CONFLICT).await;
+    assert_eq!(refused["code"], "name_taken");
+    portal.clock.as_ref().expect("a clock").advance(std::time::Duration::from_secs(31 * 86_400));
+    bob.post("/api/v1/projects", json!({"name": "shop"})).await.expect_status(StatusCode::CREATED).await;
+}

@@ -22,6 +22,7 @@ pub(super) fn table() -> Table {
         .post("/api/v1/projects", create)
         .get("/api/v1/projects/{project}", get)
         .patch("/api/v1/projects/{project}", update)
+        .delete("/api/v1/projects/{project}", delete)
         .get("/api/v1/projects/{project}/members", members)
         .put("/api/v1/projects/{project}/members/{username}", set_member)
         .delete("/api/v1/projects/{project}/members/{username}", remove_member)
@@ -75,6 +76,14 @@ async fn update(
     let may = actor.may::<can::ManageProject, _>(&portal.platform, &name).await?;
     let settings = Settings { description: wanted.description, internal: wanted.internal, developer_shells: wanted.developer_shells };
     projects::update(&portal.platform, &may, &settings).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<StatusCode> {
+    actor.account()?;
+    let name: ProjectName = named(&project, "project")?;
+    let may = actor.may::<can::ManageProject, _>(&portal.platform, &name).await?;
+    projects::delete(&portal.platform, &may).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
