@@ -186,10 +186,13 @@ pub enum InvalidManifest {
     /// Readable as an image and as an index: clients would disagree on what it is.
     #[error("the manifest has the fields of an image and of an index at once; it must be one of them")]
     Ambiguous,
+    /// A type or platform with characters that no name of one has.
+    #[error("the manifest names a type or platform with control characters in it: {0:?}")]
+    Control(String),
 }
 
 /// The JSON of images and indexes alike.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
     #[serde(default)]
@@ -208,6 +211,20 @@ struct Document {
     subject: Option<Descriptor>,
     #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Document {
+    /// The first type or platform with a control character in it: none of them may be repeated to anybody.
+    fn control(&self) -> Option<&str> {
+        let parts = self.config.iter().chain(self.layers.iter().flatten()).chain(self.manifests.iter().flatten()).chain(&self.subject);
+        let texts = parts.flat_map(|part| {
+            let platform = part.platform.iter().flat_map(|platform| {
+                [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten()
+            });
+            [Some(&part.media_type), part.artifact_type.as_ref()].into_iter().flatten().chain(platform)
+        });
+        texts.chain(&self.artifact_type).map(String::as_str).find(|text| text.contains(char::is_control))
+    }
 }
 
 impl Manifest {
@@ -254,22 +271,16 @@ impl Manifest {
             Kind::Index if !index => return Err(wrong("the field manifests is missing".into())),
             _ => {}
         }
+        if let Some(text) = document.control() {
+            return Err(InvalidManifest::Control(text.chars().take(80).collect()));
+        }
         Ok(Self::of(media_type, kind, document))
     }
 
     /// A document of an unknown type: whatever can be understood of it is taken, so that what it points to is kept.
     fn other(media_type: String, body: &[u8]) -> Self {
-        let document = serde_json::from_slice(body).unwrap_or(Document {
-            schema_version: None,
-            media_type: None,
-            artifact_type: None,
-            config: None,
-            layers: None,
-            manifests: None,
-            subject: None,
-            annotations: None,
-        });
-        Self::of(media_type, Kind::Other, document)
+        let understood = serde_json::from_slice::<Document>(body).ok().filter(|document| document.control().is_none());
+        Self::of(media_type, Kind::Other, understood.unwrap_or_default())
     }
 
     fn of(media_type: String, kind: Kind, document: Document) -> Self {

@@ -116,6 +116,9 @@ async fn dispatch(registry: &Registry, parts: Parts, body: Body) -> Result<Respo
     };
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
     let query = query.map_err(|error| Error::new(Code::Unsupported, error.to_string()).status(StatusCode::BAD_REQUEST))?.0;
+    if query.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(Error::new(Code::Unsupported, "a parameter holds a NUL character").status(StatusCode::BAD_REQUEST));
+    }
     let call = Call { registry, caller, parts, query };
     let method = if call.is_head() { Method::GET } else { call.parts.method.clone() };
     match (method.as_str(), &target) {

@@ -83,6 +83,8 @@ fn a_wrong_manifest_is_told_what_is_wrong() {
     assert!(wrong(None, |body| body["layers"] = Value::Null).contains("layers is missing"));
     assert!(wrong(None, |body| body["manifests"] = json!([])).contains("at once"));
     assert!(wrong(None, |body| body["layers"][0]["size"] = json!(-1)).contains("layers[0].size"));
+    assert!(wrong(None, |body| body["layers"][0]["mediaType"] = json!("a\u{0}b")).contains("control characters"));
+    assert!(wrong(None, |body| body["artifactType"] = json!("a\nb")).contains("control characters"));
     let error = Manifest::parse(Some(media_type::OCI_MANIFEST), b"{}garbage").expect_err("refused");
     assert!(matches!(error, InvalidManifest::Json { .. }));
 }

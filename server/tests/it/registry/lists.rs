@@ -33,6 +33,7 @@ async fn tags_come_in_byte_order_page_by_page() {
     assert_eq!((&none.json()["tags"], none.header("link")), (&json!([]), ""));
     assert_eq!(get(&dev, "/v2/shop/web/tags/list?last=latest").await.expect(200).json()["tags"], json!([]));
     get(&dev, "/v2/shop/web/tags/list?n=x").await.expect_error(400, "PAGINATION_NUMBER_INVALID");
+    get(&dev, "/v2/shop/web/tags/list?last=%00").await.expect(400);
     get(&dev, "/v2/shop/none/tags/list").await.expect_error(404, "NAME_UNKNOWN");
 }
 
