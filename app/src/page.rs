@@ -3,12 +3,11 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
-use leptos_router::components::Redirect;
 use leptos_router::hooks::{use_location, use_params_map, use_query_map};
 use model::problem::{Problem, ProblemKind};
 
 use crate::api::ApiError;
-use crate::components::{Notice, Skeleton, Toaster, Tone};
+use crate::components::{Notice, Skeleton, Toaster, Tone, sentence};
 use crate::live::Pulse;
 use crate::urls;
 
@@ -77,14 +76,13 @@ pub(crate) fn Refusal(problem: Problem) -> impl IntoView {
         let path = location.pathname.get_untracked();
         let search = location.search.get_untracked();
         let next = if search.is_empty() { path } else { format!("{path}?{search}") };
-        return view! { <Redirect path=urls::login(&next)/> }.into_any();
+        return view! { <LeadTo path=urls::login(&next)/> }.into_any();
     }
     let tone = if problem.kind == ProblemKind::NotFound { Tone::Idle } else { Tone::Bad };
     view! {
-        <Notice tone title=problem.kind.title()>
-            <p>{problem.detail}</p>
+        <Notice tone title=sentence(&problem.detail)>
             <p>{match problem.kind {
-                ProblemKind::NotFound => "It may have been deleted or renamed, or you are not a member of the project that it belongs to.",
+                ProblemKind::NotFound => "It may have been deleted, or you are not a member of the project that it belongs to.",
                 ProblemKind::Forbidden => "A project admin can change your role.",
                 _ => "Nothing was changed. Load the page again in a moment.",
             }}</p>
@@ -92,6 +90,22 @@ pub(crate) fn Refusal(problem: Problem) -> impl IntoView {
         </Notice>
     }
     .into_any()
+}
+
+/// Leads to another page instead of this one.
+#[component]
+pub(crate) fn LeadTo(path: String) -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(value) = axum::http::HeaderValue::from_str(&path)
+    {
+        response.insert_header(axum::http::header::LOCATION, value);
+        response.set_status(axum::http::StatusCode::FOUND);
+    }
+    #[cfg(not(feature = "ssr"))]
+    leptos_router::hooks::use_navigate()(&path, leptos_router::NavigateOptions { replace: true, ..Default::default() });
+    #[cfg(feature = "ssr")]
+    let _ = path;
 }
 
 /// Gives the page that is being rendered the status of a refusal.

@@ -12,7 +12,7 @@ use super::answer::lead_to;
 #[cfg(feature = "ssr")]
 use super::parse::field;
 #[cfg(feature = "ssr")]
-use super::server::{caller, mutating};
+use super::server::{caller, mutating, refused};
 #[cfg(feature = "ssr")]
 use domain::access::{Site, can};
 #[cfg(feature = "ssr")]
@@ -34,7 +34,7 @@ pub async fn login(username: String, password: String, #[server(default)] next: 
     let account = found.map_err(|error| match error {
         domain::Error::Unauthenticated => {
             let text = "the user name or the password is wrong, or the account is disabled; an operator can set a new password";
-            ApiError(Problem::new(ProblemKind::Invalid, "wrong_credentials", text))
+            refused(Problem::new(ProblemKind::Invalid, "wrong_credentials", text))
         }
         other => other.into(),
     })?;

@@ -91,7 +91,7 @@ async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, Api
         let key = images::RepositoryKey { project: &project, repository: &repository.name };
         let one = caller.actor.may::<can::Pull, _>(&caller.platform, &key).await?;
         let tags = images::tags(&caller.platform, &one, model::views::images::TagOrder::Newest, &page(None)).await?;
-        offers.extend(tags.items.into_iter().filter(|tag| tag.artifact_type.is_none()).map(|tag| Offer {
+        offers.extend(tags.items.into_iter().filter(can_run).map(|tag| Offer {
             reference: format!("{}:{}", repository.name, tag.name),
             pushed_at: tag.pushed_at,
             size: tag.size,
@@ -103,6 +103,13 @@ async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, Api
     offers.sort_by_key(|offer| std::cmp::Reverse(offer.pushed_at));
     offers.truncate(OFFERED);
     Ok(offers)
+}
+
+/// Whether it is an image, and no signature, chart or other artifact that a registry holds too.
+#[cfg(feature = "ssr")]
+fn can_run(tag: &model::views::images::TagView) -> bool {
+    let of_image = |text: &str| text.contains("container.image") || text.contains("oci.image");
+    tag.kind != model::manifest::Kind::Other && tag.artifact_type.as_deref().is_none_or(of_image)
 }
 
 /// From the form to what is asked for, on top of what runs there now.

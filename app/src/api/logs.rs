@@ -49,10 +49,10 @@ pub async fn log_tail(
 #[cfg(feature = "ssr")]
 fn view(line: logs::TaskLine) -> LogView {
     LogView {
-        at_nanos: line.line.at_nanos,
+        nanos: line.line.at_nanos,
         task: line.task,
         slot: line.slot,
-        source: match line.line.source {
+        stream: match line.line.source {
             ports::LogSource::Stdout => model::views::logs::LogSource::Stdout,
             ports::LogSource::Stderr => model::views::logs::LogSource::Stderr,
         },

@@ -65,7 +65,7 @@ impl From<domain::Error> for ApiError {
 
 /// The refusal, with the status of the whole answer set to say the same. A form that a browser without scripts posts is answered with
 /// a redirect back to its page instead, which shows the refusal.
-fn refused(problem: Problem) -> ApiError {
+pub(super) fn refused(problem: Problem) -> ApiError {
     let posted_form = use_context::<Parts>().is_some_and(|parts| {
         let html = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
         html && parts.method == axum::http::Method::POST

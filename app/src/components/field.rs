@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::notice::capital;
+
 /// A check of a field as it is typed: the same code that the server runs.
 pub(crate) type Check = fn(&str) -> Result<(), String>;
 
@@ -124,7 +126,7 @@ pub(crate) fn TextField(
 pub(crate) fn Below(hint: String, hint_id: String, state: FieldState, error_id: String) -> impl IntoView {
     view! {
         {(!hint.is_empty()).then_some(view! { <span class="hint" id=hint_id>{hint}</span> })}
-        <span class="error" id=error_id aria-live="polite">{move || state.error()}</span>
+        <span class="error" id=error_id aria-live="polite">{move || state.error().map(|text| capital(&text))}</span>
     }
     .into_any()
 }

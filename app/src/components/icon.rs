@@ -45,7 +45,7 @@ pub(crate) fn Sign(icon: Icon) -> impl IntoView {
 pub(crate) fn Mark() -> impl IntoView {
     view! {
         <svg width="20" height="20" viewBox="0 0 32 32" fill="currentColor" aria-hidden="true">
-            <path d="M3 25 29 17v5L3 30zM7 13h6v7l-6 1.900zM15 9h6v8.600l-6 1.900zM23 5h4v10.200l-4 1.300z"/>
+            <path d="M3 25 29 17v5L3 30zM7 13h6v7l-6 1.9zM15 9h6v8.6l-6 1.9zM23 5h4v10.2l-4 1.3z"/>
         </svg>
     }
     .into_any()

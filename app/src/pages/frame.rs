@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::{Outlet, Redirect};
+use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 use model::problem::{Problem, ProblemKind};
 
 use crate::boot::boot;
 use crate::components::{Csrf, Icon, Mark, Sign, ThemeSwitch};
 use crate::live::Live;
-use crate::page::Refusal;
+use crate::page::{LeadTo, Refusal};
 use crate::urls;
 
 /// The frame of every page that needs somebody signed in. Nobody is led to the sign-in page before anything is read.
@@ -19,7 +19,7 @@ pub(crate) fn Portal() -> impl IntoView {
     if boot().me.is_none() {
         let (path, search) = (location.pathname.get_untracked(), location.search.get_untracked());
         let next = if search.is_empty() { path } else { format!("{path}?{search}") };
-        return view! { <Redirect path=urls::login(&next)/> }.into_any();
+        return view! { <LeadTo path=urls::login(&next)/> }.into_any();
     }
     let live = expect_context::<Live>();
     view! {
@@ -88,8 +88,6 @@ pub(crate) fn Foot() -> impl IntoView {
     view! {
         <footer class="foot">
             <span>"Slipway "{boot().version}</span>
-            <a href="/api/v1/docs" rel="external">"API"</a>
-            <a href="/status" rel="external">"Status page"</a>
         </footer>
     }
     .into_any()

@@ -3,12 +3,11 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::Redirect;
 
 use crate::api::accounts::{Login as SignIn, set_up_needed};
 use crate::boot::boot;
 use crate::components::{Mark, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
-use crate::page::{problem, query};
+use crate::page::{LeadTo, problem, query};
 use crate::urls;
 
 /// The sign-in page.
@@ -19,7 +18,7 @@ pub(crate) fn Login() -> impl IntoView {
     let refused = problem(action);
     go_where_it_leads(action);
     if boot().me.is_some() {
-        return view! { <Redirect path=urls::safe_next(&next.get_untracked()).to_owned()/> }.into_any();
+        return view! { <LeadTo path=urls::safe_next(&next.get_untracked()).to_owned()/> }.into_any();
     }
     let fresh = Resource::new(|| (), |()| set_up_needed());
     view! {

@@ -58,10 +58,10 @@ async fn read(shown: Shown) -> Result<(ServiceDetail, Vec<Line>), ApiError> {
 /// A line as the component shows it.
 fn line(view: &Line) -> LogLine {
     LogLine {
-        at: Some(Millis(view.at_nanos / 1_000_000)),
+        at: Some(Millis(view.nanos / 1_000_000)),
         task: view.slot.to_string(),
         slot: u32::try_from(view.slot).unwrap_or(0),
-        stream: match view.source {
+        stream: match view.stream {
             LogSource::Stdout => LogStream::Out,
             LogSource::Stderr => LogStream::Err,
         },
@@ -84,7 +84,7 @@ fn Log(service: ServiceDetail, lines: Vec<Line>, shown: Shown) -> impl IntoView 
         .map(|task| (task.id.to_string(), format!("{}.{} ({})", service.name, task.slot, task.state)))
         .collect::<Vec<_>>();
     let environment = environment.map(|name| name.to_string()).unwrap_or_default();
-    let state = RwSignal::new("");
+    let state = RwSignal::new(String::new());
     #[cfg(feature = "hydrate")]
     if deployed {
         stream::follow(&Shown { environment: environment.clone(), ..shown.clone() }, &lines, feed, state);
@@ -97,7 +97,7 @@ fn Log(service: ServiceDetail, lines: Vec<Line>, shown: Shown) -> impl IntoView 
                 {empty.then(|| view! { <p class="muted">"No line yet. What is written from now on appears here."</p> })}
                 <LogView first feed label=format!("Log of {}", service.name)/>
                 <p class="small muted row" role="status">
-                    <span>{move || if feed.paused.get() { "Paused: new lines wait." } else { state.get() }}</span>
+                    <span>{move || if feed.paused.get() { String::from("Paused: new lines wait.") } else { state.get() }}</span>
                     <span class="faint">"Times are UTC. The number is the task's; red lines went to standard error. The last 5000 lines stay."</span>
                 </p>
             }.into_any()

@@ -23,16 +23,17 @@ const REMEMBERED: usize = 2_000;
 const RETRY_MAX: u32 = 30_000;
 
 /// Puts the lines that come after `first` into the feed, until the page is left.
-pub(super) fn follow(shown: &Shown, first: &[Line], feed: LogFeed, state: RwSignal<&'static str>) {
+pub(super) fn follow(shown: &Shown, first: &[Line], feed: LogFeed, state: RwSignal<String>) {
     let url = urls::log_stream(&shown.project, &shown.service, &shown.environment, &shown.task);
     let follower = Rc::new(Follower {
         url,
         grep: shown.filter.clone(),
         feed,
         state,
-        last: Cell::new(first.last().map_or(0, |line| line.at_nanos)),
+        last: Cell::new(first.last().map_or(0, |line| line.nanos)),
         known: RefCell::new(first.iter().rev().take(REMEMBERED).rev().map(mark).collect()),
         retry: Cell::new(500),
+        explained: Cell::new(false),
         stream: RefCell::new(None),
     });
     let held = StoredValue::new_local(Some(Rc::clone(&follower)));
@@ -54,17 +55,19 @@ pub(super) fn follow(shown: &Shown, first: &[Line], feed: LogFeed, state: RwSign
 
 /// What tells a line from others.
 fn mark(line: &Line) -> (i64, i64, usize) {
-    (line.at_nanos, line.slot, line.text.len())
+    (line.nanos, line.slot, line.text.len())
 }
 
 struct Follower {
     url: String,
     grep: String,
     feed: LogFeed,
-    state: RwSignal<&'static str>,
+    state: RwSignal<String>,
     last: Cell<i64>,
     known: RefCell<VecDeque<(i64, i64, usize)>>,
     retry: Cell<u32>,
+    /// Whether the server said why it ended.
+    explained: Cell<bool>,
     stream: RefCell<Option<Stream>>,
 }
 
@@ -72,13 +75,13 @@ struct Follower {
 struct Stream {
     source: EventSource,
     _line: Closure<dyn FnMut(MessageEvent)>,
+    _end: Closure<dyn FnMut(MessageEvent)>,
     _open: Closure<dyn FnMut()>,
     _error: Closure<dyn FnMut()>,
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.source.set_onmessage(None);
         self.source.set_onopen(None);
         self.source.set_onerror(None);
         self.source.close();
@@ -90,7 +93,9 @@ impl Follower {
         let mut url = self.url.clone();
         let last = self.last.get();
         if last > 0 {
-            url.push_str(&format!("&since={}", last - OVERLAP_NANOS));
+            // Seconds; what falls into the overlap twice is told apart below.
+            let since = last - OVERLAP_NANOS;
+            url.push_str(&format!("&since={}.{:09}", since / 1_000_000_000, since % 1_000_000_000));
         }
         if !self.grep.is_empty() {
             url.push_str(&format!("&grep={}", urls::query(&self.grep)));
@@ -103,10 +108,16 @@ impl Follower {
             }
         });
         let weak = Rc::downgrade(self);
+        let end = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let (Some(follower), Some(text)) = (weak.upgrade(), event.data().as_string()) {
+                follower.ended(&text);
+            }
+        });
+        let weak = Rc::downgrade(self);
         let open = Closure::<dyn FnMut()>::new(move || {
             if let Some(follower) = weak.upgrade() {
                 follower.retry.set(500);
-                _ = follower.state.try_set("Following.");
+                _ = follower.state.try_set(String::from("Following."));
             }
         });
         let weak = Rc::downgrade(self);
@@ -115,31 +126,46 @@ impl Follower {
                 follower.again();
             }
         });
-        source.set_onmessage(Some(line.as_ref().unchecked_ref()));
+        _ = source.add_event_listener_with_callback("line", line.as_ref().unchecked_ref());
+        _ = source.add_event_listener_with_callback("end", end.as_ref().unchecked_ref());
         source.set_onopen(Some(open.as_ref().unchecked_ref()));
         source.set_onerror(Some(error.as_ref().unchecked_ref()));
-        *self.stream.borrow_mut() = Some(Stream { source, _line: line, _open: open, _error: error });
+        *self.stream.borrow_mut() = Some(Stream { source, _line: line, _end: end, _open: open, _error: error });
     }
 
     fn heard(&self, text: &str) {
         let Ok(found) = serde_json::from_str::<Line>(text) else { return };
         let mut known = self.known.borrow_mut();
-        if found.at_nanos <= self.last.get() && known.contains(&mark(&found)) {
+        if found.nanos <= self.last.get() && known.contains(&mark(&found)) {
             return;
         }
         known.push_back(mark(&found));
         if known.len() > REMEMBERED {
             known.pop_front();
         }
-        self.last.set(self.last.get().max(found.at_nanos));
+        self.last.set(self.last.get().max(found.nanos));
         self.feed.push(line(&found));
+    }
+
+    /// The server ends the stream and says why; it is tried again all the same.
+    fn ended(&self, text: &str) {
+        #[derive(serde::Deserialize)]
+        struct End {
+            message: String,
+        }
+        if let Ok(End { message }) = serde_json::from_str(text) {
+            _ = self.state.try_set(crate::components::sentence(&message));
+            self.explained.set(true);
+        }
     }
 
     /// The stream broke: open it again at the last line, later each time.
     fn again(self: &Rc<Self>) {
         let wait = self.retry.get();
         self.retry.set((wait * 2).min(RETRY_MAX));
-        _ = self.state.try_set("The stream broke; trying again.");
+        if !self.explained.take() {
+            _ = self.state.try_set(String::from("The stream broke; trying again."));
+        }
         let weak = Rc::downgrade(self);
         // The stream's own listener is running: it is replaced after this turn.
         set_timeout(
