@@ -232,7 +232,10 @@ mod tests {
         ];
         assert_eq!(env, wanted);
         assert_eq!(spec.name, "slipway-shop.web.local.2.aaaaaaaaaaaa");
-        assert_eq!(spec.network.expect("a place"), NetworkPlace { network: "slipway-1f0b5a11-shop.local".into(), aliases: vec!["web".into()], ip: None });
+        assert_eq!(
+            spec.network.expect("a place"),
+            NetworkPlace { network: "slipway-1f0b5a11-shop.local".into(), aliases: vec!["web".into()], ip: None }
+        );
         assert_eq!(spec.labels[LABEL_REVISION], "7");
     }
 

@@ -21,12 +21,15 @@ pub(crate) struct Crew {
     died: Mutex<Died>,
 }
 
+/// A key and its crew, to be started.
+type Call = (WorkKey, Arc<Crew>);
+
 /// All crews.
 pub(crate) struct Crews {
     at_work: Mutex<BTreeMap<WorkKey, Arc<Crew>>>,
-    calls: mpsc::UnboundedSender<(WorkKey, Arc<Crew>)>,
+    calls: mpsc::UnboundedSender<Call>,
     /// Taken by the loop that starts crews.
-    called: Mutex<Option<mpsc::UnboundedReceiver<(WorkKey, Arc<Crew>)>>>,
+    called: Mutex<Option<mpsc::UnboundedReceiver<Call>>>,
 }
 
 impl Default for Crews {
@@ -62,7 +65,7 @@ impl Crews {
     }
 
     /// The queue of crews to start; once.
-    pub(crate) fn called(&self) -> Option<mpsc::UnboundedReceiver<(WorkKey, Arc<Crew>)>> {
+    pub(crate) fn called(&self) -> Option<mpsc::UnboundedReceiver<Call>> {
         self.called.lock().expect("no code panics while it holds this lock").take()
     }
 }

@@ -154,8 +154,8 @@ impl Docker {
             return Ok(client);
         }
         let body = hijack::get(&self.inner.address, "/version", 1 << 20, QUICK).await?;
-        let answer: VersionAnswer =
-            serde_json::from_slice(&body).map_err(|_| EngineError::new(Kind::Unsupported, format!("what answers at {} is not a Docker Engine", self.inner.address)))?;
+        let answer: VersionAnswer = serde_json::from_slice(&body)
+            .map_err(|_| EngineError::new(Kind::Unsupported, format!("what answers at {} is not a Docker Engine", self.inner.address)))?;
         let version = agree(&answer)?;
         let client = match &self.inner.address {
             Address::Unix(path) => bollard::Docker::connect_with_unix(&path.to_string_lossy(), BACKSTOP_SECONDS, &version)?,
@@ -170,13 +170,20 @@ impl Docker {
 /// The version to speak: the engine's newest, unless ours is older.
 fn agree(answer: &VersionAnswer) -> Result<bollard::ClientVersion> {
     let ours = (bollard::API_DEFAULT_VERSION.major_version, bollard::API_DEFAULT_VERSION.minor_version);
-    let newest = parse_version(&answer.api).ok_or_else(|| EngineError::new(Kind::Unsupported, format!("the engine's API version {:?} cannot be read", answer.api)))?;
+    let newest = parse_version(&answer.api)
+        .ok_or_else(|| EngineError::new(Kind::Unsupported, format!("the engine's API version {:?} cannot be read", answer.api)))?;
     let least = parse_version(&answer.least).unwrap_or(OLDEST);
     if newest < OLDEST {
-        return Err(EngineError::new(Kind::Unsupported, format!("the engine speaks API {}, but Slipway needs 1.41 (Docker 20.10) or newer", answer.api)));
+        return Err(EngineError::new(
+            Kind::Unsupported,
+            format!("the engine speaks API {}, but Slipway needs 1.41 (Docker 20.10) or newer", answer.api),
+        ));
     }
     if least > ours {
-        return Err(EngineError::new(Kind::Unsupported, format!("the engine speaks API {} and newer, but this Slipway knows only {}.{}", answer.least, ours.0, ours.1)));
+        return Err(EngineError::new(
+            Kind::Unsupported,
+            format!("the engine speaks API {} and newer, but this Slipway knows only {}.{}", answer.least, ours.0, ours.1),
+        ));
     }
     let (major_version, minor_version) = newest.min(ours);
     Ok(bollard::ClientVersion { major_version, minor_version })

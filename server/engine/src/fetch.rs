@@ -45,7 +45,8 @@ pub(crate) async fn source(context: &Context, docker: &Docker, machine: &Machine
 
 async fn pin(context: &Context, docker: &Docker, revision: &RevisionWork, tagged: &str, credential: Option<&Credential>) -> Result<Digest, Trouble> {
     let found = docker.resolve(tagged, credential).await?;
-    let digest: Digest = found.parse().map_err(|_| Trouble::Reason(Reason::new("image_not_found", format!("the registry told no digest of {tagged}"))))?;
+    let digest: Digest =
+        found.parse().map_err(|_| Trouble::Reason(Reason::new("image_not_found", format!("the registry told no digest of {tagged}"))))?;
     work::pin(&context.worker, revision.id, &digest).await?;
     Ok(digest)
 }

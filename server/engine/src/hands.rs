@@ -55,7 +55,12 @@ impl Order {
 
     fn blueprint<'a>(&'a self, image: &'a str, ports: &'a [TaskPort]) -> Result<Blueprint<'a>, Trouble> {
         let address = &self.machine.publish_address;
-        let wrong = || Trouble::Reason(Reason::new("publish_address", format!("the address {address} of {}, on which ports are published, is none", self.machine.name)));
+        let wrong = || {
+            Trouble::Reason(Reason::new(
+                "publish_address",
+                format!("the address {address} of {}, on which ports are published, is none", self.machine.name),
+            ))
+        };
         let publish_address: IpAddr = address.parse().map_err(|_| wrong())?;
         Ok(Blueprint {
             instance: self.context.instance(),
@@ -106,7 +111,10 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
             }
         }
     }
-    Err(Trouble::Reason(Reason::new("start_failed", format!("it could not be started in {TRIES} tries: its ports or its network were taken each time"))))
+    Err(Trouble::Reason(Reason::new(
+        "start_failed",
+        format!("it could not be started in {TRIES} tries: its ports or its network were taken each time"),
+    )))
 }
 
 /// The container that has the task's name already: made by a portal that was killed before it wrote it down.
@@ -174,7 +182,14 @@ async fn renew_network(order: &Order) -> Result<(), Trouble> {
 }
 
 /// Ends a task with grace, for a reason or because it should, and removes its container unless it is worth looking into.
-pub(crate) async fn end(context: Arc<Context>, docker: Docker, task: TaskWork, grace: std::time::Duration, failed: Option<Reason>, keep: bool) -> Result<(), Trouble> {
+pub(crate) async fn end(
+    context: Arc<Context>,
+    docker: Docker,
+    task: TaskWork,
+    grace: std::time::Duration,
+    failed: Option<Reason>,
+    keep: bool,
+) -> Result<(), Trouble> {
     work::task_stopping(&context.worker, task.id).await?;
     context.watches.end(task.id);
     let container = match &task.container {
@@ -210,7 +225,14 @@ pub(crate) async fn remove(context: Arc<Context>, docker: Docker, task: TaskId, 
 
 /// Looks closely at a task's container and writes down what is new. The task's failure, if that is the news. `died`: an event told that
 /// its program ended, with this code.
-pub(crate) async fn look(context: &Context, docker: &Docker, task: &TaskWork, container: &str, network: &str, died: Option<i64>) -> Result<Option<Reason>, Trouble> {
+pub(crate) async fn look(
+    context: &Context,
+    docker: &Docker,
+    task: &TaskWork,
+    container: &str,
+    network: &str,
+    died: Option<i64>,
+) -> Result<Option<Reason>, Trouble> {
     let state = match docker.inspect(container).await {
         Ok(state) => state,
         Err(EngineError { kind: Kind::NoSuchContainer, .. }) => return lost(context, task).await.map(|()| None),
@@ -247,7 +269,11 @@ pub(crate) async fn lost(context: &Context, task: &TaskWork) -> Result<(), Troub
     let end = if task.state == TaskState::Stopping {
         End { state: TaskState::Ended, exit_code: None, reason: None }
     } else {
-        End { state: TaskState::Lost, exit_code: None, reason: Some(Reason::new("removed", "its container was removed by something else than Slipway")) }
+        End {
+            state: TaskState::Lost,
+            exit_code: None,
+            reason: Some(Reason::new("removed", "its container was removed by something else than Slipway")),
+        }
     };
     work::task_ended(&context.worker, task.id, &end).await?;
     Ok(work::task_removed(&context.worker, task.id).await?)

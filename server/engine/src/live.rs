@@ -29,7 +29,9 @@ impl Live {
     }
 
     fn docker(&self, place: &Place) -> Result<docker::Docker> {
-        self.machines.docker(place.machine()).ok_or_else(|| Error::Unavailable("the machine that this runs on is not connected yet; try again".into()))
+        self.machines
+            .docker(place.machine())
+            .ok_or_else(|| Error::Unavailable("the machine that this runs on is not connected yet; try again".into()))
     }
 }
 

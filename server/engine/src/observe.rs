@@ -53,7 +53,9 @@ pub fn need(task: &TaskWork, seen: Option<&ContainerSeen>, died: bool) -> Need {
         (_, Status::Exited | Status::Dead) | (TaskState::Preparing, _) => Need::Inspect,
         (TaskState::Running, Status::Restarting) | (TaskState::Restarting, Status::Running | Status::Paused) => Need::Inspect,
         (TaskState::Running | TaskState::Restarting, _) if died => Need::Inspect,
-        (TaskState::Running | TaskState::Restarting | TaskState::Stopping | TaskState::Ended | TaskState::Failed | TaskState::Lost, _) => Need::Nothing,
+        (TaskState::Running | TaskState::Restarting | TaskState::Stopping | TaskState::Ended | TaskState::Failed | TaskState::Lost, _) => {
+            Need::Nothing
+        }
     }
 }
 

@@ -139,9 +139,13 @@ impl Prober {
         let url = format!("http://{address}{path}");
         let answered = self.http.get(&url).timeout(timeout).send().await;
         match answered {
-            Ok(response) if response.status().is_success() || response.status().is_redirection() => Ok(format!("GET {url} answered {}", response.status().as_u16())),
+            Ok(response) if response.status().is_success() || response.status().is_redirection() => {
+                Ok(format!("GET {url} answered {}", response.status().as_u16()))
+            }
             Ok(response) => Err(Miss::new(format!("GET {url} answered {}", response.status().as_u16()))),
-            Err(error) if error.is_timeout() => Err(Miss { out_of_reach: error.is_connect(), ..Miss::new(format!("GET {url}: no answer within {}", spell(timeout))) }),
+            Err(error) if error.is_timeout() => {
+                Err(Miss { out_of_reach: error.is_connect(), ..Miss::new(format!("GET {url}: no answer within {}", spell(timeout))) })
+            }
             Err(error) => {
                 let (text, out_of_reach) = cause(&error);
                 Err(Miss { reason: format!("GET {url}: {text}"), out_of_reach })

@@ -72,7 +72,9 @@ fn log(result: Result<(), Trouble>) {
         // Whoever listens to that engine has told it.
         Err(Trouble::Away(_)) => {}
         Err(Trouble::Store(error)) => tracing::warn!(%error, "reconciliation could not read what is wanted; the next pass tries again"),
-        Err(Trouble::Reason(reason)) => tracing::warn!(code = reason.code, reason = reason.message, "an engine refused to tell what runs; the next pass asks again"),
+        Err(Trouble::Reason(reason)) => {
+            tracing::warn!(code = reason.code, reason = reason.message, "an engine refused to tell what runs; the next pass asks again")
+        }
     }
 }
 

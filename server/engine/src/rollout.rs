@@ -43,7 +43,8 @@ pub fn settling(monitor: Duration) -> Duration {
 
 /// Judges a rollout by its tasks. `served_since`: when the last of the wanted tasks began to serve.
 pub fn judge(replicas: u32, tasks: &[Task], served_since: Option<Millis>, monitor: Duration, now: Millis) -> Verdict {
-    let mut slots: Vec<u32> = tasks.iter().filter(|task| task.current && task.life == Life::Ready && task.slot < replicas).map(|task| task.slot).collect();
+    let mut slots: Vec<u32> =
+        tasks.iter().filter(|task| task.current && task.life == Life::Ready && task.slot < replicas).map(|task| task.slot).collect();
     slots.sort_unstable();
     slots.dedup();
     let others = tasks.iter().any(|task| task.life != Life::Dead && !(task.current && task.slot < replicas));

@@ -63,7 +63,7 @@ async fn a_service_is_deployed_scaled_restarted_stopped_started_and_deleted() {
 
     ground.verb("web", "stop", json!({})).await;
     ground.until("web", "stopped", |tasks| !tasks.iter().any(is_alive)).await;
-    assert_eq!(docker(&["ps", "-q", "--filter", "label=dev.slipway.service=web", "--filter", "label=dev.slipway.project=shop"]).lines().count(), 0);
+    assert_eq!(docker(&["ps", "-q", "--filter", &ground.label()]).lines().count(), 0);
     ground.containers_are("a stopped service can be looked into", 3).await;
 
     let id = ground.verb("web", "start", json!({})).await.expect("a deployment");
@@ -84,7 +84,14 @@ async fn what_a_task_is_told_and_how_its_peers_find_it() {
     let container = task["container"].as_str().expect("a container");
     let env = docker(&["exec", container, "sh", "-c", "busybox env"]);
     let port = task["ports"][0]["host"].as_u64().expect("a port");
-    for line in ["GREETING=good morning", "SLIPWAY_PROJECT=shop", "SLIPWAY_SERVICE=web", "SLIPWAY_ENVIRONMENT=local", "SLIPWAY_REVISION=1", &format!("SLIPWAY_PORT_8080={port}")] {
+    for line in [
+        "GREETING=good morning",
+        "SLIPWAY_PROJECT=shop",
+        "SLIPWAY_SERVICE=web",
+        "SLIPWAY_ENVIRONMENT=local",
+        "SLIPWAY_REVISION=1",
+        &format!("SLIPWAY_PORT_8080={port}"),
+    ] {
         assert!(env.lines().any(|found| found == line), "{line} is missing in {env}");
     }
     let peer = json!({"image": "web:1", "command": ["sleep", "1000"], "update": {"monitor": "0s"}, "stop": {"grace": "0s"}});
@@ -107,9 +114,16 @@ async fn a_broken_revision_fails_with_its_reason_and_the_old_tasks_serve_on() {
     let message = view["reason"]["message"].as_str().expect("a message");
     assert!(message.contains("exit code 3") && message.contains("the database is missing") && message.contains("revision 1 serves on"), "{message}");
     let after = ground.until("web", "only the old tasks", |tasks| tasks.iter().filter(|task| is_alive(task)).count() == 2).await;
-    assert!(before.iter().all(|task| after.iter().any(|now| now["id"] == task["id"] && now["state"] == "running")), "the old tasks were never touched");
+    assert!(
+        before.iter().all(|task| after.iter().any(|now| now["id"] == task["id"] && now["state"] == "running")),
+        "the old tasks were never touched"
+    );
 
-    let unhealthy = with(web(2), "health", json!({"http": {"port": 8080, "path": "/nowhere"}, "interval": "200ms", "timeout": "200ms", "retries": 2, "start_period": "0s"}));
+    let unhealthy = with(
+        web(2),
+        "health",
+        json!({"http": {"port": 8080, "path": "/nowhere"}, "interval": "200ms", "timeout": "200ms", "retries": 2, "start_period": "0s"}),
+    );
     let id = ground.deploy("web", unhealthy).await;
     let view = ground.over("web", &id).await;
     assert_eq!((view["state"].as_str(), view["reason"]["code"].as_str()), (Some("rolled_back"), Some("unhealthy")), "{view}");
@@ -120,7 +134,7 @@ async fn a_broken_revision_fails_with_its_reason_and_the_old_tasks_serve_on() {
 #[tokio::test]
 async fn a_first_deployment_that_cannot_be_is_told_why_and_leaves_nothing_running() {
     let ground = Ground::new().await;
-    let plain = json!({"image": "web:1", "update": {"monitor": "0s"}, "stop": {"grace": "0s"}});
+    let plain = json!({"image": "web:1", "update": {"monitor": "2s"}, "stop": {"grace": "0s"}});
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port();
     let cases = [
@@ -147,7 +161,8 @@ async fn what_dies_is_killed_or_removed_by_hand_comes_back() {
     let container = |task: &Value| task["container"].as_str().expect("a container").to_owned();
 
     docker(&["rm", "-f", &container(&first[0])]);
-    let tasks = ground.until("web", "a new task for the removed one", |tasks| healthy(tasks, 2) && tasks.iter().any(|task| task["state"] == "lost")).await;
+    let tasks =
+        ground.until("web", "a new task for the removed one", |tasks| healthy(tasks, 2) && tasks.iter().any(|task| task["state"] == "lost")).await;
     let lost = tasks.iter().find(|task| task["state"] == "lost").expect("one");
     assert_eq!((&lost["id"], lost["reason"]["code"].as_str()), (&first[0]["id"], Some("removed")));
 
@@ -165,7 +180,11 @@ async fn a_portal_that_was_away_goes_on_and_mends_what_happened_meanwhile() {
     ground.deployed("web", web(2)).await;
     let before = ground.running("web").await;
     let slow = with(web(2), "command", json!(["sh", "-c", "sleep 2; exec httpd -f -p 8080 -h /www"]));
-    let slow = with(slow, "health", json!({"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"}));
+    let slow = with(
+        slow,
+        "health",
+        json!({"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"}),
+    );
     let id = ground.deploy("web", slow).await;
     ground.until("web", "a new task is on its way", |tasks| tasks.iter().filter(|task| is_alive(task)).count() > 2).await;
     ground.restart().await;
@@ -212,7 +231,9 @@ async fn stop_first_never_runs_two_at_once() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let fixed = with(web(1), "ports", json!([{"name": "http", "container": 8080, "host": port}]));
     let volume = with(fixed, "volumes", json!([{"name": "data", "path": "/data"}]));
-    ground.deployed("web", with(volume.clone(), "command", json!(["sh", "-c", "echo first >/data/index.html; exec httpd -f -p 8080 -h /data"]))).await;
+    ground
+        .deployed("web", with(volume.clone(), "command", json!(["sh", "-c", "echo first >/data/index.html; exec httpd -f -p 8080 -h /data"])))
+        .await;
     ground.deployed("web", with(volume, "command", json!(["httpd", "-f", "-p", "8080", "-h", "/data"]))).await;
     assert_eq!(ground.answer(&ground.running("web").await[0]).await, "first", "the volume was handed over");
     ground.containers_are("one after the other", 1).await;
@@ -227,5 +248,38 @@ async fn an_image_pruned_from_the_engine_is_pulled_again() {
     let image = docker(&["inspect", "--format", "{{.Config.Image}}", &container]);
     docker(&["rm", "-f", &container]);
     let _ = std::process::Command::new("docker").arg("--host").arg(crate::ground::engine()).args(["rmi", "-f", &image]).output();
-    ground.until("web", "a new task", |tasks| healthy(tasks, 1) && tasks.iter().all(|task| task["container"] != container.as_str() || !is_alive(task))).await;
+    ground
+        .until("web", "a new task", |tasks| healthy(tasks, 1) && tasks.iter().all(|task| task["container"] != container.as_str() || !is_alive(task)))
+        .await;
+}
+
+/// Not a test of anything but speed: `cargo test --test it from_post_to_running -- --ignored --nocapture` prints the figure of the issue.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn from_post_to_running_against_docker_run() {
+    let ground = Ground::new().await;
+    ground.service("first").await;
+    let plain = json!({"image": "web:1", "command": ["sleep", "1000"], "update": {"monitor": "0s"}, "stop": {"grace": "0s"}});
+    ground.deployed("first", plain.clone()).await;
+    let container = ground.running("first").await[0]["container"].as_str().expect("a container").to_owned();
+    let image = docker(&["inspect", "--format", "{{.Config.Image}}", &container]);
+    let network = docker(&["inspect", "--format", "{{.HostConfig.NetworkMode}}", &container]);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for pair in 0..15 {
+        let service = format!("s{pair}");
+        ground.service(&service).await;
+        let began = std::time::Instant::now();
+        ground.deploy(&service, plain.clone()).await;
+        while ground.running(&service).await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        ours.push(began.elapsed());
+        let began = std::time::Instant::now();
+        let label = ground.label();
+        docker(&["run", "-d", "--network", &network, "--label", label.trim_start_matches("label="), &image, "sleep", "1000"]);
+        theirs.push(began.elapsed());
+    }
+    ours.sort_unstable();
+    theirs.sort_unstable();
+    eprintln!("POST to running: {:?} (all {ours:?})\ndocker run -d: {:?} (all {theirs:?})", ours[7], theirs[7]);
 }

@@ -15,7 +15,8 @@ const LONG: Duration = Duration::from_secs(90);
 
 /// The address of the test engine.
 pub fn engine() -> String {
-    std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use; `make test` starts one and sets it")
+    std::env::var("SLIPWAY_TEST_DOCKER_HOST")
+        .expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use; `make test` starts one and sets it")
 }
 
 /// Runs docker against the test engine; its standard output.
@@ -145,7 +146,8 @@ impl Ground {
         }
     }
 
-    fn label(&self) -> String {
+    /// The filter for what this portal made.
+    pub fn label(&self) -> String {
         format!("label=dev.slipway.instance={}", self.instance)
     }
 }

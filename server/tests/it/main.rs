@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod deploy;
+mod docker;
 mod ground;
 mod portal;
 mod projects;

@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_told_with_what_can() {
-        for text in ["", "docker", "unix://", "unix://x", "tcp://host", "tcp://:2375", "tcp://h:0", "tcp://u@h:1", "npipe://./pipe", "ssh://root@host"] {
+        for text in
+            ["", "docker", "unix://", "unix://x", "tcp://host", "tcp://:2375", "tcp://h:0", "tcp://u@h:1", "npipe://./pipe", "ssh://root@host"]
+        {
             let error = text.parse::<Address>().expect_err(text);
             assert_eq!(error.kind, Kind::Unsupported);
             assert!(error.message.contains("unix") || error.message.contains("tcp"), "{}", error.message);

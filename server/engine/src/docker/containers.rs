@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 
 use super::{ContainerSeen, ContainerSpec, ContainerState, Docker, EngineError, Hidden, Kind, LABEL_INSTANCE, QUICK, Result, WORK, hijack, spec};
@@ -88,7 +88,8 @@ impl Docker {
 
     /// The state of one container.
     pub async fn inspect(&self, id: &str) -> Result<ContainerState> {
-        let answer = self.call("inspect the container", QUICK, async |client| client.inspect_container(id, None::<InspectContainerOptions>).await).await?;
+        let answer =
+            self.call("inspect the container", QUICK, async |client| client.inspect_container(id, None::<InspectContainerOptions>).await).await?;
         Ok(ContainerState::read(answer))
     }
 
@@ -96,7 +97,8 @@ impl Docker {
     pub async fn inspect_full(&self, id: &str, hidden: &Hidden) -> Result<serde_json::Value> {
         let path = self.path(&format!("/containers/{}/json", path_part(id)?)).await?;
         let body = hijack::get(self.address(), &path, INSPECT_LIMIT, QUICK).await?;
-        let mut value = serde_json::from_slice(&body).map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))?;
+        let mut value = serde_json::from_slice(&body)
+            .map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))?;
         hidden.hide(&mut value);
         Ok(value)
     }

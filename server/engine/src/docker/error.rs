@@ -181,14 +181,26 @@ fn classify(status: u16, message: &str) -> Kind {
 /// runc and its kin say it in several ways, always as `exec: "..."`.
 fn command_missing(text: &str) -> bool {
     let starting = text.contains("exec:") || text.contains("exec failed") || text.contains("starting container process");
-    starting && (text.contains("executable file not found") || text.contains("no such file or directory") || text.contains("permission denied") || text.contains("exec format error"))
+    starting
+        && (text.contains("executable file not found")
+            || text.contains("no such file or directory")
+            || text.contains("permission denied")
+            || text.contains("exec format error"))
 }
 
 /// The engine's own HTTP client could not talk to the registry.
 fn registry_away(text: &str) -> bool {
-    ["dial tcp", "no such host", "connection refused", "i/o timeout", "tls handshake", "server gave http response to https client", "client.timeout exceeded"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    [
+        "dial tcp",
+        "no such host",
+        "connection refused",
+        "i/o timeout",
+        "tls handshake",
+        "server gave http response to https client",
+        "client.timeout exceeded",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
 }
 
 /// The host port out of "Bind for 127.0.0.1:8080 failed", "listen tcp4 0.0.0.0:8080: bind:", "host port for 127.0.0.1:8080:172...".
@@ -198,7 +210,12 @@ fn host_port(message: &str) -> Option<u16> {
         .find_map(|lead| message.split_once(lead).map(|(_, rest)| rest))?;
     let address = after.split_whitespace().next()?;
     let address = address.rsplit_once(']').map_or(address, |(_, rest)| rest);
-    address.trim_end_matches(',').split(':').skip_while(|part| part.contains('.') || part.is_empty()).find_map(|part| part.parse().ok()).filter(|port| *port != 0)
+    address
+        .trim_end_matches(',')
+        .split(':')
+        .skip_while(|part| part.contains('.') || part.is_empty())
+        .find_map(|part| part.parse().ok())
+        .filter(|port| *port != 0)
 }
 
 /// Takes off what only an engine's developer needs.
@@ -246,8 +263,17 @@ mod tests {
     fn commands() {
         let found = r#"failed to create shim: OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "nope": executable file not found in $PATH: unknown"#;
         assert_eq!(kind(400, found), Kind::CommandNotFound);
-        assert_eq!(kind(400, r#"OCI runtime create failed: runc create failed: unable to start container process: exec: "/x": stat /x: no such file or directory: unknown"#), Kind::CommandNotFound);
-        assert_eq!(kind(400, r#"runc create failed: unable to start container process: exec: "/etc/passwd": permission denied: unknown"#), Kind::CommandNotFound);
+        assert_eq!(
+            kind(
+                400,
+                r#"OCI runtime create failed: runc create failed: unable to start container process: exec: "/x": stat /x: no such file or directory: unknown"#
+            ),
+            Kind::CommandNotFound
+        );
+        assert_eq!(
+            kind(400, r#"runc create failed: unable to start container process: exec: "/etc/passwd": permission denied: unknown"#),
+            Kind::CommandNotFound
+        );
         assert!(EngineError::answered(400, found).message.ends_with("$PATH"));
     }
 

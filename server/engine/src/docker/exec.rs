@@ -118,7 +118,10 @@ impl Docker {
         }
         match &order.command {
             Some(command) => self.without_gate(order, command).await,
-            None => Err(EngineError::new(Kind::CommandNotFound, format!("this image has no shell: none of {} is in it ({})", SHELLS.join(", "), answer.trim()))),
+            None => Err(EngineError::new(
+                Kind::CommandNotFound,
+                format!("this image has no shell: none of {} is in it ({})", SHELLS.join(", "), answer.trim()),
+            )),
         }
     }
 

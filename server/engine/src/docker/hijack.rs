@@ -56,7 +56,9 @@ pub(super) async fn upgrade(address: &Address, path: &str, body: Vec<u8>, limit:
             return Err(EngineError::new(Kind::Unsupported, "the connection to the engine cannot be upgraded: is there a proxy in between?"));
         }
         let upgraded = hyper::upgrade::on(response).await.map_err(broken)?;
-        let parts = upgraded.downcast::<TokioIo<Wire>>().map_err(|_| EngineError::new(Kind::Other, "the upgraded connection is not the one that was opened"))?;
+        let parts = upgraded
+            .downcast::<TokioIo<Wire>>()
+            .map_err(|_| EngineError::new(Kind::Other, "the upgraded connection is not the one that was opened"))?;
         Ok(split(parts.io.into_inner(), parts.read_buf))
     })
     .await
@@ -108,7 +110,9 @@ async fn dial(address: &Address) -> Result<Wire> {
         },
     };
     dialled.map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => EngineError::new(Kind::Unreachable, format!("this portal may not use the socket of the engine at {address}: {error}")),
+        std::io::ErrorKind::PermissionDenied => {
+            EngineError::new(Kind::Unreachable, format!("this portal may not use the socket of the engine at {address}: {error}"))
+        }
         _ => EngineError::new(Kind::Unreachable, format!("no engine answers at {address}: {error}")),
     })
 }
@@ -124,13 +128,16 @@ async fn check(response: Response<hyper::body::Incoming>) -> Result<Response<hyp
         return Ok(response);
     }
     let body = collect(response, ERROR_LIMIT).await?;
-    let message = serde_json::from_slice::<Refusal>(&body).map_or_else(|_| String::from_utf8_lossy(&body).trim().to_owned(), |refusal| refusal.message);
+    let message =
+        serde_json::from_slice::<Refusal>(&body).map_or_else(|_| String::from_utf8_lossy(&body).trim().to_owned(), |refusal| refusal.message);
     Err(EngineError::answered(status.as_u16(), &message))
 }
 
 async fn collect(response: Response<hyper::body::Incoming>, most: usize) -> Result<Bytes> {
     match Limited::new(response.into_body(), most).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) => Err(EngineError::new(Kind::Unreachable, format!("the engine's answer broke off or is too long: {}", root_cause(error.as_ref())))),
+        Err(error) => {
+            Err(EngineError::new(Kind::Unreachable, format!("the engine's answer broke off or is too long: {}", root_cause(error.as_ref()))))
+        }
     }
 }

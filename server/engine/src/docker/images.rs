@@ -63,7 +63,10 @@ impl PullProgress {
         let (Some(id), Some(status)) = (message.id.as_deref(), message.status.as_deref()) else { return false };
         let known = self.layers.contains_key(id);
         // The first messages carry the tag or digest as id; layers are introduced by one of these words.
-        if !known && (self.layers.len() >= LAYERS || !matches!(status, "Pulling fs layer" | "Waiting" | "Downloading" | "Already exists" | "Download complete")) {
+        if !known
+            && (self.layers.len() >= LAYERS
+                || !matches!(status, "Pulling fs layer" | "Waiting" | "Downloading" | "Already exists" | "Download complete"))
+        {
             return false;
         }
         let layer = self.layers.entry(id.to_owned()).or_default();
@@ -101,7 +104,8 @@ impl Docker {
     /// `NoSuchImage`, `Denied`, `RegistryUnreachable`.
     pub async fn resolve(&self, reference: &str, credential: Option<&Credential>) -> Result<String> {
         let credential = credential.map(|credential| credential.wire(reference));
-        let found = self.call("ask the registry for the image", WORK, async |client| client.inspect_registry_image(reference, credential).await).await?;
+        let found =
+            self.call("ask the registry for the image", WORK, async |client| client.inspect_registry_image(reference, credential).await).await?;
         found.descriptor.digest.ok_or_else(|| EngineError::new(Kind::Other, format!("the registry did not tell the digest of {reference}")))
     }
 
@@ -109,7 +113,13 @@ impl Docker {
     ///
     /// # Errors
     /// `NoSuchImage`, `Denied`, `RegistryUnreachable`, `DiskFull`; `TimedOut` when nothing happens for five minutes, or not all in `limit`.
-    pub async fn pull(&self, reference: &str, credential: Option<&Credential>, limit: Duration, mut tell: impl FnMut(&PullProgress) + Send) -> Result<()> {
+    pub async fn pull(
+        &self,
+        reference: &str,
+        credential: Option<&Credential>,
+        limit: Duration,
+        mut tell: impl FnMut(&PullProgress) + Send,
+    ) -> Result<()> {
         if !reference.contains("@sha256:") && !reference.contains("@sha512:") {
             return Err(EngineError::new(Kind::Refused, format!("{reference} has no digest; only what is pinned is pulled")));
         }
@@ -140,10 +150,15 @@ impl Credential {
     fn wire(&self, reference: &str) -> DockerCredentials {
         let serveraddress = reference.split_once('/').map(|(host, _)| host.to_owned());
         match self {
-            Credential::Password { username, password } => {
-                DockerCredentials { username: Some(username.clone()), password: Some(password.expose().to_owned()), serveraddress, ..DockerCredentials::default() }
+            Credential::Password { username, password } => DockerCredentials {
+                username: Some(username.clone()),
+                password: Some(password.expose().to_owned()),
+                serveraddress,
+                ..DockerCredentials::default()
+            },
+            Credential::Bearer(token) => {
+                DockerCredentials { registrytoken: Some(token.expose().to_owned()), serveraddress, ..DockerCredentials::default() }
             }
-            Credential::Bearer(token) => DockerCredentials { registrytoken: Some(token.expose().to_owned()), serveraddress, ..DockerCredentials::default() },
         }
     }
 }

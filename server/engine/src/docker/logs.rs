@@ -100,7 +100,10 @@ impl Docker {
     }
 }
 
-async fn next(pieces: &mut (impl Stream<Item = std::result::Result<LogOutput, bollard::errors::Error>> + Unpin), follow: bool) -> Option<Result<LogOutput>> {
+async fn next(
+    pieces: &mut (impl Stream<Item = std::result::Result<LogOutput, bollard::errors::Error>> + Unpin),
+    follow: bool,
+) -> Option<Result<LogOutput>> {
     let piece = if follow {
         pieces.next().await
     } else {
@@ -186,7 +189,10 @@ mod tests {
 
     #[test]
     fn a_line_without_end_comes_at_the_end_and_an_empty_one_is_a_line() {
-        assert_eq!(lines(&[b"2026-11-20T08:00:00Z \n", b"2026-11-20T08:00:00Z rest"]).iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["", "rest"]);
+        assert_eq!(
+            lines(&[b"2026-11-20T08:00:00Z \n", b"2026-11-20T08:00:00Z rest"]).iter().map(|line| line.text.as_str()).collect::<Vec<_>>(),
+            ["", "rest"]
+        );
     }
 
     #[test]

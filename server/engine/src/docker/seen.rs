@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use bollard::models::{ContainerInspectResponse, ContainerState as EngineState, ContainerSummary, ContainerSummaryStateEnum, ContainerStateStatusEnum, HealthStatusEnum};
+use bollard::models::{
+    ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, HealthStatusEnum,
+};
 
 /// Longest output of a health check that is kept, in characters.
 const OUTPUT_LIMIT: usize = 500;

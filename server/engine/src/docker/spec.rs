@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig, PortBinding,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, MountTmpfsOptions, MountType, MountVolumeOptions,
+    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
 /// Everything that a container is made of.
@@ -275,7 +275,10 @@ impl Restart {
 impl LogLimits {
     fn config(self) -> HostConfigLogConfig {
         let sizes = [("max-size", format!("{}m", self.file_mib.max(1))), ("max-file", self.files.max(1).to_string())];
-        HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(sizes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()) }
+        HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(sizes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        }
     }
 }
 
@@ -291,13 +294,21 @@ impl Mount {
                 volume_options: Some(MountVolumeOptions { labels: Some(labels.clone().into_iter().collect()), ..MountVolumeOptions::default() }),
                 ..plain
             },
-            Mount::Host { source, path, read_only } => {
-                bollard::models::Mount { typ: Some(MountType::BIND), source: Some(source.clone()), target: Some(path.clone()), read_only: Some(*read_only), ..plain }
-            }
+            Mount::Host { source, path, read_only } => bollard::models::Mount {
+                typ: Some(MountType::BIND),
+                source: Some(source.clone()),
+                target: Some(path.clone()),
+                read_only: Some(*read_only),
+                ..plain
+            },
             Mount::Memory { path, bytes, mode } => bollard::models::Mount {
                 typ: Some(MountType::TMPFS),
                 target: Some(path.clone()),
-                tmpfs_options: Some(MountTmpfsOptions { size_bytes: Some(to_i64(*bytes)), mode: Some(i64::from(*mode)), ..MountTmpfsOptions::default() }),
+                tmpfs_options: Some(MountTmpfsOptions {
+                    size_bytes: Some(to_i64(*bytes)),
+                    mode: Some(i64::from(*mode)),
+                    ..MountTmpfsOptions::default()
+                }),
                 ..plain
             },
         }

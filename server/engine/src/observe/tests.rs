@@ -54,7 +54,10 @@ fn state(status: Status, exit_code: Option<i64>, restarts: u32) -> ContainerStat
         error: None,
         health: HealthSeen { health: Health::None, failing: 0, output: None },
         restarts,
-        addresses: BTreeMap::from([("other".into(), "10.0.0.9".parse().expect("an address")), ("net".into(), "10.0.0.2".parse().expect("an address"))]),
+        addresses: BTreeMap::from([
+            ("other".into(), "10.0.0.9".parse().expect("an address")),
+            ("net".into(), "10.0.0.2".parse().expect("an address")),
+        ]),
         started_at: Some(9),
         finished_at: None,
     }
@@ -73,7 +76,11 @@ fn what_differs_is_looked_at() {
     assert_eq!(need(&task(TaskState::Running, Some("c")), None, false), Need::Lost);
     assert_eq!(need(&task(TaskState::Running, Some("c")), Some(&seen(Status::Exited)), false), Need::Inspect);
     assert_eq!(need(&task(TaskState::Running, Some("c")), Some(&seen(Status::Running)), true), Need::Inspect, "it died and runs again");
-    assert_eq!(need(&task(TaskState::Preparing, None), Some(&seen(Status::Running)), false), Need::Inspect, "the portal was killed before it wrote it down");
+    assert_eq!(
+        need(&task(TaskState::Preparing, None), Some(&seen(Status::Running)), false),
+        Need::Inspect,
+        "the portal was killed before it wrote it down"
+    );
 }
 
 #[test]

@@ -26,7 +26,11 @@ struct World {
 
 impl World {
     fn new(tasks: Vec<Task>, strangers: Vec<Container>) -> Self {
-        let own = tasks.iter().filter(|task| task.container).map(|task| Container { id: format!("c{}", task.id), instance: Some(OURS.into()), task: Some(task.id) });
+        let own = tasks.iter().filter(|task| task.container).map(|task| Container {
+            id: format!("c{}", task.id),
+            instance: Some(OURS.into()),
+            task: Some(task.id),
+        });
         Self { containers: own.chain(strangers).collect(), tasks, next: 1_000 }
     }
 
@@ -102,7 +106,11 @@ fn any_wanted() -> impl Strategy<Value = Wanted> {
 }
 
 fn strangers() -> impl Strategy<Value = Vec<Container>> {
-    proptest::collection::vec((prop_oneof![Just(None), Just(Some(OURS.to_owned())), Just(Some("theirs".to_owned()))], proptest::option::of(0_u128..12)), 0..5).prop_map(|parts| {
+    proptest::collection::vec(
+        (prop_oneof![Just(None), Just(Some(OURS.to_owned())), Just(Some("theirs".to_owned()))], proptest::option::of(0_u128..12)),
+        0..5,
+    )
+    .prop_map(|parts| {
         let make = |(n, (instance, task)): (usize, (Option<String>, Option<u128>))| Container { id: format!("x{n}"), instance, task: task.map(id) };
         parts.into_iter().enumerate().map(make).collect()
     })

@@ -1,5 +1,5 @@
-//! The client against a real engine: what it makes, sees and says. Needs `SLIPWAY_TEST_DOCKER_HOST`, the address of an engine that
-//! the tests may use; they touch only what they made (each test is a Slipway instance of its own).
+//! The client of the engine against a real one: what it makes, sees and says. They touch only what they made: each test is a Slipway
+//! instance of its own.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,20 +8,18 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use engine::docker::{
-    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, HealthCommand, Heard, Hidden, Kind, LABEL_INSTANCE, LogOrder, LogSource, NetworkOrder, NetworkPlace, Port,
-    Protocol, Restart, Status,
+    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, HealthCommand, Heard, Hidden, Kind, LABEL_INSTANCE, LogOrder, LogSource,
+    NetworkOrder, NetworkPlace, Port, Protocol, Restart, Status,
 };
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::ground;
 
 /// An image with busybox and nothing else; its shell is `/bin/sh`.
 const BUSYBOX: &str = "slipway-test/busybox:1";
 /// An image with busybox under a name that is no shell.
 const NO_SHELL: &str = "slipway-test/noshell:1";
-
-fn host() -> String {
-    std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST must hold the address of an engine for tests, like unix:///tmp/x/docker.sock")
-}
 
 fn docker() -> Docker {
     static IMAGES: OnceLock<()> = OnceLock::new();
@@ -31,21 +29,21 @@ fn docker() -> Docker {
             (NO_SHELL, "mkdir -p app tmp proc sys dev && cp $(command -v busybox) app/busybox"),
         ] {
             let folder = tempfile::tempdir().expect("a folder");
-            let script = format!("cd {} && {script} && tar c . | docker -H {} import - {tag}", folder.path().display(), host());
+            let script = format!("cd {} && {script} && tar c . | docker -H {} import - {tag}", folder.path().display(), ground::engine());
             let made = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).status().expect("sh");
             assert!(made.success(), "making the image {tag} failed");
         }
     });
-    Docker::new(host().parse().expect("an address"))
+    Docker::new(ground::engine().parse().expect("an address"))
 }
 
 /// An instance of its own for a test.
-struct Ground {
+struct Own {
     docker: Docker,
     instance: String,
 }
 
-impl Ground {
+impl Own {
     fn new(name: &str) -> Self {
         Self { docker: docker(), instance: format!("test-{name}-{}", std::process::id()) }
     }
@@ -111,96 +109,96 @@ async fn no_engine_is_told_in_words() {
 
 #[tokio::test]
 async fn a_container_lives_and_each_step_is_seen() {
-    let ground = Ground::new("life");
-    let mut events = Box::pin(ground.docker.events(&ground.instance));
+    let own = Own::new("life");
+    let mut events = Box::pin(own.docker.events(&own.instance));
     assert!(matches!(events.next().await, Some(Heard::Connected)));
-    let mut spec = ground.spec("one", &["sleep", "1000"]);
+    let mut spec = own.spec("one", &["sleep", "1000"]);
     spec.env.insert("GREETING".into(), "hello".into());
     spec.memory = Some(64 << 20);
     spec.pids = Some(50);
     spec.cpu_millis = Some(500);
-    let id = ground.docker.create(&spec).await.expect("made");
-    let seen = ground.docker.list(&ground.instance).await.expect("a list");
+    let id = own.docker.create(&spec).await.expect("made");
+    let seen = own.docker.list(&own.instance).await.expect("a list");
     assert_eq!((seen.len(), seen[0].status, seen[0].name.as_str()), (1, Status::Created, spec.name.as_str()));
 
-    ground.docker.start(&id).await.expect("started");
-    ground.docker.start(&id).await.expect("started twice is started");
+    own.docker.start(&id).await.expect("started");
+    own.docker.start(&id).await.expect("started twice is started");
     let started = until(&mut events, |event| event.kind == EventKind::Start).await;
-    assert_eq!((started.container.as_str(), started.labels[LABEL_INSTANCE].as_str()), (id.as_str(), ground.instance.as_str()));
-    let state = ground.docker.inspect(&id).await.expect("there");
+    assert_eq!((started.container.as_str(), started.labels[LABEL_INSTANCE].as_str()), (id.as_str(), own.instance.as_str()));
+    let state = own.docker.inspect(&id).await.expect("there");
     assert_eq!((state.status, state.exit_code, state.health.health), (Status::Running, None, Health::None));
     assert!(state.started_at.is_some() && state.finished_at.is_none() && !state.addresses.is_empty());
 
-    ground.docker.kill(&id, "KILL").await.expect("killed");
+    own.docker.kill(&id, "KILL").await.expect("killed");
     until(&mut events, |event| event.kind == EventKind::Die { exit: 137 }).await;
-    let state = ground.docker.inspect(&id).await.expect("there");
+    let state = own.docker.inspect(&id).await.expect("there");
     assert_eq!((state.status, state.exit_code), (Status::Exited, Some(137)));
-    assert_eq!(ground.docker.list(&ground.instance).await.expect("a list")[0].exit_code, Some(137));
+    assert_eq!(own.docker.list(&own.instance).await.expect("a list")[0].exit_code, Some(137));
 
-    ground.docker.remove(&id).await.expect("removed");
-    ground.docker.remove(&id).await.expect("removed twice is removed");
-    ground.docker.stop(&id, Duration::from_secs(1)).await.expect("gone is stopped");
+    own.docker.remove(&id).await.expect("removed");
+    own.docker.remove(&id).await.expect("removed twice is removed");
+    own.docker.stop(&id, Duration::from_secs(1)).await.expect("gone is stopped");
     until(&mut events, |event| event.kind == EventKind::Destroy).await;
-    assert_eq!(ground.docker.inspect(&id).await.expect_err("gone").kind, Kind::NoSuchContainer);
+    assert_eq!(own.docker.inspect(&id).await.expect_err("gone").kind, Kind::NoSuchContainer);
 }
 
 #[tokio::test]
 async fn a_stop_gives_grace_and_then_ends_it() {
-    let ground = Ground::new("stop");
-    let polite = ground.run("polite", &["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"]).await;
-    ground.docker.stop(&polite, Duration::from_secs(10)).await.expect("stopped");
-    assert_eq!(ground.docker.inspect(&polite).await.expect("there").exit_code, Some(3));
-    let deaf = ground.run("deaf", &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]).await;
-    ground.docker.stop(&deaf, Duration::from_secs(1)).await.expect("stopped");
-    assert_eq!(ground.docker.inspect(&deaf).await.expect("there").exit_code, Some(137));
-    ground.clear().await;
+    let own = Own::new("stop");
+    let polite = own.run("polite", &["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"]).await;
+    own.docker.stop(&polite, Duration::from_secs(10)).await.expect("stopped");
+    assert_eq!(own.docker.inspect(&polite).await.expect("there").exit_code, Some(3));
+    let deaf = own.run("deaf", &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]).await;
+    own.docker.stop(&deaf, Duration::from_secs(1)).await.expect("stopped");
+    assert_eq!(own.docker.inspect(&deaf).await.expect("there").exit_code, Some(137));
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_made_is_told_by_kind() {
-    let ground = Ground::new("bad");
-    let mut spec = ground.spec("a", &["sleep", "1000"]);
+    let own = Own::new("bad");
+    let mut spec = own.spec("a", &["sleep", "1000"]);
     spec.image = "127.0.0.1:1/no/such@sha256:0000000000000000000000000000000000000000000000000000000000000000".into();
-    assert_eq!(ground.docker.create(&spec).await.expect_err("no image").kind, Kind::NoSuchImage);
-    assert!(!ground.docker.has_image(&spec.image).await.expect("an answer"));
-    let pulled = ground.docker.pull(&spec.image, None, Duration::from_secs(30), |_| {}).await.expect_err("no registry");
+    assert_eq!(own.docker.create(&spec).await.expect_err("no image").kind, Kind::NoSuchImage);
+    assert!(!own.docker.has_image(&spec.image).await.expect("an answer"));
+    let pulled = own.docker.pull(&spec.image, None, Duration::from_secs(30), |_| {}).await.expect_err("no registry");
     assert_eq!(pulled.kind, Kind::RegistryUnreachable, "{pulled}");
 
     spec.image = BUSYBOX.into();
-    assert!(ground.docker.has_image(BUSYBOX).await.expect("an answer"));
+    assert!(own.docker.has_image(BUSYBOX).await.expect("an answer"));
     spec.memory = Some(1 << 20);
-    let small = ground.docker.create(&spec).await.expect_err("too small");
+    let small = own.docker.create(&spec).await.expect_err("too small");
     assert_eq!(small.kind, Kind::MemoryTooLow, "{small}");
     spec.memory = None;
 
-    ground.docker.create(&spec).await.expect("made");
-    assert_eq!(ground.docker.create(&spec).await.expect_err("twice").kind, Kind::NameTaken);
+    own.docker.create(&spec).await.expect("made");
+    assert_eq!(own.docker.create(&spec).await.expect_err("twice").kind, Kind::NameTaken);
 
-    let lost = ground.docker.create(&ground.spec("b", &["no-such-command"])).await.expect("made");
-    let error = ground.docker.start(&lost).await.expect_err("no command");
+    let lost = own.docker.create(&own.spec("b", &["no-such-command"])).await.expect("made");
+    let error = own.docker.start(&lost).await.expect_err("no command");
     assert_eq!(error.kind, Kind::CommandNotFound, "{error}");
     assert!(error.message.contains("no-such-command"));
 
     spec.name.push_str("-net");
     spec.network = Some(NetworkPlace { network: "no-such-network".into(), aliases: vec![], ip: None });
-    let made = ground.docker.create(&spec).await;
+    let made = own.docker.create(&spec).await;
     let error = match made {
-        Ok(id) => ground.docker.start(&id).await.expect_err("no network"),
+        Ok(id) => own.docker.start(&id).await.expect_err("no network"),
         Err(error) => error,
     };
     assert_eq!(error.kind, Kind::NoSuchNetwork, "{error}");
-    ground.clear().await;
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn a_taken_port_is_named() {
-    let ground = Ground::new("port");
+    let own = Own::new("port");
     let port = |host| Port { address: IpAddr::V4(Ipv4Addr::LOCALHOST), host, container: 80, protocol: Protocol::Tcp };
     for (name, first) in [("a", true), ("b", false)] {
-        let mut spec = ground.spec(name, &["sleep", "1000"]);
+        let mut spec = own.spec(name, &["sleep", "1000"]);
         spec.ports = vec![port(28_411)];
-        let id = ground.docker.create(&spec).await.expect("made");
-        let started = ground.docker.start(&id).await;
+        let id = own.docker.create(&spec).await.expect("made");
+        let started = own.docker.start(&id).await;
         if first {
             started.expect("free");
         } else {
@@ -209,84 +207,109 @@ async fn a_taken_port_is_named() {
     }
     // Taken by something that is no container.
     let taken = std::net::TcpListener::bind("127.0.0.1:28412").expect("free");
-    let mut spec = ground.spec("c", &["sleep", "1000"]);
+    let mut spec = own.spec("c", &["sleep", "1000"]);
     spec.ports = vec![port(28_412)];
-    let id = ground.docker.create(&spec).await.expect("made");
-    let error = ground.docker.start(&id).await.expect_err("taken");
+    let id = own.docker.create(&spec).await.expect("made");
+    let error = own.docker.start(&id).await.expect_err("taken");
     assert_eq!(error.kind, Kind::PortTaken { port: Some(28_412) }, "{error}");
     drop(taken);
-    ground.clear().await;
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn peers_find_each_other_in_our_network_and_foreign_ones_are_left_alone() {
-    let ground = Ground::new("net");
-    let order = NetworkOrder { name: format!("{}-net", ground.instance), subnet: "10.213.77.0/24".into(), labels: ground.labels() };
-    let id = ground.docker.ensure_network(&order).await.expect("made");
-    assert_eq!(ground.docker.ensure_network(&order).await.expect("there"), id);
-    let overlapping = NetworkOrder { name: format!("{}-other", ground.instance), ..order.clone() };
-    assert_eq!(ground.docker.ensure_network(&overlapping).await.expect_err("same range").kind, Kind::RangeTaken);
+    let own = Own::new("net");
+    let order = NetworkOrder { name: format!("{}-net", own.instance), subnet: "10.213.77.0/24".into(), labels: own.labels() };
+    let id = own.docker.ensure_network(&order).await.expect("made");
+    assert_eq!(own.docker.ensure_network(&order).await.expect("there"), id);
+    let overlapping = NetworkOrder { name: format!("{}-other", own.instance), ..order.clone() };
+    assert_eq!(own.docker.ensure_network(&overlapping).await.expect_err("same range").kind, Kind::RangeTaken);
 
     let place = NetworkPlace { network: order.name.clone(), aliases: vec!["web".into()], ip: None };
-    let mut web = ground.spec("web", &["sh", "-c", "while :; do echo found | busybox nc -l -p 80; done"]);
+    let mut web = own.spec("web", &["sh", "-c", "while :; do echo found | busybox nc -l -p 80; done"]);
     web.network = Some(place.clone());
-    let web = ground.docker.create(&web).await.expect("made");
-    ground.docker.start(&web).await.expect("started");
-    let address = ground.docker.inspect(&web).await.expect("there").addresses[&order.name];
+    let web = own.docker.create(&web).await.expect("made");
+    own.docker.start(&web).await.expect("started");
+    let address = own.docker.inspect(&web).await.expect("there").addresses[&order.name];
     assert!(address.to_string().starts_with("10.213.77."));
-    let mut peer = ground.spec("peer", &["busybox", "nc", "web", "80"]);
+    let mut peer = own.spec("peer", &["busybox", "nc", "web", "80"]);
     peer.network = Some(NetworkPlace { aliases: vec![], ..place });
-    let peer = ground.docker.create(&peer).await.expect("made");
-    ground.docker.start(&peer).await.expect("started");
-    let lines: Vec<_> = ground.docker.logs(&peer, LogOrder { tail: None, since_nanos: None, follow: true }).await.expect("a log").map(|line| line.expect("a line").text).collect().await;
+    let peer = own.docker.create(&peer).await.expect("made");
+    own.docker.start(&peer).await.expect("started");
+    let lines: Vec<_> = own
+        .docker
+        .logs(&peer, LogOrder { tail: None, since_nanos: None, follow: true })
+        .await
+        .expect("a log")
+        .map(|line| line.expect("a line").text)
+        .collect()
+        .await;
     assert_eq!(lines, ["found"]);
 
-    ground.clear().await;
-    let stranger = ground.docker.remove_network(&order.name, "someone-else").await.expect_err("not theirs");
+    own.clear().await;
+    let stranger = own.docker.remove_network(&order.name, "someone-else").await.expect_err("not theirs");
     assert_eq!(stranger.kind, Kind::Refused);
-    ground.docker.remove_network(&order.name, &ground.instance).await.expect("removed");
-    ground.docker.remove_network(&order.name, &ground.instance).await.expect("removed twice is removed");
+    own.docker.remove_network(&order.name, &own.instance).await.expect("removed");
+    own.docker.remove_network(&order.name, &own.instance).await.expect("removed twice is removed");
     let foreign = NetworkOrder { name: "bridge".into(), ..order };
-    assert_eq!(ground.docker.ensure_network(&foreign).await.expect_err("the engine's own").kind, Kind::NameTaken);
+    assert_eq!(own.docker.ensure_network(&foreign).await.expect_err("the engine's own").kind, Kind::NameTaken);
 }
 
 #[tokio::test]
 async fn the_log_comes_as_lines_with_their_stream_and_time() {
-    let ground = Ground::new("log");
+    let own = Own::new("log");
     let script = "echo one; echo two >&2; printf 'a\\377b\\n'; busybox head -c 40000 /dev/zero | busybox tr '\\0' x; echo; printf last";
-    let id = ground.run("a", &["sh", "-c", script]).await;
+    let id = own.run("a", &["sh", "-c", script]).await;
     let order = LogOrder { tail: None, since_nanos: None, follow: true };
-    let followed: Vec<_> = ground.docker.logs(&id, order).await.expect("a log").map(|line| line.expect("a line")).collect().await;
+    let followed: Vec<_> = own.docker.logs(&id, order).await.expect("a log").map(|line| line.expect("a line")).collect().await;
     assert_eq!(followed[0].text, "one", "following begins at the beginning and ends with the container");
     // A follower of 20.10 may miss what comes with the very end; whoever reads afterwards does not.
     let order = LogOrder { follow: false, ..order };
-    let lines: Vec<_> = ground.docker.logs(&id, order).await.expect("a log").map(|line| line.expect("a line")).collect().await;
+    let lines: Vec<_> = own.docker.logs(&id, order).await.expect("a log").map(|line| line.expect("a line")).collect().await;
     let by = |source| lines.iter().filter(|line| line.source == source).map(|line| line.text.as_str()).collect::<Vec<_>>();
     let out = by(LogSource::Stdout);
     assert_eq!(by(LogSource::Stderr), ["two"]);
     assert_eq!((out[0], out[1], out[2].len(), out[3]), ("one", "a\u{fffd}b", 40_000, "last"));
     assert!(lines.iter().all(|line| line.at_nanos > 0 && !line.cut));
     let after = lines.iter().find(|line| line.text == "one").expect("there").at_nanos;
-    let later: Vec<_> = ground.docker.logs(&id, LogOrder { since_nanos: Some(after), follow: false, ..order }).await.expect("a log").map(|line| line.expect("a line").text).collect().await;
+    let later: Vec<_> = own
+        .docker
+        .logs(&id, LogOrder { since_nanos: Some(after), follow: false, ..order })
+        .await
+        .expect("a log")
+        .map(|line| line.expect("a line").text)
+        .collect()
+        .await;
     assert!(!later.iter().any(|text| text == "one") && later.iter().any(|text| text == "last"));
-    let tail: Vec<_> = ground.docker.logs(&id, LogOrder { tail: Some(1), follow: false, since_nanos: None }).await.expect("a log").collect().await;
+    let tail: Vec<_> = own.docker.logs(&id, LogOrder { tail: Some(1), follow: false, since_nanos: None }).await.expect("a log").collect().await;
     assert_eq!(tail.len(), 1);
-    ground.clear().await;
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn following_a_silent_log_waits_for_its_first_line() {
-    let ground = Ground::new("follow");
-    let id = ground.run("a", &["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.05; done; echo late; sleep 1000"]).await;
-    let lines = ground.docker.logs(&id, LogOrder { tail: Some(100), since_nanos: None, follow: true }).await.expect("a log");
+    let own = Own::new("follow");
+    let id = own.run("a", &["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.05; done; echo late; sleep 1000"]).await;
+    let lines = own.docker.logs(&id, LogOrder { tail: Some(100), since_nanos: None, follow: true }).await.expect("a log");
     let mut lines = Box::pin(lines);
     assert!(futures::poll!(lines.next()).is_pending());
-    let mut exec = ground.docker.exec(&ExecOrder { container: id, command: Some(vec!["sh".into(), "-c".into(), ": >/tmp/go".into()]), user: None, workdir: None, columns: 80, rows: 24 }).await.expect("a terminal");
+    let mut exec = own
+        .docker
+        .exec(&ExecOrder {
+            container: id,
+            command: Some(vec!["sh".into(), "-c".into(), ": >/tmp/go".into()]),
+            user: None,
+            workdir: None,
+            columns: 80,
+            rows: 24,
+        })
+        .await
+        .expect("a terminal");
     exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
     assert_eq!(exec.control.exit_code().await.expect("known"), 0);
     let line = tokio::time::timeout(Duration::from_secs(10), lines.next()).await.expect("in time").expect("one").expect("fine");
     assert_eq!(line.text, "late");
-    ground.clear().await;
+    own.clear().await;
 }
 
 /// Reads until the output holds `wanted`; all that came.
@@ -304,15 +327,22 @@ async fn read_until(output: &mut (impl tokio::io::AsyncRead + Unpin), wanted: &s
 }
 
 fn shell(container: &str, command: Option<&[&str]>) -> ExecOrder {
-    ExecOrder { container: container.to_owned(), command: command.map(|parts| parts.iter().map(|part| (*part).to_owned()).collect()), user: None, workdir: Some("/tmp".into()), columns: 123, rows: 45 }
+    ExecOrder {
+        container: container.to_owned(),
+        command: command.map(|parts| parts.iter().map(|part| (*part).to_owned()).collect()),
+        user: None,
+        workdir: Some("/tmp".into()),
+        columns: 123,
+        rows: 45,
+    }
 }
 
 #[tokio::test]
 async fn a_shell_has_its_size_from_the_start_and_every_byte_passes() {
-    let ground = Ground::new("exec");
-    let id = ground.run("a", &["sleep", "1000"]).await;
+    let own = Own::new("exec");
+    let id = own.run("a", &["sleep", "1000"]).await;
     let order = shell(&id, Some(&["sh", "-c", "stty size; stty raw -echo; printf READY; busybox head -c 9 | busybox hexdump -C; exit 7"]));
-    let mut exec = ground.docker.exec(&order).await.expect("a terminal");
+    let mut exec = own.docker.exec(&order).await.expect("a terminal");
     let seen = read_until(&mut exec.output, "READY").await;
     assert!(seen.starts_with("45 123"), "{seen:?}");
     // Ctrl-P Ctrl-Q would detach by default, and a byte below 3 at the start of a piece must not be taken for a frame.
@@ -322,12 +352,12 @@ async fn a_shell_has_its_size_from_the_start_and_every_byte_passes() {
     exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
     assert_eq!(exec.control.exit_code().await.expect("known"), 7);
 
-    let mut raw = ground.docker.exec(&shell(&id, Some(&["sh", "-c", "stty raw; printf '\\001\\002\\000end'"]))).await.expect("a terminal");
+    let mut raw = own.docker.exec(&shell(&id, Some(&["sh", "-c", "stty raw; printf '\\001\\002\\000end'"]))).await.expect("a terminal");
     let mut bytes = Vec::new();
     raw.output.read_to_end(&mut bytes).await.expect("the end");
     assert_eq!(bytes, b"\x01\x02\x00end");
 
-    let mut found = ground.docker.exec(&shell(&id, None)).await.expect("the image's shell");
+    let mut found = own.docker.exec(&shell(&id, None)).await.expect("the image's shell");
     found.input.write_all(b"stty size; pwd; echo $TERM-$((1+1))\n").await.expect("written");
     let seen = read_until(&mut found.output, "xterm-256color-2").await;
     assert!(seen.contains("45 123") && seen.contains("/tmp"), "{seen:?}");
@@ -337,42 +367,42 @@ async fn a_shell_has_its_size_from_the_start_and_every_byte_passes() {
     found.input.write_all(b"exit 5\n").await.expect("written");
     found.output.read_to_end(&mut Vec::new()).await.expect("the end");
     assert_eq!(found.control.exit_code().await.expect("known"), 5);
-    ground.clear().await;
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn a_shell_that_cannot_be_is_told_why() {
-    let ground = Ground::new("noexec");
-    let mut spec = ground.spec("a", &["/app/busybox", "sleep", "1000"]);
+    let own = Own::new("noexec");
+    let mut spec = own.spec("a", &["/app/busybox", "sleep", "1000"]);
     spec.image = NO_SHELL.into();
-    let id = ground.docker.create(&spec).await.expect("made");
-    ground.docker.start(&id).await.expect("started");
+    let id = own.docker.create(&spec).await.expect("made");
+    own.docker.start(&id).await.expect("started");
     let mut order = shell(&id, None);
     order.workdir = None;
-    let error = ground.docker.exec(&order).await.err().expect("no shell");
+    let error = own.docker.exec(&order).await.err().expect("no shell");
     assert_eq!(error.kind, Kind::CommandNotFound);
     assert!(error.message.starts_with("this image has no shell"), "{error}");
     order.command = Some(vec!["/app/busybox".into(), "echo".into(), "hello".into()]);
-    let mut exec = ground.docker.exec(&order).await.expect("a command needs no shell");
+    let mut exec = own.docker.exec(&order).await.expect("a command needs no shell");
     assert!(read_until(&mut exec.output, "hello").await.starts_with("hello"));
     order.command = Some(vec!["nonsense".into()]);
-    assert_eq!(ground.docker.exec(&order).await.err().expect("no command").kind, Kind::CommandNotFound);
+    assert_eq!(own.docker.exec(&order).await.err().expect("no command").kind, Kind::CommandNotFound);
 
-    let other = ground.run("b", &["sleep", "1000"]).await;
-    let error = ground.docker.exec(&shell(&other, Some(&["nonsense"]))).await.err().expect("no command");
+    let other = own.run("b", &["sleep", "1000"]).await;
+    let error = own.docker.exec(&shell(&other, Some(&["nonsense"]))).await.err().expect("no command");
     assert_eq!(error.kind, Kind::CommandNotFound);
     assert!(error.message.contains("nonsense"), "{error}");
-    ground.docker.stop(&other, Duration::ZERO).await.expect("stopped");
-    assert_eq!(ground.docker.exec(&shell(&other, None)).await.err().expect("stopped").kind, Kind::WrongState);
-    ground.clear().await;
-    assert_eq!(ground.docker.exec(&shell(&other, None)).await.err().expect("gone").kind, Kind::NoSuchContainer);
+    own.docker.stop(&other, Duration::ZERO).await.expect("stopped");
+    assert_eq!(own.docker.exec(&shell(&other, None)).await.err().expect("stopped").kind, Kind::WrongState);
+    own.clear().await;
+    assert_eq!(own.docker.exec(&shell(&other, None)).await.err().expect("gone").kind, Kind::NoSuchContainer);
 }
 
 #[tokio::test]
 async fn an_orphaned_shell_is_ended_with_all_its_children() {
-    let ground = Ground::new("orphan");
-    let id = ground.run("a", &["sleep", "1000"]).await;
-    let mut exec = ground.docker.exec(&shell(&id, None)).await.expect("a terminal");
+    let own = Own::new("orphan");
+    let id = own.run("a", &["sleep", "1000"]).await;
+    let mut exec = own.docker.exec(&shell(&id, None)).await.expect("a terminal");
     exec.input.write_all(b"(trap '' HUP; sleep 901) & sleep 902 & echo st''arted\n").await.expect("written");
     read_until(&mut exec.output, "started").await;
     let control = exec.control.clone();
@@ -380,31 +410,35 @@ async fn an_orphaned_shell_is_ended_with_all_its_children() {
     assert!(control.running().await.expect("known"), "closing the connection alone ends nothing");
     control.end(Duration::from_millis(500)).await.expect("ended");
     assert!(!control.running().await.expect("known"));
-    let mut list = ground.docker.exec(&shell(&id, Some(&["busybox", "ps", "-o", "args"]))).await.expect("a terminal");
+    let mut list = own.docker.exec(&shell(&id, Some(&["busybox", "ps", "-o", "args"]))).await.expect("a terminal");
     let mut text = String::new();
     list.output.read_to_string(&mut text).await.expect("text");
     assert!(!text.contains("90") && text.contains("sleep 1000"), "{text}");
-    ground.clear().await;
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn an_inspection_hides_secrets() {
-    let ground = Ground::new("hide");
-    let mut spec = ground.spec("a", &["sleep", "1000"]);
-    spec.env = BTreeMap::from([("DB_PASSWORD".into(), "hunter2hunter2".into()), ("URL".into(), "http://u:other-secret@h/".into()), ("PLAIN".into(), "seen".into())]);
-    let id = ground.docker.create(&spec).await.expect("made");
+    let own = Own::new("hide");
+    let mut spec = own.spec("a", &["sleep", "1000"]);
+    spec.env = BTreeMap::from([
+        ("DB_PASSWORD".into(), "hunter2hunter2".into()),
+        ("URL".into(), "http://u:other-secret@h/".into()),
+        ("PLAIN".into(), "seen".into()),
+    ]);
+    let id = own.docker.create(&spec).await.expect("made");
     let hidden = Hidden::new(["DB_PASSWORD".to_owned()], ["other-secret".to_owned()]);
-    let text = ground.docker.inspect_full(&id, &hidden).await.expect("there").to_string();
+    let text = own.docker.inspect_full(&id, &hidden).await.expect("there").to_string();
     assert!(!text.contains("hunter2") && !text.contains("other-secret") && text.contains("PLAIN=seen"), "{text}");
-    assert_eq!(ground.docker.inspect_full("../x", &hidden).await.expect_err("no id").kind, Kind::Refused);
-    ground.clear().await;
+    assert_eq!(own.docker.inspect_full("../x", &hidden).await.expect_err("no id").kind, Kind::Refused);
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn the_engines_own_health_check_is_heard_with_its_output() {
-    let ground = Ground::new("health");
-    let mut events = Box::pin(ground.docker.events(&ground.instance));
-    let mut spec = ground.spec("a", &["sleep", "1000"]);
+    let own = Own::new("health");
+    let mut events = Box::pin(own.docker.events(&own.instance));
+    let mut spec = own.spec("a", &["sleep", "1000"]);
     spec.health = HealthCommand::Command {
         command: ["sh", "-c", "echo looked; test -e /tmp/ok"].map(str::to_owned).into(),
         interval: Duration::from_millis(200),
@@ -412,28 +446,28 @@ async fn the_engines_own_health_check_is_heard_with_its_output() {
         retries: 1,
         start_period: Duration::ZERO,
     };
-    let id = ground.docker.create(&spec).await.expect("made");
-    ground.docker.start(&id).await.expect("started");
+    let id = own.docker.create(&spec).await.expect("made");
+    own.docker.start(&id).await.expect("started");
     until(&mut events, |event| event.kind == EventKind::Health { healthy: false }).await;
-    let state = ground.docker.inspect(&id).await.expect("there");
+    let state = own.docker.inspect(&id).await.expect("there");
     assert_eq!((state.health.health, state.health.output.as_deref()), (Health::Unhealthy, Some("looked")));
-    let mut exec = ground.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/ok"]))).await.expect("a terminal");
+    let mut exec = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/ok"]))).await.expect("a terminal");
     exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
     until(&mut events, |event| event.kind == EventKind::Health { healthy: true }).await;
-    assert_eq!(ground.docker.list(&ground.instance).await.expect("a list")[0].health, Health::Healthy);
-    ground.clear().await;
+    assert_eq!(own.docker.list(&own.instance).await.expect("a list")[0].health, Health::Healthy);
+    own.clear().await;
 }
 
 #[tokio::test]
 async fn want_of_memory_is_told_apart() {
-    let ground = Ground::new("oom");
-    let mut spec = ground.spec("a", &["sh", "-c", "exec busybox dd if=/dev/zero of=/dev/null bs=512M count=1"]);
+    let own = Own::new("oom");
+    let mut spec = own.spec("a", &["sh", "-c", "exec busybox dd if=/dev/zero of=/dev/null bs=512M count=1"]);
     spec.memory = Some(16 << 20);
-    let mut events = Box::pin(ground.docker.events(&ground.instance));
-    let id = ground.docker.create(&spec).await.expect("made");
-    ground.docker.start(&id).await.expect("started");
+    let mut events = Box::pin(own.docker.events(&own.instance));
+    let id = own.docker.create(&spec).await.expect("made");
+    own.docker.start(&id).await.expect("started");
     until(&mut events, |event| matches!(event.kind, EventKind::Die { .. })).await;
-    let state = ground.docker.inspect(&id).await.expect("there");
+    let state = own.docker.inspect(&id).await.expect("there");
     assert!(state.out_of_memory && state.exit_code == Some(137), "{state:?}");
-    ground.clear().await;
+    own.clear().await;
 }
