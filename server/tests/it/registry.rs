@@ -10,6 +10,7 @@ use crate::portal::{Person, TestPortal};
 
 mod auth;
 mod blobs;
+mod images;
 mod lists;
 mod manifests;
 mod uploads;
