@@ -147,8 +147,11 @@ fn leptos(config: &Serve) -> LeptosOptions {
 /// What the configuration says about the environment `local`: services are reachable where the portal is.
 fn local(config: &Serve, port: u16, origin: &Origin, hosts: &[String]) -> Result<Local> {
     let ip = config.listen.ip();
+    let named = origin.authority().rsplit_once(':').map_or(origin.authority(), |(host, _)| host);
     let host = match &config.public_url {
-        Some(_) => origin.authority().rsplit_once(':').map_or(origin.authority(), |(host, _)| host).to_owned(),
+        // Cookies don't know ports: a service under the portal's own name would be sent the portal's session.
+        Some(_) if named != "localhost" => named.to_owned(),
+        Some(_) => Ipv4Addr::LOCALHOST.to_string(),
         None if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
         None => ip.to_string(),
     };
