@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Figures against peers on this machine, each pair in one run: the registry against Debian's docker-registry, a deploy against `docker run`,
+# memory under load, and the size of the first page. Runs in namespaces of its own, with an engine of its own, like the tests.
+# It judges nothing: it prints. Timings belong here and never into a test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = --running ]; then
+  ip link set lo up
+  scripts/engine.sh start "$SCRATCH/engine"
+  trap 'scripts/engine.sh stop "$SCRATCH/engine"' EXIT
+  export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
+  node end2end/bench.mjs
+  exit
+fi
+
+scripts/setup.sh test
+command -v docker-registry >/dev/null || scripts/install.sh docker-registry
+scripts/build.sh release
+SCRATCH="$(mktemp -d /tmp/slipway-bench.XXXXXX)"
+export SCRATCH TMPDIR="$SCRATCH"
+trap 'rm -rf "$SCRATCH"' EXIT
+SLIPWAY_BIN="$(realpath -m "${CARGO_TARGET_DIR:-target}")/release/slipway"
+export SLIPWAY_BIN
+unshare --net --mount --pid --fork --kill-child --mount-proc scripts/bench.sh --running
