@@ -75,9 +75,12 @@ impl Code {
     }
 }
 
-/// A refusal.
+/// A refusal. Kept behind one pointer: most requests have none to carry.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
     errors: Vec<(Code, String, Value)>,
     status: StatusCode,
     headers: HeaderMap,
@@ -89,20 +92,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A refusal with its code's own status.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { errors: vec![(code, message.into(), Value::Null)], status: code.answer().1, headers: HeaderMap::new() }
+        Self(Box::new(Refusal { errors: vec![(code, message.into(), Value::Null)], status: code.answer().1, headers: HeaderMap::new() }))
     }
 
     /// With another status than its code's.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// With facts for programs.
     #[must_use]
     pub fn detail(mut self, detail: Value) -> Self {
-        if let Some(last) = self.errors.last_mut() {
+        if let Some(last) = self.0.errors.last_mut() {
             last.2 = detail;
         }
         self
@@ -111,21 +114,21 @@ impl Error {
     /// With a further header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     /// With a further error, where a request has several.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.errors.extend(other.errors);
+        self.0.errors.extend(other.0.errors);
         self
     }
 
     /// The status that it is answered with.
     #[must_use]
     pub fn code(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// No repository of this name, or none that the caller may know of.
@@ -209,7 +212,8 @@ impl From<WrongPath> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let each = self.errors.into_iter().map(|(code, message, detail)| {
+        let Refusal { errors, status, headers } = *self.0;
+        let each = errors.into_iter().map(|(code, message, detail)| {
             let mut error = json!({ "code": code.answer().0, "message": message });
             if !detail.is_null() {
                 error["detail"] = detail;
@@ -217,6 +221,6 @@ impl IntoResponse for Error {
             error
         });
         let errors: Vec<Value> = each.collect();
-        (self.status, self.headers, Json(json!({ "errors": errors }))).into_response()
+        (status, headers, Json(json!({ "errors": errors }))).into_response()
     }
 }

@@ -159,8 +159,7 @@ impl Uploads {
     /// # Errors
     /// `TimedOut` when an older request does not let go of it; else when the file cannot be opened.
     pub async fn take(&self, key: &UploadKey) -> io::Result<Option<Upload>> {
-        let path = self.path(key);
-        let exists = path.clone();
+        let (path, exists) = (self.path(key), self.path(key));
         if !blocking(move || std::fs::exists(exists)).await? {
             return Ok(None);
         }
@@ -277,15 +276,10 @@ impl Upload {
             (Ok(()), Some(announced)) if came != announced => Err(Stopped::Size { came, announced }),
             (ended, _) => ended,
         };
-        match ended {
-            Ok(()) => Ok(self),
-            Err(stopped) => {
-                if matches!(stopped, Stopped::Size { .. } | Stopped::TooLarge(_)) {
-                    self.cut_to(begin).await?;
-                }
-                Err(stopped)
-            }
+        if matches!(ended, Err(Stopped::Size { .. } | Stopped::TooLarge(_))) {
+            self.cut_to(begin).await?;
         }
+        ended.map(|()| self)
     }
 
     /// Waits for the piece before and begins with this one.
