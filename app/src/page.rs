@@ -82,8 +82,8 @@ pub(crate) fn Refusal(problem: Problem) -> impl IntoView {
     view! {
         <Notice tone title=sentence(&problem.detail)>
             <p>{match problem.kind {
+                ProblemKind::Forbidden => "",
                 ProblemKind::NotFound => "It may have been deleted, or you are not a member of the project that it belongs to.",
-                ProblemKind::Forbidden => "A project admin can change your role.",
                 _ => "Nothing was changed. Load the page again in a moment.",
             }}</p>
             <p><a href=urls::HOME>"To your projects"</a></p>
@@ -135,6 +135,7 @@ where
             return;
         }
         close_dialogs();
+        empty_forms(S::url());
         if let Some(pulse) = pulse {
             pulse.beat();
         }
@@ -164,6 +165,21 @@ where
         }
         refused
     })
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn empty_forms(_action: &str) {}
+
+/// What was sent is not offered again: a form goes back to what it began with.
+#[cfg(feature = "hydrate")]
+fn empty_forms(action: &str) {
+    use wasm_bindgen::JsCast;
+    let Ok(forms) = document().query_selector_all(&format!("form[action=\"{action}\"]")) else { return };
+    for at in 0..forms.length() {
+        if let Some(form) = forms.get(at).and_then(|node| node.dyn_into::<web_sys::HtmlFormElement>().ok()) {
+            form.reset();
+        }
+    }
 }
 
 #[cfg(not(feature = "hydrate"))]

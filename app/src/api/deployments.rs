@@ -67,6 +67,7 @@ pub struct DeployPage {
 #[server(prefix = "/fn", endpoint = "deployments/form")]
 pub async fn read_deploy_form(project: String, service: String, #[server(default)] environment: String) -> Result<DeployPage, ApiError> {
     let caller = caller().await?;
+    may::<can::Deploy>(&caller, &project, &service).await?;
     let may = may::<can::SeeServices>(&caller, &project, &service).await?;
     let service = services::get(&caller.platform, &may).await?;
     let site = caller.actor.may::<can::SeeEnvironments, _>(&caller.platform, &domain::access::Site).await?;

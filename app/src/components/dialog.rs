@@ -55,14 +55,17 @@ pub(crate) fn Keep(
 #[cfg(not(feature = "hydrate"))]
 fn open(_node: NodeRef<leptos::html::Dialog>) {}
 
-/// Opens it where the browser has not done so by itself.
+/// Opens it where the browser has not done so by itself, which it does after this turn.
 #[cfg(feature = "hydrate")]
 fn open(node: NodeRef<leptos::html::Dialog>) {
-    if let Some(dialog) = node.get_untracked()
-        && !dialog.open()
-    {
-        _ = dialog.show_modal();
-    }
+    let check = move || {
+        if let Some(Some(dialog)) = node.try_get_untracked()
+            && !dialog.open()
+        {
+            _ = dialog.show_modal();
+        }
+    };
+    set_timeout(check, std::time::Duration::ZERO);
 }
 
 #[cfg(not(feature = "hydrate"))]

@@ -75,7 +75,22 @@ pub(crate) fn Tabs(
             view! { <li><a href=href aria-current=current>{name}</a></li> }
         })
         .collect_view();
-    view! { <nav class="tabs" aria-label=label><ul>{items}</ul></nav> }.into_any()
+    let bar = NodeRef::<leptos::html::Nav>::new();
+    // On a narrow screen the current one may stand outside.
+    #[cfg(feature = "hydrate")]
+    Effect::new(move |_| {
+        path.track();
+        request_animation_frame(move || {
+            use wasm_bindgen::JsCast;
+            let Some(bar) = bar.try_get_untracked().flatten() else { return };
+            let Ok(Some(current)) = bar.query_selector("[aria-current]") else { return };
+            if let Some(current) = current.dyn_ref::<web_sys::HtmlElement>() {
+                let beyond = current.offset_left() + current.offset_width() - bar.client_width() - bar.offset_left();
+                bar.set_scroll_left(beyond.max(0));
+            }
+        });
+    });
+    view! { <nav class="tabs" aria-label=label node_ref=bar><ul>{items}</ul></nav> }.into_any()
 }
 
 #[cfg(test)]

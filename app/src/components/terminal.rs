@@ -57,7 +57,7 @@ pub(crate) fn Terminal(
     };
     let label = format!("Terminal of {title}");
     view! {
-        <section class="terminal" aria-label=label>
+        <section class="shell" aria-label=label>
             <header>
                 <strong>{title}</strong>
                 <span role="status">{badge}</span>
@@ -67,8 +67,8 @@ pub(crate) fn Terminal(
                     })}
                 </div>
             </header>
-            <div class="terminal-screen" node_ref=screen><noscript>"A terminal needs scripts. The same from your machine: docker exec."</noscript></div>
-            {move || note().map(|text| view! { <p class="terminal-note" role="alert">{text}</p> })}
+            <div class="shell-screen" node_ref=screen><noscript>"A terminal needs scripts. The same from your machine: docker exec."</noscript></div>
+            {move || note().map(|text| view! { <p class="shell-note" role="alert">{text}</p> })}
         </section>
     }
     .into_any()

@@ -148,7 +148,7 @@ fn UserActions(user: UserView, changes: Changes) -> impl IntoView {
                 <Csrf/>
                 <input type="hidden" name="username" value=name()/>
                 {(!user.operator).then(|| view! { <input type="hidden" name="operator" value="true"/> })}
-                <Submit label=if user.operator { "No operator" } else { "Make operator" } look="button-small" pending=changes.operator.pending()/>
+                <Submit label=if user.operator { "Remove operator" } else { "Make operator" } look="button-small" pending=changes.operator.pending()/>
             </ActionForm>
             <Confirm id=reset_id.clone() button="Set password" look="button-small" title=format!("Set a new password for {}", name())>
                 <p>{format!("{}'s sessions end; tokens stay.", name())}</p>

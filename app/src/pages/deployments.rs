@@ -183,7 +183,7 @@ pub(super) fn DeploymentPanel(
             {(detailed || reason.is_some()).then(|| view! {
                 <div class="panel-body">
                     {reason.map(|reason| view! {
-                        <Notice tone title=reason.message><p class="small muted">"Code "<code>{reason.code}</code></p></Notice>
+                        <Notice tone><p>{reason.message}</p><p class="small muted">"Code "<code>{reason.code}</code></p></Notice>
                     })}
                     {detailed.then(|| view! { <Steps steps=steps(&deployment)/> })}
                     {under_way.then(|| view! { <Bars layers=progress.layers fetched=progress.bytes tasks=progress.tasks/> })}

@@ -17,6 +17,7 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
 use model::names::{EnvironmentName, ServiceName};
+use model::problem::{Problem, ProblemKind};
 use model::views::services::{RunView, ServiceDetail};
 
 pub(crate) use deploy::Deploy;
@@ -35,7 +36,7 @@ use crate::api::deployments::list_deployments;
 use crate::api::services::{CreateService, get_service};
 use crate::components::{Badge, Crumb, Crumbs, Csrf, ProblemNotice, Submit, Tab, Tabs, TextField, field_error};
 use crate::live::Pulse;
-use crate::page::{Data, loaded, loaded_in, param, problem, query};
+use crate::page::{Data, Refusal, loaded, loaded_in, param, problem, query};
 use crate::urls;
 
 /// The service that the pages below a frame are about.
@@ -68,8 +69,7 @@ pub(crate) fn New() -> impl IntoView {
             navigate(&urls::service_page(&made.project, &made.name, "deploy"), leptos_router::NavigateOptions::default());
         }
     });
-    view! {
-        <Title text="New service"/>
+    let form = move || view! {
         <section class="panel page-narrow">
             <header><h2>"New service"</h2></header>
             <div class="panel-body">
@@ -87,6 +87,17 @@ pub(crate) fn New() -> impl IntoView {
                 </ActionForm>
             </div>
         </section>
+    };
+    view! {
+        <Title text="New service"/>
+        {loaded(project_of().view, move |project| {
+            if project.may(Action::CreateService) {
+                form().into_any()
+            } else {
+                let text = "you may not create services in this project; its admins can give you a role that may";
+                view! { <Refusal problem=Problem::new(ProblemKind::Forbidden, "forbidden", text)/> }.into_any()
+            }
+        })}
     }
     .into_any()
 }

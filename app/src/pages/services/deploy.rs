@@ -194,7 +194,7 @@ fn Plan(plan: PlanView) -> impl IntoView {
                 {plan.unchanged.then(|| view! { <p>"Nothing: this runs already. Deploying makes a revision all the same."</p> })}
                 <dl class="facts">
                     <dt>"Image"</dt><dd><code>{plan.image.clone()}</code></dd>
-                    <dt>"Tasks"</dt><dd>{format!("{} made, {} ended; {order}", plan.creates, plan.ends)}</dd>
+                    <dt>"Tasks"</dt><dd>{if first { format!("{} made", plan.creates) } else { format!("{} made, {} ended; {order}", plan.creates, plan.ends) }}</dd>
                 </dl>
                 {(!plan.notes.is_empty()).then(|| view! { <ul class="stack-s">{notes}</ul> })}
                 {if first { view! { <p class="muted">"This is the first deployment here."</p> }.into_any() } else { view! { <Changes changes=plan.changes/> }.into_any() }}

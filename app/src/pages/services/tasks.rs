@@ -35,8 +35,8 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
         .ports
         .iter()
         .map(|port| {
-            let said = format!("{}:{} \u{2192} {}", task.host, port.host, port.container);
-            let title = format!("{} ({})", port.name, port.protocol);
+            let said = format!(":{} \u{2192} {}", port.host, port.container);
+            let title = format!("{}: {}:{} of the machine is {} of the task, {}", port.name, task.host, port.host, port.container, port.protocol);
             if task.state.is_final() {
                 return view! { <span class="chip faint" title=title>{said}</span> }.into_any();
             }
@@ -52,14 +52,17 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
     let why = task.reason.as_ref().map(|reason| view! { <span class="small muted break">{reason.message.clone()}</span> });
     let restarts = (task.restarts > 0).then(|| view! { <span class="small muted">{format!("restarted {} times", task.restarts)}</span> });
     let since = task.ended_at.or(task.started_at).unwrap_or(task.created_at);
+    // Where a machine is called like its environment there is nothing to add.
+    let named = task.machine.as_str() != task.environment.as_str();
+    let machine = named.then(|| view! { <span class="small faint table-side">{format!("on {}", task.machine)}</span> });
     let lives = !task.state.is_final();
     view! {
         <tr>
-            <td data-label="Task" class="table-main">{format!("{}.{}", service.name, task.slot)}<span class="faint small">" on "{task.machine.to_string()}</span></td>
+            <td data-label="Task" class="table-main nowrap"><span>{format!("{}.{}", service.name, task.slot)}{machine}</span></td>
             <td data-label="State"><span class="row"><Badge tone text/>{restarts}{why}</span></td>
             <td data-label="Revision">{task.revision}</td>
             <td data-label="Ports"><span>{ports}</span></td>
-            <td data-label="Since"><Ago at=since/></td>
+            <td data-label="Since" class="nowrap"><Ago at=since/></td>
             <td class="end">
                 <span class="actions">
                     <a class="button button-small" href=page("logs")>"Logs"</a>
