@@ -34,8 +34,10 @@ export class Portal {
     portal.url = `http://localhost:${port}`;
     portal.password = "correct horse battery staple";
     portal.data = await mkdtemp(join(tmpdir(), "slipway-portal-"));
+    // Nothing of a portal that the person at the terminal has configured reaches this one.
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SLIPWAY_") && name !== "DOCKER_HOST");
     portal.env = {
-      ...process.env,
+      ...Object.fromEntries(inherited),
       SLIPWAY_LISTEN: portal.registry,
       SLIPWAY_PUBLIC_URL: portal.url,
       SLIPWAY_DATA_DIR: join(portal.data, "data"),

@@ -9,6 +9,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# The tests configure their own portals: what is set for another one is none of theirs.
+for name in $(compgen -e SLIPWAY_ || true); do
+  case "$name" in SLIPWAY_TEST_*) ;; *) unset "$name" ;; esac
+done
 target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 crates=(--locked --workspace --exclude frontend --exclude bundle)
 
