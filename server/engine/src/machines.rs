@@ -26,6 +26,8 @@ const PULSE: Duration = Duration::from_secs(15);
 pub enum News {
     /// Its engine answers (again): look at everything on it.
     Up(MachineId),
+    /// Its engine went away, and what runs on it may have gone with it.
+    Away(MachineId),
     /// Something happened to a container of ours.
     Event(MachineId, Event),
 }
@@ -129,22 +131,20 @@ fn listen(worker: Worker, machine: Machine, docker: Docker, news: mpsc::Sender<N
                 },
             };
             let told = match heard {
-                Heard::Event(event) => Some(News::Event(machine.id, event)),
+                Heard::Event(event) => News::Event(machine.id, event),
                 Heard::Connected => {
                     up = true;
                     record(&worker, &machine, introduce(&docker, &machine).await).await;
-                    Some(News::Up(machine.id))
+                    News::Up(machine.id)
                 }
                 Heard::Lost(error) => {
                     up = false;
                     tracing::warn!(machine = %machine.name, %error, "an engine is away");
                     record(&worker, &machine, Seen::Away(advice(&machine, &error))).await;
-                    None
+                    News::Away(machine.id)
                 }
             };
-            if let Some(told) = told
-                && news.send(told).await.is_err()
-            {
+            if news.send(told).await.is_err() {
                 return;
             }
         }

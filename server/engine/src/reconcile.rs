@@ -99,6 +99,11 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
             }
             compare(context, id, at_work);
         }
+        News::Away(id) => {
+            // What a probe finds now says something about the engine and nothing about the task. Watches begin anew with the next look.
+            let there: Vec<TaskId> = context.owners().iter().filter(|(_, (machine, _))| *machine == id).map(|(task, _)| *task).collect();
+            there.into_iter().for_each(|task| context.watches.end(task));
+        }
         News::Event(id, event) => happened(context, id, &event, at_work),
     }
     Ok(())

@@ -249,7 +249,9 @@ impl Tender {
             return Ok(Next::Wait(wait));
         }
         let wanted = self.wanted(work, target.as_ref(), &leftovers);
-        let containers: Vec<Container> = seen.iter().map(|(_, seen)| picture::container(seen)).collect();
+        // What a hand is at may be removed, with its record, while it is still in the list.
+        let containers = seen.iter().map(|(_, seen)| picture::container(seen)).filter(|seen| seen.task.is_none_or(|task| !self.busy.contains(&task)));
+        let containers: Vec<Container> = containers.collect();
         for action in plan::plan(&wanted, self.context.instance(), &tasks, &containers) {
             self.carry_out(&action, work, target.as_ref(), seen, &leftovers).await?;
         }

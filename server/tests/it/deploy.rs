@@ -1,9 +1,12 @@
 //! Deployments on a real engine, through the API: what runs, what is told, what is left when something goes wrong.
 
+use std::time::{Duration, Instant};
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, docker, push_busybox};
+use crate::portal::TestPortal;
 
 /// A web service with a check.
 fn web(replicas: u32) -> Value {
@@ -253,33 +256,56 @@ async fn an_image_pruned_from_the_engine_is_pulled_again() {
         .await;
 }
 
-/// Not a test of anything but speed: `cargo test --test it from_post_to_running -- --ignored --nocapture` prints the figure of the issue.
 #[tokio::test]
-#[ignore = "a measurement"]
-async fn from_post_to_running_against_docker_run() {
+async fn an_image_of_an_outside_registry_is_pinned_and_pulled_with_the_projects_credential() {
     let ground = Ground::new().await;
-    ground.service("first").await;
-    let plain = json!({"image": "web:1", "command": ["sleep", "1000"], "update": {"monitor": "0s"}, "stop": {"grace": "0s"}});
-    ground.deployed("first", plain.clone()).await;
-    let container = ground.running("first").await[0]["container"].as_str().expect("a container").to_owned();
-    let image = docker(&["inspect", "--format", "{{.Config.Image}}", &container]);
-    let network = docker(&["inspect", "--format", "{{.HostConfig.NetworkMode}}", &container]);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for pair in 0..15 {
-        let service = format!("s{pair}");
-        ground.service(&service).await;
-        let began = std::time::Instant::now();
-        ground.deploy(&service, plain.clone()).await;
-        while ground.running(&service).await.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let outside = TestPortal::start().await;
+    let owner = outside.new_person("olga").await;
+    outside.new_project("tools", &[("olga", "developer")]).await;
+    push_busybox(&owner, "tools/box", "7", "from outside").await;
+    let host = outside.base.trim_start_matches("http://").to_owned();
+
+    ground.service("web").await;
+    let descriptor = with(web(1), "image", json!(format!("{host}/tools/box:7")));
+    let id = ground.deploy("web", descriptor.clone()).await;
+    let view = ground.over("web", &id).await;
+    assert_eq!((view["state"].as_str(), view["reason"]["code"].as_str()), (Some("failed"), Some("pull_denied")), "{view}");
+
+    let admin = ground.portal().person("admin");
+    let path = format!("/api/v1/projects/shop/registries/{}", host.replace(':', "%3A"));
+    let answer = admin.put(&path, json!({"username": "olga", "secret": crate::portal::PASSWORD})).await;
+    assert!(answer.status().is_success(), "{:?}", answer.0.text().await);
+    ground.deployed("web", descriptor).await;
+    assert_eq!(ground.answer(&ground.running("web").await[0]).await, "from outside");
+    let container = ground.running("web").await[0]["container"].as_str().expect("a container").to_owned();
+    let inspected = docker(&["inspect", &container]);
+    assert!(inspected.contains(&format!("{host}/tools/box@sha256:")), "what runs is pinned: {inspected}");
+    assert!(!inspected.contains(crate::portal::PASSWORD));
+}
+
+#[tokio::test]
+async fn without_an_engine_a_deployment_says_what_it_waits_for_and_can_be_cancelled() {
+    let portal = TestPortal::start().await;
+    let developer = portal.new_person("dora").await;
+    portal.new_project("shop", &[("dora", "developer")]).await;
+    push_busybox(&developer, "shop/web", "1", "hello").await;
+    let service = "/api/v1/projects/shop/services/web";
+    developer.post("/api/v1/projects/shop/services", json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
+    let body = json!({"environment": "local", "descriptor": web(1)});
+    let made = developer.post(&format!("{service}/deployments"), body).await.expect_status(StatusCode::ACCEPTED).await;
+    let path = format!("{service}/deployments/{}", made["id"].as_str().expect("an id"));
+    let began = Instant::now();
+    loop {
+        let view = developer.get(&path).await.expect_status(StatusCode::OK).await;
+        assert_eq!(view["state"], "queued", "{view}");
+        if view["progress"]["note"].as_str().is_some_and(|note| note.contains("waiting for the engine") && note.contains("no-engine.sock")) {
+            break;
         }
-        ours.push(began.elapsed());
-        let began = std::time::Instant::now();
-        let label = ground.label();
-        docker(&["run", "-d", "--network", &network, "--label", label.trim_start_matches("label="), &image, "sleep", "1000"]);
-        theirs.push(began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(30), "{view}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    ours.sort_unstable();
-    theirs.sort_unstable();
-    eprintln!("POST to running: {:?} (all {ours:?})\ndocker run -d: {:?} (all {theirs:?})", ours[7], theirs[7]);
+    let listed = developer.get("/api/v1/machines").await.expect_status(StatusCode::OK).await;
+    assert_eq!(listed["items"][0]["state"], "away", "{listed}");
+    let cancelled = developer.post(&format!("{path}/cancel"), json!({})).await.expect_status(StatusCode::OK).await;
+    assert_eq!(cancelled["state"], "cancelled");
 }
