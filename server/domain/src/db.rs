@@ -136,6 +136,7 @@ pub enum Tx {
 impl Tx {
     /// Every row, each turned into a value. Only for queries with a `LIMIT` or a bounded result.
     pub async fn all<T>(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>, map: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        refuse_nul(&args)?;
         match self {
             Self::Lite(tx) => {
                 let query = value::bind_lite(sqlx::query(AssertSqlSafe(without_row_locks(sql.into()))), args);
@@ -151,6 +152,7 @@ impl Tx {
 
     /// The first row, if there is one.
     pub async fn opt<T>(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>, map: impl Fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+        refuse_nul(&args)?;
         match self {
             Self::Lite(tx) => {
                 let query = value::bind_lite(sqlx::query(AssertSqlSafe(without_row_locks(sql.into()))), args);
@@ -170,6 +172,7 @@ impl Tx {
 
     /// Runs a statement; answers how many rows it touched.
     pub async fn exec(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<u64> {
+        refuse_nul(&args)?;
         Ok(match self {
             Self::Lite(tx) => value::bind_lite(sqlx::query(AssertSqlSafe(sql.into())), args).execute(&mut **tx).await?.rows_affected(),
             Self::Pg(tx) => value::bind_pg(sqlx::query(AssertSqlSafe(sql.into())), args).execute(&mut **tx).await?.rows_affected(),
@@ -193,6 +196,12 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// PostgreSQL's text cannot hold NUL, so none is stored in either. Whoever takes a text from outside may have checked it with a better message.
+fn refuse_nul(args: &[Value]) -> Result<()> {
+    let holds_nul = |value: &Value| matches!(value, Value::Text(Some(text)) if text.contains('\0'));
+    if args.iter().any(holds_nul) { Err(Error::invalid("text", "has a NUL character; leave it out")) } else { Ok(()) }
 }
 
 /// SQLite knows no row locks and needs none: a writing transaction is alone.

@@ -17,6 +17,8 @@ use tower::ServiceExt as _;
 
 /// A client that has not sent its headers by then is cut.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes that one connection buffers at most: what a client that reads slowly costs.
+const BUFFER: usize = 128 * 1024;
 /// After a failed accept (too many open files), a pause instead of a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -24,7 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: CancellationToken, grace: Duration) {
     let graceful = GracefulShutdown::new();
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(BUFFER);
     http.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
     loop {
         let accepted = select_all(listeners.iter().map(|listener| Box::pin(listener.accept())));
