@@ -66,48 +66,56 @@ pub fn App() -> impl IntoView {
         <Title formatter=|title: String| if title.is_empty() { String::from("Slipway") } else { format!("{title} · Slipway") }/>
         <Router set_is_routing=set_routing>
             <div class="routing" aria-hidden="true"><RoutingProgress is_routing=routing/></div>
-            <Routes fallback=frame::NotFound>
-                <Route path=path!("/login") view=login::Login ssr=SsrMode::Async/>
-                <Route path=path!("/setup") view=setup::SetUp ssr=SsrMode::Async/>
-                <ParentRoute path=path!("") view=frame::Portal ssr=SsrMode::Async>
-                    <Route path=path!("/") view=home::Home ssr=SsrMode::Async/>
-                    <Route path=path!("/projects") view=projects::List ssr=SsrMode::Async/>
-                    <Route path=path!("/projects/new") view=projects::New ssr=SsrMode::Async/>
-                    <ParentRoute path=path!("/projects/:project") view=projects::Frame ssr=SsrMode::Async>
-                        <Route path=path!("") view=projects::Dashboard ssr=SsrMode::Async/>
-                        <Route path=path!("/images") view=images::Repositories ssr=SsrMode::Async/>
-                        <Route path=path!("/images/:repository") view=images::Repository ssr=SsrMode::Async/>
-                        <Route path=path!("/deployments") view=deployments::List ssr=SsrMode::Async/>
-                        <Route path=path!("/members") view=members::Members ssr=SsrMode::Async/>
-                        <Route path=path!("/registries") view=projects::Registries ssr=SsrMode::Async/>
-                        <Route path=path!("/audit") view=projects::Audit ssr=SsrMode::Async/>
-                        <Route path=path!("/settings") view=projects::Settings ssr=SsrMode::Async/>
-                        <Route path=path!("/services/new") view=services::New ssr=SsrMode::Async/>
-                        <ParentRoute path=path!("/services/:service") view=services::Frame ssr=SsrMode::Async>
-                            <Route path=path!("") view=services::Overview ssr=SsrMode::Async/>
-                            <Route path=path!("/deploy") view=services::Deploy ssr=SsrMode::Async/>
-                            <Route path=path!("/deployments") view=services::Deployments ssr=SsrMode::Async/>
-                            <Route path=path!("/deployments/:deployment") view=deployments::One ssr=SsrMode::Async/>
-                            <Route path=path!("/revisions") view=services::Revisions ssr=SsrMode::Async/>
-                            <Route path=path!("/logs") view=services::Logs ssr=SsrMode::Async/>
-                            <Route path=path!("/shell") view=services::Shell ssr=SsrMode::Async/>
-                            <Route path=path!("/inspect") view=services::Inspect ssr=SsrMode::Async/>
-                            <Route path=path!("/settings") view=services::Settings ssr=SsrMode::Async/>
-                        </ParentRoute>
-                    </ParentRoute>
-                    <ParentRoute path=path!("/account") view=account::Frame ssr=SsrMode::Async>
-                        <Route path=path!("") view=account::Profile ssr=SsrMode::Async/>
-                        <Route path=path!("/sessions") view=account::Sessions ssr=SsrMode::Async/>
-                        <Route path=path!("/tokens") view=account::Tokens ssr=SsrMode::Async/>
-                    </ParentRoute>
-                    <ParentRoute path=path!("/admin") view=admin::Frame ssr=SsrMode::Async>
-                        <Route path=path!("") view=admin::Users ssr=SsrMode::Async/>
-                        <Route path=path!("/environments") view=admin::Environments ssr=SsrMode::Async/>
-                        <Route path=path!("/audit") view=admin::Audit ssr=SsrMode::Async/>
-                    </ParentRoute>
-                </ParentRoute>
-            </Routes>
+            <Pages/>
         </Router>
         <Toasts/>
+    }
+}
+
+/// The table of pages.
+#[component]
+fn Pages() -> impl IntoView {
+    view! {
+        <Routes fallback=frame::NotFound>
+            <Route path=path!("/login") view=login::Login ssr=SsrMode::Async/>
+            <Route path=path!("/setup") view=setup::SetUp ssr=SsrMode::Async/>
+            <ParentRoute path=path!("") view=frame::Portal ssr=SsrMode::Async>
+                <Route path=path!("/") view=home::Home ssr=SsrMode::Async/>
+                <Route path=path!("/projects") view=projects::List ssr=SsrMode::Async/>
+                <Route path=path!("/projects/new") view=projects::New ssr=SsrMode::Async/>
+                <ParentRoute path=path!("/projects/:project") view=projects::Frame ssr=SsrMode::Async>
+                    <Route path=path!("") view=projects::Dashboard ssr=SsrMode::Async/>
+                    <Route path=path!("/images") view=images::Repositories ssr=SsrMode::Async/>
+                    <Route path=path!("/images/:repository") view=images::Repository ssr=SsrMode::Async/>
+                    <Route path=path!("/deployments") view=deployments::List ssr=SsrMode::Async/>
+                    <Route path=path!("/members") view=members::Members ssr=SsrMode::Async/>
+                    <Route path=path!("/registries") view=projects::Registries ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view=projects::Audit ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view=projects::Settings ssr=SsrMode::Async/>
+                    <Route path=path!("/services/new") view=services::New ssr=SsrMode::Async/>
+                    <ParentRoute path=path!("/services/:service") view=services::Frame ssr=SsrMode::Async>
+                        <Route path=path!("") view=services::Overview ssr=SsrMode::Async/>
+                        <Route path=path!("/deploy") view=services::Deploy ssr=SsrMode::Async/>
+                        <Route path=path!("/deployments") view=services::Deployments ssr=SsrMode::Async/>
+                        <Route path=path!("/deployments/:deployment") view=deployments::One ssr=SsrMode::Async/>
+                        <Route path=path!("/revisions") view=services::Revisions ssr=SsrMode::Async/>
+                        <Route path=path!("/logs") view=services::Logs ssr=SsrMode::Async/>
+                        <Route path=path!("/shell") view=services::Shell ssr=SsrMode::Async/>
+                        <Route path=path!("/inspect") view=services::Inspect ssr=SsrMode::Async/>
+                        <Route path=path!("/settings") view=services::Settings ssr=SsrMode::Async/>
+                    </ParentRoute>
+                </ParentRoute>
+                <ParentRoute path=path!("/account") view=account::Frame ssr=SsrMode::Async>
+                    <Route path=path!("") view=account::Profile ssr=SsrMode::Async/>
+                    <Route path=path!("/sessions") view=account::Sessions ssr=SsrMode::Async/>
+                    <Route path=path!("/tokens") view=account::Tokens ssr=SsrMode::Async/>
+                </ParentRoute>
+                <ParentRoute path=path!("/admin") view=admin::Frame ssr=SsrMode::Async>
+                    <Route path=path!("") view=admin::Users ssr=SsrMode::Async/>
+                    <Route path=path!("/environments") view=admin::Environments ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view=admin::Audit ssr=SsrMode::Async/>
+                </ParentRoute>
+            </ParentRoute>
+        </Routes>
     }
 }

@@ -27,15 +27,55 @@ pub(crate) fn Portal() -> impl IntoView {
         <Top/>
         <main id="main" class="page" tabindex="-1"><Outlet/></main>
         <Foot/>
+        <Announcer/>
         {move || live.broken.get().then(|| view! { <p class="offline" role="status">"Not live: the portal does not answer. Trying again."</p> })}
     }
     .into_any()
+}
+
+/// Says to screen readers that another page stands here now.
+#[component]
+fn Announcer() -> impl IntoView {
+    let said = RwSignal::new(String::new());
+    #[cfg(feature = "hydrate")]
+    {
+        let path = use_location().pathname;
+        Effect::new(move |before: Option<String>| {
+            let now = path.get();
+            // The first page is announced by the browser.
+            if before.is_some_and(|before| before != now) {
+                set_timeout(move || _ = said.try_set(document().title()), std::time::Duration::from_millis(300));
+            }
+            now
+        });
+    }
+    view! { <p class="visually-hidden" role="status">{said}</p> }
+}
+
+/// Closes the menu when a page was chosen, and when something beside it is pressed.
+#[cfg(feature = "hydrate")]
+fn close_menus(path: Memo<String>) {
+    use wasm_bindgen::JsCast;
+    let close = |but: Option<web_sys::Node>| {
+        let Ok(Some(menu)) = document().query_selector("details.menu[open]") else { return };
+        if !but.is_some_and(|node| menu.contains(Some(&node))) {
+            _ = menu.remove_attribute("open");
+        }
+    };
+    Effect::new(move |_| {
+        path.track();
+        close(None);
+    });
+    let pressed = window_event_listener(leptos::ev::click, move |event| close(event.target().and_then(|target| target.dyn_into().ok())));
+    on_cleanup(move || pressed.remove());
 }
 
 /// The bar on top.
 #[component]
 fn Top() -> impl IntoView {
     let path = use_location().pathname;
+    #[cfg(feature = "hydrate")]
+    close_menus(path);
     let section = move |prefix: &'static str| move || path.with(|path| path.starts_with(prefix)).then_some("true");
     let boot = boot();
     let me = boot.me.clone();

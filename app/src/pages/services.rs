@@ -69,24 +69,26 @@ pub(crate) fn New() -> impl IntoView {
             navigate(&urls::service_page(&made.project, &made.name, "deploy"), leptos_router::NavigateOptions::default());
         }
     });
-    let form = move || view! {
-        <section class="panel page-narrow">
-            <header><h2>"New service"</h2></header>
-            <div class="panel-body">
-                <p class="muted">"A service is one thing that runs: a website, a worker. What it runs is chosen with the first deployment, on the next page."</p>
-                <ProblemNotice problem=refused beside=&["name"]/>
-                <ActionForm action attr:class="form">
-                    <Csrf/>
-                    <input type="hidden" name="project" value=move || project.get()/>
-                    <TextField name="name" label="Name" required=true autofocus=true mono=true check=Some(check_name) error=field_error(refused, "name")
-                        hint="Lower-case letters, digits and hyphens. Other services of the project reach it under this name."/>
-                    <div class="actions">
-                        <Submit label="Create service" pending=action.pending()/>
-                        <a class="button button-quiet" href=move || urls::project(project.get())>"Cancel"</a>
-                    </div>
-                </ActionForm>
-            </div>
-        </section>
+    let form = move || {
+        view! {
+            <section class="panel page-narrow">
+                <header><h2>"New service"</h2></header>
+                <div class="panel-body">
+                    <p class="muted">"A service is one thing that runs: a website, a worker. What it runs is chosen with the first deployment, on the next page."</p>
+                    <ProblemNotice problem=refused beside=&["name"]/>
+                    <ActionForm action attr:class="form">
+                        <Csrf/>
+                        <input type="hidden" name="project" value=move || project.get()/>
+                        <TextField name="name" label="Name" required=true autofocus=true mono=true check=Some(check_name) error=field_error(refused, "name")
+                            hint="Lower-case letters, digits and hyphens. Other services of the project reach it under this name."/>
+                        <div class="actions">
+                            <Submit label="Create service" pending=action.pending()/>
+                            <a class="button button-quiet" href=move || urls::project(project.get())>"Cancel"</a>
+                        </div>
+                    </ActionForm>
+                </div>
+            </section>
+        }
     };
     view! {
         <Title text="New service"/>

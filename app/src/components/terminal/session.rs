@@ -65,8 +65,11 @@ struct Session {
     told: Cell<u64>,
     tries: Cell<u32>,
     over: Cell<bool>,
-    observer: RefCell<Option<(ResizeObserver, Closure<dyn FnMut()>)>>,
+    observer: RefCell<Option<Observed>>,
 }
+
+/// What hears of the size of the terminal's place.
+type Observed = (ResizeObserver, Closure<dyn FnMut()>);
 
 /// A websocket with its listeners, which end with it.
 struct Connection {

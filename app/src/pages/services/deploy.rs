@@ -82,54 +82,35 @@ impl Typed {
 
 #[component]
 fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> impl IntoView {
-    let mut first = page.typed.clone().unwrap_or_else(|| page.base.as_ref().map_or_else(DeployForm::new, DeployForm::of));
-    if !image.is_empty() {
-        first.image = image;
-    } else if first.image.is_empty() {
-        first.image = page.offers.first().map(|offer| offer.reference.clone()).unwrap_or_default();
-    }
-    let form = RwSignal::new(first);
-    let base = StoredValue::new(page.base.clone());
-    let wrong = Memo::new(move |_| form.with(|form| base.with_value(|base| form.descriptor(base.as_ref()).err().unwrap_or_default())));
-    // What the server found stands until the next answer; a new answer is about all fields.
-    let refused = problem(action);
-    let touched = RwSignal::new(Vec::new());
-    Effect::new(move |_| {
-        refused.track();
-        touched.set(Vec::new());
-    });
-    let typed = Typed { form, touched, wrong, refused };
-    let plan = Action::new(move |input: &PlanDeploy| {
+    let typed = begin(&page, image, problem(action));
+    let plan = Action::new(|input: &PlanDeploy| {
         let PlanDeploy { csrf, project, service, environment, form } = input.clone();
         crate::api::deployments::plan_deploy(csrf, project, service, environment, form)
     });
     let kept = page.base.as_ref().map(DeployForm::hidden).unwrap_or_default();
     let names = page.environments.iter().map(|one| one.name.clone()).collect();
     let here = page.environments.iter().find(|one| one.name.as_str() == page.environment).cloned();
-    let (project, service) = (page.service.project.to_string(), page.service.name.to_string());
-    let environment = page.environment.clone();
+    let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.environment.clone());
     let path = urls::service_page(&project, &service, "deploy");
     let ask = {
-        let (project, service, environment) = (project.clone(), service.clone(), environment.clone());
-        move |_| {
-            plan.dispatch(PlanDeploy {
-                csrf: boot().csrf,
-                project: project.clone(),
-                service: service.clone(),
-                environment: environment.clone(),
-                form: form.get_untracked(),
-            });
-        }
+        let asked = PlanDeploy {
+            csrf: boot().csrf,
+            project: project.clone(),
+            service: service.clone(),
+            environment: environment.clone(),
+            form: DeployForm::new(),
+        };
+        move |_| _ = plan.dispatch(PlanDeploy { form: typed.form.get_untracked(), ..asked.clone() })
     };
     view! {
         <Title text=format!("Deploy {service}")/>
-        {here.clone().map(|here| view! { <Away here=here.clone()/> })}
+        {here.clone().map(|here| view! { <Away here/> })}
         {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=path/> })}
         <div class="columns">
             <section class="panel">
                 <header><h2>{format!("Deploy to {environment}")}</h2></header>
                 <div class="panel-body">
-                    <ProblemNotice problem=refused beside=model::form::FIELDS/>
+                    <ProblemNotice problem=typed.refused beside=model::form::FIELDS/>
                     <ActionForm action attr:class="form">
                         <Csrf/>
                         <input type="hidden" name="project" value=project/>
@@ -151,6 +132,26 @@ fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> imp
         </div>
     }
     .into_any()
+}
+
+/// What the form begins with: what was refused before, what runs, or nothing but the newest image.
+fn begin(page: &DeployPage, image: String, refused: Signal<Option<Problem>>) -> Typed {
+    let mut first = page.typed.clone().unwrap_or_else(|| page.base.as_ref().map_or_else(DeployForm::new, DeployForm::of));
+    if !image.is_empty() {
+        first.image = image;
+    } else if first.image.is_empty() {
+        first.image = page.offers.first().map(|offer| offer.reference.clone()).unwrap_or_default();
+    }
+    let form = RwSignal::new(first);
+    let base = StoredValue::new(page.base.clone());
+    let wrong = Memo::new(move |_| form.with(|form| base.with_value(|base| form.descriptor(base.as_ref()).err().unwrap_or_default())));
+    // What the server found stands until the next answer; a new answer is about all fields.
+    let touched = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
+        refused.track();
+        touched.set(Vec::new());
+    });
+    Typed { form, touched, wrong, refused }
 }
 
 /// The engine does not answer: better known before.
