@@ -80,9 +80,8 @@ trap 'rm -rf "$SCRATCH"' EXIT
 trap 'exit 130' INT TERM
 
 check "formatting" cargo fmt --all --check
-check "clippy, server" cargo clippy "${crates[@]}" --all-targets --quiet -- -D warnings
+check "clippy, server" cargo clippy --locked --workspace --exclude frontend --all-targets --quiet -- -D warnings
 check "clippy, browser" cargo clippy --locked -p frontend --target wasm32-unknown-unknown --quiet -- -D warnings
-check "clippy, bundle" cargo clippy --locked -p bundle --quiet -- -D warnings
 
 build() {
   cargo test "${crates[@]}" --no-run --quiet &&
