@@ -148,13 +148,11 @@ fn leptos(config: &Serve) -> LeptosOptions {
 fn local(config: &Serve, port: u16, origin: &Origin, hosts: &[String]) -> Result<Local> {
     let ip = config.listen.ip();
     let named = origin.authority().rsplit_once(':').map_or(origin.authority(), |(host, _)| host);
-    let host = match &config.public_url {
-        // Cookies don't know ports: a service under the portal's own name would be sent the portal's session.
-        Some(_) if named != "localhost" => named.to_owned(),
-        Some(_) => Ipv4Addr::LOCALHOST.to_string(),
-        None if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
-        None => ip.to_string(),
-    };
+    // Cookies don't know ports: a service under the portal's own name would be sent the portal's session. So links name the machine's address.
+    let host = if ip.is_unspecified() { own_address() } else { ip }.to_string();
+    if host == named {
+        tracing::warn!(address = host, "services are reached under the portal's own name and are sent its cookies: set SLIPWAY_PUBLIC_URL to another name");
+    }
     Ok(Local {
         registry_address: format!("127.0.0.1:{port}"),
         registry_hosts: hosts.to_vec(),
@@ -164,6 +162,16 @@ fn local(config: &Serve, port: u16, origin: &Origin, hosts: &[String]) -> Result
         ports: Local::PORTS,
         subnet_pool: Local::POOL.parse().map_err(|error| Error::internal(format!("the default pool of networks: {error}")))?,
     })
+}
+
+/// The address that this machine has towards others. Nothing is sent to find it out.
+fn own_address() -> IpAddr {
+    let found = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        // An address for documentation (RFC 5737): only the route to it is looked up.
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
 /// The one line that a person needs: where to open it and how to sign in.

@@ -137,6 +137,14 @@ impl Actor {
         self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|own| own.covers(needed)))
     }
 
+    /// An error that names the scope, where the ceiling does not let it through: for what concerns the caller's own account.
+    pub fn need(&self, scope: Scope) -> Result<()> {
+        if self.ceiling_covers(scope) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(format!("this token may not do that to its own account: it lacks the scope {scope}")))
+    }
+
     /// The ceiling, where there is one.
     #[must_use]
     pub fn ceiling(&self) -> Option<&BTreeSet<Scope>> {

@@ -89,7 +89,6 @@ pub async fn check_password(platform: &Platform, username: &str, password: &Secr
             Ok(account)
         }
         _ => {
-            throttle.failed(platform.now(), username, address);
             tracing::warn!(client.address = address, "a sign-in failed");
             Err(Error::Unauthenticated)
         }

@@ -12,6 +12,7 @@ use http::request::Parts;
 use model::secret::Secret;
 
 use super::Portal;
+use super::guard::is_foreign_page;
 use super::problem::Refusal;
 
 /// A header longer than this is no credential of ours.
@@ -28,6 +29,10 @@ impl FromRequestParts<Portal> for ApiCaller {
         match credential(parts)? {
             None => Ok(Self(Actor::nobody(address))),
             Some(Credential::Bearer(token)) => Ok(Self(accounts::authenticate_bearer(&portal.platform, &token, &address).await?)),
+            // A browser sends Basic credentials by itself once somebody typed them in: then a page of another site must not use them.
+            Some(Credential::Basic(..)) if is_foreign_page(portal, &parts.headers) => {
+                Err(Refusal(Error::Forbidden("a page of another site may not call the API with a browser's stored password".into())))
+            }
             Some(Credential::Basic(name, secret)) => Ok(Self(accounts::authenticate_basic(&portal.platform, &name, &secret, &address).await?)),
         }
     }

@@ -16,7 +16,7 @@ use super::problem::Refusal;
 pub async fn same_origin(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let foreign = match headers.get(ORIGIN) {
-        Some(origin) => !is_ours(&portal, origin),
+        Some(origin) => !is_ours(&portal, headers, origin),
         None => crosses_sites(headers) && *request.method() != Method::GET,
     };
     if foreign {
@@ -27,15 +27,22 @@ pub async fn same_origin(State(portal): State<Portal>, request: Request, next: N
     next.run(request).await
 }
 
-/// Whether an origin is the portal's own. `null` and everything unknown is not.
+/// Whether an origin is the portal's own: the public one, or plain http under the local name that this very request went to. `null` and
+/// everything unknown is not.
 #[must_use]
-pub fn is_ours(portal: &Portal, origin: &HeaderValue) -> bool {
+pub fn is_ours(portal: &Portal, headers: &HeaderMap, origin: &HeaderValue) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     if origin == portal.origin.as_str() {
         return true;
     }
-    // Plain http by another local name: `127.0.0.1` beside `localhost`.
-    origin.strip_prefix("http://").is_some_and(|authority| portal.hosts.iter().any(|host| host == authority))
+    let local = known_host(portal, headers).filter(|host| *host != portal.origin.authority());
+    local.is_some_and(|host| origin.strip_prefix("http://") == Some(host))
+}
+
+/// Whether a browser says that a page of another site sent this. Programs say nothing of the kind.
+#[must_use]
+pub fn is_foreign_page(portal: &Portal, headers: &HeaderMap) -> bool {
+    headers.get(ORIGIN).is_some_and(|origin| !is_ours(portal, headers, origin)) || crosses_sites(headers)
 }
 
 fn crosses_sites(headers: &HeaderMap) -> bool {

@@ -2,6 +2,7 @@
 //! under way finish within a grace period.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -19,6 +21,8 @@ use tower::ServiceExt as _;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes that one connection buffers at most: what a client that reads slowly costs.
 const BUFFER: usize = 128 * 1024;
+/// Connections at the same time; file descriptors are left for everything else.
+const CONNECTIONS: usize = 8192;
 /// After a failed accept (too many open files), a pause instead of a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -28,6 +32,7 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Cancellati
     let mut http = Builder::new(TokioExecutor::new());
     http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(BUFFER);
     http.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = select_all(listeners.iter().map(|listener| Box::pin(listener.accept())));
         let (stream, address) = tokio::select! {
@@ -41,10 +46,19 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Cancellati
                 }
             },
         };
-        let connection = http.serve_connection_with_upgrades(io(stream), service(router.clone(), address)).into_owned();
-        let connection = graceful.watch(connection);
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            tracing::warn!(client.address = %address, "too many connections: one was refused");
+            continue;
+        };
+        let (http, watcher, service) = (http.clone(), graceful.watcher(), service(router.clone(), address));
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let _slot = slot;
+            // What says nothing at all would otherwise be kept for ever: the header timeout begins with the first byte.
+            if !matches!(tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut [0])).await, Ok(Ok(1))) {
+                return;
+            }
+            let connection = http.serve_connection_with_upgrades(io(stream), service).into_owned();
+            if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, client.address = %address, "a connection ended early");
             }
         });

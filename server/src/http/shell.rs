@@ -3,6 +3,7 @@
 //! own stream waits. Ends when the process ends, the client goes, the permission is lost, or the portal stops; then the process is ended
 //! too.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use http::request::Parts;
 use model::ids::TaskId;
 use model::shell::{FromClient, ToClient};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, interval};
 
 use super::caller::ApiCaller;
@@ -35,6 +36,8 @@ const AHEAD_MAX: u64 = 1024 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// The largest frame taken, in bytes: a large paste comes whole.
 const FRAME_MAX: usize = 2 * 1024 * 1024;
+/// Input that waits for the process, in bytes; beyond it the client waits.
+const WAITING_MAX: usize = 4 * FRAME_MAX;
 /// Idle proxies cut after a minute, some sooner.
 const PING: Duration = Duration::from_secs(20);
 /// A client that answered no ping for so long is gone.
@@ -182,9 +185,16 @@ impl Session {
     async fn pump(&mut self, shell: &mut Shell) -> Ended {
         let mut pings = interval(PING);
         let mut buffer = vec![0; CHUNK];
+        // What is typed waits here while the process does not read: nothing else waits with it.
+        let mut typed: VecDeque<Bytes> = VecDeque::new();
         loop {
             let room = self.sent.saturating_sub(self.shown) < AHEAD_MAX;
+            let waiting: usize = typed.iter().map(Bytes::len).sum();
             tokio::select! {
+                error = self.lease.lost() => return Ended::Refused(error),
+                () = self.portal.stopping.cancelled() => {
+                    return Ended::Refused(Error::Unavailable("the portal is stopping; open the shell again when it is back".into()));
+                }
                 read = shell.output.read(&mut buffer), if room => match read {
                     Ok(0) | Err(_) => return Ended::Process,
                     Ok(count) => {
@@ -195,35 +205,53 @@ impl Session {
                         }
                     }
                 },
-                message = self.wire.socket.recv() => {
+                written = write_some(&mut shell.input, typed.front()), if !typed.is_empty() => match written {
+                    Ok(count) if count > 0 => {
+                        if let Err(ended) = self.took(&mut typed, count).await {
+                            return ended;
+                        }
+                    }
+                    _ => return Ended::Process,
+                },
+                message = self.wire.socket.recv(), if waiting < WAITING_MAX => {
                     let Some(Ok(message)) = message else { return Ended::Client };
                     self.wire.heard = Instant::now();
-                    if let Err(ended) = self.take(message, shell).await {
+                    if let Err(ended) = self.take(message, shell, &mut typed).await {
                         return ended;
                     }
                 }
                 _ = pings.tick() => {
-                    if self.wire.heard.elapsed() > DEAD || self.wire.send(Message::Ping(Bytes::new())).await.is_err() {
+                    // A client whose input waits is not listened to, and so is not taken for dead.
+                    let dead = waiting < WAITING_MAX && self.wire.heard.elapsed() > DEAD;
+                    if dead || self.wire.send(Message::Ping(Bytes::new())).await.is_err() {
                         return Ended::Client;
                     }
-                }
-                error = self.lease.lost() => return Ended::Refused(error),
-                () = self.portal.stopping.cancelled() => {
-                    return Ended::Refused(Error::Unavailable("the portal is stopping; open the shell again when it is back".into()));
                 }
             }
         }
     }
 
-    async fn take(&mut self, message: Message, shell: &mut Shell) -> Result<(), Ended> {
+    /// The terminal took so many bytes of what was typed first.
+    async fn took(&mut self, typed: &mut VecDeque<Bytes>, count: usize) -> Result<(), Ended> {
+        self.taken += count as u64;
+        if let Some(first) = typed.front_mut() {
+            let _ = first.split_to(count.min(first.len()));
+            if !first.is_empty() {
+                return Ok(());
+            }
+            typed.pop_front();
+        }
+        let bytes = self.taken;
+        self.wire.tell(&ToClient::Ack { bytes }).await.map_err(|Gone| Ended::Client)
+    }
+
+    async fn take(&mut self, message: Message, shell: &mut Shell, typed: &mut VecDeque<Bytes>) -> Result<(), Ended> {
         match message {
             Message::Binary(bytes) => {
-                if shell.input.write_all(&bytes).await.is_err() || shell.input.flush().await.is_err() {
-                    return Err(Ended::Process);
+                if !bytes.is_empty() {
+                    typed.push_back(bytes);
                 }
-                self.taken += bytes.len() as u64;
-                let bytes = self.taken;
-                self.wire.tell(&ToClient::Ack { bytes }).await.map_err(|Gone| Ended::Client)
+                Ok(())
             }
             Message::Text(text) => match serde_json::from_str(&text) {
                 Ok(FromClient::Resize { cols, rows }) => {
@@ -242,6 +270,12 @@ impl Session {
             Message::Ping(_) | Message::Pong(_) => Ok(()),
         }
     }
+}
+
+/// Writes what the terminal takes of these bytes now; dropping the future loses nothing.
+async fn write_some(input: &mut (impl AsyncWrite + Unpin), bytes: Option<&Bytes>) -> std::io::Result<usize> {
+    let Some(bytes) = bytes else { return std::future::pending().await };
+    input.write(bytes).await
 }
 
 /// How a session ended.

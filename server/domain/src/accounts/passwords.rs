@@ -8,6 +8,9 @@ use model::secret::Secret;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 
+/// How long one waits for a turn.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// 19 MiB, two passes, one lane: the OWASP recommendation for argon2id.
 fn hasher() -> Argon2<'static> {
     let params = Params::new(19 * 1024, 2, 1, None).expect("these parameters are valid");
@@ -50,6 +53,8 @@ pub(crate) async fn verify(platform: &Platform, hash: Option<String>, password: 
 }
 
 async fn run<T: Send + 'static>(platform: &Platform, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let _permit = platform.hashers().acquire_owned().await.map_err(|_| Error::internal("the hashers are closed"))?;
+    let permit = tokio::time::timeout(PATIENCE, platform.hashers().acquire_owned()).await;
+    let busy = |_| Error::Unavailable("too many passwords are being checked at once; try again in a moment".into());
+    let _permit = permit.map_err(busy)?.map_err(|_| Error::internal("the hashers are closed"))?;
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(format!("hashing: {error}")))?
 }

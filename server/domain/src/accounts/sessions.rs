@@ -1,6 +1,7 @@
 //! Sessions of browsers, as rows: found by the hash of the cookie's value, listed and ended by their owner. The server's session
 //! layer puts its own data into `data`; nothing here reads it.
 
+use model::access::Scope;
 use model::ids::{SessionId, UserId};
 use model::time::Millis;
 use model::views::accounts::SessionView;
@@ -72,6 +73,7 @@ pub async fn remove(platform: &Platform, id_hash: &str) -> Result<()> {
 /// The caller's own sessions, newest first; at most 100 are kept in sight.
 pub async fn list(platform: &Platform, actor: &Actor) -> Result<Vec<SessionView>> {
     let account = actor.account()?;
+    actor.need(Scope::Read)?;
     let own = own_hash(actor);
     let sql = "SELECT id_hash, public_id, address, agent, created_at, seen_at, expires_at FROM sessions
                WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC LIMIT 100";
@@ -92,6 +94,7 @@ pub async fn list(platform: &Platform, actor: &Actor) -> Result<Vec<SessionView>
 /// Ends one of the caller's own sessions; what it holds open (shells, streams) is cut.
 pub async fn end(platform: &Platform, actor: &Actor, id: SessionId) -> Result<()> {
     let account = actor.account()?.clone();
+    actor.need(Scope::Admin)?;
     let mut change = platform.change(actor).await?;
     let ended = change.exec("DELETE FROM sessions WHERE public_id = $1 AND user_id = $2", args![id, account.id]).await?;
     if ended == 0 {
@@ -104,6 +107,7 @@ pub async fn end(platform: &Platform, actor: &Actor, id: SessionId) -> Result<()
 /// Ends every session of the caller but the one that asks.
 pub async fn end_others(platform: &Platform, actor: &Actor) -> Result<()> {
     let account = actor.account()?.clone();
+    actor.need(Scope::Admin)?;
     let mut change = platform.change(actor).await?;
     end_all(&mut change, account.id, own_hash(actor)).await?;
     change.access_changed();

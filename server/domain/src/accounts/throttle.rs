@@ -16,8 +16,10 @@ const FREE: u32 = 5;
 const FREE_ADDRESS: u32 = 20;
 /// Failures of one name from anywhere that cost nothing.
 const FREE_NAME: u32 = 50;
-/// The longest wait.
+/// The longest wait of a name from one address.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// The longest wait of an address or a name alone: somebody else may stand behind it.
+const LONGEST_SHARED: Duration = Duration::from_secs(10);
 /// After so long without a failure it is forgotten.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 /// Names and addresses that are remembered; beyond it the forgettable go first.
@@ -34,30 +36,20 @@ struct Failures {
 pub struct Throttle(Mutex<HashMap<String, Failures>>);
 
 impl Throttle {
-    /// Lets an attempt through, or says how long to wait.
+    /// Lets an attempt through and counts it as failed until it succeeds (attempts sent at once are counted one by one), or says how long to
+    /// wait.
     pub fn admit(&self, now: Millis, name: &str, address: &str) -> Result<()> {
-        let entries = self.entries();
-        for (key, free) in keys(name, address) {
+        let mut entries = self.entries();
+        for (key, free, longest) in keys(name, address) {
             let Some(failures) = entries.get(&key) else { continue };
-            let wait = wait(failures.count, free);
+            let wait = wait(failures.count, free, longest);
             let passed = now.since(failures.last);
             if passed < wait {
                 return Err(Error::TooMany { retry_after: (wait - passed).as_secs().max(1) });
             }
         }
-        Ok(())
-    }
-
-    /// Counts a failure.
-    pub fn failed(&self, now: Millis, name: &str, address: &str) {
-        let mut entries = self.entries();
-        if entries.len() >= CAPACITY {
-            entries.retain(|_, failures| now.since(failures.last) < FORGET);
-            if entries.len() >= CAPACITY {
-                entries.clear();
-            }
-        }
-        for (key, _) in keys(name, address) {
+        make_room(&mut entries, now);
+        for (key, ..) in keys(name, address) {
             let failures = entries.entry(key).or_insert(Failures { count: 0, last: now });
             if now.since(failures.last) >= FORGET {
                 failures.count = 0;
@@ -65,12 +57,19 @@ impl Throttle {
             failures.count = failures.count.saturating_add(1);
             failures.last = now;
         }
+        Ok(())
     }
 
-    /// A right password clears its name from this address, nothing else.
+    /// A right password clears its name from this address, and was no failure of anything else.
     pub fn succeeded(&self, name: &str, address: &str) {
-        let [(key, _), ..] = keys(name, address);
-        self.entries().remove(&key);
+        let mut entries = self.entries();
+        let [(key, ..), shared @ ..] = keys(name, address);
+        entries.remove(&key);
+        for (key, ..) in shared {
+            if let Some(failures) = entries.get_mut(&key) {
+                failures.count = failures.count.saturating_sub(1);
+            }
+        }
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failures>> {
@@ -78,9 +77,35 @@ impl Throttle {
     }
 }
 
-fn keys(name: &str, address: &str) -> [(String, u32); 3] {
-    let name = clip(name);
-    [(format!("both {address} {name}"), FREE), (format!("address {address}"), FREE_ADDRESS), (format!("name {name}"), FREE_NAME)]
+fn keys(name: &str, address: &str) -> [(String, u32, Duration); 3] {
+    let (name, address) = (clip(name), network(address));
+    [
+        (format!("both {address} {name}"), FREE, LONGEST),
+        (format!("address {address}"), FREE_ADDRESS, LONGEST_SHARED),
+        (format!("name {name}"), FREE_NAME, LONGEST_SHARED),
+    ]
+}
+
+/// An address as it counts: of IPv6 the first 64 bits, for one client has them all.
+fn network(address: &str) -> String {
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(ip) => ip.segments()[..4].iter().map(|part| format!("{part:x}:")).collect(),
+        Err(_) => address.to_owned(),
+    }
+}
+
+/// The forgettable go first, then the oldest half.
+fn make_room(entries: &mut HashMap<String, Failures>, now: Millis) {
+    if entries.len() < CAPACITY {
+        return;
+    }
+    entries.retain(|_, failures| now.since(failures.last) < FORGET);
+    if entries.len() >= CAPACITY {
+        let mut times: Vec<Millis> = entries.values().map(|failures| failures.last).collect();
+        times.sort_unstable();
+        let middle = times[times.len() / 2];
+        entries.retain(|_, failures| failures.last > middle);
+    }
 }
 
 /// Names come from outside: a long one is not kept whole.
@@ -88,11 +113,11 @@ fn clip(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-fn wait(count: u32, free: u32) -> Duration {
+fn wait(count: u32, free: u32, longest: Duration) -> Duration {
     if count < free {
         return Duration::ZERO;
     }
-    Duration::from_secs(1 << (count - free).min(10)).min(LONGEST)
+    Duration::from_secs(1 << (count - free).min(10)).min(longest)
 }
 
 #[cfg(test)]
@@ -105,7 +130,6 @@ mod tests {
         let now = Millis(1_000_000);
         for _ in 0..FREE {
             assert!(throttle.admit(now, "ana", "10.0.0.1").is_ok());
-            throttle.failed(now, "ana", "10.0.0.1");
         }
         assert!(matches!(throttle.admit(now, "ana", "10.0.0.1"), Err(Error::TooMany { .. })));
         assert!(throttle.admit(now, "ana", "10.0.0.2").is_ok(), "nobody is locked out by a stranger's guesses");
@@ -117,8 +141,14 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_limit() {
-        assert_eq!(wait(FREE, FREE), Duration::from_secs(1));
-        assert_eq!(wait(FREE + 3, FREE), Duration::from_secs(8));
-        assert_eq!(wait(u32::MAX, FREE), LONGEST);
+        assert_eq!(wait(FREE, FREE, LONGEST), Duration::from_secs(1));
+        assert_eq!(wait(FREE + 3, FREE, LONGEST), Duration::from_secs(8));
+        assert_eq!(wait(u32::MAX, FREE, LONGEST), LONGEST);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_client() {
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
     }
 }

@@ -126,9 +126,7 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageUsers, Site>, user
 /// Changes the caller's own password; the current one is asked for, and every other session ends.
 pub async fn change_own_password(platform: &Platform, actor: &Actor, current: &Secret, new: &Secret) -> Result<()> {
     let account = actor.account()?.clone();
-    if !actor.ceiling_covers(model::access::Scope::Admin) {
-        return Err(Error::Forbidden("this token may not change your password: it lacks the scope admin".into()));
-    }
+    actor.need(model::access::Scope::Admin)?;
     passwords::check("new_password", &account.name, new)?;
     if super::check_password(platform, account.name.as_str(), current, actor.address()).await.map_err(wrong_current)?.id != account.id {
         return Err(Error::Unauthenticated);

@@ -223,8 +223,9 @@ impl<'de> Deserialize<'de> for Raw {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
                 let mut map: Vec<(String, Located)> = Vec::new();
+                let mut seen = std::collections::HashSet::new();
                 while let Some(key) = entries.next_key::<String>()? {
-                    if map.iter().any(|(other, _)| *other == key) {
+                    if !seen.insert(key.clone()) {
                         return Err(A::Error::custom(format!("the key {key:?} stands twice")));
                     }
                     map.push((key, entries.next_value()?));

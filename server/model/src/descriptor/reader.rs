@@ -56,6 +56,10 @@ impl Reader {
             return None;
         };
         for (key, value) in entries {
+            // What would not be told is not searched for either.
+            if self.errors.len() >= ERRORS_MAX {
+                break;
+            }
             if !known.contains(&key.as_str()) {
                 let key_shown: String = key.chars().take(60).collect();
                 let near = match nearest(&key_shown, known) {

@@ -32,6 +32,9 @@ pub async fn catalog(platform: &Platform, visible: &Visible<can::Pull>, last: Op
     platform.read().await?.all(sql, arguments, name).await
 }
 
+/// Annotations of a referrer longer than this, in characters as stored, are not listed: they are in its manifest. So a page stays small.
+const ANNOTATIONS_MAX: u32 = 16_384;
+
 /// A manifest that is about another one.
 pub struct Referrer {
     /// Its digest.
@@ -65,7 +68,8 @@ pub async fn referrers(
         None => "",
     };
     let sql = format!(
-        "SELECT digest, media_type, size, artifact_type, annotations FROM manifests
+        "SELECT digest, media_type, size, artifact_type,
+             CASE WHEN LENGTH(annotations) <= {ANNOTATIONS_MAX} THEN annotations ELSE '{{}}' END AS annotations FROM manifests
          WHERE repository_id = $1 AND subject = $2 AND digest > $3{filter} ORDER BY digest LIMIT $4"
     );
     let referrer = |row: &Row<'_>| {
