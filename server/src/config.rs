@@ -115,7 +115,8 @@ pub struct Origin(String);
 impl Origin {
     /// Reads an origin.
     pub fn parse(url: &str) -> Result<Self> {
-        let wrong = || Error::invalid("SLIPWAY_PUBLIC_URL", "http:// or https://, a host and maybe a port, without a path: https://slipway.example.com");
+        let wrong =
+            || Error::invalid("SLIPWAY_PUBLIC_URL", "http:// or https://, a host and maybe a port, without a path: https://slipway.example.com");
         let uri: http::Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
         let fine = matches!(uri.scheme_str(), Some("http" | "https")) && matches!(uri.path(), "" | "/") && uri.query().is_none();
         match uri.authority() {

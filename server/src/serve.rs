@@ -151,7 +151,10 @@ fn local(config: &Serve, port: u16, origin: &Origin, hosts: &[String]) -> Result
     // Cookies don't know ports: a service under the portal's own name would be sent the portal's session. So links name the machine's address.
     let host = if ip.is_unspecified() { own_address() } else { ip }.to_string();
     if host == named {
-        tracing::warn!(address = host, "services are reached under the portal's own name and are sent its cookies: set SLIPWAY_PUBLIC_URL to another name");
+        tracing::warn!(
+            address = host,
+            "services are reached under the portal's own name and are sent its cookies: set SLIPWAY_PUBLIC_URL to another name"
+        );
     }
     Ok(Local {
         registry_address: format!("127.0.0.1:{port}"),

@@ -31,7 +31,13 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
 }
 
 /// Runs a loop until the portal stops; a loop that ends or panics by itself stops the portal.
-fn spawn(loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+fn spawn(
+    loops: &TaskTracker,
+    stop: &CancellationToken,
+    failed: &CancellationToken,
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
     let (stop, failed) = (stop.clone(), failed.clone());
     let task = tokio::spawn({
         let stop = stop.clone();

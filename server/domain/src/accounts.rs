@@ -97,7 +97,13 @@ pub async fn check_password(platform: &Platform, username: &str, password: &Secr
 
 /// The actor of an account by its id, behind a credential that was checked elsewhere (a signed registry token). None where the account
 /// is gone or disabled.
-pub async fn actor_by_id(platform: &Platform, id: UserId, credential: Credential, scopes: Option<BTreeSet<Scope>>, address: &str) -> Result<Option<Actor>> {
+pub async fn actor_by_id(
+    platform: &Platform,
+    id: UserId,
+    credential: Credential,
+    scopes: Option<BTreeSet<Scope>>,
+    address: &str,
+) -> Result<Option<Actor>> {
     let account = account(&mut platform.read().await?, id).await?;
     Ok(account.map(|account| Actor::account_with(account, credential, scopes, address.to_owned())))
 }

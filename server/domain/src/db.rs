@@ -75,16 +75,9 @@ impl Db {
             .foreign_keys(true)
             .collation("C", |a, b| a.cmp(b));
         // The writer opens first: it makes the file and switches it to WAL.
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone().create_if_missing(true))
-            .await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.read_only(true))
-            .await?;
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone().create_if_missing(true)).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE).connect_with(options.read_only(true)).await?;
         Ok(Self::Lite { writer, readers })
     }
 

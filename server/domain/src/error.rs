@@ -76,9 +76,7 @@ impl Error {
             Self::Invalid(fields) => Problem { fields: fields.clone(), ..Problem::new(ProblemKind::Invalid, "invalid", text) },
             Self::Conflict { code, .. } => Problem::new(ProblemKind::Conflict, code, text),
             Self::TooLarge(_) => Problem::new(ProblemKind::TooLarge, "too_large", text),
-            Self::TooMany { retry_after } => {
-                Problem { retry_after: Some(*retry_after), ..Problem::new(ProblemKind::TooMany, "too_many", text) }
-            }
+            Self::TooMany { retry_after } => Problem { retry_after: Some(*retry_after), ..Problem::new(ProblemKind::TooMany, "too_many", text) },
             Self::Unavailable(_) => Problem::new(ProblemKind::Unavailable, "unavailable", text),
             Self::Internal(_) => {
                 Problem::new(ProblemKind::Internal, "internal", "something went wrong on our side; nothing was changed; the log has the details")

@@ -41,9 +41,9 @@ impl Keys {
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 let bytes = std::fs::read(path)?;
-                let root = bytes.try_into().map_err(|_| {
-                    Error::Unavailable(format!("the key file {} has not 32 bytes; put the right one back", path.display()))
-                })?;
+                let root = bytes
+                    .try_into()
+                    .map_err(|_| Error::Unavailable(format!("the key file {} has not 32 bytes; put the right one back", path.display())))?;
                 Ok(Self { root })
             }
             Err(error) => Err(Error::Unavailable(format!("the key file {} cannot be made: {error}", path.display()))),

@@ -8,8 +8,8 @@ use model::time::Millis;
 use tokio::sync::{Notify, Semaphore, broadcast};
 
 use crate::access::Actor;
-use crate::accounts::throttle::Throttle;
 use crate::accounts::CredentialCache;
+use crate::accounts::throttle::Throttle;
 use crate::change::{Bookkeeping, Change};
 use crate::clock::{Clock, MachineClock};
 use crate::db::{Db, Tx};

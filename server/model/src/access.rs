@@ -216,12 +216,9 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
             Standing::Member(Role::Guest) | Standing::Visitor => Answer::No,
             Standing::Member(Admin) | Standing::Operator => Answer::Yes,
         },
-        Action::DeleteImages
-        | Action::ReadAudit
-        | Action::ManageMembers
-        | Action::ManageProject
-        | Action::DeleteService
-        | Action::Approve => least(Admin),
+        Action::DeleteImages | Action::ReadAudit | Action::ManageMembers | Action::ManageProject | Action::DeleteService | Action::Approve => {
+            least(Admin)
+        }
         Action::CreateProject => match standing {
             Standing::Operator => Answer::Yes,
             Standing::Member(_) | Standing::Visitor => Answer::WhereCreationIsOpen,
@@ -307,13 +304,8 @@ mod tests {
     /// The table as a person reads it: a change of rights is a change of this picture.
     #[test]
     fn the_role_table_stands_as_designed() {
-        let columns = [
-            Standing::Visitor,
-            Standing::Member(Role::Guest),
-            Standing::Member(Role::Developer),
-            Standing::Member(Role::Admin),
-            Standing::Operator,
-        ];
+        let columns =
+            [Standing::Visitor, Standing::Member(Role::Guest), Standing::Member(Role::Developer), Standing::Member(Role::Admin), Standing::Operator];
         let mut picture = String::from("                    visitor   guest     developer admin     operator\n");
         for action in Action::ALL {
             picture.push_str(&format!("{:<20}", format!("{action:?}")));

@@ -218,9 +218,10 @@ impl Document {
     fn control(&self) -> Option<&str> {
         let parts = self.config.iter().chain(self.layers.iter().flatten()).chain(self.manifests.iter().flatten()).chain(&self.subject);
         let texts = parts.flat_map(|part| {
-            let platform = part.platform.iter().flat_map(|platform| {
-                [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten()
-            });
+            let platform = part
+                .platform
+                .iter()
+                .flat_map(|platform| [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten());
             [Some(&part.media_type), part.artifact_type.as_ref()].into_iter().flatten().chain(platform)
         });
         texts.chain(&self.artifact_type).map(String::as_str).find(|text| text.contains(char::is_control))

@@ -13,9 +13,36 @@ pub const REPOSITORY_MAX: usize = 200;
 
 /// Project names that would clash with our own URLs, or mislead.
 const RESERVED: &[&str] = &[
-    "admin", "api", "auth", "badge", "discovery", "docs", "environments", "feed", "fn", "healthz", "hooks", "library", "live",
-    "login", "logout", "metrics", "new", "pkg", "projects", "public", "readyz", "root", "setup", "slipway", "static", "status", "system",
-    "templates", "v2", "ws",
+    "admin",
+    "api",
+    "auth",
+    "badge",
+    "discovery",
+    "docs",
+    "environments",
+    "feed",
+    "fn",
+    "healthz",
+    "hooks",
+    "library",
+    "live",
+    "login",
+    "logout",
+    "metrics",
+    "new",
+    "pkg",
+    "projects",
+    "public",
+    "readyz",
+    "root",
+    "setup",
+    "slipway",
+    "static",
+    "status",
+    "system",
+    "templates",
+    "v2",
+    "ws",
 ];
 
 /// Why a text is no name, with what would be right.
@@ -75,7 +102,8 @@ fn username(text: &str) -> Result<(), InvalidName> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if !first || text.len() > USERNAME_MAX || !text.bytes().all(inner) {
-        let rule = format!("a user name has 1 to {USERNAME_MAX} lower-case letters, digits, hyphens and underscores, and begins with a letter or digit");
+        let rule =
+            format!("a user name has 1 to {USERNAME_MAX} lower-case letters, digits, hyphens and underscores, and begins with a letter or digit");
         return Err(wrong(rule, &nearest_label(text)));
     }
     if text.starts_with("robot-") {

@@ -71,19 +71,9 @@ pub async fn identify(State(portal): State<Portal>, session: Session, request: R
         None => None,
     };
     let csrf = actor.as_ref().and(person.as_ref()).map(|person| person.csrf.clone());
-    let held = Held {
-        session,
-        platform: portal.platform.clone(),
-        csrf,
-        address: address.clone(),
-        agent: agent(&parts.headers),
-        actor: actor.clone(),
-    };
-    let caller = Caller {
-        platform: portal.platform.clone(),
-        actor: actor.unwrap_or_else(|| Actor::nobody(address)),
-        session: Arc::new(held),
-    };
+    let held =
+        Held { session, platform: portal.platform.clone(), csrf, address: address.clone(), agent: agent(&parts.headers), actor: actor.clone() };
+    let caller = Caller { platform: portal.platform.clone(), actor: actor.unwrap_or_else(|| Actor::nobody(address)), session: Arc::new(held) };
     parts.extensions.insert(caller);
     parts.extensions.insert(app::boot::SiteNames {
         public_url: portal.origin.as_str().to_owned(),

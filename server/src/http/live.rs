@@ -29,7 +29,11 @@ pub(super) fn table() -> Table {
     doors().get("/live", live)
 }
 
-async fn live(State(portal): State<Portal>, Extension(caller): Extension<Caller>, RawQuery(query): RawQuery) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+async fn live(
+    State(portal): State<Portal>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     caller.actor.account()?;
     let topics = topics(query.as_deref().unwrap_or_default())?;
     // Listening begins before the checks: nothing falls between.

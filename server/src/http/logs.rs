@@ -121,7 +121,11 @@ async fn lines(portal: &Portal, actor: &Actor, project: &str, service: &str, que
     Ok(guarded(portal, lease, lines))
 }
 
-fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, lines: BoxStream<'static, Result<TaskLine>>) -> BoxStream<'static, Result<TaskLine>> {
+fn guarded(
+    portal: &Portal,
+    lease: Lease<can::SeeServices, ServiceId>,
+    lines: BoxStream<'static, Result<TaskLine>>,
+) -> BoxStream<'static, Result<TaskLine>> {
     let stopping = portal.stopping.clone();
     let state = Some((lease, lines));
     let next = move |state: Option<(Lease<can::SeeServices, ServiceId>, BoxStream<'static, Result<TaskLine>>)>| {

@@ -39,9 +39,7 @@ pub(super) fn table(portal: &Portal) -> Table {
     // Whatever is neither page nor function may be a file of the site's root (an icon, a manifest); if not, a page says so.
     let missing = not_found.with_state(portal.clone());
     let files = ServeDir::new(portal.leptos.site_root.as_ref()).append_index_html_on_directories(false).fallback(missing);
-    table.with(|router| {
-        router.leptos_routes_with_context(portal, routes, context, move || shell(options.clone())).fallback_service(files)
-    })
+    table.with(|router| router.leptos_routes_with_context(portal, routes, context, move || shell(options.clone())).fallback_service(files))
 }
 
 /// The built files below `/pkg`: the same for everybody, so no session is looked at.

@@ -34,7 +34,8 @@ pub async fn push_blob(person: &Person, name: &str, bytes: &[u8]) -> String {
 /// Pushes an image of one layer and tags it.
 pub async fn push(person: &Person, name: &str, tag: &str, layer: &[u8]) -> Pushed {
     let layer_digest = push_blob(person, name, layer).await;
-    let config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/web"]}, "rootfs": {"type": "layers", "diff_ids": [layer_digest]}});
+    let config =
+        json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/web"]}, "rootfs": {"type": "layers", "diff_ids": [layer_digest]}});
     let config = config.to_string().into_bytes();
     let config_digest = push_blob(person, name, &config).await;
     let manifest = json!({

@@ -161,4 +161,3 @@ pub async fn sweep(worker: &crate::Worker) -> Result<u64> {
     write.finish().await?;
     Ok(gone)
 }
-

@@ -52,9 +52,8 @@ pub async fn create(platform: &Platform, actor: &Actor, name: &str, scopes: &[Sc
         used_at: None,
     };
     let mut change = platform.change(actor).await?;
-    let count: i64 = change
-        .one("SELECT COUNT(*) AS n FROM tokens WHERE user_id = $1 AND revoked_at IS NULL", args![account.id], |row| row.get("n"))
-        .await?;
+    let count: i64 =
+        change.one("SELECT COUNT(*) AS n FROM tokens WHERE user_id = $1 AND revoked_at IS NULL", args![account.id], |row| row.get("n")).await?;
     if count >= MOST {
         return Err(Error::conflict("too_many_tokens", format!("you have {MOST} tokens; revoke one first")));
     }

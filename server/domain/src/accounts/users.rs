@@ -18,7 +18,13 @@ use crate::site;
 const COLUMNS: &str = "id, username, operator, disabled_at, created_at, signed_in_at";
 
 /// Makes an account.
-pub async fn create(platform: &Platform, may: &May<can::ManageUsers, Site>, username: &Username, password: &Secret, operator: bool) -> Result<UserView> {
+pub async fn create(
+    platform: &Platform,
+    may: &May<can::ManageUsers, Site>,
+    username: &Username,
+    password: &Secret,
+    operator: bool,
+) -> Result<UserView> {
     passwords::check("password", username, password)?;
     let hash = passwords::hash(platform, password).await?;
     let mut change = platform.change(may.actor()).await?;
@@ -63,7 +69,13 @@ pub async fn list(platform: &Platform, _: &May<can::ManageUsers, Site>, page: &P
 
 /// Disables or enables an account, makes it an operator or an ordinary one; what is none stays. A disabled one is signed out everywhere at
 /// once.
-pub async fn update(platform: &Platform, may: &May<can::ManageUsers, Site>, username: &Username, disabled: Option<bool>, operator: Option<bool>) -> Result<UserView> {
+pub async fn update(
+    platform: &Platform,
+    may: &May<can::ManageUsers, Site>,
+    username: &Username,
+    disabled: Option<bool>,
+    operator: Option<bool>,
+) -> Result<UserView> {
     let mut change = platform.change(may.actor()).await?;
     let user = by_name(&mut change, username).await?;
     if let Some(disabled) = disabled {

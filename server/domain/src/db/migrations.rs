@@ -40,11 +40,7 @@ fn translate(sql: &str) -> String {
             text.push_str(") STRICT;");
         } else {
             text.push_str(
-                &code
-                    .replace("DOUBLE PRECISION", "REAL")
-                    .replace(" BIGINT", " INTEGER")
-                    .replace(" BOOLEAN", " INTEGER")
-                    .replace(" BYTEA", " BLOB"),
+                &code.replace("DOUBLE PRECISION", "REAL").replace(" BIGINT", " INTEGER").replace(" BOOLEAN", " INTEGER").replace(" BYTEA", " BLOB"),
             );
         }
         text.push('\n');

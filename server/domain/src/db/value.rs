@@ -1,9 +1,9 @@
 //! What goes into a statement and comes out of a row: seven kinds of values, each typed even where it is NULL (PostgreSQL
 //! wants to know), and how the model's words are read from text.
 
+use model::access::{Role, Scope};
 use model::ids::*;
 use model::names::{EnvironmentName, MachineName, ProjectName, RepositoryPath, ServiceName, TagName, Username};
-use model::access::{Role, Scope};
 use model::time::Millis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

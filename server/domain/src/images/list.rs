@@ -156,9 +156,7 @@ async fn complete(tx: &mut Tx, repository: RepositoryId, digest: &Digest, view: 
     };
     view.parts = tx.all(sql, args![repository, digest], part).await?;
     let sql = "SELECT digest, artifact_type, size FROM manifests WHERE repository_id = $1 AND subject = $2 ORDER BY digest LIMIT $3";
-    let referrer = |row: &Row<'_>| {
-        Ok(ReferrerView { digest: row.get("digest")?, artifact_type: row.get("artifact_type")?, size: row.get("size")? })
-    };
+    let referrer = |row: &Row<'_>| Ok(ReferrerView { digest: row.get("digest")?, artifact_type: row.get("artifact_type")?, size: row.get("size")? });
     view.referrers = tx.all(sql, args![repository, digest, WITH_IMAGE], referrer).await?;
     Ok(())
 }

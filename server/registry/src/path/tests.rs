@@ -46,10 +46,30 @@ fn names_may_hold_the_words_of_the_endpoints() {
 #[test]
 fn wrong_paths_are_told_apart() {
     let wrong = |path: &str| Target::parse(path).expect_err(path);
-    for path in ["", "/", "/v1/", "/v2x/y", "/v2/shop", "/v2/shop/web", "/v2/manifests/x", "/v2//", "/v2/shop/web/tags", "/v2/a%2fb/x/tags/list", "/v2/a%", "/v2/%zz/x/tags/list"] {
+    for path in [
+        "",
+        "/",
+        "/v1/",
+        "/v2x/y",
+        "/v2/shop",
+        "/v2/shop/web",
+        "/v2/manifests/x",
+        "/v2//",
+        "/v2/shop/web/tags",
+        "/v2/a%2fb/x/tags/list",
+        "/v2/a%",
+        "/v2/%zz/x/tags/list",
+    ] {
         assert_eq!(wrong(path), WrongPath::NoEndpoint, "{path}");
     }
-    for path in ["/v2/../x/tags/list", "/v2/shop/../tags/list", "/v2/shop/%2e%2e/tags/list", "/v2/Shop/web/tags/list", "/v2/shop//tags/list", "/v2/shop/we%20b/tags/list"] {
+    for path in [
+        "/v2/../x/tags/list",
+        "/v2/shop/../tags/list",
+        "/v2/shop/%2e%2e/tags/list",
+        "/v2/Shop/web/tags/list",
+        "/v2/shop//tags/list",
+        "/v2/shop/we%20b/tags/list",
+    ] {
         assert!(matches!(wrong(path), WrongPath::Name(WrongName::Invalid(_))), "{path}");
     }
     assert!(matches!(wrong("/v2/nginx/manifests/latest"), WrongPath::Name(WrongName::NoProject(_))));

@@ -134,7 +134,13 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
     Ok(Vec::new())
 }
 
-async fn insert(change: &mut Change, platform: &Platform, id: RepositoryId, destination: &May<can::Push, Destination>, pushed: &Pushed<'_>) -> Result<()> {
+async fn insert(
+    change: &mut Change,
+    platform: &Platform,
+    id: RepositoryId,
+    destination: &May<can::Push, Destination>,
+    pushed: &Pushed<'_>,
+) -> Result<()> {
     let manifest = pushed.manifest;
     let content_size = pushed.body.len() as i64 + size_of_parts(change, id, manifest).await?;
     let sql = "INSERT INTO manifests (repository_id, digest, media_type, kind, artifact_type, subject, size, content_size, annotations, config,

@@ -61,12 +61,22 @@ impl Wanted {
     }
 }
 
-async fn plan(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<Wanted>) -> Answer<impl IntoResponse> {
+async fn plan(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(wanted): Body<Wanted>,
+) -> Answer<impl IntoResponse> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     Ok(Json(deployments::plan(&portal.platform, &may, &wanted.request()?).await?))
 }
 
-async fn deploy(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<Wanted>) -> Answer<Response> {
+async fn deploy(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(wanted): Body<Wanted>,
+) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     Ok(accepted(deployments::deploy(&portal.platform, &may, &wanted.request()?).await?))
 }
@@ -81,7 +91,12 @@ fn accepted(view: DeploymentView) -> Response {
     (StatusCode::ACCEPTED, headers, Json(view)).into_response()
 }
 
-async fn list(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Query(paging): Query<Paging>) -> Answer<impl IntoResponse> {
+async fn list(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Query(paging): Query<Paging>,
+) -> Answer<impl IntoResponse> {
     let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     let page = deployments::list(&portal.platform, &may, &paging.into()).await?;
     Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/deployments"), page))
@@ -146,7 +161,12 @@ struct RollBack {
     revision: i64,
 }
 
-async fn roll_back(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<RollBack>) -> Answer<Response> {
+async fn roll_back(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(wanted): Body<RollBack>,
+) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
     Ok(accepted(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
@@ -161,29 +181,54 @@ struct Scale {
     replicas: u32,
 }
 
-async fn scale(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(wanted): Body<Scale>) -> Answer<Response> {
+async fn scale(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(wanted): Body<Scale>,
+) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
     Ok(accepted(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
 }
 
-async fn restart(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(verb): Body<Verb>) -> Answer<Response> {
+async fn restart(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(verb): Body<Verb>,
+) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     Ok(accepted(deployments::restart(&portal.platform, &may, &verb.intent()?).await?))
 }
 
-async fn start(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(verb): Body<Verb>) -> Answer<Response> {
+async fn start(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(verb): Body<Verb>,
+) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     Ok(accepted(deployments::start(&portal.platform, &may, &verb.intent()?).await?))
 }
 
-async fn stop(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Body(verb): Body<Verb>) -> Answer<StatusCode> {
+async fn stop(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Body(verb): Body<Verb>,
+) -> Answer<StatusCode> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     deployments::stop(&portal.platform, &may, &verb.intent()?).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn revisions(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Named, Query(paging): Query<Paging>) -> Answer<impl IntoResponse> {
+async fn revisions(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Named,
+    Query(paging): Query<Paging>,
+) -> Answer<impl IntoResponse> {
     let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     let page = deployments::revisions(&portal.platform, &may, &paging.into()).await?;
     Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/revisions"), page))

@@ -32,7 +32,12 @@ pub(super) fn table() -> Table {
 }
 
 /// The permission on the service that a path names.
-pub(crate) async fn may<P: can::Permission>(portal: &Portal, actor: &Actor, project: &str, service: &str) -> Answer<domain::May<P, services::Service>> {
+pub(crate) async fn may<P: can::Permission>(
+    portal: &Portal,
+    actor: &Actor,
+    project: &str,
+    service: &str,
+) -> Answer<domain::May<P, services::Service>> {
     actor.account()?;
     let project: ProjectName = named(project, "service")?;
     let service: ServiceName = named(service, "service")?;
@@ -75,7 +80,11 @@ async fn create(
     Ok(created(&format!("/api/v1/projects/{}/services/{name}", may.name), view))
 }
 
-async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service)): Path<(String, String)>) -> Answer<impl IntoResponse> {
+async fn get(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service)): Path<(String, String)>,
+) -> Answer<impl IntoResponse> {
     let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     Ok(Json(services::get(&portal.platform, &may).await?))
 }

@@ -163,7 +163,12 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "accounts/set_operator" => vec![victim(), ("operator", text("true"))],
         "accounts/reset_password" => vec![victim(), ("password", text(NEW_PASSWORD))],
         "accounts/delete_user" => vec![victim()],
-        "audit/project" | "images/repositories" | "projects/get" | "projects/members" | "services/list" | "services/credentials"
+        "audit/project"
+        | "images/repositories"
+        | "projects/get"
+        | "projects/members"
+        | "services/list"
+        | "services/credentials"
         | "deployments/list" => vec![project()],
         "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/tail" => vec![project(), service()],
         "deployments/plan" | "deployments/deploy" => {
@@ -185,8 +190,17 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "services/create" => vec![project(), ("name", text("another"))],
         "services/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
         "services/delete_credential" => vec![project(), ("host", text("registry.example.com"))],
-        "accounts/logout" | "accounts/end_other_sessions" | "accounts/set_up_needed" | "accounts/sessions" | "accounts/tokens" | "accounts/users"
-        | "audit/site" | "environments/list" | "projects/list" | "projects/may_create" | "services/mine" => Vec::new(),
+        "accounts/logout"
+        | "accounts/end_other_sessions"
+        | "accounts/set_up_needed"
+        | "accounts/sessions"
+        | "accounts/tokens"
+        | "accounts/users"
+        | "audit/site"
+        | "environments/list"
+        | "projects/list"
+        | "projects/may_create"
+        | "services/mine" => Vec::new(),
         _ => return None,
     })
 }

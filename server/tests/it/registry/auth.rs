@@ -105,7 +105,8 @@ async fn clients_may_post_a_form_instead() {
         send(request.header("content-type", "application/x-www-form-urlencoded").body(urlencode(fields)))
     };
     let scope = "repository:shop/web:pull,push repository:shop/base:pull";
-    let fields = [("grant_type", "password"), ("service", "slipway"), ("client_id", "test"), ("username", "dev"), ("password", PASSWORD), ("scope", scope)];
+    let fields =
+        [("grant_type", "password"), ("service", "slipway"), ("client_id", "test"), ("username", "dev"), ("password", PASSWORD), ("scope", scope)];
     let answer = post(&fields).await.expect(200).json();
     assert_eq!(answer["scope"], "repository:shop/base:pull repository:shop/web:pull,push");
     let token = answer["access_token"].as_str().expect("a token");

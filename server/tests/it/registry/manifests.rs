@@ -54,9 +54,7 @@ async fn an_index_of_platforms_is_kept_with_its_images() {
     let portal = shop().await;
     let dev = portal.person("dev");
     let (amd, arm) = (push_image(&dev, "shop/web", "amd", "amd64").await, push_image(&dev, "shop/web", "arm", "arm64").await);
-    let entry = |body: &[u8], architecture: &str| {
-        json!({"mediaType": OCI_MANIFEST, "digest": digest(body), "size": body.len(), "platform": {"os": "linux", "architecture": architecture}})
-    };
+    let entry = |body: &[u8], architecture: &str| json!({"mediaType": OCI_MANIFEST, "digest": digest(body), "size": body.len(), "platform": {"os": "linux", "architecture": architecture}});
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry(&amd, "amd64"), entry(&arm, "arm64")]}).to_string();
     put_manifest(&dev, "shop/web", "latest", OCI_INDEX, index.as_bytes()).await.expect(201);
     assert_eq!(get(&dev, "/v2/shop/web/manifests/latest").await.expect(200).body, index.as_bytes());
@@ -166,7 +164,12 @@ async fn pushes_and_deletions_leave_records_and_pulls_are_counted() {
     assert_eq!((&repositories["items"][0]["pulls"], &repositories["items"][0]["tags"]), (&json!(3), &json!(1)));
     call(&ana, Method::DELETE, "/v2/shop/web/manifests/1", "").await.expect(202);
     let audit = ana.get("/api/v1/projects/shop/audit").await.expect_status(StatusCode::OK).await;
-    let records: Vec<_> = audit["items"].as_array().expect("a list").iter().map(|one| (one["action"].as_str(), one["actor"].as_str(), one["target"].as_str())).collect();
+    let records: Vec<_> = audit["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["action"].as_str(), one["actor"].as_str(), one["target"].as_str()))
+        .collect();
     assert!(records.contains(&(Some("image.push"), Some("dev"), Some("shop/web:1"))), "{records:?}");
     assert!(records.contains(&(Some("tag.delete"), Some("ana"), Some("shop/web:1"))), "{records:?}");
 }
