@@ -28,6 +28,9 @@ use super::problem::Answer;
 use super::table::Table;
 use super::{Portal, doors};
 
+/// Lines on their way to one reader.
+type Lines = BoxStream<'static, Result<TaskLine>>;
+
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// For programs.
@@ -114,21 +117,16 @@ async fn for_pages(
 }
 
 /// The lines, until they end or may not be read any more.
-async fn lines(portal: &Portal, actor: &Actor, project: &str, service: &str, query: logs::Query) -> Answer<BoxStream<'static, Result<TaskLine>>> {
+async fn lines(portal: &Portal, actor: &Actor, project: &str, service: &str, query: logs::Query) -> Answer<Lines> {
     let may = api::service::<can::SeeServices>(portal, actor, project, service).await?;
     let lease: Lease<can::SeeServices, ServiceId> = actor.lease(&portal.platform, may.id).await?;
     let lines = logs::of_service(&portal.platform, &may, &query).await?;
     Ok(guarded(portal, lease, lines))
 }
 
-fn guarded(
-    portal: &Portal,
-    lease: Lease<can::SeeServices, ServiceId>,
-    lines: BoxStream<'static, Result<TaskLine>>,
-) -> BoxStream<'static, Result<TaskLine>> {
+fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, lines: Lines) -> Lines {
     let stopping = portal.stopping.clone();
-    let state = Some((lease, lines));
-    let next = move |state: Option<(Lease<can::SeeServices, ServiceId>, BoxStream<'static, Result<TaskLine>>)>| {
+    stream::unfold(Some((lease, lines)), move |state| {
         let stopping = stopping.clone();
         async move {
             let (mut lease, mut lines) = state?;
@@ -139,11 +137,11 @@ fn guarded(
                 line = lines.next() => Some((line?, Some((lease, lines)))),
             }
         }
-    };
-    stream::unfold(state, next).boxed()
+    })
+    .boxed()
 }
 
-fn events(lines: BoxStream<'static, Result<TaskLine>>) -> Response {
+fn events(lines: Lines) -> Response {
     // Tells that the stream stands before the first line is written.
     let begin = stream::once(async { Event::default().event("ready").data("{}") });
     let lines = lines.map(|line| match line {
@@ -153,7 +151,7 @@ fn events(lines: BoxStream<'static, Result<TaskLine>>) -> Response {
     Sse::new(begin.chain(lines).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
-fn body(content_type: &'static str, lines: BoxStream<'static, Result<TaskLine>>, render: impl Fn(TaskLine) -> String + Send + 'static) -> Response {
+fn body(content_type: &'static str, lines: Lines, render: impl Fn(TaskLine) -> String + Send + 'static) -> Response {
     // A refusal in the middle can only be told by cutting the body off.
     let bytes = lines.map(move |line| line.map(|line| Bytes::from(render(line))).map_err(|error| std::io::Error::other(error.problem().detail)));
     ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()

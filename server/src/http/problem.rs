@@ -71,7 +71,6 @@ pub fn respond(problem: &Problem) -> Response {
 }
 
 /// A handler that panicked: the panic is in the log, the client learns that it is our fault.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Refusal(Error::internal("a handler panicked; see the message above")).into_response()
 }

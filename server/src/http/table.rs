@@ -69,7 +69,6 @@ impl Table {
     }
 
     /// The router alone.
-    #[must_use]
     pub fn into_router(self) -> Router<Portal> {
         self.router
     }
