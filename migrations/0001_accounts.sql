@@ -13,7 +13,8 @@ CREATE TABLE users (
     disabled_at BIGINT,
     deleted_at BIGINT,
     created_at BIGINT NOT NULL,
-    signed_in_at BIGINT
+    signed_in_at BIGINT,
+    credentials_since BIGINT NOT NULL -- what was proved with a password before this holds no more
 );
 
 -- A session is found by the hash of its cookie's value; `public_id` is what its owner sees.

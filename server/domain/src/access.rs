@@ -11,6 +11,7 @@ use std::ops::Deref;
 use model::access::{Action, Answer, Role, Scope, Standing, allows};
 use model::ids::{TokenId, UserId};
 use model::names::Username;
+use model::time::Millis;
 
 use crate::args;
 use crate::db::{Tx, Value};
@@ -42,8 +43,11 @@ pub enum Credential {
     Session(String),
     /// By a personal access token.
     Token(TokenId),
-    /// By user name and password, in this request.
-    Password,
+    /// By user name and password.
+    Password {
+        /// When it was checked: a later change of the password ends what rests on it.
+        at: Millis,
+    },
     /// By standing at the machine: a command of the binary over the data folder.
     Console,
 }
@@ -56,7 +60,7 @@ impl Credential {
             Self::None => "none",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
-            Self::Password => "password",
+            Self::Password { .. } => "password",
             Self::Console => "console",
         }
     }

@@ -53,11 +53,12 @@ pub async fn authenticate_basic(platform: &Platform, username: &str, secret: &Se
     let key = platform.credential_key(username, secret);
     if let Some(id) = platform.credentials().get(&key, platform.now()) {
         let account = account(&mut platform.read().await?, id).await?.ok_or(Error::Unauthenticated)?;
-        return Ok(Actor::account_with(account, Credential::Password, None, address.to_owned()));
+        return Ok(Actor::account_with(account, Credential::Password { at: platform.now() }, None, address.to_owned()));
     }
+    let at = platform.now();
     let account = check_password(platform, username, secret, address).await?;
     platform.credentials().put(key, account.id, platform.now());
-    Ok(Actor::account_with(account, Credential::Password, None, address.to_owned()))
+    Ok(Actor::account_with(account, Credential::Password { at }, None, address.to_owned()))
 }
 
 /// The actor behind a Bearer header: a personal access token.
@@ -104,8 +105,11 @@ pub async fn actor_by_id(
     scopes: Option<BTreeSet<Scope>>,
     address: &str,
 ) -> Result<Option<Actor>> {
-    let account = account(&mut platform.read().await?, id).await?;
-    Ok(account.map(|account| Actor::account_with(account, credential, scopes, address.to_owned())))
+    let mut tx = platform.read().await?;
+    if !password_holds(&mut tx, id, &credential).await? {
+        return Ok(None);
+    }
+    Ok(account(&mut tx, id).await?.map(|account| Actor::account_with(account, credential, scopes, address.to_owned())))
 }
 
 /// The same actor as the database has them now; an error where the credential has ended or the account is disabled.
@@ -115,13 +119,22 @@ pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
     let holds = match actor.credential() {
         Credential::Session(hash) => sessions::holds(&mut tx, hash, platform.now()).await?,
         Credential::Token(id) => tokens::holds(&mut tx, *id, platform.now()).await?,
-        Credential::Password | Credential::Console => true,
+        Credential::Password { .. } => password_holds(&mut tx, account.id, actor.credential()).await?,
+        Credential::Console => true,
         Credential::None => false,
     };
     if !holds {
         return Err(Error::Unauthenticated);
     }
     Ok(actor.clone().with_account(account))
+}
+
+/// Whether the password that this rests on, if it rests on one, was not changed since.
+async fn password_holds(tx: &mut Tx, id: UserId, credential: &Credential) -> Result<bool> {
+    let Credential::Password { at } = credential else { return Ok(true) };
+    let sql = "SELECT credentials_since FROM users WHERE id = $1";
+    let since: Option<Millis> = tx.opt(sql, args![id], |row| row.get("credentials_since")).await?;
+    Ok(since.is_some_and(|since| since <= *at))
 }
 
 /// An account that is there and not disabled.

@@ -60,10 +60,10 @@ impl Store {
     pub async fn person(&self, name: &str, operator: bool) -> Actor {
         let id: UserId = self.platform.new_id();
         let mut write = self.platform.bookkeeping().await.expect("a transaction");
-        let sql = "INSERT INTO users (id, username, password_hash, operator, created_at) VALUES ($1, $2, '-', $3, $4)";
+        let sql = "INSERT INTO users (id, username, password_hash, operator, created_at, credentials_since) VALUES ($1, $2, '-', $3, $4, $4)";
         write.exec(sql, args![id, name, operator, self.platform.now()]).await.expect("an account");
         write.finish().await.expect("kept");
-        let actor = accounts::actor_by_id(&self.platform, id, Credential::Password, None, "127.0.0.1").await.expect("read");
+        let actor = accounts::actor_by_id(&self.platform, id, Credential::Password { at: self.platform.now() }, None, "127.0.0.1").await.expect("read");
         actor.expect("an actor")
     }
 

@@ -121,9 +121,9 @@ impl<'r> Caller<'r> {
                     Verified::Expired(_) => return Err(caller.challenge(None, Some("invalid_token"), "the token has expired; get a new one")),
                     Verified::Wrong => return Err(caller.challenge(None, Some("invalid_token"), "the token is not one of ours; get a new one")),
                 };
-                let bearer = claims.bearer.clone();
+                let found = account(registry, &claims, &address).await;
                 caller.claims = Some(claims);
-                account(registry, bearer, &address).await
+                found
             }
         };
         caller.who = found.map_err(|error| caller.refused(error))?;
@@ -244,14 +244,14 @@ impl<'r> Caller<'r> {
     }
 }
 
-async fn account(registry: &Registry, bearer: Bearer, address: &str) -> Result<Who, DomainError> {
-    let (user, token) = match bearer {
+async fn account(registry: &Registry, claims: &Claims, address: &str) -> Result<Who, DomainError> {
+    let (user, token) = match claims.bearer.clone() {
         Bearer::Nobody => return Ok(Who::Nobody),
         Bearer::Engine => return Ok(Who::Engine),
         Bearer::Account { user, token } => (user, token),
     };
     let platform = registry.platform();
-    let credential = token.map_or(Credential::Password, Credential::Token);
+    let credential = token.map_or(Credential::Password { at: claims.issued_at() }, Credential::Token);
     // A personal token that was revoked since ends what was made of it.
     let scopes = tokens::scopes(platform, &credential).await?;
     let actor = accounts::actor_by_id(platform, user, credential, scopes, address).await?;

@@ -73,6 +73,12 @@ impl Claims {
         self.access.iter().any(|access| access.covers(repository, verb))
     }
 
+    /// When it was made, at the latest: it counts in seconds.
+    #[must_use]
+    pub fn issued_at(&self) -> Millis {
+        Millis(self.iat.saturating_mul(1000).saturating_add(999))
+    }
+
     /// Whether the token may be used to list repositories.
     #[must_use]
     pub fn covers_catalog(&self) -> bool {

@@ -153,6 +153,30 @@ async fn an_own_password_changes_with_the_current_one_alone() {
 }
 
 #[tokio::test]
+async fn what_rests_on_an_old_password_ends_with_it() {
+    let portal = TestPortal::start_with_clock().await;
+    let ana = portal.new_person("ana").await;
+    portal.new_project("shop", &[("ana", "developer")]).await;
+    let scope = "/auth/token?service=slipway&scope=repository:shop/web:pull,push";
+    let token = ana.get(scope).await.expect_status(StatusCode::OK).await["token"].as_str().expect("a token").to_owned();
+    let push = || portal.nobody().request(Method::POST, "/v2/shop/web/blobs/uploads/").bearer_auth(&token).send();
+    assert_eq!(push().await.expect("an answer").status(), StatusCode::ACCEPTED);
+    portal.clock.as_ref().expect("a clock").advance(Duration::from_secs(5));
+    let new = json!({"password": "another good one"});
+    portal.person("admin").put("/api/v1/users/ana/password", new).await.expect_status(StatusCode::NO_CONTENT).await;
+    assert_eq!(push().await.expect("an answer").status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn attempts_sent_at_once_are_counted_one_by_one() {
+    let portal = TestPortal::start().await;
+    let guess = || async { portal.person("admin").with_secret("wrong wrong wrong").get("/api/v1/me").await.status() };
+    let answers = futures::future::join_all((0..30).map(|_| guess())).await;
+    let judged = answers.iter().filter(|status| **status == StatusCode::UNAUTHORIZED).count();
+    assert!(judged <= 6, "{judged} of 30 guesses were judged");
+}
+
+#[tokio::test]
 async fn a_signed_out_stream_is_cut() {
     let portal = TestPortal::start().await;
     let browser = portal.browser("admin").await;

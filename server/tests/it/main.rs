@@ -7,6 +7,7 @@ mod accounts;
 mod deploy;
 mod docker;
 mod ground;
+mod inside;
 mod portal;
 mod projects;
 mod push;

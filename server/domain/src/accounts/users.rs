@@ -51,7 +51,7 @@ pub(crate) async fn create_first(platform: &Platform, actor: &Actor, username: &
 
 async fn insert(change: &mut Change, platform: &Platform, username: &Username, hash: &str, operator: bool) -> Result<UserId> {
     let id: UserId = platform.new_id();
-    let sql = "INSERT INTO users (id, username, password_hash, operator, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO users (id, username, password_hash, operator, created_at, credentials_since) VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING";
     if change.exec(sql, args![id, username, hash, operator, platform.now()]).await? == 0 {
         return Err(Error::conflict("username_taken", format!("there is an account {username} already; choose another name")));
     }
@@ -112,7 +112,7 @@ async fn reset(platform: &Platform, actor: &Actor, username: &Username, password
     let hash = passwords::hash(platform, password).await?;
     let mut change = platform.change(actor).await?;
     let user = by_name(&mut change, username).await?;
-    change.exec("UPDATE users SET password_hash = $2 WHERE id = $1", args![user.id, hash]).await?;
+    put_password(&mut change, platform, user.id, hash).await?;
     if *actor.credential() == crate::access::Credential::Console {
         change.exec("UPDATE users SET disabled_at = NULL WHERE id = $1", args![user.id]).await?;
     }
@@ -145,7 +145,7 @@ pub async fn change_own_password(platform: &Platform, actor: &Actor, current: &S
     }
     let hash = passwords::hash(platform, new).await?;
     let mut change = platform.change(actor).await?;
-    change.exec("UPDATE users SET password_hash = $2 WHERE id = $1", args![account.id, hash]).await?;
+    put_password(&mut change, platform, account.id, hash).await?;
     let own = match actor.credential() {
         crate::access::Credential::Session(hash) => Some(hash.clone()),
         _ => None,
@@ -153,6 +153,11 @@ pub async fn change_own_password(platform: &Platform, actor: &Actor, current: &S
     sessions::end_all(&mut change, account.id, own.as_deref()).await?;
     change.access_changed();
     change.commit(Record::new("user.change_password", "user", &account.name)).await
+}
+
+async fn put_password(change: &mut Change, platform: &Platform, id: UserId, hash: String) -> Result<()> {
+    let sql = "UPDATE users SET password_hash = $2, credentials_since = $3 WHERE id = $1";
+    change.exec(sql, args![id, hash, platform.now()]).await.map(drop)
 }
 
 fn wrong_current(error: Error) -> Error {
