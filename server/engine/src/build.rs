@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_task_knows_where_it_runs_and_nobody_can_tell_it_otherwise() {
         let port = TaskPort { name: "http".into(), container: 8080, host: 21_000, protocol: model::descriptor::Protocol::Tcp };
-        let spec = spec("{image: web, env: {A: b, SLIPWAY_X: kept}}", &[port]);
+        let spec = spec("{image: web, env: {A: b}}", &[port]);
         let env: Vec<_> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let wanted = [
             "A=b",
@@ -228,7 +228,6 @@ mod tests {
             "SLIPWAY_REVISION=7",
             "SLIPWAY_SERVICE=web",
             "SLIPWAY_TASK=0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa",
-            "SLIPWAY_X=kept",
         ];
         assert_eq!(env, wanted);
         assert_eq!(spec.name, "slipway-shop.web.local.2.aaaaaaaaaaaa");
