@@ -63,7 +63,8 @@ impl Store {
         let sql = "INSERT INTO users (id, username, password_hash, operator, created_at, credentials_since) VALUES ($1, $2, '-', $3, $4, $4)";
         write.exec(sql, args![id, name, operator, self.platform.now()]).await.expect("an account");
         write.finish().await.expect("kept");
-        let actor = accounts::actor_by_id(&self.platform, id, Credential::Password { at: self.platform.now() }, None, "127.0.0.1").await.expect("read");
+        let actor =
+            accounts::actor_by_id(&self.platform, id, Credential::Password { at: self.platform.now() }, None, "127.0.0.1").await.expect("read");
         actor.expect("an actor")
     }
 
