@@ -3,9 +3,11 @@
 // Nothing is pulled from a public registry: images are a static busybox and a few files. Each `Docker` has a folder of its own for
 // credentials, so that one user's login is never another's.
 import { execFile } from "node:child_process";
-import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { access, chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { atEnd } from "./ending.mjs";
 
@@ -18,6 +20,35 @@ export function engine() {
   if (!host) throw new Error("SLIPWAY_TEST_DOCKER_HOST is not set: run this through `make test`");
   return host;
 }
+
+/** The engine that was started for this run alone, so that it may be stopped and killed. */
+export class OwnEngine {
+  /** None where the tests use the engine at hand, which is nobody's to stop. */
+  static find() {
+    const folder = process.env.SCRATCH && join(process.env.SCRATCH, "engine");
+    if (!folder || engine() !== `unix://${folder}/docker.sock`) return undefined;
+    return Object.assign(new OwnEngine(), { folder });
+  }
+
+  /** Ends it as a shutdown does: it stops all containers. */
+  async stop() {
+    await run(script, ["stop", this.folder]);
+  }
+
+  /** Ends it as a crash does: containers go on for the moment. */
+  async crash() {
+    const pid = Number(await readFile(join(this.folder, "dockerd.pid"), "utf8"));
+    process.kill(pid, "SIGKILL");
+    while (await access(`/proc/${pid}`).then(() => true, () => false)) await delay(20);
+  }
+
+  /** Starts it again, on what it left, and waits until it answers. */
+  async start() {
+    await run(script, ["start", this.folder]);
+  }
+}
+
+const script = fileURLToPath(new URL("../scripts/engine.sh", import.meta.url));
 
 /** A docker client of one user, who talks to the engine at `host`. */
 export class Docker {

@@ -61,14 +61,17 @@ export class Portal {
       this.process.once("error", reject);
       this.process.once("exit", (code, signal) => resolve({ code, signal }));
     });
-    const given = Date.now() + 30_000;
-    for (;;) {
-      const answer = await fetch(`http://${this.registry}/readyz`).catch(() => undefined);
-      if (answer?.ok) return;
-      const ended = await Promise.race([this.ended, delay(50)]);
-      if (ended) throw new Error(`the portal ended with ${JSON.stringify(ended)} before it was ready:\n${await this.log()}`);
-      if (Date.now() > given) throw new Error(`the portal was not ready within 30 s:\n${await this.log()}`);
-    }
+    // Its one line to people comes when it listens and the first operator is there.
+    const greeted = new Promise((resolve) => {
+      let said = "";
+      this.process.stdout.on("data", (piece) => {
+        if (said !== undefined && (said += piece).includes("Slipway is at ")) resolve((said = undefined));
+      });
+    });
+    const late = new AbortController();
+    const ended = await Promise.race([greeted, this.ended, delay(30_000, "late", { signal: late.signal })]).finally(() => late.abort());
+    if (ended === "late") throw new Error(`the portal was not ready within 30 s:\n${await this.log()}`);
+    if (ended) throw new Error(`the portal ended with ${JSON.stringify(ended)} before it was ready:\n${await this.log()}`);
   }
 
   /** What the portal wrote so far. */
