@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use model::descriptor::{Descriptor, Probe, RestartPolicy};
+use model::descriptor::{Descriptor, Probe, Resources, RestartPolicy};
 use model::ids::TaskId;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::services::TaskPort;
@@ -79,7 +79,7 @@ impl Blueprint<'_> {
             network: Some(NetworkPlace { network: self.network(), aliases: vec![self.service.to_string()], ip: None }),
             memory: descriptor.resources.memory.map(|memory| memory.bytes()),
             cpu_millis: descriptor.resources.cpus.map(|cpus| cpus.millis()),
-            pids: descriptor.resources.pids,
+            pids: Some(descriptor.resources.pids.unwrap_or(Resources::PIDS)),
             health: health(descriptor),
             restart: restart(descriptor),
             stop_signal: descriptor.stop.signal.clone(),
@@ -243,6 +243,12 @@ mod tests {
         assert_eq!(spec("{image: web}", &[]).health, HealthCommand::FromImage);
         assert_eq!(spec("{image: web, health: {tcp: {port: 80}}}", &[]).health, HealthCommand::Off);
         assert!(matches!(spec("{image: web, health: {command: [true-ish]}}", &[]).health, HealthCommand::Command { .. }));
+    }
+
+    #[test]
+    fn a_task_cannot_fill_the_machine_with_processes() {
+        assert_eq!(spec("{image: web}", &[]).pids, Some(4096));
+        assert_eq!(spec("{image: web, resources: {pids: 7}}", &[]).pids, Some(7));
     }
 
     #[test]

@@ -116,7 +116,10 @@ impl Prober {
     pub async fn probe(&self, what: &What, target: &Target, timeout: Duration) -> Found {
         let direct = target.container.filter(|_| !target.unreachable.load(Ordering::Relaxed) || target.published.is_none());
         let Some(address) = direct.or(target.published) else {
-            return Found { passed: false, reason: "the task has no address that could be probed".into() };
+            return Found {
+                passed: false,
+                reason: "the task has no address that could be probed; on an engine of another machine its port must be published".into(),
+            };
         };
         let found = self.at(what, address, timeout).await;
         if let (Some(_), Some(published), Err(Miss { out_of_reach: true, .. })) = (direct, target.published, &found) {

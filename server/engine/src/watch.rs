@@ -14,6 +14,7 @@ use model::views::services::{TaskHealth, TaskState};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::docker::Address;
 use crate::probe::{Found, Prober, Rules, Tally, Target, Verdict, What};
 
 /// Called with a task whose health changed.
@@ -77,9 +78,13 @@ impl Watches {
 }
 
 /// What is tried, where, and how often.
+#[derive(Debug)]
 struct Plan {
     what: What,
-    target: Target,
+    /// The container's own address, where its network may be ours.
+    container: Option<SocketAddr>,
+    /// Where its port is published: an address or a name, and the port.
+    published: Option<(String, u16)>,
     rules: Rules,
 }
 
@@ -93,23 +98,50 @@ impl Plan {
         };
         let container: Option<IpAddr> = task.address.as_deref().and_then(|text| text.parse().ok());
         let published = task.ports.iter().find(|held| held.container == port && held.protocol == descriptor::Protocol::Tcp);
-        let published = published.and_then(|held| Some(SocketAddr::new(reachable(machine)?, held.host)));
-        // The networks of an engine on another machine are not ours, even where their numbers are.
-        let direct = container.map(|ip| SocketAddr::new(ip, port)).filter(|_| machine.engine.starts_with("unix:") || published.is_none());
+        let elsewhere = elsewhere(machine);
+        let published = published.and_then(|held| Some((reachable(machine, elsewhere.as_deref())?, held.host)));
+        // The networks of an engine on another machine are not ours, even where their numbers are: somebody else may answer there.
+        let near = elsewhere.is_none() && (machine.engine.starts_with("unix:") || published.is_none());
+        let container = container.map(|ip| SocketAddr::new(ip, port)).filter(|_| near);
         let rules = Rules {
             interval: health.interval.duration(),
             timeout: health.timeout.duration(),
             retries: health.retries,
             start_period: health.start_period.duration(),
         };
-        Some(Self { what, target: Target::new(direct, published), rules })
+        Some(Self { what, container, published, rules })
+    }
+
+    /// Where to try. A name that cannot be resolved now may be later.
+    async fn target(&self) -> Result<Target, Found> {
+        let Some((host, port)) = &self.published else { return Ok(Target::new(self.container, None)) };
+        let found = tokio::time::timeout(self.rules.timeout, tokio::net::lookup_host((host.as_str(), *port))).await;
+        match found.ok().and_then(Result::ok).and_then(|mut found| found.next()) {
+            Some(published) => Ok(Target::new(self.container, Some(published))),
+            None if self.container.is_some() => Ok(Target::new(self.container, None)),
+            None => Err(Found { passed: false, reason: format!("the machine's name {host} could not be resolved") }),
+        }
     }
 }
 
-/// Where published ports of a machine are reached from here.
-fn reachable(machine: &Machine) -> Option<IpAddr> {
+/// The name or address of another machine that the engine is on; none: it is on this one.
+fn elsewhere(machine: &Machine) -> Option<String> {
+    let Ok(Address::Tcp(place)) = machine.engine.parse() else { return None };
+    let host = place.rsplit_once(':').map_or(place.as_str(), |(host, _)| host).trim_start_matches('[').trim_end_matches(']');
+    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    (!here).then(|| host.to_owned())
+}
+
+/// Where published ports of a machine are reached from here: the address that they are published on, where it says which machine, else the one by
+/// which its engine is reached.
+fn reachable(machine: &Machine, elsewhere: Option<&str>) -> Option<String> {
     let published: IpAddr = machine.publish_address.parse().ok()?;
-    if published.is_unspecified() { machine.host.parse().ok().or(Some(IpAddr::from([127, 0, 0, 1]))) } else { Some(published) }
+    let vague = published.is_unspecified() || (elsewhere.is_some() && published.is_loopback());
+    Some(match elsewhere {
+        _ if !vague => published.to_string(),
+        Some(host) => host.to_owned(),
+        None => machine.host.parse::<IpAddr>().unwrap_or(IpAddr::from([127, 0, 0, 1])).to_string(),
+    })
 }
 
 async fn watch(prober: Prober, worker: Worker, plan: Plan, task: TaskWork, last: Arc<Mutex<Option<Found>>>, bell: Bell) {
@@ -122,8 +154,15 @@ async fn watch(prober: Prober, worker: Worker, plan: Plan, task: TaskWork, last:
         let running = worker.platform().now().since(task.started_at.unwrap_or(task.created_at));
         Tally::new(plan.rules, now.checked_sub(running).unwrap_or(now))
     };
+    let mut target = plan.target().await;
     loop {
-        let found = prober.probe(&plan.what, &plan.target, plan.rules.timeout).await;
+        if target.is_err() {
+            target = plan.target().await;
+        }
+        let found = match &target {
+            Ok(target) => prober.probe(&plan.what, target, plan.rules.timeout).await,
+            Err(found) => found.clone(),
+        };
         let verdict = tally.take(found.passed, Instant::now());
         *last.lock().expect("no code panics while it holds this lock") = Some(found);
         let health = match verdict {
@@ -141,5 +180,80 @@ async fn watch(prober: Prober, worker: Worker, plan: Plan, task: TaskWork, last:
             }
         }
         tokio::time::sleep(tally.pause()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::descriptor::Protocol;
+    use model::views::services::TaskPort;
+
+    use super::*;
+
+    fn machine(engine: &str, publish_address: &str) -> Machine {
+        Machine {
+            id: "0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa".parse().expect("an id"),
+            name: "m1".parse().expect("a name"),
+            environment_id: "0192f0c1-7c1e-7b44-8d2a-bbbbbbbbbbbb".parse().expect("an id"),
+            environment: "local".parse().expect("a name"),
+            registry_address: "127.0.0.1:3000".into(),
+            engine: engine.into(),
+            host: "10.0.0.5".into(),
+            publish_address: publish_address.into(),
+            ports: (20_000, 29_999),
+            subnet_pool: "10.208.0.0/12".parse().expect("a pool"),
+            state: model::views::environments::MachineState::Up,
+        }
+    }
+
+    fn task(published: bool) -> TaskWork {
+        let port = TaskPort { name: "http".into(), container: 8080, host: 21_000, protocol: Protocol::Tcp };
+        TaskWork {
+            id: "0192f0c1-7c1e-7b44-8d2a-cccccccccccc".parse().expect("an id"),
+            key: domain::deployments::work::WorkKey {
+                service: "0192f0c1-7c1e-7b44-8d2a-dddddddddddd".parse().expect("an id"),
+                environment: "0192f0c1-7c1e-7b44-8d2a-bbbbbbbbbbbb".parse().expect("an id"),
+            },
+            slot: 1,
+            machine: "0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa".parse().expect("an id"),
+            revision: "0192f0c1-7c1e-7b44-8d2a-eeeeeeeeeeee".parse().expect("an id"),
+            number: 1,
+            spec: String::new(),
+            deployment: None,
+            state: TaskState::Running,
+            health: TaskHealth::Starting,
+            container: Some("c".into()),
+            address: Some("10.208.0.2".into()),
+            ports: if published { vec![port] } else { Vec::new() },
+            restarts: 0,
+            created_at: Millis(0),
+            started_at: Some(Millis(0)),
+            healthy_at: None,
+        }
+    }
+
+    /// The container's address and the published one.
+    fn plan(engine: &str, publish_address: &str, published: bool) -> (Option<String>, Option<String>) {
+        let descriptor = Descriptor::parse("{image: web, health: {tcp: {port: 8080}}}").expect("a descriptor");
+        let plan = Plan::of(&machine(engine, publish_address), &task(published), &descriptor).expect("a check of ours");
+        (plan.container.map(|address| address.to_string()), plan.published.map(|(host, port)| format!("{host} {port}")))
+    }
+
+    #[test]
+    fn an_engine_here_is_probed_at_the_container() {
+        let direct = Some("10.208.0.2:8080".to_owned());
+        assert_eq!(plan("unix:///var/run/docker.sock", "127.0.0.1", true), (direct.clone(), Some("127.0.0.1 21000".into())));
+        assert_eq!(plan("unix:///var/run/docker.sock", "0.0.0.0", true), (direct.clone(), Some("10.0.0.5 21000".into())));
+        assert_eq!(plan("tcp://127.0.0.1:2375", "127.0.0.1", true), (None, Some("127.0.0.1 21000".into())));
+        assert_eq!(plan("tcp://[::1]:2375", "127.0.0.1", false), (direct, None));
+    }
+
+    #[test]
+    fn an_engine_elsewhere_is_probed_at_its_machine_alone() {
+        for (publish_address, host) in [("0.0.0.0", "192.0.2.7"), ("127.0.0.1", "192.0.2.7"), ("198.51.100.4", "198.51.100.4")] {
+            assert_eq!(plan("tcp://192.0.2.7:2375", publish_address, true), (None, Some(format!("{host} 21000"))), "{publish_address}");
+        }
+        assert_eq!(plan("tcp://docker-2.example.com:2375", "0.0.0.0", true).1.as_deref(), Some("docker-2.example.com 21000"));
+        assert_eq!(plan("tcp://192.0.2.7:2375", "0.0.0.0", false), (None, None), "never at an address that may be somebody else's here");
     }
 }

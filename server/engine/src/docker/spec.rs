@@ -1,6 +1,7 @@
 //! What a container is made of, in our own words, and its translation for the engine.
 //!
-//! Pure. What is not in [`ContainerSpec`] cannot be asked for: no privileges, host namespaces, devices or added capabilities.
+//! Pure. What is not in [`ContainerSpec`] cannot be asked for: no privileges, host namespaces, devices or added capabilities. And no process of
+//! a container gains privileges that it was not started with: set-user-id programs (`su`, `sudo`) run as whoever calls them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
@@ -217,6 +218,7 @@ impl ContainerSpec {
             restart_policy: Some(self.restart.policy()),
             mounts: (!self.mounts.is_empty()).then(|| self.mounts.iter().map(Mount::config).collect()),
             log_config: Some(self.logs.config()),
+            security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
             ..HostConfig::default()
         }
     }
@@ -345,6 +347,13 @@ mod tests {
     fn memory_has_no_swap_on_top() {
         let host = ContainerSpec { memory: Some(64 << 20), cpu_millis: Some(500), ..ContainerSpec::default() }.host_config();
         assert_eq!((host.memory, host.memory_swap, host.nano_cpus), (Some(64 << 20), Some(64 << 20), Some(500_000_000)));
+    }
+
+    #[test]
+    fn nothing_in_it_gains_privileges() {
+        let host = ContainerSpec::default().host_config();
+        assert_eq!(host.security_opt, Some(vec!["no-new-privileges:true".to_owned()]));
+        assert_eq!((host.privileged, host.cap_add, host.pid_mode), (None, None, None));
     }
 
     #[test]

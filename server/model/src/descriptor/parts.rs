@@ -118,9 +118,14 @@ pub struct Resources {
     /// Memory; a task that takes more is ended by the kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
-    /// Processes and threads.
+    /// Processes and threads; none: [`Resources::PIDS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pids: Option<u32>,
+}
+
+impl Resources {
+    /// Processes and threads of a task that says nothing about them: more than a service needs, less than what stops a machine.
+    pub const PIDS: u32 = 4096;
 }
 
 /// What outlives a task: a named volume, or a folder of the machine; exactly one of `name` and `host`.
