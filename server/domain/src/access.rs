@@ -21,7 +21,7 @@ use crate::projects::Project;
 
 mod lease;
 
-pub use lease::Lease;
+pub use lease::{Changes, Lease};
 
 /// An account, as far as access asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Account {
     pub name: Username,
     /// Whether it is a site administrator.
     pub operator: bool,
+    /// Which password it has: another one, and a later number, with each change of it and each disabling.
+    pub password_since: Millis,
 }
 
 /// How a caller proved who they are.
@@ -45,8 +47,8 @@ pub enum Credential {
     Token(TokenId),
     /// By user name and password.
     Password {
-        /// When it was checked: a later change of the password ends what rests on it.
-        at: Millis,
+        /// [`Account::password_since`] of the password that was checked: its change ends what rests on it.
+        since: Millis,
     },
     /// By standing at the machine: a command of the binary over the data folder.
     Console,
@@ -283,6 +285,12 @@ impl<P, R> May<P, R> {
     /// How they stand to it.
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// Whether the same caller may also do this to it, by role and ceiling alone; what a setting decides counts as no.
+    #[must_use]
+    pub fn also(&self, action: Action) -> bool {
+        allows(self.standing, action) == Answer::Yes && self.actor.ceiling_covers(action.scope())
     }
 }
 

@@ -51,14 +51,17 @@ pub async fn authenticate_basic(platform: &Platform, username: &str, secret: &Se
         return if actor.name() == username { Ok(actor) } else { Err(Error::Unauthenticated) };
     }
     let key = platform.credential_key(username, secret);
-    if let Some(id) = platform.credentials().get(&key, platform.now()) {
-        let account = account(&mut platform.read().await?, id).await?.ok_or(Error::Unauthenticated)?;
-        return Ok(Actor::account_with(account, Credential::Password { at: platform.now() }, None, address.to_owned()));
+    if let Some((id, since)) = platform.credentials().get(&key, platform.now()) {
+        // What was found right was that password: the account may have another one by now, or be disabled.
+        let account = account(&mut platform.read().await?, id).await?.filter(|account| account.password_since == since);
+        if let Some(account) = account {
+            return Ok(Actor::account_with(account, Credential::Password { since }, None, address.to_owned()));
+        }
     }
-    let at = platform.now();
     let account = check_password(platform, username, secret, address).await?;
-    platform.credentials().put(key, account.id, platform.now());
-    Ok(Actor::account_with(account, Credential::Password { at }, None, address.to_owned()))
+    let since = account.password_since;
+    platform.credentials().put(key, (account.id, since), platform.now());
+    Ok(Actor::account_with(account, Credential::Password { since }, None, address.to_owned()))
 }
 
 /// The actor behind a Bearer header: a personal access token.
@@ -73,7 +76,7 @@ pub async fn check_password(platform: &Platform, username: &str, password: &Secr
     throttle.admit(platform.now(), username, address)?;
     let found = match username.parse::<Username>() {
         Ok(name) => {
-            let sql = "SELECT id, username, operator, password_hash FROM users WHERE username = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
+            let sql = "SELECT id, username, operator, credentials_since, password_hash FROM users WHERE username = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
             let read = |row: &Row<'_>| Ok((account_of(row)?, row.get::<String>("password_hash")?));
             platform.read().await?.opt(sql, args![&name], read).await?
         }
@@ -105,11 +108,8 @@ pub async fn actor_by_id(
     scopes: Option<BTreeSet<Scope>>,
     address: &str,
 ) -> Result<Option<Actor>> {
-    let mut tx = platform.read().await?;
-    if !password_holds(&mut tx, id, &credential).await? {
-        return Ok(None);
-    }
-    Ok(account(&mut tx, id).await?.map(|account| Actor::account_with(account, credential, scopes, address.to_owned())))
+    let account = account(&mut platform.read().await?, id).await?.filter(|account| password_holds(account, &credential));
+    Ok(account.map(|account| Actor::account_with(account, credential, scopes, address.to_owned())))
 }
 
 /// The same actor as the database has them now; an error where the credential has ended or the account is disabled.
@@ -119,7 +119,7 @@ pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
     let holds = match actor.credential() {
         Credential::Session(hash) => sessions::holds(&mut tx, hash, platform.now()).await?,
         Credential::Token(id) => tokens::holds(&mut tx, *id, platform.now()).await?,
-        Credential::Password { .. } => password_holds(&mut tx, account.id, actor.credential()).await?,
+        Credential::Password { .. } => password_holds(&account, actor.credential()),
         Credential::Console => true,
         Credential::None => false,
     };
@@ -130,45 +130,48 @@ pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
 }
 
 /// Whether the password that this rests on, if it rests on one, was not changed since.
-async fn password_holds(tx: &mut Tx, id: UserId, credential: &Credential) -> Result<bool> {
-    let Credential::Password { at } = credential else { return Ok(true) };
-    let sql = "SELECT credentials_since FROM users WHERE id = $1";
-    let since: Option<Millis> = tx.opt(sql, args![id], |row| row.get("credentials_since")).await?;
-    Ok(since.is_some_and(|since| since <= *at))
+fn password_holds(account: &Account, credential: &Credential) -> bool {
+    match credential {
+        Credential::Password { since } => *since == account.password_since,
+        _ => true,
+    }
 }
 
 /// An account that is there and not disabled.
 pub(crate) async fn account(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
-    let sql = "SELECT id, username, operator FROM users WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
+    let sql = "SELECT id, username, operator, credentials_since FROM users WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
     tx.opt(sql, args![id], account_of).await
 }
 
-fn account_of(row: &Row<'_>) -> Result<Account> {
-    Ok(Account { id: row.get("id")?, name: row.get("username")?, operator: row.get("operator")? })
+pub(crate) fn account_of(row: &Row<'_>) -> Result<Account> {
+    Ok(Account { id: row.get("id")?, name: row.get("username")?, operator: row.get("operator")?, password_since: row.get("credentials_since")? })
 }
 
-/// Passwords lately found right, by a keyed hash of name and password; emptied whenever anybody's access changes.
+/// An account, and which of its passwords it was ([`Account::password_since`]).
+type Proved = (UserId, Millis);
+
+/// Passwords lately found right, by a keyed hash of name and password. What it says holds only while the account has that very password, which
+/// is asked of the database each time: so nothing needs to be forgotten when one changes, and no change can be missed.
 #[derive(Default)]
-pub(crate) struct CredentialCache(Mutex<HashMap<[u8; 32], (UserId, Millis)>>);
+pub(crate) struct CredentialCache(Mutex<HashMap<[u8; 32], (Proved, Millis)>>);
 
 impl CredentialCache {
-    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (UserId, Millis)>> {
+    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Proved, Millis)>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn get(&self, key: &[u8; 32], now: Millis) -> Option<UserId> {
-        self.entries().get(key).filter(|(_, at)| *at <= now && now.since(*at) < CREDENTIAL_CACHE).map(|(id, _)| *id)
+    fn get(&self, key: &[u8; 32], now: Millis) -> Option<Proved> {
+        self.entries().get(key).filter(|(_, at)| *at <= now && now.since(*at) < CREDENTIAL_CACHE).map(|(proved, _)| *proved)
     }
 
-    fn put(&self, key: [u8; 32], id: UserId, now: Millis) {
+    fn put(&self, key: [u8; 32], proved: Proved, now: Millis) {
         let mut entries = self.entries();
         if entries.len() >= CREDENTIAL_CACHE_SIZE {
             entries.clear();
         }
-        entries.insert(key, (id, now));
-    }
-
-    pub(crate) fn clear(&self) {
-        self.entries().clear();
+        entries.insert(key, (proved, now));
     }
 }
+
+#[cfg(test)]
+mod tests;

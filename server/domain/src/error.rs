@@ -41,6 +41,9 @@ pub enum Error {
         /// Seconds.
         retry_after: u64,
     },
+    /// More at the same time than one account gets; the text says of what, and what to do.
+    #[error("{0}")]
+    TooManyOpen(String),
     /// Something that is needed is away; the text says what.
     #[error("{0}")]
     Unavailable(String),
@@ -77,6 +80,7 @@ impl Error {
             Self::Conflict { code, .. } => Problem::new(ProblemKind::Conflict, code, text),
             Self::TooLarge(_) => Problem::new(ProblemKind::TooLarge, "too_large", text),
             Self::TooMany { retry_after } => Problem { retry_after: Some(*retry_after), ..Problem::new(ProblemKind::TooMany, "too_many", text) },
+            Self::TooManyOpen(_) => Problem::new(ProblemKind::TooMany, "too_many_open", text),
             Self::Unavailable(_) => Problem::new(ProblemKind::Unavailable, "unavailable", text),
             Self::Internal(_) => {
                 Problem::new(ProblemKind::Internal, "internal", "something went wrong on our side; nothing was changed; the log has the details")

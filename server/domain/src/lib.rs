@@ -26,6 +26,7 @@ pub mod projects;
 pub mod services;
 pub mod shells;
 pub mod site;
+pub mod streams;
 #[cfg(test)]
 mod testing;
 pub mod watch;

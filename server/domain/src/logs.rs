@@ -1,7 +1,7 @@
 //! Logs of a service: the lines of all its tasks in the order of time, and on from there while they run. They come live from the engine;
-//! what is held in memory for one reader is bounded.
+//! what is held in memory for one reader is bounded, and so is how many an account has.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -9,7 +9,6 @@ use futures::stream::{self, BoxStream};
 use model::ids::{EnvironmentId, TaskId};
 use model::names::EnvironmentName;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::access::{May, can};
@@ -21,6 +20,11 @@ use crate::live::Topic;
 use crate::platform::Platform;
 use crate::ports::{LogLine, LogOrder, Place};
 use crate::services::Service;
+use crate::streams;
+
+mod bounds;
+
+use bounds::Last;
 
 /// Most lines that are looked back.
 pub const TAIL_MAX: u32 = 10_000;
@@ -30,8 +34,6 @@ const TAIL: u32 = 200;
 const TASKS: i64 = 200;
 /// Tasks that ended and whose container may still be there, read beside those that live.
 const ENDED: i64 = 20;
-/// Lines on their way to one reader; a slower one makes the engine wait.
-const BUFFER: usize = 256;
 /// Longest text to look for, in bytes.
 const GREP_MAX: usize = 1000;
 /// New tasks are looked for at every change of the service, and after this anyway.
@@ -44,7 +46,7 @@ pub struct Query {
     pub environment: Option<EnvironmentName>,
     /// Of one task alone.
     pub task: Option<TaskId>,
-    /// The last so many that match.
+    /// The last so many that match, of a few MiB together at most.
     pub tail: Option<u32>,
     /// Written after this, nanoseconds since the epoch.
     pub since_nanos: Option<i64>,
@@ -68,8 +70,9 @@ pub struct TaskLine {
 /// The lines of a service's tasks.
 ///
 /// # Errors
-/// `Unavailable` when an engine is away and nothing could be read.
+/// `Unavailable` when an engine is away and nothing could be read; `TooManyOpen` when the account reads as many as it may.
 pub async fn of_service(platform: &Platform, may: &May<can::SeeServices, Service>, query: &Query) -> Result<BoxStream<'static, Result<TaskLine>>> {
+    let slot = streams::open(platform, may.actor(), streams::Kind::Logs)?;
     let reader = Reader::new(platform, may, query).await?;
     let past = reader.past().await?;
     let mut seen: HashMap<TaskId, i64> = HashMap::new();
@@ -77,7 +80,9 @@ pub async fn of_service(platform: &Platform, may: &May<can::SeeServices, Service
         seen.insert(line.task, line.line.at_nanos);
     }
     let past = stream::iter(past.into_iter().map(Ok));
-    if query.follow { Ok(past.chain(reader.follow(seen)).boxed()) } else { Ok(past.boxed()) }
+    let lines = if query.follow { past.chain(reader.follow(seen)).boxed() } else { past.boxed() };
+    // The slot lives as long as the stream.
+    Ok(stream::unfold((lines, slot), |(mut lines, slot)| async move { Some((lines.next().await?, (lines, slot))) }).boxed())
 }
 
 /// A task whose log can be read.
@@ -139,7 +144,7 @@ impl Reader {
     /// The last lines of all tasks, in the order of time.
     async fn past(&self) -> Result<Vec<TaskLine>> {
         let most = self.query.tail.unwrap_or(TAIL) as usize;
-        let mut all = Vec::new();
+        let mut last = Last::new(most);
         for source in self.sources().await? {
             // With a text to look for, the last lines that match may lie far back.
             let tail = self.query.grep.is_none().then_some(self.query.tail.unwrap_or(TAIL));
@@ -150,30 +155,19 @@ impl Reader {
                 Err(Error::NotFound { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            let mut last = VecDeque::new();
             while let Some(line) = lines.next().await {
                 let line = line?;
-                if !self.matches(&line) {
-                    continue;
-                }
-                if last.len() >= most {
-                    last.pop_front();
-                }
-                if most > 0 {
-                    last.push_back(TaskLine { task: source.task, slot: source.slot, line });
+                if self.matches(&line) {
+                    last.push(TaskLine { task: source.task, slot: source.slot, line });
                 }
             }
-            all.extend(last);
         }
-        all.sort_by_key(|line| (line.line.at_nanos, line.slot));
-        let surplus = all.len().saturating_sub(most);
-        all.drain(..surplus);
-        Ok(all)
+        Ok(last.into_lines())
     }
 
     /// What is written from now on, by tasks that are there and by those that come.
     fn follow(self, seen: HashMap<TaskId, i64>) -> BoxStream<'static, Result<TaskLine>> {
-        let (sender, receiver) = mpsc::channel(BUFFER);
+        let (sender, receiver) = bounds::channel();
         let mut changes = self.platform.live();
         let from = self.platform.now().0.saturating_mul(1_000_000);
         tokio::spawn(async move {
@@ -197,12 +191,12 @@ impl Reader {
                 }
             }
         });
-        stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) }).boxed()
+        stream::unfold(receiver, |mut receiver| async move { Some((receiver.next().await?, receiver)) }).boxed()
     }
 }
 
 /// Reads one task's log to its end.
-async fn read_on(platform: Platform, source: Source, since: Option<i64>, grep: Option<String>, sender: mpsc::Sender<Result<TaskLine>>) {
+async fn read_on(platform: Platform, source: Source, since: Option<i64>, grep: Option<String>, sender: bounds::Sender) {
     let order = LogOrder { tail: None, since_nanos: since, follow: true };
     let mut lines = match platform.engines().logs(&source.place, order).await {
         Ok(lines) => lines,

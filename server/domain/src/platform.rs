@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use model::time::Millis;
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
-use crate::access::Actor;
+use crate::access::{Actor, Changes};
 use crate::accounts::CredentialCache;
 use crate::accounts::throttle::Throttle;
 use crate::change::{Bookkeeping, Change};
@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::ports::{Engines, NoEngines, PullGrants};
+use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BUFFER: usize = 1024;
@@ -40,11 +41,12 @@ struct Inner {
     instance: OnceLock<String>,
     last_id: AtomicU64,
     live: broadcast::Sender<Topic>,
-    access: broadcast::Sender<()>,
+    access: watch::Sender<u64>,
     reconcile: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     credentials: CredentialCache,
+    streams: Streams,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
 }
@@ -68,11 +70,12 @@ impl Platform {
             instance: OnceLock::new(),
             last_id: AtomicU64::new(0),
             live: broadcast::channel(LIVE_BUFFER).0,
-            access: broadcast::channel(16).0,
+            access: watch::channel(0).0,
             reconcile: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             credentials: CredentialCache::default(),
+            streams: Streams::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
         };
@@ -184,8 +187,8 @@ impl Platform {
 
     /// Listens to changes of anybody's access from now on.
     #[must_use]
-    pub fn access_changes(&self) -> broadcast::Receiver<()> {
-        self.inner.access.subscribe()
+    pub fn access_changes(&self) -> Changes {
+        Changes::new(self.inner.access.subscribe())
     }
 
     /// What a loop awaits between its timer's ticks.
@@ -202,8 +205,7 @@ impl Platform {
     }
 
     pub(crate) fn publish_access_change(&self) {
-        self.inner.credentials.clear();
-        let _ = self.inner.access.send(());
+        self.inner.access.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     pub(crate) fn hashers(&self) -> Arc<Semaphore> {
@@ -221,6 +223,10 @@ impl Platform {
 
     pub(crate) fn credentials(&self) -> &CredentialCache {
         &self.inner.credentials
+    }
+
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.inner.streams
     }
 
     /// Closes the database after what runs on it has ended.

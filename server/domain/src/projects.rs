@@ -288,7 +288,9 @@ async fn keep_an_admin(change: &mut Change, may: &May<can::ManageMembers, Projec
         return Ok(());
     }
     change.lock_key(&format!("admins {}", may.id)).await?;
-    let sql = "SELECT COUNT(*) AS n FROM members WHERE project_id = $1 AND role = 'admin'";
+    // Whoever cannot sign in administers nothing.
+    let sql = "SELECT COUNT(*) AS n FROM members m JOIN users u ON u.id = m.user_id
+               WHERE m.project_id = $1 AND m.role = 'admin' AND u.disabled_at IS NULL AND u.deleted_at IS NULL";
     let admins: i64 = change.one(sql, args![may.id], |row| row.get("n")).await?;
     if admins > 0 {
         return Ok(());

@@ -64,7 +64,7 @@ impl Store {
         write.exec(sql, args![id, name, operator, self.platform.now()]).await.expect("an account");
         write.finish().await.expect("kept");
         let actor =
-            accounts::actor_by_id(&self.platform, id, Credential::Password { at: self.platform.now() }, None, "127.0.0.1").await.expect("read");
+            accounts::actor_by_id(&self.platform, id, Credential::Password { since: self.platform.now() }, None, "127.0.0.1").await.expect("read");
         actor.expect("an actor")
     }
 

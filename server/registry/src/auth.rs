@@ -245,13 +245,17 @@ impl<'r> Caller<'r> {
 }
 
 async fn account(registry: &Registry, claims: &Claims, address: &str) -> Result<Who, DomainError> {
-    let (user, token) = match claims.bearer.clone() {
+    let (user, token, password) = match claims.bearer.clone() {
         Bearer::Nobody => return Ok(Who::Nobody),
         Bearer::Engine => return Ok(Who::Engine),
-        Bearer::Account { user, token } => (user, token),
+        Bearer::Account { user, token, password } => (user, token, password),
     };
     let platform = registry.platform();
-    let credential = token.map_or(Credential::Password { at: claims.issued_at() }, Credential::Token);
+    let credential = match (token, password) {
+        (Some(token), _) => Credential::Token(token),
+        (None, Some(since)) => Credential::Password { since },
+        (None, None) => return Err(DomainError::Unauthenticated),
+    };
     // A personal token that was revoked since ends what was made of it.
     let scopes = tokens::scopes(platform, &credential).await?;
     let actor = accounts::actor_by_id(platform, user, credential, scopes, address).await?;

@@ -175,6 +175,7 @@ impl From<domain::Error> for Error {
                 let wait = HeaderValue::from(retry_after);
                 Self::new(Code::TooManyRequests, format!("too many attempts; try again in {retry_after} s")).header(header::RETRY_AFTER, wait)
             }
+            E::TooManyOpen(message) => Self::new(Code::TooManyRequests, message),
             E::Unavailable(message) => Self::new(Code::Unavailable, message),
             E::Internal(cause) => {
                 tracing::error!(cause, "the registry failed");

@@ -111,11 +111,12 @@ async fn issue(registry: &Registry, actor: &Actor, asked: &Asked) -> Result<(Iss
     if asked.catalog && actor.visible::<can::Pull>().is_ok() {
         access.push(Access::catalog());
     }
-    let token = match actor.credential() {
-        Credential::Token(id) => Some(*id),
-        _ => None,
+    let (token, password) = match actor.credential() {
+        Credential::Token(id) => (Some(*id), None),
+        Credential::Password { since } => (None, Some(*since)),
+        Credential::None | Credential::Session(_) | Credential::Console => (None, None),
     };
-    let bearer = Bearer::Account { user: account.id, token };
+    let bearer = Bearer::Account { user: account.id, token, password };
     Ok((registry.issue(account.name.as_str(), bearer, access.clone(), LIFE), access))
 }
 

@@ -44,6 +44,9 @@ pub enum Bearer {
         /// The personal access token that it signed in with, whose ceiling holds too; none: its password.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenId>,
+        /// Which password it signed in with (`Account::password_since`), where it was one: the token ends with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password: Option<Millis>,
     },
     /// An engine of this portal, which may use exactly what `access` lists.
     Engine,
@@ -71,12 +74,6 @@ impl Claims {
     #[must_use]
     pub fn covers(&self, repository: &str, verb: Verb) -> bool {
         self.access.iter().any(|access| access.covers(repository, verb))
-    }
-
-    /// When it was made, at the latest: it counts in seconds.
-    #[must_use]
-    pub fn issued_at(&self) -> Millis {
-        Millis(self.iat.saturating_mul(1000).saturating_add(999))
     }
 
     /// Whether the token may be used to list repositories.

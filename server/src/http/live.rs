@@ -1,5 +1,5 @@
 //! `/live`: one stream of server-sent events for a browser. The page names topics; each is checked as the page's own reading is, and
-//! checked again whenever anybody's access changes. An event says only that a topic changed: what it is now is read through the page's
+//! checked again whenever anybody's access changes, and now and then besides. An event says only that a topic changed: what it is now is read through the page's
 //! own door.
 
 use std::collections::HashSet;
@@ -11,8 +11,9 @@ use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
+use domain::access::Changes;
 use domain::live::Topic;
-use domain::{Actor, Error, Platform, accounts, watch};
+use domain::{Actor, Error, Platform, accounts, streams, watch};
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -36,11 +37,12 @@ async fn live(
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     caller.actor.account()?;
     let topics = topics(query.as_deref().unwrap_or_default())?;
+    let slot = streams::open(&portal.platform, &caller.actor, streams::Kind::Live)?;
     // Listening begins before the checks: nothing falls between.
     let changes = portal.platform.live();
     let access = portal.platform.access_changes();
     let allowed = allowed(&portal.platform, &caller.actor, &topics).await?;
-    let state = Watching { portal, actor: caller.actor, topics, allowed, changes, access, first: true };
+    let state = Watching { portal, actor: caller.actor, topics, allowed, changes, access, first: true, _slot: slot };
     let stream = futures::stream::unfold(state, |mut state| async move { Some((Ok(state.next().await?), state)) });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -80,8 +82,10 @@ struct Watching {
     topics: Vec<Topic>,
     allowed: HashSet<Topic>,
     changes: tokio::sync::broadcast::Receiver<Topic>,
-    access: tokio::sync::broadcast::Receiver<()>,
+    access: Changes,
     first: bool,
+    /// The account's right to this stream; free again with it.
+    _slot: streams::Slot,
 }
 
 impl Watching {
@@ -100,8 +104,8 @@ impl Watching {
                     Err(RecvError::Lagged(_)) => return Some(Event::default().event("missed").data("{}")),
                     Err(RecvError::Closed) => return None,
                 },
-                change = self.access.recv() => {
-                    if matches!(change, Err(RecvError::Closed)) {
+                told = self.access.due() => {
+                    if !told {
                         return None;
                     }
                     self.actor = accounts::refresh(&self.portal.platform, &self.actor).await.ok()?;

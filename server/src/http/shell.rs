@@ -15,8 +15,7 @@ use axum::extract::{FromRequestParts as _, Path, Query, State};
 use axum::response::Response;
 use domain::access::Lease;
 use domain::ports::{Shell, ShellControl, ShellOrder};
-use domain::shells;
-use domain::{Actor, Error, can};
+use domain::{Actor, Error, can, shells, streams};
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use model::ids::TaskId;
@@ -78,7 +77,15 @@ async fn open(
         rows: asked.rows.unwrap_or(24).clamp(1, 1000),
     };
     let upgrade = upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX);
-    Ok(upgrade.on_upgrade(move |socket| run(portal, lease, order, socket)))
+    let slot = match streams::open(&portal.platform, &actor, streams::Kind::Shell) {
+        // A page cannot read why an upgrade was refused: it is told over the websocket.
+        Err(error) if !parts.headers.contains_key(AUTHORIZATION) => return Ok(upgrade.on_upgrade(move |socket| refuse(socket, error))),
+        slot => slot?,
+    };
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        run(portal, lease, order, socket).await;
+        drop(slot);
+    }))
 }
 
 /// A page shows its cookie and must show its origin; a program shows a token or Basic and the cookie is not looked at.
@@ -105,6 +112,10 @@ async fn run(portal: Portal, lease: Lease<can::OpenShell, TaskId>, order: ShellO
         }
         Err(error) => wire.refuse(&error).await,
     }
+}
+
+async fn refuse(socket: WebSocket, error: Error) {
+    Wire { socket, heard: Instant::now() }.refuse(&error).await;
 }
 
 async fn end(control: &dyn ShellControl) {

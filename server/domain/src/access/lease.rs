@@ -1,13 +1,12 @@
 //! A permission for as long as it holds: long streams (logs, shells, waits) keep a lease. A task of its own checks it again whenever
 //! anybody's access changes, and from time to time besides: credentials expire, and another process may have changed something. The check
-//! is not the stream's to interrupt: a stream that is always ready cannot outrun it.
+//! is not the stream's to interrupt: a stream that is always ready cannot outrun it. Many changes at once are one check, not many.
 
 use std::time::Duration;
 
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Actor, Key, May, can};
 use crate::accounts;
@@ -16,6 +15,44 @@ use crate::platform::Platform;
 
 /// What no event tells of is noticed after this.
 const CHECK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Between two checks at least: what changes meanwhile is one check together.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Tells when it is time to look at a permission again.
+#[derive(Debug)]
+pub struct Changes {
+    counter: watch::Receiver<u64>,
+    changed: bool,
+    looked: Instant,
+}
+
+impl Changes {
+    pub(crate) fn new(counter: watch::Receiver<u64>) -> Self {
+        Self { counter, changed: false, looked: Instant::now() }
+    }
+
+    /// Resolves when somebody's access has changed since the last time, or when that was long ago. The first change is told at once, those
+    /// that follow together. False: nobody tells of changes any more. Dropping the future loses nothing.
+    pub async fn due(&mut self) -> bool {
+        loop {
+            let at = self.looked + if self.changed { PAUSE } else { CHECK_AGAIN };
+            tokio::select! {
+                () = sleep_until(at) => {
+                    self.changed = false;
+                    self.looked = Instant::now();
+                    return true;
+                }
+                change = self.counter.changed() => {
+                    if change.is_err() {
+                        return false;
+                    }
+                    self.changed = true;
+                }
+            }
+        }
+    }
+}
 
 /// A permission that is checked again and again.
 pub struct Lease<P, K: Key> {
@@ -69,21 +106,64 @@ impl<P, K: Key> Drop for Lease<P, K> {
     }
 }
 
-async fn lost<P: can::Permission, K: Key>(platform: &Platform, actor: &Actor, key: &K, mut changes: Receiver<()>) -> Error {
-    loop {
-        tokio::select! {
-            // Having missed some changes is a reason to look, as a change is.
-            change = changes.recv() => if matches!(change, Err(RecvError::Closed)) {
-                return Error::Unavailable("the portal is stopping".into());
-            },
-            () = tokio::time::sleep(CHECK_AGAIN) => {}
-        }
+async fn lost<P: can::Permission, K: Key>(platform: &Platform, actor: &Actor, key: &K, mut changes: Changes) -> Error {
+    while changes.due().await {
         if let Err(error) = check::<P, K>(platform, actor, key).await {
             return error;
         }
     }
+    Error::Unavailable("the portal is stopping".into())
 }
 
 async fn check<P: can::Permission, K: Key>(platform: &Platform, actor: &Actor, key: &K) -> Result<()> {
     accounts::refresh(platform, actor).await?.may::<P, K>(platform, key).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn rounds(changes: &mut Changes, span: Duration) -> u32 {
+        let mut rounds = 0;
+        let _ = tokio::time::timeout(span, async {
+            while changes.due().await {
+                rounds += 1;
+            }
+        })
+        .await;
+        rounds
+    }
+
+    #[tokio::test]
+    async fn many_changes_are_few_checks_and_the_last_one_is_seen() {
+        let (counter, receiver) = watch::channel(0_u64);
+        let mut changes = Changes::new(receiver);
+        tokio::time::sleep(PAUSE).await;
+        counter.send_modify(|count| *count += 1);
+        assert!(rounds(&mut changes, PAUSE / 2).await >= 1, "the first is told at once");
+        let began = Instant::now();
+        let busy = tokio::spawn(async move {
+            for _ in 0..500 {
+                counter.send_modify(|count| *count += 1);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            counter
+        });
+        let mut found = rounds(&mut changes, PAUSE * 4).await;
+        let counter = busy.await.expect("no panic");
+        counter.send_modify(|count| *count += 1);
+        found += rounds(&mut changes, PAUSE * 2).await;
+        let most = began.elapsed().as_millis() / PAUSE.as_millis() + 1;
+        assert!(u128::from(found) <= most && found >= 2, "five hundred changes were {found} checks");
+        assert_eq!(rounds(&mut changes, PAUSE).await, 0, "and nothing is left to look at");
+    }
+
+    #[tokio::test]
+    async fn a_change_is_not_lost_when_somebody_stops_waiting() {
+        let (counter, receiver) = watch::channel(0_u64);
+        let mut changes = Changes::new(receiver);
+        counter.send_modify(|count| *count += 1);
+        let _ = tokio::time::timeout(Duration::ZERO, changes.due()).await;
+        assert_eq!(rounds(&mut changes, PAUSE * 2).await, 1);
+    }
 }

@@ -10,6 +10,7 @@ use model::secret::Secret;
 use model::time::Millis;
 use model::views::accounts::{NewToken, TokenView};
 
+use super::account_of;
 use crate::access::{Account, Actor, Credential};
 use crate::args;
 use crate::change::Record;
@@ -52,6 +53,8 @@ pub async fn create(platform: &Platform, actor: &Actor, name: &str, scopes: &[Sc
         used_at: None,
     };
     let mut change = platform.change(actor).await?;
+    // Two at once would both find room for one.
+    change.lock_key(&format!("tokens {}", account.id)).await?;
     let count: i64 =
         change.one("SELECT COUNT(*) AS n FROM tokens WHERE user_id = $1 AND revoked_at IS NULL", args![account.id], |row| row.get("n")).await?;
     if count >= MOST {
@@ -106,12 +109,11 @@ pub async fn revoke(platform: &Platform, actor: &Actor, id: TokenId) -> Result<(
 /// Finds a token that holds, with its account; notes the use.
 pub(crate) async fn find(platform: &Platform, token: &Secret) -> Result<Option<Found>> {
     let now = platform.now();
-    let sql = "SELECT t.id AS token_id, t.scopes, t.used_at, u.id, u.username, u.operator FROM tokens t JOIN users u ON u.id = t.user_id
+    let sql = "SELECT t.id AS token_id, t.scopes, t.used_at, u.id, u.username, u.operator, u.credentials_since FROM tokens t JOIN users u ON u.id = t.user_id
                WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $2)
                AND u.disabled_at IS NULL AND u.deleted_at IS NULL";
     let read = |row: &Row<'_>| {
-        let account = Account { id: row.get("id")?, name: row.get("username")?, operator: row.get("operator")? };
-        let found = Found { id: row.get("token_id")?, account, scopes: parse(&row.get::<String>("scopes")?) };
+        let found = Found { id: row.get("token_id")?, account: account_of(row)?, scopes: parse(&row.get::<String>("scopes")?) };
         Ok((found, row.get::<Option<Millis>>("used_at")?))
     };
     let found = platform.read().await?.opt(sql, args![token_hash(token.expose()), now], read).await?;

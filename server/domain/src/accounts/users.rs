@@ -82,6 +82,7 @@ pub async fn update(
         let at = disabled.then(|| user.disabled_at.unwrap_or_else(|| platform.now()));
         change.exec("UPDATE users SET disabled_at = $2 WHERE id = $1", args![user.id, at]).await?;
         if disabled {
+            end_password(&mut change, platform, user.id).await?;
             sessions::end_all(&mut change, user.id, None).await?;
         }
     }
@@ -155,9 +156,15 @@ pub async fn change_own_password(platform: &Platform, actor: &Actor, current: &S
     change.commit(Record::new("user.change_password", "user", &account.name)).await
 }
 
-async fn put_password(change: &mut Change, platform: &Platform, id: UserId, hash: String) -> Result<()> {
-    let sql = "UPDATE users SET password_hash = $2, credentials_since = $3 WHERE id = $1";
-    change.exec(sql, args![id, hash, platform.now()]).await.map(drop)
+pub(super) async fn put_password(change: &mut Change, platform: &Platform, id: UserId, hash: String) -> Result<()> {
+    change.exec("UPDATE users SET password_hash = $2 WHERE id = $1", args![id, hash]).await?;
+    end_password(change, platform, id).await
+}
+
+/// What was proved with the account's password holds no more. The number always grows, also within a millisecond or when the clock moves back.
+async fn end_password(change: &mut Change, platform: &Platform, id: UserId) -> Result<()> {
+    let sql = "UPDATE users SET credentials_since = CASE WHEN credentials_since >= $2 THEN credentials_since + 1 ELSE $2 END WHERE id = $1";
+    change.exec(sql, args![id, platform.now()]).await.map(drop)
 }
 
 fn wrong_current(error: Error) -> Error {

@@ -24,8 +24,10 @@ fn purpose(project: model::ids::ProjectId, host: &str) -> String {
 pub async fn put(platform: &Platform, may: &May<can::Configure, Project>, host: &str, username: &str, secret: &Secret) -> Result<()> {
     let host = check(host, username, secret)?;
     let mut change = platform.change(may.actor()).await?;
-    let sql = "SELECT COUNT(*) AS n FROM registry_credentials WHERE project_id = $1";
-    let count: i64 = change.one(sql, args![may.id], |row| row.get("n")).await?;
+    // Two at once would both find room for one.
+    change.lock_key(&format!("registry credentials {}", may.id)).await?;
+    let sql = "SELECT COUNT(*) AS n FROM registry_credentials WHERE project_id = $1 AND host <> $2";
+    let count: i64 = change.one(sql, args![may.id, &host], |row| row.get("n")).await?;
     if count >= MOST {
         return Err(Error::conflict("too_many_credentials", format!("a project has credentials for at most {MOST} registries; delete one first")));
     }

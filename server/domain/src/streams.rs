@@ -1,0 +1,116 @@
+//! How many long streams an account holds open in this process. Each costs memory, connections and an engine's attention for as long as it lasts,
+//! so nobody gets more of them than a person with many windows needs. Counts, and nothing else: who may open one is asked elsewhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::ids::UserId;
+
+use crate::access::Actor;
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+
+/// Sorts of long streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A terminal in a task.
+    Shell,
+    /// A reader of logs.
+    Logs,
+    /// A browser that hears of changes.
+    Live,
+}
+
+impl Kind {
+    /// How many of them one account may have at the same time.
+    #[must_use]
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Shell => 16,
+            Self::Logs | Self::Live => 64,
+        }
+    }
+
+    /// What the refused caller reads: what there is too much of, and what to do.
+    fn refusal(self) -> String {
+        let most = self.most();
+        match self {
+            Self::Shell => format!("your account has {most} shells open, which is the most; end one of them first"),
+            Self::Logs => format!("your account reads {most} logs at the same time, which is the most; close one of them first"),
+            Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
+        }
+    }
+}
+
+type Counts = HashMap<(UserId, Kind), u32>;
+
+/// The streams that are open.
+#[derive(Clone, Default)]
+pub(crate) struct Streams(Arc<Mutex<Counts>>);
+
+impl Streams {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to one open stream; dropped, it is free again.
+#[must_use = "a slot that is dropped is free again"]
+pub struct Slot {
+    streams: Streams,
+    key: (UserId, Kind),
+}
+
+/// Takes a slot for the caller's account, whatever it came with: sessions, tokens and passwords of one account count together.
+///
+/// # Errors
+/// `TooManyOpen` when the account has its most.
+pub fn open(platform: &Platform, actor: &Actor, kind: Kind) -> Result<Slot> {
+    let key = (actor.account()?.id, kind);
+    let streams = platform.streams().clone();
+    {
+        let mut counts = streams.counts();
+        let count = counts.entry(key).or_default();
+        if *count >= kind.most() {
+            return Err(Error::TooManyOpen(kind.refusal()));
+        }
+        *count += 1;
+    }
+    Ok(Slot { streams, key })
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut counts = self.streams.counts();
+        if let Some(count) = counts.get_mut(&self.key) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Store;
+
+    #[tokio::test]
+    async fn an_account_has_so_many_streams_and_no_more() {
+        let store = Store::open().await;
+        let (ana, bob) = (store.person("ana", false).await, store.person("bob", false).await);
+        let mut held: Vec<Slot> = (0..16).map(|_| open(&store.platform, &ana, Kind::Shell).expect("room")).collect();
+        let refused = open(&store.platform, &ana, Kind::Shell).map(drop).expect_err("full");
+        let problem = refused.problem();
+        assert_eq!((problem.kind.status(), problem.code.as_str()), (429, "too_many_open"));
+        assert!(problem.detail.contains("16 shells") && problem.detail.contains("end one"), "{}", problem.detail);
+        held.push(open(&store.platform, &bob, Kind::Shell).expect("others have their own"));
+        held.push(open(&store.platform, &ana, Kind::Live).expect("each sort has its own"));
+        drop(held);
+        let again = open(&store.platform, &ana, Kind::Shell).expect("free again");
+        drop(again);
+        assert!(store.platform.streams().counts().is_empty(), "nothing is kept of streams that ended");
+        assert!(open(&store.platform, &Actor::nobody("x"), Kind::Live).is_err());
+    }
+}
