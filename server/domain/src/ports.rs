@@ -73,11 +73,9 @@ pub struct LogOrder {
     pub follow: bool,
 }
 
-/// What must not be seen in an inspection.
+/// What must not be seen in an inspection, besides the values of variables whose names say that they are secret.
 #[derive(Clone, Default)]
 pub struct Hidden {
-    /// Words in the names of variables whose values are secret.
-    pub names: Vec<String>,
     /// Secret values, wherever they stand.
     pub values: Vec<Secret>,
 }

@@ -39,7 +39,7 @@ impl Live {
 impl Engines for Live {
     async fn inspect(&self, place: &Place, hidden: &Hidden) -> Result<serde_json::Value> {
         let values = hidden.values.iter().map(|value| value.expose().to_owned());
-        let hidden = docker::Hidden::new(hidden.names.iter().cloned(), values);
+        let hidden = docker::Hidden::new(values);
         self.docker(place)?.inspect_full(place.container(), &hidden).await.map_err(to_domain)
     }
 

@@ -28,6 +28,7 @@ pub use parts::{
 use crate::image::ImageReference;
 use crate::problem::FieldError;
 use crate::quantity::Span;
+use crate::secret::{HIDDEN, names_a_secret};
 
 /// The complete description of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -217,6 +218,12 @@ impl Descriptor {
     /// Not such a text.
     pub fn from_canonical(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// Hides the values of variables whose names say that they are secret: for readers who may not change them.
+    pub fn hide_secrets(&mut self) {
+        let named = self.env.iter_mut().filter(|(name, _)| names_a_secret(name));
+        named.for_each(|(_, value)| HIDDEN.clone_into(value));
     }
 
     /// The same as JSON values.

@@ -1,5 +1,6 @@
 //! Revisions: immutable, numbered for each service. Made with a deploy or a scale; read to be shown, compared and rolled back to.
 
+use model::access::Action;
 use model::descriptor::Descriptor;
 use model::digest::Digest;
 use model::ids::{ProjectId, RevisionId, ServiceId};
@@ -136,8 +137,12 @@ pub(super) async fn by_number(tx: &mut Tx, service: ServiceId, number: i64) -> R
     })
 }
 
-pub(crate) async fn detail(tx: &mut Tx, id: RevisionId) -> Result<RevisionDetail> {
-    let found = by_id(tx, id).await?;
+/// A revision as this reader may see it: values of secret variables are for those who may change them.
+pub(crate) async fn detail(tx: &mut Tx, may: &May<can::SeeServices, Service>, id: RevisionId) -> Result<RevisionDetail> {
+    let mut found = by_id(tx, id).await?;
+    if !may.also(Action::Deploy) {
+        found.descriptor.hide_secrets();
+    }
     let mut views = vec![found.view];
     mark_current(tx, &mut views).await?;
     Ok(RevisionDetail { revision: views.remove(0), descriptor: found.descriptor })
@@ -177,14 +182,18 @@ pub async fn revisions(platform: &Platform, may: &May<can::SeeServices, Service>
 pub async fn revision(platform: &Platform, may: &May<can::SeeServices, Service>, number: i64) -> Result<RevisionDetail> {
     let mut tx = platform.read().await?;
     let id = by_number(&mut tx, may.id, number).await.map_err(|_| Error::NotFound { what: "revision" })?.id;
-    detail(&mut tx, id).await
+    detail(&mut tx, may, id).await
 }
 
 /// What differs from one revision to another.
 pub async fn compare(platform: &Platform, may: &May<can::SeeServices, Service>, before: i64, after: i64) -> Result<Comparison> {
     let mut tx = platform.read().await?;
     let (old, new) = (by_number(&mut tx, may.id, before).await?, by_number(&mut tx, may.id, after).await?);
-    Ok(Comparison { before, after, changes: changes(&old, &new.descriptor, new.digest) })
+    let mut changes = changes(&old, &new.descriptor, new.digest);
+    if !may.also(Action::Deploy) {
+        changes.iter_mut().for_each(model::descriptor::Change::hide_secrets);
+    }
+    Ok(Comparison { before, after, changes })
 }
 
 /// What differs, the image's content included where its name stayed and its tag moved.

@@ -28,7 +28,7 @@ pub async fn get(platform: &Platform, may: &May<can::SeeServices, Service>) -> R
     let mut runs = Vec::with_capacity(found.len());
     for (environment_id, revision, desired, summary) in found {
         let revision = match revision {
-            Some(id) => Some(revisions::detail(&mut tx, id).await?),
+            Some(id) => Some(revisions::detail(&mut tx, may, id).await?),
             None => None,
         };
         let deployment = acts::newest(&mut tx, may.id, environment_id).await?;

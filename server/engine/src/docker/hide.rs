@@ -1,12 +1,10 @@
 //! Takes secrets out of an engine's inspection before anyone sees it.
 //!
-//! Pure. What is hidden: the value of every environment variable whose name contains a listed word, and every text anywhere that is or
+//! Pure. What is hidden: the value of every environment variable whose name says that it is secret, and every text anywhere that is or
 //! contains a known secret. Registry credentials are not in an inspection to begin with: they go with a pull, not with a container.
 
+use model::secret::{HIDDEN as MARK, names_a_secret};
 use serde_json::Value;
-
-/// Stands in place of what was hidden.
-const MARK: &str = "(hidden)";
 
 /// A secret shorter than this is hidden only where it is the whole text: as a part it would blot out half of the page, and tell
 /// by that what it is.
@@ -15,23 +13,22 @@ const PART_FROM: usize = 6;
 /// What must not be seen.
 #[derive(Clone, Default)]
 pub struct Hidden {
-    names: Vec<String>,
     values: Vec<String>,
 }
 
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Hidden({} names, {} values)", self.names.len(), self.values.len())
+        write!(f, "Hidden({} values)", self.values.len())
     }
 }
 
 impl Hidden {
-    /// Words in the `names` of environment variables, the whole names among them (upper and lower case alike) and known secret `values`; empty ones are left out.
-    pub fn new(names: impl IntoIterator<Item = String>, values: impl IntoIterator<Item = String>) -> Self {
+    /// With the known secret `values`; empty ones are left out.
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
         // The longest first, so that one secret inside another does not leave the rest of it behind.
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self { names: names.into_iter().filter(|name| !name.is_empty()).map(|name| name.to_ascii_uppercase()).collect(), values }
+        Self { values }
     }
 
     /// Hides in place.
@@ -65,17 +62,12 @@ impl Hidden {
     fn hide_variable(&self, item: &mut Value) {
         if let Value::String(text) = item
             && let Some((name, _)) = text.split_once('=')
-            && self.is_named(name)
+            && names_a_secret(name)
         {
             *text = format!("{name}={MARK}");
             return;
         }
         self.hide_value_part(item);
-    }
-
-    fn is_named(&self, name: &str) -> bool {
-        let name = name.to_ascii_uppercase();
-        self.names.iter().any(|word| name.contains(word.as_str()))
     }
 
     /// For `NAME=value` the value alone may be a short secret.
@@ -114,7 +106,7 @@ mod tests {
 
     #[test]
     fn names_and_values_are_hidden_wherever_they_are() {
-        let hidden = Hidden::new(["db_password".to_owned()], ["hunter2-hunter2".to_owned(), "abc".to_owned(), String::new()]);
+        let hidden = Hidden::new(["hunter2-hunter2".to_owned(), "abc".to_owned(), String::new()]);
         let mut value = json!({
             "Args": ["--token", "hunter2-hunter2", "--url=http://u:hunter2-hunter2@h/"],
             "Config": {
@@ -141,12 +133,12 @@ mod tests {
 
     #[test]
     fn a_secret_inside_a_longer_one_leaves_no_rest() {
-        let hidden = Hidden::new([], ["secret-1".to_owned(), "secret-1-and-more".to_owned()]);
+        let hidden = Hidden::new(["secret-1".to_owned(), "secret-1-and-more".to_owned()]);
         assert_eq!(hidden.clean("x secret-1-and-more y").as_deref(), Some("x (hidden) y"));
     }
 
     #[test]
     fn it_does_not_print_what_it_hides() {
-        assert!(!format!("{:?}", Hidden::new([], ["hunter2".to_owned()])).contains("hunter2"));
+        assert!(!format!("{:?}", Hidden::new(["hunter2".to_owned()])).contains("hunter2"));
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::reader::join;
+use crate::secret::{HIDDEN, names_a_secret};
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,15 @@ pub struct Change {
     /// What stands there now; none: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+}
+
+impl Change {
+    /// Hides both values of a variable whose name says that they are secret; that they differ stays to be seen.
+    pub fn hide_secrets(&mut self) {
+        if self.field.strip_prefix("env.").is_some_and(names_a_secret) {
+            [&mut self.before, &mut self.after].into_iter().flatten().for_each(|value| HIDDEN.clone_into(value));
+        }
+    }
 }
 
 /// The differences, in the order of their paths.
