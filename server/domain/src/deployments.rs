@@ -17,6 +17,7 @@ use crate::services::{Service, ServiceKey};
 pub(crate) mod acts;
 mod begin;
 mod deploy;
+mod limits;
 mod plan;
 mod ports;
 pub(crate) mod revisions;

@@ -1,5 +1,7 @@
 //! Machines: the Docker hosts of an environment. People see how they do; loops read their addresses and write what they saw.
 
+use std::net::IpAddr;
+
 use model::ids::{EnvironmentId, MachineId};
 use model::names::{EnvironmentName, MachineName};
 use model::views::environments::{MachineState, MachineView};
@@ -43,6 +45,17 @@ pub struct Machine {
     pub subnet_pool: Pool,
     /// Whether its engine answered last.
     pub state: MachineState,
+}
+
+impl Machine {
+    /// The portal's own port on this machine, where it runs there: its engine reaches the registry over the loopback.
+    #[must_use]
+    pub(crate) fn portal_port(&self) -> Option<u16> {
+        let (host, port) = self.registry_address.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+        port.parse().ok().filter(|_| here)
+    }
 }
 
 const COLUMNS: &str = "m.id, m.name, m.environment_id, e.name AS environment, e.registry_address, m.engine, m.host, m.publish_address,

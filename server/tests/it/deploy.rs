@@ -1,5 +1,6 @@
 //! Deployments on a real engine, through the API: what runs, what is told, what is left when something goes wrong.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -35,6 +36,16 @@ fn healthy(tasks: &[Value], count: usize) -> bool {
 
 fn is_alive(task: &Value) -> bool {
     ["preparing", "running", "restarting", "stopping"].contains(&task["state"].as_str().unwrap_or_default())
+}
+
+/// A port of those that services are given, held until the listener is dropped.
+fn listener_in_range() -> (std::net::TcpListener, u16) {
+    // Tests run side by side: each begins elsewhere.
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 5_000).expect("small") + 100 * NEXT.fetch_add(1, Ordering::Relaxed);
+    let ports = first..30_000;
+    let held = |port| std::net::TcpListener::bind(("127.0.0.1", port)).ok().map(|listener| (listener, port));
+    ports.into_iter().find_map(held).expect("a free port")
 }
 
 #[tokio::test]
@@ -104,6 +115,24 @@ async fn what_a_task_is_told_and_how_its_peers_find_it() {
 }
 
 #[tokio::test]
+async fn a_task_is_bounded_and_gains_no_privileges() {
+    let ground = Ground::new().await;
+    ground.service("web").await;
+    // A program with the set-user-id bit runs; the bit does nothing.
+    let script = "cp /bin/busybox /tmp/b && chmod 4755 /tmp/b && exec /tmp/b httpd -f -p 8080 -h /www";
+    ground.deployed("web", with(web(1), "command", json!(["sh", "-c", script]))).await;
+    let task = &ground.running("web").await[0];
+    assert_eq!(ground.answer(task).await, "hello");
+    let container = task["container"].as_str().expect("a container");
+    let status = docker(&["exec", container, "cat", "/proc/1/status"]);
+    assert!(status.lines().any(|line| line.split_whitespace().eq(["NoNewPrivs:", "1"])), "{status}");
+    assert_eq!(docker(&["inspect", "--format", "{{.HostConfig.PidsLimit}}", container]), "4096");
+    // The example of a gain: somebody else runs root's program.
+    let user = docker(&["exec", "--user", "1000:1000", container, "/tmp/b", "sh", "-c", "cat /proc/self/status"]);
+    assert!(user.lines().any(|line| line.starts_with("Uid:") && !line.split_whitespace().any(|id| id == "0")), "{user}");
+}
+
+#[tokio::test]
 async fn a_broken_revision_fails_with_its_reason_and_the_old_tasks_serve_on() {
     let ground = Ground::new().await;
     ground.service("web").await;
@@ -138,8 +167,7 @@ async fn a_broken_revision_fails_with_its_reason_and_the_old_tasks_serve_on() {
 async fn a_first_deployment_that_cannot_be_is_told_why_and_leaves_nothing_running() {
     let ground = Ground::new().await;
     let plain = json!({"image": "web:1", "update": {"monitor": "2s"}, "stop": {"grace": "0s"}});
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port();
+    let (_taken, port) = listener_in_range();
     let cases = [
         ("command", with(plain.clone(), "command", json!(["no-such-command"])), "command_not_found", "no-such-command".to_owned()),
         ("ends", with(plain.clone(), "command", json!(["true"])), "exited", "exit code 0".to_owned()),
@@ -231,7 +259,7 @@ async fn a_newer_deployment_takes_the_place_of_one_that_is_stuck_and_a_cancel_go
 async fn stop_first_never_runs_two_at_once() {
     let ground = Ground::new().await;
     ground.service("web").await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let (_, port) = listener_in_range();
     let fixed = with(web(1), "ports", json!([{"name": "http", "container": 8080, "host": port}]));
     let volume = with(fixed, "volumes", json!([{"name": "data", "path": "/data"}]));
     ground

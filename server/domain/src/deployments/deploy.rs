@@ -5,7 +5,7 @@ use model::descriptor::Descriptor;
 use model::views::deployments::{DeploymentKind, DeploymentView, PlanView};
 
 use super::begin::{Act, begin, lock, wanted};
-use super::{Intent, acts, plan as plans, revisions, source};
+use super::{Intent, acts, limits, plan as plans, revisions, source};
 use crate::access::{May, can};
 use crate::change::Record;
 use crate::environments;
@@ -27,6 +27,7 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
+    limits::refuse_foreign_ports(&mut tx, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
     plans::plan(&mut tx, may, &environment, &request.descriptor, &source).await
 }
@@ -37,6 +38,7 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
     let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &request.intent).await?;
     let act =

@@ -33,6 +33,9 @@ pub(super) async fn give(tx: &mut Tx, platform: &Platform, machine: &Machine, ta
 }
 
 async fn fixed(tx: &mut Tx, machine: &Machine, task: TaskId, wanted: &Port, host: u16) -> Result<()> {
+    if wanted.protocol == Protocol::Tcp && machine.portal_port() == Some(host) {
+        return Err(Error::conflict("port_taken", format!("the fixed port {host}/tcp of {} is the portal's own", machine.name)));
+    }
     // That something else held it a while ago is no reason not to try.
     let sql = "DELETE FROM ports WHERE machine_id = $1 AND protocol = $2 AND port = $3 AND task_id IS NULL";
     tx.exec(sql, args![machine.id, wanted.protocol.as_str(), u32::from(host)]).await?;
@@ -46,7 +49,9 @@ async fn free(tx: &mut Tx, platform: &Platform, machine: &Machine, task: TaskId,
     let (first, last) = (u32::from(machine.ports.0), u32::from(machine.ports.1));
     let sql = "SELECT port FROM ports WHERE machine_id = $1 AND protocol = $2 AND port BETWEEN $3 AND $4 LIMIT 65536";
     let taken: Vec<i64> = tx.all(sql, args![machine.id, wanted.protocol.as_str(), first, last], |row| row.get("port")).await?;
-    let taken: BTreeSet<i64> = taken.into_iter().collect();
+    let mut taken: BTreeSet<i64> = taken.into_iter().collect();
+    // Never the portal's own, not even while it is about to start.
+    taken.extend(machine.portal_port().filter(|_| wanted.protocol == Protocol::Tcp).map(i64::from));
     // From a random place on, so that a port that was just freed is not given out again at once.
     let start = u32::from_le_bytes(platform.random_bytes());
     let Some(host) = pick(&taken, first, last, start) else {

@@ -11,6 +11,7 @@ use model::reference::Reference;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::{Actor, May, can};
+use crate::db::Tx;
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::images::{self, RepositoryKey, Resolved};
@@ -89,19 +90,22 @@ fn runs(found: &Resolved, image: &ImageReference, has_command: bool) -> Result<(
     Ok(())
 }
 
-/// Checks that a stored revision's image may still be pulled by the caller and is still there.
-pub(super) async fn still_allowed(platform: &Platform, actor: &Actor, service: &Service, revision: &Stored) -> Result<()> {
+/// Checks that a stored revision's image may still be pulled by the caller.
+pub(super) async fn still_allowed(tx: &mut Tx, actor: &Actor, service: &Service, revision: &Stored) -> Result<()> {
     let Some((_, name, path)) = &revision.own else { return Ok(()) };
     if *name != service.project.name {
         let key = RepositoryKey { project: name, repository: path };
-        actor.may::<can::Pull, _>(platform, &key).await.map_err(|error| match error {
+        actor.may_in::<can::Pull, _>(tx, &key).await.map_err(|error| match error {
             Error::NotFound { .. } => Error::conflict("image_gone", format!("its image {name}/{path} is gone, or you may not pull it")),
             other => other,
         })?;
     }
-    if revision.image_present {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// Checks that a stored revision's image is still in the registry.
+pub(super) fn still_there(revision: &Stored) -> Result<()> {
+    let Some((_, name, path)) = revision.own.as_ref().filter(|_| !revision.image_present) else { return Ok(()) };
     let digest = revision.digest.map(|digest| digest.short()).unwrap_or_default();
     let what_to_do = "push it again or choose another revision";
     Err(Error::conflict("image_gone", format!("its image {name}/{path} ({digest}) was deleted from the registry; {what_to_do}")))

@@ -13,6 +13,8 @@ use crate::access::{Actor, May, can};
 use crate::testing::{Store, local};
 use crate::{Error, Platform, environments, services};
 
+mod limits;
+
 /// A developer's project with an image and a service.
 struct Shop {
     store: Store,
@@ -460,12 +462,12 @@ async fn ports_are_given_out_once_and_come_back() {
 #[tokio::test]
 async fn a_fixed_port_belongs_to_one() {
     let shop = Shop::open().await;
-    let fixed = "image: web:1\nports: [{name: http, container: 80, host: 18080}]";
+    let fixed = "image: web:1\nports: [{name: http, container: 80, host: 20005}]";
     shop.deploy(fixed).await;
     let task = shop.task(1).await;
-    assert_eq!(task.ports[0].host, 18080);
+    assert_eq!(task.ports[0].host, 20_005);
     assert_eq!(code(shop.bare_task(1).await), "port_taken");
-    assert_eq!(code(work::move_port(&shop.store.worker, &task, Protocol::Tcp, 18080).await), "port_taken");
+    assert_eq!(code(work::move_port(&shop.store.worker, &task, Protocol::Tcp, 20_005).await), "port_taken");
     shop.deploy(fixed).await;
 
     let other: ServiceName = "other".parse().expect("a name");
@@ -474,7 +476,7 @@ async fn a_fixed_port_belongs_to_one() {
     let may = shop.ana.may::<can::Deploy, _>(shop.platform(), &key).await.expect("allowed");
     let (name, message) = field(plan(shop.platform(), &may, &request(fixed)).await.expect_err("taken"));
     assert_eq!(name, "descriptor.ports[0].host");
-    assert!(message.contains("18080/tcp is held by another service"));
+    assert!(message.contains("20005/tcp is held by another service"));
     assert!(deploy(shop.platform(), &may, &request(fixed)).await.is_err());
     shop.end(&task, TaskState::Ended).await;
     plan(shop.platform(), &may, &request(fixed)).await.expect("free again");

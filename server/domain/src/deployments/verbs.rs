@@ -7,7 +7,7 @@ use model::views::services::DesiredState;
 use super::begin::{Act, begin, end_unfinished, lock, tell};
 use super::deploy::{need_wanted, rescaled};
 use super::revisions::{self, Stored};
-use super::{Deployment, Intent, acts, plan, source};
+use super::{Deployment, Intent, acts, limits, plan, source};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -24,9 +24,10 @@ pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, inte
     let environment = environments::choose(&mut tx, intent.environment.as_ref()).await?;
     let revision = revisions::by_number(&mut tx, may.id, number).await?;
     drop(tx);
-    source::still_allowed(platform, may.actor(), may, &revision).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
+    limits::still_allowed(&mut change, may, &environment, &revision).await?;
+    source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Rollback, &revision).await
 }
@@ -38,6 +39,7 @@ pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
     let base = running(&mut change, may, &environment).await?;
+    limits::still_allowed(&mut change, may, &environment, &base).await?;
     let (id, _) = rescaled(&mut change, platform, may, &base, replicas, intent).await?;
     let revision = revisions::by_id(&mut change, id).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Scale, &revision).await
@@ -50,6 +52,7 @@ pub async fn restart(platform: &Platform, may: &May<can::Deploy, Service>, inten
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
     let revision = running(&mut change, may, &environment).await?;
+    limits::still_allowed(&mut change, may, &environment, &revision).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Restart, &revision).await
 }
 
@@ -67,6 +70,7 @@ pub async fn start(platform: &Platform, may: &May<can::Deploy, Service>, intent:
         Some(id) => revisions::by_id(&mut change, id).await?,
         None => return Err(never_good(may, &environment)),
     };
+    limits::still_allowed(&mut change, may, &environment, &revision).await?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Start, &revision).await
 }
