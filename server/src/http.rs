@@ -22,6 +22,7 @@ use crate::config::Origin;
 pub mod api;
 pub mod browser;
 pub mod caller;
+mod forwarded;
 pub mod guard;
 mod health;
 pub mod listen;
@@ -83,6 +84,7 @@ pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
         .merge(pages::files(portal))
         .with_state(portal.clone())
         .merge(registry::router(portal.registry.clone()))
+        .layer(middleware::from_fn_with_state(portal.clone(), forwarded::client))
         .layer(middleware::from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn(guard::trace));

@@ -43,11 +43,17 @@ pub fn routes(portal: &Portal) -> Table {
 /// The layer that reads and sets the cookie.
 pub fn sessions(portal: &Portal) -> SessionManagerLayer<Sessions> {
     SessionManagerLayer::new(Sessions { platform: portal.platform.clone() })
-        .with_name("slipway_session")
+        .with_name(cookie_name(portal.origin.is_https()))
         .with_secure(portal.origin.is_https())
         .with_same_site(tower_sessions::cookie::SameSite::Lax)
         .with_http_only(true)
         .with_expiry(Expiry::OnInactivity(IDLE))
+}
+
+/// Over https browsers themselves see to it that a cookie of this prefix was set by this very host, over https, for all paths (RFC 6265bis,
+/// section 4.1.3): a page of a neighbouring subdomain cannot plant one.
+const fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-slipway_session" } else { "slipway_session" }
 }
 
 /// What a session knows of its person.
@@ -155,7 +161,13 @@ impl BrowserSession for Held {
             let id = self.session.id().ok_or_else(|| Error::internal("a saved session has an id"))?;
             let credential = Credential::Session(hash(id));
             let actor = accounts::actor_by_id(&self.platform, account.id, credential, None, &self.address).await?;
-            sessions::note(&self.platform, &actor.ok_or(Error::Unauthenticated)?, SignInOut::In).await
+            // The password may have been changed, or the account disabled, between the check of the password and now.
+            let actor = actor.filter(|actor| actor.account().is_ok_and(|now| now.password_since == account.password_since));
+            let Some(actor) = actor else {
+                self.session.flush().await.map_err(broken)?;
+                return Err(Error::Unauthenticated);
+            };
+            sessions::note(&self.platform, &actor, SignInOut::In).await
         })
     }
 

@@ -59,7 +59,7 @@ fn credential(parts: &Parts) -> Result<Option<Credential>, Refusal> {
     Ok(Some(Credential::Basic(name.to_owned(), Secret::new(secret))))
 }
 
-/// The address that the connection comes from.
+/// The address that the connection comes from; behind a proxy on this machine, the client's (see `forwarded`).
 #[must_use]
 pub fn client_address(parts: &Parts) -> String {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_canonical().to_string())

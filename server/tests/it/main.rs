@@ -8,6 +8,7 @@ mod deploy;
 mod docker;
 mod ground;
 mod inside;
+mod limits;
 mod portal;
 mod projects;
 mod push;

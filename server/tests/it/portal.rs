@@ -43,6 +43,11 @@ impl TestPortal {
         Self::build(None, Some(clock)).await
     }
 
+    /// The same behind a proxy that speaks https.
+    pub async fn start_behind_proxy() -> Self {
+        Self::build_as(None, None, Some("https://slipway.example.com".into())).await
+    }
+
     /// A portal on the engine of the test run.
     pub async fn start_with_engine() -> Self {
         let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST")
@@ -51,9 +56,13 @@ impl TestPortal {
     }
 
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
+        Self::build_as(engine, clock, None).await
+    }
+
+    async fn build_as(engine: Option<String>, clock: Option<Arc<TestClock>>, public_url: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("a data folder");
         let database = TestDatabase::make().await;
-        let config = config(folder.path(), database.as_ref(), engine);
+        let config = Serve { public_url, ..config(folder.path(), database.as_ref(), engine) };
         let running = start(&config, clock.clone()).await;
         let base = format!("http://127.0.0.1:{}", running.port);
         Self { base, running, clock, folder, database }
