@@ -1,11 +1,12 @@
 # All that a newcomer needs. Each target is a script with a header that says what it does and what it never does.
 
-.PHONY: help run dev test demo bench engine-stop
+.PHONY: help run dev test soak demo bench engine-stop
 
 help:
 	@echo "make run          build and start the portal; says where to open it and how to sign in"
 	@echo "make dev          the same unoptimised, built and started again when a file changes"
 	@echo "make test         all tests, with Chromium, PostgreSQL and a Docker Engine of their own"
+	@echo "make soak         ten minutes of use while the portal, the engine and containers are killed (SOAK_MINUTES, SOAK_SEED)"
 	@echo "make bench        figures against peers on this machine"
 	@echo "make demo         fill the running portal with something to look at"
 	@echo "make engine-stop  end the engine that make run started"
@@ -18,6 +19,9 @@ dev:
 
 test:
 	@scripts/test.sh
+
+soak:
+	@scripts/soak.sh
 
 bench:
 	@scripts/bench.sh

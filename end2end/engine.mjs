@@ -65,7 +65,8 @@ export class Docker {
     const env = { ...process.env, DOCKER_HOST: this.host, DOCKER_CONFIG: this.config };
     try {
       const running = run("docker", args, { env, timeout: 120_000, maxBuffer: 16 << 20 });
-      running.child.stdin.end(input ?? "");
+      // A client that ends without reading says why by its exit code.
+      running.child.stdin.on("error", () => {}).end(input ?? "");
       const { stdout, stderr } = await running;
       return { code: 0, out: stdout + stderr };
     } catch (error) {

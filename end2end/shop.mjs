@@ -31,9 +31,9 @@ export async function until(what, probe, seconds = 30) {
 
 export class Shop {
   /** Starts a portal with an empty project, and a docker client that is signed in. */
-  static async open(t) {
+  static async open(t, env = {}) {
     const shop = new Shop();
-    shop.portal = await Portal.start(t);
+    shop.portal = await Portal.start(t, env);
     shop.project = `shop-${shop.portal.port}`;
     shop.docker = await Docker.install(t);
     atEnd(t, () => shop.close());

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What takes longer than CI should: for SOAK_MINUTES (10) a portal is used while it, the engine and the containers are killed, and after each
+# round everything must be as it should. SOAK_SEED repeats a schedule; the seed of a run is its first line, a summary its last.
+# It runs in namespaces of its own, with an engine of its own, which the kernel ends with them: root is needed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = --running ]; then
+  ip link set lo up
+  scripts/engine.sh start "$SCRATCH/engine"
+  export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
+  trap 'scripts/engine.sh stop "$SCRATCH/engine"' EXIT
+  node end2end/soak.mjs
+  exit
+fi
+
+scripts/setup.sh test
+scripts/build.sh dev
+SCRATCH="$(mktemp -d /tmp/slipway-soak.XXXXXX)"
+export SCRATCH TMPDIR="$SCRATCH/tmp"
+mkdir "$TMPDIR"
+trap 'rm -rf "$SCRATCH"' EXIT
+# What is built while it runs is none of this run's.
+built="$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug"
+mkdir "$SCRATCH/built"
+cp -R "$built/slipway" "$built/site" "$SCRATCH/built"
+if [ -e "$built/hash.txt" ]; then cp "$built/hash.txt" "$SCRATCH/built"; fi
+export SLIPWAY_BIN="$SCRATCH/built/slipway"
+unshare --net --mount --pid --fork --kill-child --mount-proc scripts/soak.sh --running
