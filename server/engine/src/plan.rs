@@ -89,6 +89,8 @@ pub struct Container {
     pub instance: Option<String>,
     /// The task that it says to be.
     pub task: Option<TaskId>,
+    /// The engine is removing it: asked once more, it says yes and is no faster.
+    pub removing: bool,
 }
 
 /// One thing to do.
@@ -153,7 +155,7 @@ pub fn plan(wanted: &Wanted, instance: &str, tasks: &[Task], containers: &[Conta
 /// Containers of ours without a task: made by a portal that was killed in between, or left by one that was restored from a backup.
 fn sweep(instance: &str, tasks: &[Task], containers: &[Container]) -> Vec<Action> {
     let known: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
-    let ours = containers.iter().filter(|container| container.instance.as_deref() == Some(instance));
+    let ours = containers.iter().filter(|container| container.instance.as_deref() == Some(instance) && !container.removing);
     let lost = ours.filter(|container| container.task.is_none_or(|task| !known.contains(&task)));
     lost.map(|container| Action::Sweep { container: container.id.clone() }).collect()
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::build::LABEL_TASK;
 use crate::context::Context;
-use crate::docker::{ContainerSeen, Docker, Event, EventKind};
+use crate::docker::{ContainerSeen, Docker, Event, EventKind, Status};
 use crate::machines::News;
 use crate::observe::{self, Need};
 use crate::tend::tend;
@@ -103,6 +103,12 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
             // What a probe finds now says something about the engine and nothing about the task. Watches begin anew with the next look.
             let there: Vec<TaskId> = context.owners().iter().filter(|(_, (machine, _))| *machine == id).map(|(task, _)| *task).collect();
             there.into_iter().for_each(|task| context.watches.end(task));
+            // A deployment that is under way says what it waits for.
+            if let Some(machine) = context.machines.machine(id) {
+                for key in work::due(&context.worker, machine.environment_id).await? {
+                    context.crews.wake(key, None);
+                }
+            }
         }
         News::Event(id, event) => happened(context, id, &event, at_work),
     }
@@ -161,7 +167,7 @@ async fn look_at(context: &Context, id: MachineId, docker: &Docker) -> Result<()
     }
     let owners = tasks.iter().map(|task| (task.id, (id, task.key))).chain(leftovers.iter().map(|left| (left.task, (id, left.key))));
     let owners: BTreeMap<TaskId, (MachineId, WorkKey)> = owners.collect();
-    for seen in &seen {
+    for seen in seen.iter().filter(|seen| seen.status != Status::Removing) {
         let task = seen.label(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok());
         // What a crew removed meanwhile is in the list and not in the record; the next pass would find what is truly lost.
         let lost = task.is_none_or(|task| !owners.contains_key(&task) && !context.owners().contains_key(&task));

@@ -30,6 +30,7 @@ impl World {
             id: format!("c{}", task.id),
             instance: Some(OURS.into()),
             task: Some(task.id),
+            removing: false,
         });
         Self { containers: own.chain(strangers).collect(), tasks, next: 1_000 }
     }
@@ -111,7 +112,12 @@ fn strangers() -> impl Strategy<Value = Vec<Container>> {
         0..5,
     )
     .prop_map(|parts| {
-        let make = |(n, (instance, task)): (usize, (Option<String>, Option<u128>))| Container { id: format!("x{n}"), instance, task: task.map(id) };
+        let make = |(n, (instance, task)): (usize, (Option<String>, Option<u128>))| Container {
+            id: format!("x{n}"),
+            instance,
+            task: task.map(id),
+            removing: false,
+        };
         parts.into_iter().enumerate().map(make).collect()
     })
 }
@@ -244,4 +250,12 @@ fn lives_follow_the_engine() {
     assert_eq!(life(Life::Ending, Some(Status::Running)), Life::Ending);
     assert_eq!(life(Life::Ending, Some(Status::Exited)), Life::Dead);
     assert_eq!(life(Life::Dead, Some(Status::Exited)), Life::Dead);
+}
+
+#[test]
+fn what_the_engine_removes_already_is_not_removed_again() {
+    let lost = Container { id: "x".into(), instance: Some(OURS.into()), task: Some(id(7)), removing: false };
+    let sweep = |container: &Container| plan(&wanted(0, Order::StartFirst, 1), OURS, &[], std::slice::from_ref(container));
+    assert_eq!(sweep(&lost), [Action::Sweep { container: "x".into() }]);
+    assert_eq!(sweep(&Container { removing: true, ..lost }), []);
 }
