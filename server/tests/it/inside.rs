@@ -52,13 +52,17 @@ async fn a_flooded_log_is_cut_when_its_reader_loses_the_role() {
 
 /// Opens a shell in the service's only task, as eve.
 async fn shell(ground: &Ground) -> Socket {
+    try_shell(ground).await.expect("a shell opens")
+}
+
+async fn try_shell(ground: &Ground) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
     use base64::Engine as _;
     let task = ground.running("web").await[0]["id"].as_str().expect("a task").to_owned();
     let url = format!("{}/ws/tasks/{task}/shell?cols=91&rows=33", ground.portal().base.replace("http://", "ws://"));
     let mut request = url.into_client_request().expect("a request");
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("eve:{PASSWORD}"));
     request.headers_mut().insert("authorization", format!("Basic {basic}").parse().expect("a header"));
-    connect_async(request).await.expect("a shell opens").0
+    connect_async(request).await.map(|(socket, _)| socket)
 }
 
 /// Reads until the terminal printed this; acknowledges what it read.
@@ -140,4 +144,25 @@ async fn a_busy_shell_is_cut_when_its_owner_loses_the_role() {
         }
     };
     tokio::time::timeout(SOON, cut).await.expect("the shell is cut, however busy it is");
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_shells_and_gets_one_again_when_it_ends_one() {
+    let ground = Ground::new().await;
+    flooding(&ground, "developer").await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(shell(&ground).await);
+    }
+    let Err(tokio_tungstenite::tungstenite::Error::Http(refused)) = try_shell(&ground).await else { panic!("the seventeenth is refused") };
+    assert_eq!(refused.status().as_u16(), 429);
+    let body = String::from_utf8_lossy(refused.body().as_deref().unwrap_or_default()).into_owned();
+    assert!(body.contains("too_many_open") && body.contains("16 shells"), "{body}");
+    drop(open.pop());
+    let again = async {
+        while try_shell(&ground).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("its place is free again");
 }

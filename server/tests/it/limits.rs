@@ -1,7 +1,7 @@
 //! How much one account may hold open, and what is believed of a proxy in front.
 
 use reqwest::{Method, Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::portal::{Browser, PASSWORD, TestPortal};
 
@@ -32,6 +32,23 @@ async fn an_account_listens_with_so_many_browsers_and_is_told_what_to_do_about_m
         assert!(began.elapsed() < std::time::Duration::from_secs(20), "closed streams free their places");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn an_account_follows_so_many_logs() {
+    let portal = TestPortal::start().await;
+    let dora = portal.new_person("dora").await;
+    portal.new_project("shop", &[("dora", "developer")]).await;
+    dora.post("/api/v1/projects/shop/services", json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
+    let path = "/api/v1/projects/shop/services/web/logs?follow=true";
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(dora.get(path).await);
+        assert_eq!(open.last().expect("one").status(), StatusCode::OK);
+    }
+    let problem = dora.get(path).await.expect_status(StatusCode::TOO_MANY_REQUESTS).await;
+    assert_eq!(problem["code"], "too_many_open");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("64 logs") && text.contains("close one")), "{problem}");
 }
 
 async fn sign_in(portal: &TestPortal, forwarded: &str, password: &str) -> Response {
