@@ -10,15 +10,16 @@ mod components;
 mod live;
 mod page;
 mod pages;
+mod parts;
 mod urls;
 
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes, RoutingProgress};
-use leptos_router::{SsrMode, path};
+use leptos_router::{Lazy, SsrMode, path};
 
 use crate::components::{Clock, THEME_SCRIPT, Toaster, Toasts};
-use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, services, setup};
+use crate::pages::{account, admin, frame, projects, services};
 
 /// The document around every page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -77,43 +78,43 @@ pub fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=frame::NotFound>
-            <Route path=path!("/login") view=login::Login ssr=SsrMode::Async/>
-            <Route path=path!("/setup") view=setup::SetUp ssr=SsrMode::Async/>
+            <Route path=path!("/login") view={Lazy::<parts::Login>::new()} ssr=SsrMode::Async/>
+            <Route path=path!("/setup") view={Lazy::<parts::SetUp>::new()} ssr=SsrMode::Async/>
             <ParentRoute path=path!("") view=frame::Portal ssr=SsrMode::Async>
-                <Route path=path!("/") view=home::Home ssr=SsrMode::Async/>
-                <Route path=path!("/projects") view=projects::List ssr=SsrMode::Async/>
-                <Route path=path!("/projects/new") view=projects::New ssr=SsrMode::Async/>
+                <Route path=path!("/") view={Lazy::<parts::Home>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/projects") view={Lazy::<parts::Projects>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/projects/new") view={Lazy::<parts::NewProject>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/projects/:project") view=projects::Frame ssr=SsrMode::Async>
-                    <Route path=path!("") view=projects::Dashboard ssr=SsrMode::Async/>
-                    <Route path=path!("/images") view=images::Repositories ssr=SsrMode::Async/>
-                    <Route path=path!("/images/:repository") view=images::Repository ssr=SsrMode::Async/>
-                    <Route path=path!("/deployments") view=deployments::List ssr=SsrMode::Async/>
-                    <Route path=path!("/members") view=members::Members ssr=SsrMode::Async/>
-                    <Route path=path!("/registries") view=projects::Registries ssr=SsrMode::Async/>
-                    <Route path=path!("/audit") view=projects::Audit ssr=SsrMode::Async/>
-                    <Route path=path!("/settings") view=projects::Settings ssr=SsrMode::Async/>
-                    <Route path=path!("/services/new") view=services::New ssr=SsrMode::Async/>
+                    <Route path=path!("") view={Lazy::<parts::Dashboard>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images") view={Lazy::<parts::Repositories>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view={Lazy::<parts::ProjectAudit>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/settings") view={Lazy::<parts::ProjectSettings>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/services/new") view={Lazy::<parts::NewService>::new()} ssr=SsrMode::Async/>
                     <ParentRoute path=path!("/services/:service") view=services::Frame ssr=SsrMode::Async>
-                        <Route path=path!("") view=services::Overview ssr=SsrMode::Async/>
-                        <Route path=path!("/deploy") view=services::Deploy ssr=SsrMode::Async/>
-                        <Route path=path!("/deployments") view=services::Deployments ssr=SsrMode::Async/>
-                        <Route path=path!("/deployments/:deployment") view=deployments::One ssr=SsrMode::Async/>
-                        <Route path=path!("/revisions") view=services::Revisions ssr=SsrMode::Async/>
-                        <Route path=path!("/logs") view=services::Logs ssr=SsrMode::Async/>
-                        <Route path=path!("/shell") view=services::Shell ssr=SsrMode::Async/>
-                        <Route path=path!("/inspect") view=services::Inspect ssr=SsrMode::Async/>
-                        <Route path=path!("/settings") view=services::Settings ssr=SsrMode::Async/>
+                        <Route path=path!("") view={Lazy::<parts::Overview>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/deploy") view={Lazy::<parts::Deploy>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/deployments") view={Lazy::<parts::Deployments>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/deployments/:deployment") view={Lazy::<parts::Deployment>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/inspect") view={Lazy::<parts::Inspect>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
                 <ParentRoute path=path!("/account") view=account::Frame ssr=SsrMode::Async>
-                    <Route path=path!("") view=account::Profile ssr=SsrMode::Async/>
-                    <Route path=path!("/sessions") view=account::Sessions ssr=SsrMode::Async/>
-                    <Route path=path!("/tokens") view=account::Tokens ssr=SsrMode::Async/>
+                    <Route path=path!("") view={Lazy::<parts::Profile>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/sessions") view={Lazy::<parts::Sessions>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/tokens") view={Lazy::<parts::Tokens>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
                 <ParentRoute path=path!("/admin") view=admin::Frame ssr=SsrMode::Async>
-                    <Route path=path!("") view=admin::Users ssr=SsrMode::Async/>
-                    <Route path=path!("/environments") view=admin::Environments ssr=SsrMode::Async/>
-                    <Route path=path!("/audit") view=admin::Audit ssr=SsrMode::Async/>
+                    <Route path=path!("") view={Lazy::<parts::Users>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
             </ParentRoute>
         </Routes>

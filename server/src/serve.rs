@@ -134,13 +134,15 @@ fn hosts(listen: SocketAddr, port: u16, origin: &Origin) -> Arc<[String]> {
     hosts.into()
 }
 
+/// Where the pages' files are. `bundle` puts what pages load into a folder whose name is new with every build.
 fn leptos(config: &Serve) -> LeptosOptions {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("hash.txt")));
+    let site = config.site_dir();
+    let build = std::fs::read_to_string(site.join("build")).unwrap_or_default();
     LeptosOptions::builder()
         .output_name("slipway")
-        .site_root(config.site_dir().to_string_lossy().into_owned())
+        .site_root(site.to_string_lossy().into_owned())
+        .site_pkg_dir(format!("pkg/{}", build.trim()))
         .site_addr(config.listen)
-        .hash_files(beside.is_some_and(|file| file.exists()))
         .build()
 }
 

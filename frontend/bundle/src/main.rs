@@ -1,14 +1,15 @@
 //! Turns the compiled wasm module, the style sheets, xterm.js and the public files into the folder that the server serves.
 //!
-//! `bundle debug|release TARGET`, run in the workspace's root after cargo, writes `TARGET/{debug,release}/site` and, beside it,
-//! `hash.txt` in the form that leptos reads: both lie next to the server of the same profile, because a server and a wasm
-//! module of different profiles do not hydrate each other's pages. The name of a file that the first page loads bears a hash
-//! of its content, so it may be cached for ever; a release has `.br` and `.gz` beside every file that gains by it.
+//! `bundle debug|release TARGET`, run in the workspace's root after cargo, writes `TARGET/{debug,release}/site`: it lies next to the
+//! server of the same profile, because a server and a wasm module of different profiles do not hydrate each other's pages. What pages
+//! load lies in a folder named by a hash of its content, so it may be cached for ever; a release has `.br` and `.gz` beside every
+//! file that gains by it.
 //!
 //! It compiles nothing and fetches nothing. Where no input changed since the last time it does nothing. The new folder takes
 //! the old one's place at the very end: a failure leaves the old site as it was.
 
 mod inputs;
+mod module;
 mod pack;
 mod site;
 
@@ -23,8 +24,6 @@ struct Paths {
     wasm: PathBuf,
     /// The folder to write.
     site: PathBuf,
-    /// What leptos reads the hashes from: beside the server's binary.
-    hashes: PathBuf,
     /// What the last run was made of.
     stamp: PathBuf,
     /// Made small, with compressed copies.
@@ -42,7 +41,6 @@ impl Paths {
         Ok(Self {
             wasm: PathBuf::from(target).join("wasm32-unknown-unknown").join(wasm_profile).join("frontend.wasm"),
             site: out.join("site"),
-            hashes: out.join("hash.txt"),
             stamp: out.join("site.stamp"),
             release,
         })
@@ -57,13 +55,13 @@ fn run() -> Result<()> {
     let paths = Paths::of(profile, target)?;
     let stamp = inputs::stamp(&paths)?;
     let known = fs::read_to_string(&paths.stamp).unwrap_or_default();
-    let hashes = fs::read_to_string(&paths.hashes).unwrap_or_default();
-    if known == format!("{stamp}{hashes}") && paths.site.is_dir() {
+    let build = fs::read_to_string(paths.site.join("build")).unwrap_or_default();
+    if known == format!("{stamp}{build}") && !build.is_empty() {
         return Ok(());
     }
     let started = Instant::now();
-    let hashes = site::write(&paths)?;
-    fs::write(&paths.stamp, format!("{stamp}{hashes}"))?;
+    let build = site::write(&paths)?;
+    fs::write(&paths.stamp, format!("{stamp}{build}"))?;
     eprintln!("bundle: {} in {:.1} s", paths.site.display(), started.elapsed().as_secs_f32());
     Ok(())
 }

@@ -1,40 +1,46 @@
-//! Makes files small: `wasm-opt` for the module, brotli and gzip copies for everything that gains by them.
+//! Makes files small: names and notes are taken out of modules, and everything that gains by it gets brotli and gzip copies.
 //!
-//! It never changes what a file means, and never writes a copy that is not smaller than its original.
+//! It never changes what a file does, and never writes a copy that is not smaller than its original. `wasm-opt` was tried and left out:
+//! it takes minutes, and what it gives is larger after brotli than what it gets.
 
 use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use crate::Result;
 
-/// The `wasm-opt` of npm's binaryen. Never the one on the `PATH`: Debian's is too old and writes modules that die at load.
-const WASM_OPT: &str = "node_modules/.bin/wasm-opt";
 /// Kinds of files that are compressed already.
 const DENSE: [&str; 6] = ["png", "jpg", "webp", "avif", "woff2", "ico"];
 /// Below this many bytes a compressed copy saves no packet.
 const WORTHWHILE: usize = 1024;
 
-/// Optimises a module for size in place, where the optimiser is installed.
-pub(crate) fn optimise(wasm: &Path) -> Result<()> {
-    if !Path::new(WASM_OPT).exists() {
-        eprintln!("bundle: {WASM_OPT} is missing (npm ci): the module stays larger than it need be");
-        return Ok(());
+/// Takes the custom sections out of a module in place: names of functions, and what the linker left. They mean nothing to a browser
+/// (WebAssembly Core Specification, section 7.3 and appendix A.6).
+pub(crate) fn strip(wasm: &Path) -> Result<()> {
+    const PREAMBLE: usize = 8;
+    const CUSTOM: u8 = 0;
+    let module = fs::read(wasm)?;
+    let cut = || format!("{}: cut off in the middle", wasm.display());
+    let (preamble, mut rest) = module.split_at_checked(PREAMBLE).ok_or_else(cut)?;
+    let mut kept = preamble.to_vec();
+    while let Some((&id, after)) = rest.split_first() {
+        let (size, width) = leb128(after).ok_or_else(cut)?;
+        let section = rest.get(..1 + width + size).ok_or_else(cut)?;
+        if id != CUSTOM {
+            kept.extend_from_slice(section);
+        }
+        rest = &rest[section.len()..];
     }
-    let status = Command::new(WASM_OPT)
-        .args(["-Oz", "--enable-bulk-memory", "--enable-nontrapping-float-to-int"])
-        .arg(wasm)
-        .arg("-o")
-        .arg(wasm)
-        .status()
-        .map_err(|error| format!("{WASM_OPT}: {error}"))?;
-    if !status.success() {
-        return Err(format!("{WASM_OPT} ended with {status}").into());
-    }
-    Ok(())
+    Ok(fs::write(wasm, kept)?)
+}
+
+/// An unsigned number of at most 32 bits, and in how many bytes it stands.
+fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
+    let width = 1 + bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
+    let value = bytes[..width].iter().rev().fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
+    Some((usize::try_from(value).ok()?, width))
 }
 
 /// Writes `.br` and `.gz` beside `file`. Says how large the brotli copy is, or the file where there is none.
@@ -63,4 +69,16 @@ fn keep(file: &Path, kind: &str, content: &[u8], original: usize) -> Result<()> 
         fs::write(PathBuf::from(name), content)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leb128;
+
+    #[test]
+    fn sizes_are_read_as_the_specification_writes_them() {
+        assert_eq!(leb128(&[0x05, 0xff]), Some((5, 1)));
+        assert_eq!(leb128(&[0xe5, 0x8e, 0x26]), Some((624_485, 3)));
+        assert_eq!(leb128(&[0x80]), None);
+    }
 }

@@ -93,9 +93,11 @@ async fn not_found(State(portal): State<Portal>, request: Request) -> Response {
     response
 }
 
-/// Files whose name bears a hash of their content may be kept for ever, others are asked for again.
+/// Files of the build's own folder may be kept for ever, others are asked for again.
 async fn cacheable(State(portal): State<Portal>, request: Request, next: Next) -> Response {
-    let lasting = portal.leptos.hash_files && is_hashed(request.uri().path());
+    let path = request.uri().path();
+    let lasting =
+        path.strip_prefix('/').and_then(|path| path.strip_prefix(portal.leptos.site_pkg_dir.as_ref())).is_some_and(|file| file.starts_with('/'));
     let mut response = next.run(request).await;
     if response.status().is_success() {
         let value = if lasting { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -103,23 +105,4 @@ async fn cacheable(State(portal): State<Portal>, request: Request, next: Next) -
         response.headers_mut().insert(http::header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
     response
-}
-
-/// `slipway.<hash>.js`: a name with a part of at least eight characters between two dots.
-fn is_hashed(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let mut parts = name.split('.');
-    parts.next().is_some() && parts.next().is_some_and(|part| part.len() >= 8) && parts.next().is_some()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_hashed;
-
-    #[test]
-    fn a_hash_is_a_part_of_its_own() {
-        assert!(is_hashed("/pkg/slipway.4f2a9c1b77d0.js"));
-        assert!(!is_hashed("/pkg/slipway.js"));
-        assert!(!is_hashed("/pkg/xterm/xterm.mjs"));
-    }
 }

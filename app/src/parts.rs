@@ -1,0 +1,95 @@
+//! The parts of the browser's module. What every page needs is in the main part; the code of pages is in parts of their own, which
+//! the browser gets when it first opens one of their pages. `bundle` cuts the module at the functions marked `lazy` here.
+//!
+//! A part is a group of pages that people open together: a part for each page would share its code with the others in hundreds of
+//! small files. On the server there are no parts, only functions.
+
+use leptos::prelude::*;
+use leptos_router::LazyRoute;
+
+use crate::pages::{account, admin, deployments, home, images, login, members, projects, services, setup};
+
+macro_rules! part {
+    ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path,)* }) => {
+        enum $pages {
+            $($page,)*
+        }
+
+        #[lazy]
+        fn $part(page: $pages) -> AnyView {
+            match page {
+                $($pages::$page => $view().into_any(),)*
+            }
+        }
+
+        $(
+            pub(crate) struct $page;
+
+            impl LazyRoute for $page {
+                fn data() -> Self {
+                    Self
+                }
+
+                async fn view(_page: Self) -> AnyView {
+                    $part($pages::$page).await
+                }
+
+                async fn preload() {
+                    #[cfg(target_arch = "wasm32")]
+                    $preload().await;
+                }
+            }
+        )*
+    };
+}
+
+part!(entry, __preload_entry, EntryPages { Login: login::Login, SetUp: setup::SetUp });
+
+part!(
+    project,
+    __preload_project,
+    ProjectPages {
+        Home: home::Home,
+        Projects: projects::List,
+        NewProject: projects::New,
+        Dashboard: projects::Dashboard,
+        Repositories: images::Repositories,
+        Repository: images::Repository,
+        ProjectDeployments: deployments::List,
+        Members: members::Members,
+        Registries: projects::Registries,
+        ProjectAudit: projects::Audit,
+        ProjectSettings: projects::Settings,
+    }
+);
+
+part!(
+    service,
+    __preload_service,
+    ServicePages {
+        Overview: services::Overview,
+        Deployments: services::Deployments,
+        Deployment: deployments::One,
+        Revisions: services::Revisions,
+        Logs: services::Logs,
+        Shell: services::Shell,
+        Inspect: services::Inspect,
+        ServiceSettings: services::Settings,
+    }
+);
+
+// The form checks what is typed with the code that reads descriptors: large, and needed nowhere else.
+part!(deploy, __preload_deploy, DeployPages { NewService: services::New, Deploy: services::Deploy });
+
+part!(
+    people,
+    __preload_people,
+    PeoplePages {
+        Profile: account::Profile,
+        Sessions: account::Sessions,
+        Tokens: account::Tokens,
+        Users: admin::Users,
+        Environments: admin::Environments,
+        SiteAudit: admin::Audit,
+    }
+);
