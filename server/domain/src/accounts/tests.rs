@@ -64,6 +64,8 @@ async fn two_at_once_do_not_get_past_the_most() {
     for at in 0..98 {
         make(format!("t{at}")).await.expect("room");
     }
+    // Connections that are open already: else the requests would queue for the first one.
+    drop(futures::future::join_all((0..12).map(|_| store.platform.read())).await);
     let made = futures::future::join_all((98..110).map(|at| tokio::spawn(make(format!("t{at}"))))).await;
     let made = made.into_iter().filter(|made| made.as_ref().is_ok_and(Result::is_ok)).count();
     assert_eq!(made, 2);
