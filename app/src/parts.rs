@@ -10,7 +10,7 @@ use leptos_router::LazyRoute;
 use crate::pages::{account, admin, deployments, home, images, login, members, projects, services, setup};
 
 macro_rules! part {
-    ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path,)* }) => {
+    ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
         enum $pages {
             $($page,)*
         }

@@ -81,6 +81,16 @@ pub async fn update_project(
     Ok(projects::update(&caller.platform, &may, &settings).await?)
 }
 
+/// Deletes a project in which no service runs any more.
+#[server(prefix = "/fn", endpoint = "projects/delete")]
+pub async fn delete_project(csrf: String, project: String) -> Result<(), ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = may::<can::ManageProject>(&caller, &project).await?;
+    projects::delete(&caller.platform, &may).await?;
+    lead_to(crate::urls::PROJECTS);
+    Ok(())
+}
+
 /// A project's members.
 #[server(prefix = "/fn", endpoint = "projects/members")]
 pub async fn list_members(project: String, #[server(default)] after: Option<String>) -> Result<Page<MemberView>, ApiError> {

@@ -2,24 +2,64 @@
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+use model::access::Action;
 use model::views::projects::ProjectView;
 use model::views::services::RegistryCredentialView;
 
 use super::current;
 use crate::api::audit::project_audit;
-use crate::api::projects::UpdateProject;
+use crate::api::projects::{DeleteProject, UpdateProject};
 use crate::api::services::{DeleteCredential, PutCredential, list_credentials};
 use crate::components::{Ago, CheckBox, Confirm, Csrf, Empty, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
 use crate::live::Pulse;
 use crate::page::{change, loaded, loaded_in, problem, query};
 use crate::pages::audit::AuditTable;
+use crate::urls;
 
 /// The settings.
 #[component]
 pub(crate) fn Settings() -> impl IntoView {
     let project = current();
     let action = change::<UpdateProject>("Settings saved", Some(project.changed));
-    loaded(project.view, move |view| view! { <SettingsForm project=view action/> })
+    let delete = change::<DeleteProject>("Project deleted", None);
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if matches!(delete.value().get(), Some(Ok(()))) {
+            navigate(urls::PROJECTS, leptos_router::NavigateOptions::default());
+        }
+    });
+    loaded(project.view, move |view| view! { <SettingsForm project=view.clone() action/><Danger project=view delete/> })
+}
+
+#[component]
+fn Danger(project: ProjectView, delete: ServerAction<DeleteProject>) -> impl IntoView {
+    if !project.may.contains(&Action::ManageProject) {
+        return ().into_any();
+    }
+    let name = project.name.to_string();
+    view! {
+        <section class="panel panel-danger page-narrow">
+            <header><h2>"Delete"</h2></header>
+            <div class="panel-body">
+                <p>"Its services have to be stopped first; they are deleted with it. Its images can be reached no more, its name is not given out again for 30 days.
+                    Volumes stay on their machines until an operator removes them."</p>
+                <Confirm id="delete-project" button="Delete project" title=format!("Delete {name}?")>
+                    <p>"Services, revisions, images and members go; the audit log stays."</p>
+                    <ProblemNotice problem=problem(delete)/>
+                    <ActionForm action=delete attr:class="form">
+                        <Csrf/>
+                        <input type="hidden" name="project" value=name.clone()/>
+                        <TextField name="typed" label=format!("Type {name} to confirm") mono=true required=true exactly=name scope="delete"/>
+                        <div class="actions">
+                            <Keep dialog="delete-project"/><Submit label="Delete project" look="button-danger-fill" pending=delete.pending()/>
+                        </div>
+                    </ActionForm>
+                </Confirm>
+            </div>
+        </section>
+    }
+    .into_any()
 }
 
 #[component]

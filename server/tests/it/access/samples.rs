@@ -184,6 +184,7 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
         "logs/inspect" => vec![("task", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
+        "projects/delete" => vec![project()],
         "projects/update" => vec![project(), ("description", text("changed"))],
         "projects/set_member" => vec![project(), victim(), ("role", text("developer"))],
         "projects/remove_member" => vec![project(), victim()],
