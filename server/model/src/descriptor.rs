@@ -82,7 +82,7 @@ pub struct Descriptor {
     /// Time zone inside the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// User (and group) that the task runs as.
+    /// User (and group) that the task runs as. None of its processes gains more than that: programs like `su` and `sudo` run, and change nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Folder that the task starts in.
