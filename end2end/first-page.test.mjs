@@ -1,9 +1,11 @@
 // The first page as anyone sees it: rendered by the server, taken over by the module, without a complaint of the browser; and
 // the terminal's modules, which no page loads before it needs them.
 import assert from "node:assert/strict";
+import { cp, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
-import { Portal } from "./portal.mjs";
+import { binary, Portal } from "./portal.mjs";
 
 after(closeBrowser);
 
@@ -41,4 +43,32 @@ test("the terminal's modules load on demand, and show bytes", async (t) => {
     return line;
   });
   assert.equal(shown, "grüß dich");
+});
+
+test("a page of an earlier build says so, and its links lead to the new one", async (t) => {
+  const portal = await Portal.start(t);
+  const site = join(portal.data, "site");
+  await cp(join(dirname(binary), "site"), site, { recursive: true });
+  portal.env.SLIPWAY_SITE_DIR = site;
+  await portal.api("POST", "/projects", { name: "shop" });
+  const visitor = await Visitor.arrive(t);
+  const { page } = visitor;
+  await page.goto(`${portal.url}/login?next=/projects/shop`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "shop" }).waitFor();
+
+  await portal.stop();
+  const build = (await readFile(join(site, "build"), "utf8")).trim();
+  await rename(join(site, "pkg", build), join(site, "pkg", "next"));
+  await writeFile(join(site, "build"), "next");
+  await portal.resume();
+  await page.getByText("Slipway was updated").waitFor({ timeout: 60_000 });
+
+  const fresh = page.waitForResponse((answer) => answer.url().endsWith("/pkg/next/slipway_bg.wasm") && answer.ok());
+  await page.getByRole("link", { name: "Members" }).click();
+  await fresh;
+  await page.getByRole("heading", { name: "Members", exact: true }).waitFor();
+  await page.getByText("Slipway was updated").waitFor({ state: "detached" });
 });

@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 import { atEnd } from "./ending.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const binary = process.env.SLIPWAY_BIN ?? join(root, "target/debug/slipway");
+/** The server under test. */
+export const binary = process.env.SLIPWAY_BIN ?? join(root, "target/debug/slipway");
 
 /** A TCP port of the loopback address that nobody listened on a moment ago. */
 export async function freePort() {

@@ -43,8 +43,9 @@ function open() {
   const stream = new EventSource("/live?" + query);
   source = stream;
   asked = query;
-  stream.addEventListener("ready", () => {
+  stream.addEventListener("ready", (event) => {
     if (old) old.close();
+    tell(JSON.parse(event.data));
     retry = 1000;
     // Between a page's reading and this moment something may have changed. After a gap that holds for every topic.
     for (const topic of topics) {

@@ -22,6 +22,8 @@ pub struct Boot {
     pub registry: String,
     /// Slipway's version.
     pub version: String,
+    /// The folder that this page's scripts come from; new with every build.
+    pub build: String,
 }
 
 impl Default for Boot {
@@ -34,6 +36,7 @@ impl Default for Boot {
             public_url: String::from("http://localhost:3000"),
             registry: String::from("localhost:3000"),
             version: String::new(),
+            build: String::new(),
         }
     }
 }
@@ -63,6 +66,8 @@ pub struct SiteNames {
     pub registry: String,
     /// Slipway's version.
     pub version: String,
+    /// The folder that pages' scripts come from.
+    pub build: String,
 }
 
 #[cfg(all(feature = "ssr", not(feature = "hydrate")))]
@@ -70,7 +75,7 @@ fn from_request() -> Option<Boot> {
     let caller = use_context::<crate::api::server::Caller>()?;
     let names = use_context::<axum::http::request::Parts>().and_then(|parts| parts.extensions.get::<SiteNames>().cloned());
     let blank = Boot::default();
-    let names = names.unwrap_or(SiteNames { public_url: blank.public_url, registry: blank.registry, version: blank.version });
+    let names = names.unwrap_or(SiteNames { public_url: blank.public_url, registry: blank.registry, version: blank.version, build: blank.build });
     Some(Boot {
         now: caller.platform.now(),
         me: caller.actor.me().ok(),
@@ -78,6 +83,7 @@ fn from_request() -> Option<Boot> {
         public_url: names.public_url,
         registry: names.registry,
         version: names.version,
+        build: names.build,
     })
 }
 

@@ -20,10 +20,14 @@ pub(crate) struct Live {
     last: StoredValue<u32>,
     /// Whether the stream is broken, after it once stood.
     pub broken: RwSignal<bool>,
+    /// Whether the portal serves another build of the pages by now, so that parts of this one may be gone.
+    pub outdated: RwSignal<bool>,
     #[cfg(feature = "hydrate")]
     stream: StoredValue<Option<stream::Stream>, LocalStorage>,
     #[cfg(feature = "hydrate")]
     telling: StoredValue<bool>,
+    #[cfg(feature = "hydrate")]
+    build: StoredValue<String>,
 }
 
 impl Live {
@@ -33,10 +37,13 @@ impl Live {
             pulses: StoredValue::new(HashMap::new()),
             last: StoredValue::new(0),
             broken: RwSignal::new(false),
+            outdated: RwSignal::new(false),
             #[cfg(feature = "hydrate")]
             stream: StoredValue::new_local(None),
             #[cfg(feature = "hydrate")]
             telling: StoredValue::new(false),
+            #[cfg(feature = "hydrate")]
+            build: StoredValue::new(crate::boot::boot().build),
         };
         provide_context(live);
         #[cfg(feature = "hydrate")]
@@ -54,10 +61,15 @@ impl Live {
         struct Message {
             topic: Option<String>,
             state: Option<String>,
+            build: Option<String>,
         }
         let Ok(message) = serde_json::from_str::<Message>(message) else { return };
         if let Some(state) = message.state {
             _ = self.broken.try_set(state == "broken");
+        }
+        if message.build.is_some_and(|build| build != self.build.with_value(String::clone)) && self.outdated.try_get_untracked() == Some(false) {
+            self.outdated.set(true);
+            follow_links_afresh();
         }
         let Some(topic) = message.topic else { return };
         self.pulses.try_with_value(|pulses| {
@@ -97,6 +109,20 @@ impl Live {
 
     #[cfg(not(feature = "hydrate"))]
     fn tell(self) {}
+}
+
+/// From now on the browser follows links itself, so that the next page is one of the new build: the router does not see them.
+#[cfg(feature = "hydrate")]
+fn follow_links_afresh() {
+    use leptos::wasm_bindgen::{JsCast, closure::Closure};
+    let ignore = Closure::<dyn Fn(web_sys::Event)>::new(|event: web_sys::Event| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        if target.is_some_and(|target| matches!(target.closest("a[href]"), Ok(Some(_)))) {
+            event.stop_immediate_propagation();
+        }
+    });
+    _ = window().add_event_listener_with_callback_and_bool("click", ignore.as_ref().unchecked_ref(), true);
+    ignore.forget();
 }
 
 /// The reason to read something anew: a resource that calls [`Pulse::track`] is fetched again at each beat.
@@ -219,6 +245,7 @@ mod stream {
             let query: Vec<String> = topics.iter().map(|topic| format!("topic={}", crate::urls::query(topic))).collect();
             let Ok(source) = EventSource::new(&format!("/live?{}", query.join("&"))) else { return };
             let function = self.handler.as_ref().unchecked_ref();
+            _ = source.add_event_listener_with_callback("ready", function);
             _ = source.add_event_listener_with_callback("change", function);
             _ = source.add_event_listener_with_callback("missed", function);
             self.own = Some(source);

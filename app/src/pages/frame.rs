@@ -28,6 +28,9 @@ pub(crate) fn Portal() -> impl IntoView {
         <main id="main" class="page" tabindex="-1"><Outlet/></main>
         <Foot/>
         <Announcer/>
+        {move || live.outdated.get().then(|| view! {
+            <p class="offline" role="status">"Slipway was updated. "<a href="" rel="external">"Load this page anew"</a>" when it suits you."</p>
+        })}
         {move || live.broken.get().then(|| view! { <p class="offline" role="status">"Not live: the portal does not answer. Trying again."</p> })}
     }
     .into_any()

@@ -85,6 +85,7 @@ pub async fn identify(State(portal): State<Portal>, session: Session, request: R
         public_url: portal.origin.as_str().to_owned(),
         registry: portal.origin.authority().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: portal.leptos.site_pkg_dir.to_string(),
     });
     app::api::server::forget_earlier_refusal(&mut parts.headers);
     next.run(Request::from_parts(parts, body)).await

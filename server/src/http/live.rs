@@ -92,7 +92,9 @@ impl Watching {
     /// The next event; none at the end: signed out, or the portal stops.
     async fn next(&mut self) -> Option<Event> {
         if std::mem::take(&mut self.first) {
-            return Some(Event::default().event("ready").data("{}"));
+            // Pages of another build learn that theirs is gone.
+            let build = self.portal.leptos.site_pkg_dir.as_ref();
+            return Some(Event::default().event("ready").data(serde_json::json!({ "build": build }).to_string()));
         }
         loop {
             tokio::select! {

@@ -3,7 +3,6 @@
 
 use app::api::CsrfToken;
 use app::api::server::Caller;
-use app::boot::SiteNames;
 use app::{App, shell};
 use axum::Router;
 use axum::body::Body;
@@ -25,7 +24,6 @@ use super::{Portal, doors};
 /// The pages' and server functions' doors.
 pub(super) fn table(portal: &Portal) -> Table {
     let routes = generate_route_list(App);
-    let context = page_context(portal);
     let mut table = doors();
     for route in &routes {
         table.note(&Method::GET, route.path());
@@ -39,7 +37,7 @@ pub(super) fn table(portal: &Portal) -> Table {
     // Whatever is neither page nor function may be a file of the site's root (an icon, a manifest); if not, a page says so.
     let missing = not_found.with_state(portal.clone());
     let files = ServeDir::new(portal.leptos.site_root.as_ref()).append_index_html_on_directories(false).fallback(missing);
-    table.with(|router| router.leptos_routes_with_context(portal, routes, context, move || shell(options.clone())).fallback_service(files))
+    table.with(|router| router.leptos_routes_with_context(portal, routes, provide_request, move || shell(options.clone())).fallback_service(files))
 }
 
 /// The built files below `/pkg`: the same for everybody, so no session is looked at.
@@ -49,18 +47,6 @@ pub(super) fn files(portal: &Portal) -> Router<Portal> {
 }
 
 /// What pages and server functions find in their context: who calls, the token for forms, the nonce for scripts.
-fn page_context(portal: &Portal) -> impl Fn() + Clone + Send + Sync + 'static {
-    let names = SiteNames {
-        registry: portal.origin.authority().to_owned(),
-        public_url: portal.origin.as_str().to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    move || {
-        provide_context(names.clone());
-        provide_request();
-    }
-}
-
 fn provide_request() {
     // While the list of routes is made there is no request.
     let Some(parts) = use_context::<Parts>() else { return };
@@ -85,7 +71,7 @@ fn provide_request() {
 /// The page that says that there is none.
 async fn not_found(State(portal): State<Portal>, request: Request) -> Response {
     let options = portal.leptos.clone();
-    let render = leptos_axum::render_app_to_stream_with_context(page_context(&portal), move || shell(options.clone()));
+    let render = leptos_axum::render_app_to_stream_with_context(provide_request, move || shell(options.clone()));
     let mut response = render(request.map(Body::new)).await.into_response();
     if response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NOT_FOUND;
