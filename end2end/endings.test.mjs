@@ -149,6 +149,20 @@ test("a fixed port that somebody else holds fails the deployment by its number, 
   assert.equal(task.ports[0].host, port, "free again, it is taken");
 });
 
+test("a task whose revision was superseded ends with the grace of its own revision", { timeout: 60_000 }, async (t) => {
+  const shop = await open(t);
+  await shop.service("web");
+  await shop.deployed("web", web());
+  // It leaves a word only if it is given more time than the grace of ten seconds that others have.
+  const slow = ["/bin/sh", "-c", "trap 'busybox sleep 11; exit 7' TERM; until [ -e /gate ]; do busybox sleep 0.1; done"];
+  await shop.deploy("web", web({ command: slow, stop: { grace: "30s" } }));
+  const [superseded] = await started(shop, "web", 2, 1);
+  await shop.deployed("web", web({ env: { ROUND: "3" } }));
+  const { items } = await shop.call(200, "GET", shop.path("web", "/tasks"));
+  const task = items.find(({ id }) => id === superseded.task);
+  assert.deepEqual([task?.state, task?.exit_code], ["ended", 7], JSON.stringify(items));
+});
+
 test("an upload that is cut by the portal's death goes on where the portal says", { timeout: 60_000 }, async (t) => {
   const { portal, project } = await Shop.open(t);
   const content = Buffer.alloc(24 << 20);

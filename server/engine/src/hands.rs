@@ -181,12 +181,13 @@ async fn renew_network(order: &Order) -> Result<(), Trouble> {
     network(order).await
 }
 
-/// Ends a task with grace, for a reason or because it should, and removes its container unless it is worth looking into.
+/// Ends a task with grace, for a reason or because it should, and removes its container unless it is worth looking into. `grace`: that of its
+/// own revision, if that is at hand.
 pub(crate) async fn end(
     context: Arc<Context>,
     docker: Docker,
     task: TaskWork,
-    grace: std::time::Duration,
+    grace: Option<std::time::Duration>,
     failed: Option<Reason>,
     keep: bool,
 ) -> Result<(), Trouble> {
@@ -198,6 +199,10 @@ pub(crate) async fn end(
     };
     let mut end = End { state: TaskState::Ended, exit_code: None, reason: None };
     if let Some(container) = &container {
+        let grace = match grace {
+            Some(grace) => grace,
+            None => work::revision(&context.worker, task.revision).await?.descriptor.stop.grace.duration(),
+        };
         docker.stop(container, grace).await?;
         end.exit_code = match docker.inspect(container).await {
             Ok(state) => state.exit_code,

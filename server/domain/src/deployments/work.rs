@@ -27,7 +27,7 @@ use crate::machines::Machine;
 #[cfg(doc)]
 use crate::worker::Worker;
 
-pub use load::{due, every_key, load, recent_failures};
+pub use load::{due, every_key, load, recent_failures, revision};
 pub use state::{advance, move_network, network, pin, progress, pull_source};
 pub use tasks::{
     End, NewTask, create_task, leftovers, leftovers_of, living, move_port, task_ended, task_health, task_removed, task_restarting, task_running,

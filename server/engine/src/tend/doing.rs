@@ -123,7 +123,7 @@ impl Tender {
     pub(super) fn end(&mut self, work: &Work, task: TaskWork, failed: Option<Reason>, keep: bool) {
         let Some(docker) = self.docker(task.machine) else { return };
         self.busy.insert(task.id);
-        let grace = revision_of(work, &task).map_or(Duration::from_secs(10), |revision| revision.descriptor.stop.grace.duration());
+        let grace = revision_of(work, &task).map(|revision| revision.descriptor.stop.grace.duration());
         let (context, id) = (Arc::clone(&self.context), task.id);
         self.hands.spawn(async move { Handed::Ended(id, hands::end(context, docker, task, grace, failed, keep).await) });
     }

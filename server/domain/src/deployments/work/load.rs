@@ -85,6 +85,11 @@ pub async fn load(worker: &Worker, key: WorkKey) -> Result<Option<Work>> {
     Ok(Some(work))
 }
 
+/// A revision by its id: what a task of one that is neither wanted nor on its way was made from.
+pub async fn revision(worker: &Worker, id: RevisionId) -> Result<RevisionWork> {
+    revision_work(&mut worker.platform().read().await?, id).await
+}
+
 pub(super) async fn revision_work(tx: &mut Tx, id: RevisionId) -> Result<RevisionWork> {
     tx.one("SELECT id, number, descriptor, digest, spec FROM revisions WHERE id = $1", args![id], |row| {
         let text: String = row.get("descriptor")?;
