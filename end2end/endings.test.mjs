@@ -8,7 +8,8 @@ import { readdir, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { request } from "node:http";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { OwnEngine } from "./engine.mjs";
 import { freePort } from "./portal.mjs";
 import { FINAL, Shop, until } from "./shop.mjs";
@@ -84,7 +85,7 @@ test("a portal that is killed while it deploys goes on when it is back, with the
   const ended = [];
   for (const pause of [0, 60, 250]) {
     const next = await shop.deploy("web", web({ replicas: 2, env: { ROUND: String(pause) } }));
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await delay(pause);
     await shop.portal.crash();
     await shop.portal.resume();
     ended.push((await shop.deployment("web", next, 60)).state);
@@ -127,75 +128,78 @@ test("a deployment whose engine is stopped says what it waits for, and goes on w
 
 test("a deployment whose engine is killed says what it waits for, and goes on when the engine is back", { timeout: 120_000 }, (t) => goesOnWithoutEngine(t, (engine) => engine.crash()));
 
-test("a fixed port that somebody else holds fails the deployment by its number, and the revision before serves again", { timeout: 60_000 }, async (t) => {
-  const shop = await open(t);
-  await shop.service("web");
-  await shop.deployed("web", web());
-  const taken = createServer();
-  const port = await freePort();
-  await new Promise((resolve, reject) => taken.once("error", reject).listen(port, "127.0.0.1", resolve));
-  try {
-    const id = await shop.deploy("web", web({ ports: [{ name: "http", container: 8080, host: port }] }));
-    const over = await shop.deployment("web", id, 60);
-    assert.deepEqual([over.state, over.reason?.code], ["rolled_back", "port_taken"], JSON.stringify(over));
-    assert.match(over.reason.message, new RegExp(`${port}.*revision 1 serves on`));
-    const [task] = await settled(shop, "web", 1, 1);
-    assert.equal(await shop.answer(task), "version one");
-  } finally {
-    await new Promise((resolve) => taken.close(resolve));
-  }
-  const view = await shop.deployed("web", web({ ports: [{ name: "http", container: 8080, host: port }] }));
-  const [task] = await settled(shop, "web", view.revision, 1);
-  assert.equal(task.ports[0].host, port, "free again, it is taken");
-});
-
-test("a task whose revision was superseded ends with the grace of its own revision", { timeout: 60_000 }, async (t) => {
-  const shop = await open(t);
-  await shop.service("web");
-  await shop.deployed("web", web());
-  // It leaves a word only if it is given more time than the grace of ten seconds that others have.
-  const slow = ["/bin/sh", "-c", "trap 'busybox sleep 11; exit 7' TERM; until [ -e /gate ]; do busybox sleep 0.1; done"];
-  await shop.deploy("web", web({ command: slow, stop: { grace: "30s" } }));
-  const [superseded] = await started(shop, "web", 2, 1);
-  await shop.deployed("web", web({ env: { ROUND: "3" } }));
-  const { items } = await shop.call(200, "GET", shop.path("web", "/tasks"));
-  const task = items.find(({ id }) => id === superseded.task);
-  assert.deepEqual([task?.state, task?.exit_code], ["ended", 7], JSON.stringify(items));
-});
-
-test("an upload that is cut by the portal's death goes on where the portal says", { timeout: 60_000 }, async (t) => {
-  const { portal, project } = await Shop.open(t);
-  const content = Buffer.alloc(24 << 20);
-  for (let at = 0; at < content.length; at += 4) content.writeUInt32LE((at * 2654435761) >>> 0, at);
-  const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
-  const authorization = `Basic ${Buffer.from(`admin:${portal.password}`).toString("base64")}`;
-  const send = async (method, path, { body, headers } = {}) => fetch(`http://${portal.registry}${path}`, { method, body, headers: { authorization, ...headers } });
-  const begun = await send("POST", `/v2/${project}/web/blobs/uploads/`);
-  assert.equal(begun.status, 202);
-  const location = begun.headers.get("location");
-
-  const cut = request(`http://${portal.registry}${location}`, { method: "PATCH", headers: { authorization, "content-length": content.length } });
-  const broken = new Promise((resolve) => cut.once("error", resolve).once("response", resolve));
-  cut.write(content.subarray(0, content.length / 2));
-  const uploads = join(portal.data, "data", "uploads");
-  await until("some of it is on the disk", async () => {
-    const [name] = await readdir(uploads);
-    return (await stat(join(uploads, name))).size > 4 << 20;
+// These touch nothing but their own portal.
+describe("of one portal alone", { concurrency: true }, () => {
+  test("a fixed port that somebody else holds fails the deployment by its number, and the revision before serves again", { timeout: 60_000 }, async (t) => {
+    const shop = await open(t);
+    await shop.service("web");
+    await shop.deployed("web", web());
+    const taken = createServer();
+    const port = await freePort();
+    await new Promise((resolve, reject) => taken.once("error", reject).listen(port, "127.0.0.1", resolve));
+    try {
+      const id = await shop.deploy("web", web({ ports: [{ name: "http", container: 8080, host: port }] }));
+      const over = await shop.deployment("web", id, 60);
+      assert.deepEqual([over.state, over.reason?.code], ["rolled_back", "port_taken"], JSON.stringify(over));
+      assert.match(over.reason.message, new RegExp(`${port}.*revision 1 serves on`));
+      const [task] = await settled(shop, "web", 1, 1);
+      assert.equal(await shop.answer(task), "version one");
+    } finally {
+      await new Promise((resolve) => taken.close(resolve));
+    }
+    const view = await shop.deployed("web", web({ ports: [{ name: "http", container: 8080, host: port }] }));
+    const [task] = await settled(shop, "web", view.revision, 1);
+    assert.equal(task.ports[0].host, port, "free again, it is taken");
   });
-  await portal.crash();
-  await broken;
 
-  await portal.resume();
-  const status = await send("GET", location);
-  assert.equal(status.status, 204);
-  const next = Number(status.headers.get("range").match(/^0-(\d+)$/)[1]) + 1;
-  assert.ok(next > 4 << 20 && next <= content.length / 2, `it goes on at ${next}`);
-  const range = `${next}-${content.length - 1}`;
-  const patched = await send("PATCH", location, { body: content.subarray(next), headers: { "content-range": range } });
-  assert.equal(patched.status, 202, await patched.text());
-  const put = await send("PUT", `${location}?digest=${digest}`);
-  assert.equal(put.status, 201, await put.text());
-  const read = Buffer.from(await (await send("GET", `/v2/${project}/web/blobs/${digest}`)).arrayBuffer());
-  assert.ok(read.equals(content), "every byte is there once");
-  assert.deepEqual(await readdir(uploads), [], "nothing is left of the upload");
+  test("a task whose revision was superseded ends with the grace of its own revision", { timeout: 60_000 }, async (t) => {
+    const shop = await open(t);
+    await shop.service("web");
+    await shop.deployed("web", web());
+    // It leaves a word only if it is given more time than the grace of ten seconds that others have.
+    const slow = ["/bin/sh", "-c", "trap 'busybox sleep 11; exit 7' TERM; until [ -e /gate ]; do busybox sleep 0.1; done"];
+    await shop.deploy("web", web({ command: slow, stop: { grace: "30s" } }));
+    const [superseded] = await started(shop, "web", 2, 1);
+    await shop.deployed("web", web({ env: { ROUND: "3" } }));
+    const { items } = await shop.call(200, "GET", shop.path("web", "/tasks"));
+    const task = items.find(({ id }) => id === superseded.task);
+    assert.deepEqual([task?.state, task?.exit_code], ["ended", 7], JSON.stringify(items));
+  });
+
+  test("an upload that is cut by the portal's death goes on where the portal says", { timeout: 60_000 }, async (t) => {
+    const { portal, project } = await Shop.open(t);
+    const content = Buffer.alloc(24 << 20);
+    for (let at = 0; at < content.length; at += 4) content.writeUInt32LE((at * 2654435761) >>> 0, at);
+    const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
+    const authorization = `Basic ${Buffer.from(`admin:${portal.password}`).toString("base64")}`;
+    const send = async (method, path, { body, headers } = {}) => fetch(`http://${portal.registry}${path}`, { method, body, headers: { authorization, ...headers } });
+    const begun = await send("POST", `/v2/${project}/web/blobs/uploads/`);
+    assert.equal(begun.status, 202);
+    const location = begun.headers.get("location");
+
+    const cut = request(`http://${portal.registry}${location}`, { method: "PATCH", headers: { authorization, "content-length": content.length } });
+    const broken = new Promise((resolve) => cut.once("error", resolve).once("response", resolve));
+    cut.write(content.subarray(0, content.length / 2));
+    const uploads = join(portal.data, "data", "uploads");
+    await until("some of it is on the disk", async () => {
+      const [name] = await readdir(uploads);
+      return (await stat(join(uploads, name))).size > 4 << 20;
+    });
+    await portal.crash();
+    await broken;
+
+    await portal.resume();
+    const status = await send("GET", location);
+    assert.equal(status.status, 204);
+    const next = Number(status.headers.get("range").match(/^0-(\d+)$/)[1]) + 1;
+    assert.ok(next > 4 << 20 && next <= content.length / 2, `it goes on at ${next}`);
+    const range = `${next}-${content.length - 1}`;
+    const patched = await send("PATCH", location, { body: content.subarray(next), headers: { "content-range": range } });
+    assert.equal(patched.status, 202, await patched.text());
+    const put = await send("PUT", `${location}?digest=${digest}`);
+    assert.equal(put.status, 201, await put.text());
+    const read = Buffer.from(await (await send("GET", `/v2/${project}/web/blobs/${digest}`)).arrayBuffer());
+    assert.ok(read.equals(content), "every byte is there once");
+    assert.deepEqual(await readdir(uploads), [], "nothing is left of the upload");
+  });
 });

@@ -3,7 +3,7 @@
 // It never touches a portal or a data folder that it did not make. The engine is the test engine's, by SLIPWAY_TEST_DOCKER_HOST;
 // without one the portal runs without an engine.
 import { spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -54,19 +54,19 @@ export class Portal {
 
   /** Starts the process again on the same data, after `stop` or `crash`. */
   async resume() {
-    const log = createWriteStream(join(this.data, "log"), { flags: "a" });
     this.process = spawn(binary, ["serve"], { cwd: root, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
-    this.process.stdout.pipe(log, { end: false });
-    this.process.stderr.pipe(log, { end: false });
+    // At once, so that whoever reads the log after something was heard finds it there.
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (piece) => appendFileSync(join(this.data, "log"), piece));
     this.ended = new Promise((resolve, reject) => {
       this.process.once("error", reject);
-      this.process.once("exit", (code, signal) => resolve({ code, signal }));
+      // Not before its last words were read.
+      this.process.once("close", (code, signal) => resolve({ code, signal }));
     });
     // Its one line to people comes when it listens and the first operator is there.
     const greeted = new Promise((resolve) => {
       let said = "";
       this.process.stdout.on("data", (piece) => {
-        if (said !== undefined && (said += piece).includes("Slipway is at ")) resolve((said = undefined));
+        if (said !== undefined && /^Slipway is at .*\n/m.test((said += piece))) resolve((said = undefined));
       });
     });
     const late = new AbortController();
