@@ -46,9 +46,9 @@ fn Record(record: AuditView) -> impl IntoView {
         <tr>
             <td data-label="When" class="nowrap"><Ago at=record.at/></td>
             <td data-label="Who"><strong>{record.actor}</strong>" "<span class="faint small">"by "{record.door}</span></td>
-            <td data-label="What"><code>{record.action}</code></td>
+            <td data-label="What" class="nowrap"><code>{record.action}</code></td>
             <td data-label="To what">{target}</td>
-            <td data-label="From" class="faint">{record.address}</td>
+            <td data-label="From" class="faint nowrap">{record.address}</td>
             <td data-label="Details" class="small">{detail}</td>
         </tr>
     }
