@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes longer than CI should: for SOAK_MINUTES (10) a portal is used while it, the engine and the containers are killed, and after each
-# round everything must be as it should. SOAK_SEED repeats a schedule; the seed of a run is its first line, a summary its last.
+# round everything must be as it should. SOAK_SEED repeats a schedule of as many minutes; a run's first line tells its seed, its last one sums up.
 # It runs in namespaces of its own, with an engine of its own, which the kernel ends with them: root is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,5 @@ trap 'rm -rf "$SCRATCH"' EXIT
 built="$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug"
 mkdir "$SCRATCH/built"
 cp -R "$built/slipway" "$built/site" "$SCRATCH/built"
-if [ -e "$built/hash.txt" ]; then cp "$built/hash.txt" "$SCRATCH/built"; fi
 export SLIPWAY_BIN="$SCRATCH/built/slipway"
 unshare --net --mount --pid --fork --kill-child --mount-proc scripts/soak.sh --running
