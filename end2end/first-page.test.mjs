@@ -58,6 +58,7 @@ test("a page of an earlier build says so, and its links lead to the new one", as
   await page.getByLabel("Password").fill(portal.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "shop" }).waitFor();
+  await page.locator("html[data-ready]").waitFor();
 
   await portal.stop();
   const build = (await readFile(join(site, "build"), "utf8")).trim();

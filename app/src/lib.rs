@@ -55,13 +55,6 @@ pub fn App() -> impl IntoView {
     Clock::provide(boot.now);
     Toaster::provide();
     live::Live::provide();
-    #[cfg(feature = "hydrate")]
-    Effect::new(|_| {
-        // What needs a script is shown from now on.
-        if let Some(root) = document().document_element() {
-            _ = root.set_attribute("data-ready", "");
-        }
-    });
     let (routing, set_routing) = signal(false);
     view! {
         <Title formatter=|title: String| if title.is_empty() { String::from("Slipway") } else { format!("{title} · Slipway") }/>
@@ -70,6 +63,26 @@ pub fn App() -> impl IntoView {
             <Pages/>
         </Router>
         <Toasts/>
+    }
+}
+
+/// Takes over the page that the server rendered. At the end what needs a script is shown, and every control answers.
+#[cfg(feature = "hydrate")]
+pub async fn take_over() {
+    let Some(body) = document().body() else { return };
+    let context = std::rc::Rc::new(std::cell::OnceCell::new());
+    let found = std::rc::Rc::clone(&context);
+    let page = leptos::mount::hydrate_from_async(body, move || {
+        _ = found.set(Owner::current_shared_context());
+        App()
+    });
+    page.await.forget();
+    // What is read from now on is not in the page.
+    if let Some(Some(context)) = context.get() {
+        context.hydration_complete();
+    }
+    if let Some(root) = document().document_element() {
+        _ = root.set_attribute("data-ready", "");
     }
 }
 

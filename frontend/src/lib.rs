@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Called once by the page's script when the module is there. A panic is shown in the browser's console with its place.
 #[wasm_bindgen]
-pub fn hydrate() {
+pub async fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_lazy(app::App);
+    app::take_over().await;
 }

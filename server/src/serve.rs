@@ -24,8 +24,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Runs the portal until a signal; a second signal ends it at once.
 pub async fn run(config: Box<Serve>) -> Result<()> {
     log(&config);
-    let running = start(&config).await?;
-    greet(&running, &config).await?;
+    let platform = admin::open(&config.store).await?;
+    // Whoever hears that the portal is ready may sign in.
+    let first = site::first_run(&platform, config.admin_password.as_ref()).await?;
+    let running = start(&config, platform).await?;
+    greet(&running, &first);
     let stop = running.stop.clone();
     tokio::spawn(async move {
         signalled().await;
@@ -82,14 +85,8 @@ impl Running {
     }
 }
 
-/// Starts the portal: database, registry, engine loops, doors.
-pub async fn start(config: &Serve) -> Result<Running> {
-    let platform = admin::open(&config.store).await?;
-    start_with(config, platform).await
-}
-
-/// Starts the portal over a platform that is open already.
-pub async fn start_with(config: &Serve, platform: Platform) -> Result<Running> {
+/// Starts the portal over an open platform: registry, engine loops, doors.
+pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let listeners = listen(config.listen).await?;
     let port = listeners[0].local_addr()?.port();
     let origin = config.origin(port)?;
@@ -181,12 +178,11 @@ fn own_address() -> IpAddr {
 
 /// The one line that a person needs: where to open it and how to sign in.
 #[expect(clippy::print_stdout, reason = "the one line of the program that is for its standard output")]
-async fn greet(running: &Running, config: &Serve) -> Result<()> {
+fn greet(running: &Running, first: &FirstRun) {
     let url = running.portal.origin.as_str();
-    match site::first_run(&running.portal.platform, config.admin_password.as_ref()).await? {
+    match first {
         FirstRun::Done => println!("Slipway is at {url}"),
         FirstRun::Made => println!("Slipway is at {url}: sign in as admin with SLIPWAY_ADMIN_PASSWORD"),
         FirstRun::Token(token) => println!("Slipway is at {url}: make the first account at {url}/setup?token={}", token.expose()),
     }
-    Ok(())
 }

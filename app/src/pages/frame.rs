@@ -23,7 +23,7 @@ pub(crate) fn Portal() -> impl IntoView {
     }
     let live = expect_context::<Live>();
     view! {
-        <a class="skip" href="#main">"Skip to content"</a>
+        <a class="skip" href="#main" rel="external">"Skip to content"</a>
         <Top/>
         <main id="main" class="page" tabindex="-1"><Outlet/></main>
         <Foot/>

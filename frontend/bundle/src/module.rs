@@ -26,6 +26,8 @@ pub(crate) fn write(paths: &Paths, folder: &Path) -> Result<()> {
     options.link_name = LOADER;
     let split = wasm_split_cli_support::transform(options).map_err(|error| format!("cutting the module: {error:#}"))?;
 
+    recover(&folder.join(LOADER))?;
+
     Bindgen::new()
         .input_path(&main)
         .out_name("slipway")
@@ -46,4 +48,14 @@ pub(crate) fn write(paths: &Paths, folder: &Path) -> Result<()> {
     let parts: BTreeMap<_, _> = split.prefetch_map.iter().collect();
     fs::write(folder.join(PARTS), serde_json::to_vec(&parts)?)?;
     Ok(())
+}
+
+/// The loader reports a part that did not come to code that panics; ours does something about it instead.
+fn recover(loader: &Path) -> Result<()> {
+    const REPORTS: &str = "console.error(e);";
+    let text = fs::read_to_string(loader)?;
+    if text.matches(REPORTS).count() != 1 {
+        return Err(format!("{} has changed: where does it report that a part did not come?", loader.display()).into());
+    }
+    Ok(fs::write(loader, text.replace(REPORTS, "await lost(e);") + include_str!("lost.js"))?)
 }

@@ -26,8 +26,9 @@ impl Kind {
     #[must_use]
     pub const fn most(self) -> u32 {
         match self {
-            Self::Shell => 16,
-            Self::Logs | Self::Live => 64,
+            Self::Shell => 32,
+            Self::Logs => 128,
+            Self::Live => 256,
         }
     }
 
@@ -100,11 +101,11 @@ mod tests {
     async fn an_account_has_so_many_streams_and_no_more() {
         let store = Store::open().await;
         let (ana, bob) = (store.person("ana", false).await, store.person("bob", false).await);
-        let mut held: Vec<Slot> = (0..16).map(|_| open(&store.platform, &ana, Kind::Shell).expect("room")).collect();
+        let mut held: Vec<Slot> = (0..Kind::Shell.most()).map(|_| open(&store.platform, &ana, Kind::Shell).expect("room")).collect();
         let refused = open(&store.platform, &ana, Kind::Shell).map(drop).expect_err("full");
         let problem = refused.problem();
         assert_eq!((problem.kind.status(), problem.code.as_str()), (429, "too_many_open"));
-        assert!(problem.detail.contains("16 shells") && problem.detail.contains("end one"), "{}", problem.detail);
+        assert!(problem.detail.contains("32 shells") && problem.detail.contains("end one"), "{}", problem.detail);
         held.push(open(&store.platform, &bob, Kind::Shell).expect("others have their own"));
         held.push(open(&store.platform, &ana, Kind::Live).expect("each sort has its own"));
         drop(held);

@@ -151,13 +151,13 @@ async fn an_account_has_so_many_shells_and_gets_one_again_when_it_ends_one() {
     let ground = Ground::new().await;
     flooding(&ground, "developer").await;
     let mut open = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..32 {
         open.push(shell(&ground).await);
     }
     let Err(tokio_tungstenite::tungstenite::Error::Http(refused)) = try_shell(&ground).await else { panic!("the seventeenth is refused") };
     assert_eq!(refused.status().as_u16(), 429);
     let body = String::from_utf8_lossy(refused.body().as_deref().unwrap_or_default()).into_owned();
-    assert!(body.contains("too_many_open") && body.contains("16 shells"), "{body}");
+    assert!(body.contains("too_many_open") && body.contains("32 shells"), "{body}");
     drop(open.pop());
     let again = async {
         while try_shell(&ground).await.is_err() {

@@ -15,7 +15,7 @@ async fn an_account_listens_with_so_many_browsers_and_is_told_what_to_do_about_m
     portal.new_person("dora").await;
     let (browser, other) = (portal.browser("dora").await, portal.browser("dora").await);
     let mut open = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..256 {
         open.push(live(&browser).await);
         assert_eq!(open.last().expect("one").status(), StatusCode::OK);
     }
@@ -23,7 +23,7 @@ async fn an_account_listens_with_so_many_browsers_and_is_told_what_to_do_about_m
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     let problem: Value = refused.json().await.expect("a problem");
     assert_eq!(problem["code"], "too_many_open");
-    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("64 browsers") && text.contains("close some")), "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("256 browsers") && text.contains("close some")), "{problem}");
     assert_eq!(live(&portal.browser("admin").await).await.status(), StatusCode::OK, "others are not concerned");
     drop(open);
     // The server hears of the closed connections a moment later.
@@ -42,13 +42,13 @@ async fn an_account_follows_so_many_logs() {
     dora.post("/api/v1/projects/shop/services", json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
     let path = "/api/v1/projects/shop/services/web/logs?follow=true";
     let mut open = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..128 {
         open.push(dora.get(path).await);
         assert_eq!(open.last().expect("one").status(), StatusCode::OK);
     }
     let problem = dora.get(path).await.expect_status(StatusCode::TOO_MANY_REQUESTS).await;
     assert_eq!(problem["code"], "too_many_open");
-    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("64 logs") && text.contains("close one")), "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("128 logs") && text.contains("close one")), "{problem}");
 }
 
 async fn sign_in(portal: &TestPortal, forwarded: &str, password: &str) -> Response {

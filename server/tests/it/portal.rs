@@ -152,7 +152,7 @@ async fn start(config: &Serve, clock: Option<Arc<TestClock>>) -> Running {
         }
     };
     site::first_run(&platform, config.admin_password.as_ref()).await.expect("an operator");
-    serve::start_with(config, platform).await.expect("the portal starts")
+    serve::start(config, platform).await.expect("the portal starts")
 }
 
 /// A PostgreSQL database for one test; the location of a SQLite file needs none.

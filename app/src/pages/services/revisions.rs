@@ -102,7 +102,7 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
             <td data-label="Image"><span class="chip">{revision.image.clone()}</span>{(!revision.image_present).then(|| view! { " "<Badge tone=Tone::Warn text="image deleted"/> })}</td>
             <td data-label="Replicas">{revision.replicas}</td>
             <td data-label="Made"><span><Ago at=revision.created_at/>" by "{revision.by.clone()}</span></td>
-            <td data-label="Why"><span>{revision.why.clone()}" "{commit}</span></td>
+            <td data-label="Why">{(!revision.why.is_empty() || commit.is_some()).then(|| view! { <span>{revision.why.clone()}" "{commit}</span> })}</td>
             <td class="end">
                 <span class="actions">
                     {compare.map(|href| view! { <a class="button button-small" href=href>"What changed"</a> })}

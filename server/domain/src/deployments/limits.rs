@@ -1,6 +1,6 @@
 //! What a descriptor may ask of its machine, at every act that brings it: a revision that an operator deployed is not a developer's to bring again.
-//! Fixed ports outside the range that Slipway gives out are the machine's own, so they need the permission for host privileges; the portal's own
-//! port is nobody's.
+//! Fixed ports below 1024 are those of the machine's own services, so they need the permission for host privileges; the portal's own port is
+//! nobody's.
 
 use model::access::Action;
 use model::descriptor::{Descriptor, Protocol};
@@ -14,6 +14,9 @@ use crate::environments::Environment;
 use crate::error::{Error, Result};
 use crate::machines::{self, Machine};
 use crate::services::Service;
+
+/// The first port that any program of a machine may listen on.
+const FIRST_ORDINARY: u16 = 1024;
 
 /// Refuses fixed ports that this caller may not take in the environment.
 pub(super) async fn refuse_foreign_ports(tx: &mut Tx, may: &May<can::Deploy, Service>, environment: &Environment, d: &Descriptor) -> Result<()> {
@@ -36,12 +39,8 @@ fn refusal(machines: &[Machine], host: u16, protocol: Protocol, privileged: bool
     if protocol == Protocol::Tcp && machines.iter().any(|machine| machine.portal_port() == Some(host)) {
         return Some(format!("{host}/{protocol} is the portal's own port; choose another one, or leave host out"));
     }
-    let outside = machines.iter().find(|machine| !(machine.ports.0..=machine.ports.1).contains(&host)).filter(|_| !privileged)?;
-    let (first, last) = outside.ports;
-    Some(format!(
-        "{host} lies outside of the ports that services are given ({first} to {last}), and only an operator may take such a one; choose one of \
-         these, or leave host out"
-    ))
+    (host < FIRST_ORDINARY && !privileged)
+        .then(|| format!("only an operator may take a port below {FIRST_ORDINARY}; choose a higher one than {host}, or leave host out"))
 }
 
 /// Checks that the caller may bring a stored revision again: what a deploy of it would ask for now. Whether its image is still in the registry is
