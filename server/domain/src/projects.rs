@@ -17,7 +17,7 @@ use crate::args;
 use crate::change::{Change, Record};
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
-use crate::live::Topic;
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 
 /// How long a freed name rests.
@@ -159,7 +159,7 @@ pub async fn update(platform: &Platform, may: &May<can::ManageProject, Project>,
 }
 
 /// Deletes a project whose services are all stopped; they are deleted with it, its images can be reached no more, its audit log stays.
-/// Volumes stay on their machines. The name rests.
+/// Volumes stay on their machines, its networks go. The name rests.
 ///
 /// # Errors
 /// `Conflict` with `services_run`, naming those that run.
@@ -178,6 +178,8 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
         return Err(Error::NotFound { what: "project" });
     }
     change.touch(Topic::Project(may.id));
+    // What stopped services left on engines goes, and then the project's networks.
+    change.wake(Signal::Reconcile);
     change.access_changed();
     change.commit(Record::new("project.delete", "project", &may.name).project(may)).await
 }

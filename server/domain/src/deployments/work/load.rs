@@ -20,8 +20,8 @@ fn key(row: &Row<'_>) -> Result<WorkKey> {
     Ok(WorkKey { service: row.get("service_id")?, environment: row.get("environment_id")? })
 }
 
-/// The keys of an environment whose stored tasks do not fit what is wanted, or whose deployment is not over. What only the engine
-/// knows (a container that vanished) is found by comparing [`super::living`] with its list.
+/// The keys of an environment whose stored tasks do not fit what is wanted, or whose deployment is not over, or of whose deleted service
+/// a container is left. What only the engine knows (a container that vanished) is found by comparing [`super::living`] with its list.
 pub async fn due(worker: &Worker, environment: EnvironmentId) -> Result<Vec<WorkKey>> {
     let sql = "SELECT d.service_id, d.environment_id FROM desired d JOIN services s ON s.id = d.service_id
         LEFT JOIN revisions r ON r.id = d.revision_id
@@ -32,7 +32,9 @@ pub async fn due(worker: &Worker, environment: EnvironmentId) -> Result<Vec<Work
              <> CASE WHEN s.deleted_at IS NOT NULL OR d.state = 'stopped' OR r.id IS NULL THEN 0 ELSE r.replicas END
           OR EXISTS (SELECT 1 FROM tasks t JOIN revisions tr ON tr.id = t.revision_id WHERE t.service_id = d.service_id
                   AND t.environment_id = d.environment_id AND t.ended_at IS NULL
-                  AND (tr.spec <> r.spec OR t.health = 'unhealthy' OR t.state IN ('preparing', 'stopping'))))
+                  AND (tr.spec <> r.spec OR t.health = 'unhealthy' OR t.state IN ('preparing', 'stopping')))
+          OR (s.deleted_at IS NOT NULL
+              AND d.service_id IN (SELECT t.service_id FROM tasks t WHERE t.removed_at IS NULL AND t.environment_id = $1)))
         ORDER BY d.service_id LIMIT $2";
     worker.platform().read().await?.all(sql, args![environment, MOST], key).await
 }
