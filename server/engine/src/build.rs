@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use model::descriptor::{Descriptor, Probe, Resources, RestartPolicy};
-use model::ids::TaskId;
+use model::ids::{ProjectId, TaskId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::services::TaskPort;
 
-use crate::docker::{ContainerSpec, HealthCommand, LABEL_INSTANCE, LogLimits, Mount, NetworkOrder, NetworkPlace, Port, Protocol, Restart};
+use crate::docker::{
+    ContainerSpec, HealthCommand, LABEL_INSTANCE, LABEL_PROJECT_ID, LogLimits, Mount, NetworkOrder, NetworkPlace, Port, Protocol, Restart,
+};
 
 /// Which project's a container is.
 pub const LABEL_PROJECT: &str = "dev.slipway.project";
@@ -146,8 +148,13 @@ impl Blueprint<'_> {
 }
 
 /// The network of a project in an environment.
-pub fn network_order(instance: &str, project: &ProjectName, environment: &EnvironmentName, subnet: &str) -> NetworkOrder {
-    let labels = [(LABEL_INSTANCE, instance.to_owned()), (LABEL_PROJECT, project.to_string()), (LABEL_ENVIRONMENT, environment.to_string())];
+pub fn network_order(instance: &str, id: ProjectId, project: &ProjectName, environment: &EnvironmentName, subnet: &str) -> NetworkOrder {
+    let labels = [
+        (LABEL_INSTANCE, instance.to_owned()),
+        (LABEL_PROJECT_ID, id.to_string()),
+        (LABEL_PROJECT, project.to_string()),
+        (LABEL_ENVIRONMENT, environment.to_string()),
+    ];
     NetworkOrder {
         name: network_name(instance, project, environment),
         subnet: subnet.to_owned(),
@@ -155,8 +162,8 @@ pub fn network_order(instance: &str, project: &ProjectName, environment: &Enviro
     }
 }
 
-/// Two portals may share an engine, so the instance is in the name.
-fn network_name(instance: &str, project: &ProjectName, environment: &EnvironmentName) -> String {
+/// What a project's network is called. Two portals may share an engine, so the instance is in the name.
+pub fn network_name(instance: &str, project: &ProjectName, environment: &EnvironmentName) -> String {
     format!("slipway-{}-{project}.{environment}", short(instance))
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use domain::Worker;
 use domain::deployments::work::WorkKey;
 use domain::ports::PullGrants;
-use model::ids::{MachineId, ProjectId, TaskId};
+use model::ids::{EnvironmentId, MachineId, ProjectId, TaskId};
 use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
@@ -34,6 +34,8 @@ pub(crate) struct Context {
     pub crews: Crews,
     /// Limits what is done to engines at once.
     pub hands: Semaphore,
+    /// Networks of deleted projects that could not be removed and of which that was said. Held by the one who removes.
+    pub held_networks: tokio::sync::Mutex<BTreeSet<(EnvironmentId, ProjectId)>>,
     networks: Mutex<HashMap<MachineId, Networks>>,
     owners: Mutex<HashMap<TaskId, (MachineId, WorkKey)>>,
     comparing: Mutex<BTreeSet<MachineId>>,
@@ -49,6 +51,7 @@ impl Context {
             watches,
             crews: Crews::default(),
             hands: Semaphore::new(HANDS),
+            held_networks: tokio::sync::Mutex::default(),
             networks: Mutex::default(),
             owners: Mutex::default(),
             comparing: Mutex::default(),

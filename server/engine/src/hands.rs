@@ -163,7 +163,8 @@ async fn network(order: &Order) -> Result<(), Trouble> {
     let worker = &order.context.worker;
     let mut subnet = work::network(worker, &order.machine, order.project_id).await?;
     for _ in 0..NETWORK_TRIES {
-        let wanted = build::network_order(order.context.instance(), &order.project, &order.environment, &subnet.to_string());
+        let instance = order.context.instance();
+        let wanted = build::network_order(instance, order.project_id, &order.project, &order.environment, &subnet.to_string());
         match order.docker.ensure_network(&wanted).await {
             Ok(_) => {
                 known.insert(order.project_id);

@@ -21,6 +21,7 @@ mod fetch;
 mod hands;
 mod live;
 mod machines;
+mod networks;
 pub mod observe;
 pub mod plan;
 pub mod probe;

@@ -17,6 +17,7 @@ use crate::build::LABEL_TASK;
 use crate::context::Context;
 use crate::docker::{ContainerSeen, Docker, Event, EventKind, Status};
 use crate::machines::News;
+use crate::networks;
 use crate::observe::{self, Need};
 use crate::tend::tend;
 use crate::trouble::Trouble;
@@ -139,6 +140,8 @@ async fn pass(context: &Arc<Context>, tell: &mpsc::Sender<News>, at_work: &mut J
     for (machine, _) in context.machines.all() {
         compare(context, machine.id, at_work);
     }
+    let context = Arc::clone(context);
+    at_work.spawn(async move { networks::give_back(&context).await });
     Ok(())
 }
 

@@ -189,7 +189,7 @@ impl Tender {
                 }
                 Need::Inspect => {
                     let id = container.map(|seen| seen.id.clone()).or_else(|| task.container.clone()).unwrap_or_default();
-                    let network = crate::build::network_order(self.context.instance(), &work.project, &work.environment, "").name;
+                    let network = crate::build::network_name(self.context.instance(), &work.project, &work.environment);
                     let failure = hands::look(&self.context, &docker, task, &id, &network, died.get(&task.id).copied()).await?;
                     let with_container = TaskWork { container: Some(id), ..task.clone() };
                     self.failed(work, &with_container, failure).await;

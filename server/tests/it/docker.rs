@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use engine::docker::{
-    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, HealthCommand, Heard, Hidden, Kind, LABEL_INSTANCE, LogOrder, LogSource,
-    NetworkOrder, NetworkPlace, Port, Protocol, Restart, Status,
+    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, HealthCommand, Heard, Hidden, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID,
+    LogOrder, LogSource, NetworkOrder, NetworkPlace, Port, Protocol, Restart, Status,
 };
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -219,7 +219,9 @@ async fn a_taken_port_is_named() {
 #[tokio::test]
 async fn peers_find_each_other_in_our_network_and_foreign_ones_are_left_alone() {
     let own = Own::new("net");
-    let order = NetworkOrder { name: format!("{}-net", own.instance), subnet: "10.213.77.0/24".into(), labels: own.labels() };
+    let mut labels = own.labels();
+    labels.insert(LABEL_PROJECT_ID.to_owned(), "p1".to_owned());
+    let order = NetworkOrder { name: format!("{}-net", own.instance), subnet: "10.213.77.0/24".into(), labels };
     let id = own.docker.ensure_network(&order).await.expect("made");
     assert_eq!(own.docker.ensure_network(&order).await.expect("there"), id);
     let overlapping = NetworkOrder { name: format!("{}-other", own.instance), ..order.clone() };
@@ -246,11 +248,24 @@ async fn peers_find_each_other_in_our_network_and_foreign_ones_are_left_alone() 
         .await;
     assert_eq!(lines, ["found"]);
 
+    let remove = async |instance: &str, project: &str| own.docker.remove_network(&order.name, instance, project).await;
+    assert!(!remove(&own.instance, "p1").await.expect("left"), "one container runs");
+    own.docker.stop(&web, Duration::ZERO).await.expect("stopped");
+    assert!(!remove(&own.instance, "p1").await.expect("left"), "none runs, and both are there");
     own.clear().await;
-    let stranger = own.docker.remove_network(&order.name, "someone-else").await.expect_err("not theirs");
-    assert_eq!(stranger.kind, Kind::Refused);
-    own.docker.remove_network(&order.name, &own.instance).await.expect("removed");
-    own.docker.remove_network(&order.name, &own.instance).await.expect("removed twice is removed");
+    let mut waiting = own.spec("waiting", &["true"]);
+    waiting.network = Some(NetworkPlace { network: order.name.clone(), aliases: vec![], ip: None });
+    own.docker.create(&waiting).await.expect("made");
+    assert!(!remove(&own.instance, "p1").await.expect("left"), "one was never started");
+    own.clear().await;
+    assert_eq!(remove("someone-else", "p1").await.expect_err("not theirs").kind, Kind::Refused);
+    assert!(remove(&own.instance, "p2").await.expect("p2 has none"));
+    assert_eq!(own.docker.ensure_network(&order).await.expect("still there"), id);
+    let mut later = order.clone();
+    later.labels.insert(LABEL_PROJECT_ID.to_owned(), "p2".to_owned());
+    assert_eq!(own.docker.ensure_network(&later).await.expect_err("another project's").kind, Kind::NameTaken);
+    assert!(remove(&own.instance, "p1").await.expect("removed"));
+    assert!(remove(&own.instance, "p1").await.expect("removed twice is removed"));
     let foreign = NetworkOrder { name: "bridge".into(), ..order };
     assert_eq!(own.docker.ensure_network(&foreign).await.expect_err("the engine's own").kind, Kind::NameTaken);
 }

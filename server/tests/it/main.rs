@@ -9,6 +9,7 @@ mod docker;
 mod ground;
 mod inside;
 mod limits;
+mod networks;
 mod portal;
 mod projects;
 mod push;

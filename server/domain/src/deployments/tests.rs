@@ -567,6 +567,45 @@ async fn each_project_has_a_network_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_network_of_a_deleted_project_is_given_back_when_its_last_container_is_removed() {
+    let shop = Shop::open().await;
+    let machine = shop.store.machine().await;
+    let worker = &shop.store.worker;
+    let id = shop.may::<can::SeeServices>().await.project.id;
+    let held = work::network(worker, &machine, id).await.expect("a network");
+    shop.deploy(TWO).await;
+    let task = shop.task(1).await;
+    let abandoned = async || work::abandoned_networks(worker, machine.environment_id).await.expect("read");
+    stop(shop.platform(), &shop.may().await, &Intent::default()).await.expect("stopped");
+    shop.end(&task, TaskState::Failed).await;
+    assert_eq!(abandoned().await, [], "the project is there");
+
+    let key = shop.key().await;
+    let admin = shop.store.person("root2", true).await;
+    crate::projects::delete(shop.platform(), &shop.store.may(&admin, &shop.project).await).await.expect("deleted");
+    assert_eq!(work::due(worker, key.environment).await.expect("read"), [key], "a container is left");
+    assert_eq!(abandoned().await, [], "a container is left");
+    work::task_removed(worker, task.id).await.expect("recorded");
+    assert_eq!(work::due(worker, key.environment).await.expect("read"), []);
+    let [network] = abandoned().await.try_into().expect("one");
+    assert_eq!((network.project_id, network.project.as_str(), network.environment.as_str()), (id, "shop", "local"));
+
+    // Until it is said to be gone, nobody else gets its range.
+    let bob = shop.store.person("bob", false).await;
+    let mut next = Vec::new();
+    for name in ["p1", "p2"] {
+        let project = shop.store.project(name, &bob, Role::Developer).await;
+        next.push(shop.store.may::<can::SeeProject>(&bob, &project).await.id);
+    }
+    assert_ne!(work::network(worker, &machine, next[0]).await.expect("another"), held);
+    assert!(work::free_network(worker, &network).await.expect("freed"));
+    assert!(!work::free_network(worker, &network).await.expect("freed before"));
+    assert_eq!(work::network(worker, &machine, next[1]).await.expect("the freed one"), held);
+    let alive = work::AbandonedNetwork { project_id: next[1], ..network };
+    assert!(!work::free_network(worker, &alive).await.expect("looked at"), "of a project that is there nothing is taken");
+}
+
+#[tokio::test]
 async fn an_environment_follows_the_configuration_and_hides_its_engine() {
     let shop = Shop::open().await;
     environments::prepare(shop.platform(), &local((25_000, 25_009))).await.expect("prepared again");

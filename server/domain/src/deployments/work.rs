@@ -11,6 +11,7 @@
 //! the task's id as a label. The loop looks for it there, and goes on with it or ends the task.
 
 mod load;
+mod networks;
 mod state;
 mod tasks;
 
@@ -28,6 +29,7 @@ use crate::machines::Machine;
 use crate::worker::Worker;
 
 pub use load::{due, every_key, load, recent_failures, revision};
+pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
 pub use state::{advance, move_network, network, pin, progress, pull_source};
 pub use tasks::{
     End, NewTask, create_task, leftovers, leftovers_of, living, move_port, task_ended, task_health, task_removed, task_restarting, task_running,

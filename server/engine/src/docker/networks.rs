@@ -1,13 +1,13 @@
 //! Networks: a bridge with a given range that bears our labels.
 //!
-//! A network that is not ours is never used or removed, whatever its name.
+//! A network that is not ours is never used or removed, whatever its name; nor is one removed that a container still counts on.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
-use bollard::query_parameters::InspectNetworkOptions;
+use bollard::query_parameters::{InspectNetworkOptions, ListContainersOptionsBuilder};
 
-use super::{Docker, EngineError, Kind, LABEL_INSTANCE, QUICK, Result, WORK};
+use super::{Docker, EngineError, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID, QUICK, Result, WORK};
 
 /// A bridge that should exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct NetworkOrder {
     pub name: String,
     /// Range, like `10.213.4.0/24`.
     pub subnet: String,
-    /// Labels; the instance's label is among them.
+    /// Labels; those of the instance and of the project's id are among them.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -48,17 +48,38 @@ impl Docker {
         }
     }
 
-    /// Removes a network of this instance, if it exists. One that is still in use stays, with an error.
-    pub async fn remove_network(&self, name: &str, instance: &str) -> Result<()> {
-        let Some(found) = self.network(name).await? else { return Ok(()) };
-        if label(&found, LABEL_INSTANCE) != Some(instance) {
-            return Err(EngineError::new(Kind::Refused, format!("the network {name} is not one of ours")));
+    /// Removes a project's network. Whether there is none (any more); `false`: containers are attached, so it stays.
+    ///
+    /// # Errors
+    /// `Refused` when what bears the name is not marked as this instance's and as a project's.
+    pub async fn remove_network(&self, name: &str, instance: &str, project: &str) -> Result<bool> {
+        let Some(found) = self.network(name).await? else { return Ok(true) };
+        match (label(&found, LABEL_INSTANCE), label(&found, LABEL_PROJECT_ID), &found.id) {
+            (Some(of), Some(whose), Some(id)) if of == instance => {
+                // The name went on to another project: the one that is asked for is gone.
+                if whose != project {
+                    return Ok(true);
+                }
+                if self.attached(name, id).await? {
+                    return Ok(false);
+                }
+                match self.call("remove the network", WORK, async |client| client.remove_network(id).await).await {
+                    Ok(()) | Err(EngineError { kind: Kind::NoSuchNetwork, .. }) => Ok(true),
+                    // One was attached at this moment.
+                    Err(error) if error.message.contains("active endpoints") => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
+            _ => Err(EngineError::new(Kind::Refused, format!("the network {name} is not one of ours"))),
         }
-        let id = found.id.unwrap_or_else(|| name.to_owned());
-        match self.call("remove the network", WORK, async |client| client.remove_network(&id).await).await {
-            Err(EngineError { kind: Kind::NoSuchNetwork, .. }) => Ok(()),
-            other => other,
-        }
+    }
+
+    /// Whether a container belongs to the network, also one that does not run: the engine would remove the network from under that one.
+    async fn attached(&self, name: &str, id: &str) -> Result<bool> {
+        let filters = HashMap::from([("network", vec![name.to_owned(), id.to_owned()])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let seen = self.call("list the network's containers", QUICK, async move |client| client.list_containers(Some(options)).await).await?;
+        Ok(!seen.is_empty())
     }
 
     async fn network(&self, name: &str) -> Result<Option<NetworkInspect>> {
@@ -75,9 +96,15 @@ fn label<'a>(network: &'a NetworkInspect, name: &str) -> Option<&'a str> {
 }
 
 fn ours(found: &NetworkInspect, order: &NetworkOrder) -> Result<String> {
-    let same = label(found, LABEL_INSTANCE) == order.labels.get(LABEL_INSTANCE).map(String::as_str);
+    let wanted = |name: &str| order.labels.get(name).map(String::as_str);
+    let same = label(found, LABEL_INSTANCE) == wanted(LABEL_INSTANCE);
+    let others = label(found, LABEL_PROJECT_ID).is_some_and(|whose| Some(whose) != wanted(LABEL_PROJECT_ID));
     match &found.id {
-        Some(id) if same => Ok(id.clone()),
+        Some(id) if same && !others => Ok(id.clone()),
+        Some(_) if same => {
+            let message = format!("the network {} is a deleted project's of the same name, and containers are still attached to it", order.name);
+            Err(EngineError::new(Kind::NameTaken, message))
+        }
         _ => Err(EngineError::new(Kind::NameTaken, format!("a network named {} exists on the engine, and it is not one of ours", order.name))),
     }
 }
