@@ -1,0 +1,29 @@
+// Pages that others change while somebody works on them: what is new is shown, and what was typed and chosen meanwhile stays.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { closeBrowser, Visitor } from "./browser.mjs";
+import { Portal } from "./portal.mjs";
+
+after(closeBrowser);
+
+test("a form that is being filled in outlives what others change", async (t) => {
+  const portal = await Portal.start(t);
+  await portal.api("POST", "/projects", { name: "shop" });
+  for (const username of ["dee", "gus"]) await portal.api("POST", "/users", { username, password: portal.password });
+  const visitor = await Visitor.arrive(t);
+  const { page } = visitor;
+  await page.goto(`${portal.url}/login?next=/projects/shop/members`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Add a member" }).waitFor();
+  await page.locator("html[data-ready]").waitFor();
+
+  await page.getByLabel("User name").fill("gus");
+  await page.getByLabel("Role", { exact: true }).selectOption("guest");
+  const added = await portal.api("PUT", "/projects/shop/members/dee", { role: "developer" });
+  assert.ok(added.status < 300, JSON.stringify(added));
+  await page.getByRole("cell", { name: "dee", exact: true }).waitFor();
+  assert.equal(await page.getByLabel("User name").inputValue(), "gus");
+  assert.equal(await page.getByLabel("Role", { exact: true }).inputValue(), "guest");
+});
