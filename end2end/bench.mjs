@@ -2,12 +2,13 @@
 // alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide.
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, readFileSync, readdirSync, statSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { open, rm, writeFile } from "node:fs/promises";
 import { spawn } from "node:child_process";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
 import { Portal, freePort } from "./portal.mjs";
 
@@ -168,16 +169,36 @@ async function deploys(portal, docker) {
   say("deploy / docker run", spread(seen.ours.map((one, at) => one / seen.theirs[at]), 2));
 }
 
-/** What a browser fetches for the first page, as brotli. */
-function firstPage() {
-  const site = join(dirname(process.env.SLIPWAY_BIN), "site", "pkg");
-  const size = (name) => statSync(join(site, name)).size;
-  const files = readdirSync(site).filter((name) => /\.(js|wasm|css)\.br$/.test(name));
-  say("first page, brotli: KiB", `${(files.reduce((sum, name) => sum + size(name), 0) / 1024).toFixed(1)}  (${files.map((name) => `${name} ${(size(name) / 1024).toFixed(1)}`).join(", ")})`);
+/** What a browser with an empty cache fetches for a page: wasm, JavaScript and style sheets, as they come over the wire. */
+async function load(portal, path, cookies) {
+  const visitor = await Visitor.arrive(owner);
+  await visitor.context.addCookies(cookies);
+  const kinds = { wasm: 0, js: 0, css: 0 };
+  const finished = [];
+  visitor.context.on("requestfinished", (request) => {
+    const kind = new URL(request.url()).pathname.split(".").pop();
+    if (kind in kinds) finished.push(request.sizes().then(({ responseBodySize }) => (kinds[kind] += responseBodySize)));
+  });
+  await visitor.page.goto(portal.url + path);
+  await visitor.page.locator("html[data-ready]").waitFor();
+  await Promise.all(finished);
+  const KiB = (bytes) => (bytes / 1024).toFixed(1);
+  const sum = kinds.wasm + kinds.js + kinds.css;
+  say(`first load of ${path}: KiB`, `${KiB(sum)}  (${Object.entries(kinds).map(([kind, bytes]) => `${kind} ${KiB(bytes)}`).join(", ")}; ${finished.length} files)`);
+  return visitor;
+}
+
+async function pages(portal) {
+  const { page, context } = await load(portal, "/login", []);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(`${portal.url}/`);
+  const cookies = await context.cookies();
+  for (const path of ["/", "/projects/bench", "/projects/bench/services/web-1", "/projects/bench/services/web-1/deploy"]) await load(portal, path, cookies);
 }
 
 async function main() {
-  firstPage();
   const portal = await Portal.start(owner);
   const { pid } = portal.process;
   await delay(2000);
@@ -193,8 +214,10 @@ async function main() {
   say("memory during a 2 GiB push: MiB, peak", `${(await peak(pid, () => ours.push(large))).toFixed(1)} anonymous`);
   await rm(large.path);
   await deploys(portal, await Docker.install(owner));
+  await pages(portal);
 }
 
 await main().finally(async () => {
   for (const ending of endings.reverse()) await ending();
+  await closeBrowser();
 });

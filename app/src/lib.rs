@@ -19,7 +19,7 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes, RoutingProgr
 use leptos_router::{Lazy, SsrMode, path};
 
 use crate::components::{Clock, THEME_SCRIPT, Toaster, Toasts};
-use crate::pages::{account, admin, frame, projects, services};
+use crate::pages::frame;
 
 /// The document around every page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -93,11 +93,11 @@ fn Pages() -> impl IntoView {
         <Routes fallback=frame::NotFound>
             <Route path=path!("/login") view={Lazy::<parts::Login>::new()} ssr=SsrMode::Async/>
             <Route path=path!("/setup") view={Lazy::<parts::SetUp>::new()} ssr=SsrMode::Async/>
-            <ParentRoute path=path!("") view=frame::Portal ssr=SsrMode::Async>
+            <ParentRoute path=path!("") view={Lazy::<parts::Portal>::new()} ssr=SsrMode::Async>
                 <Route path=path!("/") view={Lazy::<parts::Home>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/projects") view={Lazy::<parts::Projects>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/projects/new") view={Lazy::<parts::NewProject>::new()} ssr=SsrMode::Async/>
-                <ParentRoute path=path!("/projects/:project") view=projects::Frame ssr=SsrMode::Async>
+                <ParentRoute path=path!("/projects/:project") view={Lazy::<parts::Project>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Dashboard>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images") view={Lazy::<parts::Repositories>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
@@ -107,7 +107,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/audit") view={Lazy::<parts::ProjectAudit>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/settings") view={Lazy::<parts::ProjectSettings>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/services/new") view={Lazy::<parts::NewService>::new()} ssr=SsrMode::Async/>
-                    <ParentRoute path=path!("/services/:service") view=services::Frame ssr=SsrMode::Async>
+                    <ParentRoute path=path!("/services/:service") view={Lazy::<parts::Service>::new()} ssr=SsrMode::Async>
                         <Route path=path!("") view={Lazy::<parts::Overview>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/deploy") view={Lazy::<parts::Deploy>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/deployments") view={Lazy::<parts::Deployments>::new()} ssr=SsrMode::Async/>
@@ -119,12 +119,12 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
-                <ParentRoute path=path!("/account") view=account::Frame ssr=SsrMode::Async>
+                <ParentRoute path=path!("/account") view={Lazy::<parts::Account>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Profile>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/sessions") view={Lazy::<parts::Sessions>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/tokens") view={Lazy::<parts::Tokens>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
-                <ParentRoute path=path!("/admin") view=admin::Frame ssr=SsrMode::Async>
+                <ParentRoute path=path!("/admin") view={Lazy::<parts::Admin>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Users>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>

@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, home, images, login, members, projects, services, setup};
+use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -44,6 +44,13 @@ macro_rules! part {
 }
 
 part!(entry, __preload_entry, EntryPages { Login: login::Login, SetUp: setup::SetUp });
+
+// What stands around the pages of somebody who is signed in.
+part!(
+    frames,
+    __preload_frames,
+    Frames { Portal: frame::Portal, Project: projects::Frame, Service: services::Frame, Account: account::Frame, Admin: admin::Frame }
+);
 
 part!(
     project,
