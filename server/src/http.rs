@@ -82,6 +82,7 @@ pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
         .merge(api)
         .merge(open.into_router())
         .merge(pages::files(portal))
+        .layer(middleware::from_fn(guard::in_time))
         .with_state(portal.clone())
         .merge(registry::router(portal.registry.clone()))
         .layer(middleware::from_fn_with_state(portal.clone(), forwarded::client))

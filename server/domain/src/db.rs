@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 mod migrations;
 mod value;
@@ -28,6 +28,10 @@ const READERS: u32 = 4;
 const PG_CONNECTIONS: u32 = 16;
 /// How long a caller waits for a connection before it is told that the database is busy.
 const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// How long a statement waits for others' locks, and how long a transaction may be left alone before the server ends it. SQLite's busy
+/// timeout is its likeness.
+const PG_PATIENCE: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'";
 
 /// Where the data is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,7 @@ impl Db {
             Location::Postgres(url) => {
                 let options: PgConnectOptions = url.expose().parse()?;
                 let pool = PgPoolOptions::new().max_connections(PG_CONNECTIONS).acquire_timeout(ACQUIRE);
+                let pool = pool.after_connect(|connection, _| Box::pin(async move { connection.execute(PG_PATIENCE).await.map(drop) }));
                 Ok(Self::Pg(pool.connect_with(options).await?))
             }
         }

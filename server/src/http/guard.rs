@@ -4,9 +4,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::Error;
+use domain::deployments::WAIT_MAX;
 use http::header::{HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Portal;
 use super::problem::Refusal;
@@ -56,6 +57,21 @@ pub fn known_host<'a>(portal: &Portal, headers: &'a HeaderMap) -> Option<&'a str
     portal.hosts.iter().any(|known| known == host).then_some(host)
 }
 
+/// How long an answer may take to begin, the sending of the request's body included: longer than any wait that a caller can ask for. What
+/// streams begins at once and is not meant; uploads have limits of their own.
+const ANSWER_WITHIN: Duration = Duration::from_secs(WAIT_MAX.as_secs() + 60);
+
+/// Gives up a request that takes too long: a body that drips in, or a database that does not answer.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let text = format!("this was given up after {} s; look whether it was done before you try it again", ANSWER_WITHIN.as_secs());
+            Refusal(Error::Unavailable(text)).into_response()
+        }
+    }
+}
+
 /// Headers for every answer.
 pub async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
@@ -80,4 +96,31 @@ pub async fn trace(request: Request, next: Next) -> Response {
         tracing::debug!(http.method = %method, http.path = path, http.status = status, %duration_ms, "answered");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware;
+    use axum::routing::{get, post};
+    use bytes::Bytes;
+    use http::{Request, StatusCode};
+    use tower::ServiceExt as _;
+
+    use super::in_time;
+
+    /// Time is not waited for: it jumps when nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_handler_nor_a_body_takes_for_ever() {
+        let stuck = get(|| async { std::future::pending::<&str>().await });
+        let reads = post(|body: Bytes| async move { body.len().to_string() });
+        let router = Router::new().route("/stuck", stuck).route("/reads", reads).layer(middleware::from_fn(in_time));
+        let endless = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        for (method, path, body) in [("GET", "/stuck", Body::empty()), ("POST", "/reads", endless)] {
+            let request = Request::builder().method(method).uri(path).body(body).expect("a request");
+            let response = router.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        }
+    }
 }

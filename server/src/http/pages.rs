@@ -1,6 +1,8 @@
 //! Pages, server functions and static files. Every page is rendered on the server and hydrated in the browser; scripts run only with the
 //! page's own nonce.
 
+use std::sync::LazyLock;
+
 use app::api::CsrfToken;
 use app::api::server::Caller;
 use app::{App, shell};
@@ -15,7 +17,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use leptos::nonce::{provide_nonce, use_nonce};
 use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
 use tower_http::services::ServeDir;
 
 use super::table::Table;
@@ -23,9 +25,10 @@ use super::{Portal, doors};
 
 /// The pages' and server functions' doors.
 pub(super) fn table(portal: &Portal) -> Table {
-    let routes = generate_route_list(App);
+    // Made once for the process: while leptos makes the list, what any page of the process begins to read stays unread for ever.
+    static ROUTES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
     let mut table = doors();
-    for route in &routes {
+    for route in &*ROUTES {
         table.note(&Method::GET, route.path());
     }
     let mut functions: Vec<_> = leptos::server_fn::axum::server_fn_paths().collect();
@@ -37,7 +40,9 @@ pub(super) fn table(portal: &Portal) -> Table {
     // Whatever is neither page nor function may be a file of the site's root (an icon, a manifest); if not, a page says so.
     let missing = not_found.with_state(portal.clone());
     let files = ServeDir::new(portal.leptos.site_root.as_ref()).append_index_html_on_directories(false).fallback(missing);
-    table.with(|router| router.leptos_routes_with_context(portal, routes, provide_request, move || shell(options.clone())).fallback_service(files))
+    table.with(|router| {
+        router.leptos_routes_with_context(portal, ROUTES.clone(), provide_request, move || shell(options.clone())).fallback_service(files)
+    })
 }
 
 /// The built files below `/pkg`: the same for everybody, so no session is looked at.

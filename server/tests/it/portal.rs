@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::clock::{Clock as _, MachineClock, TestClock};
 use domain::db::Db;
@@ -195,9 +196,11 @@ impl Drop for TestDatabase {
     }
 }
 
-/// A client that follows nothing and hides nothing.
+/// A client that follows nothing, hides nothing, and fails rather than wait for ever.
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    // The portal ends idle connections after 20 s: one is given up before it may meet that end.
+    client.timeout(Duration::from_secs(330)).pool_idle_timeout(Duration::from_secs(10)).build().expect("a client")
 }
 
 /// Somebody who calls the API.

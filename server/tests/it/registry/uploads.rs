@@ -124,7 +124,9 @@ async fn an_upload_that_was_cut_in_the_middle_goes_on() {
     // The cut request may reach the portal even after this one: then the answer says to ask again where to go on.
     loop {
         let there = next_byte(&get(&dev, &location).await.expect(204));
-        assert!(there <= 1_300_000);
+        if there == content.len() {
+            break;
+        }
         let answer = chunk(&dev, &location, &format!("{there}-{}", content.len() - 1), &content[there..]).await;
         match answer.status.as_u16() {
             202 => break,
@@ -172,8 +174,10 @@ async fn cut_patch(portal: &TestPortal, location: &str, content: &[u8], sent: us
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", portal.running.port)).await.expect("connected");
     let credential = base64::engine::general_purpose::STANDARD.encode(format!("dev:{PASSWORD}"));
     let head = format!(
-        "PATCH {location} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Basic {credential}\r\nContent-Length: {}\r\n\r\n",
+        "PATCH {location} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Basic {credential}\r\n\
+         Content-Range: 0-{}\r\nContent-Length: {}\r\n\r\n",
         portal.running.port,
+        content.len() - 1,
         content.len()
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
