@@ -14,7 +14,7 @@ mod parts;
 mod urls;
 
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes, RoutingProgress};
 use leptos_router::{Lazy, SsrMode, path};
 
@@ -26,6 +26,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let boot = boot::provide_boot();
     let carried = serde_json::to_string(&boot).unwrap_or_default();
     let nonce = leptos::nonce::use_nonce();
+    let style = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -35,7 +36,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="light dark"/>
                 <meta name=boot::BOOT_META content=carried/>
                 <script nonce=nonce>{THEME_SCRIPT}</script>
-                <HashedStylesheet options=options.clone() id="style"/>
+                <link rel="stylesheet" href=style/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="manifest" href="/manifest.webmanifest"/>
                 <AutoReload options=options.clone()/>

@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos_meta::Title;
 use leptos_router::hooks::{use_location, use_params_map, use_query_map};
 use model::problem::{Problem, ProblemKind};
 
@@ -80,6 +81,7 @@ pub(crate) fn Refusal(problem: Problem) -> impl IntoView {
     }
     let tone = if problem.kind == ProblemKind::NotFound { Tone::Idle } else { Tone::Bad };
     view! {
+        <Title text=problem.kind.title()/>
         <Notice tone title=sentence(&problem.detail)>
             <p>{match problem.kind {
                 ProblemKind::Forbidden => "",
