@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets what a build (`setup.sh build`), the tests or the demo (`setup.sh test`, `demo`) need and this machine lacks: the wasm target, the npm
-# packages of the lock file, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
+# Gets what a build (`setup.sh build`), the tests or the demo (`setup.sh test`, `demo`) need and this machine lacks: the wasm target, rustfmt
+# and clippy for the tests, the npm packages of the lock file, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
 # It never upgrades anything, never starts a service, and does nothing when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,6 +67,18 @@ if ! has_wasm; then
       echo "setup: no Rust compiler with wasm32-unknown-unknown: install Rust with rustup, https://rustup.rs, and try again." >&2
       exit 1
     fi
+  fi
+fi
+
+has_checks() { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1
+if [ "$1" = test ] && ! has_checks; then
+  echo "setup: getting rustfmt and clippy"
+  if ! { command -v rustup >/dev/null && rustup component add rustfmt clippy; } && debian; then
+    scripts/install.sh rustfmt-web rust-web-clippy
+  fi
+  if ! has_checks; then
+    echo "setup: missing here: rustfmt and clippy of this Rust compiler. Install them and try again." >&2
+    exit 1
   fi
 fi
 

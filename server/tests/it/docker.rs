@@ -476,11 +476,15 @@ async fn the_engines_own_health_check_is_heard_with_its_output() {
 #[tokio::test]
 async fn want_of_memory_is_told_apart() {
     let own = Own::new("oom");
-    let mut spec = own.spec("a", &["sh", "-c", "exec busybox dd if=/dev/zero of=/dev/null bs=512M count=1"]);
+    // It waits until it is told to go on: what dies within its first milliseconds is not yet watched by the engine itself.
+    let greedy = "until test -e /tmp/go; do sleep 0.05; done; exec busybox dd if=/dev/zero of=/dev/null bs=512M count=1";
+    let mut spec = own.spec("a", &["sh", "-c", greedy]);
     spec.memory = Some(16 << 20);
     let mut events = Box::pin(own.docker.events(&own.instance));
     let id = own.docker.create(&spec).await.expect("made");
     own.docker.start(&id).await.expect("started");
+    let mut go = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/go"]))).await.expect("a terminal");
+    go.output.read_to_end(&mut Vec::new()).await.expect("the end");
     until(&mut events, |event| matches!(event.kind, EventKind::Die { .. })).await;
     let state = own.docker.inspect(&id).await.expect("there");
     assert!(state.out_of_memory && state.exit_code == Some(137), "{state:?}");
