@@ -388,6 +388,7 @@ pub mod can {
 
     permissions! {
         SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell ReadAudit ManageMembers
-        ManageProject DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments ManageEnvironments ManageUsers ReadSiteAudit
+        ManageProject ManageRobots ManageImageRules ManageRegistries DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
+        ManageEnvironments ManageUsers SetQuotas MaintainRegistry ReadSiteAudit
     }
 }

@@ -91,6 +91,12 @@ pub enum Action {
     ManageMembers,
     /// Change the project's settings, or delete it.
     ManageProject,
+    /// Make, renew, disable and delete robots.
+    ManageRobots,
+    /// Decide which tags never change and which images are kept.
+    ManageImageRules,
+    /// Keep the credentials of outside registries.
+    ManageRegistries,
     /// Delete a service.
     DeleteService,
     /// Approve or refuse a deployment that waits.
@@ -105,13 +111,17 @@ pub enum Action {
     ManageEnvironments,
     /// Create, disable and reset users.
     ManageUsers,
+    /// Set how much a project may keep.
+    SetQuotas,
+    /// Collect garbage, check blobs, see what the registry's disk holds.
+    MaintainRegistry,
     /// Read the audit log of the whole site.
     ReadSiteAudit,
 }
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -125,6 +135,9 @@ impl Action {
         Self::ReadAudit,
         Self::ManageMembers,
         Self::ManageProject,
+        Self::ManageRobots,
+        Self::ManageImageRules,
+        Self::ManageRegistries,
         Self::DeleteService,
         Self::Approve,
         Self::UseHostPrivileges,
@@ -132,6 +145,8 @@ impl Action {
         Self::SeeEnvironments,
         Self::ManageEnvironments,
         Self::ManageUsers,
+        Self::SetQuotas,
+        Self::MaintainRegistry,
         Self::ReadSiteAudit,
     ];
 
@@ -147,12 +162,17 @@ impl Action {
             Self::DeleteImages
             | Self::ManageMembers
             | Self::ManageProject
+            | Self::ManageRobots
+            | Self::ManageImageRules
+            | Self::ManageRegistries
             | Self::DeleteService
             | Self::Approve
             | Self::UseHostPrivileges
             | Self::CreateProject
             | Self::ManageEnvironments
-            | Self::ManageUsers => Scope::Admin,
+            | Self::ManageUsers
+            | Self::SetQuotas
+            | Self::MaintainRegistry => Scope::Admin,
         }
     }
 
@@ -173,6 +193,9 @@ impl Action {
             Self::ReadAudit => "read this project's audit log",
             Self::ManageMembers => "manage this project's members",
             Self::ManageProject => "manage this project",
+            Self::ManageRobots => "manage this project's robots",
+            Self::ManageImageRules => "decide which images of this project are kept",
+            Self::ManageRegistries => "manage this project's outside registries",
             Self::DeleteService => "delete services of this project",
             Self::Approve => "approve deployments of this project",
             Self::UseHostPrivileges => "use privileges on the host",
@@ -180,6 +203,8 @@ impl Action {
             Self::SeeEnvironments => "see environments",
             Self::ManageEnvironments => "manage environments",
             Self::ManageUsers => "manage users",
+            Self::SetQuotas => "set quotas",
+            Self::MaintainRegistry => "maintain the registry",
             Self::ReadSiteAudit => "read the audit log",
         }
     }
@@ -216,15 +241,26 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
             Standing::Member(Role::Guest) | Standing::Visitor => Answer::No,
             Standing::Member(Admin) | Standing::Operator => Answer::Yes,
         },
-        Action::DeleteImages | Action::ReadAudit | Action::ManageMembers | Action::ManageProject | Action::DeleteService | Action::Approve => {
-            least(Admin)
-        }
+        Action::DeleteImages
+        | Action::ReadAudit
+        | Action::ManageMembers
+        | Action::ManageProject
+        | Action::ManageRobots
+        | Action::ManageImageRules
+        | Action::ManageRegistries
+        | Action::DeleteService
+        | Action::Approve => least(Admin),
         Action::CreateProject => match standing {
             Standing::Operator => Answer::Yes,
             Standing::Member(_) | Standing::Visitor => Answer::WhereCreationIsOpen,
         },
         Action::SeeEnvironments => Answer::Yes,
-        Action::UseHostPrivileges | Action::ManageEnvironments | Action::ManageUsers | Action::ReadSiteAudit => match standing {
+        Action::UseHostPrivileges
+        | Action::ManageEnvironments
+        | Action::ManageUsers
+        | Action::SetQuotas
+        | Action::MaintainRegistry
+        | Action::ReadSiteAudit => match standing {
             Standing::Operator => Answer::Yes,
             Standing::Member(_) | Standing::Visitor => Answer::No,
         },

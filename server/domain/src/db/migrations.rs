@@ -11,6 +11,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("../../../../migrations/0001_accounts.sql")),
     (2, "registry", include_str!("../../../../migrations/0002_registry.sql")),
     (3, "deployments", include_str!("../../../../migrations/0003_deployments.sql")),
+    (4, "registry_upkeep", include_str!("../../../../migrations/0004_registry_upkeep.sql")),
 ];
 
 /// The newest version of the schema.
