@@ -24,6 +24,7 @@ pub(crate) mod projects;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub(crate) mod services;
+pub(crate) mod upkeep;
 
 /// Why a server function refused: what REST answers too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

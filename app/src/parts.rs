@@ -97,6 +97,7 @@ part!(
         Tokens: account::Tokens,
         Users: admin::Users,
         Environments: admin::Environments,
+        Upkeep: admin::Upkeep,
         SiteAudit: admin::Audit,
     }
 );

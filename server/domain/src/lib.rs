@@ -29,6 +29,7 @@ pub mod site;
 pub mod streams;
 #[cfg(test)]
 mod testing;
+pub mod upkeep;
 pub mod watch;
 pub mod worker;
 

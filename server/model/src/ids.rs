@@ -71,6 +71,8 @@ ids! {
     DeploymentId
     /// One container.
     TaskId
+    /// One run of the registry's upkeep.
+    RunId
     /// One record of the audit log.
     AuditId
 }

@@ -8,3 +8,4 @@ pub mod images;
 pub mod logs;
 pub mod projects;
 pub mod services;
+pub mod upkeep;

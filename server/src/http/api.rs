@@ -20,6 +20,7 @@ mod environments;
 mod images;
 mod projects;
 mod services;
+mod upkeep;
 mod users;
 
 pub(crate) use services::may as service;
@@ -36,6 +37,7 @@ pub(super) fn table() -> Table {
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(audit::table())
+        .merge(upkeep::table())
         .get("/api", missing)
         .get("/api/{*rest}", missing)
 }
