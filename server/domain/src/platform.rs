@@ -45,6 +45,7 @@ struct Inner {
     reconcile: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
+    robot_throttle: Throttle,
     credentials: CredentialCache,
     streams: Streams,
     engines: OnceLock<Arc<dyn Engines>>,
@@ -74,6 +75,7 @@ impl Platform {
             reconcile: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
+            robot_throttle: Throttle::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             engines: OnceLock::new(),
@@ -214,6 +216,11 @@ impl Platform {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.inner.throttle
+    }
+
+    /// Counts wrong secrets of robots, apart from wrong passwords: a CI that goes on with an old secret locks nobody out.
+    pub(crate) fn robot_throttle(&self) -> &Throttle {
+        &self.inner.robot_throttle
     }
 
     /// Under what a name and password are remembered: useless to whoever reads the memory without the key.

@@ -7,4 +7,5 @@ pub mod environments;
 pub mod images;
 pub mod logs;
 pub mod projects;
+pub mod robots;
 pub mod services;
