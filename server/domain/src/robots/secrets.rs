@@ -82,8 +82,9 @@ pub(crate) async fn authenticate(platform: &Platform, name: Option<&str>, secret
     };
     if right.used_at.is_none_or(|at| now.since(at) >= USED_GRAIN) {
         let mut write = platform.bookkeeping().await?;
-        write.exec("UPDATE robot_secrets SET used_at = $2 WHERE id = $1", args![right.secret, now]).await?;
+        // The robot's row first, as where it is deleted: else the two could wait for each other.
         write.exec("UPDATE robots SET used_at = $2 WHERE id = $1", args![right.account.id, now]).await?;
+        write.exec("UPDATE robot_secrets SET used_at = $2 WHERE id = $1", args![right.secret, now]).await?;
         write.finish().await?;
     }
     Ok(right.actor(address))

@@ -92,6 +92,30 @@ async fn what_a_disabled_robot_proved_holds_no_more_when_it_is_enabled_again() {
 }
 
 #[tokio::test]
+async fn what_a_robot_holds_open_is_cut_with_its_access() {
+    let (store, may) = shop().await;
+    let wanted = Wanted { scopes: vec![Scope::Read, Scope::Pull], ..ci(Role::Developer) };
+    let made = create(&store.platform, &may, &wanted).await.expect("made");
+    let name = made.robot.name.clone();
+    let held = async || {
+        let rotated = rotate(&store.platform, &may, &name, 0).await.expect("rotated");
+        let robot = come_in(&store, &rotated).await.expect("right");
+        robot.lease::<can::SeeServices, _>(&store.platform, may.name.clone()).await.expect("allowed")
+    };
+    let mut lease = held().await;
+    let narrower = Changed { scopes: Some(vec![Scope::Pull]), ..Changed::default() };
+    update(&store.platform, &may, &name, &narrower).await.expect("changed");
+    assert!(matches!(lease.lost().await, Error::Forbidden(_)), "its scopes are what they are now");
+    update(&store.platform, &may, &name, &Changed { scopes: Some(Vec::new()), ..Changed::default() }).await.expect("changed");
+    let mut lease = held().await;
+    rotate(&store.platform, &may, &name, 0).await.expect("rotated");
+    assert!(matches!(lease.lost().await, Error::Unauthenticated));
+    let mut lease = held().await;
+    delete(&store.platform, &may, &name).await.expect("deleted");
+    assert!(matches!(lease.lost().await, Error::Unauthenticated));
+}
+
+#[tokio::test]
 async fn a_rotation_leaves_two_secrets_at_most_and_the_old_one_ends() {
     let (store, may) = shop().await;
     let first = create(&store.platform, &may, &ci(Role::Developer)).await.expect("made");
