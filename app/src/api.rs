@@ -21,6 +21,7 @@ pub(crate) mod logs;
 #[cfg(feature = "ssr")]
 mod parse;
 pub(crate) mod projects;
+pub(crate) mod robots;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub(crate) mod services;

@@ -11,6 +11,7 @@ pub(crate) mod images;
 pub(crate) mod login;
 pub(crate) mod members;
 pub(crate) mod projects;
+pub(crate) mod robots;
 pub(crate) mod services;
 pub(crate) mod setup;
 mod states;

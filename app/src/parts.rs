@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, services, setup};
+use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, robots, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -64,6 +64,7 @@ part!(
         Repository: images::Repository,
         ProjectDeployments: deployments::List,
         Members: members::Members,
+        Robots: robots::Robots,
         Registries: projects::Registries,
         ProjectAudit: projects::Audit,
         ProjectSettings: projects::Settings,

@@ -177,6 +177,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::SeeMembers) {
         tabs.push(Tab::new(page("members"), "Members"));
     }
+    if project.may(Action::ManageRobots) {
+        tabs.push(Tab::new(page("robots"), "Robots"));
+    }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("registries"), "Registries"));
     }

@@ -9,19 +9,22 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use model::access::{Action, Answer, Role, Scope, Standing, allows};
-use model::ids::{TokenId, UserId};
-use model::names::Username;
+use model::ids::{ProjectId, RobotSecretId, TokenId, UserId};
+use model::names::AccountName;
 use model::time::Millis;
 
 use crate::args;
-use crate::db::{Tx, Value};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::projects::Project;
 
+pub mod can;
 mod lease;
+mod visible;
 
 pub use lease::{Changes, Lease};
+pub use visible::Visible;
 
 /// An account, as far as access asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +32,11 @@ pub struct Account {
     /// The account.
     pub id: UserId,
     /// Its name.
-    pub name: Username,
+    pub name: AccountName,
     /// Whether it is a site administrator.
     pub operator: bool,
+    /// The project that it is a robot of; none: a person. A robot stands nowhere but there.
+    pub robot: Option<ProjectId>,
     /// Which password it has: another one, and a later number, with each change of it and each disabling.
     pub password_since: Millis,
 }
@@ -45,6 +50,8 @@ pub enum Credential {
     Session(String),
     /// By a personal access token.
     Token(TokenId),
+    /// By a robot's secret.
+    Robot(RobotSecretId),
     /// By user name and password.
     Password {
         /// [`Account::password_since`] of the password that was checked: its change ends what rests on it.
@@ -62,6 +69,7 @@ impl Credential {
             Self::None => "none",
             Self::Session(_) => "session",
             Self::Token(_) => "token",
+            Self::Robot(_) => "robot",
             Self::Password { .. } => "password",
             Self::Console => "console",
         }
@@ -143,8 +151,12 @@ impl Actor {
         self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|own| own.covers(needed)))
     }
 
-    /// An error that names the scope, where the ceiling does not let it through: for what concerns the caller's own account.
+    /// For what concerns a person's own account, its password, sessions and tokens: an error where a robot asks, and one that names the scope
+    /// where the ceiling does not let it through.
     pub fn need(&self, scope: Scope) -> Result<()> {
+        if self.account()?.robot.is_some() {
+            return Err(Error::Forbidden("a robot has no password, sessions or tokens of its own; a project admin renews its secret".into()));
+        }
         if self.ceiling_covers(scope) {
             return Ok(());
         }
@@ -210,12 +222,15 @@ impl Actor {
             let text = format!("this token may not {}: it lacks the scope {}", P::ACTION.phrase(), P::ACTION.scope());
             return Err(Error::Forbidden(text));
         }
-        Ok(Visible { account, permission: PhantomData })
+        Ok(Visible::of(account))
     }
 }
 
 /// How an account stands to a project, or to the site where none is meant. None: it may not know of it.
 async fn standing(tx: &mut Tx, account: &Account, project: Option<&Project>) -> Result<Option<Standing>> {
+    if let Some(own) = account.robot {
+        return robot_standing(tx, account, own, project).await;
+    }
     if account.operator {
         return Ok(Some(Standing::Operator));
     }
@@ -229,17 +244,33 @@ async fn standing(tx: &mut Tx, account: &Account, project: Option<&Project>) -> 
     })
 }
 
+/// How a robot stands: in its own project by its role, elsewhere not at all. That another project is internal does not concern it: it is nobody
+/// who is signed in.
+async fn robot_standing(tx: &mut Tx, account: &Account, own: ProjectId, project: Option<&Project>) -> Result<Option<Standing>> {
+    let Some(project) = project else { return Ok(Some(Standing::Robot(Role::Guest))) };
+    if project.id != own {
+        return Ok(None);
+    }
+    let sql = "SELECT role FROM robots WHERE id = $1 AND project_id = $2";
+    let role: Option<Role> = tx.opt(sql, args![account.id, own], |row| row.get("role")).await?;
+    Ok(role.map(Standing::Robot))
+}
+
 /// What a refused caller reads: who they are here, what they may not, who can change it.
 fn refusal(standing: Standing, action: Action, project: Option<&Project>) -> String {
     let who = match standing {
         Standing::Visitor if project.is_some() => "you are not a member of this project and".to_owned(),
         Standing::Visitor => "you".to_owned(),
         Standing::Member(role) => format!("as {role} you"),
+        Standing::Robot(role) => format!("as a robot with the role {role} you"),
         Standing::Operator => "as operator you".to_owned(),
     };
     let whom = match (project, action) {
-        (Some(project), Action::OpenShell) if matches!(standing, Standing::Member(Role::Developer)) => {
+        (Some(project), Action::OpenShell) if matches!(standing, Standing::Member(Role::Developer) | Standing::Robot(Role::Developer)) => {
             format!("project {} lets only its admins open shells", project.name)
+        }
+        _ if matches!(standing, Standing::Robot(_)) && allows(Standing::Robot(Role::Admin), action) == Answer::No => {
+            "it is left to people".to_owned()
         }
         (Some(project), _) => format!("an admin of project {} can give you a role that may", project.name),
         (None, _) => "ask an operator".to_owned(),
@@ -302,47 +333,6 @@ impl<P, R> Deref for May<P, R> {
     }
 }
 
-/// The permission for lists: every project in which a caller may do `P`, as a condition of the query, not a check for each row.
-#[derive(Clone, Debug)]
-pub struct Visible<P> {
-    account: Account,
-    permission: PhantomData<P>,
-}
-
-impl<P: can::Permission> Visible<P> {
-    /// The account that asks.
-    #[must_use]
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-
-    /// A condition over a `projects` row called `table`, with placeholders from `$first` on, and their arguments.
-    #[must_use]
-    pub fn condition(&self, table: &str, first: usize) -> (String, Vec<Value>) {
-        if self.account.operator {
-            return ("TRUE".to_owned(), Vec::new());
-        }
-        let mut parts = vec!["FALSE".to_owned()];
-        if allows(Standing::Visitor, P::ACTION) == Answer::Yes {
-            parts.push(format!("{table}.internal"));
-        }
-        let roles: Vec<&str> = Role::ALL
-            .into_iter()
-            .filter(|role| match allows(Standing::Member(*role), P::ACTION) {
-                Answer::Yes => true,
-                // Lists over shells or project creation do not exist; fail closed.
-                Answer::No | Answer::WhereShellsAreOpen | Answer::WhereCreationIsOpen => false,
-            })
-            .map(Role::as_str)
-            .collect();
-        parts.push(format!(
-            "EXISTS (SELECT 1 FROM members v WHERE v.project_id = {table}.id AND v.user_id = ${first} AND v.role IN ('{}'))",
-            roles.join("', '")
-        ));
-        (format!("({})", parts.join(" OR ")), args![self.account.id])
-    }
-}
-
 /// What belongs to no project: accounts, environments, settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Site;
@@ -361,34 +351,5 @@ impl Key for Site {
 
     async fn find(&self, _: &mut Tx) -> Result<Option<Self>> {
         Ok(Some(*self))
-    }
-}
-
-/// The permissions as types, one for each action, so that a function's signature says what must have been checked.
-pub mod can {
-    use model::access::Action;
-
-    /// A type that stands for one action.
-    pub trait Permission: Clone + Send + Sync + 'static {
-        /// The action.
-        const ACTION: Action;
-    }
-
-    macro_rules! permissions {
-        ($($name:ident)*) => {$(
-            #[doc = concat!("The permission for [`Action::", stringify!($name), "`].")]
-            #[derive(Clone, Copy, Debug)]
-            pub struct $name;
-
-            impl Permission for $name {
-                const ACTION: Action = Action::$name;
-            }
-        )*};
-    }
-
-    permissions! {
-        SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell ReadAudit ManageMembers
-        ManageProject ManageRobots ManageImageRules ManageRegistries DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
-        ManageEnvironments ManageUsers SetQuotas MaintainRegistry ReadSiteAudit
     }
 }

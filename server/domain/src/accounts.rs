@@ -1,4 +1,4 @@
-//! People: sign-in, sessions, passwords, tokens, and who a credential stands for. Nothing here tells an outsider which user names exist: a
+//! Accounts of people: sign-in, sessions, passwords, tokens, and who a credential stands for. Nothing here tells an outsider which user names exist: a
 //! wrong name and a wrong password take the same time and get the same answer.
 
 use std::collections::{BTreeSet, HashMap};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::access::Scope;
 use model::ids::UserId;
-use model::names::Username;
+use model::names::{AccountName, Username};
 use model::secret::Secret;
 use model::time::Millis;
 use model::views::accounts::Me;
@@ -17,6 +17,7 @@ use crate::args;
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
+use crate::robots;
 
 pub mod passwords;
 pub mod sessions;
@@ -43,8 +44,17 @@ impl Actor {
     }
 }
 
-/// The actor behind a Basic header: user name and password, or user name and a personal access token.
+/// Whether a Bearer header's text is a secret of an account, for [`authenticate_bearer`], and not a signed token of some door.
+#[must_use]
+pub fn is_bearer_secret(token: &Secret) -> bool {
+    token.expose().starts_with(tokens::PREFIX) || token.expose().starts_with(robots::PREFIX)
+}
+
+/// The actor behind a Basic header: user name and password, user name and a personal access token, or a robot's name and its secret.
 pub async fn authenticate_basic(platform: &Platform, username: &str, secret: &Secret, address: &str) -> Result<Actor> {
+    if AccountName::means_robot(username) || robots::is_secret(secret) {
+        return robots::authenticate(platform, Some(username), secret, address).await;
+    }
     if secret.expose().starts_with(tokens::PREFIX) {
         let actor = authenticate_bearer(platform, secret, address).await?;
         // The name is part of the credential: a token under another's name is wrong.
@@ -75,8 +85,11 @@ async fn remembered(platform: &Platform, key: &[u8; 32], address: &str) -> Resul
     Ok(account.map(|account| Actor::account_with(account, Credential::Password { since }, None, address.to_owned())))
 }
 
-/// The actor behind a Bearer header: a personal access token.
+/// The actor behind a Bearer header: a personal access token, or a robot's secret.
 pub async fn authenticate_bearer(platform: &Platform, token: &Secret, address: &str) -> Result<Actor> {
+    if token.expose().starts_with(robots::PREFIX) {
+        return robots::authenticate(platform, None, token, address).await;
+    }
     let found = tokens::find(platform, token).await?.ok_or(Error::Unauthenticated)?;
     Ok(Actor::account_with(found.account, Credential::Token(found.id), Some(found.scopes), address.to_owned()))
 }
@@ -126,13 +139,18 @@ pub async fn actor_by_id(
 /// The same actor as the database has them now; an error where the credential has ended or the account is disabled.
 pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
     let mut tx = platform.read().await?;
-    let account = account(&mut tx, actor.account()?.id).await?.ok_or(Error::Unauthenticated)?;
+    let id = actor.account()?.id;
+    if let Credential::Robot(secret) = actor.credential() {
+        // Its scopes too are what they are now.
+        return robots::by_secret(&mut tx, id, *secret, platform.now(), actor.address()).await?.ok_or(Error::Unauthenticated);
+    }
+    let account = account(&mut tx, id).await?.ok_or(Error::Unauthenticated)?;
     let holds = match actor.credential() {
         Credential::Session(hash) => sessions::holds(&mut tx, hash, platform.now()).await?,
         Credential::Token(id) => tokens::holds(&mut tx, *id, platform.now()).await?,
         Credential::Password { .. } => password_holds(&account, actor.credential()),
         Credential::Console => true,
-        Credential::None => false,
+        Credential::None | Credential::Robot(_) => false,
     };
     if !holds {
         return Err(Error::Unauthenticated);
@@ -148,14 +166,15 @@ fn password_holds(account: &Account, credential: &Credential) -> bool {
     }
 }
 
-/// An account that is there and not disabled.
+/// A person's account that is there and not disabled.
 pub(crate) async fn account(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
     let sql = "SELECT id, username, operator, credentials_since FROM users WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL";
     tx.opt(sql, args![id], account_of).await
 }
 
 pub(crate) fn account_of(row: &Row<'_>) -> Result<Account> {
-    Ok(Account { id: row.get("id")?, name: row.get("username")?, operator: row.get("operator")?, password_since: row.get("credentials_since")? })
+    let name: Username = row.get("username")?;
+    Ok(Account { id: row.get("id")?, name: name.into(), operator: row.get("operator")?, robot: None, password_since: row.get("credentials_since")? })
 }
 
 /// An account, and which of its passwords it was ([`Account::password_since`]).

@@ -46,6 +46,7 @@ struct Inner {
     upkeep: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
+    robot_throttle: Throttle,
     credentials: CredentialCache,
     streams: Streams,
     engines: OnceLock<Arc<dyn Engines>>,
@@ -76,6 +77,7 @@ impl Platform {
             upkeep: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
+            robot_throttle: Throttle::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             engines: OnceLock::new(),
@@ -217,6 +219,11 @@ impl Platform {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.inner.throttle
+    }
+
+    /// Counts wrong secrets of robots, apart from wrong passwords: a CI that goes on with an old secret locks nobody out.
+    pub(crate) fn robot_throttle(&self) -> &Throttle {
+        &self.inner.robot_throttle
     }
 
     /// Under what a name and password are remembered: useless to whoever reads the memory without the key.

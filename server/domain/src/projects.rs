@@ -158,8 +158,8 @@ pub async fn update(platform: &Platform, may: &May<can::ManageProject, Project>,
     change.commit(Record::new("project.update", "project", &may.name).project(may).detail(detail)).await
 }
 
-/// Deletes a project whose services are all stopped; they are deleted with it, its images can be reached no more, its audit log stays.
-/// Volumes stay on their machines, its networks go. The name rests.
+/// Deletes a project whose services are all stopped; they are deleted with it, its robots end, its images can be reached no more,
+/// its audit log stays. Volumes stay on their machines, its networks go. The name rests.
 ///
 /// # Errors
 /// `Conflict` with `services_run`, naming those that run.
@@ -177,6 +177,9 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
     if change.exec("UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL", args![may.id, now]).await? == 0 {
         return Err(Error::NotFound { what: "project" });
     }
+    change.lock_key(&format!("robots {}", may.id)).await?;
+    // Their names are free for the robots of a later project of this name.
+    change.exec("DELETE FROM robots WHERE project_id = $1", args![may.id]).await?;
     change.touch(Topic::Project(may.id));
     // What stopped services left on engines goes, and then the project's networks.
     change.wake(Signal::Reconcile);
@@ -209,7 +212,8 @@ pub async fn list(platform: &Platform, visible: &Visible<can::SeeProject>, page:
     let limit = page.limit();
     let (condition, mut more) = visible.condition("p", 4);
     let sql = format!(
-        "SELECT {COLUMNS}, (SELECT m.role FROM members m WHERE m.project_id = p.id AND m.user_id = $3) AS role
+        "SELECT {COLUMNS}, COALESCE((SELECT m.role FROM members m WHERE m.project_id = p.id AND m.user_id = $3),
+         (SELECT r.role FROM robots r WHERE r.project_id = p.id AND r.id = $3)) AS role
          FROM projects p WHERE p.deleted_at IS NULL AND p.name > $1 AND {condition} ORDER BY p.name LIMIT $2"
     );
     let mut arguments = args![page.after.as_deref().unwrap_or_default(), i64::from(limit) + 1, visible.account().id];

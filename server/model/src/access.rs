@@ -57,6 +57,8 @@ pub enum Standing {
     Visitor,
     /// A member.
     Member(Role),
+    /// A robot of this very project, by its role; to the site, any robot, as a guest. To another project a robot stands in no way at all.
+    Robot(Role),
     /// A site administrator.
     Operator,
 }
@@ -229,30 +231,30 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
     use Role::{Admin, Developer};
     let least = |role: Role| match standing {
         Standing::Operator => Answer::Yes,
-        Standing::Member(own) if own >= role => Answer::Yes,
-        Standing::Member(_) | Standing::Visitor => Answer::No,
+        Standing::Member(own) | Standing::Robot(own) if own >= role => Answer::Yes,
+        Standing::Member(_) | Standing::Robot(_) | Standing::Visitor => Answer::No,
+    };
+    // What a person must stand for: with these, a robot whose secret leaked could make itself friends, or let through what waits for a look.
+    let least_person = |role: Role| match standing {
+        Standing::Robot(_) => Answer::No,
+        Standing::Operator | Standing::Member(_) | Standing::Visitor => least(role),
     };
     match action {
         Action::SeeProject | Action::Pull => Answer::Yes,
-        Action::SeeMembers | Action::SeeServices => least(Role::Guest),
+        Action::SeeMembers => least_person(Role::Guest),
+        Action::SeeServices => least(Role::Guest),
         Action::Push | Action::CreateService | Action::Deploy | Action::Configure => least(Developer),
         Action::OpenShell => match standing {
-            Standing::Member(Developer) => Answer::WhereShellsAreOpen,
-            Standing::Member(Role::Guest) | Standing::Visitor => Answer::No,
-            Standing::Member(Admin) | Standing::Operator => Answer::Yes,
+            Standing::Member(Developer) | Standing::Robot(Developer) => Answer::WhereShellsAreOpen,
+            Standing::Member(Role::Guest) | Standing::Robot(Role::Guest) | Standing::Visitor => Answer::No,
+            Standing::Member(Admin) | Standing::Robot(Admin) | Standing::Operator => Answer::Yes,
         },
-        Action::DeleteImages
-        | Action::ReadAudit
-        | Action::ManageMembers
-        | Action::ManageProject
-        | Action::ManageRobots
-        | Action::ManageImageRules
-        | Action::ManageRegistries
-        | Action::DeleteService
-        | Action::Approve => least(Admin),
+        Action::DeleteImages | Action::ReadAudit | Action::ManageImageRules | Action::ManageRegistries | Action::DeleteService => least(Admin),
+        Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {
             Standing::Operator => Answer::Yes,
             Standing::Member(_) | Standing::Visitor => Answer::WhereCreationIsOpen,
+            Standing::Robot(_) => Answer::No,
         },
         Action::SeeEnvironments => Answer::Yes,
         Action::UseHostPrivileges
@@ -262,7 +264,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::MaintainRegistry
         | Action::ReadSiteAudit => match standing {
             Standing::Operator => Answer::Yes,
-            Standing::Member(_) | Standing::Visitor => Answer::No,
+            Standing::Member(_) | Standing::Robot(_) | Standing::Visitor => Answer::No,
         },
     }
 }
@@ -340,12 +342,13 @@ mod tests {
     /// The table as a person reads it: a change of rights is a change of this picture.
     #[test]
     fn the_role_table_stands_as_designed() {
-        let columns =
-            [Standing::Visitor, Standing::Member(Role::Guest), Standing::Member(Role::Developer), Standing::Member(Role::Admin), Standing::Operator];
-        let mut picture = String::from("                    visitor   guest     developer admin     operator\n");
+        let people = Role::ALL.map(Standing::Member);
+        let robots = Role::ALL.map(Standing::Robot);
+        let columns = [Standing::Visitor].into_iter().chain(people).chain([Standing::Operator]).chain(robots);
+        let mut picture = String::from("                    visitor   guest     developer admin     operator  r-guest   r-dev     r-admin\n");
         for action in Action::ALL {
             picture.push_str(&format!("{:<20}", format!("{action:?}")));
-            for standing in columns {
+            for standing in columns.clone() {
                 let word = match allows(standing, action) {
                     Answer::Yes => "yes",
                     Answer::No => "-",

@@ -47,12 +47,14 @@ macro_rules! ids {
 pub struct InvalidId;
 
 ids! {
-    /// A person's account.
+    /// An account, a person's or a robot's.
     UserId
     /// A sign-in of one browser, as its owner sees it (never the cookie's value).
     SessionId
     /// A personal access token, as its owner sees it (never its secret).
     TokenId
+    /// A robot's secret, for what rests on it (never the secret itself).
+    RobotSecretId
     /// A project.
     ProjectId
     /// A repository of the embedded registry.

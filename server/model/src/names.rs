@@ -72,6 +72,15 @@ text_type! {
     Username, InvalidName, username
 }
 text_type! {
+    /// A robot's name within its project: a DNS label, 1 to 40 characters, lower case.
+    RobotName, InvalidName, |text| label("robot name", text, &[])
+}
+text_type! {
+    /// The name of any account, a person's or a robot's: a [`Username`], or `robot-<project>.<robot>`, which every shell and every CI takes as it
+    /// is. No text is both: a user name has no dot.
+    AccountName, InvalidName, account
+}
+text_type! {
     /// A repository's path below its project, after the OCI grammar for names (distribution-spec 1.1, "Pulling
     /// manifests"): components of lower-case letters and digits, separated inside by `.`, `_`, `__` or hyphens, and from
     /// each other by `/`.
@@ -106,10 +115,40 @@ fn username(text: &str) -> Result<(), InvalidName> {
             format!("a user name has 1 to {USERNAME_MAX} lower-case letters, digits, hyphens and underscores, and begins with a letter or digit");
         return Err(wrong(rule, &nearest_label(text)));
     }
-    if text.starts_with("robot-") {
-        return Err(wrong("names that begin with robot- belong to robots".into(), text.trim_start_matches("robot-")));
+    if text.starts_with(ROBOT) {
+        return Err(wrong(format!("names that begin with {ROBOT} belong to robots"), text.trim_start_matches(ROBOT)));
     }
     Ok(())
+}
+
+/// What the name of every robot begins with, and no person's.
+const ROBOT: &str = "robot-";
+
+fn account(text: &str) -> Result<(), InvalidName> {
+    let Some(rest) = text.strip_prefix(ROBOT) else { return username(text) };
+    let (project, robot) = rest.split_once('.').ok_or_else(|| InvalidName(format!("a robot is called {ROBOT}<project>.<robot>")))?;
+    label("project name", project, RESERVED)?;
+    label("robot name", robot, &[])
+}
+
+impl AccountName {
+    /// The name of a project's robot.
+    #[must_use]
+    pub fn of_robot(project: &ProjectName, robot: &RobotName) -> Self {
+        Self(format!("{ROBOT}{project}.{robot}"))
+    }
+
+    /// Whether a text that somebody signs in with can be none but a robot's name.
+    #[must_use]
+    pub fn means_robot(text: &str) -> bool {
+        text.starts_with(ROBOT)
+    }
+}
+
+impl From<Username> for AccountName {
+    fn from(name: Username) -> Self {
+        Self(name.0)
+    }
 }
 
 fn repository(text: &str) -> Result<(), InvalidName> {
@@ -212,6 +251,19 @@ mod tests {
         assert!(message::<Username>("robot-ci").contains("robots"));
         assert!("ana.b".parse::<Username>().is_err());
         assert!("ana_b-2".parse::<Username>().is_ok());
+    }
+
+    #[test]
+    fn an_account_is_a_person_or_a_robot_and_never_both() {
+        let robot = AccountName::of_robot(&"my-shop".parse().expect("a project"), &"ci-2".parse().expect("a robot"));
+        assert_eq!(robot.as_str(), "robot-my-shop.ci-2");
+        assert_eq!(robot.as_str().parse(), Ok(robot.clone()));
+        assert!(robot.as_str().parse::<Username>().is_err());
+        assert_eq!("ana_b".parse::<AccountName>(), Ok("ana_b".parse::<Username>().expect("a person").into()));
+        for bad in ["robot-ci", "robot-.ci", "robot-shop.", "robot-shop.ci.two", "robot-shop.c_i", "robot$shop.ci", "shop.ci", ""] {
+            assert!(bad.parse::<AccountName>().is_err(), "{bad}");
+        }
+        assert!(robot.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')), "no shell minds it");
     }
 
     #[test]

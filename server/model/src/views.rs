@@ -7,5 +7,6 @@ pub mod environments;
 pub mod images;
 pub mod logs;
 pub mod projects;
+pub mod robots;
 pub mod services;
 pub mod upkeep;

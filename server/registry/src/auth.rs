@@ -1,4 +1,4 @@
-//! Who comes through `/v2`: the bearer of a token of `/auth/token`, of a personal access token, or Basic credentials. Decides nothing
+//! Who comes through `/v2`: the bearer of a token of `/auth/token`, of a personal access token or a robot's secret, or Basic credentials. Decides nothing
 //! about rights: those are asked of the domain, here for the registry's four doings, with the token as a ceiling upon them.
 //!
 //! A caller who may know of a repository and brings a token that does not reach so far is asked for a better one (401); who may not do it
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::access::{Credential, May, can};
 use domain::accounts::{self, tokens};
 use domain::images::{Destination, DestinationKey, Readable, Repository, RepositoryKey};
-use domain::{Actor, Error as DomainError};
+use domain::{Actor, Error as DomainError, robots};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use model::secret::Secret;
@@ -30,7 +30,7 @@ const HEADER_MAX: usize = 20 * 1024;
 pub enum Sent {
     /// Nothing.
     Nothing,
-    /// User name and password, or a personal access token in the password's place.
+    /// User name and password, or a personal access token or a robot's secret in the password's place.
     Basic(String, Secret),
     /// A token.
     Bearer(Secret),
@@ -111,7 +111,7 @@ impl<'r> Caller<'r> {
         let found = match sent {
             Sent::Nothing => Ok(Who::Nobody),
             Sent::Basic(name, secret) => accounts::authenticate_basic(registry.platform(), &name, &secret, &address).await.map(Who::Account),
-            Sent::Bearer(token) if token.expose().starts_with(tokens::PREFIX) => {
+            Sent::Bearer(token) if accounts::is_bearer_secret(&token) => {
                 accounts::authenticate_bearer(registry.platform(), &token, &address).await.map(Who::Account)
             }
             Sent::Bearer(token) => {
@@ -133,7 +133,7 @@ impl<'r> Caller<'r> {
     fn refused(&self, error: DomainError) -> Error {
         match error {
             DomainError::Unauthenticated => {
-                self.challenge(None, None, "the user name or password is wrong, or the account is disabled, or the token was revoked")
+                self.challenge(None, None, "the user name or password is wrong, or the account is disabled or has expired, or the token was revoked")
             }
             other => other.into(),
         }
@@ -248,6 +248,10 @@ async fn account(registry: &Registry, claims: &Claims, address: &str) -> Result<
     let (user, token, password) = match claims.bearer.clone() {
         Bearer::Nobody => return Ok(Who::Nobody),
         Bearer::Engine => return Ok(Who::Engine),
+        Bearer::Robot { robot, secret } => {
+            let actor = robots::actor(registry.platform(), robot, secret, address).await?;
+            return actor.map(Who::Account).ok_or(DomainError::Unauthenticated);
+        }
         Bearer::Account { user, token, password } => (user, token, password),
     };
     let platform = registry.platform();

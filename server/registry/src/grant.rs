@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest as _, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
-use domain::access::{Credential, can};
+use domain::access::{Account, Credential, can};
 use domain::accounts;
 use domain::images::DestinationKey;
 use domain::{Actor, Error as DomainError};
@@ -71,7 +71,9 @@ async fn by_query(registry: &Registry, parts: &Parts) -> Result<(Issued, Vec<Acc
     let actor = match auth::sent(&parts.headers).map_err(wrong)? {
         Sent::Nothing => Actor::nobody(address),
         Sent::Basic(name, secret) => signed_in(registry, &name, &secret, &address).await?,
-        Sent::Bearer(_) => return Err(wrong("this address takes a user name and a password or personal access token")),
+        Sent::Bearer(_) => {
+            return Err(wrong("this address takes a user name and a password or personal access token, or a robot's name and its secret"));
+        }
     };
     let scopes = query.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.as_str());
     issue(registry, &actor, &Asked::parse(scopes)).await
@@ -88,9 +90,10 @@ async fn by_form(registry: &Registry, address: &str, form: &[(String, String)]) 
 
 async fn signed_in(registry: &Registry, name: &str, secret: &Secret, address: &str) -> Result<Actor> {
     accounts::authenticate_basic(registry.platform(), name, secret, address).await.map_err(|error| match error {
-        DomainError::Unauthenticated => {
-            Error::new(Code::Unauthorized, "the user name or the password (or personal access token) is wrong, or the account is disabled")
-        }
+        DomainError::Unauthenticated => Error::new(
+            Code::Unauthorized,
+            "the user name or the password (or personal access token, or robot's secret) is wrong, or the account is disabled or has expired",
+        ),
         other => other.into(),
     })
 }
@@ -111,13 +114,18 @@ async fn issue(registry: &Registry, actor: &Actor, asked: &Asked) -> Result<(Iss
     if asked.catalog && actor.visible::<can::Pull>().is_ok() {
         access.push(Access::catalog());
     }
-    let (token, password) = match actor.credential() {
-        Credential::Token(id) => (Some(*id), None),
-        Credential::Password { since } => (None, Some(*since)),
-        Credential::None | Credential::Session(_) | Credential::Console => (None, None),
-    };
-    let bearer = Bearer::Account { user: account.id, token, password };
-    Ok((registry.issue(account.name.as_str(), bearer, access.clone(), LIFE), access))
+    Ok((registry.issue(account.name.as_str(), bearer(account, actor.credential()), access.clone(), LIFE), access))
+}
+
+/// Whom the token speaks for, with the proof that it rests on and ends with.
+fn bearer(account: &Account, credential: &Credential) -> Bearer {
+    let user = account.id;
+    match credential {
+        Credential::Token(id) => Bearer::Account { user, token: Some(*id), password: None },
+        Credential::Password { since } => Bearer::Account { user, token: None, password: Some(*since) },
+        Credential::Robot(secret) => Bearer::Robot { robot: user, secret: *secret },
+        Credential::None | Credential::Session(_) | Credential::Console => Bearer::Account { user, token: None, password: None },
+    }
 }
 
 async fn allowed(registry: &Registry, actor: &Actor, name: &Name, verbs: &[Verb]) -> Result<Vec<Verb>> {

@@ -10,7 +10,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use model::ids::{TokenId, UserId};
+use model::ids::{RobotSecretId, TokenId, UserId};
 use model::secret::Secret;
 use model::time::Millis;
 use ring::hmac;
@@ -47,6 +47,13 @@ pub enum Bearer {
         /// Which password it signed in with (`Account::password_since`), where it was one: the token ends with it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         password: Option<Millis>,
+    },
+    /// A robot, and which of its secrets it came with: the token ends with that.
+    Robot {
+        /// The robot's account.
+        robot: UserId,
+        /// The secret's id.
+        secret: RobotSecretId,
     },
     /// An engine of this portal, which may use exactly what `access` lists.
     Engine,

@@ -19,6 +19,7 @@ mod deployments;
 mod environments;
 mod images;
 mod projects;
+mod robots;
 mod services;
 mod upkeep;
 mod users;
@@ -31,6 +32,7 @@ pub(super) fn table() -> Table {
         .merge(account::table())
         .merge(users::table())
         .merge(projects::table())
+        .merge(robots::table())
         .merge(images::table())
         .merge(services::table())
         .merge(deployments::table())

@@ -14,3 +14,4 @@ mod portal;
 mod projects;
 mod push;
 mod registry;
+mod robots;

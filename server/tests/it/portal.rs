@@ -92,12 +92,12 @@ impl TestPortal {
 
     /// Somebody who calls the API with user name and password.
     pub fn person(&self, name: &str) -> Person {
-        Person { base: self.base.clone(), http: client(), credential: Some((name.to_owned(), PASSWORD.to_owned())) }
+        Person { base: self.base.clone(), http: client(), credential: Some((name.to_owned(), PASSWORD.to_owned())), bearer: None }
     }
 
     /// Somebody who shows nothing.
     pub fn nobody(&self) -> Person {
-        Person { base: self.base.clone(), http: client(), credential: None }
+        Person { base: self.base.clone(), http: client(), credential: None, bearer: None }
     }
 
     /// Makes an account and answers its owner.
@@ -210,9 +210,20 @@ pub struct Person {
     base: String,
     http: reqwest::Client,
     credential: Option<(String, String)>,
+    bearer: Option<String>,
 }
 
 impl Person {
+    /// Somebody else of the same portal, with this name and secret: a robot.
+    pub fn named(&self, name: &str, secret: &str) -> Self {
+        Self { credential: Some((name.to_owned(), secret.to_owned())), bearer: None, ..self.clone() }
+    }
+
+    /// The same person, who shows a token of `/auth/token` and nothing else.
+    pub fn bearing(&self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self.clone() }
+    }
+
     /// The same person with another secret: a token.
     pub fn with_secret(mut self, secret: &str) -> Self {
         if let Some((_, old)) = &mut self.credential {
@@ -224,9 +235,10 @@ impl Person {
     /// A request, with the person's credential.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.credential {
-            Some((name, secret)) => request.basic_auth(name, Some(secret)),
-            None => request,
+        match (&self.bearer, &self.credential) {
+            (Some(token), _) => request.bearer_auth(token),
+            (None, Some((name, secret))) => request.basic_auth(name, Some(secret)),
+            (None, None) => request,
         }
     }
 

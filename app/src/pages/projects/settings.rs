@@ -42,10 +42,10 @@ fn Danger(project: ProjectView, delete: ServerAction<DeleteProject>) -> impl Int
         <section class="panel panel-danger page-narrow">
             <header><h2>"Delete"</h2></header>
             <div class="panel-body">
-                <p>"Its services have to be stopped first; they are deleted with it. Its images can be reached no more, its name is not given out again for 30 days.
+                <p>"Its services have to be stopped first; they are deleted with it. Its images can be reached no more, its robots are refused, its name is not given out again for 30 days.
                     Volumes stay on their machines until an operator removes them."</p>
                 <Confirm id="delete-project" button="Delete project" title=format!("Delete {name}?")>
-                    <p>"Services, revisions, images and members go; the audit log stays."</p>
+                    <p>"Services, revisions, images, members and robots go; the audit log stays."</p>
                     <ProblemNotice problem=problem(delete)/>
                     <ActionForm action=delete attr:class="form">
                         <Csrf/>

@@ -2,7 +2,6 @@
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash, phc::Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
-use model::names::Username;
 use model::secret::Secret;
 
 use crate::error::{Error, Result};
@@ -18,8 +17,8 @@ fn hasher() -> Argon2<'static> {
 }
 
 /// Checks a new password; the error names `field`.
-pub fn check(field: &str, username: &Username, password: &Secret) -> Result<()> {
-    model::password::check(username.as_str(), password.expose()).map_err(|message| Error::invalid(field, message))
+pub fn check(field: &str, username: impl AsRef<str>, password: &Secret) -> Result<()> {
+    model::password::check(username.as_ref(), password.expose()).map_err(|message| Error::invalid(field, message))
 }
 
 /// Hashes a password into a PHC string.

@@ -3,7 +3,7 @@
 
 use model::access::{Role, Scope};
 use model::ids::*;
-use model::names::{EnvironmentName, MachineName, ProjectName, RepositoryPath, ServiceName, TagName, Username};
+use model::names::{EnvironmentName, MachineName, ProjectName, RepositoryPath, RobotName, ServiceName, TagName, Username};
 use model::time::Millis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -211,8 +211,8 @@ macro_rules! text_columns {
 }
 
 text_columns! {
-    UserId, SessionId, TokenId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    RunId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RepositoryPath, TagName, Role, Scope,
+    UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
+    RunId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

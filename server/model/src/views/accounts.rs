@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Scope;
 use crate::ids::{SessionId, TokenId, UserId};
-use crate::names::Username;
+use crate::names::{AccountName, Username};
 use crate::time::Millis;
 
-/// The signed-in person, as every page knows them.
+/// The caller's own account, as every page and the API know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Me {
     /// Their account.
     pub id: UserId,
-    /// Their name.
-    pub username: Username,
+    /// Their name; a robot's where one asks.
+    pub username: AccountName,
     /// Whether they are a site administrator.
     pub operator: bool,
 }

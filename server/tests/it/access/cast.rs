@@ -11,6 +11,8 @@ pub struct Cast {
     browsers: Vec<Browser>,
     /// The token of each browser's forms, as long as its session lasts.
     csrf: Vec<String>,
+    /// Further callers, of one project or one test; they have no browser.
+    further: Vec<Person>,
 }
 
 impl Cast {
@@ -38,7 +40,7 @@ impl Cast {
             browsers.push(portal.browser(account).await);
         }
         let csrf = vec![String::new(); browsers.len()];
-        Self { people, browsers, csrf }
+        Self { people, browsers, csrf, further: Vec::new() }
     }
 
     /// The account of a caller.
@@ -52,9 +54,14 @@ impl Cast {
         }
     }
 
+    /// Lets these people stand behind the others, in the place of any who stood there.
+    pub fn enlist(&mut self, further: Vec<Person>) {
+        self.further = further;
+    }
+
     /// The caller, for REST and the registry.
     pub fn person(&self, caller: usize) -> &Person {
-        &self.people[caller]
+        self.people.get(caller).unwrap_or_else(|| &self.further[caller - self.people.len()])
     }
 
     /// The caller's browser.

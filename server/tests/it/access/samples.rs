@@ -36,6 +36,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/projects/may_create"
             | "/fn/projects/get"
             | "/fn/projects/members"
+            | "/fn/robots/list"
             | "/fn/services/list"
             | "/fn/services/mine"
             | "/fn/services/get"
@@ -87,6 +88,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     path.replace("{run}", &run)
         .replace("{project}", &world.project)
         .replace("{username}", &world.victim)
+        .replace("{robot}", "ci")
         .replace("{repository}", "web")
         .replace("{tag}", "1")
         .replace("{reference}", "1")
@@ -134,6 +136,9 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects") => json!({"name": format!("new-{}", world.project)}),
         ("PATCH", "/projects/{project}") => json!({"description": "changed"}),
         ("PUT", "/projects/{project}/members/{username}") => json!({"role": "developer"}),
+        ("POST", "/projects/{project}/robots") => json!({"name": "another", "role": "guest", "expires_in_days": 1}),
+        ("PATCH", "/projects/{project}/robots/{robot}") => json!({"description": "changed"}),
+        ("POST", "/projects/{project}/robots/{robot}/rotate") => json!({"overlap_hours": 1}),
         ("PUT", "/projects/{project}/registries/{host}") => json!({"username": "u", "secret": "s"}),
         ("POST", "/projects/{project}/services") => json!({"name": "another"}),
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
@@ -156,6 +161,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let environment = || ("environment", String::from("local"));
     let repository = || ("repository", String::from("web"));
     let victim = || ("username", world.victim.clone());
+    let robot = || ("robot", String::from("ci"));
     let text = |text: &str| text.to_owned();
     Some(match path.strip_prefix("/fn/")? {
         "accounts/login" => vec![("username", text("admin")), ("password", text(PASSWORD))],
@@ -173,6 +179,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "images/repositories"
         | "projects/get"
         | "projects/members"
+        | "robots/list"
         | "services/list"
         | "services/credentials"
         | "deployments/list" => vec![project()],
@@ -194,6 +201,11 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "projects/update" => vec![project(), ("description", text("changed"))],
         "projects/set_member" => vec![project(), victim(), ("role", text("developer"))],
         "projects/remove_member" => vec![project(), victim()],
+        "robots/create" => vec![project(), ("name", text("another")), ("role", text("guest")), ("expires_in_days", text("30"))],
+        "robots/update" => vec![project(), robot(), ("role", text("guest"))],
+        "robots/set_disabled" => vec![project(), robot(), ("disabled", text("true"))],
+        "robots/rotate" => vec![project(), robot(), ("overlap_hours", text("24"))],
+        "robots/delete" => vec![project(), robot()],
         "services/create" => vec![project(), ("name", text("another"))],
         "services/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
         "upkeep/run" => vec![("kind", text("scrub")), ("dry_run", text("true"))],

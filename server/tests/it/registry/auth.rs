@@ -87,6 +87,108 @@ async fn a_token_is_the_intersection_of_asked_and_allowed() {
 }
 
 #[tokio::test]
+async fn one_bad_scope_does_not_spoil_the_others() {
+    let portal = shop().await;
+    portal.new_project("hidden", &[]).await;
+    let scopes = [
+        "nonsense",
+        "repository:../etc:pull",
+        "repository:hidden/web:pull,push",
+        "repository:shop/web:fly,push,pull machine:shop:start",
+        "repository:nowhere/web:*",
+        "registry:catalog:*",
+        "repository(plugin):shop/base:pull",
+    ];
+    let bearer = token(&portal.person("dev"), &scopes).await;
+    let expected = json!([
+        {"type": "repository", "name": "shop/base", "actions": ["pull"]},
+        {"type": "repository", "name": "shop/web", "actions": ["pull", "push"]},
+        {"type": "registry", "name": "catalog", "actions": ["*"]},
+    ]);
+    assert_eq!(access(&bearer), expected);
+    with(&portal, &bearer, Method::POST, "/v2/shop/web/blobs/uploads/").await.expect(202);
+    with(&portal, &bearer, Method::POST, "/v2/shop/base/blobs/uploads/").await.expect_error(401, "UNAUTHORIZED");
+    with(&portal, &bearer, Method::POST, "/v2/hidden/web/blobs/uploads/").await.expect_error(404, "NAME_UNKNOWN");
+    with(&portal, &bearer, Method::GET, "/v2/_catalog").await.expect(200);
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_by_no_door_and_is_told_where_to_sign_in() {
+    let portal = shop().await;
+    push_image(&portal.person("dev"), "shop/web", "1", "one").await;
+    portal.person("ana").patch("/api/v1/projects/shop", json!({"internal": true})).await.expect_status(reqwest::StatusCode::NO_CONTENT).await;
+    let empty = token(&portal.nobody(), &["repository:shop/web:pull,push"]).await;
+    for door in registry::ENDPOINTS.iter().filter(|door| door.path.starts_with("/v2")) {
+        let upload = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11";
+        let path = door.path.replace("{name}", "shop/web").replace("{reference}", "1").replace("{upload}", upload);
+        let path = path.replace("{digest}", &digest(b"layer one").to_string());
+        let method: Method = door.method.parse().expect("a method");
+        for answer in [call(&portal.nobody(), method.clone(), &path, "").await, with(&portal, &empty, method, &path).await] {
+            let refused = answer.expect_error(401, "UNAUTHORIZED");
+            assert!(refused.header("www-authenticate").starts_with("Bearer realm="), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_disabled_is_out_at_once_whatever_they_bring() {
+    let portal = shop().await;
+    let dev = portal.person("dev");
+    push_image(&dev, "shop/web", "1", "one").await;
+    let made = dev.post("/api/v1/me/tokens", json!({"name": "ci", "scopes": ["push"]})).await;
+    let made = made.expect_status(reqwest::StatusCode::CREATED).await;
+    let personal = portal.person("dev").with_secret(made["secret"].as_str().expect("a secret"));
+    let scope = ["repository:shop/web:pull,push"];
+    let (by_password, by_token) = (token(&dev, &scope).await, token(&personal, &scope).await);
+    let upload = with(&portal, &by_password, Method::POST, "/v2/shop/web/blobs/uploads/").await.expect(202).header("location").to_owned();
+    for bearer in [&by_password, &by_token] {
+        with(&portal, bearer, Method::GET, "/v2/shop/web/manifests/1").await.expect(200);
+    }
+    let disable = async |disabled: bool| {
+        let answer = portal.person("admin").patch("/api/v1/users/dev", json!({"disabled": disabled})).await;
+        answer.expect_status(reqwest::StatusCode::OK).await
+    };
+    disable(true).await;
+    for bearer in [&by_password, &by_token] {
+        with(&portal, bearer, Method::GET, "/v2/shop/web/manifests/1").await.expect_error(401, "UNAUTHORIZED");
+        with(&portal, bearer, Method::PATCH, &upload).await.expect_error(401, "UNAUTHORIZED");
+        with(&portal, bearer, Method::GET, "/v2/").await.expect_error(401, "UNAUTHORIZED");
+    }
+    get(&personal, "/auth/token").await.expect_error(401, "UNAUTHORIZED");
+    disable(false).await;
+    with(&portal, &by_password, Method::GET, "/v2/shop/web/manifests/1").await.expect_error(401, "UNAUTHORIZED");
+    get(&personal, "/v2/shop/web/manifests/1").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_robot_gets_its_token_by_query_and_by_form_with_its_role_as_the_most() {
+    let portal = shop().await;
+    push_image(&portal.person("dev"), "shop/web", "1", "one").await;
+    let wanted = json!({"name": "ci", "role": "guest", "expires_in_days": 30});
+    let made = portal.person("ana").post("/api/v1/projects/shop/robots", wanted).await.expect_status(reqwest::StatusCode::CREATED).await;
+    let (name, secret) = (made["username"].as_str().expect("a name"), made["secret"].as_str().expect("a secret"));
+    let robot = portal.nobody().named(name, secret);
+    let scope = "repository:shop/web:pull,push,delete";
+    let by_query = token(&robot, &[scope]).await;
+    assert_eq!(access(&by_query), json!([{"type": "repository", "name": "shop/web", "actions": ["pull"]}]));
+    let fields =
+        [("grant_type", "password"), ("service", "slipway"), ("client_id", "ci"), ("username", name), ("password", secret), ("scope", scope)];
+    let request = portal.nobody().request(Method::POST, "/auth/token").header("content-type", "application/x-www-form-urlencoded");
+    let answer = send(request.body(urlencode(&fields))).await.expect(200).json();
+    assert_eq!(answer["scope"], "repository:shop/web:pull");
+    let by_form = answer["access_token"].as_str().expect("a token").to_owned();
+    for bearer in [&by_query, &by_form] {
+        with(&portal, bearer, Method::GET, "/v2/shop/web/manifests/1").await.expect(200);
+        let denied = with(&portal, bearer, Method::POST, "/v2/shop/web/blobs/uploads/").await.expect_error(403, "DENIED");
+        let text = denied.json()["errors"][0]["message"].as_str().expect("a text").to_owned();
+        assert!(text.contains("as a robot with the role guest you may not push"), "{text}");
+    }
+    // The name is part of the credential.
+    get(&portal.nobody().named("robot-shop.other", secret), "/auth/token").await.expect_error(401, "UNAUTHORIZED");
+    get(&portal.nobody().named("ana", secret), "/auth/token").await.expect_error(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
 async fn nobody_gets_a_token_that_reaches_nothing_and_a_wrong_password_gets_none() {
     let portal = shop().await;
     let empty = token(&portal.nobody(), &["repository:shop/web:pull"]).await;

@@ -1,0 +1,27 @@
+//! The permissions as types, one for each action, so that a function's signature says what must have been checked.
+
+use model::access::Action;
+
+/// A type that stands for one action.
+pub trait Permission: Clone + Send + Sync + 'static {
+    /// The action.
+    const ACTION: Action;
+}
+
+macro_rules! permissions {
+    ($($name:ident)*) => {$(
+        #[doc = concat!("The permission for [`Action::", stringify!($name), "`].")]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Permission for $name {
+            const ACTION: Action = Action::$name;
+        }
+    )*};
+}
+
+permissions! {
+    SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell ReadAudit ManageMembers
+    ManageProject ManageRobots ManageImageRules ManageRegistries DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
+    ManageEnvironments ManageUsers SetQuotas MaintainRegistry ReadSiteAudit
+}
