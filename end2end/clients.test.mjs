@@ -13,7 +13,8 @@ import { Portal } from "./portal.mjs";
 import { Recorder, mounted, uploaded } from "./recorder.mjs";
 
 const PASSWORD = "correct horse battery";
-const MINUTES = { timeout: 180_000 };
+/** They make file systems of layers, each in its way. */
+const MINUTES = { timeout: 180_000, skip: process.getuid() === 0 ? false : "podman, buildah and containerd are run as root here" };
 
 /** A portal behind a recorder with the project `shop` of `ana` (admin), `dev` (developer) and `gus` (guest); `eve` is none of its members. */
 async function shop(t) {
@@ -213,7 +214,8 @@ test("skopeo, with images of several platforms", MINUTES, async (t) => {
 
   const copied = site.repository("copies/multi:1");
   const copy = await site.recorder.during(() => skopeo.copy(`docker://${multi}`, `docker://${copied}`, ["--all"]));
-  assert.deepEqual(uploaded(copy), [], "everything is mounted");
+  assert.equal(mounted(copy).length, 3, "the layer that both have and the two others");
+  assert.equal(uploaded(copy).length, 2, "the two configurations alone");
   assert.equal(await digestOf(site, "gus", "copies/multi", "1"), await digestOf(site, "gus", "multi", "1"));
   await skopeo.copy(`docker://${multi}`, `docker://${site.repository("multi:2")}`, ["--all"]);
   const tags = JSON.parse(await skopeo.do(["list-tags", "--tls-verify=false", `docker://${site.repository("multi")}`]));

@@ -10,9 +10,15 @@ use crate::portal::{Person, TestPortal};
 
 mod auth;
 mod blobs;
+mod chunks;
+mod doors;
+mod errors;
+mod expiry;
 mod images;
 mod lists;
 mod manifests;
+mod mounts;
+mod referrers;
 mod uploads;
 
 /// A portal with the project `shop` and its people: `ana` (admin), `dev` (developer), `gus` (guest), and `eve`, who is none of its members.
