@@ -17,7 +17,7 @@ mod pulls;
 
 pub use blobs::{held_size, hold, is_held_somewhere_visible, release};
 pub use lists::{Referrer, catalog, referrers, tags};
-pub use manifests::{Pushed, Stored, find, missing_parts, put};
+pub use manifests::{CHANGED, Pushed, Stored, find, missing_parts, put};
 pub use pulls::write_pulls;
 
 /// The most placeholders of one statement that are used; SQLite takes 32,766.

@@ -155,6 +155,28 @@ async fn end_7_a_manifest_by_sha512_and_one_without_layers() {
 }
 
 #[tokio::test]
+async fn end_7_of_two_clients_that_change_what_they_read_one_is_told() {
+    let portal = shop().await;
+    let dev = portal.person("dev");
+    let index = |n: usize| json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"n": n.to_string()}}).to_string();
+    let put = |n: usize, condition: &'static str, tag: String| {
+        let request = dev.request(Method::PUT, "/v2/shop/web/manifests/list").header("content-type", OCI_INDEX);
+        send(request.header(condition, tag).body(index(n)))
+    };
+    let tag = |n: usize| format!("\"{}\"", digest(index(n).as_bytes()));
+    put(0, "if-match", tag(0)).await.expect_error(412, "DENIED");
+    put(0, "if-none-match", "*".into()).await.expect(201);
+    put(1, "if-none-match", "*".into()).await.expect_error(412, "DENIED");
+    // All of them read the first and write their own: one of them stands.
+    let answers = futures::future::join_all((1..7).map(|n| put(n, "if-match", tag(0)))).await;
+    let stand: Vec<usize> = (1..7).filter(|n| answers[n - 1].status == StatusCode::CREATED).collect();
+    assert_eq!((stand.len(), answers.iter().filter(|answer| answer.status == StatusCode::PRECONDITION_FAILED).count()), (1, 5));
+    let read = get(&dev, "/v2/shop/web/manifests/list").await.expect(200);
+    assert_eq!((read.body, read.headers["etag"].to_str().expect("text")), (index(stand[0]).into_bytes(), tag(stand[0]).as_str()));
+    put(8, "if-match", format!("\"other\", {}", tag(stand[0]))).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_type_that_nobody_knows_is_kept_as_it_is() {
     let portal = shop().await;
     let dev = portal.person("dev");
