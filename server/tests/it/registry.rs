@@ -10,6 +10,7 @@ use crate::portal::{Person, TestPortal};
 
 mod auth;
 mod blobs;
+mod challenged;
 mod chunks;
 mod doors;
 mod errors;

@@ -92,7 +92,8 @@ async fn nobody_gets_a_token_that_reaches_nothing_and_a_wrong_password_gets_none
     let refused = with(&portal, &empty, Method::GET, "/v2/shop/web/tags/list").await.expect_error(401, "UNAUTHORIZED");
     assert!(refused.header("www-authenticate").contains("scope=\"repository:shop/web:pull\""));
     get(&portal.person("dev").with_secret("wrong wrong wrong"), "/auth/token").await.expect_error(401, "UNAUTHORIZED");
-    get(&portal.person("no-such-person"), "/auth/token").await.expect_error(401, "UNAUTHORIZED");
+    let unknown = get(&portal.person("no-such-person"), "/auth/token").await.expect_error(401, "UNAUTHORIZED");
+    assert_eq!(unknown.header("www-authenticate"), "Basic realm=\"slipway\"");
 }
 
 #[tokio::test]

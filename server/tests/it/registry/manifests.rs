@@ -74,6 +74,8 @@ async fn wrong_manifests_are_told_what_is_wrong() {
     put(&digest(b"other").to_string(), OCI_MANIFEST, &body).await.expect_error(400, "DIGEST_INVALID");
     put("sha256:12", OCI_MANIFEST, &body).await.expect_error(400, "DIGEST_INVALID");
     put(".1", OCI_MANIFEST, &body).await.expect_error(400, "MANIFEST_INVALID");
+    put(&"a".repeat(128), OCI_MANIFEST, &body).await.expect(201);
+    put(&"a".repeat(129), OCI_MANIFEST, &body).await.expect_error(400, "MANIFEST_INVALID");
     put("1", OCI_MANIFEST, b"{").await.expect_error(400, "MANIFEST_INVALID");
     put("1", DOCKER_MANIFEST, &body).await.expect_error(400, "MANIFEST_INVALID");
     put("1", "application/vnd.docker.distribution.manifest.v1+prettyjws", &body).await.expect_error(400, "MANIFEST_INVALID");
