@@ -211,11 +211,9 @@ impl<'r> Caller<'r> {
             let granted = if claims.covers(&full, Verb::Pull) { self.registry.granted(name).await? } else { None };
             return granted.ok_or_else(|| Error::name_unknown(name));
         }
-        let actor = self.actor(Some(&needed(&full, Verb::Pull)))?;
-        let key = RepositoryKey { project: &name.project, repository: &name.repository };
-        let may: May<can::Pull, Repository> = actor.may(self.registry.platform(), &key).await.map_err(|error| named(error, name))?;
+        let readable = self.readable_with_a_better_token(name).await?;
         self.within_ceiling(&full, Verb::Pull)?;
-        Ok(Readable::from(&may))
+        Ok(readable)
     }
 
     /// The same, or nothing where the repository is not there yet but its project is, and the caller may pull from it.
