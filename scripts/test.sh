@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests: formatting, clippy for both sides, unit and integration tests on SQLite and on PostgreSQL, and the flows in Chromium
-# with a real Docker Engine. Its last line is `N passed, N failed`.
+# All tests: formatting, clippy for both sides, unit and integration tests on SQLite and on PostgreSQL, and the flows in Chromium and
+# with stock clients (docker, podman, ...) on a real Docker Engine. Its last line is `N passed, N failed`.
 #
 # What runs code runs in network, mount and process namespaces of its own, with an engine and a database of its own; when the
 # script ends, in whatever way, the kernel ends all that is in them. So it never touches an engine, a container or a database of
@@ -41,7 +41,7 @@ tests() {
 
 on_sqlite() { cargo test "${crates[@]}" --offline --no-fail-fast --quiet; }
 on_postgres() { SLIPWAY_TEST_POSTGRES="$postgres" cargo test "${crates[@]}" --offline --no-fail-fast --quiet; }
-in_chromium() { SLIPWAY_BIN="$target/debug/slipway" node --test --test-reporter=spec --test-concurrency=1 end2end/*.test.mjs; }
+end_to_end() { SLIPWAY_BIN="$target/debug/slipway" node --test --test-reporter=spec --test-concurrency=1 end2end/*.test.mjs; }
 
 # Everything that runs code.
 running() {
@@ -50,6 +50,9 @@ running() {
   if [ "${1:-}" = own-engine ]; then
     own=1
     ip link set lo up
+    # podman, buildah and skopeo remember here which layers they have seen where: these begin with nothing, and leave nothing.
+    mkdir -p /var/lib/containers
+    mount -t tmpfs slipway-test /var/lib/containers
     scripts/engine.sh start "$SCRATCH/engine"
     export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
   fi
@@ -58,7 +61,7 @@ running() {
   mkdir -p "$TMPDIR"
   tests "unit and integration tests, SQLite" on_sqlite
   tests "unit and integration tests, PostgreSQL" on_postgres
-  tests "flows in Chromium" in_chromium
+  tests "flows in Chromium and with stock clients" end_to_end
 }
 
 stop_engine() {

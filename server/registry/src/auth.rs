@@ -3,6 +3,16 @@
 //!
 //! A caller who may know of a repository and brings a token that does not reach so far is asked for a better one (401); who may not do it
 //! at all is refused (403), and what the caller may not know of is not there (404).
+//!
+//! A token lives for minutes and a push may take hours. How the two go together:
+//! - a request is judged when it begins; however long its body takes, the token's end does not cut it;
+//! - the next requests of an upload that was begun are taken with a token that has expired meanwhile, for a day ([`Caller::of`], `late`). It
+//!   still only names its bearer: credential, account and role are asked anew, and the upload must be that account's own. So an expired
+//!   token carries on what it began and reaches nothing else;
+//! - everything else (the next blob, the manifest) is answered with 401 and a challenge, and every client gets a new token then, which costs
+//!   one request and none of the bytes;
+//! - before a blob is kept, credential, account and role are looked at once more ([`Caller::still_destination`]): who was disabled or changed the
+//!   password, whose token was revoked or who lost the role while the bytes came has pushed nothing.
 
 use std::net::SocketAddr;
 
@@ -14,7 +24,7 @@ use domain::accounts::{self, tokens};
 use domain::images::{Destination, DestinationKey, Readable, Repository, RepositoryKey};
 use domain::{Actor, Error as DomainError, robots};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::secret::Secret;
 
 use crate::error::{Code, Error, Result};
@@ -96,6 +106,8 @@ pub struct Caller<'r> {
     who: Who,
     /// What the token was made for; none: Basic credentials or a personal token, which are not made for anything.
     claims: Option<Claims>,
+    /// Another repository that this request would read from: its scope is asked for along with the main one.
+    source: Option<String>,
     base: String,
 }
 
@@ -105,7 +117,7 @@ impl<'r> Caller<'r> {
     /// # Errors
     /// 401 with a challenge, when a credential is sent that does not hold.
     pub async fn of(registry: &'r Registry, parts: &Parts, late: bool) -> Result<Self> {
-        let mut caller = Self { registry, who: Who::Nobody, claims: None, base: base_url(registry, parts) };
+        let mut caller = Self { registry, who: Who::Nobody, claims: None, source: None, base: base_url(registry, parts) };
         let address = address(parts);
         let sent = sent(&parts.headers).map_err(|message| caller.challenge(None, None, message))?;
         let found = match sent {
@@ -139,11 +151,22 @@ impl<'r> Caller<'r> {
         }
     }
 
+    /// From now on a challenge asks for pulling from this repository, too.
+    #[must_use]
+    pub fn reading_from(mut self, source: &Name) -> Self {
+        self.source = Some(source.to_string());
+        self
+    }
+
     /// 401: asks for a token, for this scope if it is about one.
     #[must_use]
     pub fn challenge(&self, scope: Option<&str>, error: Option<&str>, message: &str) -> Error {
         let mut text = format!("Bearer realm=\"{}/auth/token\",service=\"{SERVICE}\"", self.base);
-        for (name, value) in [("scope", scope), ("error", error)] {
+        let scope = scope.map(|scope| match &self.source {
+            Some(source) => format!("{scope} {}", needed(source, Verb::Pull)),
+            None => scope.to_owned(),
+        });
+        for (name, value) in [("scope", scope.as_deref()), ("error", error)] {
             if let Some(value) = value {
                 text.push_str(&format!(",{name}=\"{value}\""));
             }
@@ -188,11 +211,53 @@ impl<'r> Caller<'r> {
             let granted = if claims.covers(&full, Verb::Pull) { self.registry.granted(name).await? } else { None };
             return granted.ok_or_else(|| Error::name_unknown(name));
         }
-        let actor = self.actor(Some(&needed(&full, Verb::Pull)))?;
+        let readable = self.readable_with_a_better_token(name).await?;
+        self.within_ceiling(&full, Verb::Pull)?;
+        Ok(readable)
+    }
+
+    /// The same, or nothing where the repository is not there yet but its project is, and the caller may pull from it.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn readable_or_new(&self, name: &Name) -> Result<Option<Readable>> {
+        let absent = match self.readable(name).await {
+            Ok(repository) => return Ok(Some(repository)),
+            Err(absent) if absent.code() == StatusCode::NOT_FOUND => absent,
+            Err(other) => return Err(other),
+        };
+        let Who::Account(actor) = &self.who else { return Err(absent) };
+        let key = DestinationKey { project: &name.project, repository: &name.repository };
+        let may: Result<May<can::Pull, Destination>, _> = actor.may(self.registry.platform(), &key).await;
+        may.map_err(|error| named(error, name))?;
+        self.within_ceiling(&name.to_string(), Verb::Pull)?;
+        Ok(None)
+    }
+
+    /// Whether the caller's token was made for pulling from this repository; a caller without one needs none.
+    #[must_use]
+    pub fn covers_pull(&self, name: &Name) -> bool {
+        self.claims.as_ref().is_none_or(|claims| claims.covers(&name.to_string(), Verb::Pull))
+    }
+
+    /// The permission to read a repository, whatever the caller's token was made for: to know whether a better one is worth asking for.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn readable_with_a_better_token(&self, name: &Name) -> Result<Readable> {
+        let actor = self.actor(Some(&needed(&name.to_string(), Verb::Pull)))?;
         let key = RepositoryKey { project: &name.project, repository: &name.repository };
         let may: May<can::Pull, Repository> = actor.may(self.registry.platform(), &key).await.map_err(|error| named(error, name))?;
-        self.within_ceiling(&full, Verb::Pull)?;
         Ok(Readable::from(&may))
+    }
+
+    /// 401: asks for a token for pushing here that reaches the source of a mount, too.
+    #[must_use]
+    pub fn must_reach_source(&self, name: &Name, source: &Name) -> Error {
+        let wanted = needed(&name.to_string(), Verb::Push);
+        let scope = if self.source.is_some() { wanted } else { format!("{wanted} {}", needed(&source.to_string(), Verb::Pull)) };
+        let text = format!("the blob can be mounted from {source}, which the token does not reach; get one that does");
+        self.challenge(Some(&scope), Some("insufficient_scope"), &text)
     }
 
     /// The permission to push to a repository, which need not be there.
@@ -200,8 +265,21 @@ impl<'r> Caller<'r> {
     /// # Errors
     /// 401, 403 or 404.
     pub async fn destination(&self, name: &Name) -> Result<May<can::Push, Destination>> {
+        self.destination_of(self.actor(Some(&needed(&name.to_string(), Verb::Push)))?, name).await
+    }
+
+    /// The same at the end of a body that may have taken hours to come: whether the caller's credential still holds is asked, too.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn still_destination(&self, name: &Name) -> Result<May<can::Push, Destination>> {
+        let actor = self.actor(Some(&needed(&name.to_string(), Verb::Push)))?;
+        let actor = accounts::refresh(self.registry.platform(), actor).await.map_err(|error| self.refused(error))?;
+        self.destination_of(&actor, name).await
+    }
+
+    async fn destination_of(&self, actor: &Actor, name: &Name) -> Result<May<can::Push, Destination>> {
         let full = name.to_string();
-        let actor = self.actor(Some(&needed(&full, Verb::Push)))?;
         let key = DestinationKey { project: &name.project, repository: &name.repository };
         let may = actor.may(self.registry.platform(), &key).await.map_err(|error| match error {
             DomainError::NotFound { .. } => {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::path::{WrongName, WrongPath};
 
-/// The specification's codes, with those that docker's registry adds to them.
+/// The specification's codes, which are all that an answer of 4XX may bear, and two for faults of ours (5XX).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// code-1
@@ -41,8 +41,6 @@ pub enum Code {
     Unsupported,
     /// code-14
     TooManyRequests,
-    /// Not of the specification: a page size that is no number.
-    PaginationNumberInvalid,
     /// Not of the specification: something that is needed is away.
     Unavailable,
     /// Not of the specification: a fault of ours.
@@ -68,7 +66,6 @@ impl Code {
             Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
             Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
-            Self::PaginationNumberInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
             Self::Unknown => ("UNKNOWN", StatusCode::INTERNAL_SERVER_ERROR),
         }
@@ -144,6 +141,22 @@ impl Error {
         Self::new(Code::BlobUnknown, format!("the repository holds no blob {digest}")).detail(json!({ "digest": digest }))
     }
 
+    /// A part of the request that cannot be: a parameter that is no number, say.
+    #[must_use]
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(Code::Unsupported, message).status(StatusCode::BAD_REQUEST)
+    }
+
+    /// The path does not take this method, or not now; `allowed` is what it takes (RFC 9110, section 15.5.6).
+    #[must_use]
+    pub fn not_allowed(message: impl Into<String>, allowed: &str) -> Self {
+        let error = Self::new(Code::Unsupported, message);
+        match HeaderValue::try_from(allowed) {
+            Ok(value) => error.header(header::ALLOW, value),
+            Err(_) => error,
+        }
+    }
+
     /// No such manifest in the repository.
     #[must_use]
     pub fn manifest_unknown(reference: &str) -> Self {
@@ -194,7 +207,7 @@ impl From<std::io::Error> for Error {
 impl From<WrongName> for Error {
     fn from(error: WrongName) -> Self {
         let code = match &error {
-            WrongName::NoProject(_) => Code::NameUnknown,
+            WrongName::NoProject(_) | WrongName::Unusable { .. } => Code::NameUnknown,
             WrongName::Invalid(_) => Code::NameInvalid,
         };
         Self::new(code, error.to_string())

@@ -50,6 +50,10 @@ pub async fn post(State(registry): State<Registry>, request: Request<Body>) -> R
 fn answer(issued: Result<(Issued, Vec<Access>)>) -> Response {
     let (issued, access) = match issued {
         Ok(issued) => issued,
+        // RFC 9110, section 15.5.2: a 401 says what would be taken.
+        Err(error) if error.code() == StatusCode::UNAUTHORIZED => {
+            return error.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"slipway\"")).into_response();
+        }
         Err(error) => return error.into_response(),
     };
     let scope: Vec<String> = access.iter().map(|one| format!("{}:{}:{}", one.kind, one.name, one.actions.join(","))).collect();

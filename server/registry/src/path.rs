@@ -32,6 +32,14 @@ pub enum WrongName {
     /// One part only. It follows the OCI grammar, so nothing is malformed; there just cannot be such a repository.
     #[error("no repository {0:?}: names here are <project>/<repository>")]
     NoProject(String),
+    /// It follows the OCI grammar, but its first part is no project's name.
+    #[error("no repository {name:?}: {cause}")]
+    Unusable {
+        /// The whole name.
+        name: String,
+        /// Why there is no such project.
+        cause: InvalidName,
+    },
     /// Against the grammar.
     #[error("{0}")]
     Invalid(#[from] InvalidName),
@@ -45,7 +53,13 @@ impl std::str::FromStr for Name {
             let alone = text.parse::<RepositoryPath>()?;
             return Err(WrongName::NoProject(alone.to_string()));
         };
-        Ok(Self { project: project.parse()?, repository: repository.parse()? })
+        let repository = repository.parse()?;
+        // A project's name is a narrower thing than what the specification lets a name begin with.
+        let project = project.parse().map_err(|cause| match text.parse::<RepositoryPath>() {
+            Ok(name) => WrongName::Unusable { name: name.to_string(), cause },
+            Err(_) => WrongName::Invalid(cause),
+        })?;
+        Ok(Self { project, repository })
     }
 }
 

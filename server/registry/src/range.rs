@@ -17,7 +17,8 @@ pub enum Wanted {
     Nowhere,
 }
 
-/// Reads a `Range` header for a content of `size` bytes. Several ranges at once are ignored, as the RFC allows.
+/// Reads a `Range` header for a content of `size` bytes. Several ranges at once are ignored and a range that ends before it begins is
+/// refused, as the RFC allows (section 14.2).
 #[must_use]
 pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let Some(set) = header.and_then(|text| text.trim().strip_prefix("bytes=")) else { return Wanted::Whole };
@@ -25,6 +26,7 @@ pub fn wanted(header: Option<&str>, size: u64) -> Wanted {
     match (number(first), number(last)) {
         (Some(first), _) if last.trim().is_empty() => part(first, u64::MAX, size),
         (Some(first), Some(last)) if first <= last => part(first, last, size),
+        (Some(_), Some(_)) => Wanted::Nowhere,
         // The last n bytes.
         (None, Some(0)) if first.trim().is_empty() => Wanted::Nowhere,
         (None, Some(count)) if first.trim().is_empty() => part(size.saturating_sub(count), u64::MAX, size),
@@ -94,7 +96,7 @@ mod tests {
             ("bytes=100-", Wanted::Nowhere),
             ("bytes=100-200", Wanted::Nowhere),
             ("bytes=-0", Wanted::Nowhere),
-            ("bytes=5-2", Wanted::Whole),
+            ("bytes=5-2", Wanted::Nowhere),
             ("bytes=0-1,5-6", Wanted::Whole),
             ("bytes=a-b", Wanted::Whole),
             ("bytes=-", Wanted::Whole),

@@ -19,7 +19,7 @@ mod pulls;
 
 pub use blobs::{glance, held_size, hold, is_held_somewhere_visible, promised_size, release};
 pub use lists::{Referrer, catalog, referrers, tags};
-pub use manifests::{Pushed, Stored, find, missing_parts, put};
+pub use manifests::{CHANGED, Pushed, Stored, find, missing_parts, put};
 pub use pulls::write_pulls;
 
 /// The most placeholders of one statement that are used; SQLite takes 32,766.

@@ -6,11 +6,11 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, header};
 use serde_json::json;
 
 use crate::auth::Caller;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::path::Target;
 use crate::registry::Registry;
 
@@ -115,10 +115,15 @@ async fn dispatch(registry: &Registry, parts: Parts, body: Body) -> Result<Respo
         }
     };
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-    let query = query.map_err(|error| Error::new(Code::Unsupported, error.to_string()).status(StatusCode::BAD_REQUEST))?.0;
+    let query = query.map_err(|error| Error::bad_request(error.to_string()))?.0;
     if query.iter().any(|(_, value)| value.contains('\0')) {
-        return Err(Error::new(Code::Unsupported, "a parameter holds a NUL character").status(StatusCode::BAD_REQUEST));
+        return Err(Error::bad_request("a parameter holds a NUL character"));
     }
+    // A mount reads from elsewhere: what it needs is asked for at once (distribution's "Token Scope Documentation").
+    let caller = match query.iter().find(|(name, _)| name == "from").and_then(|(_, from)| from.parse().ok()) {
+        Some(source) if matches!(target, Target::Uploads(_)) => caller.reading_from(&source),
+        _ => caller,
+    };
     let call = Call { registry, caller, parts, query };
     let method = if call.is_head() { Method::GET } else { call.parts.method.clone() };
     match (method.as_str(), &target) {
@@ -138,7 +143,8 @@ async fn dispatch(registry: &Registry, parts: Parts, body: Body) -> Result<Respo
         ("DELETE", Target::Upload(name, id)) => uploads::delete(&call, name, *id).await,
         _ => {
             call.caller.somebody()?;
-            Err(not_allowed(&target))
+            let allowed = methods(&target).join(", ").replace("GET", "GET, HEAD");
+            Err(Error::not_allowed(format!("this path takes {allowed}"), &allowed))
         }
     }
 }
@@ -147,15 +153,6 @@ async fn dispatch(registry: &Registry, parts: Parts, body: Body) -> Result<Respo
 fn base(call: &Call<'_>) -> Result<Response> {
     call.caller.somebody()?;
     Ok(Json(json!({})).into_response())
-}
-
-fn not_allowed(target: &Target) -> Error {
-    let allowed = methods(target).join(", ");
-    let error = Error::new(Code::Unsupported, format!("this path takes {allowed}"));
-    match HeaderValue::try_from(allowed) {
-        Ok(value) => error.header(header::ALLOW, value),
-        Err(_) => error,
-    }
 }
 
 #[cfg(test)]

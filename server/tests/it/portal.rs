@@ -40,7 +40,12 @@ impl TestPortal {
 
     /// The same with a clock that the test moves.
     pub async fn start_with_clock() -> Self {
-        let clock = Arc::new(TestClock::at(MachineClock.now()));
+        Self::start_behind_time(Duration::ZERO).await
+    }
+
+    /// The same, with a clock that is so far behind this machine's.
+    pub async fn start_behind_time(by: Duration) -> Self {
+        let clock = Arc::new(TestClock::at(MachineClock.now().minus(by)));
         Self::build(None, Some(clock)).await
     }
 

@@ -10,9 +10,16 @@ use crate::portal::{Person, TestPortal};
 
 mod auth;
 mod blobs;
+mod challenged;
+mod chunks;
+mod doors;
+mod errors;
+mod expiry;
 mod images;
 mod lists;
 mod manifests;
+mod mounts;
+mod referrers;
 mod upkeep;
 mod uploads;
 

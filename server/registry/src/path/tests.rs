@@ -73,6 +73,10 @@ fn wrong_paths_are_told_apart() {
         assert!(matches!(wrong(path), WrongPath::Name(WrongName::Invalid(_))), "{path}");
     }
     assert!(matches!(wrong("/v2/nginx/manifests/latest"), WrongPath::Name(WrongName::NoProject(_))));
+    // By the specification's grammar a name, and no project's here.
+    for path in ["/v2/my_project/web/tags/list", "/v2/library/nginx/tags/list", "/v2/a.b/c/tags/list"] {
+        assert!(matches!(wrong(path), WrongPath::Name(WrongName::Unusable { .. })), "{path}");
+    }
     assert!(matches!(wrong("/v2/shop/web/blobs/sha256:12"), WrongPath::Digest(_)));
     assert!(matches!(wrong("/v2/shop/web/referrers/latest"), WrongPath::Digest(_)));
     assert_eq!(wrong(&format!("/v2/shop/{}/tags/list", "a".repeat(2000))), WrongPath::NoEndpoint);

@@ -12,6 +12,7 @@ use model::digest::Digest;
 use model::time::Millis;
 
 use crate::disk::Blobs;
+use crate::path::Name;
 
 /// The blob's bytes, if the repository holds it. One that a scrub found damaged is told as missing, so that the next push heals it.
 pub async fn held_size(platform: &Platform, repository: &Readable, digest: &Digest) -> Result<Option<u64>> {
@@ -76,8 +77,12 @@ pub async fn glance(platform: &Platform, destination: &May<can::Push, Destinatio
     usage::glance(&mut tx, destination.project.id).await
 }
 
-/// Whether a repository that the caller may pull from holds the blob; its bytes.
-pub async fn is_held_somewhere_visible(platform: &Platform, destination: &May<can::Push, Destination>, digest: &Digest) -> Result<Option<u64>> {
+/// A repository that holds the blob and from which the caller may pull, and the blob's bytes.
+pub async fn is_held_somewhere_visible(
+    platform: &Platform,
+    destination: &May<can::Push, Destination>,
+    digest: &Digest,
+) -> Result<Option<(Name, u64)>> {
     let visible = match destination.actor().visible::<can::Pull>() {
         Ok(visible) => visible,
         Err(Error::Forbidden(_)) => return Ok(None),
@@ -85,13 +90,17 @@ pub async fn is_held_somewhere_visible(platform: &Platform, destination: &May<ca
     };
     let (condition, mut more) = visible.condition("p", 2);
     let sql = format!(
-        "SELECT b.size FROM repository_blobs rb JOIN blobs b ON b.digest = rb.digest JOIN repositories r ON r.id = rb.repository_id
-         JOIN projects p ON p.id = r.project_id WHERE rb.digest = $1 AND b.damaged_at IS NULL AND p.deleted_at IS NULL AND {condition} LIMIT 1"
+        "SELECT p.name AS project, r.name AS repository, b.size FROM repository_blobs rb JOIN blobs b ON b.digest = rb.digest
+         JOIN repositories r ON r.id = rb.repository_id JOIN projects p ON p.id = r.project_id
+         WHERE rb.digest = $1 AND b.damaged_at IS NULL AND p.deleted_at IS NULL AND {condition} LIMIT 1"
     );
     let mut arguments = args![digest];
     arguments.append(&mut more);
-    let size: Option<i64> = platform.read().await?.opt(sql, arguments, |row| row.get("size")).await?;
-    Ok(size.map(|size| u64::try_from(size).unwrap_or(0)))
+    let held = |row: &Row<'_>| {
+        let name = Name { project: row.get("project")?, repository: row.get("repository")? };
+        Ok((name, u64::try_from(row.get::<i64>("size")?).unwrap_or(0)))
+    };
+    platform.read().await?.opt(sql, arguments, held).await
 }
 
 /// The repository no longer holds the blob. Refused while one of its manifests is made of it.

@@ -32,8 +32,11 @@ pub async fn catalog(platform: &Platform, visible: &Visible<can::Pull>, last: Op
     platform.read().await?.all(sql, arguments, name).await
 }
 
-/// Annotations of a referrer longer than this, in characters as stored, are not listed: they are in its manifest. So a page stays small.
-const ANNOTATIONS_MAX: u32 = 16_384;
+/// Most referrers of one page.
+const REFERRERS_MAX: usize = 200;
+/// Most characters of annotations of one page, which a page of one referrer alone may exceed: a page must stay below a manifest's size,
+/// which is what clients take, and all annotations must be listed ("Listing Referrers").
+const ANNOTATIONS_MAX: i64 = 1024 * 1024;
 
 /// A manifest that is about another one.
 pub struct Referrer {
@@ -49,29 +52,33 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The manifests that are about `subject` and follow `last`, by digest, at most `count`; of one type of artifact, if that is asked for.
+/// The manifests that are about `subject` and follow `last`, by digest, as many as one page takes, and whether there are more; of one type
+/// of artifact, if that is asked for.
 pub async fn referrers(
     platform: &Platform,
     repository: &Readable,
     subject: &Digest,
     artifact_type: Option<&str>,
     last: Option<&Digest>,
-    count: u32,
-) -> Result<Vec<Referrer>> {
+) -> Result<(Vec<Referrer>, bool)> {
     let last = last.map(ToString::to_string).unwrap_or_default();
-    let mut arguments = args![repository.id, subject, last, count];
-    let filter = match artifact_type {
-        Some(wanted) => {
-            arguments.push(wanted.into());
-            " AND artifact_type = $5"
-        }
-        None => "",
+    let filter = if artifact_type.is_some() { " AND artifact_type = $5" } else { "" };
+    let arguments = |count: i64| {
+        let mut arguments = args![repository.id, subject, &last, count];
+        arguments.extend(artifact_type.map(Into::into));
+        arguments
     };
-    let sql = format!(
-        "SELECT digest, media_type, size, artifact_type,
-             CASE WHEN LENGTH(annotations) <= {ANNOTATIONS_MAX} THEN annotations ELSE '{{}}' END AS annotations FROM manifests
-         WHERE repository_id = $1 AND subject = $2 AND digest > $3{filter} ORDER BY digest LIMIT $4"
-    );
+    let from = format!("FROM manifests WHERE repository_id = $1 AND subject = $2 AND digest > $3{filter} ORDER BY digest LIMIT $4");
+    let mut tx = platform.read().await?;
+    let sql = format!("SELECT CAST(LENGTH(annotations) AS BIGINT) AS length {from}");
+    let lengths: Vec<i64> = tx.all(sql, arguments(REFERRERS_MAX as i64 + 1), |row| row.get("length")).await?;
+    let mut total = 0;
+    let fitting = lengths.iter().take(REFERRERS_MAX).take_while(|length| {
+        total += **length;
+        total <= ANNOTATIONS_MAX
+    });
+    let count = fitting.count().max(1);
+    let sql = format!("SELECT digest, media_type, size, artifact_type, annotations {from}");
     let referrer = |row: &Row<'_>| {
         Ok(Referrer {
             digest: row.get("digest")?,
@@ -81,5 +88,7 @@ pub async fn referrers(
             annotations: row.get::<Json<BTreeMap<String, String>>>("annotations")?.0,
         })
     };
-    platform.read().await?.all(sql, arguments, referrer).await
+    let found = tx.all(sql, arguments(count as i64), referrer).await?;
+    let more = lengths.len() > found.len();
+    Ok((found, more))
 }

@@ -7,7 +7,7 @@ use domain::access::{May, can};
 use domain::change::{Change, Record};
 use domain::db::{Json, Tx};
 use domain::images::{Destination, Readable};
-use domain::{Platform, Result, Topic, args};
+use domain::{Error, Platform, Result, Topic, args};
 use model::digest::Digest;
 use model::ids::RepositoryId;
 use model::manifest::config::ImageConfig;
@@ -43,7 +43,14 @@ pub struct Pushed<'a> {
     pub config: Option<ImageConfig>,
     /// The tags that name it from now on.
     pub tags: &'a [TagName],
+    /// Whether it is still wanted, by what the reference that it is pushed under names at the moment.
+    pub still_wanted: &'a (dyn Fn(Option<&Digest>) -> bool + Sync),
+    /// That reference.
+    pub reference: &'a Reference,
 }
+
+/// The code of a conflict with what the pusher thought the reference names.
+pub const CHANGED: &str = "changed_meanwhile";
 
 /// The manifest that a tag or digest names.
 pub async fn find(platform: &Platform, repository: &Readable, reference: &Reference, with_body: bool) -> Result<Option<Stored>> {
@@ -108,6 +115,9 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
     let id = super::repository(&mut change, platform, destination).await?;
     // The repository's row first: two pushes to one repository stand in line here, and not across each other below.
     change.exec("UPDATE repositories SET pushed_at = $2 WHERE id = $1", args![id, now]).await?;
+    if !(pushed.still_wanted)(named(&mut change, id, pushed.reference).await?.as_ref()) {
+        return Err(Error::conflict(CHANGED, format!("{} names something else than the condition demands; look at it again", pushed.reference)));
+    }
     let missing = missing(&mut change, Some(id), pushed.manifest).await?;
     if !missing.is_empty() {
         return Ok(missing);
@@ -132,6 +142,15 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
     let detail = json!({ "digest": pushed.digest, "tags": pushed.tags, "media_type": pushed.manifest.media_type });
     change.commit(Record::new("image.push", "image", target).project(&destination.project).detail(detail)).await?;
     Ok(Vec::new())
+}
+
+/// The manifest that a reference names at the moment, in this transaction.
+async fn named(tx: &mut Tx, repository: RepositoryId, reference: &Reference) -> Result<Option<Digest>> {
+    let sql = match reference {
+        Reference::Tag(_) => "SELECT digest FROM tags WHERE repository_id = $1 AND name = $2",
+        Reference::Digest(_) => "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2",
+    };
+    tx.opt(sql, args![repository, reference.to_string()], |row| row.get("digest")).await
 }
 
 async fn insert(

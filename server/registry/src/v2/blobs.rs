@@ -43,7 +43,8 @@ pub(super) async fn get(call: &Call<'_>, name: &Name, digest: &Digest) -> Result
     }
     // A content never changes under its digest, so a range of another state cannot be meant unless another tag is named.
     let same = call.header(header::IF_RANGE).is_none_or(|state| state.trim() == tag);
-    let range = if same { wanted(call.header(header::RANGE), size) } else { Wanted::Whole };
+    // Nor does a range mean anything but for GET (RFC 9110, section 14.2).
+    let range = if same && !call.is_head() { wanted(call.header(header::RANGE), size) } else { Wanted::Whole };
     let (status, first, count) = match range {
         Wanted::Whole => (StatusCode::OK, 0, size),
         Wanted::Part { first, last } => {
@@ -87,7 +88,8 @@ pub(super) async fn delete(call: &Call<'_>, name: &Name, digest: &Digest) -> Res
     match store::release(call.registry.platform(), &may, digest).await {
         Ok(true) => Ok(StatusCode::ACCEPTED.into_response()),
         Ok(false) => Err(Error::blob_unknown(digest)),
-        Err(DomainError::Conflict { message, .. }) => Err(Error::new(Code::Unsupported, message)),
+        // What a manifest is made of cannot be taken from under it: 405, as where blobs cannot be deleted at all.
+        Err(DomainError::Conflict { message, .. }) => Err(Error::not_allowed(message, "GET, HEAD")),
         Err(other) => Err(other.into()),
     }
 }

@@ -17,13 +17,11 @@ use crate::store;
 
 /// Most entries of one page.
 const PAGE_MAX: u32 = 1000;
-/// Most referrers of one page: with their notes they must stay below a manifest's size.
-const REFERRERS_MAX: u32 = 200;
 
 /// How many entries are wanted.
 fn count(call: &Call<'_>) -> Result<u32> {
     let Some(text) = call.parameter("n") else { return Ok(PAGE_MAX) };
-    let wrong = || Error::new(Code::PaginationNumberInvalid, "n is the number of entries: a whole number from 0 on");
+    let wrong = || Error::bad_request("n is the number of entries: a whole number from 0 on");
     let number: u64 = text.parse().map_err(|_| wrong())?;
     Ok(u32::try_from(number).unwrap_or(PAGE_MAX).min(PAGE_MAX))
 }
@@ -76,14 +74,15 @@ pub(super) async fn catalog(call: &Call<'_>) -> Result<Response> {
 }
 
 pub(super) async fn referrers(call: &Call<'_>, name: &Name, subject: &Digest) -> Result<Response> {
-    let repository = call.caller.readable(name).await?;
+    // "If the registry supports the referrers API, the registry MUST NOT return a 404": nothing is about what is not there.
+    let repository = call.caller.readable_or_new(name).await?;
     let artifact_type = call.parameter("artifactType").filter(|text| !text.is_empty());
     let wrong = |error: model::digest::InvalidDigest| Error::new(Code::DigestInvalid, format!("last: {error}"));
     let last: Option<Digest> = call.parameter("last").map(str::parse).transpose().map_err(wrong)?;
-    let platform = call.registry.platform();
-    let mut found = store::referrers(platform, &repository, subject, artifact_type, last.as_ref(), REFERRERS_MAX + 1).await?;
-    let more = found.len() > REFERRERS_MAX as usize;
-    found.truncate(REFERRERS_MAX as usize);
+    let (found, more) = match &repository {
+        Some(repository) => store::referrers(call.registry.platform(), repository, subject, artifact_type, last.as_ref()).await?,
+        None => (Vec::new(), false),
+    };
     let mut headers = HeaderMap::new();
     if let Some(last) = found.last().filter(|_| more) {
         let last = last.digest.to_string();

@@ -77,8 +77,10 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, reference: &str, body: Bod
     // Once before the transaction, so that what cannot succeed does not take its turn in it; it is looked at there again.
     refuse_missing(name, &store::missing_parts(platform, &may, &manifest).await?)?;
     let config = image_config(call, &may, &manifest).await?;
-    let pushed = Pushed { digest: &digest, manifest: &manifest, body: &body, config, tags: &tags };
-    refuse_missing(name, &store::put(platform, &may, pushed).await?)?;
+    let still_wanted = |named: Option<&Digest>| conditions_hold(call, named);
+    let pushed =
+        Pushed { digest: &digest, manifest: &manifest, body: &body, config, tags: &tags, still_wanted: &still_wanted, reference: &reference };
+    refuse_missing(name, &store::put(platform, &may, pushed).await.map_err(changed_is_412)?)?;
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value(&format!("/v2/{name}/manifests/{digest}"))?);
     headers.insert("docker-content-digest", value(&digest.to_string())?);
@@ -91,6 +93,20 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, reference: &str, body: Bod
         }
     }
     Ok((StatusCode::CREATED, headers).into_response())
+}
+
+/// Whether `If-Match` and `If-None-Match` hold for what the reference names (RFC 9110, sections 13.1.1 and 13.1.2): "the client MAY use
+/// conditional HTTP push for registries that support ETag conditions to avoid conflicts with other clients".
+fn conditions_hold(call: &Call<'_>, named: Option<&Digest>) -> bool {
+    let matches = |condition: &str| named.is_some_and(|digest| matches_tag(condition, &format!("\"{digest}\"")));
+    call.header(header::IF_MATCH).is_none_or(matches) && !call.header(header::IF_NONE_MATCH).is_some_and(matches)
+}
+
+fn changed_is_412(error: DomainError) -> Error {
+    match error {
+        DomainError::Conflict { code: store::CHANGED, message } => Error::new(Code::Denied, message).status(StatusCode::PRECONDITION_FAILED),
+        other => other.into(),
+    }
 }
 
 /// `?tag=1&tag=2` beside a digest (end-7b of the specification's next version).

@@ -27,12 +27,12 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
     let may = call.caller.destination(name).await?;
     if let Some(mount) = call.parameter("mount") {
         let digest = parse_digest(mount)?;
-        if let Some(size) = mountable(call, &may, &digest).await?
+        if let Some(size) = mountable(call, &may, name, &digest).await?
             && store::hold(call.registry.platform(), call.registry.blobs(), &may, &digest, size).await?
         {
             return created(name, &digest);
         }
-        // "If a registry is unable to mount the requested blob, it SHOULD return a 202": the upload begins.
+        // "If a registry [...] is unable to mount the requested blob, it SHOULD return a 202": the upload begins.
     }
     let usage = store::glance(call.registry.platform(), &may).await?;
     if usage.left() == Some(0) {
@@ -63,32 +63,38 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
     finish(call, name, &key, upload, &digest).await
 }
 
-/// The blob's bytes, if it is here and the caller may take it from where it is.
-async fn mountable(call: &Call<'_>, may: &MayPush, digest: &Digest) -> Result<Option<u64>> {
-    let platform = call.registry.platform();
+/// The blob's bytes, if it is here and the caller may take it from where it is. Where the caller may and the token does not reach so far,
+/// a better one is asked for (401); a caller who may not is not told that anything is there.
+async fn mountable(call: &Call<'_>, may: &MayPush, name: &Name, digest: &Digest) -> Result<Option<u64>> {
     if let Some(from) = call.parameter("from") {
         let Ok(from) = from.parse::<Name>() else { return Ok(None) };
-        return held(call, &from, digest).await;
+        return held(call, name, &from, digest).await;
     }
-    let Some(claims) = call.caller.claims() else {
-        return Ok(store::is_held_somewhere_visible(platform, may, digest).await?);
-    };
-    // The token's ceiling: only the repositories that it was made for.
-    for access in claims.access.iter().filter(|access| access.covers(&access.name, Verb::Pull)) {
+    // "The registry MAY treat the `from` parameter as optional": first where the token reaches, then anywhere that the caller may pull from.
+    for access in call.caller.claims().iter().flat_map(|claims| &claims.access).filter(|access| access.covers(&access.name, Verb::Pull)) {
         let Ok(from) = access.name.parse::<Name>() else { continue };
-        if let Some(size) = held(call, &from, digest).await? {
+        if let Some(size) = held(call, name, &from, digest).await? {
             return Ok(Some(size));
         }
     }
-    Ok(None)
+    match store::is_held_somewhere_visible(call.registry.platform(), may, digest).await? {
+        Some((from, size)) if call.caller.covers_pull(&from) => Ok(Some(size)),
+        Some((from, _)) => Err(call.caller.must_reach_source(name, &from)),
+        None => Ok(None),
+    }
 }
 
-async fn held(call: &Call<'_>, from: &Name, digest: &Digest) -> Result<Option<u64>> {
-    match call.caller.readable(from).await {
-        Ok(repository) => Ok(store::held_size(call.registry.platform(), &repository, digest).await?),
-        Err(refused) if refused.code().is_client_error() => Ok(None),
-        Err(other) => Err(other),
+async fn held(call: &Call<'_>, name: &Name, from: &Name, digest: &Digest) -> Result<Option<u64>> {
+    let repository = match call.caller.readable_with_a_better_token(from).await {
+        Ok(repository) => repository,
+        Err(refused) if refused.code().is_client_error() => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    let size = store::held_size(call.registry.platform(), &repository, digest).await?;
+    if size.is_some() && !call.caller.covers_pull(from) {
+        return Err(call.caller.must_reach_source(name, from));
     }
+    Ok(size)
 }
 
 pub(super) async fn get(call: &Call<'_>, name: &Name, id: Option<UploadId>) -> Result<Response> {
@@ -208,8 +214,7 @@ async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, d
     call.registry.uploads().forget(key.id);
     match finished {
         Finished::Kept(size) => {
-            // A body may take hours to come: whether its sender may still push is asked once more.
-            let may = call.caller.destination(name).await?;
+            let may = call.caller.still_destination(name).await?;
             if store::hold(call.registry.platform(), call.registry.blobs(), &may, digest, size).await? {
                 return created(name, digest);
             }

@@ -1,4 +1,4 @@
-//! Blobs: end-2 (reading), end-10 (deleting), end-11 (mounting).
+//! Blobs: "Pulling blobs" and "Checking if content exists" (end-2), "Deleting Blobs" (end-10).
 
 use reqwest::Method;
 
@@ -43,7 +43,19 @@ async fn parts_of_a_blob_can_be_had() {
     assert_eq!(range("bytes=-5").await.expect(206).body, content[599_995..]);
     let nowhere = range("bytes=600000-").await.expect(416);
     assert_eq!(nowhere.header("content-range"), "bytes */600000");
-    assert_eq!(range("bytes=9-2").await.expect(200).body, content);
+    assert_eq!(range("bytes=599990-700000").await.expect(206).body, content[599_990..]);
+    assert_eq!(range("bytes=-700000").await.expect(206).body, content);
+    for outside in ["bytes=600000-700000", "bytes=-0", "bytes=9-2"] {
+        let refused = range(outside).await.expect_error(416, "SIZE_INVALID");
+        assert_eq!(refused.header("content-range"), "bytes */600000");
+    }
+    // Several at once, and what is no range of bytes, are answered with everything.
+    for ignored in ["bytes=0-1,5-6", "lines=0-1", "bytes=a-b"] {
+        assert_eq!(range(ignored).await.expect(200).body, content);
+    }
+    // A range means nothing but for GET.
+    let head = send(dev.request(Method::HEAD, &path).header("range", "bytes=0-1")).await.expect(200);
+    assert_eq!(head.header("content-length"), "600000");
     let other = dev.request(Method::GET, &path).header("range", "bytes=0-1").header("if-range", "\"another\"");
     assert_eq!(send(other).await.expect(200).body, content);
 }
@@ -64,39 +76,13 @@ async fn a_blob_is_reached_only_through_a_repository_that_holds_it() {
 }
 
 #[tokio::test]
-async fn a_blob_is_mounted_from_where_the_caller_may_pull() {
-    let portal = shop().await;
-    portal.new_project("hidden", &[]).await;
-    portal.new_project("second", &[("dev", "developer")]).await;
-    let (dev, admin) = (portal.person("dev"), portal.person("admin"));
-    push_blob(&dev, "shop/web", b"seen").await;
-    push_blob(&admin, "hidden/web", b"unseen").await;
-    let mount = |content: &[u8], from: &str| {
-        let path = format!("/v2/second/app/blobs/uploads/?mount={}{from}", digest(content));
-        let dev = dev.clone();
-        async move { call(&dev, Method::POST, &path, "").await }
-    };
-    // What cannot be mounted becomes an upload, and nothing is told of what there is.
-    for (content, from) in [(&b"unseen"[..], "&from=hidden/web"), (b"unseen", ""), (b"seen", "&from=shop/nothing"), (b"seen", "&from=nonsense")] {
-        let upload = mount(content, from).await.expect(202);
-        assert!(upload.header("location").starts_with("/v2/second/app/blobs/uploads/"));
-    }
-    get(&dev, &path("second/app", b"unseen")).await.expect(404);
-    let mounted = mount(b"seen", "&from=shop/web").await.expect(201);
-    assert_eq!(mounted.header("location"), path("second/app", b"seen"));
-    assert_eq!(get(&dev, mounted.header("location")).await.expect(200).body, b"seen");
-    push_blob(&dev, "shop/web", b"seen too").await;
-    let found = mount(b"seen too", "").await.expect(201);
-    assert_eq!(get(&dev, found.header("location")).await.expect(200).body, b"seen too");
-}
-
-#[tokio::test]
 async fn a_blob_is_let_go_when_no_manifest_needs_it() {
     let portal = shop().await;
     let (ana, dev) = (portal.person("ana"), portal.person("dev"));
     push_image(&dev, "shop/web", "1", "one").await;
     let layer = path("shop/web", b"layer one");
     let used = call(&ana, Method::DELETE, &layer, "").await.expect_error(405, "UNSUPPORTED");
+    assert_eq!(used.header("allow"), "GET, HEAD");
     assert!(used.json()["errors"][0]["message"].as_str().expect("a text").contains("delete that first"));
     let manifest = get(&dev, "/v2/shop/web/manifests/1").await.header("docker-content-digest").to_owned();
     call(&ana, Method::DELETE, &format!("/v2/shop/web/manifests/{manifest}"), "").await.expect(202);

@@ -1,6 +1,7 @@
-//! Manifests and tags: end-3 (reading), end-7 (pushing), end-9 (deleting), and the records that pushes leave.
+//! Manifests and tags: "Pulling manifests" (end-3), "Pushing Manifests" (end-7), "Deleting tags" and "Deleting Manifests" (end-9), and the
+//! records that pushes leave.
 
-use model::manifest::media_type::{DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+use model::manifest::media_type::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -73,6 +74,8 @@ async fn wrong_manifests_are_told_what_is_wrong() {
     put(&digest(b"other").to_string(), OCI_MANIFEST, &body).await.expect_error(400, "DIGEST_INVALID");
     put("sha256:12", OCI_MANIFEST, &body).await.expect_error(400, "DIGEST_INVALID");
     put(".1", OCI_MANIFEST, &body).await.expect_error(400, "MANIFEST_INVALID");
+    put(&"a".repeat(128), OCI_MANIFEST, &body).await.expect(201);
+    put(&"a".repeat(129), OCI_MANIFEST, &body).await.expect_error(400, "MANIFEST_INVALID");
     put("1", OCI_MANIFEST, b"{").await.expect_error(400, "MANIFEST_INVALID");
     put("1", DOCKER_MANIFEST, &body).await.expect_error(400, "MANIFEST_INVALID");
     put("1", "application/vnd.docker.distribution.manifest.v1+prettyjws", &body).await.expect_error(400, "MANIFEST_INVALID");
@@ -80,6 +83,99 @@ async fn wrong_manifests_are_told_what_is_wrong() {
     get(&dev, "/v2/shop/web/manifests/.INVALID").await.expect_error(404, "MANIFEST_UNKNOWN");
     get(&dev, "/v2/shop/web/manifests/none").await.expect_error(404, "MANIFEST_UNKNOWN");
     call(&portal.person("ana"), Method::DELETE, "/v2/shop/web/manifests/none", "").await.expect_error(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn end_7_what_a_manifest_is_comes_from_its_header_and_its_own_word() {
+    let portal = shop().await;
+    let dev = portal.person("dev");
+    push_blob(&dev, "shop/web", b"{}").await;
+    let body = image_of(b"{}", b"{}");
+    let put = |tag: &str, kind: Option<&str>, body: &[u8]| {
+        let request = dev.request(Method::PUT, &format!("/v2/shop/web/manifests/{tag}")).body(body.to_vec());
+        send(if let Some(kind) = kind { request.header("content-type", kind) } else { request })
+    };
+    // Without a header its own word holds; parameters are ignored, and not given back.
+    for (tag, kind) in [("none", None), ("parameters", Some(format!("{OCI_MANIFEST}; charset=utf-8")))] {
+        put(tag, kind.as_deref(), &body).await.expect(201);
+        assert_eq!(get(&dev, &format!("/v2/shop/web/manifests/{tag}")).await.expect(200).header("content-type"), OCI_MANIFEST);
+    }
+    let text = String::from_utf8(body).expect("text");
+    let untyped = text.replace(&format!(",\"mediaType\":\"{OCI_MANIFEST}\""), "").replace(&format!("\"mediaType\":\"{OCI_MANIFEST}\","), "");
+    assert_ne!(untyped, text);
+    put("typed", Some(OCI_MANIFEST), untyped.as_bytes()).await.expect(201);
+    put("untyped", None, untyped.as_bytes()).await.expect_error(400, "MANIFEST_INVALID");
+    // A document that says something twice says it differently to different readers.
+    for twice in ["\"schemaVersion\":2,\"schemaVersion\":2", "\"schemaVersion\":2,\"layers\":[]", "\"schemaVersion\":1", "\"schemaVersion\":\"2\""] {
+        let wrong = text.replace("\"schemaVersion\":2", twice);
+        put("wrong", Some(OCI_MANIFEST), wrong.as_bytes()).await.expect_error(400, "MANIFEST_INVALID");
+    }
+    put("wrong", Some(OCI_MANIFEST), text.replace("\"schemaVersion\":2,", "").replace(",\"schemaVersion\":2", "").as_bytes()).await.expect(400);
+    get(&dev, "/v2/shop/web/manifests/wrong").await.expect_error(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn end_7_four_mebibytes_are_taken_and_not_a_byte_more() {
+    const MOST: usize = 4 * 1024 * 1024;
+    let portal = shop().await;
+    let dev = portal.person("dev");
+    push_blob(&dev, "shop/web", b"{}").await;
+    let mut body = image_of(b"{}", b"{}");
+    body.resize(MOST, b' ');
+    put_manifest(&dev, "shop/web", "most", OCI_MANIFEST, &body).await.expect(201);
+    assert_eq!(get(&dev, "/v2/shop/web/manifests/most").await.expect(200).body, body);
+    body.push(b' ');
+    put_manifest(&dev, "shop/web", "more", OCI_MANIFEST, &body).await.expect_error(413, "MANIFEST_INVALID");
+}
+
+#[tokio::test]
+async fn end_7_a_manifest_by_sha512_and_one_without_layers() {
+    let portal = shop().await;
+    let dev = portal.person("dev");
+    push_blob(&dev, "shop/web", b"{}").await;
+    let body = image_of(b"{}", b"{}");
+    let long = registry::hash::digest(model::digest::Algorithm::Sha512, &body).to_string();
+    let pushed = put_manifest(&dev, "shop/web", &format!("{long}?tag=long"), OCI_MANIFEST, &body).await.expect(201);
+    assert_eq!(
+        (pushed.header("docker-content-digest"), pushed.header("location")),
+        (long.as_str(), format!("/v2/shop/web/manifests/{long}").as_str())
+    );
+    for reference in [&long, "long"] {
+        let read = get(&dev, &format!("/v2/shop/web/manifests/{reference}")).await.expect(200);
+        assert_eq!((read.header("docker-content-digest"), &read.body), (long.as_str(), &body));
+    }
+    let none = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [], "config": {"mediaType": "application/json", "digest": digest(b"{}"), "size": 2, "data": "e30=", "x": 1}, "y": null});
+    put_manifest(&dev, "shop/web", "none", OCI_MANIFEST, none.to_string().as_bytes()).await.expect(201);
+    let empty = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []});
+    put_manifest(&dev, "shop/web", "empty", OCI_INDEX, empty.to_string().as_bytes()).await.expect(201);
+    let nested = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{"mediaType": OCI_INDEX, "digest": digest(empty.to_string().as_bytes()), "size": empty.to_string().len()}]});
+    put_manifest(&dev, "shop/web", "nested", OCI_INDEX, nested.to_string().as_bytes()).await.expect(201);
+    // Layers that may not be pushed are elsewhere.
+    let foreign = json!({"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar", "digest": digest(b"elsewhere"), "size": 9, "urls": ["https://example.com/layer"]});
+    let with_foreign = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [foreign], "config": {"mediaType": "application/json", "digest": digest(b"{}"), "size": 2}});
+    put_manifest(&dev, "shop/web", "foreign", OCI_MANIFEST, with_foreign.to_string().as_bytes()).await.expect(201);
+}
+
+#[tokio::test]
+async fn end_7_of_two_clients_that_change_what_they_read_one_is_told() {
+    let portal = shop().await;
+    let dev = portal.person("dev");
+    let index = |n: usize| json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [], "annotations": {"n": n.to_string()}}).to_string();
+    let put = |n: usize, condition: &'static str, tag: String| {
+        let request = dev.request(Method::PUT, "/v2/shop/web/manifests/list").header("content-type", OCI_INDEX);
+        send(request.header(condition, tag).body(index(n)))
+    };
+    let tag = |n: usize| format!("\"{}\"", digest(index(n).as_bytes()));
+    put(0, "if-match", tag(0)).await.expect_error(412, "DENIED");
+    put(0, "if-none-match", "*".into()).await.expect(201);
+    put(1, "if-none-match", "*".into()).await.expect_error(412, "DENIED");
+    // All of them read the first and write their own: one of them stands.
+    let answers = futures::future::join_all((1..7).map(|n| put(n, "if-match", tag(0)))).await;
+    let stand: Vec<usize> = (1..7).filter(|n| answers[n - 1].status == StatusCode::CREATED).collect();
+    assert_eq!((stand.len(), answers.iter().filter(|answer| answer.status == StatusCode::PRECONDITION_FAILED).count()), (1, 5));
+    let read = get(&dev, "/v2/shop/web/manifests/list").await.expect(200);
+    assert_eq!((read.body, read.headers["etag"].to_str().expect("text")), (index(stand[0]).into_bytes(), tag(stand[0]).as_str()));
+    put(8, "if-match", format!("\"other\", {}", tag(stand[0]))).await.expect(201);
 }
 
 #[tokio::test]
@@ -172,35 +268,4 @@ async fn pushes_and_deletions_leave_records_and_pulls_are_counted() {
         .collect();
     assert!(records.contains(&(Some("image.push"), Some("dev"), Some("shop/web:1"))), "{records:?}");
     assert!(records.contains(&(Some("tag.delete"), Some("ana"), Some("shop/web:1"))), "{records:?}");
-}
-
-#[tokio::test]
-async fn what_is_about_an_image_can_be_found() {
-    let portal = shop().await;
-    let dev = portal.person("dev");
-    let body = push_image(&dev, "shop/web", "1", "one").await;
-    let subject = digest(&body);
-    let path = format!("/v2/shop/web/referrers/{subject}");
-    let none = get(&dev, &path).await.expect(200);
-    assert_eq!((none.header("content-type"), &none.json()["manifests"]), (OCI_INDEX, &json!([])));
-    push_blob(&dev, "shop/web", b"{}").await;
-    for kind in ["application/vnd.example.sbom", "application/vnd.example.signature"] {
-        let artifact = json!({
-            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "layers": [],
-            "config": {"mediaType": OCI_CONFIG, "digest": digest(b"{}"), "size": 2},
-            "subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": body.len()},
-            "annotations": {"org.example.kind": kind},
-        });
-        let artifact = artifact.to_string();
-        let reference = digest(artifact.as_bytes()).to_string();
-        let pushed = put_manifest(&dev, "shop/web", &reference, OCI_MANIFEST, artifact.as_bytes()).await.expect(201);
-        assert_eq!(pushed.header("oci-subject"), subject.to_string());
-    }
-    assert_eq!(get(&dev, &path).await.expect(200).json()["manifests"].as_array().map(Vec::len), Some(2));
-    let filtered = get(&dev, &format!("{path}?artifactType=application/vnd.example.sbom")).await.expect(200);
-    assert_eq!(filtered.header("oci-filters-applied"), "artifactType");
-    let found = filtered.json();
-    assert_eq!(found["manifests"].as_array().map(Vec::len), Some(1));
-    assert_eq!(found["manifests"][0]["artifactType"], "application/vnd.example.sbom");
-    assert_eq!(found["manifests"][0]["annotations"]["org.example.kind"], "application/vnd.example.sbom");
 }

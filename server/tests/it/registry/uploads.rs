@@ -1,4 +1,5 @@
-//! Uploads: end-4a, end-4b, end-5, end-6, end-13, what is cut and goes on, and what two do at once.
+//! Uploads: "Pushing a blob monolithically" (end-4a, end-4b, end-6), "Pushing a blob in chunks" (end-5, end-13), what is cut and goes on, and
+//! what two do at once.
 
 use model::digest::Algorithm;
 use reqwest::Method;
