@@ -18,6 +18,8 @@ pub enum Topic {
     Deployment(DeploymentId),
     /// An environment: its engine's state.
     Environment(EnvironmentId),
+    /// A project's copies from outside registries: which there are and how far they are.
+    Copies(ProjectId),
 }
 
 impl fmt::Display for Topic {
@@ -28,6 +30,7 @@ impl fmt::Display for Topic {
             Self::Service(id) => write!(f, "service:{id}"),
             Self::Deployment(id) => write!(f, "deployment:{id}"),
             Self::Environment(id) => write!(f, "environment:{id}"),
+            Self::Copies(id) => write!(f, "copies:{id}"),
         }
     }
 }
@@ -43,6 +46,7 @@ impl std::str::FromStr for Topic {
             "service" => Self::Service(id.parse()?),
             "deployment" => Self::Deployment(id.parse()?),
             "environment" => Self::Environment(id.parse()?),
+            "copies" => Self::Copies(id.parse()?),
             _ => return Err(InvalidTopic),
         })
     }
@@ -50,7 +54,7 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, a colon and an id")]
+#[error("a topic is one of project, images, service, deployment, environment, copies, a colon and an id")]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {
@@ -64,4 +68,6 @@ impl From<model::ids::InvalidId> for InvalidTopic {
 pub enum Signal {
     /// Desired or actual state changed: compare them.
     Reconcile,
+    /// A copy from an outside registry was asked for, or has ended.
+    Copies,
 }

@@ -16,7 +16,7 @@ use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
-use crate::ports::{Engines, NoEngines, PullGrants};
+use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
@@ -43,12 +43,14 @@ struct Inner {
     live: broadcast::Sender<Topic>,
     access: watch::Sender<u64>,
     reconcile: Notify,
+    copies: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     credentials: CredentialCache,
     streams: Streams,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
+    outside: OnceLock<Arc<dyn OutsideRegistries>>,
 }
 
 impl Platform {
@@ -72,12 +74,14 @@ impl Platform {
             live: broadcast::channel(LIVE_BUFFER).0,
             access: watch::channel(0).0,
             reconcile: Notify::new(),
+            copies: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
+            outside: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -131,6 +135,17 @@ impl Platform {
     #[must_use]
     pub fn pull_grants(&self) -> Option<Arc<dyn PullGrants>> {
         self.inner.pulls.get().cloned()
+    }
+
+    /// Plugs in what speaks with outside registries, once, before anything asks for it.
+    pub fn plug_outside(&self, outside: Arc<dyn OutsideRegistries>) {
+        let _ = self.inner.outside.set(outside);
+    }
+
+    /// Who speaks with outside registries; none where nothing of the kind is in this process.
+    #[must_use]
+    pub fn outside(&self) -> Option<Arc<dyn OutsideRegistries>> {
+        self.inner.outside.get().cloned()
     }
 
     /// A transaction for reading.
@@ -196,6 +211,7 @@ impl Platform {
     pub fn signal(&self, signal: Signal) -> &Notify {
         match signal {
             Signal::Reconcile => &self.inner.reconcile,
+            Signal::Copies => &self.inner.copies,
         }
     }
 

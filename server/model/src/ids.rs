@@ -71,6 +71,8 @@ ids! {
     DeploymentId
     /// One container.
     TaskId
+    /// A copy of an image from an outside registry.
+    CopyId
     /// One record of the audit log.
     AuditId
 }
