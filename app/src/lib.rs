@@ -128,6 +128,7 @@ fn Pages() -> impl IntoView {
                 <ParentRoute path=path!("/admin") view={Lazy::<parts::Admin>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Users>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
             </ParentRoute>

@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, services, setup};
+use crate::pages::{account, admin, deployments, frame, home, images, login, members, outside, projects, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -64,7 +64,7 @@ part!(
         Repository: images::Repository,
         ProjectDeployments: deployments::List,
         Members: members::Members,
-        Registries: projects::Registries,
+        Registries: outside::Registries,
         ProjectAudit: projects::Audit,
         ProjectSettings: projects::Settings,
     }
@@ -97,6 +97,7 @@ part!(
         Tokens: account::Tokens,
         Users: admin::Users,
         Environments: admin::Environments,
+        OutsideRegistries: admin::OutsideRegistries,
         SiteAudit: admin::Audit,
     }
 );

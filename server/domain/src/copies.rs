@@ -137,9 +137,9 @@ fn tags(to: &Target, platforms: &[String]) -> Result<Vec<TagName>, String> {
     if platforms.len() < 2 {
         return Ok(vec![tag.clone()]);
     }
-    let each = platforms.iter().map(|platform| read_platform(platform).and_then(|platform| {
-        format!("{tag}-{}", in_tag(&platform)).parse::<TagName>().map_err(|error| error.to_string())
-    }));
+    let each = platforms.iter().map(|platform| {
+        read_platform(platform).and_then(|platform| format!("{tag}-{}", in_tag(&platform)).parse::<TagName>().map_err(|error| error.to_string()))
+    });
     each.collect()
 }
 
@@ -206,7 +206,8 @@ pub fn refusal(host: &str, range: &str) -> String {
     )
 }
 
-const SELECT: &str = "SELECT c.id, p.name AS project, c.repository, c.tag, c.source, c.platforms, c.referrers, c.state, c.digest, c.reason, c.progress,
+const SELECT: &str =
+    "SELECT c.id, p.name AS project, c.repository, c.tag, c.source, c.platforms, c.referrers, c.state, c.digest, c.reason, c.progress,
     c.asker, c.due_at, c.created_at, c.started_at, c.finished_at FROM copies c JOIN projects p ON p.id = c.project_id";
 
 fn view(row: &Row<'_>) -> Result<CopyView> {

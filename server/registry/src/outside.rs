@@ -110,9 +110,7 @@ impl Outside {
         let name = credential.as_ref().map(|(name, _)| name.clone());
         let asked = self.session(host, "", credential, allowed.clone()).await?.ping().await?;
         Ok(match (name, asked) {
-            (Some(name), true) => {
-                CheckView { state: CheckState::Accepted, message: format!("{host} answers, and takes the credential of {name}.") }
-            }
+            (Some(name), true) => CheckView { state: CheckState::Accepted, message: format!("{host} answers, and takes the credential of {name}.") },
             (Some(_), false) => CheckView { state: CheckState::Open, message: format!("{host} answers without asking for a credential.") },
             (None, _) => CheckView { state: CheckState::Open, message: format!("{host} answers; it is spoken to without a credential.") },
         })

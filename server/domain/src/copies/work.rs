@@ -56,7 +56,8 @@ pub struct Job {
     pub(super) proof: Proof,
 }
 
-const SELECT: &str = "SELECT c.id, c.project_id, p.name AS project, c.repository, c.tag, c.source, c.digest, c.platforms, c.referrers, c.attempts, c.asked_by,
+const SELECT: &str =
+    "SELECT c.id, c.project_id, p.name AS project, c.repository, c.tag, c.source, c.digest, c.platforms, c.referrers, c.attempts, c.asked_by,
     c.asker, c.address, c.proof FROM copies c JOIN projects p ON p.id = c.project_id";
 
 fn job(row: &Row<'_>) -> Result<Job> {

@@ -97,8 +97,7 @@ pub(crate) async fn is_kept(tx: &mut Tx, project: model::ids::ProjectId, host: &
 pub(crate) async fn open(tx: &mut Tx, platform: &Platform, project: model::ids::ProjectId, host: &str) -> Result<Option<(String, Secret)>> {
     let host = RegistryHost::canonical(host);
     let sql = "SELECT username, secret FROM registry_credentials WHERE project_id = $1 AND host = $2 AND username <> ''";
-    let found: Option<(String, Vec<u8>)> =
-        tx.opt(sql, args![project, host.as_str()], |row| Ok((row.get("username")?, row.get("secret")?))).await?;
+    let found: Option<(String, Vec<u8>)> = tx.opt(sql, args![project, host.as_str()], |row| Ok((row.get("username")?, row.get("secret")?))).await?;
     let Some((username, sealed)) = found else { return Ok(None) };
     let plain = platform.open(&purpose(project, host.as_str()), &sealed)?;
     let text = String::from_utf8(plain).map_err(|_| Error::internal("a registry credential is no text"))?;

@@ -168,7 +168,11 @@ impl fmt::Display for Pattern {
             Self::Network { address, bits } => write!(f, "{address}/{bits}"),
             Self::Host { plain, name, port } => {
                 f.write_str(if *plain { "http://" } else { "" })?;
-                if name.contains(':') { write!(f, "[{name}]")? } else { f.write_str(name)? };
+                if name.contains(':') {
+                    write!(f, "[{name}]")?
+                } else {
+                    f.write_str(name)?
+                };
                 port.map_or(Ok(()), |port| write!(f, ":{port}"))
             }
         }

@@ -7,7 +7,8 @@ use crate::manifest::Platform;
 /// # Errors
 /// Says what would be right.
 pub fn read_platform(text: &str) -> Result<Platform, String> {
-    let word = |part: &str| !part.is_empty() && part.len() <= 32 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let word =
+        |part: &str| !part.is_empty() && part.len() <= 32 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let parts: Vec<&str> = text.trim().split('/').collect();
     match parts.as_slice() {
         [os, architecture] if word(os) && word(architecture) => {

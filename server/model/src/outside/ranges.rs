@@ -18,9 +18,8 @@ pub fn is_link_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_link_local(),
         // fd00:ec2::254 and its like are unique local, and as telling.
-        IpAddr::V6(address) => {
-            carried(address).map_or_else(|| address.segments()[0] & 0xffc0 == 0xfe80 || address.segments()[..2] == [0xfd00, 0x0ec2], |v4| v4.is_link_local())
-        }
+        IpAddr::V6(address) => carried(address)
+            .map_or_else(|| address.segments()[0] & 0xffc0 == 0xfe80 || address.segments()[..2] == [0xfd00, 0x0ec2], |v4| v4.is_link_local()),
     }
 }
 

@@ -117,6 +117,7 @@ pub struct CheckView {
 
 /// What operators allow besides the public internet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OutsideSettings {
     /// Hosts and networks, one in each line.
     pub allowed: Vec<String>,

@@ -26,7 +26,10 @@ const BLOB_MAX: u64 = 1 << 40;
 /// Brings one blob here.
 pub(super) async fn bring(context: &Context, session: &Session, blob: &Descriptor) -> Result<(), Failure> {
     if blob.size > BLOB_MAX {
-        return Err(Failure::last("too_large", format!("the blob {} is said to have {} bytes; at most {BLOB_MAX} are accepted", blob.digest, blob.size)));
+        return Err(Failure::last(
+            "too_large",
+            format!("the blob {} is said to have {} bytes; at most {BLOB_MAX} are accepted", blob.digest, blob.size),
+        ));
     }
     let may = context.may().await?;
     if lies_here(context, &may, &blob.digest).await? {
@@ -138,13 +141,16 @@ async fn fetch(context: &Context, session: &Session, blob: &Descriptor, key: &Up
 async fn stop(context: &Context, blob: &Descriptor, key: &UploadKey, stopped: Stopped) -> Result<Failure, Failure> {
     let from = &context.job.from.host;
     Ok(match stopped {
-        Stopped::Cut | Stopped::Idle | Stopped::Replaced => Failure::passing("cut", format!("{from} stopped sending the blob {}: {stopped}", blob.digest)),
+        Stopped::Cut | Stopped::Idle | Stopped::Replaced => {
+            Failure::passing("cut", format!("{from} stopped sending the blob {}: {stopped}", blob.digest))
+        }
         Stopped::Size { came, announced } if came < announced => {
             Failure::passing("cut", format!("{from} sent fewer bytes of the blob {} than its manifest names", blob.digest))
         }
-        Stopped::Size { .. } | Stopped::TooLarge(_) => {
-            Failure::last("size_mismatch", format!("{from} sends more bytes of the blob {} than the {} that its manifest names", blob.digest, blob.size))
-        }
+        Stopped::Size { .. } | Stopped::TooLarge(_) => Failure::last(
+            "size_mismatch",
+            format!("{from} sends more bytes of the blob {} than the {} that its manifest names", blob.digest, blob.size),
+        ),
         Stopped::Disk(error) => {
             let failure = disk(error);
             if failure.code == "disk_full" {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::access::{May, can};
-use domain::copies::work::{self, Job};
 use domain::copies::asker_of;
+use domain::copies::work::{self, Job};
 use domain::images::{Destination, DestinationKey};
 use domain::{Error, Topic, Worker};
 use model::views::copies::CopyProgress;
@@ -54,11 +54,15 @@ impl Context {
         let asker = &self.job.asker;
         match error {
             Error::Unauthenticated => {
-                let text = format!("what {asker} asked with no longer holds (account disabled, password changed, or token revoked or expired); ask for the copy again");
+                let text = format!(
+                    "what {asker} asked with no longer holds (account disabled, password changed, or token revoked or expired); ask for the copy again"
+                );
                 Failure::last("forbidden", text)
             }
             Error::Forbidden(text) => Failure::last("forbidden", format!("{asker} asked for this and may not push here any more: {text}")),
-            Error::NotFound { .. } => Failure::last("forbidden", format!("{asker} asked for this and is not a member of the project any more, or it was deleted")),
+            Error::NotFound { .. } => {
+                Failure::last("forbidden", format!("{asker} asked for this and is not a member of the project any more, or it was deleted"))
+            }
             other => refused(other),
         }
     }

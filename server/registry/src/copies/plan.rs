@@ -55,12 +55,8 @@ impl Plan {
 
     /// Each blob once, the small ones first: configurations show early whether it goes well.
     pub(super) fn blobs(&self) -> Vec<Descriptor> {
-        let each: BTreeMap<Digest, Descriptor> = self
-            .nodes()
-            .flat_map(|node| node.manifest.blobs())
-            .filter(|blob| !blob.is_foreign())
-            .map(|blob| (blob.digest, blob.clone()))
-            .collect();
+        let each: BTreeMap<Digest, Descriptor> =
+            self.nodes().flat_map(|node| node.manifest.blobs()).filter(|blob| !blob.is_foreign()).map(|blob| (blob.digest, blob.clone())).collect();
         let mut blobs: Vec<Descriptor> = each.into_values().collect();
         blobs.sort_by_key(|blob| blob.size);
         blobs
@@ -149,7 +145,9 @@ fn absent<'p>(context: &Context, wanted: &Platform, there: impl Iterator<Item = 
 
 /// What a single image is for, as its configuration says.
 async fn own_platform(session: &Session, manifest: &Manifest) -> Result<Option<Platform>, Failure> {
-    let Some(config) = manifest.config.as_ref().filter(|config| manifest.has_image_config() && config.size <= CONFIG_MAX as u64) else { return Ok(None) };
+    let Some(config) = manifest.config.as_ref().filter(|config| manifest.has_image_config() && config.size <= CONFIG_MAX as u64) else {
+        return Ok(None);
+    };
     let mut stream = session.blob(&config.digest, 0).await?.stream(crate::outside::Tally::default());
     let mut body = Vec::new();
     while let Some(bytes) = stream.next().await {
@@ -169,7 +167,8 @@ fn read(document: &Document, described: Option<&Descriptor>) -> Result<Manifest,
     let own = Manifest::parse(None, &document.body).ok().map(|manifest| manifest.media_type);
     // Some sources call every manifest JSON.
     let kind = described.or_else(|| told.filter(|told| KNOWN.contains(told))).map(str::to_owned).or(own).or_else(|| told.map(str::to_owned));
-    Manifest::parse(kind.as_deref(), &document.body).map_err(|error| Failure::last("manifest_invalid", format!("{}: {error}", document.digest.short())))
+    Manifest::parse(kind.as_deref(), &document.body)
+        .map_err(|error| Failure::last("manifest_invalid", format!("{}: {error}", document.digest.short())))
 }
 
 /// Manifests that were fetched already.
@@ -185,7 +184,10 @@ impl Gathered {
         self.manifests += 1;
         self.bytes += document.body.len();
         if self.manifests > MANIFESTS || self.bytes > BYTES {
-            let text = format!("it is made of more than {MANIFESTS} manifests or {} MiB of them; choose platforms or leave out what refers to it", BYTES >> 20);
+            let text = format!(
+                "it is made of more than {MANIFESTS} manifests or {} MiB of them; choose platforms or leave out what refers to it",
+                BYTES >> 20
+            );
             return Err(Failure::last("too_large", text));
         }
         Ok(())
@@ -223,11 +225,8 @@ impl Gathered {
 
 /// What refers to these.
 async fn referrers(session: &Session, gathered: &mut Gathered, about: &[Digest]) -> Result<Vec<Node>, Failure> {
-    let lists: Vec<Vec<Descriptor>> = stream::iter(about.iter().take(ASKED).copied())
-        .map(async |digest| session.referrers(&digest).await)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let lists: Vec<Vec<Descriptor>> =
+        stream::iter(about.iter().take(ASKED).copied()).map(async |digest| session.referrers(&digest).await).buffered(AT_ONCE).try_collect().await?;
     let mut nodes = Vec::new();
     for described in lists.into_iter().flatten() {
         if gathered.seen.insert(described.digest) {

@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn challenges_of_real_registries_are_read() {
-        let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/nginx:pull",error="invalid_token""#;
+        let hub =
+            r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/nginx:pull",error="invalid_token""#;
         assert_eq!(of(&[hub]), bearer("https://auth.docker.io/token", Some("registry.docker.io")));
         assert_eq!(of(&["Basic realm=\"harbor\""]), Some(Challenge::Basic));
         assert_eq!(of(&["basic"]), Some(Challenge::Basic));

@@ -53,7 +53,8 @@ impl Net {
         if let Some(known) = self.tls.get() {
             return Ok(known.clone());
         }
-        let none = |error: String| Failure::last("no_certificates", format!("this machine's certificates cannot be read ({error}); an operator must look"));
+        let none =
+            |error: String| Failure::last("no_certificates", format!("this machine's certificates cannot be read ({error}); an operator must look"));
         let loaded = tokio::task::spawn_blocking(|| {
             let mut roots = RootCertStore::empty();
             // One that cannot be read is left out: then what it vouches for is not trusted.
@@ -159,9 +160,20 @@ mod tests {
     #[tokio::test]
     async fn connections_go_nowhere_inside_unless_an_operator_says_so() {
         for uri in [
-            "https://127.0.0.1:9/", "https://localhost:9/", "https://[::1]:9/", "https://169.254.169.254/latest", "http://127.0.0.1:9/", "https://10.0.0.1/",
-            "https://[::ffff:127.0.0.1]:9/", "https://[::ffff:a9fe:a9fe]/", "https://0.0.0.0:9/", "https://[64:ff9b::7f00:1]/", "http://1.1.1.1/",
-            "https://127.1/", "https://2130706433/", "https://0x7f.1/",
+            "https://127.0.0.1:9/",
+            "https://localhost:9/",
+            "https://[::1]:9/",
+            "https://169.254.169.254/latest",
+            "http://127.0.0.1:9/",
+            "https://10.0.0.1/",
+            "https://[::ffff:127.0.0.1]:9/",
+            "https://[::ffff:a9fe:a9fe]/",
+            "https://0.0.0.0:9/",
+            "https://[64:ff9b::7f00:1]/",
+            "http://1.1.1.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
         ] {
             assert!(refused("", uri).await, "{uri}");
         }

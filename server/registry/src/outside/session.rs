@@ -8,7 +8,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LINK, LOCATION, RANGE, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LINK, LOCATION, RANGE, RETRY_AFTER, USER_AGENT,
+};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -105,10 +107,11 @@ impl Session {
     /// # Errors
     /// Says what is wrong and who can do something.
     pub async fn manifest(&self, reference: &Reference) -> Result<Document, Failure> {
-        let accept: Vec<HeaderValue> = [media_type::OCI_INDEX, media_type::DOCKER_LIST, media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST, "*/*;q=0.1"]
-            .into_iter()
-            .map(HeaderValue::from_static)
-            .collect();
+        let accept: Vec<HeaderValue> =
+            [media_type::OCI_INDEX, media_type::DOCKER_LIST, media_type::OCI_MANIFEST, media_type::DOCKER_MANIFEST, "*/*;q=0.1"]
+                .into_iter()
+                .map(HeaderValue::from_static)
+                .collect();
         let headers: Vec<_> = accept.into_iter().map(|value| (ACCEPT, value)).collect();
         let answer = self.get(&format!("/v2/{}/manifests/{reference}", self.path), &headers, true).await?;
         if !answer.status().is_success() {
@@ -122,9 +125,10 @@ impl Session {
         };
         let digest = hash::digest(algorithm, &body);
         match reference {
-            Reference::Digest(wanted) if *wanted != digest => {
-                Err(Failure::last("digest_mismatch", format!("{} sent a manifest with the digest {digest} where {wanted} was asked for; nothing of it was kept", self.host)))
-            }
+            Reference::Digest(wanted) if *wanted != digest => Err(Failure::last(
+                "digest_mismatch",
+                format!("{} sent a manifest with the digest {digest} where {wanted} was asked for; nothing of it was kept", self.host),
+            )),
             _ => Ok(Document { digest, media_type: kind, body }),
         }
     }
@@ -178,7 +182,8 @@ impl Session {
             if matches!(status, StatusCode::TOO_MANY_REQUESTS) || status.is_server_error() {
                 return Err(self.refusal(&answer, &format!("what refers to {digest}")));
             }
-            let is_index = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with(media_type::OCI_INDEX));
+            let is_index =
+                answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with(media_type::OCI_INDEX));
             if status != StatusCode::OK || !is_index {
                 return if page == 0 { self.referrers_by_tag(digest).await } else { Ok(found) };
             }
@@ -256,7 +261,12 @@ impl Session {
     }
 
     /// Asks, and follows redirects. What proves who asks goes to the registry alone.
-    async fn follow(&self, url: &str, headers: &[(http::HeaderName, HeaderValue)], authorization: Option<HeaderValue>) -> Result<Response<Incoming>, Failure> {
+    async fn follow(
+        &self,
+        url: &str,
+        headers: &[(http::HeaderName, HeaderValue)],
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response<Incoming>, Failure> {
         let wrong = || Failure::last("protocol", format!("{} redirects to what is no address", self.host));
         let mut at: Uri = url.parse().map_err(|_| wrong())?;
         for _ in 0..=REDIRECTS {
@@ -272,7 +282,12 @@ impl Session {
         Err(Failure::last("protocol", format!("{} redirects again and again", self.host)))
     }
 
-    async fn send(&self, url: &Uri, headers: &[(http::HeaderName, HeaderValue)], authorization: Option<HeaderValue>) -> Result<Response<Incoming>, Failure> {
+    async fn send(
+        &self,
+        url: &Uri,
+        headers: &[(http::HeaderName, HeaderValue)],
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut request = Request::get(url.clone()).header(USER_AGENT, AGENT).header(ACCEPT_ENCODING, "identity");
         for (name, value) in headers {
             request = request.header(name, value);
@@ -280,7 +295,8 @@ impl Session {
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|_| Failure::last("protocol", format!("{} cannot be asked for {url}", self.host)))?;
+        let request =
+            request.body(Empty::<Bytes>::new()).map_err(|_| Failure::last("protocol", format!("{} cannot be asked for {url}", self.host)))?;
         match tokio::time::timeout(HEAD_TIME, self.http.request(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.unreachable(&error)),
@@ -293,12 +309,16 @@ impl Session {
         let (mut texts, mut at) = (Vec::new(), Some(error));
         while let Some(cause) = at {
             // What a wrapped i/o error carries is not its source.
-            let inner = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
+            let inner =
+                cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
             if let Some(Refused { host, range }) = cause.downcast_ref() {
                 return Failure::last("address_refused", domain::copies::refusal(host, range));
             }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-                let text = format!("{} cannot be spoken to over https: {tls}; where its certificate is of your own authority, an operator adds that to the portal's machine", self.host);
+                let text = format!(
+                    "{} cannot be spoken to over https: {tls}; where its certificate is of your own authority, an operator adds that to the portal's machine",
+                    self.host
+                );
                 return Failure::last("tls", text);
             }
             texts.push(cause.to_string());
@@ -313,11 +333,11 @@ impl Session {
         let of = if self.path.is_empty() { self.host.to_string() } else { format!("{}/{}", self.host, self.path) };
         let text = match &self.credential {
             Some((name, _)) => format!(
-                "{of} refused the credential of {name} that this project keeps for {}: it is wrong, has ended, or may not pull there; a project admin can set another under Registries",
+                "{of} refused the credential of {name} that this project keeps for {}: it is wrong, has ended, or may not pull there; a project admin can set another under Outside registries",
                 self.host
             ),
             None => format!(
-                "{of} lets nobody in without a credential: it is private or not there; a project admin can keep a credential for {} under Registries",
+                "{of} lets nobody in without a credential: it is private or not there; a project admin can keep a credential for {} under Outside registries",
                 self.host
             ),
         };
@@ -331,10 +351,17 @@ impl Session {
     fn refusal_of(&self, status: StatusCode, headers: &HeaderMap, what: &str) -> Failure {
         let host = &self.host;
         match status {
-            StatusCode::NOT_FOUND => Failure::last("not_found", format!("{host} has no {what}, or does not show it to this project; look at its name and tag")),
+            StatusCode::NOT_FOUND => {
+                Failure::last("not_found", format!("{host} has no {what}, or does not show it to this project; look at its name and tag"))
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => match &self.credential {
-                Some((name, _)) => Failure::last("forbidden", format!("{host} does not let {name} have {what}; a credential that may pull it is needed")),
-                None => Failure::last("forbidden", format!("{host} gives {what} to nobody without a credential; a project admin can keep one under Registries")),
+                Some((name, _)) => {
+                    Failure::last("forbidden", format!("{host} does not let {name} have {what}; a credential that may pull it is needed"))
+                }
+                None => Failure::last(
+                    "forbidden",
+                    format!("{host} gives {what} to nobody without a credential; a project admin can keep one under Outside registries"),
+                ),
             },
             StatusCode::TOO_MANY_REQUESTS => {
                 let after = retry_after(headers).unwrap_or(WAIT).min(WAIT_MAX);

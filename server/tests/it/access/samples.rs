@@ -39,7 +39,9 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/list"
             | "/fn/services/mine"
             | "/fn/services/get"
-            | "/fn/services/credentials"
+            | "/fn/outside/credentials"
+            | "/fn/outside/copies"
+            | "/fn/outside/settings"
     )
 }
 
@@ -92,6 +94,7 @@ async fn fill(cast: &Cast, caller: usize, world: &World, path: &str) -> String {
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
         .replace("{host}", "registry.example.com")
+        .replace("{copy}", &world.copy)
         .replace("{session}", &session)
         .replace("{token}", &token)
         .replace("{*rest}", "nothing-here")
@@ -132,6 +135,9 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PATCH", "/projects/{project}") => json!({"description": "changed"}),
         ("PUT", "/projects/{project}/members/{username}") => json!({"role": "developer"}),
         ("PUT", "/projects/{project}/registries/{host}") => json!({"username": "u", "secret": "s"}),
+        ("POST", "/projects/{project}/registries/{host}/check") => json!({}),
+        ("POST", "/projects/{project}/copies") => json!({"from": "registry.example.com/team/app:1"}),
+        ("PUT", "/outside-registries") => json!({"allowed": ["registry.lan:5000"]}),
         ("POST", "/projects/{project}/services") => json!({"name": "another"}),
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
@@ -168,7 +174,8 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         | "projects/get"
         | "projects/members"
         | "services/list"
-        | "services/credentials"
+        | "outside/credentials"
+        | "outside/copies"
         | "deployments/list" => vec![project()],
         "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/tail" => vec![project(), service()],
         "deployments/plan" | "deployments/deploy" => {
@@ -189,8 +196,11 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "projects/set_member" => vec![project(), victim(), ("role", text("developer"))],
         "projects/remove_member" => vec![project(), victim()],
         "services/create" => vec![project(), ("name", text("another"))],
-        "services/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
-        "services/delete_credential" => vec![project(), ("host", text("registry.example.com"))],
+        "outside/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
+        "outside/delete_credential" | "outside/check_credential" => vec![project(), ("host", text("registry.example.com"))],
+        "outside/copy" => vec![project(), ("from", text("registry.example.com/team/app:1"))],
+        "outside/cancel_copy" => vec![project(), ("copy", world.copy.clone())],
+        "outside/set" => vec![("allowed", text("registry.lan:5000"))],
         "accounts/logout"
         | "accounts/end_other_sessions"
         | "accounts/set_up_needed"
@@ -199,6 +209,7 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         | "accounts/users"
         | "audit/site"
         | "environments/list"
+        | "outside/settings"
         | "projects/list"
         | "projects/may_create"
         | "services/mine" => Vec::new(),
