@@ -134,3 +134,6 @@ impl OutsideRegistries for Outside {
         CheckView { state, message: failure.message }
     }
 }
+
+#[cfg(test)]
+mod tests;

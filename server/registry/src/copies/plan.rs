@@ -167,8 +167,13 @@ fn read(document: &Document, described: Option<&Descriptor>) -> Result<Manifest,
     let own = Manifest::parse(None, &document.body).ok().map(|manifest| manifest.media_type);
     // Some sources call every manifest JSON.
     let kind = described.or_else(|| told.filter(|told| KNOWN.contains(told))).map(str::to_owned).or(own).or_else(|| told.map(str::to_owned));
-    Manifest::parse(kind.as_deref(), &document.body)
-        .map_err(|error| Failure::last("manifest_invalid", format!("{}: {error}", document.digest.short())))
+    let invalid = |why: String| Failure::last("manifest_invalid", format!("what came as {} is no manifest: {why}", document.digest.short()));
+    let manifest = Manifest::parse(kind.as_deref(), &document.body).map_err(|error| invalid(error.to_string()))?;
+    // The page of a proxy that wants a sign-in is no image, whatever it is called.
+    if manifest.kind == Kind::Other && !serde_json::from_slice::<serde_json::Value>(&document.body).is_ok_and(|body| body["schemaVersion"] == 2) {
+        return Err(invalid(format!("its type is {}", manifest.media_type)));
+    }
+    Ok(manifest)
 }
 
 /// Manifests that were fetched already.

@@ -59,7 +59,7 @@ async fn a_registry_may_be_kept_without_a_credential() {
     let checked = ana.post(&format!("{path}/check"), json!({})).await.expect_status(StatusCode::OK).await;
     assert_eq!(checked["state"], "open", "{checked}");
     let half = ana.put(&path, json!({"username": "u"})).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-    assert_eq!(half["fields"][0]["field"], "secret", "{half}");
+    assert_eq!(half["errors"][0]["field"], "secret", "{half}");
     assert_eq!(ana.post("/api/v1/projects/shop/registries/other.example/check", json!({})).await.status(), StatusCode::NOT_FOUND);
     // Docker Hub's names are one.
     ana.put("/api/v1/projects/shop/registries/index.docker.io", json!({"username": "u", "secret": "s"}))
@@ -81,7 +81,7 @@ async fn nothing_inside_is_spoken_to_unless_an_operator_allows_it() {
     {
         let asked = dev.post("/api/v1/projects/shop/copies", json!({"from": format!("{inside}/latest/meta-data:1")})).await;
         let refused = asked.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-        let message = refused["fields"][0]["message"].as_str().unwrap_or_default();
+        let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
         assert!(message.contains("operator"), "{inside}: {refused}");
     }
     // By a name: looked at when it is resolved.
@@ -118,12 +118,12 @@ async fn what_is_asked_wrongly_is_told_by_field() {
     let (dev, gus) = (portal.person("dev"), portal.person("gus"));
     let body = json!({"from": "https://quay.io/x", "to": "App:1", "platforms": ["amd64"]});
     let refused = dev.post("/api/v1/projects/shop/copies", body.clone()).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-    let fields: Vec<_> = refused["fields"].as_array().expect("fields").iter().map(|field| field["field"].as_str().expect("a name")).collect();
+    let fields: Vec<_> = refused["errors"].as_array().expect("fields").iter().map(|field| field["field"].as_str().expect("a name")).collect();
     assert_eq!(fields, ["from", "to", "platforms"], "{refused}");
     assert_eq!(gus.post("/api/v1/projects/shop/copies", body).await.status(), StatusCode::FORBIDDEN);
     let own = json!({"from": format!("{}/shop/web:1", host(&portal))});
     let refused = dev.post("/api/v1/projects/shop/copies", own).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-    assert!(refused["fields"][0]["message"].as_str().expect("a message").contains("own registry"), "{refused}");
+    assert!(refused["errors"][0]["message"].as_str().expect("a message").contains("own registry"), "{refused}");
     let admin = portal.person("admin");
     let refused = admin.put("/api/v1/outside-registries", json!({"allowed": ["ftp://x"]})).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
