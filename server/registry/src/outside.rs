@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 mod body;
 mod challenge;
 mod net;
+mod refusal;
 mod session;
 mod token;
 

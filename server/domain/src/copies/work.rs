@@ -135,6 +135,13 @@ pub async fn is_wanted(worker: &Worker, job: &Job) -> Result<bool> {
     Ok(state.as_deref() == Some("running"))
 }
 
+/// Whether others wait for their turn.
+pub async fn others_wait(worker: &Worker) -> Result<bool> {
+    let sql = "SELECT id FROM copies WHERE state = 'queued' AND due_at <= $1 LIMIT 1";
+    let waiting: Option<CopyId> = worker.platform().read().await?.opt(sql, args![worker.platform().now()], |row| row.get("id")).await?;
+    Ok(waiting.is_some())
+}
+
 /// Writes what the source's reference means: a tag that moves meanwhile changes nothing any more.
 pub async fn resolved(worker: &Worker, job: &Job, digest: &Digest) -> Result<()> {
     let mut change = worker.change().await?;

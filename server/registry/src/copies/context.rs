@@ -12,12 +12,15 @@ use domain::{Error, Topic, Worker};
 use model::views::copies::CopyProgress;
 use model::views::deployments::Share;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use crate::outside::{Failure, Outside, Retry, Tally};
 use crate::registry::Registry;
 
 /// How often progress is written.
 const TELL: Duration = Duration::from_millis(1000);
+/// How long one copy's turn may be while others wait: a source that crawls keeps nobody else's place.
+const TURN: Duration = Duration::from_secs(30 * 60);
 /// What no event tells of is noticed after this.
 const CHECK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -112,8 +115,9 @@ impl Context {
         }
     }
 
-    /// Resolves when the copy must stop: cancelled, or its asker lost the right to it.
+    /// Resolves when the copy must stop: cancelled, or its asker lost the right to it, or it has had its turn.
     pub(super) async fn stopped(&self) -> Failure {
+        let began = Instant::now();
         let mut live = self.worker.platform().live();
         let mut access = self.worker.platform().access_changes();
         loop {
@@ -126,6 +130,13 @@ impl Context {
                 && failure.retry == Retry::Never
             {
                 return failure;
+            }
+            if began.elapsed() >= TURN && matches!(work::others_wait(&self.worker).await, Ok(true)) {
+                return Failure {
+                    code: "turn",
+                    message: "others wait too; it goes on after them where it was".into(),
+                    retry: Retry::After(CHECK_AGAIN),
+                };
             }
             let topic = Topic::Copies(self.job.project);
             let changed = async {
