@@ -18,7 +18,7 @@ fn host(portal: &TestPortal) -> String {
 #[tokio::test]
 async fn a_private_image_needs_the_right_credential_and_says_which() {
     let (portal, (other, digest)) = (shop().await, private().await);
-    allow(&portal, &[other.base.clone()]).await;
+    allow(&portal, std::slice::from_ref(&other.base)).await;
     let (dev, ana) = (portal.person("dev"), portal.person("ana"));
     let from = json!({"from": format!("{}/team/app:1", host(&other))});
     let message = fails(&dev, from.clone(), "unauthorized").await;
