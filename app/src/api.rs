@@ -18,6 +18,7 @@ pub(crate) mod deployments;
 pub(crate) mod environments;
 pub(crate) mod images;
 pub(crate) mod logs;
+pub(crate) mod outside;
 #[cfg(feature = "ssr")]
 mod parse;
 pub(crate) mod projects;

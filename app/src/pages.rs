@@ -10,6 +10,7 @@ pub(crate) mod home;
 pub(crate) mod images;
 pub(crate) mod login;
 pub(crate) mod members;
+pub(crate) mod outside;
 pub(crate) mod projects;
 pub(crate) mod robots;
 pub(crate) mod services;

@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, robots, services, setup};
+use crate::pages::{account, admin, deployments, frame, home, images, login, members, outside, projects, robots, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -65,7 +65,7 @@ part!(
         ProjectDeployments: deployments::List,
         Members: members::Members,
         Robots: robots::Robots,
-        Registries: projects::Registries,
+        Registries: outside::Registries,
         ProjectAudit: projects::Audit,
         ProjectSettings: projects::Settings,
     }
@@ -99,6 +99,7 @@ part!(
         Users: admin::Users,
         Environments: admin::Environments,
         Upkeep: admin::Upkeep,
+        OutsideRegistries: admin::OutsideRegistries,
         SiteAudit: admin::Audit,
     }
 );

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::{Result, Worker, accounts};
 use engine::Engine;
 use registry::Registry;
+use registry::outside::Outside;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +25,10 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     portal.registry.serve_engines(hire("registry"));
     let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()))?;
     portal.platform.plug(engine.live(), Arc::new(portal.registry.clone()));
+    let outside = Outside::default();
+    portal.platform.plug_outside(Arc::new(outside.clone()));
     spawn(loops, stop, failed, "engine", engine.run());
+    spawn(loops, stop, failed, "copies", registry::copies::run(hire("copies"), portal.registry.clone(), outside));
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
     spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));

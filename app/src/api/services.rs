@@ -1,8 +1,8 @@
-//! Services, their tasks, and the credentials of outside registries.
+//! Services and their tasks.
 
 use leptos::prelude::*;
 use model::page::Page;
-use model::views::services::{RegistryCredentialView, ServiceDetail, ServiceSummary};
+use model::views::services::{ServiceDetail, ServiceSummary};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]
@@ -14,11 +14,9 @@ use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
 use domain::access::{May, can};
 #[cfg(feature = "ssr")]
-use domain::services::{self, Service, ServiceKey, credentials};
+use domain::services::{self, Service, ServiceKey};
 #[cfg(feature = "ssr")]
 use model::names::{ProjectName, ServiceName};
-#[cfg(feature = "ssr")]
-use model::secret::Secret;
 
 /// The permission for one service, by its names in the address.
 #[cfg(feature = "ssr")]
@@ -71,31 +69,4 @@ pub async fn delete_service(csrf: String, project: String, service: String) -> R
     services::delete(&caller.platform, &may).await?;
     lead_to(&crate::urls::project(&project));
     Ok(())
-}
-
-/// The outside registries that a project has credentials for.
-#[server(prefix = "/fn", endpoint = "services/credentials")]
-pub async fn list_credentials(project: String) -> Result<Vec<RegistryCredentialView>, ApiError> {
-    let caller = caller().await?;
-    let name: ProjectName = named("project", &project)?;
-    let may = caller.actor.may::<can::Configure, _>(&caller.platform, &name).await?;
-    Ok(credentials::list(&caller.platform, &may).await?)
-}
-
-/// Keeps credentials for an outside registry. The secret is never shown again.
-#[server(prefix = "/fn", endpoint = "services/put_credential")]
-pub async fn put_credential(csrf: String, project: String, host: String, username: String, secret: String) -> Result<(), ApiError> {
-    let caller = mutating(&csrf).await?;
-    let name: ProjectName = named("project", &project)?;
-    let may = caller.actor.may::<can::Configure, _>(&caller.platform, &name).await?;
-    Ok(credentials::put(&caller.platform, &may, host.trim(), username.trim(), &Secret::new(secret)).await?)
-}
-
-/// Forgets credentials for an outside registry.
-#[server(prefix = "/fn", endpoint = "services/delete_credential")]
-pub async fn delete_credential(csrf: String, project: String, host: String) -> Result<(), ApiError> {
-    let caller = mutating(&csrf).await?;
-    let name: ProjectName = named("project", &project)?;
-    let may = caller.actor.may::<can::Configure, _>(&caller.platform, &name).await?;
-    Ok(credentials::delete(&caller.platform, &may, &host).await?)
 }

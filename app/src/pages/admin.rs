@@ -1,6 +1,7 @@
-//! The operators' pages: users, environments, the audit log of the whole site.
+//! The operators' pages: users, environments, the registry's upkeep, outside registries, the audit log of the whole site.
 
 mod environments;
+mod outside;
 mod upkeep;
 
 use leptos::form::ActionForm;
@@ -11,6 +12,7 @@ use model::page::Page;
 use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
+pub(crate) use outside::OutsideRegistries;
 pub(crate) use upkeep::Upkeep;
 
 use super::audit::AuditTable;
@@ -30,6 +32,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN, "Users"),
         Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
+        Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

@@ -34,6 +34,7 @@ pub(crate) fn Repositories() -> impl IntoView {
 #[component]
 pub(super) fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>) -> impl IntoView {
     let name = project.name.to_string();
+    let registries = urls::project_page(&name, "registries");
     if page.items.is_empty() {
         return view! {
             <section class="panel">
@@ -43,6 +44,8 @@ pub(super) fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary
                             <p>"Push one, and its repository appears here. Use your user name and a token as the password."</p>
                             <PushCommands project=name/>
                             <a href=urls::ACCOUNT_TOKENS>"Make a token"</a>
+                            <p>"Or let Slipway fetch one from another registry:"</p>
+                            <a class="button" href=registries>"Copy an image in"</a>
                         }.into_any()
                     } else {
                         view! { <p>"Developers of this project push images here."</p> }.into_any()
@@ -70,7 +73,10 @@ pub(super) fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary
         .collect_view();
     view! {
         <section class="panel">
-            <header><h2>"Repositories"</h2></header>
+            <header>
+                <h2>"Repositories"</h2>
+                {project.may(Action::Push).then(|| view! { <span class="actions"><a class="button button-small" href=registries>"Copy an image in"</a></span> })}
+            </header>
             <table class="table">
                 <thead><tr>
                     <th scope="col">"Repository"</th><th scope="col" class="number">"Tags"</th><th scope="col" class="number">"Size"</th>

@@ -14,7 +14,7 @@ use model::page::Page;
 use model::views::projects::{ProjectSummary, ProjectView};
 
 pub(crate) use dashboard::Dashboard;
-pub(crate) use settings::{Audit, Registries, Settings};
+pub(crate) use settings::{Audit, Settings};
 
 use crate::api::ApiError;
 use crate::api::projects::{CreateProject, get_project, list_projects, may_create_projects};
@@ -180,8 +180,8 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::ManageRobots) {
         tabs.push(Tab::new(page("robots"), "Robots"));
     }
-    if project.may(Action::Configure) {
-        tabs.push(Tab::new(page("registries"), "Registries"));
+    if project.may(Action::Push) {
+        tabs.push(Tab::new(page("registries"), "Outside registries"));
     }
     if project.may(Action::ReadAudit) {
         tabs.push(Tab::new(page("audit"), "Audit"));

@@ -1,5 +1,6 @@
 //! How the model's states are said, each with its tone.
 
+use model::views::copies::CopyState;
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
 use model::views::environments::MachineState;
 use model::views::services::{RunSummary, ServiceState, TaskHealth, TaskState, TaskView};
@@ -72,5 +73,16 @@ pub(super) fn machine(state: MachineState) -> (Tone, &'static str) {
         MachineState::Unknown => (Tone::Idle, "Not asked yet"),
         MachineState::Up => (Tone::Ok, "Up"),
         MachineState::Away => (Tone::Bad, "Away"),
+    }
+}
+
+/// A copy's state.
+pub(super) fn copy(state: CopyState) -> (Tone, &'static str) {
+    match state {
+        CopyState::Queued => (Tone::Busy, "Waiting"),
+        CopyState::Running => (Tone::Busy, "Copying"),
+        CopyState::Succeeded => (Tone::Ok, "Here"),
+        CopyState::Failed => (Tone::Bad, "Failed"),
+        CopyState::Cancelled => (Tone::Idle, "Cancelled"),
     }
 }

@@ -24,6 +24,8 @@ pub enum Topic {
     Environment(EnvironmentId),
     /// The registry's upkeep: its runs and what they have done.
     Upkeep,
+    /// A project's copies from outside registries: which there are and how far they are.
+    Copies(ProjectId),
 }
 
 impl fmt::Display for Topic {
@@ -35,6 +37,7 @@ impl fmt::Display for Topic {
             Self::Deployment(id) => write!(f, "deployment:{id}"),
             Self::Environment(id) => write!(f, "environment:{id}"),
             Self::Upkeep => f.write_str("upkeep"),
+            Self::Copies(id) => write!(f, "copies:{id}"),
         }
     }
 }
@@ -53,6 +56,7 @@ impl std::str::FromStr for Topic {
             "service" => Self::Service(id.parse()?),
             "deployment" => Self::Deployment(id.parse()?),
             "environment" => Self::Environment(id.parse()?),
+            "copies" => Self::Copies(id.parse()?),
             _ => return Err(InvalidTopic),
         })
     }
@@ -60,7 +64,7 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, a colon and an id; or upkeep")]
+#[error("a topic is one of project, images, service, deployment, environment, copies, a colon and an id; or upkeep")]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {
@@ -76,6 +80,8 @@ pub enum Signal {
     Reconcile,
     /// A run of the registry's upkeep was asked for, or its schedule changed.
     Upkeep,
+    /// A copy from an outside registry was asked for, or has ended.
+    Copies,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

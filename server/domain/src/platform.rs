@@ -16,7 +16,7 @@ use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
-use crate::ports::{Engines, NoEngines, PullGrants};
+use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
@@ -44,6 +44,7 @@ struct Inner {
     access: watch::Sender<u64>,
     reconcile: Notify,
     upkeep: Notify,
+    copies: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -51,6 +52,7 @@ struct Inner {
     streams: Streams,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
+    outside: OnceLock<Arc<dyn OutsideRegistries>>,
 }
 
 impl Platform {
@@ -75,6 +77,7 @@ impl Platform {
             access: watch::channel(0).0,
             reconcile: Notify::new(),
             upkeep: Notify::new(),
+            copies: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -82,6 +85,7 @@ impl Platform {
             streams: Streams::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
+            outside: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -135,6 +139,17 @@ impl Platform {
     #[must_use]
     pub fn pull_grants(&self) -> Option<Arc<dyn PullGrants>> {
         self.inner.pulls.get().cloned()
+    }
+
+    /// Plugs in what speaks with outside registries, once, before anything asks for it.
+    pub fn plug_outside(&self, outside: Arc<dyn OutsideRegistries>) {
+        let _ = self.inner.outside.set(outside);
+    }
+
+    /// Who speaks with outside registries; none where nothing of the kind is in this process.
+    #[must_use]
+    pub fn outside(&self) -> Option<Arc<dyn OutsideRegistries>> {
+        self.inner.outside.get().cloned()
     }
 
     /// A transaction for reading.
@@ -201,6 +216,7 @@ impl Platform {
         match signal {
             Signal::Reconcile => &self.inner.reconcile,
             Signal::Upkeep => &self.inner.upkeep,
+            Signal::Copies => &self.inner.copies,
         }
     }
 

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use model::ids::MachineId;
 use model::names::{ProjectName, RepositoryPath};
+use model::outside::{AllowList, RegistryHost};
 use model::secret::Secret;
+use model::views::copies::CheckView;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Result;
@@ -161,4 +163,11 @@ fn away() -> crate::Error {
 pub trait PullGrants: Send + Sync {
     /// A bearer token with which an engine can pull from this one repository for some minutes.
     fn pull_grant(&self, project: &ProjectName, repository: &RepositoryPath) -> Secret;
+}
+
+/// Other registries, as somebody who keeps their credentials needs them.
+#[async_trait]
+pub trait OutsideRegistries: Send + Sync {
+    /// Whether the registry answers and takes the credential: user name and secret. Ends within half a minute.
+    async fn check(&self, host: &RegistryHost, credential: Option<(String, Secret)>, allowed: &AllowList) -> CheckView;
 }

@@ -10,6 +10,7 @@ pub async fn may_watch(platform: &Platform, actor: &Actor, topic: Topic) -> Resu
     match topic {
         Topic::Project(id) => actor.may::<can::SeeProject, _>(platform, &id).await.map(drop),
         Topic::Images(id) => actor.may::<can::Pull, _>(platform, &id).await.map(drop),
+        Topic::Copies(id) => actor.may::<can::Push, _>(platform, &id).await.map(drop),
         Topic::Environment(_) => actor.may::<can::SeeEnvironments, _>(platform, &Site).await.map(drop),
         Topic::Upkeep => actor.may::<can::MaintainRegistry, _>(platform, &Site).await.map(drop),
         Topic::Service(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),

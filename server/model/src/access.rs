@@ -83,7 +83,7 @@ pub enum Action {
     CreateService,
     /// Deploy, roll back, scale, restart, stop, start, cancel.
     Deploy,
-    /// Set variables, files, secrets and registry credentials.
+    /// Set variables, files and secrets; see which outside registries are kept.
     Configure,
     /// Open a shell in a task.
     OpenShell,

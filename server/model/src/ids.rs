@@ -75,6 +75,8 @@ ids! {
     TaskId
     /// One run of the registry's upkeep.
     RunId
+    /// A copy of an image from an outside registry.
+    CopyId
     /// One record of the audit log.
     AuditId
 }

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod image;
 pub mod manifest;
 pub mod names;
+pub mod outside;
 pub mod page;
 pub mod password;
 pub mod problem;

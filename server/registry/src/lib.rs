@@ -6,17 +6,20 @@
 //! - everything streams: a transfer holds a few pieces of memory, whatever its size.
 //!
 //! Bytes lie in files below the data folder ([`disk`]), everything else in the database ([`store`]). A manifest put and what is deleted leave
-//! an audit record; bytes on their way do not ([`store`] says why). Knows nothing of pages.
+//! an audit record; bytes on their way do not ([`store`] says why). Images of other registries are copied in by a loop ([`copies`]) over a
+//! client of our own ([`outside`]). Knows nothing of pages.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 
 pub mod auth;
+pub mod copies;
 pub mod disk;
 pub mod error;
 pub mod grant;
 pub mod hash;
+pub mod outside;
 pub mod path;
 pub mod pulls;
 pub mod range;

@@ -16,7 +16,7 @@ use crate::registry::Registry;
 
 mod blobs;
 mod lists;
-mod manifests;
+pub(crate) mod manifests;
 mod uploads;
 
 /// A door of the registry: method and path, with its parameters in braces.

@@ -15,6 +15,7 @@ use super::{Portal, doors};
 
 mod account;
 mod audit;
+mod copies;
 mod deployments;
 mod environments;
 mod images;
@@ -35,6 +36,7 @@ pub(super) fn table() -> Table {
         .merge(robots::table())
         .merge(images::table())
         .merge(services::table())
+        .merge(copies::table())
         .merge(deployments::table())
         .merge(super::logs::table())
         .merge(environments::table())

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod copies;
 mod deploy;
 mod docker;
 mod ground;

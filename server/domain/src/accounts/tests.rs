@@ -72,7 +72,7 @@ async fn two_at_once_do_not_get_past_the_most() {
 
     let shop = store.project("shop", &ana, Role::Admin).await;
     let put = async |host: String| {
-        let may = ana.may::<can::Configure, _>(&store.platform, &shop).await.expect("allowed");
+        let may = ana.may::<can::ManageRegistries, _>(&store.platform, &shop).await.expect("allowed");
         services::credentials::put(&store.platform, &may, &host, "bot", &Secret::new("s")).await
     };
     for at in 0..100 {

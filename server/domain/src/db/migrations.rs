@@ -13,6 +13,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (3, "deployments", include_str!("../../../../migrations/0003_deployments.sql")),
     (4, "registry_upkeep", include_str!("../../../../migrations/0004_registry_upkeep.sql")),
     (6, "robots", include_str!("../../../../migrations/0006_robots.sql")),
+    (7, "outside_registries", include_str!("../../../../migrations/0007_outside_registries.sql")),
 ];
 
 /// The newest version of the schema.

@@ -1,6 +1,7 @@
-//! Credentials for outside registries, for each project. Write-only: the secret is sealed at once, and opened for a pull alone.
+//! Outside registries of a project and their credentials. Write-only: the secret is sealed at once, and opened for a pull, a copy or a check
+//! alone. A registry may be kept without a credential: it is spoken to as nobody.
 
-use model::image::ImageReference;
+use model::outside::RegistryHost;
 use model::problem::FieldError;
 use model::secret::Secret;
 use model::views::services::RegistryCredentialView;
@@ -21,7 +22,7 @@ fn purpose(project: model::ids::ProjectId, host: &str) -> String {
 }
 
 /// Sets the credential for a registry; one that is there is replaced.
-pub async fn put(platform: &Platform, may: &May<can::Configure, Project>, host: &str, username: &str, secret: &Secret) -> Result<()> {
+pub async fn put(platform: &Platform, may: &May<can::ManageRegistries, Project>, host: &str, username: &str, secret: &Secret) -> Result<()> {
     let host = check(host, username, secret)?;
     let mut change = platform.change(may.actor()).await?;
     // Two at once would both find room for one.
@@ -43,18 +44,21 @@ pub async fn put(platform: &Platform, may: &May<can::Configure, Project>, host: 
 /// Every mistake of what was typed, or the host as it is stored.
 fn check(host: &str, username: &str, secret: &Secret) -> Result<String> {
     let mut errors = Vec::new();
-    let host = host.trim().to_ascii_lowercase();
-    let named = format!("{host}/x").parse::<ImageReference>().ok().and_then(|image| image.host().map(str::to_owned));
-    if named.as_deref() != Some(host.as_str()) {
-        errors.push(FieldError::new("host", "write the registry's host, with a port where it is not 443: registry.example.com:5000"));
+    let found = host.parse::<RegistryHost>();
+    if let Err(error) = &found {
+        errors.push(FieldError::new("host", error.to_string()));
     }
-    if username.is_empty() || username.len() > 256 || username.chars().any(char::is_control) {
-        errors.push(FieldError::new("username", "write the name to sign in with, at most 256 characters"));
+    let none = username.is_empty() && secret.expose().is_empty();
+    if !none && (username.is_empty() || username.len() > 256 || username.chars().any(char::is_control) || username.contains(':')) {
+        errors.push(FieldError::new("username", "write the name to sign in with, at most 256 characters and without a colon"));
     }
-    if secret.expose().is_empty() || secret.expose().len() > 16 * 1024 {
+    if !none && (secret.expose().is_empty() || secret.expose().len() > 16 * 1024) {
         errors.push(FieldError::new("secret", "write the password or token, at most 16 KiB"));
     }
-    if errors.is_empty() { Ok(host) } else { Err(Error::Invalid(errors)) }
+    match found {
+        Ok(host) if errors.is_empty() => Ok(host.into()),
+        _ => Err(Error::Invalid(errors)),
+    }
 }
 
 /// The registries for which the project has credentials; never the secrets.
@@ -72,21 +76,30 @@ pub async fn list(platform: &Platform, may: &May<can::Configure, Project>) -> Re
 }
 
 /// Forgets the credential for a registry.
-pub async fn delete(platform: &Platform, may: &May<can::Configure, Project>, host: &str) -> Result<()> {
+pub async fn delete(platform: &Platform, may: &May<can::ManageRegistries, Project>, host: &str) -> Result<()> {
+    // Under its one name, or as it was typed before hosts had one.
+    let canonical = host.parse::<RegistryHost>().map_or_else(|_| host.to_owned(), String::from);
     let mut change = platform.change(may.actor()).await?;
-    let sql = "DELETE FROM registry_credentials WHERE project_id = $1 AND host = $2";
-    if change.exec(sql, args![may.id, host]).await? == 0 {
+    let sql = "DELETE FROM registry_credentials WHERE project_id = $1 AND host IN ($2, $3)";
+    if change.exec(sql, args![may.id, host, canonical]).await? == 0 {
         return Err(Error::NotFound { what: "registry credential" });
     }
     change.commit(Record::new("registry_credential.delete", "registry", host).project(may)).await
 }
 
-/// The credential for a pull: name and secret.
+/// Whether the registry is one of the project's.
+pub(crate) async fn is_kept(tx: &mut Tx, project: model::ids::ProjectId, host: &RegistryHost) -> Result<bool> {
+    let sql = "SELECT host FROM registry_credentials WHERE project_id = $1 AND host = $2";
+    Ok(tx.opt(sql, args![project, host.as_str()], |row| row.get::<String>("host")).await?.is_some())
+}
+
+/// The credential for a pull: name and secret. None where the registry is spoken to as nobody.
 pub(crate) async fn open(tx: &mut Tx, platform: &Platform, project: model::ids::ProjectId, host: &str) -> Result<Option<(String, Secret)>> {
-    let sql = "SELECT username, secret FROM registry_credentials WHERE project_id = $1 AND host = $2";
-    let found: Option<(String, Vec<u8>)> = tx.opt(sql, args![project, host], |row| Ok((row.get("username")?, row.get("secret")?))).await?;
+    let host = RegistryHost::canonical(host);
+    let sql = "SELECT username, secret FROM registry_credentials WHERE project_id = $1 AND host = $2 AND username <> ''";
+    let found: Option<(String, Vec<u8>)> = tx.opt(sql, args![project, host.as_str()], |row| Ok((row.get("username")?, row.get("secret")?))).await?;
     let Some((username, sealed)) = found else { return Ok(None) };
-    let plain = platform.open(&purpose(project, host), &sealed)?;
+    let plain = platform.open(&purpose(project, host.as_str()), &sealed)?;
     let text = String::from_utf8(plain).map_err(|_| Error::internal("a registry credential is no text"))?;
     Ok(Some((username, Secret::new(text))))
 }

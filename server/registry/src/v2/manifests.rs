@@ -22,6 +22,7 @@ use super::blobs::{matches_tag, value};
 use crate::error::{Code, Error, Result};
 use crate::hash;
 use crate::path::Name;
+use crate::registry::Registry;
 use crate::store::{self, Pushed};
 
 /// How long a manifest may take to come.
@@ -76,7 +77,7 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, reference: &str, body: Bod
     let platform = call.registry.platform();
     // Once before the transaction, so that what cannot succeed does not take its turn in it; it is looked at there again.
     refuse_missing(name, &store::missing_parts(platform, &may, &manifest).await?)?;
-    let config = image_config(call, &may, &manifest).await?;
+    let config = image_config(call.registry, &may, &manifest).await?;
     let still_wanted = |named: Option<&Digest>| conditions_hold(call, named);
     let pushed =
         Pushed { digest: &digest, manifest: &manifest, body: &body, config, tags: &tags, still_wanted: &still_wanted, reference: &reference };
@@ -144,11 +145,15 @@ fn refuse_missing(name: &Name, missing: &[Digest]) -> Result<()> {
 }
 
 /// What the image's configuration says, for pages and deployments. One that cannot be read is the image's own affair.
-async fn image_config(call: &Call<'_>, may: &May<can::Push, Destination>, manifest: &Manifest) -> Result<Option<ImageConfig>> {
+pub(crate) async fn image_config(
+    registry: &Registry,
+    may: &May<can::Push, Destination>,
+    manifest: &Manifest,
+) -> std::io::Result<Option<ImageConfig>> {
     let Some(config) = manifest.config.as_ref().filter(|config| manifest.has_image_config() && config.size <= CONFIG_MAX as u64) else {
         return Ok(None);
     };
-    let (path, digest) = (call.registry.blobs().path(&config.digest), config.digest);
+    let (path, digest) = (registry.blobs().path(&config.digest), config.digest);
     let read = tokio::task::spawn_blocking(move || {
         let mut body = Vec::new();
         std::fs::File::open(path)?.take(CONFIG_MAX as u64).read_to_end(&mut body)?;
@@ -158,7 +163,7 @@ async fn image_config(call: &Call<'_>, may: &May<can::Push, Destination>, manife
         Ok(body) => Ok(ImageConfig::parse(&body)),
         Err(error) => {
             tracing::error!(repository = may.full_name(), %digest, %error, "an image's configuration cannot be read");
-            Err(error.into())
+            Err(error)
         }
     }
 }

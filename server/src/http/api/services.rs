@@ -1,15 +1,14 @@
-//! Services of a project: made, listed, looked into, deleted; credentials for outside registries beside them.
+//! Services of a project: made, listed, looked into, deleted.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
-use domain::services::{self, ServiceKey, credentials};
+use domain::services::{self, ServiceKey};
 use domain::{Actor, can};
 use http::StatusCode;
 use model::ids::TaskId;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::page::Page;
-use model::secret::Secret;
 use serde::Deserialize;
 
 use super::{Body, Paging, created, field, listed, named};
@@ -26,9 +25,6 @@ pub(super) fn table() -> Table {
         .delete("/api/v1/projects/{project}/services/{service}", delete)
         .get("/api/v1/projects/{project}/services/{service}/tasks", tasks)
         .get("/api/v1/tasks/{task}/inspect", inspect)
-        .get("/api/v1/projects/{project}/registries", list_credentials)
-        .put("/api/v1/projects/{project}/registries/{host}", put_credential)
-        .delete("/api/v1/projects/{project}/registries/{host}", delete_credential)
 }
 
 /// The permission on the service that a path names.
@@ -117,37 +113,4 @@ async fn inspect(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path
     let task: TaskId = named(&task, "task")?;
     let may = actor.may::<can::SeeServices, _>(&portal.platform, &task).await?;
     Ok(Json(services::inspect(&portal.platform, &may).await?))
-}
-
-async fn list_credentials(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<impl IntoResponse> {
-    let may = may_in::<can::Configure>(&portal, &actor, &project).await?;
-    Ok(Json(Page { items: credentials::list(&portal.platform, &may).await?, next: None }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewCredential {
-    username: String,
-    secret: Secret,
-}
-
-async fn put_credential(
-    State(portal): State<Portal>,
-    ApiCaller(actor): ApiCaller,
-    Path((project, host)): Path<(String, String)>,
-    Body(new): Body<NewCredential>,
-) -> Answer<StatusCode> {
-    let may = may_in::<can::Configure>(&portal, &actor, &project).await?;
-    credentials::put(&portal.platform, &may, &host, &new.username, &new.secret).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn delete_credential(
-    State(portal): State<Portal>,
-    ApiCaller(actor): ApiCaller,
-    Path((project, host)): Path<(String, String)>,
-) -> Answer<StatusCode> {
-    let may = may_in::<can::Configure>(&portal, &actor, &project).await?;
-    credentials::delete(&portal.platform, &may, &host).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

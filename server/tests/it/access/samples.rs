@@ -40,8 +40,10 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/list"
             | "/fn/services/mine"
             | "/fn/services/get"
-            | "/fn/services/credentials"
             | "/fn/upkeep/storage"
+            | "/fn/outside/credentials"
+            | "/fn/outside/copies"
+            | "/fn/outside/settings"
     )
 }
 
@@ -97,6 +99,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
         .replace("{host}", "registry.example.com")
+        .replace("{copy}", &world.copy)
         .replace("{session}", &session)
         .replace("{token}", &token)
         .replace("{*rest}", "nothing-here")
@@ -140,6 +143,9 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PATCH", "/projects/{project}/robots/{robot}") => json!({"description": "changed"}),
         ("POST", "/projects/{project}/robots/{robot}/rotate") => json!({"overlap_hours": 1}),
         ("PUT", "/projects/{project}/registries/{host}") => json!({"username": "u", "secret": "s"}),
+        ("POST", "/projects/{project}/registries/{host}/check") => json!({}),
+        ("POST", "/projects/{project}/copies") => json!({"from": "registry.example.com/team/app:1"}),
+        ("PUT", "/outside-registries") => json!({"allowed": ["registry.lan:5000"]}),
         ("POST", "/projects/{project}/services") => json!({"name": "another"}),
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
@@ -181,7 +187,8 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/members"
         | "robots/list"
         | "services/list"
-        | "services/credentials"
+        | "outside/credentials"
+        | "outside/copies"
         | "deployments/list" => vec![project()],
         "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/tail" => vec![project(), service()],
         "deployments/plan" | "deployments/deploy" => {
@@ -207,11 +214,14 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "robots/rotate" => vec![project(), robot(), ("overlap_hours", text("24"))],
         "robots/delete" => vec![project(), robot()],
         "services/create" => vec![project(), ("name", text("another"))],
-        "services/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
         "upkeep/run" => vec![("kind", text("scrub")), ("dry_run", text("true"))],
         "upkeep/cancel" => vec![("run", world::run(portal).await)],
         "upkeep/schedule" => vec![("scrub_rate", text("50"))],
-        "services/delete_credential" => vec![project(), ("host", text("registry.example.com"))],
+        "outside/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
+        "outside/delete_credential" | "outside/check_credential" => vec![project(), ("host", text("registry.example.com"))],
+        "outside/copy" => vec![project(), ("from", text("registry.example.com/team/app:1"))],
+        "outside/cancel_copy" => vec![project(), ("copy", world.copy.clone())],
+        "outside/set" => vec![("allowed", text("registry.lan:5000"))],
         "accounts/logout"
         | "accounts/end_other_sessions"
         | "accounts/set_up_needed"
@@ -220,6 +230,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "accounts/users"
         | "audit/site"
         | "environments/list"
+        | "outside/settings"
         | "projects/list"
         | "projects/may_create"
         | "services/mine"

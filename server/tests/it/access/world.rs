@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::cast::Cast;
-use crate::portal::{PASSWORD, TestPortal};
+use crate::portal::{PASSWORD, Person, TestPortal};
 use crate::push::push;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -21,6 +21,7 @@ pub struct World {
     pub blob: String,
     pub deployment: String,
     pub task: String,
+    pub copy: String,
 }
 
 impl World {
@@ -54,8 +55,23 @@ impl World {
         let deployed = builder.post(&format!("{services}/web/deployments"), wanted).await.expect_status(StatusCode::ACCEPTED).await;
         let deployment = deployed["id"].as_str().expect("an id").to_owned();
         let task = plant_task(portal, &deployment).await;
-        Self { project, victim, digest: pushed.manifest, blob: pushed.layer, deployment, task: task.to_string() }
+        let copy = plant_copy(portal, &project, builder).await;
+        Self { project, victim, digest: pushed.manifest, blob: pushed.layer, deployment, task: task.to_string(), copy }
     }
+}
+
+/// A copy that waits for long, so that no loop takes it up meanwhile.
+#[expect(clippy::disallowed_methods, reason = "a copy that is asked for begins at once; this one is to stay as it is")]
+async fn plant_copy(portal: &TestPortal, project: &str, builder: &Person) -> String {
+    let asked = json!({"from": "registry.example.com/team/app:1", "to": "later:1"});
+    let path = format!("/api/v1/projects/{project}/copies");
+    let made = builder.post(&path, asked).await.expect_status(StatusCode::ACCEPTED).await;
+    let id = made["id"].as_str().expect("an id").to_owned();
+    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+    let sql = "UPDATE copies SET state = 'queued', due_at = $2, finishing = FALSE, finished_at = NULL WHERE id = $1";
+    write.exec(sql, args![&id, i64::MAX / 2]).await.expect("it waits");
+    write.finish().await.expect("kept");
+    id
 }
 
 /// A task as reconciliation would have made it; there is no engine here.

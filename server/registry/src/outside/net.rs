@@ -1,0 +1,185 @@
+//! Connections to other registries. [`Guard`] resolves a name, looks at each address, and connects to one that it has just looked at: a
+//! name that resolves to something else a moment later gains nothing. TLS is rustls over `ring`, with the certificates that this machine
+//! trusts. No proxy is used: behind one, nothing could be said about the address.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::Empty;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use model::outside::AllowList;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+
+use super::Failure;
+
+/// Longest time for a name to be resolved.
+const RESOLVE: Duration = Duration::from_secs(10);
+/// Longest time for one address to take a connection.
+const CONNECT: Duration = Duration::from_secs(8);
+/// Addresses of one name that are tried.
+const ADDRESSES: usize = 6;
+/// Bytes of an answer's head at most.
+const HEAD: usize = 64 * 1024;
+
+/// Sends requests without a body.
+pub(super) type Http = Client<HttpsConnector<Guard>, Empty<Bytes>>;
+
+/// What is shared by all connections: whom this machine trusts.
+#[derive(Clone, Default)]
+pub struct Net {
+    tls: Arc<OnceLock<ClientConfig>>,
+}
+
+impl Net {
+    /// Trusts these certificates instead of the machine's.
+    ///
+    /// # Errors
+    /// When the cryptography does not know today's TLS, which cannot be.
+    pub fn trusting(roots: RootCertStore) -> Result<Self, rustls::Error> {
+        Ok(Self { tls: Arc::new(OnceLock::from(config(roots)?)) })
+    }
+
+    async fn tls(&self) -> Result<ClientConfig, Failure> {
+        if let Some(known) = self.tls.get() {
+            return Ok(known.clone());
+        }
+        let none =
+            |error: String| Failure::last("no_certificates", format!("this machine's certificates cannot be read ({error}); an operator must look"));
+        let loaded = tokio::task::spawn_blocking(|| {
+            let mut roots = RootCertStore::empty();
+            // One that cannot be read is left out: then what it vouches for is not trusted.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            config(roots)
+        });
+        let config = loaded.await.map_err(|error| none(error.to_string()))?.map_err(|error| none(error.to_string()))?;
+        Ok(self.tls.get_or_init(|| config).clone())
+    }
+
+    /// A client that goes only where `allowed` lets it.
+    pub(super) async fn client(&self, allowed: Arc<AllowList>) -> Result<Http, Failure> {
+        let tls = self.tls().await?;
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(Guard { allowed });
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.http1_max_buf_size(HEAD).http2_max_header_list_size(HEAD as u32).http2_adaptive_window(true);
+        builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(20));
+        Ok(builder.build(connector))
+    }
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// An address that may not be spoken to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{host} is at a {range} address")]
+pub(super) struct Refused {
+    /// The host, with its port where that is not the usual one.
+    pub host: String,
+    /// The sort of range.
+    pub range: &'static str,
+}
+
+/// Connects to what may be spoken to.
+#[derive(Clone)]
+pub(super) struct Guard {
+    allowed: Arc<AllowList>,
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, io::Error>> + Send>>;
+
+impl tower::Service<Uri> for Guard {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Connecting;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Connecting {
+        let allowed = Arc::clone(&self.allowed);
+        Box::pin(async move { connect(&allowed, &uri).await.map(TokioIo::new) })
+    }
+}
+
+async fn connect(allowed: &AllowList, uri: &Uri) -> io::Result<TcpStream> {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let plain = uri.scheme_str() != Some("https");
+    let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+    for address in resolve(&host, port).await?.into_iter().take(ADDRESSES) {
+        if let Err(range) = allowed.admits(plain, &host, port, address.ip()) {
+            let host = if uri.port_u16().is_some() { format!("{host}:{port}") } else { host.clone() };
+            failed = io::Error::other(Refused { host, range });
+            continue;
+        }
+        match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => failed = error,
+            Err(_) => failed = io::Error::new(io::ErrorKind::TimedOut, format!("{host} does not take connections")),
+        }
+    }
+    Err(failed)
+}
+
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, port))).await;
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("the name {host} could not be resolved in time"));
+    let found = found.map_err(late)?.map_err(|error| io::Error::new(error.kind(), format!("the name {host} cannot be resolved: {error}")))?;
+    Ok(found.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refused(allowed: &str, uri: &str) -> bool {
+        let allowed = AllowList::from_lines(allowed.lines()).expect("a list");
+        let error = connect(&allowed, &uri.parse().expect("an address")).await.expect_err("nobody is there");
+        error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+    }
+
+    #[tokio::test]
+    async fn connections_go_nowhere_inside_unless_an_operator_says_so() {
+        for uri in [
+            "https://127.0.0.1:9/",
+            "https://localhost:9/",
+            "https://[::1]:9/",
+            "https://169.254.169.254/latest",
+            "http://127.0.0.1:9/",
+            "https://10.0.0.1/",
+            "https://[::ffff:127.0.0.1]:9/",
+            "https://[::ffff:a9fe:a9fe]/",
+            "https://0.0.0.0:9/",
+            "https://[64:ff9b::7f00:1]/",
+            "http://1.1.1.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+        ] {
+            assert!(refused("", uri).await, "{uri}");
+        }
+        assert!(!refused("127.0.0.1:9", "https://127.0.0.1:9/").await);
+        assert!(!refused("http://localhost:9", "http://localhost:9/").await);
+        assert!(refused("http://localhost:9", "http://127.0.0.1:9/").await, "another name for the same");
+        assert!(!refused("127.0.0.0/8\n::1/128", "https://localhost:9/").await);
+    }
+}

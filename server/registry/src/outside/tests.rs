@@ -1,0 +1,81 @@
+//! The client over real TLS: whom it trusts, and what it says where it does not.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+/// Made for these tests, and known to everybody: no secret.
+const AUTHORITY: &[u8] = include_bytes!("tests/authority.pem");
+const CERTIFICATE: &[u8] = include_bytes!("tests/certificate.pem");
+const KEY: &[u8] = include_bytes!("tests/key.pem");
+
+/// A registry over https at `localhost`.
+async fn serve() -> u16 {
+    let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).expect("a configuration");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let answer =
+                service_fn(|_: Request<hyper::body::Incoming>| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"{}")))) });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    port
+}
+
+fn trusting() -> Outside {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(AUTHORITY).expect("a certificate")).expect("an authority");
+    Outside::new(Net::trusting(roots).expect("TLS"))
+}
+
+async fn check(outside: &Outside, host: &str, allowed: &str) -> CheckView {
+    let allowed = AllowList::from_lines(allowed.lines()).expect("a list");
+    outside.check(&host.parse().expect("a host"), None, &allowed).await
+}
+
+#[tokio::test]
+async fn https_is_spoken_with_whom_this_machine_trusts() {
+    let port = serve().await;
+    let host = format!("localhost:{port}");
+    let view = check(&trusting(), &host, &host).await;
+    assert_eq!(view.state, CheckState::Open, "{view:?}");
+    let view = check(&trusting(), &format!("127.0.0.1:{port}"), "127.0.0.0/8\n::1/128").await;
+    assert_eq!(view.state, CheckState::Open, "{view:?}");
+    let stranger = Outside::new(Net::trusting(RootCertStore::empty()).expect("TLS"));
+    let view = check(&stranger, &host, &host).await;
+    assert!(view.state == CheckState::Unreachable && view.message.contains("certificate"), "{view:?}");
+    let view = check(&trusting(), &host, "").await;
+    assert!(view.state == CheckState::NotAllowed && view.message.contains("loopback"), "{view:?}");
+    // Plain HTTP, where https is answered.
+    let view = check(&trusting(), &host, &format!("http://{host}")).await;
+    assert_eq!(view.state, CheckState::Unreachable, "{view:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_knows_and_a_port_where_nobody_is_are_told() {
+    let view = check(&trusting(), "nowhere.invalid", "").await;
+    assert!(view.state == CheckState::Unreachable && view.message.contains("cannot be"), "{view:?}");
+    let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a port");
+    let view = check(&trusting(), &closed.to_string(), &closed.to_string()).await;
+    assert_eq!(view.state, CheckState::Unreachable, "{view:?}");
+}
