@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Result, Worker, accounts};
+use domain::images::rules;
+use domain::{Result, Signal, Worker, accounts};
 use engine::Engine;
 use registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,8 @@ use crate::http::Portal;
 
 /// How often what has ended is swept away.
 const SWEEP: Duration = Duration::from_secs(600);
+/// How often it is looked whether a project's rules for images are due.
+const RULES: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -27,6 +30,7 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     spawn(loops, stop, failed, "engine", engine.run());
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
+    spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     Ok(())
 }
 
@@ -74,5 +78,16 @@ async fn sweep(worker: Worker, registry: Registry) {
             tracing::warn!(%error, "uploads that nobody goes on with could not be removed");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Does what projects' rules for images ask for: at their hour, and when somebody asks.
+async fn image_rules(worker: Worker) {
+    loop {
+        if let Err(error) = rules::work::tend(&worker).await {
+            tracing::warn!(%error, "projects' rules for images could not be followed; they go on in a minute");
+        }
+        let asked = worker.platform().signal(Signal::ImageRules).notified();
+        let _ = tokio::time::timeout(RULES, asked).await;
     }
 }

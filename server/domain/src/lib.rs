@@ -23,6 +23,7 @@ pub mod machines;
 pub mod platform;
 pub mod ports;
 pub mod projects;
+pub mod quotas;
 pub mod services;
 pub mod shells;
 pub mod site;

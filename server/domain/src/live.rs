@@ -64,4 +64,6 @@ impl From<model::ids::InvalidId> for InvalidTopic {
 pub enum Signal {
     /// Desired or actual state changed: compare them.
     Reconcile,
+    /// A run of a project's rules for images was asked for.
+    ImageRules,
 }

@@ -43,6 +43,7 @@ struct Inner {
     live: broadcast::Sender<Topic>,
     access: watch::Sender<u64>,
     reconcile: Notify,
+    image_rules: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     credentials: CredentialCache,
@@ -72,6 +73,7 @@ impl Platform {
             live: broadcast::channel(LIVE_BUFFER).0,
             access: watch::channel(0).0,
             reconcile: Notify::new(),
+            image_rules: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             credentials: CredentialCache::default(),
@@ -196,6 +198,7 @@ impl Platform {
     pub fn signal(&self, signal: Signal) -> &Notify {
         match signal {
             Signal::Reconcile => &self.inner.reconcile,
+            Signal::ImageRules => &self.inner.image_rules,
         }
     }
 

@@ -71,6 +71,8 @@ ids! {
     DeploymentId
     /// One container.
     TaskId
+    /// One run of a project's rules for images.
+    RuleRunId
     /// One record of the audit log.
     AuditId
 }

@@ -7,4 +7,6 @@ pub mod environments;
 pub mod images;
 pub mod logs;
 pub mod projects;
+pub mod quotas;
+pub mod rules;
 pub mod services;

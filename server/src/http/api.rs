@@ -17,8 +17,10 @@ mod account;
 mod audit;
 mod deployments;
 mod environments;
+mod image_rules;
 mod images;
 mod projects;
+mod quotas;
 mod services;
 mod users;
 
@@ -31,6 +33,8 @@ pub(super) fn table() -> Table {
         .merge(users::table())
         .merge(projects::table())
         .merge(images::table())
+        .merge(image_rules::table())
+        .merge(quotas::table())
         .merge(services::table())
         .merge(deployments::table())
         .merge(super::logs::table())
