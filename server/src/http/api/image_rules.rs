@@ -24,7 +24,7 @@ use crate::http::{Portal, doors};
 
 /// How long an answer waits for a run's end where nothing else is asked, and at most, in seconds.
 const WAIT: u64 = 10;
-const WAIT_MAX: u64 = 300;
+const WAIT_MAX: u64 = 60;
 
 pub(super) fn table() -> Table {
     doors()
@@ -96,7 +96,7 @@ async fn run(
 }
 
 /// 202 with where the run can be read, and how it stands after a while.
-async fn begun_run(portal: &Portal, may: &May<can::ManageImageRules, Project>, begun: RuleRunView, wait: &Wait) -> Answer<impl IntoResponse> {
+async fn begun_run(portal: &Portal, may: &May<can::ManageImageRules, Project>, begun: RuleRunView, wait: &Wait) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
     let span = Duration::from_secs(wait.wait.unwrap_or(WAIT).min(WAIT_MAX));
     let view = rules::wait(&portal.platform, may, begun.id, span).await?;
     let mut headers = HeaderMap::new();
@@ -150,6 +150,13 @@ async fn detail(
     let id: RuleRunId = named(&run, "run")?;
     let paging = Paging { limit: items.limit, after: items.after };
     let view = rules::detail(&portal.platform, &may, id, items.goes, &paging.into()).await?;
-    let (headers, _) = listed(&format!("/api/v1/projects/{}/image-rules/runs/{id}", may.name), view.items.clone());
+    let (mut headers, _) = listed(&format!("/api/v1/projects/{}/image-rules/runs/{id}", may.name), view.items.clone());
+    // What follows is of the same sort.
+    if let Some(goes) = items.goes
+        && let Some(link) = headers.get(header::LINK).and_then(|link| link.to_str().ok())
+        && let Ok(link) = HeaderValue::from_str(&link.replace("?after=", &format!("?goes={goes}&after=")))
+    {
+        headers.insert(header::LINK, link);
+    }
     Ok((headers, Json(view)))
 }
