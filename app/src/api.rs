@@ -16,11 +16,13 @@ mod answer;
 pub(crate) mod audit;
 pub(crate) mod deployments;
 pub(crate) mod environments;
+pub(crate) mod image_rules;
 pub(crate) mod images;
 pub(crate) mod logs;
 #[cfg(feature = "ssr")]
 mod parse;
 pub(crate) mod projects;
+pub(crate) mod quotas;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub(crate) mod services;

@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, images, login, members, projects, services, setup};
+use crate::pages::{account, admin, deployments, frame, home, image_rules, images, login, members, projects, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -62,6 +62,8 @@ part!(
         Dashboard: projects::Dashboard,
         Repositories: images::Repositories,
         Repository: images::Repository,
+        ImageRules: image_rules::Rules,
+        RuleRun: image_rules::RunPage,
         ProjectDeployments: deployments::List,
         Members: members::Members,
         Registries: projects::Registries,
@@ -97,6 +99,7 @@ part!(
         Tokens: account::Tokens,
         Users: admin::Users,
         Environments: admin::Environments,
+        Quotas: admin::Quotas,
         SiteAudit: admin::Audit,
     }
 );

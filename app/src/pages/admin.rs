@@ -1,6 +1,7 @@
 //! The operators' pages: users, environments, the audit log of the whole site.
 
 mod environments;
+mod quotas;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -10,6 +11,7 @@ use model::page::Page;
 use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
+pub(crate) use quotas::Quotas;
 
 use super::audit::AuditTable;
 use super::setup::{check_password, check_username};
@@ -24,7 +26,12 @@ use crate::urls;
 /// The frame of the operators' pages.
 #[component]
 pub(crate) fn Frame() -> impl IntoView {
-    let tabs = vec![Tab::new(urls::ADMIN, "Users"), Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"), Tab::new(urls::ADMIN_AUDIT, "Audit")];
+    let tabs = vec![
+        Tab::new(urls::ADMIN, "Users"),
+        Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
+        Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
+        Tab::new(urls::ADMIN_AUDIT, "Audit"),
+    ];
     view! {
         <Title text="Admin"/>
         <div><div class="heading"><h1>"Admin"</h1></div><Tabs label="Admin" tabs/></div>

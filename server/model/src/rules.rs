@@ -129,10 +129,10 @@ impl ImageRules {
     pub fn checked(mut self) -> Result<Self, Vec<FieldError>> {
         let mut wrong = Vec::new();
         for rule in &mut self.immutable {
-            named(&mut rule.name, &rule.repositories, &rule.tags);
+            rule.name = rule_name(&rule.name, &rule.repositories, &rule.tags);
         }
         for rule in &mut self.retention.rules {
-            named(&mut rule.name, &rule.repositories, &rule.tags);
+            rule.name = rule_name(&rule.name, &rule.repositories, &rule.tags);
         }
         check_names("immutable", self.immutable.iter().map(|rule| rule.name.as_str()), &mut wrong);
         check_names("retention.rules", self.retention.rules.iter().map(|rule| rule.name.as_str()), &mut wrong);
@@ -172,10 +172,12 @@ impl ImageRules {
     }
 }
 
-fn named(name: &mut String, repositories: &Pattern, tags: &Pattern) {
-    *name = name.trim().to_owned();
-    if name.is_empty() {
-        *name = format!("{repositories}:{tags}").chars().take(NAME_MAX).collect();
+/// What a rule is called: its patterns where it was given no name.
+#[must_use]
+pub fn rule_name(given: &str, repositories: &Pattern, tags: &Pattern) -> String {
+    match given.trim() {
+        "" => format!("{repositories}:{tags}").chars().take(NAME_MAX).collect(),
+        name => name.to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::components::{Ago, CheckBox, Confirm, Csrf, Empty, Keep, ProblemNotice
 use crate::live::Pulse;
 use crate::page::{change, loaded, loaded_in, problem, query};
 use crate::pages::audit::AuditTable;
+use crate::pages::quotas::ProjectQuota;
 use crate::urls;
 
 /// The settings.
@@ -29,7 +30,9 @@ pub(crate) fn Settings() -> impl IntoView {
             navigate(urls::PROJECTS, leptos_router::NavigateOptions::default());
         }
     });
-    loaded(project.view, move |view| view! { <SettingsForm project=view.clone() action/><Danger project=view delete/> })
+    loaded(project.view, move |view| {
+        view! { <SettingsForm project=view.clone() action/><ProjectQuota project=view.clone()/><Danger project=view delete/> }
+    })
 }
 
 #[component]
