@@ -84,8 +84,10 @@ async fn sweep(worker: Worker, registry: Registry) {
 /// Does what projects' rules for images ask for: at their hour, and when somebody asks.
 async fn image_rules(worker: Worker) {
     loop {
-        if let Err(error) = rules::work::tend(&worker).await {
-            tracing::warn!(%error, "projects' rules for images could not be followed; they go on in a minute");
+        match rules::work::tend(&worker).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "projects' rules for images could not be followed; they go on in a minute"),
         }
         let asked = worker.platform().signal(Signal::ImageRules).notified();
         let _ = tokio::time::timeout(RULES, asked).await;

@@ -39,7 +39,9 @@ pub(crate) fn Rules() -> impl IntoView {
     let project = current();
     let (after, edit) = (query("after"), query("edit"));
     let pulse = Pulse::new();
-    let data = Resource::new(move || (project.name.get(), after.get(), pulse.track()), |(name, after, _)| get_rules(name, Some(after)));
+    // Another rule in the form is another page: it is read anew.
+    let of = move || (project.name.get(), after.get(), edit.get(), pulse.track());
+    let data = Resource::new(of, |(name, after, _, _)| get_rules(name, Some(after)));
     let changes = Changes { put: change("Rule saved", Some(pulse)), remove: change("Rule taken away", Some(pulse)) };
     let actions = RetentionActions::new(pulse, project.name);
     loaded_in(project.view, data, move |project, RulesPage { view, runs }| {
@@ -50,7 +52,7 @@ pub(crate) fn Rules() -> impl IntoView {
             <Title text=format!("Rules of {name}")/>
             <ImageTabs project=project.clone()/>
             <Immutable project=name.clone() rules=immutable changes/>
-            <Retention project=name view edit=edit.get() actions/>
+            <Retention project=name view edit=edit.get_untracked() actions/>
             <Runs project runs/>
         }
     })

@@ -14,6 +14,8 @@ pub mod plan;
 pub const RULES_MAX: usize = 50;
 /// Conditions of one rule at most.
 const KEEPS_MAX: usize = 10;
+/// All patterns of a project together have at most so many characters: what a push and a run cost is bounded by it.
+const PATTERNS_MAX: usize = 4000;
 /// Longest name of a rule, in characters.
 pub const NAME_MAX: usize = 60;
 /// The largest number of days: ten years.
@@ -139,6 +141,10 @@ impl ImageRules {
         for (at, rule) in self.retention.rules.iter().enumerate() {
             check_keeps(&format!("retention.rules[{at}].keep"), &rule.keep, &mut wrong);
         }
+        if self.patterns().map(|pattern| pattern.as_str().len()).sum::<usize>() > PATTERNS_MAX {
+            let text = format!("all patterns together have at most {PATTERNS_MAX} characters: write fewer or shorter ones, or use {{a,b}}");
+            wrong.push(FieldError::new("rules", text));
+        }
         if self.retention.untagged_after_days.is_some_and(|days| !(1..=DAYS_MAX).contains(&days)) {
             // Images of an index that is being pushed have no tag until it is there.
             wrong.push(FieldError::new("retention.untagged_after_days", format!("from 1 to {DAYS_MAX} days")));
@@ -147,6 +153,15 @@ impl ImageRules {
             wrong.push(FieldError::new("retention.daily_at", "an hour of the day, UTC: 0 to 23"));
         }
         if wrong.is_empty() { Ok(self) } else { Err(wrong) }
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let kept = self.retention.rules.iter().flat_map(|rule| &rule.keep).filter_map(|keep| match keep {
+            Keep::Always(pattern) => Some(pattern),
+            Keep::Newest(_) | Keep::PushedWithinDays(_) | Keep::PulledWithinDays(_) => None,
+        });
+        let immutable = self.immutable.iter().flat_map(|rule| [&rule.repositories, &rule.tags]);
+        immutable.chain(self.retention.rules.iter().flat_map(|rule| [&rule.repositories, &rule.tags])).chain(kept)
     }
 
     /// All that decides what goes, as text: two that are alike delete alike.
@@ -263,6 +278,13 @@ mod tests {
         assert_eq!(fields, wanted);
         let text = serde_json::from_str::<ImageRules>(r#"{"retention": {"rules": [{"keep": [{"oldest": 1}]}]}}"#).expect_err("unknown").to_string();
         assert!(text.contains("newest") && text.contains("pulled_within_days"), "{text}");
+    }
+
+    #[test]
+    fn what_all_patterns_cost_is_bounded() {
+        let rule = |at: usize| ImmutableRule { name: at.to_string(), repositories: Pattern::everything(), tags: "a*".repeat(100).parse().expect("a pattern") };
+        let rules = ImageRules { immutable: (0..20).map(rule).collect(), ..ImageRules::default() };
+        assert_eq!(rules.checked().expect_err("too many")[0].field, "rules");
     }
 
     #[test]

@@ -252,7 +252,8 @@ async fn what_a_revision_needs_stays_also_in_another_project() {
     let stays = items(&ana, dry["id"].as_str().expect("an id"), "goes=false").await;
     let why: Vec<(&str, &str)> = stays.iter().map(|item| (item["tag"].as_str().expect("a tag"), item["why"].as_str().expect("a reason"))).collect();
     assert!(why.contains(&("1", "service shop/web revision 1")), "{why:?}");
-    assert!(why.contains(&("multi", "service other/app revision 1")) && why.contains(&("part", "service other/app revision 1")), "{why:?}");
+    // An admin here may not know of that project.
+    assert!(why.contains(&("multi", "a service of another project")) && why.contains(&("part", "a service of another project")), "{why:?}");
 
     for tag in ["1", "multi", "part"] {
         ana.delete(&format!("/api/v1/projects/shop/repositories/web/tags/{tag}")).await.expect_status(StatusCode::NO_CONTENT).await;

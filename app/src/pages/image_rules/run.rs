@@ -35,7 +35,7 @@ pub(crate) fn RunPage() -> impl IntoView {
     });
     loaded_in(project.view, data, move |project, page| {
         pulse.watch(format!("images:{}", project.id));
-        view! { <Whole project page stays=show.get() == "stays" activate/> }
+        view! { <Whole project page stays=show.get_untracked() == "stays" activate/> }
     })
 }
 

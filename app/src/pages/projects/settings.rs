@@ -31,7 +31,8 @@ pub(crate) fn Settings() -> impl IntoView {
         }
     });
     loaded(project.view, move |view| {
-        view! { <SettingsForm project=view.clone() action/><ProjectQuota project=view.clone()/><Danger project=view delete/> }
+        let quota = view.may(Action::ManageProject).then(|| view! { <ProjectQuota project=view.clone()/> });
+        view! { <SettingsForm project=view.clone() action/>{quota}<Danger project=view delete/> }
     })
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::digest::Digest;
-use model::ids::RepositoryId;
+use model::ids::{ProjectId, RepositoryId};
 use model::names::{RepositoryPath, TagName};
 use model::rules::ImageRules;
 use model::time::Millis;
@@ -20,6 +20,8 @@ use crate::quotas;
 const PAGE: i64 = 1000;
 /// Services that are named where several need an image.
 const NAMED: usize = 2;
+/// What is told of a service of another project, which the reader may not know of.
+const ELSEWHERE: &str = "a service of another project";
 
 /// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there.
 pub(crate) async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
@@ -139,7 +141,7 @@ const UP: &str = "up (base, digest) AS (
     UNION SELECT up.base, p.manifest FROM manifest_parts p JOIN up ON p.digest = up.digest WHERE p.repository_id = $1 AND p.role = 'manifest')";
 
 /// Which of these images a service may still need, by itself or as a part of an index, and for what: any revision can be rolled back to while
-/// its service is there, in whichever project.
+/// its service is there, in whichever project. Another project's services are not named.
 pub(super) async fn needed(
     tx: &mut Tx,
     project: &Project,
@@ -153,20 +155,24 @@ pub(super) async fn needed(
     let up = UP.replace("{list}", &places(4, digests.len()));
     let sql = format!(
         "WITH RECURSIVE {up}
-         SELECT up.base, p.name AS project, s.name AS service, MAX(r.number) AS number FROM up
+         SELECT up.base, s.project_id, s.name AS service, MAX(r.number) AS number FROM up
          JOIN revisions r ON r.image_project_id = $2 AND r.image_repository = $3 AND r.digest = up.digest
          JOIN services s ON s.id = r.service_id AND s.deleted_at IS NULL JOIN projects p ON p.id = s.project_id AND p.deleted_at IS NULL
-         GROUP BY up.base, p.name, s.name ORDER BY up.base, p.name, s.name"
+         GROUP BY up.base, s.project_id, s.name ORDER BY up.base, s.name, s.project_id"
     );
     let mut arguments = args![id, project.id, path];
     arguments.extend(digests.iter().map(Value::from));
     let read = |row: &crate::db::Row<'_>| {
-        let (project, service, number): (String, String, i64) = (row.get("project")?, row.get("service")?, row.get("number")?);
-        Ok((row.get::<Digest>("base")?, format!("service {project}/{service} revision {number}")))
+        let (of, service, number): (ProjectId, String, i64) = (row.get("project_id")?, row.get("service")?, row.get("number")?);
+        let own = of == project.id;
+        Ok((row.get::<Digest>("base")?, if own { format!("service {}/{service} revision {number}", project.name) } else { ELSEWHERE.to_owned() }))
     };
     let mut found: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     for (digest, user) in tx.all(sql, arguments, read).await? {
-        found.entry(digest).or_default().push(user);
+        let users = found.entry(digest).or_default();
+        if user != ELSEWHERE || !users.contains(&user) {
+            users.push(user);
+        }
     }
     Ok(found.into_iter().map(|(digest, users)| (digest, several(&users))).collect())
 }

@@ -33,12 +33,15 @@ mod tags;
 const PAGE: usize = 100;
 /// Runs that take turns.
 const TURNS: i64 = 50;
+/// Turns before it is looked again what else is due.
+const ROUNDS: u32 = 100;
 /// A step that fails so often in a row ends its run.
 const PATIENCE: u32 = 3;
 /// How long reports are kept.
 const REPORTS_KEPT: Duration = Duration::from_secs(90 * 86_400);
-/// How long reports of dry runs are kept: they hold what stays, too.
+/// How long reports of dry runs are kept, and how many of a project: they hold what stays, too.
 const DRY_RUNS_KEPT: Duration = Duration::from_secs(7 * 86_400);
+const DRY_RUNS_MAX: i64 = 5;
 /// Items of an old report that one transaction removes.
 const SWEPT: i64 = 5000;
 
@@ -101,35 +104,55 @@ impl Run {
     }
 }
 
-/// Begins what is due, does every run that is under way to its end, and removes old reports. For a loop: every minute, and when signalled.
-pub async fn tend(worker: &Worker) -> Result<()> {
+/// Begins what is due, goes on with what is under way, and removes old reports. Whether some run is still under way: then it wants to be called
+/// again at once. For a loop: every minute, and when signalled.
+pub async fn tend(worker: &Worker) -> Result<bool> {
+    cancel_orphans(worker).await?;
     begin_due(worker).await?;
     let mut failures: BTreeMap<RuleRunId, u32> = BTreeMap::new();
-    loop {
-        let sql = "SELECT id FROM image_rule_runs WHERE state = 'running' ORDER BY id LIMIT $1";
-        let running: Vec<RuleRunId> = worker.platform().read().await?.all(sql, args![TURNS], |row| row.get("id")).await?;
-        if running.is_empty() {
+    let mut more = true;
+    for _ in 0..ROUNDS {
+        more = round(worker, &mut failures).await?;
+        if !more {
             break;
         }
-        for id in running {
-            match step(worker, id).await {
-                Ok(()) => {
-                    failures.remove(&id);
-                }
-                // The database is away: the run goes on when it is back.
-                Err(error @ Error::Unavailable(_)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(run = %id, %error, "a step of a project's rules for images failed");
-                    let failed = failures.entry(id).or_default();
-                    *failed += 1;
-                    if *failed >= PATIENCE {
-                        give_up(worker, id).await?;
-                    }
+    }
+    sweep(worker).await?;
+    Ok(more)
+}
+
+/// A page of each run that is under way; whether there is any.
+async fn round(worker: &Worker, failures: &mut BTreeMap<RuleRunId, u32>) -> Result<bool> {
+    let sql = "SELECT r.id FROM image_rule_runs r JOIN projects p ON p.id = r.project_id
+               WHERE r.state = 'running' AND p.deleted_at IS NULL ORDER BY r.id LIMIT $1";
+    let running: Vec<RuleRunId> = worker.platform().read().await?.all(sql, args![TURNS], |row| row.get("id")).await?;
+    for id in &running {
+        match step(worker, *id).await {
+            Ok(()) => {
+                failures.remove(id);
+            }
+            // The database is away: the run goes on when it is back.
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(run = %id, %error, "a step of a project's rules for images failed");
+                let failed = failures.entry(*id).or_default();
+                *failed += 1;
+                if *failed >= PATIENCE {
+                    give_up(worker, *id).await?;
                 }
             }
         }
     }
-    sweep(worker).await
+    Ok(!running.is_empty())
+}
+
+/// Ends the runs of projects that were deleted meanwhile: their images can be reached no more.
+async fn cancel_orphans(worker: &Worker) -> Result<()> {
+    let mut tx = worker.change().await?;
+    let sql = "UPDATE image_rule_runs SET state = 'cancelled', ended_at = $1, error = 'the project was deleted' WHERE state = 'running'
+               AND EXISTS (SELECT 1 FROM projects p WHERE p.id = image_rule_runs.project_id AND p.deleted_at IS NOT NULL)";
+    tx.exec(sql, args![worker.platform().now()]).await?;
+    tx.finish().await
 }
 
 /// Begins the runs whose time has come.
@@ -137,15 +160,11 @@ async fn begin_due(worker: &Worker) -> Result<()> {
     let now = worker.platform().now();
     let sql = "SELECT r.project_id FROM image_rules r JOIN projects p ON p.id = r.project_id
                WHERE r.next_run_at <= $1 AND p.deleted_at IS NULL ORDER BY r.next_run_at LIMIT $2";
-    loop {
-        let due: Vec<ProjectId> = worker.platform().read().await?.all(sql, args![now, TURNS], |row| row.get("project_id")).await?;
-        if due.is_empty() {
-            return Ok(());
-        }
-        for id in due {
-            begin_one(worker, id, now).await?;
-        }
+    let due: Vec<ProjectId> = worker.platform().read().await?.all(sql, args![now, TURNS], |row| row.get("project_id")).await?;
+    for id in due {
+        begin_one(worker, id, now).await?;
     }
+    Ok(())
 }
 
 async fn begin_one(worker: &Worker, id: ProjectId, now: Millis) -> Result<()> {
@@ -155,9 +174,14 @@ async fn begin_one(worker: &Worker, id: ProjectId, now: Millis) -> Result<()> {
     let next = stored.rules.retention.daily_at.filter(|_| stored.retention() == RetentionState::Active).map(|hour| next_run(hour, now));
     let sql = "UPDATE image_rules SET next_run_at = $2 WHERE project_id = $1 AND next_run_at <= $3";
     // A second portal may have been faster.
-    let mine = tx.exec(sql, args![id, next, now]).await? > 0;
-    if let (true, true, Some(project)) = (mine, next.is_some(), id.find(&mut tx).await?) {
-        runs::begin(&mut tx, worker.platform(), &project, false, &stored.rules, runs::SCHEDULE).await?;
+    if tx.exec(sql, args![id, next, now]).await? == 0 {
+        return Ok(());
+    }
+    if let (true, Some(project)) = (next.is_some(), id.find(&mut tx).await?) {
+        if runs::begin(&mut tx, worker.platform(), &project, false, &stored.rules, runs::SCHEDULE).await?.is_none() {
+            // Somebody's run is under way: it begins after that, and stays due until then.
+            return Ok(());
+        }
         tx.touch(Topic::Images(id));
     }
     tx.finish().await
@@ -206,11 +230,7 @@ async fn load(tx: &mut Bookkeeping, id: RuleRunId) -> Result<Option<(Run, String
         ))
     };
     let Some((project, dry_run, rules, of, now, place, counts)) = tx.opt(sql, args![id], read).await? else { return Ok(None) };
-    let Some(project) = project.find(tx).await? else {
-        // Deleted meanwhile: its images can be reached no more.
-        tx.exec("UPDATE image_rule_runs SET state = 'cancelled', ended_at = $2 WHERE id = $1", args![id, now]).await?;
-        return Ok(None);
-    };
+    let Some(project) = project.find(tx).await? else { return Ok(None) };
     Ok(Some((Run { id, project, dry_run, rules: rules.0, now, place: place.0, counts: counts.0 }, of)))
 }
 
@@ -252,8 +272,10 @@ async fn give_up(worker: &Worker, id: RuleRunId) -> Result<()> {
 /// Removes reports whose time is over, a part of one at a time.
 async fn sweep(worker: &Worker) -> Result<()> {
     let now = worker.platform().now();
-    let sql = "SELECT id FROM image_rule_runs WHERE state <> 'running' AND ended_at <= CASE WHEN dry_run THEN $1 ELSE $2 END ORDER BY id LIMIT 20";
-    let arguments = args![now.minus(DRY_RUNS_KEPT), now.minus(REPORTS_KEPT)];
+    let sql = "SELECT r.id FROM image_rule_runs r WHERE r.state <> 'running' AND (r.ended_at <= $2 OR (r.dry_run AND (r.ended_at <= $1 OR
+                   (SELECT COUNT(*) FROM image_rule_runs n WHERE n.project_id = r.project_id AND n.id > r.id AND n.dry_run) >= $3)))
+               ORDER BY r.id LIMIT 20";
+    let arguments = args![now.minus(DRY_RUNS_KEPT), now.minus(REPORTS_KEPT), DRY_RUNS_MAX];
     let old: Vec<RuleRunId> = worker.platform().read().await?.all(sql, arguments, |row| row.get("id")).await?;
     for id in old {
         loop {
@@ -272,3 +294,6 @@ async fn sweep(worker: &Worker) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
