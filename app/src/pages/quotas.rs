@@ -55,8 +55,13 @@ pub(crate) fn Used(quota: QuotaView) -> impl IntoView {
 fn Share(label: &'static str, used: u64, limit: Option<u64>, shown: fn(u64) -> String) -> impl IntoView {
     match limit {
         // A bar without a whole would look like one that does not know yet.
-        None => view! { <p class="progress-line"><span>{label}</span><span class="number">{format!("{}, no limit", shown(used))}</span></p> }.into_any(),
-        Some(limit) => view! { <Bar label said=format!("{} of {}", shown(used), shown(limit)) done=used.max(u64::from(limit == 0)) total=limit.max(1)/> }.into_any(),
+        None => {
+            view! { <p class="progress-line"><span>{label}</span><span class="number">{format!("{}, no limit", shown(used))}</span></p> }.into_any()
+        }
+        Some(limit) => {
+            view! { <Bar label said=format!("{} of {}", shown(used), shown(limit)) done=used.max(u64::from(limit == 0)) total=limit.max(1)/> }
+                .into_any()
+        }
     }
 }
 

@@ -282,7 +282,11 @@ mod tests {
 
     #[test]
     fn what_all_patterns_cost_is_bounded() {
-        let rule = |at: usize| ImmutableRule { name: at.to_string(), repositories: Pattern::everything(), tags: "a*".repeat(100).parse().expect("a pattern") };
+        let rule = |at: usize| ImmutableRule {
+            name: at.to_string(),
+            repositories: Pattern::everything(),
+            tags: "a*".repeat(100).parse().expect("a pattern"),
+        };
         let rules = ImageRules { immutable: (0..20).map(rule).collect(), ..ImageRules::default() };
         assert_eq!(rules.checked().expect_err("too many")[0].field, "rules");
     }

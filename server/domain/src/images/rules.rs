@@ -181,4 +181,3 @@ fn next_run(hour: u8, now: Millis) -> Millis {
     let today = now.0.div_euclid(DAY) * DAY + i64::from(hour) * 3_600_000;
     Millis(if today > now.0 { today } else { today + DAY })
 }
-

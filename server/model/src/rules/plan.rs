@@ -157,7 +157,9 @@ fn judge(rule: &RetentionRule, place: u64, tag: Tag<'_>, now: Millis) -> (Vec<St
         let (kept, told) = match keep {
             Keep::Newest(count) if place <= u64::from(*count) => (true, format!("newest {count}")),
             Keep::Newest(count) => (false, format!("number {place}, keeps {count}")),
-            Keep::PushedWithinDays(days) if within(tag.pushed_at, *days, now) => (true, format!("pushed {}, within {days} d", tag.pushed_at.relative(now))),
+            Keep::PushedWithinDays(days) if within(tag.pushed_at, *days, now) => {
+                (true, format!("pushed {}, within {days} d", tag.pushed_at.relative(now)))
+            }
             Keep::PushedWithinDays(days) => (false, format!("pushed {}, keeps {days} d", tag.pushed_at.relative(now))),
             Keep::PulledWithinDays(days) => match tag.pulled_at {
                 Some(at) if within(at, *days, now) => (true, format!("pulled {}, within {days} d", at.relative(now))),
@@ -210,7 +212,8 @@ mod tests {
         let mut gone = BTreeSet::new();
         for tag in &tags {
             let needed = tag.needed.then_some("service shop/web revision 7");
-            let asked = Tag { name: &tag.name, pushed_at: days_ago(tag.pushed_days), pulled_at: tag.pulled_days.map(days_ago), needed, accessory: false };
+            let asked =
+                Tag { name: &tag.name, pushed_at: days_ago(tag.pushed_days), pulled_at: tag.pulled_days.map(days_ago), needed, accessory: false };
             if let Verdict::Goes { .. } = plan.decide(asked) {
                 gone.insert(tag.name.clone());
             }
@@ -235,7 +238,8 @@ mod tests {
 
     #[test]
     fn every_verdict_says_why() {
-        let rules = rules(r#"{"retention": {"rules": [{"name": "few", "keep": [{"newest": 1}, {"pulled_within_days": 30}, {"always": "release-*"}]}]}}"#);
+        let rules =
+            rules(r#"{"retention": {"rules": [{"name": "few", "keep": [{"newest": 1}, {"pulled_within_days": 30}, {"always": "release-*"}]}]}}"#);
         let mut plan = Plan::new(&rules, "web", NOW, &[]);
         let ask = |name, needed| Tag { name, pushed_at: days_ago(3), pulled_at: None, needed, accessory: false };
         let why = |verdict| match verdict {
@@ -244,7 +248,10 @@ mod tests {
         assert_eq!(why(plan.decide(ask("b", None))), "few: newest 1");
         assert_eq!(why(plan.decide(ask("a", Some("service shop/web revision 7")))), "service shop/web revision 7");
         assert_eq!(why(plan.decide(ask("release-1", None))), "few: always release-*");
-        assert_eq!(plan.decide(ask("0", None)), Verdict::Goes { rule: "few".into(), why: "few: number 4, keeps 1, never pulled, not release-*".into() });
+        assert_eq!(
+            plan.decide(ask("0", None)),
+            Verdict::Goes { rule: "few".into(), why: "few: number 4, keeps 1, never pulled, not release-*".into() }
+        );
     }
 
     #[test]

@@ -96,7 +96,12 @@ async fn run(
 }
 
 /// 202 with where the run can be read, and how it stands after a while.
-async fn begun_run(portal: &Portal, may: &May<can::ManageImageRules, Project>, begun: RuleRunView, wait: &Wait) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
+async fn begun_run(
+    portal: &Portal,
+    may: &May<can::ManageImageRules, Project>,
+    begun: RuleRunView,
+    wait: &Wait,
+) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
     let span = Duration::from_secs(wait.wait.unwrap_or(WAIT).min(WAIT_MAX));
     let view = rules::wait(&portal.platform, may, begun.id, span).await?;
     let mut headers = HeaderMap::new();

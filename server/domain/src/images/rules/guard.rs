@@ -91,7 +91,9 @@ pub(crate) async fn before_deleting_image(tx: &mut Tx, project: &Project, path: 
     if !rules.immutable.iter().any(|rule| rule.repositories.matches(path.as_str())) {
         return Ok(());
     }
-    let sql = format!("WITH RECURSIVE {UP} SELECT DISTINCT t.name FROM tags t JOIN up ON up.digest = t.digest WHERE t.repository_id = $1 AND t.name > $2 ORDER BY t.name LIMIT $3");
+    let sql = format!(
+        "WITH RECURSIVE {UP} SELECT DISTINCT t.name FROM tags t JOIN up ON up.digest = t.digest WHERE t.repository_id = $1 AND t.name > $2 ORDER BY t.name LIMIT $3"
+    );
     let sql = sql.replace("{list}", "$4");
     let mut after = String::new();
     loop {

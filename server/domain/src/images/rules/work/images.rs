@@ -69,7 +69,11 @@ pub(super) async fn step(worker: &Worker, tx: &mut Bookkeeping, run: &mut Run, r
 async fn page(tx: &mut Bookkeeping, run: &Run, repository: RepositoryId, days: u32) -> Result<Vec<(Digest, i64)>> {
     let before = run.now.minus(std::time::Duration::from_secs(u64::from(days) * 86_400));
     // In a dry run what would be gone is still there.
-    let gone = |image: &str| format!("EXISTS (SELECT 1 FROM image_rule_items i WHERE i.run_id = $5 AND i.digest = {image} AND i.repository = $6 AND i.kind = 'image' AND i.goes)");
+    let gone = |image: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM image_rule_items i WHERE i.run_id = $5 AND i.digest = {image} AND i.repository = $6 AND i.kind = 'image' AND i.goes)"
+        )
+    };
     let sql = format!(
         "SELECT m.digest, m.content_size FROM manifests m WHERE m.repository_id = $1 AND m.digest > $2
            AND m.pushed_at <= $3 AND COALESCE(m.untagged_at, m.pushed_at) <= $3

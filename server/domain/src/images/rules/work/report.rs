@@ -21,6 +21,7 @@ pub(super) async fn add(tx: &mut Bookkeeping, run: RuleRunId, items: &[RuleItem]
         let (repository, tag, digest) = (&item.repository, item.tag.clone(), item.digest);
         arguments.extend(args![run, item.number, item.goes, item.kind, repository, tag, digest, item.size, item.rule.clone(), &item.why]);
     }
-    let sql = format!("INSERT INTO image_rule_items (run_id, number, goes, kind, repository, tag, digest, size, rule, why) VALUES {}", rows.join(", "));
+    let sql =
+        format!("INSERT INTO image_rule_items (run_id, number, goes, kind, repository, tag, digest, size, rule, why) VALUES {}", rows.join(", "));
     tx.exec(sql, arguments).await.map(drop)
 }
