@@ -78,11 +78,12 @@ fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
             <Csrf/>
             <input type="hidden" name="project" value=quota.project.to_string()/>
             <TextField name="bytes" label="Size" optional=true value=size(quota.limits) placeholder="no limit" check=Some(check_size)
-                error=field_error(refused, "bytes") hint="Like 10GiB. Less than is there deletes nothing."/>
+                error=field_error(refused, "bytes")/>
             <TextField name="tags" label="Tags" optional=true value=count(quota.limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
                 error=field_error(refused, "tags")/>
             <Submit label="Set quota" pending=set.pending()/>
         </ActionForm>
+        <p class="hint">"A size like 10GiB; nothing for no limit. Less than is there deletes nothing, and stops pushes alone."</p>
     }
     .into_any()
 }

@@ -33,11 +33,12 @@ fn Default(limits: Limits, set: ServerAction<SetDefaultQuota>) -> impl IntoView 
                 <ActionForm action=set attr:class="filter">
                     <Csrf/>
                     <TextField name="bytes" label="Size" optional=true value=size(limits) placeholder="no limit" check=Some(check_size)
-                        error=field_error(refused, "bytes") hint="Like 10GiB."/>
+                        error=field_error(refused, "bytes")/>
                     <TextField name="tags" label="Tags" optional=true value=count(limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
                         error=field_error(refused, "tags")/>
                     <Submit label="Set default" pending=set.pending()/>
                 </ActionForm>
+                <p class="hint">"A size like 10GiB; nothing for no limit."</p>
             </div>
         </section>
     }

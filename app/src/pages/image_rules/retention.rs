@@ -226,10 +226,11 @@ fn Schedule(project: String, view: ImageRulesView, actions: RetentionActions) ->
                     <Csrf/>
                     <input type="hidden" name="project" value=project/>
                     <TextField name="untagged_days" label="Delete images without a tag after days" optional=true value=days inputmode="numeric" placeholder="they stay"
-                        error=field_error(refused, "untagged_days") hint="Also those whose tags went, so many days later. Never what an index lists, what belongs to an image, or what a service may need."/>
+                        error=field_error(refused, "untagged_days")/>
                     <Select name="daily_at" label="Runs" choices=hours value=hour error=field_error(refused, "daily_at")/>
                     <Submit label="Save" pending=actions.schedule.pending()/>
                 </ActionForm>
+                <p class="hint">"Images whose tags went wait so many days, too. What an index lists, what belongs to an image and what a service may need is never deleted."</p>
             </div>
         </section>
     }
