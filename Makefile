@@ -1,12 +1,13 @@
 # All that a newcomer needs. Each target is a script with a header that says what it does and what it never does.
 
-.PHONY: help run dev test soak demo bench engine-stop
+.PHONY: help run dev test soak soak-registry demo bench engine-stop
 
 help:
 	@echo "make run          build and start the portal; says where to open it and how to sign in"
 	@echo "make dev          the same unoptimised, built and started again when a file changes"
 	@echo "make test         all tests, with Chromium, PostgreSQL and a Docker Engine of their own"
 	@echo "make soak         ten minutes of use while the portal, the engine and containers are killed (SOAK_MINUTES, SOAK_SEED)"
+	@echo "make soak-registry  ten minutes of pushes and deletions while the registry collects and is killed"
 	@echo "make bench        figures against peers on this machine"
 	@echo "make demo         fill the running portal with something to look at"
 	@echo "make engine-stop  end the engine that make run started"
@@ -25,6 +26,9 @@ soak:
 
 bench:
 	@scripts/bench.sh
+
+soak-registry:
+	@scripts/soak.sh registry
 
 demo:
 	@scripts/setup.sh demo && node scripts/demo.mjs

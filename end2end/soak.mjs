@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { chance } from "./chance.mjs";
 import { OwnEngine } from "./engine.mjs";
 import { FINAL, Shop } from "./shop.mjs";
 import { Pusher } from "./soak-push.mjs";
@@ -18,17 +19,6 @@ const SECRET = `soak-secret-${seed}`;
 /** A rest that takes more seconds than that is worth a line. */
 const SLOW = 10;
 const SERVICES = ["web", "plain", "brief"];
-
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
-function chance(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const random = chance(seed);
 const below = (count) => Math.floor(random() * count);

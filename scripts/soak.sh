@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # What takes longer than CI should: for SOAK_MINUTES (10) a portal is used while it, the engine and the containers are killed, and after each
 # round everything must be as it should. SOAK_SEED repeats a schedule of as many minutes; a run's first line tells its seed, its last one sums up.
+# `soak.sh registry` pushes, deletes, collects and kills without any engine (end2end/soak-registry.mjs).
 # It runs in namespaces of its own, with an engine of its own, which the kernel ends with them: root is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ "${1:-}" = --running ]; then
   ip link set lo up
+  if [ "$2" = registry ]; then exec node end2end/soak-registry.mjs; fi
   scripts/engine.sh start "$SCRATCH/engine"
   export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
   trap 'scripts/engine.sh stop "$SCRATCH/engine"' EXIT
@@ -25,4 +27,4 @@ built="$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug"
 mkdir "$SCRATCH/built"
 cp -R "$built/slipway" "$built/site" "$SCRATCH/built"
 export SLIPWAY_BIN="$SCRATCH/built/slipway"
-unshare --net --mount --pid --fork --kill-child --mount-proc scripts/soak.sh --running
+unshare --net --mount --pid --fork --kill-child --mount-proc scripts/soak.sh --running "${1:-all}"

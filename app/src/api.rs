@@ -26,6 +26,7 @@ pub(crate) mod quotas;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub(crate) mod services;
+pub(crate) mod upkeep;
 
 /// Why a server function refused: what REST answers too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

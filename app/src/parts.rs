@@ -100,6 +100,7 @@ part!(
         Users: admin::Users,
         Environments: admin::Environments,
         Quotas: admin::Quotas,
+        Upkeep: admin::Upkeep,
         SiteAudit: admin::Audit,
     }
 );

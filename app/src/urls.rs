@@ -28,6 +28,7 @@ pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
 pub(crate) const ADMIN: &str = "/admin";
 pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
 pub(crate) const ADMIN_QUOTAS: &str = "/admin/quotas";
+pub(crate) const ADMIN_REGISTRY: &str = "/admin/registry";
 pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
 
 /// The sign-in page that leads back to `next`.

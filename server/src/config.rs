@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use domain::db::Location;
 use domain::{Error, Result};
+use model::quantity::Span;
 use model::secret::Secret;
 
 /// One self-service portal for a team that runs containers on its own machines.
@@ -81,6 +82,10 @@ pub struct Serve {
     /// The folder of built pages: `pkg/`, style, static files. Left out: `site` beside the binary.
     #[arg(long, env = "SLIPWAY_SITE_DIR")]
     pub site_dir: Option<PathBuf>,
+    /// How long the registry keeps what nothing needs after its last use: 24h, 90m. Longer than the longest push takes: a push may rely on
+    /// what was there when it began.
+    #[arg(long, env = "SLIPWAY_COLLECT_AFTER", default_value = "24h")]
+    pub collect_after: Span,
     /// Log as JSON lines instead of text.
     #[arg(long, env = "SLIPWAY_LOG_JSON")]
     pub log_json: bool,

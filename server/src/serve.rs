@@ -94,10 +94,12 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let stop = CancellationToken::new();
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
-    let registry = registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone()).await?;
+    let registry =
+        registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone(), config.collect_after.duration()).await?;
     let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();
+    workers::recover(&portal).await?;
     workers::start(&portal, &loops, &stop, &failed)?;
     let (router, doors) = http::router(&portal);
     let server = tokio::spawn(http::listen::serve(listeners, router, stop.clone(), GRACE));

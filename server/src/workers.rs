@@ -29,9 +29,16 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     portal.platform.plug(engine.live(), Arc::new(portal.registry.clone()));
     spawn(loops, stop, failed, "engine", engine.run());
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
+    spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     Ok(())
+}
+
+/// Brings order into what a killed process left, before anything is served.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes workers")]
+pub async fn recover(portal: &Portal) -> Result<()> {
+    portal.registry.recover(&Worker::hire(&portal.platform, "recovery")).await
 }
 
 /// Runs a loop until the portal stops; a loop that ends or panics by itself stops the portal.

@@ -42,18 +42,7 @@ pub(crate) fn Badge(
     view! { <span class="badge" data-tone=tone.as_str()>{text}</span> }.into_any()
 }
 
-/// A size for people: `12.4 MiB`.
-pub(crate) fn bytes(size: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let mut amount = size as f64;
-    let mut unit = 0;
-    while amount >= 1000.0 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 || amount >= 99.95 { format!("{amount:.0} {}", UNITS[unit]) } else { format!("{amount:.1} {}", UNITS[unit]) }
-}
+pub(crate) use model::quantity::shown_bytes as bytes;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 mod environments;
 mod quotas;
+mod upkeep;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -12,6 +13,7 @@ use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
 pub(crate) use quotas::Quotas;
+pub(crate) use upkeep::Upkeep;
 
 use super::audit::AuditTable;
 use super::setup::{check_password, check_username};
@@ -30,6 +32,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN, "Users"),
         Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
         Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
+        Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

@@ -2,7 +2,7 @@
 //! wrong name and a wrong password take the same time and get the same answer.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use model::access::Scope;
@@ -51,17 +51,28 @@ pub async fn authenticate_basic(platform: &Platform, username: &str, secret: &Se
         return if actor.name() == username { Ok(actor) } else { Err(Error::Unauthenticated) };
     }
     let key = platform.credential_key(username, secret);
-    if let Some((id, since)) = platform.credentials().get(&key, platform.now()) {
-        // What was found right was that password: the account may have another one by now, or be disabled.
-        let account = account(&mut platform.read().await?, id).await?.filter(|account| account.password_since == since);
-        if let Some(account) = account {
-            return Ok(Actor::account_with(account, Credential::Password { since }, None, address.to_owned()));
-        }
+    if let Some(actor) = remembered(platform, &key, address).await? {
+        return Ok(actor);
+    }
+    // A client that sends ten requests at once is one client with one password: the first hashes it, the others wait for what it found. Each
+    // on its own would be counted as an attempt, and throttled.
+    let turn = platform.credentials().turn(key);
+    let _turn = turn.lock().await;
+    if let Some(actor) = remembered(platform, &key, address).await? {
+        return Ok(actor);
     }
     let account = check_password(platform, username, secret, address).await?;
     let since = account.password_since;
     platform.credentials().put(key, (account.id, since), platform.now());
     Ok(Actor::account_with(account, Credential::Password { since }, None, address.to_owned()))
+}
+
+/// The actor of a password that was lately found right.
+async fn remembered(platform: &Platform, key: &[u8; 32], address: &str) -> Result<Option<Actor>> {
+    let Some((id, since)) = platform.credentials().get(key, platform.now()) else { return Ok(None) };
+    // What was found right was that password: the account may have another one by now, or be disabled.
+    let account = account(&mut platform.read().await?, id).await?.filter(|account| account.password_since == since);
+    Ok(account.map(|account| Actor::account_with(account, Credential::Password { since }, None, address.to_owned())))
 }
 
 /// The actor behind a Bearer header: a personal access token.
@@ -153,11 +164,27 @@ type Proved = (UserId, Millis);
 /// Passwords lately found right, by a keyed hash of name and password. What it says holds only while the account has that very password, which
 /// is asked of the database each time: so nothing needs to be forgotten when one changes, and no change can be missed.
 #[derive(Default)]
-pub(crate) struct CredentialCache(Mutex<HashMap<[u8; 32], (Proved, Millis)>>);
+pub(crate) struct CredentialCache {
+    entries: Mutex<HashMap<[u8; 32], (Proved, Millis)>>,
+    /// Who is checking which credential at this moment.
+    turns: Mutex<HashMap<[u8; 32], Weak<tokio::sync::Mutex<()>>>>,
+}
 
 impl CredentialCache {
+    /// The turn to check a credential: whoever brings the same one waits for it.
+    fn turn(&self, key: [u8; 32]) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(turn) = turns.get(&key).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(key, Arc::downgrade(&turn));
+        turn
+    }
+
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Proved, Millis)>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn get(&self, key: &[u8; 32], now: Millis) -> Option<Proved> {

@@ -30,6 +30,7 @@ pub mod site;
 pub mod streams;
 #[cfg(test)]
 mod testing;
+pub mod upkeep;
 pub mod watch;
 pub mod worker;
 

@@ -4,6 +4,10 @@
 use std::fmt;
 
 use model::ids::{DeploymentId, EnvironmentId, ProjectId, ServiceId};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::error::{Error, Result};
 
 /// Something that pages can watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +22,8 @@ pub enum Topic {
     Deployment(DeploymentId),
     /// An environment: its engine's state.
     Environment(EnvironmentId),
+    /// The registry's upkeep: its runs and what they have done.
+    Upkeep,
 }
 
 impl fmt::Display for Topic {
@@ -28,6 +34,7 @@ impl fmt::Display for Topic {
             Self::Service(id) => write!(f, "service:{id}"),
             Self::Deployment(id) => write!(f, "deployment:{id}"),
             Self::Environment(id) => write!(f, "environment:{id}"),
+            Self::Upkeep => f.write_str("upkeep"),
         }
     }
 }
@@ -36,6 +43,9 @@ impl std::str::FromStr for Topic {
     type Err = InvalidTopic;
 
     fn from_str(text: &str) -> Result<Self, InvalidTopic> {
+        if text == "upkeep" {
+            return Ok(Self::Upkeep);
+        }
         let (kind, id) = text.split_once(':').ok_or(InvalidTopic)?;
         Ok(match kind {
             "project" => Self::Project(id.parse()?),
@@ -50,7 +60,7 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, a colon and an id")]
+#[error("a topic is one of project, images, service, deployment, environment, a colon and an id; or upkeep")]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {
@@ -66,4 +76,23 @@ pub enum Signal {
     Reconcile,
     /// A run of a project's rules for images was asked for.
     ImageRules,
+    /// A run of the registry's upkeep was asked for, or its schedule changed.
+    Upkeep,
+}
+
+/// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls
+/// between the two.
+///
+/// # Errors
+/// `Unavailable` when the portal stops.
+pub(crate) async fn changed(live: &mut broadcast::Receiver<Topic>, topic: Topic) -> Result<()> {
+    loop {
+        match live.recv().await {
+            Ok(heard) if heard == topic => return Ok(()),
+            Ok(_) => {}
+            // Having missed some is a reason to look.
+            Err(RecvError::Lagged(_)) => return Ok(()),
+            Err(RecvError::Closed) => return Err(Error::Unavailable("the portal is stopping".into())),
+        }
+    }
 }

@@ -44,6 +44,7 @@ struct Inner {
     access: watch::Sender<u64>,
     reconcile: Notify,
     image_rules: Notify,
+    upkeep: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     credentials: CredentialCache,
@@ -74,6 +75,7 @@ impl Platform {
             access: watch::channel(0).0,
             reconcile: Notify::new(),
             image_rules: Notify::new(),
+            upkeep: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             credentials: CredentialCache::default(),
@@ -199,6 +201,7 @@ impl Platform {
         match signal {
             Signal::Reconcile => &self.inner.reconcile,
             Signal::ImageRules => &self.inner.image_rules,
+            Signal::Upkeep => &self.inner.upkeep,
         }
     }
 

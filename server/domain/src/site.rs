@@ -84,6 +84,11 @@ pub(crate) async fn setting(tx: &mut Tx, name: &'static str) -> Result<Option<St
     tx.opt("SELECT value FROM settings WHERE name = $1", args![name], |row| row.get("value")).await
 }
 
+pub(crate) async fn put_setting(tx: &mut Tx, name: &'static str, value: &str) -> Result<()> {
+    let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    tx.exec(sql, args![name, value]).await.map(drop)
+}
+
 pub(crate) async fn operators(tx: &mut Tx) -> Result<i64> {
     let sql = "SELECT COUNT(*) AS n FROM users WHERE operator AND disabled_at IS NULL AND deleted_at IS NULL";
     tx.one(sql, args![], |row| row.get("n")).await

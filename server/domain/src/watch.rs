@@ -11,6 +11,7 @@ pub async fn may_watch(platform: &Platform, actor: &Actor, topic: Topic) -> Resu
         Topic::Project(id) => actor.may::<can::SeeProject, _>(platform, &id).await.map(drop),
         Topic::Images(id) => actor.may::<can::Pull, _>(platform, &id).await.map(drop),
         Topic::Environment(_) => actor.may::<can::SeeEnvironments, _>(platform, &Site).await.map(drop),
+        Topic::Upkeep => actor.may::<can::MaintainRegistry, _>(platform, &Site).await.map(drop),
         Topic::Service(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),
         Topic::Deployment(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),
     }

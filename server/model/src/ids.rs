@@ -73,6 +73,8 @@ ids! {
     TaskId
     /// One run of a project's rules for images.
     RuleRunId
+    /// One run of the registry's upkeep.
+    RunId
     /// One record of the audit log.
     AuditId
 }

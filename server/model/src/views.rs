@@ -10,3 +10,4 @@ pub mod projects;
 pub mod quotas;
 pub mod rules;
 pub mod services;
+pub mod upkeep;

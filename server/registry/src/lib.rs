@@ -24,6 +24,7 @@ mod registry;
 pub mod scope;
 pub mod store;
 pub mod token;
+pub mod upkeep;
 mod v2;
 
 pub use registry::Registry;

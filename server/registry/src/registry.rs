@@ -17,6 +17,7 @@ use crate::pulls::Pulls;
 use crate::scope::{Access, Verb};
 use crate::store;
 use crate::token::{Bearer, Issued, Tokens};
+use crate::upkeep;
 
 /// How long an upload may lie untouched before it is thrown away.
 const UPLOAD_RESTS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,15 +40,16 @@ struct Inner {
     origin: String,
     hosts: Arc<[String]>,
     engines: OnceLock<Worker>,
+    lease: Duration,
 }
 
 impl Registry {
     /// Opens the registry over the folder `data`. `origin` is what users see (scheme, host, port); `hosts` are the names (`host:port`)
-    /// under which the portal may be spoken to besides.
+    /// under which the portal may be spoken to besides. What nothing needs is kept for `lease` after its last use.
     ///
     /// # Errors
     /// When the folders cannot be made.
-    pub async fn open(platform: &Platform, data: &Path, origin: &str, hosts: Arc<[String]>) -> Result<Self> {
+    pub async fn open(platform: &Platform, data: &Path, origin: &str, hosts: Arc<[String]>, lease: Duration) -> Result<Self> {
         let data = data.to_owned();
         let open = move || Ok::<_, std::io::Error>((Blobs::open(&data)?, Uploads::open(&data)?));
         let (blobs, uploads) = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)??;
@@ -61,7 +63,9 @@ impl Registry {
             origin: origin.to_owned(),
             hosts,
             engines: OnceLock::new(),
+            lease,
         };
+        domain::upkeep::prepare(platform, lease).await?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -70,6 +74,19 @@ impl Registry {
     pub fn serve_engines(&self, worker: Worker) {
         // A second call would bring the same worker.
         let _ = self.inner.engines.set(worker);
+    }
+
+    /// Undoes or finishes what a collection was doing when the process was killed. To be called before anything is served.
+    ///
+    /// # Errors
+    /// When the disk or the database fails.
+    pub async fn recover(&self, worker: &Worker) -> Result<()> {
+        upkeep::settle(worker, self, None).await
+    }
+
+    /// Works on collections and scrubs, for ever.
+    pub async fn tend(self, worker: Worker) {
+        upkeep::tend(worker, self).await;
     }
 
     /// Writes what was counted of pulls since the last time. For a loop: every few seconds, and once more at the end.
@@ -124,6 +141,11 @@ impl Registry {
 
     pub(crate) fn pulls(&self) -> &Pulls {
         &self.inner.pulls
+    }
+
+    /// How long what nothing needs is kept after its last use.
+    pub(crate) fn lease(&self) -> Duration {
+        self.inner.lease
     }
 
     pub(crate) fn origin(&self) -> &str {

@@ -11,11 +11,13 @@ use domain::{Platform, Result, args};
 use model::ids::RepositoryId;
 
 mod blobs;
+pub mod collect;
+pub mod damage;
 mod lists;
 mod manifests;
 mod pulls;
 
-pub use blobs::{held_size, hold, is_held_somewhere_visible, release};
+pub use blobs::{glance, held_size, hold, is_held_somewhere_visible, promised_size, release};
 pub use lists::{Referrer, catalog, referrers, tags};
 pub use manifests::{Pushed, Stored, find, missing_parts, put};
 pub use pulls::write_pulls;

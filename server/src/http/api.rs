@@ -22,6 +22,7 @@ mod images;
 mod projects;
 mod quotas;
 mod services;
+mod upkeep;
 mod users;
 
 pub(crate) use services::may as service;
@@ -40,6 +41,7 @@ pub(super) fn table() -> Table {
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(audit::table())
+        .merge(upkeep::table())
         .get("/api", missing)
         .get("/api/{*rest}", missing)
 }

@@ -177,6 +177,14 @@ async fn attempts_sent_at_once_are_counted_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_many_requests_at_once_is_no_guesser() {
+    let portal = TestPortal::start().await;
+    let ana = portal.new_person("ana").await;
+    let answers = futures::future::join_all((0..16).map(|_| ana.get("/api/v1/me"))).await;
+    assert!(answers.iter().all(|answer| answer.status() == StatusCode::OK));
+}
+
+#[tokio::test]
 async fn a_signed_out_stream_is_cut() {
     let portal = TestPortal::start().await;
     let browser = portal.browser("admin").await;

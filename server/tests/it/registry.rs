@@ -13,6 +13,7 @@ mod blobs;
 mod images;
 mod lists;
 mod manifests;
+mod upkeep;
 mod uploads;
 
 /// A portal with the project `shop` and its people: `ana` (admin), `dev` (developer), `gus` (guest), and `eve`, who is none of its members.

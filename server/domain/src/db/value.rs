@@ -212,7 +212,7 @@ macro_rules! text_columns {
 
 text_columns! {
     UserId, SessionId, TokenId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RepositoryPath, TagName, Role, Scope,
+    RunId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

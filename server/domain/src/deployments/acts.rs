@@ -5,14 +5,13 @@ use std::time::Duration;
 use model::ids::{DeploymentId, EnvironmentId, ServiceId};
 use model::page::{Page, PageRequest};
 use model::views::deployments::{DeploymentView, Progress};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::{Deployment, DeploymentKey};
 use crate::access::{Lease, May, can};
 use crate::args;
 use crate::db::{Json, Row, Tx, Value};
-use crate::error::{Error, Result};
-use crate::live::Topic;
+use crate::error::Result;
+use crate::live::{Topic, changed};
 use crate::platform::Platform;
 use crate::projects::Project;
 use crate::services::Service;
@@ -77,20 +76,7 @@ pub async fn wait(platform: &Platform, lease: &mut Lease<can::SeeServices, Deplo
         tokio::select! {
             () = tokio::time::sleep_until(deadline) => return Ok(view),
             error = lease.lost() => return Err(error),
-            moved = moved(&mut live, id) => moved?,
-        }
-    }
-}
-
-/// Resolves when the deployment may have changed.
-async fn moved(live: &mut tokio::sync::broadcast::Receiver<Topic>, id: DeploymentId) -> Result<()> {
-    loop {
-        match live.recv().await {
-            Ok(topic) if topic == Topic::Deployment(id) => return Ok(()),
-            Ok(_) => {}
-            // Having missed some is a reason to look.
-            Err(RecvError::Lagged(_)) => return Ok(()),
-            Err(RecvError::Closed) => return Err(Error::Unavailable("the portal is stopping".into())),
+            changed = changed(&mut live, Topic::Deployment(id)) => changed?,
         }
     }
 }

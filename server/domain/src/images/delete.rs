@@ -5,8 +5,8 @@ use model::digest::Digest;
 use model::names::TagName;
 use serde_json::json;
 
-use super::Repository;
 use super::rules::guard;
+use super::{Repository, usage};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Record;
@@ -50,10 +50,13 @@ pub async fn delete_manifest(platform: &Platform, may: &May<can::DeleteImages, R
 /// Takes a repository away with everything in it.
 pub async fn delete_repository(platform: &Platform, may: &May<can::DeleteImages, Repository>) -> Result<()> {
     let mut change = platform.change(may.actor()).await?;
+    // The repository's row first and the project's turn then, as a push of a manifest takes them.
     guard::lock(&mut change, may.id).await?;
     guard::before_deleting_repository(&mut change, &may.project, &may.path, may.id).await?;
+    usage::turn(&mut change, may.project.id).await?;
     let count = "SELECT COUNT(*) AS n FROM tags WHERE repository_id = $1";
     let tags: i64 = change.one(count, args![may.id], |row| row.get("n")).await?;
+    usage::let_go_of_everything(&mut change, may.project.id, may.id).await?;
     if change.exec("DELETE FROM repositories WHERE id = $1", args![may.id]).await? == 0 {
         return Err(Error::NotFound { what: "repository" });
     }

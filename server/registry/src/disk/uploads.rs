@@ -22,7 +22,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::{Blobs, PIECE};
+use super::{Blobs, PIECE, absent_is_none};
 use crate::hash::{self, Hasher};
 
 /// How long an upload waits for its next byte.
@@ -383,14 +383,6 @@ fn known(hashed: &Hashed) -> MutexGuard<'_, Option<(u64, Hasher)>> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,12 @@ use crate::store;
 
 pub(super) async fn get(call: &Call<'_>, name: &Name, digest: &Digest) -> Result<Response> {
     let repository = call.caller.readable(name).await?;
-    let held = store::held_size(call.registry.platform(), &repository, digest).await?;
+    let platform = call.registry.platform();
+    // Who asks by HEAD is about to push what is not here, and relies on what is.
+    let held = match call.is_head() {
+        true => store::promised_size(platform, &repository, digest, call.registry.lease()).await?,
+        false => store::held_size(platform, &repository, digest).await?,
+    };
     let Some(size) = held else { return Err(Error::blob_unknown(digest)) };
     let (blobs, wanted_digest) = (call.registry.blobs().clone(), *digest);
     let opened = tokio::task::spawn_blocking(move || blobs.read(&wanted_digest).and_then(|file| Ok((file.metadata()?.len(), file))));

@@ -27,11 +27,16 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
     let may = call.caller.destination(name).await?;
     if let Some(mount) = call.parameter("mount") {
         let digest = parse_digest(mount)?;
-        if let Some(size) = mountable(call, &may, &digest).await? {
-            store::hold(call.registry.platform(), &may, &digest, size).await?;
+        if let Some(size) = mountable(call, &may, &digest).await?
+            && store::hold(call.registry.platform(), call.registry.blobs(), &may, &digest, size).await?
+        {
             return created(name, &digest);
         }
         // "If a registry is unable to mount the requested blob, it SHOULD return a 202": the upload begins.
+    }
+    let usage = store::glance(call.registry.platform(), &may).await?;
+    if usage.left() == Some(0) {
+        return Err(usage.refusal(&may.project, 1).into());
     }
     let key = key(&may, name, call.registry.platform().new_id())?;
     call.registry.uploads().begin(&key).await?;
@@ -47,7 +52,7 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
     };
     let mut upload = take(call, &key).await?;
     upload.expect(digest.algorithm());
-    let upload = match append(call, name, &key, upload, None, body).await {
+    let upload = match append(call, &may, &key, upload, None, body).await {
         Ok(upload) => upload,
         Err(error) => {
             // Nobody was told its address, so nobody can go on with it.
@@ -99,7 +104,7 @@ pub(super) async fn patch(call: &Call<'_>, name: &Name, id: Option<UploadId>, bo
     let key = known(&may, name, id)?;
     let upload = take(call, &key).await?;
     let chunk = in_order(call, name, &key, &upload)?;
-    let upload = append(call, name, &key, upload, chunk, body).await?;
+    let upload = append(call, &may, &key, upload, chunk, body).await?;
     Ok((StatusCode::ACCEPTED, progress(name, &key, upload.size())?).into_response())
 }
 
@@ -111,7 +116,7 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, id: Option<UploadId>, body
     let mut upload = take(call, &key).await?;
     upload.expect(digest.algorithm());
     let chunk = in_order(call, name, &key, &upload)?;
-    let upload = append(call, name, &key, upload, chunk, body).await?;
+    let upload = append(call, &may, &key, upload, chunk, body).await?;
     finish(call, name, &key, upload, &digest).await
 }
 
@@ -166,20 +171,27 @@ fn in_order(call: &Call<'_>, name: &Name, key: &UploadKey, upload: &Upload) -> R
     Ok(Some(chunk))
 }
 
-async fn append(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, chunk: Option<Chunk>, body: Body) -> Result<Upload> {
-    let limits = Appended { announced: chunk.map(|chunk| chunk.size()), most: BLOB_MAX };
+async fn append(call: &Call<'_>, may: &MayPush, key: &UploadKey, upload: Upload, chunk: Option<Chunk>, body: Body) -> Result<Upload> {
+    // The quota is kept where the blob comes to be held; here it spares sending what cannot be kept.
+    let usage = store::glance(call.registry.platform(), may).await?;
+    let left = usage.left().filter(|left| *left < BLOB_MAX);
+    let limits = Appended { announced: chunk.map(|chunk| chunk.size()), most: left.unwrap_or(BLOB_MAX) };
     let before = upload.size();
     let stopped = match upload.append(body.into_data_stream(), limits).await {
         Ok(upload) => return Ok(upload),
         Err(stopped) => stopped,
     };
-    tracing::debug!(repository = %name, upload = %key.id, before, %stopped, "an upload stopped");
+    tracing::debug!(repository = may.full_name(), upload = %key.id, before, %stopped, "an upload stopped");
     let text = format!("the upload stopped: {stopped}; ask for its status and go on from there");
     Err(match stopped {
         Stopped::Cut => Error::new(Code::BlobUploadInvalid, text),
         Stopped::Idle => Error::new(Code::BlobUploadInvalid, text).status(StatusCode::REQUEST_TIMEOUT),
         Stopped::Replaced => Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT),
         Stopped::Size { .. } => Error::new(Code::SizeInvalid, text),
+        Stopped::TooLarge(most) if left.is_some() => {
+            call.registry.uploads().cancel(key).await?;
+            usage.refusal(&may.project, most + 1).into()
+        }
         Stopped::TooLarge(_) => Error::new(Code::SizeInvalid, text).status(StatusCode::PAYLOAD_TOO_LARGE),
         Stopped::Disk(error) => {
             if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
@@ -198,8 +210,10 @@ async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, d
         Finished::Kept(size) => {
             // A body may take hours to come: whether its sender may still push is asked once more.
             let may = call.caller.destination(name).await?;
-            store::hold(call.registry.platform(), &may, digest, size).await?;
-            created(name, digest)
+            if store::hold(call.registry.platform(), call.registry.blobs(), &may, digest, size).await? {
+                return created(name, digest);
+            }
+            Err(Error::new(Code::BlobUploadInvalid, "the blob was lost on the disk after it came; upload it again").status(StatusCode::CONFLICT))
         }
         Finished::Wrong(actual) => {
             let text = format!("the content that came has the digest {actual}, not {digest}; nothing was kept; upload it again");

@@ -44,6 +44,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/mine"
             | "/fn/services/get"
             | "/fn/services/credentials"
+            | "/fn/upkeep/storage"
     )
 }
 
@@ -58,9 +59,9 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path.starts_with("/v2") || path.starts_with("/auth/") {
         return Some(registry(portal, cast, caller, world, verb, path).await);
     }
-    let place = fill(cast, caller, world, path).await;
+    let place = fill(portal, cast, caller, world, path).await;
     if path.starts_with("/fn/") {
-        let mut fields = form(cast, caller, world, path).await?;
+        let mut fields = form(portal, cast, caller, world, path).await?;
         // These doors end sessions, their own or others of the same person.
         let ended = path.starts_with("/fn/accounts/") && !reads(path);
         fields.push(("csrf", cast.csrf(portal, caller, ended).await));
@@ -86,12 +87,16 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
 }
 
 /// The path with its parameters filled in.
-async fn fill(cast: &Cast, caller: usize, world: &World, path: &str) -> String {
+async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, path: &str) -> String {
     let session = if path.contains("{session}") { world::own(cast, caller, "sessions").await } else { String::new() };
     let token = if path.contains("{token}") { world::own(cast, caller, "tokens").await } else { String::new() };
-    let run = if path.contains("rules") { world::rules_in_force(cast, world).await } else { String::new() };
-    path.replace("{project}", &world.project)
-        .replace("{run}", &run)
+    let run = match path {
+        _ if path.contains("rules") => world::rules_in_force(cast, world).await,
+        _ if path.contains("{run}") => world::run(portal).await,
+        _ => String::new(),
+    };
+    path.replace("{run}", &run)
+        .replace("{project}", &world.project)
         .replace("{username}", &world.victim)
         .replace("{repository}", "web")
         .replace("{tag}", "1")
@@ -151,13 +156,16 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         }
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
+        // Refused to whoever may, so that no run is at work when the next caller knocks.
+        ("POST", "/registry/runs") => json!({"kind": "scrub", "dry_run": true}),
+        ("PUT", "/registry/schedule") => json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 50}),
         ("POST", path) if path.ends_with("/restart") || path.ends_with("/start") || path.ends_with("/stop") || path.ends_with("/cancel") => json!({}),
         _ => return None,
     })
 }
 
 /// The fields of a server function's form, without the token.
-async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<Vec<(&'static str, String)>> {
+async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, path: &str) -> Option<Vec<(&'static str, String)>> {
     let project = || ("project", world.project.clone());
     let service = || ("service", String::from("web"));
     let environment = || ("environment", String::from("local"));
@@ -211,6 +219,9 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "projects/remove_member" => vec![project(), victim()],
         "services/create" => vec![project(), ("name", text("another"))],
         "services/put_credential" => vec![project(), ("host", text("registry.example.com")), ("username", text("u")), ("secret", text("s"))],
+        "upkeep/run" => vec![("kind", text("scrub")), ("dry_run", text("true"))],
+        "upkeep/cancel" => vec![("run", world::run(portal).await)],
+        "upkeep/schedule" => vec![("scrub_rate", text("50"))],
         "services/delete_credential" => vec![project(), ("host", text("registry.example.com"))],
         "accounts/logout"
         | "accounts/end_other_sessions"
@@ -223,7 +234,8 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         | "quotas/list"
         | "projects/list"
         | "projects/may_create"
-        | "services/mine" => Vec::new(),
+        | "services/mine"
+        | "upkeep/storage" => Vec::new(),
         _ => return None,
     })
 }

@@ -74,6 +74,18 @@ async fn plant_task(portal: &TestPortal, deployment: &str) -> TaskId {
     id
 }
 
+/// A run of the registry's upkeep that has ended.
+#[expect(clippy::disallowed_methods, reason = "a run that works would end or not while callers knock; the row is planted")]
+pub async fn run(portal: &TestPortal) -> String {
+    let id = portal.platform().new_id::<model::ids::RunId>().to_string();
+    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO registry_runs (id, kind, dry_run, state, asked_by, started_at, ended_at, place, counts)
+               VALUES ($1, 'collect', $2, 'done', 'admin', 1, 2, '', '{}')";
+    write.exec(sql, args![&id, false]).await.expect("a run");
+    write.finish().await.expect("kept");
+    id
+}
+
 /// How many audit records there are.
 #[expect(clippy::disallowed_methods, reason = "the count is what the test is about")]
 pub async fn records(portal: &TestPortal) -> i64 {

@@ -7,7 +7,6 @@ use model::page::{Page, PageRequest};
 use model::rules::ImageRules;
 use model::views::rules::{RetentionState, RuleItem, RuleRunCounts, RuleRunDetail, RuleRunState, RuleRunView};
 use serde_json::json;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::work::Place;
 use super::{Stored, fingerprint, lock, stored};
@@ -16,7 +15,7 @@ use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
-use crate::live::{Signal, Topic};
+use crate::live::{Signal, Topic, changed};
 use crate::platform::Platform;
 use crate::projects::Project;
 
@@ -184,16 +183,9 @@ pub async fn wait(platform: &Platform, may: &May<can::ManageImageRules, Project>
         if view.state != RuleRunState::Running {
             return Ok(view);
         }
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep_until(deadline) => return Ok(view),
-                heard = live.recv() => match heard {
-                    Ok(topic) if topic == Topic::Images(may.id) => break,
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => return Err(Error::Unavailable("the portal is stopping".into())),
-                }
-            }
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline) => return Ok(view),
+            heard = changed(&mut live, Topic::Images(may.id)) => heard?,
         }
     }
 }
