@@ -16,12 +16,14 @@ mod answer;
 pub(crate) mod audit;
 pub(crate) mod deployments;
 pub(crate) mod environments;
+pub(crate) mod image_rules;
 pub(crate) mod images;
 pub(crate) mod logs;
 pub(crate) mod outside;
 #[cfg(feature = "ssr")]
 mod parse;
 pub(crate) mod projects;
+pub(crate) mod quotas;
 pub(crate) mod robots;
 #[cfg(feature = "ssr")]
 pub mod server;

@@ -101,6 +101,8 @@ fn Pages() -> impl IntoView {
                 <ParentRoute path=path!("/projects/:project") view={Lazy::<parts::Project>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Dashboard>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images") view={Lazy::<parts::Repositories>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images/-/rules") view={Lazy::<parts::ImageRules>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images/-/rules/runs/:run") view={Lazy::<parts::RuleRun>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
@@ -129,6 +131,7 @@ fn Pages() -> impl IntoView {
                 <ParentRoute path=path!("/admin") view={Lazy::<parts::Admin>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Users>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>

@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, images, login, members, outside, projects, robots, services, setup};
+use crate::pages::{account, admin, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -62,6 +62,8 @@ part!(
         Dashboard: projects::Dashboard,
         Repositories: images::Repositories,
         Repository: images::Repository,
+        ImageRules: image_rules::Rules,
+        RuleRun: image_rules::RunPage,
         ProjectDeployments: deployments::List,
         Members: members::Members,
         Robots: robots::Robots,
@@ -98,6 +100,7 @@ part!(
         Tokens: account::Tokens,
         Users: admin::Users,
         Environments: admin::Environments,
+        Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,
         SiteAudit: admin::Audit,

@@ -27,6 +27,7 @@ pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
 pub(crate) const ADMIN: &str = "/admin";
 pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
+pub(crate) const ADMIN_QUOTAS: &str = "/admin/quotas";
 pub(crate) const ADMIN_REGISTRY: &str = "/admin/registry";
 pub(crate) const ADMIN_OUTSIDE: &str = "/admin/outside-registries";
 pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
@@ -49,6 +50,16 @@ pub(crate) fn project_page(name: impl AsRef<str>, page: &str) -> String {
 /// A repository of a project. Its slashes are written `%2F`, as in the API.
 pub(crate) fn repository(project_name: impl AsRef<str>, repository: impl AsRef<str>) -> String {
     format!("{}/images/{}", project(project_name), segment(repository.as_ref()))
+}
+
+/// A project's rules for images. No repository is called `-`.
+pub(crate) fn image_rules(project_name: impl AsRef<str>) -> String {
+    format!("{}/images/-/rules", project(project_name))
+}
+
+/// A run of a project's rules for images.
+pub(crate) fn rule_run(project_name: impl AsRef<str>, id: impl std::fmt::Display) -> String {
+    format!("{}/runs/{id}", image_rules(project_name))
 }
 
 /// A service's overview.

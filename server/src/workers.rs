@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Result, Worker, accounts};
+use domain::images::rules;
+use domain::{Result, Signal, Worker, accounts};
 use engine::Engine;
 use registry::Registry;
 use registry::outside::Outside;
@@ -15,6 +16,8 @@ use crate::http::Portal;
 
 /// How often what has ended is swept away.
 const SWEEP: Duration = Duration::from_secs(600);
+/// How often it is looked whether a project's rules for images are due.
+const RULES: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -32,6 +35,7 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
     spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
+    spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     Ok(())
 }
 
@@ -85,5 +89,18 @@ async fn sweep(worker: Worker, registry: Registry) {
             tracing::warn!(%error, "uploads that nobody goes on with could not be removed");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Does what projects' rules for images ask for: at their hour, and when somebody asks.
+async fn image_rules(worker: Worker) {
+    loop {
+        match rules::work::tend(&worker).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "projects' rules for images could not be followed; they go on in a minute"),
+        }
+        let asked = worker.platform().signal(Signal::ImageRules).notified();
+        let _ = tokio::time::timeout(RULES, asked).await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod environments;
 mod outside;
+mod quotas;
 mod upkeep;
 
 use leptos::form::ActionForm;
@@ -13,6 +14,7 @@ use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
 pub(crate) use outside::OutsideRegistries;
+pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
 
 use super::audit::AuditTable;
@@ -31,6 +33,7 @@ pub(crate) fn Frame() -> impl IntoView {
     let tabs = vec![
         Tab::new(urls::ADMIN, "Users"),
         Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
+        Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),

@@ -12,7 +12,7 @@ use model::views::projects::ProjectView;
 use super::projects::{PushCommands, current};
 use crate::api::images::{DeleteRepository, DeleteTag, list_repositories, list_tags};
 use crate::boot::boot;
-use crate::components::{Ago, Command, Confirm, Crumb, Crumbs, Csrf, Digest, Empty, Keep, ProblemNotice, Submit, TextField, bytes};
+use crate::components::{Ago, Command, Confirm, Crumb, Crumbs, Csrf, Digest, Empty, Keep, ProblemNotice, Submit, Tab, Tabs, TextField, bytes};
 use crate::live::Pulse;
 use crate::page::{change, loaded_in, param, problem, query};
 use crate::urls;
@@ -26,7 +26,16 @@ pub(crate) fn Repositories() -> impl IntoView {
     let data = Resource::new(move || (project.name.get(), after.get(), pulse.track()), |(name, after, _)| list_repositories(name, Some(after)));
     loaded_in(project.view, data, move |project, page| {
         pulse.watch(format!("images:{}", project.id));
-        view! { <RepositoryTable project page/> }
+        view! { <ImageTabs project=project.clone()/><RepositoryTable project page/> }
+    })
+}
+
+/// The views of a project's images, for those who have more than one.
+#[component]
+pub(super) fn ImageTabs(project: ProjectView) -> impl IntoView {
+    project.may(Action::ManageImageRules).then(|| {
+        let tabs = vec![Tab::new(urls::project_page(&project.name, "images"), "Repositories"), Tab::deep(urls::image_rules(&project.name), "Rules")];
+        view! { <Tabs label="Images" tabs/> }
     })
 }
 

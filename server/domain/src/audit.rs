@@ -11,8 +11,28 @@ use crate::db::{Json, Row, Tx};
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::projects::Project;
+use crate::worker::Worker;
 
 pub(crate) async fn write(tx: &mut Tx, platform: &Platform, actor: &Actor, record: &Record) -> Result<()> {
+    let by = By { id: actor.account().ok().map(|account| account.id), name: actor.name(), door: actor.credential().door(), address: actor.address() };
+    insert(tx, platform, &by, record).await
+}
+
+/// A record of what a loop did by a rule that people set: the rule's name is in the place of the person's.
+pub(crate) async fn write_by_rule(tx: &mut Tx, worker: &Worker, rule: &str, record: &Record) -> Result<()> {
+    let name = format!("rule {rule}");
+    insert(tx, worker.platform(), &By { id: None, name: &name, door: worker.name(), address: "" }, record).await
+}
+
+/// Whose record it is.
+struct By<'a> {
+    id: Option<model::ids::UserId>,
+    name: &'a str,
+    door: &'a str,
+    address: &'a str,
+}
+
+async fn insert(tx: &mut Tx, platform: &Platform, by: &By<'_>, record: &Record) -> Result<()> {
     let (project_id, project) = match &record.project {
         Some((id, name)) => (Some(*id), Some(name.as_str())),
         None => (None, None),
@@ -24,15 +44,15 @@ pub(crate) async fn write(tx: &mut Tx, platform: &Platform, actor: &Actor, recor
         args![
             id,
             platform.now(),
-            actor.account().ok().map(|account| account.id),
-            actor.name(),
-            actor.credential().door(),
+            by.id,
+            by.name,
+            by.door,
             record.action,
             record.target_kind,
             &record.target,
             project_id,
             project,
-            actor.address(),
+            by.address,
             Json(&record.detail),
         ],
     )

@@ -123,7 +123,7 @@ impl DerefMut for Change {
     }
 }
 
-/// A write that leaves no record: bookkeeping, and what loops observe.
+/// A write that needs no record: bookkeeping, and what loops observe. What a loop takes away by a rule that people set, it records.
 #[must_use = "bookkeeping that is not finished is undone"]
 pub struct Bookkeeping {
     platform: Platform,
@@ -144,6 +144,11 @@ impl Bookkeeping {
     /// Wakes a loop after the commit.
     pub fn wake(&mut self, signal: Signal) {
         self.news.signals.push(signal);
+    }
+
+    /// Leaves a record in the name of a rule by which a loop acts.
+    pub async fn record(&mut self, worker: &crate::Worker, rule: &str, record: &Record) -> Result<()> {
+        audit::write_by_rule(&mut self.tx, worker, rule, record).await
     }
 
     /// Keeps what was written.

@@ -25,6 +25,7 @@ use crate::worker::Worker;
 
 mod delete;
 mod list;
+pub mod rules;
 pub mod usage;
 
 pub use delete::{delete_manifest, delete_repository, delete_tag};

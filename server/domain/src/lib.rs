@@ -25,6 +25,7 @@ pub mod outside;
 pub mod platform;
 pub mod ports;
 pub mod projects;
+pub mod quotas;
 pub mod robots;
 pub mod services;
 pub mod shells;

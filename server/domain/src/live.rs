@@ -78,6 +78,8 @@ impl From<model::ids::InvalidId> for InvalidTopic {
 pub enum Signal {
     /// Desired or actual state changed: compare them.
     Reconcile,
+    /// A run of a project's rules for images was asked for.
+    ImageRules,
     /// A run of the registry's upkeep was asked for, or its schedule changed.
     Upkeep,
     /// A copy from an outside registry was asked for, or has ended.

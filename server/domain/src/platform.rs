@@ -43,6 +43,7 @@ struct Inner {
     live: broadcast::Sender<Topic>,
     access: watch::Sender<u64>,
     reconcile: Notify,
+    image_rules: Notify,
     upkeep: Notify,
     copies: Notify,
     hashers: Arc<Semaphore>,
@@ -76,6 +77,7 @@ impl Platform {
             live: broadcast::channel(LIVE_BUFFER).0,
             access: watch::channel(0).0,
             reconcile: Notify::new(),
+            image_rules: Notify::new(),
             upkeep: Notify::new(),
             copies: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
@@ -215,6 +217,7 @@ impl Platform {
     pub fn signal(&self, signal: Signal) -> &Notify {
         match signal {
             Signal::Reconcile => &self.inner.reconcile,
+            Signal::ImageRules => &self.inner.image_rules,
             Signal::Upkeep => &self.inner.upkeep,
             Signal::Copies => &self.inner.copies,
         }

@@ -115,6 +115,7 @@ pub async fn create(platform: &Platform, may: &May<can::CreateProject, Site>, na
         return Err(name_taken(name));
     }
     put_member(&mut change, made.id, account.id, Role::Admin, now).await?;
+    crate::quotas::begin(&mut change, made.id).await?;
     let view = view(&mut change, may.actor(), made.clone(), Standing::Member(Role::Admin)).await?;
     change.commit(Record::new("project.create", "project", name).project(&made)).await?;
     Ok(view)

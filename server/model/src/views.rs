@@ -8,6 +8,8 @@ pub mod environments;
 pub mod images;
 pub mod logs;
 pub mod projects;
+pub mod quotas;
 pub mod robots;
+pub mod rules;
 pub mod services;
 pub mod upkeep;

@@ -182,6 +182,7 @@ impl From<domain::Error> for Error {
                 let text = fields.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 Self::new(Code::NameInvalid, text)
             }
+            // DENIED: docker, podman and skopeo print its message as it is and do not try again, whatever the status of the 400s.
             E::Conflict { message, .. } => Self::new(Code::Denied, message).status(StatusCode::CONFLICT),
             E::TooLarge(message) => Self::new(Code::SizeInvalid, message).status(StatusCode::PAYLOAD_TOO_LARGE),
             E::TooMany { retry_after } => {

@@ -18,8 +18,10 @@ mod audit;
 mod copies;
 mod deployments;
 mod environments;
+mod image_rules;
 mod images;
 mod projects;
+mod quotas;
 mod robots;
 mod services;
 mod upkeep;
@@ -35,6 +37,8 @@ pub(super) fn table() -> Table {
         .merge(projects::table())
         .merge(robots::table())
         .merge(images::table())
+        .merge(image_rules::table())
+        .merge(quotas::table())
         .merge(services::table())
         .merge(copies::table())
         .merge(deployments::table())

@@ -12,6 +12,7 @@ use crate::api::projects::{DeleteProject, UpdateProject};
 use crate::components::{CheckBox, Confirm, Csrf, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
 use crate::page::{change, loaded, loaded_in, problem, query};
 use crate::pages::audit::AuditTable;
+use crate::pages::quotas::ProjectQuota;
 use crate::urls;
 
 /// The settings.
@@ -26,7 +27,10 @@ pub(crate) fn Settings() -> impl IntoView {
             navigate(urls::PROJECTS, leptos_router::NavigateOptions::default());
         }
     });
-    loaded(project.view, move |view| view! { <SettingsForm project=view.clone() action/><Danger project=view delete/> })
+    loaded(project.view, move |view| {
+        let quota = view.may(Action::ManageProject).then(|| view! { <ProjectQuota project=view.clone()/> });
+        view! { <SettingsForm project=view.clone() action/>{quota}<Danger project=view delete/> }
+    })
 }
 
 #[component]

@@ -12,6 +12,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (2, "registry", include_str!("../../../../migrations/0002_registry.sql")),
     (3, "deployments", include_str!("../../../../migrations/0003_deployments.sql")),
     (4, "registry_upkeep", include_str!("../../../../migrations/0004_registry_upkeep.sql")),
+    (5, "image_rules", include_str!("../../../../migrations/0005_image_rules.sql")),
     (6, "robots", include_str!("../../../../migrations/0006_robots.sql")),
     (7, "outside_registries", include_str!("../../../../migrations/0007_outside_registries.sql")),
 ];

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use domain::access::{May, can};
 use domain::change::{Change, Record};
 use domain::db::{Json, Tx};
+use domain::images::rules::guard;
 use domain::images::{Destination, Readable};
 use domain::{Error, Platform, Result, Topic, args};
 use model::digest::Digest;
@@ -122,6 +123,7 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
     if !missing.is_empty() {
         return Ok(missing);
     }
+    let moved = guard::before_tagging(&mut change, destination, id, pushed.digest, pushed.tags).await?;
     let account = destination.actor().account()?.id;
     let pusher = destination.actor().name();
     let again = "UPDATE manifests SET pushed_at = $3, pushed_by = $4, pusher = $5 WHERE repository_id = $1 AND digest = $2";
@@ -134,6 +136,7 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
                    SET digest = excluded.digest, pushed_at = excluded.pushed_at, pushed_by = excluded.pushed_by, pusher = excluded.pusher";
         change.exec(sql, args![id, tag, pushed.digest, now, account, pusher]).await?;
     }
+    guard::lost_a_tag(&mut change, id, &moved, now).await?;
     change.touch(Topic::Images(destination.project.id));
     let target = match pushed.tags {
         [tag] => format!("{}:{tag}", destination.full_name()),

@@ -27,11 +27,15 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/revisions"
             | "/fn/deployments/compare"
             | "/fn/environments/list"
+            | "/fn/image_rules/get"
+            | "/fn/image_rules/run_detail"
             | "/fn/images/repositories"
             | "/fn/images/tags"
             | "/fn/images/get"
             | "/fn/logs/tail"
             | "/fn/logs/inspect"
+            | "/fn/quotas/get"
+            | "/fn/quotas/list"
             | "/fn/projects/list"
             | "/fn/projects/may_create"
             | "/fn/projects/get"
@@ -71,6 +75,9 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     }
     if path.starts_with("/api") {
         let request = cast.person(caller).request(verb.clone(), &place);
+        if path.ends_with("/image-rules/activate") {
+            return Some(request.json(&json!({"dry_run": world::rules_in_force(cast, world).await})));
+        }
         return match verb {
             Method::GET | Method::DELETE => Some(request),
             _ => Some(request.json(&body(world, method, path)?)),
@@ -86,7 +93,11 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
 async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, path: &str) -> String {
     let session = if path.contains("{session}") { world::own(cast, caller, "sessions").await } else { String::new() };
     let token = if path.contains("{token}") { world::own(cast, caller, "tokens").await } else { String::new() };
-    let run = if path.contains("{run}") { world::run(portal).await } else { String::new() };
+    let run = match path {
+        _ if path.contains("rules") => world::rules_in_force(cast, world).await,
+        _ if path.contains("{run}") => world::run(portal).await,
+        _ => String::new(),
+    };
     path.replace("{run}", &run)
         .replace("{project}", &world.project)
         .replace("{username}", &world.victim)
@@ -138,6 +149,10 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/me/tokens") => json!({"name": "more", "scopes": ["read"]}),
         ("POST", "/projects") => json!({"name": format!("new-{}", world.project)}),
         ("PATCH", "/projects/{project}") => json!({"description": "changed"}),
+        ("PUT", "/quotas/default") => json!({"tags": 100_000}),
+        ("PUT", "/projects/{project}/quota") => json!({"bytes": "10GiB", "tags": 500}),
+        ("PUT", "/projects/{project}/image-rules") => json!({"immutable": [{"tags": "v*"}]}),
+        ("POST", "/projects/{project}/image-rules/dry-run" | "/projects/{project}/image-rules/run") => json!({}),
         ("PUT", "/projects/{project}/members/{username}") => json!({"role": "developer"}),
         ("POST", "/projects/{project}/robots") => json!({"name": "another", "role": "guest", "expires_in_days": 1}),
         ("PATCH", "/projects/{project}/robots/{robot}") => json!({"description": "changed"}),
@@ -199,6 +214,14 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "deployments/get" | "deployments/cancel" => vec![project(), service(), ("deployment", world.deployment.clone())],
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
+        "quotas/get" | "image_rules/get" | "image_rules/dry_run" | "image_rules/run" => vec![project()],
+        "quotas/set" => vec![project(), ("bytes", text("10GiB")), ("tags", text("500"))],
+        "quotas/set_default" => vec![("tags", text("100000"))],
+        "image_rules/put_immutable" => vec![project(), ("name", text("releases")), ("tags", text("v*"))],
+        "image_rules/put_retention" => vec![project(), ("rule[name]", text("few")), ("rule[newest]", text("5"))],
+        "image_rules/remove_immutable" | "image_rules/remove_retention" => vec![project(), ("name", text("first"))],
+        "image_rules/schedule" => vec![project(), ("untagged_days", text("30")), ("daily_at", text("3"))],
+        "image_rules/run_detail" | "image_rules/activate" => vec![project(), ("run", world::rules_in_force(cast, world).await)],
         "images/tags" | "images/delete_repository" => vec![project(), repository()],
         "images/get" => vec![project(), repository(), ("reference", text("1"))],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
@@ -231,6 +254,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "audit/site"
         | "environments/list"
         | "outside/settings"
+        | "quotas/list"
         | "projects/list"
         | "projects/may_create"
         | "services/mine"

@@ -111,6 +111,17 @@ pub async fn records(portal: &TestPortal) -> i64 {
     tx.one("SELECT COUNT(*) AS n FROM audit", args![], |row| row.get("n")).await.expect("a count")
 }
 
+/// Gives the world's project rules for images and puts them in force; the dry run that was accepted.
+pub async fn rules_in_force(cast: &Cast, world: &World) -> String {
+    let builder = cast.person(Cast::NAMES.len() - 1);
+    let path = format!("/api/v1/projects/{}/image-rules", world.project);
+    let rules = json!({"immutable": [{"name": "first", "tags": "w*"}], "retention": {"rules": [{"name": "first", "keep": [{"newest": 3}]}]}});
+    builder.put(&path, rules).await.expect_status(StatusCode::OK).await;
+    let run = builder.post(&format!("{path}/dry-run?wait=60"), json!({})).await.expect_status(StatusCode::ACCEPTED).await;
+    builder.post(&format!("{path}/activate"), json!({"dry_run": run["id"]})).await.expect_status(StatusCode::OK).await;
+    run["id"].as_str().expect("an id").to_owned()
+}
+
 /// An upload of the caller's own, where they may push; a made-up one elsewhere.
 pub async fn upload(portal: &TestPortal, cast: &Cast, caller: usize, world: &World) -> String {
     let path = format!("/v2/{}/web/blobs/uploads/", world.project);

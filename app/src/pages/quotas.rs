@@ -1,0 +1,107 @@
+//! Quotas as people see them: how much of what a project may keep is used, and the form that sets it.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use model::quantity::Memory;
+use model::views::projects::ProjectView;
+use model::views::quotas::{Limits, QuotaView};
+
+use super::projects::current;
+use crate::api::quotas::{QuotaPage, SetQuota, get_quota};
+use crate::components::{Bar, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, bytes, field_error};
+use crate::live::Pulse;
+use crate::page::{change, loaded, problem};
+
+/// The quota of this project, on its settings.
+#[component]
+pub(crate) fn ProjectQuota(project: ProjectView) -> impl IntoView {
+    let name = current().name;
+    let pulse = Pulse::new();
+    pulse.watch(format!("project:{}", project.id));
+    let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| get_quota(name));
+    let set = change::<SetQuota>("Quota set", Some(pulse));
+    loaded(data, move |QuotaPage { quota, may_set }| {
+        view! {
+            <section class="panel page-narrow">
+                <header><h2>"Quota"</h2></header>
+                <div class="panel-body">
+                    <Used quota=quota.clone()/>
+                    {may_set.then(|| view! { <QuotaForm quota set/> })}
+                    {(!may_set).then(|| view! { <p class="small muted">"Operators set quotas."</p> })}
+                </div>
+            </section>
+        }
+    })
+}
+
+/// How much is used, in bars and numbers.
+#[component]
+pub(crate) fn Used(quota: QuotaView) -> impl IntoView {
+    let (used_bytes, used_tags) = (unsigned(quota.used_bytes), unsigned(quota.used_tags));
+    let full = quota.is_full();
+    view! {
+        {full.then(|| view! {
+            <Notice tone=Tone::Warn title="The quota is used up.">
+                <p>"Pushes that need more are refused. What is there stays and can be pulled. Delete what is not needed, or have the quota raised."</p>
+            </Notice>
+        })}
+        <Share label="Images and layers, each counted once" used=used_bytes limit=quota.limits.bytes.map(unsigned) shown=bytes/>
+        <Share label="Tags" used=used_tags limit=quota.limits.tags.map(unsigned) shown=|count| count.to_string()/>
+    }
+    .into_any()
+}
+
+#[component]
+fn Share(label: &'static str, used: u64, limit: Option<u64>, shown: fn(u64) -> String) -> impl IntoView {
+    match limit {
+        // A bar without a whole would look like one that does not know yet.
+        None => {
+            view! { <p class="progress-line"><span>{label}</span><span class="number">{format!("{}, no limit", shown(used))}</span></p> }.into_any()
+        }
+        Some(limit) => {
+            view! { <Bar label said=format!("{} of {}", shown(used), shown(limit)) done=used.max(u64::from(limit == 0)) total=limit.max(1)/> }
+                .into_any()
+        }
+    }
+}
+
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+#[component]
+fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
+    let refused = problem(set);
+    view! {
+        <ProblemNotice problem=refused beside=&["bytes", "tags"]/>
+        <ActionForm action=set attr:class="filter">
+            <Csrf/>
+            <input type="hidden" name="project" value=quota.project.to_string()/>
+            <TextField name="bytes" label="Size" optional=true value=size(quota.limits) placeholder="no limit" check=Some(check_size)
+                error=field_error(refused, "bytes")/>
+            <TextField name="tags" label="Tags" optional=true value=count(quota.limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
+                error=field_error(refused, "tags")/>
+            <Submit label="Set quota" pending=set.pending()/>
+        </ActionForm>
+        <p class="hint">"A size like 10GiB; nothing for no limit. Less than is there deletes nothing, and stops pushes alone."</p>
+    }
+    .into_any()
+}
+
+/// A limit of bytes as it is typed.
+pub(crate) fn size(limits: Limits) -> String {
+    limits.bytes.map(|bytes| Memory::from_bytes(unsigned(bytes)).to_string()).unwrap_or_default()
+}
+
+/// A limit of tags as it is typed.
+pub(crate) fn count(limits: Limits) -> String {
+    limits.tags.map(|tags| tags.to_string()).unwrap_or_default()
+}
+
+pub(crate) fn check_size(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Ok(()) } else { text.parse::<Memory>().map(drop).map_err(|error| error.to_string()) }
+}
+
+pub(crate) fn check_count(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() || text.trim().parse::<u32>().is_ok() { Ok(()) } else { Err("a whole number, or nothing for no limit".into()) }
+}

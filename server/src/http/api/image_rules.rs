@@ -1,0 +1,167 @@
+//! A project's rules for images: immutable tags and retention as one document, dry runs, runs and their reports.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::response::IntoResponse;
+use domain::images::rules;
+use domain::projects::Project;
+use domain::{Actor, May, can};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use model::ids::RuleRunId;
+use model::names::ProjectName;
+use model::rules::ImageRules;
+use model::views::rules::{ImageRulesView, RuleRunView};
+use serde::Deserialize;
+
+use super::{Body, Paging, listed, named, parse};
+use crate::http::caller::ApiCaller;
+use crate::http::problem::Answer;
+use crate::http::table::Table;
+use crate::http::{Portal, doors};
+
+/// How long an answer waits for a run's end where nothing else is asked, and at most, in seconds.
+const WAIT: u64 = 10;
+const WAIT_MAX: u64 = 60;
+
+pub(super) fn table() -> Table {
+    doors()
+        .get("/api/v1/projects/{project}/image-rules", get)
+        .put("/api/v1/projects/{project}/image-rules", put)
+        .post("/api/v1/projects/{project}/image-rules/dry-run", dry_run)
+        .post("/api/v1/projects/{project}/image-rules/activate", activate)
+        .post("/api/v1/projects/{project}/image-rules/run", run)
+        .get("/api/v1/projects/{project}/image-rules/runs", runs)
+        .get("/api/v1/projects/{project}/image-rules/runs/{run}", detail)
+}
+
+async fn may(portal: &Portal, actor: &Actor, project: &str) -> Answer<May<can::ManageImageRules, Project>> {
+    actor.account()?;
+    let name: ProjectName = named(project, "project")?;
+    Ok(actor.may(&portal.platform, &name).await?)
+}
+
+async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<ImageRulesView>> {
+    let may = may(&portal, &actor, &project).await?;
+    Ok(Json(rules::get(&portal.platform, &may).await?))
+}
+
+async fn put(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Body(new): Body<ImageRules>,
+) -> Answer<Json<ImageRulesView>> {
+    let may = may(&portal, &actor, &project).await?;
+    Ok(Json(rules::put(&portal.platform, &may, new).await?))
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    wait: Option<u64>,
+}
+
+/// Without a body, or without `rules` in it: of the stored ones.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DryRun {
+    #[serde(default)]
+    rules: Option<ImageRules>,
+}
+
+async fn dry_run(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Query(wait): Query<Wait>,
+    body: Bytes,
+) -> Answer<impl IntoResponse> {
+    let may = may(&portal, &actor, &project).await?;
+    let asked: DryRun = if body.is_empty() { DryRun::default() } else { parse(&body)? };
+    let begun = rules::dry_run(&portal.platform, &may, asked.rules).await?;
+    begun_run(&portal, &may, begun, &wait).await
+}
+
+async fn run(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Query(wait): Query<Wait>,
+) -> Answer<impl IntoResponse> {
+    let may = may(&portal, &actor, &project).await?;
+    let begun = rules::run(&portal.platform, &may).await?;
+    begun_run(&portal, &may, begun, &wait).await
+}
+
+/// 202 with where the run can be read, and how it stands after a while.
+async fn begun_run(
+    portal: &Portal,
+    may: &May<can::ManageImageRules, Project>,
+    begun: RuleRunView,
+    wait: &Wait,
+) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
+    let span = Duration::from_secs(wait.wait.unwrap_or(WAIT).min(WAIT_MAX));
+    let view = rules::wait(&portal.platform, may, begun.id, span).await?;
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id)) {
+        headers.insert(header::LOCATION, value);
+    }
+    Ok((StatusCode::ACCEPTED, headers, Json(view)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Accepted {
+    dry_run: RuleRunId,
+}
+
+async fn activate(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Body(accepted): Body<Accepted>,
+) -> Answer<Json<ImageRulesView>> {
+    let may = may(&portal, &actor, &project).await?;
+    Ok(Json(rules::activate(&portal.platform, &may, accepted.dry_run).await?))
+}
+
+async fn runs(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Answer<impl IntoResponse> {
+    let may = may(&portal, &actor, &project).await?;
+    let page = rules::list(&portal.platform, &may, &paging.into()).await?;
+    Ok(listed(&format!("/api/v1/projects/{}/image-rules/runs", may.name), page))
+}
+
+#[derive(Deserialize)]
+struct Items {
+    goes: Option<bool>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+async fn detail(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, run)): Path<(String, String)>,
+    Query(items): Query<Items>,
+) -> Answer<impl IntoResponse> {
+    let may = may(&portal, &actor, &project).await?;
+    let id: RuleRunId = named(&run, "run")?;
+    let paging = Paging { limit: items.limit, after: items.after };
+    let view = rules::detail(&portal.platform, &may, id, items.goes, &paging.into()).await?;
+    let (mut headers, _) = listed(&format!("/api/v1/projects/{}/image-rules/runs/{id}", may.name), view.items.clone());
+    // What follows is of the same sort.
+    if let Some(goes) = items.goes
+        && let Some(link) = headers.get(header::LINK).and_then(|link| link.to_str().ok())
+        && let Ok(link) = HeaderValue::from_str(&link.replace("?after=", &format!("?goes={goes}&after=")))
+    {
+        headers.insert(header::LINK, link);
+    }
+    Ok((headers, Json(view)))
+}
