@@ -102,6 +102,8 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("") view={Lazy::<parts::Dashboard>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images") view={Lazy::<parts::Repositories>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/lineage") view={Lazy::<parts::Lineage>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>

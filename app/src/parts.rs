@@ -62,6 +62,8 @@ part!(
         Dashboard: projects::Dashboard,
         Repositories: images::Repositories,
         Repository: images::Repository,
+        Image: images::Image,
+        Lineage: images::Lineage,
         ProjectDeployments: deployments::List,
         Members: members::Members,
         Registries: projects::Registries,

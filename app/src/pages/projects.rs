@@ -171,6 +171,7 @@ fn Heading(project: ProjectView) -> impl IntoView {
     let page = |page: &str| urls::project_page(&name, page);
     let mut tabs = vec![Tab::new(urls::project(&name), "Overview")];
     tabs.push(Tab::deep(page("images"), "Images"));
+    tabs.push(Tab::new(page("lineage"), "Lineage"));
     if project.may(Action::SeeServices) {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
     }

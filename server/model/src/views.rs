@@ -5,6 +5,7 @@ pub mod audit;
 pub mod deployments;
 pub mod environments;
 pub mod images;
+pub mod lineage;
 pub mod logs;
 pub mod projects;
 pub mod services;

@@ -17,6 +17,7 @@ pub mod disk;
 pub mod error;
 pub mod grant;
 pub mod hash;
+mod layers;
 pub mod path;
 pub mod pulls;
 pub mod range;

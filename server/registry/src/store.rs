@@ -11,11 +11,13 @@ use domain::{Platform, Result, args};
 use model::ids::RepositoryId;
 
 mod blobs;
+mod layers;
 mod lists;
 mod manifests;
 mod pulls;
 
 pub use blobs::{held_size, hold, is_held_somewhere_visible, release};
+pub use layers::{Unlayered, derive, forget_moves, unlayered};
 pub use lists::{Referrer, catalog, referrers, tags};
 pub use manifests::{Pushed, Stored, find, missing_parts, put};
 pub use pulls::write_pulls;

@@ -22,6 +22,7 @@ mod projects;
 mod services;
 mod users;
 
+pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;
 
 /// Every door of the API.

@@ -12,6 +12,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (2, "registry", include_str!("../../../../migrations/0002_registry.sql")),
     (3, "deployments", include_str!("../../../../migrations/0003_deployments.sql")),
     (4, "registry_upkeep", include_str!("../../../../migrations/0004_registry_upkeep.sql")),
+    (8, "images", include_str!("../../../../migrations/0008_images.sql")),
 ];
 
 /// The newest version of the schema.

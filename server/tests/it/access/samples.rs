@@ -30,6 +30,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/repositories"
             | "/fn/images/tags"
             | "/fn/images/get"
+            | "/fn/images/lineage"
             | "/fn/logs/tail"
             | "/fn/logs/inspect"
             | "/fn/projects/list"
