@@ -1,6 +1,7 @@
 //! A project's images: repositories, their tags, single images, and what is built on what. Lists are searched, sorted and paged by their
 //! addresses, so that they work without a script and can be sent to somebody.
 
+mod configuration;
 mod image;
 mod layers;
 mod lineage;

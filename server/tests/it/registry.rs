@@ -11,6 +11,7 @@ use crate::portal::{Person, TestPortal};
 mod auth;
 mod blobs;
 mod images;
+mod lineage;
 mod lists;
 mod manifests;
 mod uploads;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
-use model::manifest::config::{ImageConfig, RunConfig};
+use model::manifest::config::ImageConfig;
 use model::manifest::{Kind, artifact};
 use model::reference::Reference;
 use model::views::images::{ImageRun, ImageUses, ImageView, ManifestText, Part, PartView, ReferrerView};
@@ -12,6 +12,7 @@ use model::views::lineage::{ChildView, ImageLineage, StackView};
 use model::views::projects::ProjectView;
 
 use super::super::projects::current;
+use super::configuration::{Configuration, Notes};
 use super::layers::Layers;
 use super::loss::Delete;
 use super::picture::Stack;
@@ -127,9 +128,18 @@ fn Facts(image: ImageView) -> impl IntoView {
     let (name, repository) = (image.project.clone(), image.repository.clone());
     let more = image.tags.len().saturating_sub(TAGS_SHOWN);
     let none = image.tags.is_empty();
-    let tags = image.tags.iter().take(TAGS_SHOWN).map(|tag| view! { <a class="chip" href=urls::image(&name, &repository, tag)>{tag.to_string()}</a> }).collect_view();
+    let tags = image
+        .tags
+        .iter()
+        .take(TAGS_SHOWN)
+        .map(|tag| view! { <a class="chip" href=urls::image(&name, &repository, tag)>{tag.to_string()}</a> })
+        .collect_view();
     let subject = image.subject.map(|subject| urls::image(&name, &repository, subject)).zip(image.subject);
-    let listed = image.listed_in.iter().map(|index| view! { <a href=urls::image(&name, &repository, index)><code class="digest">{index.short()}</code></a>" " }).collect_view();
+    let listed = image
+        .listed_in
+        .iter()
+        .map(|index| view! { <a href=urls::image(&name, &repository, index)><code class="digest">{index.short()}</code></a>" " })
+        .collect_view();
     let created = image.config.as_ref().and_then(|config| config.created.clone());
     view! {
         <section class="panel">
@@ -206,7 +216,9 @@ fn StandsOn(lineage: ImageLineage, title: String) -> impl IntoView {
     let ImageLineage { stacks, children, more_children, unfinished } = lineage;
     let stacks: Vec<StackView> = stacks.into_iter().filter(|stack| stack.blocks.iter().any(|block| !block.layers.is_empty())).collect();
     if stacks.is_empty() && children.is_empty() {
-        return unfinished.then(|| view! { <p class="muted">"What it stands on is still being looked at; it appears here in a moment."</p> }).into_any();
+        return unfinished
+            .then(|| view! { <p class="muted">"What it stands on is still being looked at; it appears here in a moment."</p> })
+            .into_any();
     }
     let several = stacks.len() > 1;
     let pictures = stacks
@@ -248,7 +260,8 @@ fn Children(children: Vec<ChildView>, more: bool) -> impl IntoView {
             view! { <li><a href=urls::image(&child.project, &child.repository, &child.tag)>{name}</a><span class="end"><Ago at=child.since/></span></li> }
         })
         .collect_view();
-    let heading = format!("Built on it: {}{}", if more { "more than " } else { "" }, count(i64::try_from(number).unwrap_or(0), "repository", "repositories"));
+    let heading =
+        format!("Built on it: {}{}", if more { "more than " } else { "" }, count(i64::try_from(number).unwrap_or(0), "repository", "repositories"));
     view! { <div class="divided"><h3 class="panel-title">{heading}</h3><ul class="list">{items}</ul></div> }.into_any()
 }
 
@@ -304,64 +317,12 @@ fn Run(run: ImageRun, index: bool) -> impl IntoView {
 }
 
 #[component]
-fn Configuration(config: ImageConfig) -> impl IntoView {
-    let RunConfig { user, exposed_ports, env, entrypoint, cmd, volumes, working_dir, labels, stop_signal, healthcheck } = config.config;
-    let words = |words: &[String]| serde_json::to_string(words).ok().filter(|_| !words.is_empty());
-    let seconds = |nanos: i64| format!("{} s", nanos / 1_000_000_000);
-    let health = healthcheck.and_then(|check| {
-        let every = if check.interval > 0 { format!(", every {}", seconds(check.interval)) } else { String::new() };
-        check.command().map(|command| format!("{command}{every}"))
-    });
-    let names = |names: std::collections::BTreeMap<String, serde_json::Value>| Some(names.into_keys().collect::<Vec<_>>().join(", "));
-    let facts = [
-        ("Entry point", words(&entrypoint)),
-        ("Command", words(&cmd)),
-        ("User", Some(if user.is_empty() { String::from("root") } else { user })),
-        ("Folder", Some(working_dir)),
-        ("Ports", names(exposed_ports)),
-        ("Volumes", names(volumes)),
-        ("Stop signal", Some(stop_signal)),
-        ("Health check", health),
-    ];
-    let facts = facts
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
-        .map(|(name, value)| view! { <dt>{name}</dt><dd><code>{value}</code></dd> })
-        .collect_view();
-    let variables: Vec<(String, String)> =
-        env.into_iter().map(|line| line.split_once('=').map_or((line.clone(), String::new()), |(name, value)| (name.to_owned(), value.to_owned()))).collect();
-    view! {
-        <section class="panel">
-            <header><h2>"Configuration"</h2></header>
-            <dl class="facts panel-body">{facts}</dl>
-        </section>
-        <Notes title="Environment" notes=variables/>
-        <Notes title="Labels" notes=labels.into_iter().collect()/>
-    }
-    .into_any()
-}
-
-/// Names and values that the image's maker gave it.
-#[component]
-fn Notes(title: &'static str, notes: Vec<(String, String)>) -> impl IntoView {
-    (!notes.is_empty()).then(|| {
-        let number = notes.len();
-        let rows = notes.into_iter().map(|(name, value)| view! { <div><dt><code>{name}</code></dt><dd>{value}</dd></div> }).collect_view();
-        view! {
-            <section class="panel">
-                <header><h2>{title}" "<span class="count">{number}</span></h2></header>
-                <dl class="notes panel-body">{rows}</dl>
-            </section>
-        }
-    })
-}
-
-#[component]
 fn Referrers(image: ImageView) -> impl IntoView {
     let (name, repository) = (image.project.clone(), image.repository.clone());
     let row = |referrer: ReferrerView| {
         let artifact_type = referrer.artifact_type.clone().unwrap_or_default();
-        let known = artifact::name(&artifact_type).map_or_else(|| if artifact_type.is_empty() { String::from("Artifact without a type") } else { artifact_type.clone() }, str::to_owned);
+        let known = artifact::name(&artifact_type)
+            .map_or_else(|| if artifact_type.is_empty() { String::from("Artifact without a type") } else { artifact_type.clone() }, str::to_owned);
         let beside = (known != artifact_type && !artifact_type.is_empty()).then_some(artifact_type);
         view! {
             <tr>

@@ -60,10 +60,8 @@ fn owners(stack: StackView) -> Vec<String> {
 
 #[component]
 fn Row(text: Option<String>, layer: Option<(usize, PartView)>, largest: i64, owner: Option<String>) -> impl IntoView {
-    let said = text.map_or_else(
-        || view! { <span class="faint">"not told"</span> }.into_any(),
-        |text| view! { <code class="step">{text}</code> }.into_any(),
-    );
+    let said =
+        text.map_or_else(|| view! { <span class="faint">"not told"</span> }.into_any(), |text| view! { <code class="step">{text}</code> }.into_any());
     let Some((_, layer)) = layer else {
         return view! {
             <tr class="layers-empty"><td data-label="Step">{said}</td><td></td><td data-label="Layer" class="faint">"no layer"</td><td></td></tr>

@@ -107,12 +107,19 @@ fn TreeTable(nodes: Vec<NodeView>) -> impl IntoView {
         .map(|node| {
             let name = node.image.as_ref().map_or_else(
                 || String::from("another project\u{2019}s image"),
-                |image| if image.own { format!("{}:{}", image.repository, image.tag) } else { format!("{}/{}:{}", image.project, image.repository, image.tag) },
+                |image| {
+                    if image.own {
+                        format!("{}:{}", image.repository, image.tag)
+                    } else {
+                        format!("{}/{}:{}", image.project, image.repository, image.tag)
+                    }
+                },
             );
             above.truncate(node.depth);
             let base = above.last().cloned().unwrap_or_else(|| String::from("\u{2013}"));
             above.push(name.clone());
-            let outdated = node.outdated.iter().filter_map(|base| Some(format!("{}:{}", base.repository, moved(base)?))).collect::<Vec<_>>().join("; ");
+            let outdated =
+                node.outdated.iter().filter_map(|base| Some(format!("{}:{}", base.repository, moved(base)?))).collect::<Vec<_>>().join("; ");
             view! {
                 <tr>
                     <td data-label="Image" class="table-main">{name}</td>

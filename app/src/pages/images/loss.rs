@@ -17,7 +17,11 @@ fn lost(image: &ImageView) -> Vec<String> {
         let named: Vec<&str> = image.tags.iter().take(12).map(|tag| tag.as_str()).collect();
         let more = image.tags.len() - named.len();
         let more = if more > 0 { format!(" and at least {more} more") } else { String::new() };
-        all.push(format!("{} with it: {}{more}.", if image.tags.len() == 1 { "The tag that names it goes" } else { "The tags that name it go" }, named.join(", ")));
+        all.push(format!(
+            "{} with it: {}{more}.",
+            if image.tags.len() == 1 { "The tag that names it goes" } else { "The tags that name it go" },
+            named.join(", ")
+        ));
     }
     let uses = &image.uses;
     let runs = number(uses.runs.len()) + uses.hidden_runs;
@@ -31,11 +35,17 @@ fn lost(image: &ImageView) -> Vec<String> {
         ));
     }
     if uses.revisions > 0 {
-        all.push(format!("{} made from it: nobody can go back to {} any more.",
-            count(uses.revisions, "revision is", "revisions are"), if uses.revisions == 1 { "it" } else { "them" }));
+        all.push(format!(
+            "{} made from it: nobody can go back to {} any more.",
+            count(uses.revisions, "revision is", "revisions are"),
+            if uses.revisions == 1 { "it" } else { "them" }
+        ));
     }
     if !image.referrers.is_empty() {
-        all.push(format!("{} about it: signatures and the like. They would be about nothing.", count(number(image.referrers.len()), "artifact is", "artifacts are")));
+        all.push(format!(
+            "{} about it: signatures and the like. They would be about nothing.",
+            count(number(image.referrers.len()), "artifact is", "artifacts are")
+        ));
     }
     if !image.listed_in.is_empty() {
         all.push(format!(

@@ -184,7 +184,11 @@ fn NodeWords(node: NodeView) -> impl IntoView {
     let name = match &node.image {
         None => view! { <span class="muted">"Another project\u{2019}s image"</span> }.into_any(),
         Some(image) => {
-            let text = if image.own { format!("{}:{}", image.repository, image.tag) } else { format!("{}/{}:{}", image.project, image.repository, image.tag) };
+            let text = if image.own {
+                format!("{}:{}", image.repository, image.tag)
+            } else {
+                format!("{}/{}:{}", image.project, image.repository, image.tag)
+            };
             view! { <a href=urls::image(&image.project, &image.repository, &image.tag) title=text.clone()>{text.clone()}</a> }.into_any()
         }
     };

@@ -15,9 +15,7 @@ use super::super::projects::current;
 use super::{More, SortHead, size};
 use crate::api::images::{DeleteRepository, DeleteTag, TagSearch, list_tags};
 use crate::boot::boot;
-use crate::components::{
-    Ago, Choice, Command, Confirm, Crumb, Crumbs, Csrf, Digest, Empty, Keep, ProblemNotice, Select, Submit, TextField,
-};
+use crate::components::{Ago, Choice, Command, Confirm, Crumb, Crumbs, Csrf, Digest, Empty, Keep, ProblemNotice, Select, Submit, TextField};
 use crate::live::Pulse;
 use crate::page::{change, loaded_in, param, problem, query};
 use crate::urls;
@@ -94,7 +92,12 @@ fn address(project: &str, repository: &str, search: &TagSearch, after: &str) -> 
 #[component]
 fn Search(project: String, repository: String, search: TagSearch) -> impl IntoView {
     let places = vec![Choice::new("", "Anywhere in the name"), Choice::new("prefix", "At its beginning")];
-    let kinds = vec![Choice::new("", "Everything"), Choice::new("image", "Images"), Choice::new("index", "Indexes"), Choice::new("artifact", "Other artifacts")];
+    let kinds = vec![
+        Choice::new("", "Everything"),
+        Choice::new("image", "Images"),
+        Choice::new("index", "Indexes"),
+        Choice::new("artifact", "Other artifacts"),
+    ];
     view! {
         <Form method="GET" action=urls::repository(&project, &repository) attr:class="filter" attr:role="search">
             <TextField name="q" label="Search tags" kind="search" value=search.q.clone() mono=true/>

@@ -75,7 +75,8 @@ async fn complete(tx: &mut Tx, repository: RepositoryId, digest: &Digest, view: 
     let sql = "SELECT digest, artifact_type, size FROM manifests WHERE repository_id = $1 AND subject = $2 ORDER BY digest LIMIT $3";
     let referrer = |row: &Row<'_>| Ok(ReferrerView { digest: row.get("digest")?, artifact_type: row.get("artifact_type")?, size: row.get("size")? });
     view.referrers = tx.all(sql, args![repository, digest, WITH_IMAGE], referrer).await?;
-    let sql = "SELECT DISTINCT manifest FROM manifest_parts WHERE repository_id = $1 AND digest = $2 AND role = 'manifest' ORDER BY manifest LIMIT $3";
+    let sql =
+        "SELECT DISTINCT manifest FROM manifest_parts WHERE repository_id = $1 AND digest = $2 AND role = 'manifest' ORDER BY manifest LIMIT $3";
     view.listed_in = tx.all(sql, args![repository, digest, WITH_IMAGE], |row| row.get("manifest")).await?;
     Ok(())
 }

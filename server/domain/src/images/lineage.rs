@@ -128,8 +128,6 @@ async fn children(tx: &mut Tx, visible: &Visible<can::Pull>, own: RepositoryId, 
 
 /// Whether layers of some image are still to be written down.
 async fn unfinished(tx: &mut Tx, condition: &str, id: impl Into<Value>) -> Result<bool> {
-    let sql = format!(
-        "SELECT m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE NOT m.layered AND {condition} LIMIT 1"
-    );
+    let sql = format!("SELECT m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE NOT m.layered AND {condition} LIMIT 1");
     Ok(tx.opt(sql, vec![id.into()], |row| row.get::<Digest>("digest")).await?.is_some())
 }

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn docker_s_health_check_is_read() {
-        let body = br#"{"config":{"Healthcheck":{"Test":["CMD-SHELL","curl -f localhost"],"Interval":5000000000}},"rootfs":{"diff_ids":["sha256:a"]}}"#;
+        let body =
+            br#"{"config":{"Healthcheck":{"Test":["CMD-SHELL","curl -f localhost"],"Interval":5000000000}},"rootfs":{"diff_ids":["sha256:a"]}}"#;
         let config = ImageConfig::parse(body).expect("a configuration");
         assert_eq!(config.config.healthcheck.and_then(|check| check.command()).as_deref(), Some("curl -f localhost"));
         assert_eq!(config.rootfs.expect("layers").diff_ids, ["sha256:a"]);

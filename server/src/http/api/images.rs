@@ -111,11 +111,7 @@ async fn image_lineage(
     Ok(Json(images::image_lineage(&portal.platform, &may, &reference).await?))
 }
 
-async fn project_lineage(
-    State(portal): State<Portal>,
-    ApiCaller(actor): ApiCaller,
-    Path(project): Path<String>,
-) -> Answer<impl IntoResponse> {
+async fn project_lineage(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<impl IntoResponse> {
     actor.account()?;
     let name: ProjectName = named(&project, "project")?;
     let may = actor.may::<can::Pull, _>(&portal.platform, &name).await?;

@@ -55,7 +55,10 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path.starts_with("/v2") || path.starts_with("/auth/") {
         return Some(registry(portal, cast, caller, world, verb, path).await);
     }
-    let place = fill(cast, caller, world, path).await;
+    // An image is deleted by its digest alone.
+    let by_digest = verb == Method::DELETE && path.ends_with("/images/{reference}");
+    let named = if by_digest { path.replace("{reference}", &world.digest) } else { path.to_owned() };
+    let place = fill(cast, caller, world, &named).await;
     if path.starts_with("/fn/") {
         let mut fields = form(cast, caller, world, path).await?;
         // These doors end sessions, their own or others of the same person.
@@ -166,6 +169,7 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "accounts/delete_user" => vec![victim()],
         "audit/project"
         | "images/repositories"
+        | "images/lineage"
         | "projects/get"
         | "projects/members"
         | "services/list"
@@ -182,6 +186,7 @@ async fn form(cast: &Cast, caller: usize, world: &World, path: &str) -> Option<V
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
         "images/tags" | "images/delete_repository" => vec![project(), repository()],
         "images/get" => vec![project(), repository(), ("reference", text("1"))],
+        "images/delete_image" => vec![project(), repository(), ("digest", world.digest.clone())],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
         "logs/inspect" => vec![("task", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],

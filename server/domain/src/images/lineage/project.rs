@@ -229,7 +229,9 @@ impl Tree {
             children.entry(self.parent(*key)).or_default().push(*key);
         }
         // By name, and what has none behind.
-        let name = |key: &Key| self.nodes[key].1.image.as_ref().map_or((true, String::new()), |image| (false, format!("{}/{}", image.project, image.repository)));
+        let name = |key: &Key| {
+            self.nodes[key].1.image.as_ref().map_or((true, String::new()), |image| (false, format!("{}/{}", image.project, image.repository)))
+        };
         for keys in children.values_mut() {
             keys.sort_by_cached_key(|key| (name(key), *key));
             keys.reverse();

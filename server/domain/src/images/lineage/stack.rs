@@ -145,7 +145,9 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
         for (chain, one, now_chain) in tx.all(sql, arguments, named_row).await? {
             let all = names.entry(chain).or_default();
             match all.last_mut() {
-                Some(last) if (last.repository, &last.tag, last.digest) == (one.repository, &one.tag, one.digest) => last.now_chains.extend(now_chain),
+                Some(last) if (last.repository, &last.tag, last.digest) == (one.repository, &one.tag, one.digest) => {
+                    last.now_chains.extend(now_chain)
+                }
                 _ => all.push(Named { now_chains: now_chain.into_iter().collect(), ..one }),
             }
         }

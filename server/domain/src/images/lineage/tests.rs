@@ -15,8 +15,7 @@ async fn what_has_no_layers_has_an_empty_lineage() {
     let shop: ProjectName = store.project("shop", &ana, Role::Guest).await;
     store.image(&shop, "web", "1", 'a').await;
     let web: RepositoryPath = "web".parse().expect("a path");
-    let may: May<can::Pull, Repository> =
-        ana.may(&store.platform, &RepositoryKey { project: &shop, repository: &web }).await.expect("allowed");
+    let may: May<can::Pull, Repository> = ana.may(&store.platform, &RepositoryKey { project: &shop, repository: &web }).await.expect("allowed");
     let lineage = of_image(&store.platform, &may, &"1".parse().expect("a tag")).await.expect("read");
     assert!(lineage.unfinished, "its layers are not written down yet");
     assert!(lineage.children.is_empty() && lineage.stacks.iter().all(|stack| stack.size == 0));

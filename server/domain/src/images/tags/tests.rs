@@ -24,8 +24,7 @@ async fn many() -> Many {
         store.image(&shop, "web", tag, digit).await;
     }
     let web: RepositoryPath = "web".parse().expect("a path");
-    let may: May<can::Pull, Repository> =
-        ana.may(&store.platform, &RepositoryKey { project: &shop, repository: &web }).await.expect("allowed");
+    let may: May<can::Pull, Repository> = ana.may(&store.platform, &RepositoryKey { project: &shop, repository: &web }).await.expect("allowed");
     let mut write = store.platform.bookkeeping().await.expect("a transaction");
     write.exec("DELETE FROM tags", args![]).await.expect("none");
     let image = format!("UPDATE manifests SET artifact_type = '{}' WHERE digest LIKE 'sha256:a%'", media_type::OCI_CONFIG);
@@ -35,7 +34,13 @@ async fn many() -> Many {
     let numbers: Vec<usize> = (0..MANY).collect();
     for some in numbers.chunks(500) {
         let rows = some.iter().map(|n| {
-            let digit = if n % 1000 == 500 { 'c' } else if n % 100 == 7 { 'b' } else { 'a' };
+            let digit = if n % 1000 == 500 {
+                'c'
+            } else if n % 100 == 7 {
+                'b'
+            } else {
+                'a'
+            };
             // Several were pushed in one millisecond.
             format!("($1, '{}', 'sha256:{}', {}, 'dev')", name(*n), digit.to_string().repeat(64), 1_000_000 + n / 3)
         });
