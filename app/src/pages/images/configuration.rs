@@ -40,7 +40,7 @@ pub(super) fn Configuration(
     view! {
         <section class="panel">
             <header><h2>"Configuration"</h2></header>
-            <dl class="facts panel-body">{facts}</dl>
+            <div class="panel-body"><dl class="facts">{facts}</dl></div>
         </section>
         <Notes title="Environment" notes=variables/>
         <Notes title="Labels" notes=labels.into_iter().collect()/>

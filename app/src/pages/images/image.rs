@@ -144,7 +144,7 @@ fn Facts(image: ImageView) -> impl IntoView {
     view! {
         <section class="panel">
             <header><h2>"Facts"</h2></header>
-            <dl class="facts panel-body">
+            <div class="panel-body"><dl class="facts">
                 <dt>"Digest"</dt><dd><Digest value=image.digest.to_string()/></dd>
                 <dt>"Tags"</dt>
                 <dd><span class="row">{tags}{(more > 0).then(|| view! { <span class="muted small">{format!("and {more} or more")}</span> })}{none.then_some("none: by digest alone")}</span></dd>
@@ -155,7 +155,7 @@ fn Facts(image: ImageView) -> impl IntoView {
                 <dt>"Type"</dt><dd class="small">{image.media_type.clone()}</dd>
                 {subject.map(|(href, subject)| view! { <dt>"Is about"</dt><dd><a href=href><code class="digest">{subject.short()}</code></a></dd> })}
                 {(!image.listed_in.is_empty()).then(|| view! { <dt>"Listed in"</dt><dd>{listed}</dd> })}
-            </dl>
+            </dl></div>
         </section>
     }
     .into_any()
@@ -164,14 +164,26 @@ fn Facts(image: ImageView) -> impl IntoView {
 #[component]
 fn Pull(name: String, tag: Option<String>, digest: String, short: String) -> impl IntoView {
     let folder = short.rsplit('/').next().unwrap_or_default().to_owned();
-    let all = |reference: &str| format!("docker pull {reference}\npodman pull {reference}\nskopeo copy docker://{reference} oci:{folder}");
-    let by_tag = tag.map(|tag| all(&format!("{name}:{tag}")));
+    let all = move |reference: String| {
+        let clients = [
+            ("docker", format!("docker pull {reference}")),
+            ("podman", format!("podman pull {reference}")),
+            ("skopeo", format!("skopeo copy docker://{reference} oci:{folder}")),
+        ];
+        clients.into_iter().map(|(client, text)| view! { <Command what=format!("pull command of {client}") text/> }).collect_view()
+    };
+    let by_tag = tag.map(|tag| all(format!("{name}:{tag}")));
+    let by_digest = all(format!("{name}@{digest}"));
+    let tagged = by_tag.is_some();
     view! {
         <section class="panel">
             <header><h2>"Pull"</h2></header>
             <div class="panel-body">
-                {by_tag.map(|text| view! { <div class="stack-s"><h3>"By tag"</h3><Command what="pull commands by tag" text/></div> })}
-                <div class="stack-s"><h3>"By digest: always this very image"</h3><Command what="pull commands by digest" text=all(&format!("{name}@{digest}"))/></div>
+                {by_tag.map(|commands| view! { <div class="stack-s">{commands}</div> })}
+                <details class="as-table" open=!tagged>
+                    <summary>"By digest: always this very image"</summary>
+                    <div class="stack-s">{by_digest}</div>
+                </details>
             </div>
         </section>
     }

@@ -74,7 +74,7 @@ fn Row(text: Option<String>, layer: Option<(usize, PartView)>, largest: i64, own
     view! {
         <tr>
             <td data-label="Step">{said}</td>
-            <td data-label="Brought in by" class="break">{owner}</td>
+            <td data-label="Brought in by"><span class="layers-owner" title=owner.clone()>{owner.clone()}</span></td>
             <td data-label="Layer"><Digest value=layer.digest.to_string()/>{foreign.then(|| view! { <span class="small muted">" kept elsewhere"</span> })}</td>
             <td data-label="Size" class="number layer-size">
                 <span>{size(layer.size)}</span>

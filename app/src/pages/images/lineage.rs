@@ -77,7 +77,7 @@ fn Outdated(project: String, services: Vec<OutdatedService>) -> impl IntoView {
                     <td data-label="Environment">{one.environment.to_string()}</td>
                     <td data-label="Runs"><span class="break">{one.image}<span class="table-side small muted">{format!("revision {}", one.revision)}</span></span></td>
                     <td data-label="Stands on"><span class="break"><BaseLink base=one.base.clone()/></span></td>
-                    <td data-label="But"><span>{moved(&one.base)}" "{since.map(|at| view! { <Ago at/> })}</span></td>
+                    <td data-label="Since then"><span>{moved(&one.base)}", "{since.map(|at| view! { <Ago at/> })}</span></td>
                 </tr>
             }
         })
@@ -88,7 +88,7 @@ fn Outdated(project: String, services: Vec<OutdatedService>) -> impl IntoView {
             <table class="table">
                 <thead><tr>
                     <th scope="col">"Service"</th><th scope="col">"Environment"</th><th scope="col">"Runs"</th><th scope="col">"Stands on"</th>
-                    <th scope="col">"But"</th>
+                    <th scope="col">"Since then"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>

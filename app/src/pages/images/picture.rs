@@ -126,6 +126,7 @@ pub(super) fn Tree(
     let height = nodes.len() * NODE;
     let largest = nodes.iter().map(|node| node.size).max().unwrap_or(0);
     let lines = lines(&nodes);
+    let carried = carried(&nodes);
     let drawn = nodes
         .into_iter()
         .enumerate()
@@ -140,7 +141,7 @@ pub(super) fn Tree(
             view! {
                 <g data-owner=state>
                     <foreignObject x=left.to_string() y=top.to_string() width="100%" height=(NODE - 8).to_string()>
-                        <div class="tree-node" style=format!("margin-right: {left}px")><NodeWords node=node.clone()/></div>
+                        <div class="tree-node" style=format!("margin-right: {left}px")><NodeWords node=node.clone() carries=carried[at]/></div>
                     </foreignObject>
                     <svg x=(left + 13).to_string() y=(top + NODE - 17).to_string() width="56%" height="4">
                         <rect class="picture-bar picture-bar-below" width=percent(node.inherited, largest) height="4"></rect>
@@ -179,8 +180,14 @@ fn lines(nodes: &[NodeView]) -> String {
     path
 }
 
+/// How many nodes stand on each.
+fn carried(nodes: &[NodeView]) -> Vec<i64> {
+    let above = |(at, node): (usize, &NodeView)| nodes[at + 1..].iter().take_while(|other| other.depth > node.depth).count();
+    nodes.iter().enumerate().map(above).map(|count| i64::try_from(count).unwrap_or(i64::MAX)).collect()
+}
+
 #[component]
-fn NodeWords(node: NodeView) -> impl IntoView {
+fn NodeWords(node: NodeView, carries: i64) -> impl IntoView {
     let name = match &node.image {
         None => view! { <span class="muted">"Another project\u{2019}s image"</span> }.into_any(),
         Some(image) => {
@@ -196,8 +203,14 @@ fn NodeWords(node: NodeView) -> impl IntoView {
     if node.inherited > 0 {
         said.push(format!("{} of its own", size(node.size - node.inherited)));
     }
+    if carries > 0 {
+        said.push(format!("{} on it", count(carries, "image stands", "images stand")));
+    }
     if node.services > 0 {
         said.push(format!("runs in {}", count(node.services, "service", "services")));
+    }
+    if said.is_empty() {
+        said.push(String::from("stands alone"));
     }
     let said = said.join(" \u{b7} ");
     let moved = node.outdated.first().and_then(|base| Some(format!("{}:{}", base.repository, moved(base)?)));
@@ -225,6 +238,7 @@ mod tests {
         let nodes = [node(0), node(1), node(2), node(1), node(0)];
         let path = lines(&nodes);
         assert_eq!(path.matches('M').count(), 3);
+        assert_eq!(carried(&nodes), [3, 1, 0, 0, 0]);
         assert!(path.starts_with("M12 60V98H26"), "{path}");
         assert!(path.ends_with("M12 60V234H26"), "{path}");
     }

@@ -93,7 +93,7 @@ fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>, shown: S
         <section class="panel">
             <header>
                 <h2>"Repositories"</h2>
-                <div class="actions">
+                <div class="actions search-place">
                     <Form method="GET" action=all.clone() attr:class="search" attr:role="search">
                         <input type="hidden" name="order" value=shown.order.clone()/>
                         <input type="search" name="q" aria-label="Search repositories" placeholder="Search repositories" value=shown.q.clone()/>

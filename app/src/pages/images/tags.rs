@@ -59,7 +59,15 @@ fn Tags(project: ProjectView, listed: Listed, delete_tag: ServerAction<DeleteTag
     let (name, may_delete) = (project.name.to_string(), project.may(Action::DeleteImages));
     let reference = format!("{}/{name}/{repository}", boot().registry);
     let first = page.items.first().map(|tag| tag.name.to_string()).unwrap_or_default();
-    let shown = if first.is_empty() { "1.0" } else { first.as_str() };
+    let commands = (!first.is_empty()).then(|| {
+        let push = project.may(Action::Push).then(|| format!("docker push {reference}:{first}"));
+        view! {
+            <div class="columns columns-even">
+                <section class="stack-s"><h3>"Pull"</h3><Command what="pull command" text=format!("docker pull {reference}:{first}")/></section>
+                {push.map(|text| view! { <section class="stack-s"><h3>"Push"</h3><Command what="push command" text/></section> })}
+            </div>
+        }
+    });
     view! {
         <Title text=format!("{name}/{repository}")/>
         <div>
@@ -69,12 +77,7 @@ fn Tags(project: ProjectView, listed: Listed, delete_tag: ServerAction<DeleteTag
                 {may_delete.then(|| view! { <div class="actions"><DeleteWhole project=name.clone() repository=repository.clone() delete/></div> })}
             </div>
         </div>
-        <div class="columns columns-even">
-            <section class="stack-s"><h3>"Pull"</h3><Command what="pull command" text=format!("docker pull {reference}:{shown}")/></section>
-            {project.may(Action::Push).then(|| view! {
-                <section class="stack-s"><h3>"Push"</h3><Command what="push command" text=format!("docker push {reference}:{shown}")/></section>
-            })}
-        </div>
+        {commands}
         <section class="panel">
             <header class="stretch"><h2>"Tags"</h2></header>
             <div class="panel-body"><Search project=name.clone() repository=repository.clone() search=search.clone()/></div>

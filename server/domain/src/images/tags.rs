@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::platform::Platform;
 
 /// Most tags that are looked through for one page.
-pub const SCAN: i64 = 10_000;
+pub const SCAN: i64 = 20_000;
 /// The windows in which they are: most searches are answered by the first.
 const WINDOWS: [i64; 3] = [500, 2_000, SCAN - 2_500];
 

@@ -202,21 +202,21 @@ impl Tree {
 
     /// The bases of an image that are not of the project itself, each upon the one below; answers the highest.
     fn add_bases(&mut self, layers: &Layers, bases: Vec<(Found<'_>, usize)>, own: &[Newest], services: impl Fn(RepositoryId) -> i64) -> Option<Key> {
-        let (mut below, mut inherited) = (None, 0);
+        let (mut below, mut inherited, mut outdated) = (None, 0, Vec::new());
         for (found, end) in bases {
-            let (key, image, running) = match found {
-                Found::Image(named, base) => {
-                    let image = NodeImage { project: base.project, repository: base.repository, tag: base.tag, own: false };
-                    (Key::Repository(named.repository), Some(image), services(named.repository))
-                }
+            let (key, base, running) = match found {
+                Found::Image(named, base) => (Key::Repository(named.repository), Some(base), services(named.repository)),
                 Found::Hidden(chain) => (Key::Hidden(chain), None, 0),
             };
             let is_own = own.iter().any(|one| Key::Repository(one.id) == key && one.image.is_some());
             let size = layers.size_up_to(end);
             if !is_own {
-                let node = NodeView { depth: 0, image, size, inherited, outdated: Vec::new(), services: running };
+                let name = base.clone().map(|base| NodeImage { project: base.project, repository: base.repository, tag: base.tag, own: false });
+                let node = NodeView { depth: 0, image: name, size, inherited, outdated: outdated.clone(), services: running };
                 self.nodes.entry(key).or_insert((below, node));
             }
+            // What stands above it stands on an outdated base as well.
+            outdated.extend(base.filter(|base| !base.moved.is_empty()));
             (below, inherited) = (Some(key), size);
         }
         below

@@ -112,8 +112,10 @@ async fn no_page_looks_through_more_than_it_may() {
     let many = many().await;
     let mut write = many.store.platform.bookkeeping().await.expect("a transaction");
     let sql = "INSERT INTO tags (repository_id, name, digest, pushed_at, pusher)
-               SELECT repository_id, 'z' || name, digest, pushed_at + 100000, pusher FROM tags";
-    write.exec(sql, args![]).await.expect("as many again");
+               SELECT repository_id, $1 || name, digest, pushed_at + $2, pusher FROM tags";
+    for (letter, later) in [("y", 100_000), ("z", 200_000)] {
+        write.exec(sql, args![letter, later]).await.expect("as many again");
+    }
     write.finish().await.expect("kept");
     // The only match is the oldest tag: it is found by going on, not at once.
     let rare = query(TagOrder::Newest, &format!("{}x", name(0)), Matching::Contains, None);
@@ -122,7 +124,7 @@ async fn no_page_looks_through_more_than_it_may() {
     let oldest = query(TagOrder::Newest, "build_0", Matching::Contains, None);
     let first = many.page(&oldest, None, 50).await;
     let second = many.page(&oldest, first.next.clone(), 50).await;
-    assert_eq!((first.items.len(), second.items.len(), second.next), (1, 1, None));
+    assert_eq!((first.items.len(), second.items.len()), (2, 2));
     assert_eq!(many.walk(&rare, 50).await.len(), 0, "and in the end it ends");
 }
 
