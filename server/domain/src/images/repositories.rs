@@ -1,6 +1,7 @@
 //! The list of a project's repositories. By name, push and pulls it is read along an index; size and number of tags are counted, for
 //! the shown page alone, or, where they are what the list is sorted by, for all of the project's repositories: that costs what the project is large.
 
+use model::names::REPOSITORY_MAX;
 use model::page::{Page, PageRequest};
 use model::views::images::{RepositoryOrder, RepositoryQuery, RepositorySummary};
 
@@ -24,6 +25,10 @@ pub async fn repositories(
     page: &PageRequest,
 ) -> Result<Page<RepositorySummary>> {
     let limit = page.limit();
+    if query.q.len() > REPOSITORY_MAX {
+        // No repository has a longer name.
+        return Ok(Page { items: Vec::new(), next: None });
+    }
     let (sql, arguments) = statement(may, query, page.after.as_deref(), limit)?;
     let summary = |row: &Row<'_>| {
         Ok(RepositorySummary {

@@ -98,6 +98,8 @@ async fn ten_thousand_tags_are_walked_found_and_filtered() {
         assert_eq!(part.len(), all.iter().filter(|name| name.contains("Build_99")).count());
         let signs = many.walk(&query(order, "%", Matching::Contains, None), 7).await;
         assert!(signs.is_empty(), "a sign of patterns means itself");
+        let long = query(order, &"x".repeat(60_000), Matching::Contains, None);
+        assert_eq!(many.page(&long, None, 10).await, Page { items: Vec::new(), next: None });
         let indexes = many.walk(&query(order, "", Matching::Contains, Some(TagKind::Index)), 40).await;
         assert_eq!(indexes.len(), MANY / 100);
         let artifacts = many.walk(&query(order, "", Matching::Contains, Some(TagKind::Artifact)), 40).await;
