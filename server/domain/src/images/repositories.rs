@@ -29,7 +29,7 @@ pub async fn repositories(
         // No repository has a longer name.
         return Ok(Page { items: Vec::new(), next: None });
     }
-    let (sql, arguments) = statement(may, query, page.after.as_deref(), limit)?;
+    let (sql, arguments) = statement(may, query, page.after.as_deref().filter(|after| !after.is_empty()), limit)?;
     let summary = |row: &Row<'_>| {
         Ok(RepositorySummary {
             id: row.get("id")?,

@@ -32,7 +32,7 @@ pub async fn tags(platform: &Platform, may: &May<can::Pull, Repository>, query: 
         return Ok(Page { items: Vec::new(), next: None });
     }
     let mut tx = platform.read().await?;
-    let mut from = page.after.as_deref().map(|after| Place::read(query.order, after)).transpose()?;
+    let mut from = page.after.as_deref().filter(|after| !after.is_empty()).map(|after| Place::read(query.order, after)).transpose()?;
     if !is_filtered(query) {
         let (sql, arguments) = plain(may.id, query, from.as_ref(), i64::from(limit) + 1);
         let items = tx.all(sql, arguments, tag).await?;
