@@ -252,7 +252,7 @@ mod tests {
         let config = ImageConfig::parse(body).expect("a configuration");
         assert_eq!(config.config.healthcheck.and_then(|check| check.command()).as_deref(), Some("curl -f localhost"));
         assert_eq!(config.rootfs.expect("layers").diff_ids, ["sha256:a"]);
-        let odd = ImageConfig::parse(br#"{"config":{"Healthcheck":{"Interval":"5s"},"Cmd":["sh"]},"rootfs":[]}"#).expect("the rest is read");
+        let odd = ImageConfig::parse(br#"{"config":{"Healthcheck":{"Interval":"5s"},"Cmd":["sh"]},"rootfs":"layers"}"#).expect("the rest is read");
         assert_eq!((odd.config.healthcheck, odd.rootfs, odd.config.cmd.len()), (None, None, 1));
     }
 
