@@ -101,9 +101,11 @@ fn Pages() -> impl IntoView {
                 <ParentRoute path=path!("/projects/:project") view={Lazy::<parts::Project>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Dashboard>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images") view={Lazy::<parts::Repositories>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images/-/lineage") view={Lazy::<parts::Lineage>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/-/rules") view={Lazy::<parts::ImageRules>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/-/rules/runs/:run") view={Lazy::<parts::RuleRun>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>

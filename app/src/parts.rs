@@ -64,6 +64,8 @@ part!(
         Repository: images::Repository,
         ImageRules: image_rules::Rules,
         RuleRun: image_rules::RunPage,
+        Image: images::Image,
+        Lineage: images::Lineage,
         ProjectDeployments: deployments::List,
         Members: members::Members,
         Robots: robots::Robots,

@@ -52,7 +52,12 @@ pub(crate) fn repository(project_name: impl AsRef<str>, repository: impl AsRef<s
     format!("{}/images/{}", project(project_name), segment(repository.as_ref()))
 }
 
-/// A project's rules for images. No repository is called `-`.
+/// What a project's images are built on. No repository is called `-`.
+pub(crate) fn lineage(project_name: impl AsRef<str>) -> String {
+    format!("{}/images/-/lineage", project(project_name))
+}
+
+/// A project's rules for images.
 pub(crate) fn image_rules(project_name: impl AsRef<str>) -> String {
     format!("{}/images/-/rules", project(project_name))
 }
@@ -60,6 +65,22 @@ pub(crate) fn image_rules(project_name: impl AsRef<str>) -> String {
 /// A run of a project's rules for images.
 pub(crate) fn rule_run(project_name: impl AsRef<str>, id: impl std::fmt::Display) -> String {
     format!("{}/runs/{id}", image_rules(project_name))
+}
+
+/// An image of a repository, by tag or digest.
+pub(crate) fn image(project_name: impl AsRef<str>, repository_name: impl AsRef<str>, reference: impl std::fmt::Display) -> String {
+    format!("{}/{}", repository(project_name, repository_name), segment(&reference.to_string()))
+}
+
+/// `path` with a query of what is not empty.
+pub(crate) fn asking(path: impl Into<String>, asked: &[(&str, &str)]) -> String {
+    let mut path = path.into();
+    let mut sign = '?';
+    for (name, value) in asked.iter().filter(|(_, value)| !value.is_empty()) {
+        path.push_str(&format!("{sign}{name}={}", query(value)));
+        sign = '&';
+    }
+    path
 }
 
 /// A service's overview.
@@ -102,6 +123,13 @@ mod tests {
     #[test]
     fn slashes_of_a_repository_stay_in_their_segment() {
         assert_eq!(repository("shop", "team/web"), "/projects/shop/images/team%2Fweb");
+    }
+
+    #[test]
+    fn what_is_empty_is_not_asked() {
+        assert_eq!(asking("/a", &[("q", "x y"), ("order", ""), ("after", "1:b")]), "/a?q=x%20y&after=1%3Ab");
+        assert_eq!(asking("/a", &[("q", "")]), "/a");
+        assert_eq!(image("shop", "team/web", "sha256:ab"), "/projects/shop/images/team%2Fweb/sha256%3Aab");
     }
 
     #[test]

@@ -21,6 +21,9 @@ const RULES: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
+/// How often it is looked for images whose layers are not written down: those of an older portal over the same database.
+const LAYERS: Duration = Duration::from_secs(600);
+
 /// Starts them all.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes workers")]
 pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
@@ -34,6 +37,7 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     spawn(loops, stop, failed, "copies", registry::copies::run(hire("copies"), portal.registry.clone(), outside));
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
     spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
+    spawn(loops, stop, failed, "layers", write_layers(hire("layers"), portal.registry.clone()));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     Ok(())
@@ -74,6 +78,21 @@ async fn write_pulls(worker: Worker, registry: Registry) {
         if let Err(error) = registry.write_pulls(&worker).await {
             tracing::warn!(%error, "pulls could not be counted");
         }
+    }
+}
+
+/// Writes down what images are made of that were pushed before this was kept, and forgets moves of tags that mean nothing any more.
+async fn write_layers(worker: Worker, registry: Registry) {
+    loop {
+        match registry.derive_layers(&worker).await {
+            Ok(0) => {}
+            Ok(done) => tracing::info!(images = done, "layers of images were written down"),
+            Err(error) => tracing::warn!(%error, "layers of images could not be written down"),
+        }
+        if let Err(error) = registry.forget_moves(&worker).await {
+            tracing::warn!(%error, "old moves of tags could not be forgotten");
+        }
+        tokio::time::sleep(LAYERS).await;
     }
 }
 

@@ -27,6 +27,8 @@ use domain::deployments::{self, Deployment, DeploymentKey, Intent, Request};
 use domain::{environments, images, services};
 #[cfg(feature = "ssr")]
 use model::names::{EnvironmentName, ProjectName};
+#[cfg(feature = "ssr")]
+use model::views::images::{RepositoryQuery, TagOrder, TagQuery};
 
 /// Name under which a refused form waits for the next page of a browser without scripts.
 #[cfg(feature = "ssr")]
@@ -87,11 +89,11 @@ pub async fn read_deploy_form(project: String, service: String, #[server(default
 async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, ApiError> {
     let Ok(may) = caller.actor.may::<can::Pull, _>(&caller.platform, &project).await else { return Ok(Vec::new()) };
     let mut offers = Vec::new();
-    let repositories = images::repositories(&caller.platform, &may, &page(None)).await?;
+    let repositories = images::repositories(&caller.platform, &may, &RepositoryQuery::default(), &page(None)).await?;
     for repository in repositories.items {
         let key = images::RepositoryKey { project: &project, repository: &repository.name };
         let one = caller.actor.may::<can::Pull, _>(&caller.platform, &key).await?;
-        let tags = images::tags(&caller.platform, &one, model::views::images::TagOrder::Newest, &page(None)).await?;
+        let tags = images::tags(&caller.platform, &one, &TagQuery { order: TagOrder::Newest, ..TagQuery::default() }, &page(None)).await?;
         offers.extend(tags.items.into_iter().filter(can_run).map(|tag| Offer {
             reference: format!("{}:{}", repository.name, tag.name),
             pushed_at: tag.pushed_at,

@@ -1,8 +1,9 @@
-//! Images: a project's repositories and their tags.
+//! Images: a project's repositories and their tags, single images, and what is built on what.
 
 use leptos::prelude::*;
 use model::page::Page;
-use model::views::images::{ImageView, RepositorySummary, TagView};
+use model::views::images::{ImageView, ManifestText, RepositorySummary, TagView};
+use model::views::lineage::{ImageLineage, ProjectLineage};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -17,9 +18,17 @@ use domain::access::{May, can};
 #[cfg(feature = "ssr")]
 use domain::images::{self, Repository, RepositoryKey};
 #[cfg(feature = "ssr")]
+use model::manifest::config::notes_shortened;
+#[cfg(feature = "ssr")]
 use model::names::{ProjectName, RepositoryPath};
 #[cfg(feature = "ssr")]
-use model::views::images::TagOrder;
+use model::reference::Reference;
+#[cfg(feature = "ssr")]
+use model::views::images::{Matching, RepositoryOrder, RepositoryQuery, TagKind, TagOrder, TagQuery};
+
+/// Most parts of a manifest that a page shows.
+#[cfg(feature = "ssr")]
+const PARTS_SHOWN: usize = 500;
 
 #[cfg(feature = "ssr")]
 async fn may<P: can::Permission>(caller: &Caller, project: &str, repository: &str) -> Result<May<P, Repository>, ApiError> {
@@ -28,29 +37,92 @@ async fn may<P: can::Permission>(caller: &Caller, project: &str, repository: &st
     Ok(caller.actor.may::<P, _>(&caller.platform, &RepositoryKey { project: &project, repository: &path }).await?)
 }
 
-/// A project's repositories.
+/// A project's repositories. Words that mean no order are taken for the usual one: they come from an address that people edit.
 #[server(prefix = "/fn", endpoint = "images/repositories")]
-pub async fn list_repositories(project: String, #[server(default)] after: Option<String>) -> Result<Page<RepositorySummary>, ApiError> {
+pub async fn list_repositories(
+    project: String,
+    #[server(default)] order: String,
+    #[server(default)] q: String,
+    #[server(default)] after: Option<String>,
+) -> Result<Page<RepositorySummary>, ApiError> {
     let caller = caller().await?;
     let name: ProjectName = named("project", &project)?;
     let may = caller.actor.may::<can::Pull, _>(&caller.platform, &name).await?;
-    Ok(images::repositories(&caller.platform, &may, &page(after)).await?)
+    let query = RepositoryQuery { order: RepositoryOrder::named(&order).unwrap_or_default(), q };
+    Ok(images::repositories(&caller.platform, &may, &query, &page(after)).await?)
 }
 
-/// A repository's tags, the last pushed first.
+/// What is asked of a list of tags, as it stands in a page's address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagSearch {
+    /// The order; the last pushed first where it is left out.
+    #[serde(default)]
+    pub order: String,
+    /// What names have in them.
+    #[serde(default)]
+    pub q: String,
+    /// Where in them.
+    #[serde(default)]
+    pub matching: String,
+    /// What they name.
+    #[serde(default)]
+    pub kind: String,
+}
+
+/// A repository's tags.
 #[server(prefix = "/fn", endpoint = "images/tags")]
-pub async fn list_tags(project: String, repository: String, #[server(default)] after: Option<String>) -> Result<Page<TagView>, ApiError> {
+pub async fn list_tags(
+    project: String,
+    repository: String,
+    #[server(default)] search: TagSearch,
+    #[server(default)] after: Option<String>,
+) -> Result<Page<TagView>, ApiError> {
     let caller = caller().await?;
     let may = may::<can::Pull>(&caller, &project, &repository).await?;
-    Ok(images::tags(&caller.platform, &may, TagOrder::Newest, &page(after)).await?)
+    let query = TagQuery {
+        order: TagOrder::named(&search.order).unwrap_or(TagOrder::Newest),
+        q: search.q,
+        matching: Matching::named(&search.matching).unwrap_or_default(),
+        kind: TagKind::named(&search.kind),
+    };
+    Ok(images::tags(&caller.platform, &may, &query, &page(after)).await?)
+}
+
+/// Everything that the page of one image shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImagePage {
+    /// The image; long lists and texts of its maker are cut.
+    pub image: ImageView,
+    /// What it stands on and what stands on it.
+    pub lineage: ImageLineage,
+    /// The beginning of its manifest.
+    pub manifest: ManifestText,
 }
 
 /// One image by tag or digest.
 #[server(prefix = "/fn", endpoint = "images/get")]
-pub async fn get_image(project: String, repository: String, reference: String) -> Result<ImageView, ApiError> {
+pub async fn get_image(project: String, repository: String, reference: String) -> Result<ImagePage, ApiError> {
     let caller = caller().await?;
     let may = may::<can::Pull>(&caller, &project, &repository).await?;
-    Ok(images::image(&caller.platform, &may, &named("image", &reference)?).await?)
+    let reference: Reference = named("image", &reference)?;
+    let mut image = images::image(&caller.platform, &may, &reference).await?;
+    // A tag that moves meanwhile must not mix two images.
+    let digest = Reference::Digest(image.digest);
+    let lineage = images::image_lineage(&caller.platform, &may, &digest).await?;
+    let manifest = images::manifest_text(&caller.platform, &may, &digest).await?;
+    image.parts.truncate(PARTS_SHOWN);
+    image.annotations = notes_shortened(image.annotations);
+    image.config = image.config.map(model::manifest::config::ImageConfig::shortened);
+    Ok(ImagePage { image, lineage, manifest })
+}
+
+/// What a project's images are built on.
+#[server(prefix = "/fn", endpoint = "images/lineage")]
+pub async fn get_lineage(project: String) -> Result<ProjectLineage, ApiError> {
+    let caller = caller().await?;
+    let name: ProjectName = named("project", &project)?;
+    let may = caller.actor.may::<can::Pull, _>(&caller.platform, &name).await?;
+    Ok(images::project_lineage(&caller.platform, &may).await?)
 }
 
 /// What a deletion took away beside what was named.
@@ -68,6 +140,17 @@ pub async fn delete_tag(csrf: String, project: String, repository: String, tag: 
     let tag = named("tag", &tag)?;
     images::delete_tag(&caller.platform, &may, &tag).await?;
     Ok(Deleted { what: format!("tag {tag}") })
+}
+
+/// Deletes an image with every tag that names it.
+#[server(prefix = "/fn", endpoint = "images/delete_image")]
+pub async fn delete_image(csrf: String, project: String, repository: String, digest: String) -> Result<Deleted, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = may::<can::DeleteImages>(&caller, &project, &repository).await?;
+    let digest = named("image", &digest)?;
+    images::delete_manifest(&caller.platform, &may, &digest).await?;
+    lead_to(&crate::urls::repository(&project, &repository));
+    Ok(Deleted { what: format!("image {digest}") })
 }
 
 /// Deletes a repository with all its tags and manifests.

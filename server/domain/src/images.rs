@@ -23,13 +23,21 @@ use crate::platform::Platform;
 use crate::projects::Project;
 use crate::worker::Worker;
 
+pub mod chains;
 mod delete;
-mod list;
+mod detail;
+mod lineage;
+mod repositories;
 pub mod rules;
+mod tags;
 pub mod usage;
+mod uses;
 
 pub use delete::{delete_manifest, delete_repository, delete_tag};
-pub use list::{image, repositories, tags};
+pub use detail::{image, manifest, manifest_text};
+pub use lineage::{of_image as image_lineage, of_project as project_lineage};
+pub use repositories::repositories;
+pub use tags::tags;
 
 crate::text_columns! { Digest, Kind, Part }
 
@@ -199,7 +207,7 @@ async fn pin(tx: &mut Tx, repository: &Repository, reference: &Reference) -> Res
     if let Some(found) = find(tx, repository.id, reference).await? {
         return Ok(found);
     }
-    let newest = list::newest_names(tx, repository.id, PROPOSED).await?;
+    let newest = tags::newest_names(tx, repository.id, PROPOSED).await?;
     let instead = match newest.as_slice() {
         [] => "it has no tags; push one first".to_owned(),
         names => format!("its newest tags are {}", names.iter().map(TagName::as_str).collect::<Vec<_>>().join(", ")),

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
+pub mod artifact;
 pub mod config;
+pub mod history;
 
 /// Largest manifest that is accepted, in bytes; what the OCI distribution-spec asks registries to accept at least.
 pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;

@@ -19,6 +19,7 @@ pub mod disk;
 pub mod error;
 pub mod grant;
 pub mod hash;
+mod layers;
 pub mod outside;
 pub mod path;
 pub mod pulls;

@@ -13,11 +13,13 @@ use model::ids::RepositoryId;
 mod blobs;
 pub mod collect;
 pub mod damage;
+mod layers;
 mod lists;
 mod manifests;
 mod pulls;
 
 pub use blobs::{glance, held_size, hold, is_held_somewhere_visible, promised_size, release};
+pub use layers::{Unlayered, derive, forget_moves, unlayered};
 pub use lists::{Referrer, catalog, referrers, tags};
 pub use manifests::{CHANGED, Pushed, Stored, find, missing_parts, put};
 pub use pulls::write_pulls;

@@ -27,6 +27,7 @@ mod services;
 mod upkeep;
 mod users;
 
+pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;
 
 /// Every door of the API.

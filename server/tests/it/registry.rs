@@ -16,6 +16,7 @@ mod doors;
 mod errors;
 mod expiry;
 mod images;
+mod lineage;
 mod lists;
 mod manifests;
 mod mounts;

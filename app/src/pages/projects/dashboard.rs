@@ -48,7 +48,7 @@ async fn read(name: String) -> Result<Seen, ApiError> {
         Some(_) => seen(list_deployments(name.clone(), None, None).await)?,
         None => None,
     };
-    Ok((services, deployments, list_repositories(name, None).await?))
+    Ok((services, deployments, list_repositories(name, String::new(), String::new(), None).await?))
 }
 
 /// What is forbidden is not there; every other refusal is one.

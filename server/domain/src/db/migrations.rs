@@ -15,6 +15,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (5, "image_rules", include_str!("../../../../migrations/0005_image_rules.sql")),
     (6, "robots", include_str!("../../../../migrations/0006_robots.sql")),
     (7, "outside_registries", include_str!("../../../../migrations/0007_outside_registries.sql")),
+    (8, "images", include_str!("../../../../migrations/0008_images.sql")),
 ];
 
 /// The newest version of the schema.

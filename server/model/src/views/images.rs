@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::ids::RepositoryId;
 use crate::manifest::Kind;
 use crate::manifest::config::ImageConfig;
-use crate::names::{ProjectName, RepositoryPath, TagName};
+use crate::names::{EnvironmentName, ProjectName, RepositoryPath, ServiceName, TagName};
 use crate::time::Millis;
 
 /// A repository in a list.
@@ -96,6 +96,53 @@ pub struct ImageView {
     pub pulled_at: Option<Millis>,
     /// How often it was pulled.
     pub pulls: i64,
+    /// Bytes of the manifest itself.
+    pub manifest_size: i64,
+    /// Indexes of the repository that list it, the first hundred.
+    #[serde(default)]
+    pub listed_in: Vec<Digest>,
+    /// Where it is used.
+    #[serde(default)]
+    pub uses: ImageUses,
+}
+
+/// Where an image is used, as its reader may see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageUses {
+    /// Where it should run or runs, the first hundred.
+    pub runs: Vec<ImageRun>,
+    /// In how many places more it does, in projects whose services the reader may not see.
+    pub hidden_runs: i64,
+    /// Revisions of services that are made from it: they can be rolled back to while it is there. Those of other projects count too.
+    pub revisions: i64,
+}
+
+/// A service that runs an image in an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRun {
+    /// The service's project.
+    pub project: ProjectName,
+    /// The service.
+    pub service: ServiceName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// The revision that is made from the image.
+    pub revision: i64,
+    /// Whether that revision should run there; else it is on its way out.
+    pub wanted: bool,
+    /// Its tasks that live.
+    pub tasks: i64,
+    /// What the revision names, where that is an index that lists the image, or an image that the index lists.
+    pub through: Option<Digest>,
+}
+
+/// A manifest's text, for reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestText {
+    /// Its beginning; nothing where it is no text.
+    pub text: Option<String>,
+    /// Whether that is all of it.
+    pub whole: bool,
 }
 
 /// What a manifest's part is to it.
@@ -179,4 +226,100 @@ pub enum TagOrder {
     Name,
     /// The last pushed first.
     Newest,
+}
+
+/// Which tags are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagQuery {
+    /// In which order.
+    #[serde(default)]
+    pub order: TagOrder,
+    /// Only those with this in their name.
+    #[serde(default)]
+    pub q: String,
+    /// Where in the name.
+    #[serde(default, rename = "match")]
+    pub matching: Matching,
+    /// Only those that name this.
+    #[serde(default)]
+    pub kind: Option<TagKind>,
+}
+
+/// Where in a name a searched text stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matching {
+    /// Anywhere.
+    #[default]
+    Contains,
+    /// At its beginning.
+    Prefix,
+}
+
+/// What a tag names, for filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TagKind {
+    /// An image of one platform.
+    Image,
+    /// An index of images.
+    Index,
+    /// Anything else: a chart, a signature.
+    Artifact,
+}
+
+/// The order of a list of repositories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RepositoryOrder {
+    /// By name.
+    #[default]
+    Name,
+    /// The last pushed first.
+    Pushed,
+    /// The most pulled first.
+    Pulls,
+    /// The largest first.
+    Size,
+    /// The one with the most tags first.
+    Tags,
+}
+
+/// Which repositories are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryQuery {
+    /// In which order.
+    #[serde(default)]
+    pub order: RepositoryOrder,
+    /// Only those with this in their name.
+    #[serde(default)]
+    pub q: String,
+}
+
+macro_rules! order_words {
+    ($($type:ident { $($value:ident = $word:literal),* }),* $(,)?) => {$(
+        impl $type {
+            /// Every one.
+            pub const ALL: &[Self] = &[$(Self::$value),*];
+
+            /// The word in addresses.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $word),* }
+            }
+
+            /// What a word in an address means; nothing where it means nothing.
+            #[must_use]
+            pub fn named(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
+            }
+        }
+    )*};
+}
+
+order_words! {
+    TagOrder { Name = "name", Newest = "newest" },
+    Matching { Contains = "contains", Prefix = "prefix" },
+    TagKind { Image = "image", Index = "index", Artifact = "artifact" },
+    RepositoryOrder { Name = "name", Pushed = "pushed", Pulls = "pulls", Size = "size", Tags = "tags" },
 }

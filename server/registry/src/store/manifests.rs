@@ -18,7 +18,7 @@ use model::reference::Reference;
 use model::views::images::Part;
 use serde_json::json;
 
-use super::{BATCH, placeholders};
+use super::{BATCH, layers, placeholders};
 
 /// A manifest as it is given back.
 pub struct Stored {
@@ -131,10 +131,14 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
         insert(&mut change, platform, id, destination, &pushed).await?;
     }
     for tag in pushed.tags {
+        let before = layers::named_by(&mut change, id, tag).await?;
         let sql = "INSERT INTO tags (repository_id, name, digest, pushed_at, pushed_by, pusher) VALUES ($1, $2, $3, $4, $5, $6)
                    ON CONFLICT (repository_id, name) DO UPDATE
                    SET digest = excluded.digest, pushed_at = excluded.pushed_at, pushed_by = excluded.pushed_by, pusher = excluded.pusher";
         change.exec(sql, args![id, tag, pushed.digest, now, account, pusher]).await?;
+        if before != Some(*pushed.digest) {
+            layers::moved(&mut change, id, tag, pushed.digest, now).await?;
+        }
     }
     guard::lost_a_tag(&mut change, id, &moved, now).await?;
     change.touch(Topic::Images(destination.project.id));
@@ -185,7 +189,8 @@ async fn insert(
         pushed.body,
     ];
     change.exec(sql, arguments).await?;
-    insert_parts(change, id, pushed.digest, manifest).await
+    insert_parts(change, id, pushed.digest, manifest).await?;
+    layers::insert(change, id, pushed.digest, manifest, pushed.config.as_ref()).await
 }
 
 async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, manifest: &Manifest) -> Result<()> {

@@ -32,6 +32,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/repositories"
             | "/fn/images/tags"
             | "/fn/images/get"
+            | "/fn/images/lineage"
             | "/fn/logs/tail"
             | "/fn/logs/inspect"
             | "/fn/quotas/get"
@@ -62,7 +63,10 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path.starts_with("/v2") || path.starts_with("/auth/") {
         return Some(registry(portal, cast, caller, world, verb, path).await);
     }
-    let place = fill(portal, cast, caller, world, path).await;
+    // An image is deleted by its digest alone.
+    let by_digest = verb == Method::DELETE && path.ends_with("/images/{reference}");
+    let named = if by_digest { path.replace("{reference}", &world.digest) } else { path.to_owned() };
+    let place = fill(portal, cast, caller, world, &named).await;
     if path.starts_with("/fn/") {
         let mut fields = form(portal, cast, caller, world, path).await?;
         // These doors end sessions, their own or others of the same person.
@@ -198,6 +202,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "accounts/delete_user" => vec![victim()],
         "audit/project"
         | "images/repositories"
+        | "images/lineage"
         | "projects/get"
         | "projects/members"
         | "robots/list"
@@ -224,6 +229,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "image_rules/run_detail" | "image_rules/activate" => vec![project(), ("run", world::rules_in_force(cast, world).await)],
         "images/tags" | "images/delete_repository" => vec![project(), repository()],
         "images/get" => vec![project(), repository(), ("reference", text("1"))],
+        "images/delete_image" => vec![project(), repository(), ("digest", world.digest.clone())],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
         "logs/inspect" => vec![("task", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
