@@ -1,6 +1,6 @@
 # All that a newcomer needs. Each target is a script with a header that says what it does and what it never does.
 
-.PHONY: help run dev test soak soak-registry demo bench engine-stop
+.PHONY: help run dev test soak soak-registry demo bench bench-registry engine-stop
 
 help:
 	@echo "make run          build and start the portal; says where to open it and how to sign in"
@@ -9,6 +9,7 @@ help:
 	@echo "make soak         ten minutes of use while the portal, the engine and containers are killed (SOAK_MINUTES, SOAK_SEED)"
 	@echo "make soak-registry  ten minutes of pushes and deletions while the registry collects and is killed"
 	@echo "make bench        figures against peers on this machine"
+	@echo "make bench-registry  the registry's figures, closer: parallel transfers, manifests, tags, collection"
 	@echo "make demo         fill the running portal with something to look at"
 	@echo "make engine-stop  end the engine that make run started"
 
@@ -26,6 +27,9 @@ soak:
 
 bench:
 	@scripts/bench.sh
+
+bench-registry:
+	@scripts/bench.sh registry
 
 soak-registry:
 	@scripts/soak.sh registry

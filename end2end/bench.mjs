@@ -1,121 +1,14 @@
 // The figures of `make bench`. The HTTP client is curl, which throws the bytes away or reads them from a file in the page cache; pairs
 // alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide.
-import { execFile } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, readFileSync } from "node:fs";
-import { open, rm, writeFile } from "node:fs/promises";
-import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
+import { anonymous, blob, MiB, owner, peak, peer, putAway, Registry, renew, say, spread } from "./bench-measure.mjs";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
-import { Portal, freePort } from "./portal.mjs";
+import { Portal } from "./portal.mjs";
 
-const run = promisify(execFile);
-const scratch = process.env.SCRATCH;
-const MiB = 1024 * 1024;
 const PAIRS = 7;
 const BLOB = 256 * MiB;
-
-const endings = [];
-/** Stands for a test: what must be put away at the end. */
-const owner = { after: (ending) => endings.push(ending) };
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const say = (what, figures) => console.log(`${what.padEnd(44)} ${figures}`);
-const spread = (values, digits = 3) => `median ${median(values).toFixed(digits)}  (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`;
-
-/** CPU seconds of a process so far. */
-function cpu(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** Anonymous resident memory of a process, in MiB. */
-function anonymous(pid) {
-  return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/RssAnon:\s+(\d+)/)[1]) / 1024;
-}
-
-/** The largest anonymous memory while `act` runs. */
-async function peak(pid, act) {
-  let highest = anonymous(pid);
-  const watch = setInterval(() => (highest = Math.max(highest, anonymous(pid))), 20);
-  await act();
-  clearInterval(watch);
-  return highest;
-}
-
-/** A file of random bytes and its digest. */
-async function blob(name, size) {
-  const path = join(scratch, name);
-  const file = await open(path, "w");
-  const piece = randomBytes(MiB);
-  for (let at = 0; at < size; at += MiB) {
-    piece.writeUInt32LE(at / MiB, 0);
-    await file.write(piece);
-  }
-  await file.close();
-  return { path, size, digest: await digest(path) };
-}
-
-async function digest(path) {
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: MiB })) hash.update(piece);
-  return `sha256:${hash.digest("hex")}`;
-}
-
-/** Changes a blob's first bytes: the next push is of something new. */
-async function renew(blob) {
-  const file = await open(blob.path, "r+");
-  await file.write(randomBytes(64), 0, 64, 0);
-  await file.close();
-  blob.digest = await digest(blob.path);
-}
-
-/** A registry: where it is, who serves it, what a client sends along. */
-class Registry {
-  constructor(name, base, pid, headers = []) {
-    Object.assign(this, { name, base, pid, headers });
-  }
-
-  curl(...args) {
-    return run("curl", ["-sS", "--fail-with-body", ...this.headers.flatMap((header) => ["-H", header]), ...args], { maxBuffer: MiB });
-  }
-
-  /** Wall and CPU seconds of what `act` does. */
-  async measure(act) {
-    const [began, used] = [performance.now(), cpu(this.pid)];
-    await act();
-    return { wall: (performance.now() - began) / 1000, cpu: cpu(this.pid) - used };
-  }
-
-  async push(blob) {
-    const { stdout } = await this.curl("-X", "POST", "-D", "-", "-o", "/dev/null", `${this.base}/blobs/uploads/`);
-    const location = new URL(stdout.match(/^location: (\S+)/im)[1], this.base);
-    location.searchParams.set("digest", blob.digest);
-    return this.measure(() => this.curl("-T", blob.path, "-H", "content-type: application/octet-stream", "-H", "expect:", location.href));
-  }
-
-  pull(blob) {
-    return this.measure(() => this.curl("-o", "/dev/null", `${this.base}/blobs/${blob.digest}`));
-  }
-}
-
-/** Debian's docker-registry on the same disk. */
-async function peer() {
-  const port = await freePort();
-  const config = join(scratch, "registry.yml");
-  const lines = ["version: 0.1", "log: {level: error, accesslog: {disabled: true}}", `storage: {filesystem: {rootdirectory: ${scratch}/peer}}`, `http: {addr: "127.0.0.1:${port}"}`];
-  await writeFile(config, lines.join("\n"));
-  const child = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
-  endings.push(() => child.kill());
-  for (let tries = 0; tries < 100; tries++) {
-    if ((await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined))?.ok) break;
-    await delay(50);
-  }
-  return new Registry("docker-registry 2.8", `http://127.0.0.1:${port}/v2/bench/blob`, child.pid);
-}
 
 async function transfers(ours, theirs) {
   const file = await blob("blob", BLOB);
@@ -231,6 +124,6 @@ async function main() {
 }
 
 await main().finally(async () => {
-  for (const ending of endings.reverse()) await ending();
+  await putAway();
   await closeBrowser();
 });

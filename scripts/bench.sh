@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Figures against peers on this machine, each pair in one run: the registry against Debian's docker-registry, a deploy against `docker run`,
 # memory under load, and the size of the first page. Runs in namespaces of its own, with an engine of its own, like the tests.
+# `bench.sh registry` looks at the registry alone and closer (end2end/bench-registry.mjs).
 # It judges nothing: it prints. Timings belong here and never into a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ "${1:-}" = --running ]; then
   ip link set lo up
+  if [ "$2" = registry ]; then exec node end2end/bench-registry.mjs; fi
   scripts/engine.sh start "$SCRATCH/engine"
   trap 'scripts/engine.sh stop "$SCRATCH/engine"' EXIT
   export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
@@ -15,11 +17,11 @@ if [ "${1:-}" = --running ]; then
 fi
 
 scripts/setup.sh test
-command -v docker-registry >/dev/null || scripts/install.sh docker-registry
+if [ "${1:-}" = registry ]; then command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/install.sh nginx-light; fi
 scripts/build.sh release
 SCRATCH="$(mktemp -d /tmp/slipway-bench.XXXXXX)"
 export SCRATCH TMPDIR="$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT
 SLIPWAY_BIN="$(realpath -m "${CARGO_TARGET_DIR:-target}")/release/slipway"
 export SLIPWAY_BIN
-unshare --net --mount --pid --fork --kill-child --mount-proc scripts/bench.sh --running
+unshare --net --mount --pid --fork --kill-child --mount-proc scripts/bench.sh --running "${1:-all}"
