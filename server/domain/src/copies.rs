@@ -16,7 +16,6 @@ use model::problem::FieldError;
 use model::time::Millis;
 use model::views::copies::{CopyProgress, CopyState, CopyView};
 use model::views::deployments::Reason;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::access::{Key, Lease, May, Resource, can};
 use crate::args;
@@ -24,7 +23,7 @@ use crate::change::Record;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
 use crate::images::Destination;
-use crate::live::{Signal, Topic};
+use crate::live::{Signal, Topic, changed};
 use crate::platform::Platform;
 use crate::projects::Project;
 use crate::{environments, outside};
@@ -262,20 +261,7 @@ pub async fn wait(platform: &Platform, lease: &mut Lease<can::Push, CopyKey>, sp
         tokio::select! {
             () = tokio::time::sleep_until(deadline) => return Ok(view),
             error = lease.lost() => return Err(error),
-            moved = moved(&mut live, project) => moved?,
-        }
-    }
-}
-
-/// Resolves when a copy of the project may have changed.
-async fn moved(live: &mut tokio::sync::broadcast::Receiver<Topic>, project: model::ids::ProjectId) -> Result<()> {
-    loop {
-        match live.recv().await {
-            Ok(topic) if topic == Topic::Copies(project) => return Ok(()),
-            Ok(_) => {}
-            // Having missed some is a reason to look.
-            Err(RecvError::Lagged(_)) => return Ok(()),
-            Err(RecvError::Closed) => return Err(Error::Unavailable("the portal is stopping".into())),
+            changed = changed(&mut live, Topic::Copies(project)) => changed?,
         }
     }
 }

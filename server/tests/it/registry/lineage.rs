@@ -135,7 +135,8 @@ async fn services_on_a_base_that_has_moved_on_are_listed() {
     push_stack(&dev, "shop/web", "1", "abx", "").await;
     push_stack(&dev, "shop/api", "1", "aby", "").await;
     run(&portal, &dev, "shop", "web", "web:1").await;
-    let outdated = async |person: &Person| read(person, "/api/v1/projects/shop/images/-/lineage").await["outdated"].as_array().expect("a list").clone();
+    let outdated =
+        async |person: &Person| read(person, "/api/v1/projects/shop/images/-/lineage").await["outdated"].as_array().expect("a list").clone();
     assert_eq!(outdated(&gus).await, Vec::<Value>::new());
 
     // Pushing the same again moves nothing; what a base grows by an image may stand on as well.
