@@ -69,6 +69,12 @@ impl Own {
         id
     }
 
+    /// Waits for the container's first line: what it set up before that is set up.
+    async fn ready(&self, container: &str) {
+        let lines = self.docker.logs(container, LogOrder { tail: None, since_nanos: None, follow: true }).await.expect("a log");
+        std::pin::pin!(lines).next().await.expect("a line").expect("a line");
+    }
+
     async fn clear(&self) {
         for seen in self.docker.list(&self.instance).await.expect("a list") {
             self.docker.remove(&seen.id).await.expect("removed");
@@ -145,10 +151,12 @@ async fn a_container_lives_and_each_step_is_seen() {
 #[tokio::test]
 async fn a_stop_gives_grace_and_then_ends_it() {
     let own = Own::new("stop");
-    let polite = own.run("polite", &["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"]).await;
+    let polite = own.run("polite", &["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"]).await;
+    own.ready(&polite).await;
     own.docker.stop(&polite, Duration::from_secs(10)).await.expect("stopped");
     assert_eq!(own.docker.inspect(&polite).await.expect("there").exit_code, Some(3));
-    let deaf = own.run("deaf", &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]).await;
+    let deaf = own.run("deaf", &["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]).await;
+    own.ready(&deaf).await;
     own.docker.stop(&deaf, Duration::from_secs(1)).await.expect("stopped");
     assert_eq!(own.docker.inspect(&deaf).await.expect("there").exit_code, Some(137));
     own.clear().await;

@@ -110,7 +110,7 @@ async fn an_image_stands_on_what_its_lower_layers_are() {
     let base = read(&admin, &format!("{}/lineage", image("tools", "base", "1"))).await;
     assert_eq!(base["children"].as_array().expect("a list").len(), 3);
 
-    let whole = read(&dev, "/api/v1/projects/shop/images/-/lineage").await;
+    let whole = read(&dev, "/api/v1/projects/shop/lineage").await;
     let nodes: Vec<String> = whole["nodes"]
         .as_array()
         .expect("nodes")
@@ -122,7 +122,7 @@ async fn an_image_stands_on_what_its_lower_layers_are() {
     let of = |name: &str| shares.iter().find(|share| share["repository"] == name).expect("there").clone();
     assert!(of("web")["shared"].as_i64() > Some(0) && of("web")["shared"].as_i64() < of("web")["size"].as_i64(), "{whole}");
     assert_eq!(of("container")["shared"], 0, "other blobs of the same contents are not the same bytes");
-    portal.person("eve").get("/api/v1/projects/shop/images/-/lineage").await.expect_status(StatusCode::NOT_FOUND).await;
+    portal.person("eve").get("/api/v1/projects/shop/lineage").await.expect_status(StatusCode::NOT_FOUND).await;
     portal.person("eve").get(&format!("{}/lineage", image("shop", "web", "1"))).await.expect_status(StatusCode::NOT_FOUND).await;
 }
 
@@ -135,8 +135,7 @@ async fn services_on_a_base_that_has_moved_on_are_listed() {
     push_stack(&dev, "shop/web", "1", "abx", "").await;
     push_stack(&dev, "shop/api", "1", "aby", "").await;
     run(&portal, &dev, "shop", "web", "web:1").await;
-    let outdated =
-        async |person: &Person| read(person, "/api/v1/projects/shop/images/-/lineage").await["outdated"].as_array().expect("a list").clone();
+    let outdated = async |person: &Person| read(person, "/api/v1/projects/shop/lineage").await["outdated"].as_array().expect("a list").clone();
     assert_eq!(outdated(&gus).await, Vec::<Value>::new());
 
     // Pushing the same again moves nothing; what a base grows by an image may stand on as well.
@@ -150,7 +149,7 @@ async fn services_on_a_base_that_has_moved_on_are_listed() {
     assert_eq!((&one["base"]["repository"], &one["base"]["tag"], &one["base"]["current"]), (&json!("base"), &json!("1.0.0"), &json!(true)));
     let moved = &one["base"]["moved"][0];
     assert_eq!((&moved["tag"], &moved["from"], &moved["to"]), (&json!("stable"), &json!(old), &json!(new)));
-    let nodes = read(&gus, "/api/v1/projects/shop/images/-/lineage").await["nodes"].clone();
+    let nodes = read(&gus, "/api/v1/projects/shop/lineage").await["nodes"].clone();
     let marked = |name: &str| {
         let node = nodes.as_array().expect("nodes").iter().find(|node| node["image"]["repository"] == name).expect("a node").clone();
         node["outdated"].as_array().expect("a list").len()
@@ -198,7 +197,7 @@ async fn an_index_has_a_stack_for_each_platform_and_knows_where_its_images_run()
     assert_eq!((&lineage["stacks"][0]["platform"], owners(&lineage)), (&json!("linux/amd64"), vec!["shop/base:1 2".to_owned(), ". 1".to_owned()]));
     // The base is followed through indexes as well.
     push_stack(&dev, "shop/base", "1", "cd", "").await;
-    let listed = read(&gus, "/api/v1/projects/shop/images/-/lineage").await["outdated"].clone();
+    let listed = read(&gus, "/api/v1/projects/shop/lineage").await["outdated"].clone();
     assert_eq!((listed.as_array().map(Vec::len), &listed[0]["service"]), (Some(1), &json!("web")), "{listed}");
 
     let seen = read(&gus, &image("shop", "web", &child)).await;
