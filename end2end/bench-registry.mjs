@@ -1,5 +1,6 @@
 // The figures of `make bench-registry`: blobs and manifests in and out, alone and many at once, against Debian's docker-registry and, for the bytes of
-// blobs, nginx; lists of 10,000 tags; a collection of 100,000 blobs and what pushes and pulls feel of it; memory. BENCH_ONLY names one part.
+// blobs, nginx; lists of 10,000 tags; a collection of 100,000 blobs and what pushes and pulls feel of it; memory. BENCH_ONLY names one part,
+// BENCH_PAIRS and BENCH_BLOBS make it smaller.
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { Agent, request } from "node:http";
@@ -166,7 +167,7 @@ async function collection(portal, ours) {
   const config = Buffer.from("{}");
   await upload(ours, config);
   const began = performance.now();
-  const COUNT = 100_000;
+  const COUNT = Number(process.env.BENCH_BLOBS || 100_000);
   const make = (at) => Buffer.from(`blob ${at} of many`);
   let next = 0;
   const living = [];
@@ -186,7 +187,7 @@ async function collection(portal, ours) {
       }
     }),
   );
-  say("100,000 small blobs pushed: seconds", ((performance.now() - began) / 1000).toFixed(1));
+  say(`${COUNT} small blobs pushed: seconds`, ((performance.now() - began) / 1000).toFixed(1));
   await delay(LEASE * 1000);
   const without = await traffic(ours, Promise.resolve());
   const asked = await portal.api("POST", "/registry/runs", { kind: "collect" });
@@ -196,7 +197,7 @@ async function collection(portal, ours) {
     while (run.state === "running");
   })();
   const during = await traffic(ours, ended);
-  say("collection of 100,000 blobs: seconds", `${((run.ended_at - run.started_at) / 1000).toFixed(1)}  (${run.state}: ${run.counts.blobs} went, ${run.counts.holds} holds)`);
+  say(`collection of ${COUNT} blobs: seconds`, `${((run.ended_at - run.started_at) / 1000).toFixed(1)}  (${run.state}: ${run.counts.blobs} went, ${run.counts.holds} holds)`);
   for (const kind of ["push", "pull"]) {
     say(`${kind} of a small blob, without: ms`, tail(without[kind]));
     say(`${kind} of a small blob, during a collection: ms`, tail(during[kind]));
