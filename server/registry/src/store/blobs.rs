@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::access::{May, can};
 use domain::change::Record;
 use domain::db::Row;
+use domain::images::rules::guard;
 use domain::images::usage::{self, Usage};
 use domain::images::{Destination, Readable, Repository};
 use domain::{Error, Platform, Result, Topic, args};
@@ -106,7 +107,7 @@ pub async fn is_held_somewhere_visible(
 /// The repository no longer holds the blob. Refused while one of its manifests is made of it.
 pub async fn release(platform: &Platform, may: &May<can::DeleteImages, Repository>, digest: &Digest) -> Result<bool> {
     let mut change = platform.change(may.actor()).await?;
-    change.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![may.id]).await?;
+    guard::lock(&mut change, may.id).await?;
     usage::turn(&mut change, may.project.id).await?;
     let sql = "SELECT manifest FROM manifest_parts WHERE repository_id = $1 AND digest = $2 AND role <> 'manifest' LIMIT 1";
     let user = change.opt(sql, args![may.id, digest], |row| row.get::<Digest>("manifest")).await?;

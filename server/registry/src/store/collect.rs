@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use domain::db::{Row, Tx};
+use domain::images::rules::guard;
 use domain::images::usage;
 use domain::{Result, Worker, args};
 use model::digest::Digest;
@@ -78,7 +79,7 @@ pub async fn drop_repository(worker: &Worker, at: Place, before: Millis) -> Resu
 
 /// The repository's row and the project's turn, in the order in which pushes take them.
 async fn take_turns(tx: &mut Tx, at: Place) -> Result<()> {
-    tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![at.repository]).await?;
+    guard::lock(tx, at.repository).await?;
     usage::turn(tx, at.project).await.map(drop)
 }
 

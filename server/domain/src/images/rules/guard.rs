@@ -23,10 +23,10 @@ const NAMED: usize = 2;
 /// What is told of a service of another project, which the reader may not know of.
 const ELSEWHERE: &str = "a service of another project";
 
-/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there.
-pub(crate) async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
-    let sql = "SELECT id FROM repositories WHERE id = $1 FOR UPDATE";
-    Ok(tx.opt(sql, args![repository], |row| row.get::<RepositoryId>("id")).await?.is_some())
+/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there. The lock of an update and not
+/// `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to stay, which that would refuse, each waiting for the other.
+pub async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
+    Ok(tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![repository]).await? > 0)
 }
 
 /// Whether a push may point these tags at an image: none of them is immutable and names another, and there is room for new ones. The caller
