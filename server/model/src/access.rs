@@ -99,6 +99,8 @@ pub enum Action {
     ManageImageRules,
     /// Keep the credentials of outside registries.
     ManageRegistries,
+    /// Write the project's own templates.
+    ManageTemplates,
     /// Delete a service.
     DeleteService,
     /// Approve or refuse a deployment that waits.
@@ -113,6 +115,8 @@ pub enum Action {
     ManageEnvironments,
     /// Create, disable and reset users.
     ManageUsers,
+    /// Write the templates of the whole site.
+    ManageSiteTemplates,
     /// Set how much a project may keep.
     SetQuotas,
     /// Collect garbage, check blobs, see what the registry's disk holds.
@@ -123,7 +127,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -140,6 +144,7 @@ impl Action {
         Self::ManageRobots,
         Self::ManageImageRules,
         Self::ManageRegistries,
+        Self::ManageTemplates,
         Self::DeleteService,
         Self::Approve,
         Self::UseHostPrivileges,
@@ -147,6 +152,7 @@ impl Action {
         Self::SeeEnvironments,
         Self::ManageEnvironments,
         Self::ManageUsers,
+        Self::ManageSiteTemplates,
         Self::SetQuotas,
         Self::MaintainRegistry,
         Self::ReadSiteAudit,
@@ -167,12 +173,14 @@ impl Action {
             | Self::ManageRobots
             | Self::ManageImageRules
             | Self::ManageRegistries
+            | Self::ManageTemplates
             | Self::DeleteService
             | Self::Approve
             | Self::UseHostPrivileges
             | Self::CreateProject
             | Self::ManageEnvironments
             | Self::ManageUsers
+            | Self::ManageSiteTemplates
             | Self::SetQuotas
             | Self::MaintainRegistry => Scope::Admin,
         }
@@ -198,6 +206,7 @@ impl Action {
             Self::ManageRobots => "manage this project's robots",
             Self::ManageImageRules => "decide which images of this project are kept",
             Self::ManageRegistries => "manage this project's outside registries",
+            Self::ManageTemplates => "write this project's templates",
             Self::DeleteService => "delete services of this project",
             Self::Approve => "approve deployments of this project",
             Self::UseHostPrivileges => "use privileges on the host",
@@ -205,6 +214,7 @@ impl Action {
             Self::SeeEnvironments => "see environments",
             Self::ManageEnvironments => "manage environments",
             Self::ManageUsers => "manage users",
+            Self::ManageSiteTemplates => "write templates for the whole site",
             Self::SetQuotas => "set quotas",
             Self::MaintainRegistry => "maintain the registry",
             Self::ReadSiteAudit => "read the audit log",
@@ -249,7 +259,12 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
             Standing::Member(Role::Guest) | Standing::Robot(Role::Guest) | Standing::Visitor => Answer::No,
             Standing::Member(Admin) | Standing::Robot(Admin) | Standing::Operator => Answer::Yes,
         },
-        Action::DeleteImages | Action::ReadAudit | Action::ManageImageRules | Action::ManageRegistries | Action::DeleteService => least(Admin),
+        Action::DeleteImages
+        | Action::ReadAudit
+        | Action::ManageImageRules
+        | Action::ManageRegistries
+        | Action::ManageTemplates
+        | Action::DeleteService => least(Admin),
         Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {
             Standing::Operator => Answer::Yes,
@@ -260,6 +275,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         Action::UseHostPrivileges
         | Action::ManageEnvironments
         | Action::ManageUsers
+        | Action::ManageSiteTemplates
         | Action::SetQuotas
         | Action::MaintainRegistry
         | Action::ReadSiteAudit => match standing {

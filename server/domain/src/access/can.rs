@@ -22,6 +22,6 @@ macro_rules! permissions {
 
 permissions! {
     SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell ReadAudit ManageMembers
-    ManageProject ManageRobots ManageImageRules ManageRegistries DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
-    ManageEnvironments ManageUsers SetQuotas MaintainRegistry ReadSiteAudit
+    ManageProject ManageRobots ManageImageRules ManageRegistries ManageTemplates DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
+    ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteAudit
 }

@@ -1,31 +1,70 @@
 //! A file, or a part of one, as the body of an answer. What the kernel has in memory is read at once; what must come from the
 //! disk is read on a thread that may wait. Buffers are used again, since making and clearing them would cost as much as the
-//! copying does.
+//! copying does. A few transfers at a time go by large pieces, which is quickest; who comes while those are taken goes by small ones,
+//! so that many clients, or slow ones, cost little memory.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use super::PIECE;
 
-/// Free buffers that are kept.
-const KEPT: usize = 64;
+/// Large buffers, of [`PIECE`] bytes, over all downloads.
+const LARGE: usize = 16;
+/// Bytes of a buffer when the large ones are taken.
+const SMALL: usize = 32 * 1024;
+/// Buffers of one download that are on their way to the client at a time.
+const AHEAD: usize = 2;
 
-/// Buffers of [`PIECE`] bytes that are used again.
+/// The buffers of all downloads. The large ones are used again.
 #[derive(Clone, Default)]
-pub struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
+pub struct Buffers(Arc<Mutex<Shelf>>);
+
+#[derive(Default)]
+struct Shelf {
+    free: Vec<Box<[u8]>>,
+    taken: usize,
+}
 
 impl Buffers {
-    fn take(&self) -> Buffer {
-        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Buffer { bytes: free.unwrap_or_else(|| vec![0; PIECE].into_boxed_slice()), filled: 0, home: self.clone() }
+    fn take(&self, sent: &Arc<Sent>) -> Buffer {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = if shelf.taken < LARGE {
+            shelf.taken += 1;
+            shelf.free.pop().unwrap_or_else(|| vec![0; PIECE].into_boxed_slice())
+        } else {
+            vec![0; SMALL].into_boxed_slice()
+        };
+        sent.under_way.fetch_add(1, Ordering::AcqRel);
+        Buffer { bytes, filled: 0, home: self.clone(), sent: Arc::clone(sent) }
+    }
+}
+
+/// What of one download is on its way.
+#[derive(Default)]
+struct Sent {
+    under_way: AtomicUsize,
+    room: AtomicWaker,
+}
+
+impl Sent {
+    /// Waits until fewer than [`AHEAD`] buffers are on their way.
+    fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.under_way.load(Ordering::Acquire) < AHEAD {
+            return Poll::Ready(());
+        }
+        self.room.register(context.waker());
+        // One may have come home before the waker was in place.
+        if self.under_way.load(Ordering::Acquire) < AHEAD { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -34,6 +73,7 @@ struct Buffer {
     bytes: Box<[u8]>,
     filled: usize,
     home: Buffers,
+    sent: Arc<Sent>,
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -44,10 +84,13 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut free = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEPT {
-            free.push(std::mem::take(&mut self.bytes));
+        if self.bytes.len() == PIECE {
+            let mut shelf = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shelf.taken -= 1;
+            shelf.free.push(std::mem::take(&mut self.bytes));
         }
+        self.sent.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.sent.room.wake();
     }
 }
 
@@ -57,6 +100,7 @@ pub struct Download {
     at: u64,
     left: u64,
     buffers: Buffers,
+    sent: Arc<Sent>,
     reading: Option<JoinHandle<io::Result<Buffer>>>,
 }
 
@@ -64,7 +108,7 @@ impl Download {
     /// `size` bytes of the file from `at` on; they must be there.
     #[must_use]
     pub fn new(file: File, at: u64, size: u64, buffers: &Buffers) -> Self {
-        Self { file: Arc::new(file), at, left: size, buffers: buffers.clone(), reading: None }
+        Self { file: Arc::new(file), at, left: size, buffers: buffers.clone(), sent: Arc::default(), reading: None }
     }
 
     /// Hands a filled buffer on.
@@ -88,8 +132,9 @@ impl Body for Download {
             return Poll::Ready(None);
         }
         if self.reading.is_none() {
-            let mut buffer = self.buffers.take();
-            let wanted = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
+            std::task::ready!(self.sent.poll_room(context));
+            let mut buffer = self.buffers.take(&self.sent);
+            let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.bytes.len());
             if let Some(filled) = read_from_memory(&self.file, &mut buffer.bytes[..wanted], self.at) {
                 buffer.filled = filled;
                 return self.send(buffer);
@@ -165,11 +210,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn buffers_come_home() {
+    async fn many_downloads_go_by_small_pieces_and_all_buffers_come_home() {
         let buffers = Buffers::default();
-        drop(buffers.take());
-        assert_eq!(buffers.0.lock().expect("free").len(), 1);
-        let _one = buffers.take();
-        assert!(buffers.0.lock().expect("free").is_empty());
+        let (first, second) = (Arc::default(), Arc::default());
+        let large: Vec<Buffer> = (0..LARGE).map(|_| buffers.take(&first)).collect();
+        assert!(large.iter().all(|buffer| buffer.bytes.len() == PIECE));
+        assert_eq!(buffers.take(&second).bytes.len(), SMALL);
+        drop(large);
+        assert_eq!(buffers.take(&second).bytes.len(), PIECE);
+        let shelf = buffers.0.lock().expect("shelf");
+        assert_eq!((shelf.free.len(), shelf.taken), (LARGE, 0));
+        assert_eq!(first.under_way.load(Ordering::Acquire), 0);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_holds_two_buffers_and_goes_on_when_one_was_sent() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("file");
+        std::fs::write(&path, vec![7; PIECE * 4]).expect("file");
+        let mut download = Download::new(File::open(path).expect("file"), 0, PIECE as u64 * 4, &Buffers::default());
+        let first = download.frame().await.expect("first").expect("read");
+        let _second = download.frame().await.expect("second").expect("read");
+        assert!(futures::poll!(std::pin::pin!(download.frame())).is_pending());
+        drop(first);
+        assert!(download.frame().await.expect("third").is_ok());
     }
 }

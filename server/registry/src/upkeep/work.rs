@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// How often a run notes where it stands.
 const NOTED: Duration = Duration::from_secs(1);
+/// How much longer than the write itself the rest after it is.
+const REST_FACTOR: u32 = 3;
 /// The longest rest after a write.
 const REST_MAX: Duration = Duration::from_millis(100);
 
@@ -44,7 +46,7 @@ impl<'w> Work<'w> {
     }
 }
 
-/// Rests after each write for as long as it took: a run never takes more than half of what pushes could have.
+/// Rests after each write for three times as long as it took: a run never takes more than a quarter of what pushes could have.
 pub(super) struct Pace {
     since: Instant,
 }
@@ -57,7 +59,7 @@ impl Default for Pace {
 
 impl Pace {
     pub async fn rest(&mut self) {
-        tokio::time::sleep(self.since.elapsed().min(REST_MAX)).await;
+        tokio::time::sleep((self.since.elapsed() * REST_FACTOR).min(REST_MAX)).await;
         self.since = Instant::now();
     }
 }
