@@ -16,6 +16,7 @@ mod answer;
 pub(crate) mod audit;
 pub(crate) mod deployments;
 pub(crate) mod environments;
+pub(crate) mod folders;
 pub(crate) mod image_rules;
 pub(crate) mod images;
 pub(crate) mod logs;

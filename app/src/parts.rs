@@ -105,6 +105,7 @@ part!(
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,
+        HostFolders: admin::HostFolders,
         SiteAudit: admin::Audit,
     }
 );

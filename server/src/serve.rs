@@ -92,6 +92,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let origin = config.origin(port)?;
     let hosts = hosts(config.listen, port, &origin);
     let stop = CancellationToken::new();
+    platform.set_data_folder(&std::fs::canonicalize(&config.store.data_dir)?);
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
     let registry =
@@ -100,7 +101,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();
     workers::recover(&portal).await?;
-    workers::start(&portal, &loops, &stop, &failed)?;
+    workers::start(&portal, &config.store.data_dir, &loops, &stop, &failed)?;
     let (router, doors) = http::router(&portal);
     let server = tokio::spawn(http::listen::serve(listeners, router, stop.clone(), GRACE));
     Ok(Running { portal, port, doors, stop, server, loops, failed })

@@ -1,12 +1,15 @@
 //! Every background loop, in one list. Each is idempotent, takes no input, compares what is with what should be, and is woken by a timer and
 //! by signals. One that crashes takes the portal down with a failing exit code: a portal with a dead loop only looks alive.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::images::rules;
 use domain::{Result, Signal, Worker, accounts};
 use engine::Engine;
+use engine::artifact::{Artifacts, Limits};
+use outbound::Net;
 use registry::Registry;
 use registry::outside::Outside;
 use tokio_util::sync::CancellationToken;
@@ -26,10 +29,11 @@ const LAYERS: Duration = Duration::from_secs(600);
 
 /// Starts them all.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes workers")]
-pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
+pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &CancellationToken, failed: &CancellationToken) -> Result<()> {
     let hire = |name| Worker::hire(&portal.platform, name);
     portal.registry.serve_engines(hire("registry"));
-    let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()))?;
+    let artifacts = Artifacts::new(data.join("artifacts"), Net::default(), Limits::default());
+    let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()), artifacts)?;
     portal.platform.plug(engine.live(), Arc::new(portal.registry.clone()));
     let outside = Outside::default();
     portal.platform.plug_outside(Arc::new(outside.clone()));

@@ -1,6 +1,7 @@
-//! The operators' pages: users, environments, the registry's upkeep, outside registries, the audit log of the whole site.
+//! The operators' pages: users, environments, the registry's upkeep, outside registries, host folders, the audit log of the whole site.
 
 mod environments;
+mod folders;
 mod outside;
 mod quotas;
 mod upkeep;
@@ -13,6 +14,7 @@ use model::page::Page;
 use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
+pub(crate) use folders::HostFolders;
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
@@ -36,6 +38,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
+        Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

@@ -16,6 +16,7 @@ pub mod db;
 pub mod deployments;
 pub mod environments;
 mod error;
+pub mod folders;
 pub mod images;
 pub mod keys;
 pub mod live;
@@ -36,6 +37,7 @@ mod testing;
 pub mod upkeep;
 pub mod watch;
 pub mod worker;
+pub mod zones;
 
 pub use access::{Actor, Key, May, Resource, Visible, can};
 pub use change::{Bookkeeping, Change, Record};

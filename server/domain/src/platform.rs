@@ -54,6 +54,7 @@ struct Inner {
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
+    data: OnceLock<String>,
 }
 
 impl Platform {
@@ -88,8 +89,20 @@ impl Platform {
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
+            data: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Says where the portal keeps its data, so that nobody mounts it. Once.
+    pub fn set_data_folder(&self, folder: &std::path::Path) {
+        // Said again it is the same.
+        let _ = self.inner.data.set(folder.to_string_lossy().into_owned());
+    }
+
+    /// Where the portal keeps its data, if it keeps some.
+    pub(crate) fn data_folder(&self) -> Option<String> {
+        self.inner.data.get().cloned()
     }
 
     /// Now.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use domain::deployments::work::Delivery;
 use model::descriptor::{Descriptor, Probe, Resources, RestartPolicy};
 use model::ids::{ProjectId, TaskId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
@@ -24,6 +25,10 @@ pub const LABEL_ENVIRONMENT: &str = "dev.slipway.environment";
 pub const LABEL_REVISION: &str = "dev.slipway.revision";
 /// Which task it is.
 pub const LABEL_TASK: &str = "dev.slipway.task";
+/// For which task something carries secret files: a container that never runs, a volume in memory.
+pub const LABEL_CARRIER: &str = "dev.slipway.carrier";
+/// Where secret files are in a task.
+pub const SECRETS: &str = "/run/slipway/secrets";
 
 /// What a task is made from.
 #[derive(Debug, Clone)]
@@ -52,6 +57,8 @@ pub struct Blueprint<'a> {
     pub host: &'a str,
     /// The address that ports are published on.
     pub publish_address: IpAddr,
+    /// What the configuration centre puts into it.
+    pub delivery: &'a Delivery,
 }
 
 impl Blueprint<'_> {
@@ -83,12 +90,12 @@ impl Blueprint<'_> {
             cpu_millis: descriptor.resources.cpus.map(|cpus| cpus.millis()),
             pids: Some(descriptor.resources.pids.unwrap_or(Resources::PIDS)),
             health: health(descriptor),
-            restart: restart(descriptor),
+            restart: if self.delivery.files.iter().any(|file| file.secret) { Restart::No } else { restart(descriptor) },
             stop_signal: descriptor.stop.signal.clone(),
             stop_grace: Some(descriptor.stop.grace.duration()),
             user: descriptor.user.clone(),
             workdir: descriptor.workdir.clone(),
-            mounts: self.mounts(),
+            mounts: self.mounts().into_iter().chain(self.secrets()).collect(),
             logs: LogLimits::default(),
         }
     }
@@ -104,9 +111,14 @@ impl Blueprint<'_> {
         ])
     }
 
-    /// The descriptor's variables, and those of the contract, which nobody can shadow.
+    /// The configuration centre's variables, the descriptor's, and those of the contract, which nobody can shadow.
     fn env(&self) -> BTreeMap<String, String> {
-        let mut env = self.descriptor.env.clone();
+        let mut env = self.delivery.env.clone();
+        env.extend(self.delivery.secret_env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+        if let Some((name, _)) = self.descriptor.timezone.as_deref().and_then(domain::zones::find) {
+            env.insert("TZ".to_owned(), name.to_owned());
+        }
+        env.extend(self.descriptor.env.clone());
         let ours = [
             ("SLIPWAY_PROJECT", self.project.to_string()),
             ("SLIPWAY_SERVICE", self.service.to_string()),
@@ -118,6 +130,21 @@ impl Blueprint<'_> {
         env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
         env.extend(self.ports.iter().map(|port| (format!("SLIPWAY_PORT_{}", port.container), port.host.to_string())));
         env
+    }
+
+    /// The memory in which its secret files are.
+    fn secrets(&self) -> Option<Mount> {
+        let files = self.delivery.files.iter().filter(|file| file.secret);
+        // Memory is given out by pages; the rest is for the names.
+        let bytes: usize = files.clone().map(|file| file.content.len().next_multiple_of(4_096) + 4_096).sum();
+        files.clone().next()?;
+        Some(Mount::Kept {
+            name: secrets_name(self.instance, self.task),
+            path: SECRETS.to_owned(),
+            bytes: bytes as u64 + (64 << 10),
+            read_only: true,
+            labels: carrier_labels(self.instance, self.task),
+        })
     }
 
     fn port(&self, port: &TaskPort) -> Port {
@@ -145,6 +172,21 @@ impl Blueprint<'_> {
         };
         self.descriptor.volumes.iter().filter_map(named).collect()
     }
+}
+
+/// The name of the volume that holds a task's secret files.
+pub fn secrets_name(instance: &str, task: TaskId) -> String {
+    format!("slipway-{}-secrets.{task}", short(instance))
+}
+
+/// Labels of what carries a task's secret files. Not those of the task itself: it is none of the service's containers.
+pub fn carrier_labels(instance: &str, task: TaskId) -> BTreeMap<String, String> {
+    BTreeMap::from([(LABEL_INSTANCE.to_owned(), instance.to_owned()), (LABEL_CARRIER.to_owned(), task.to_string())])
+}
+
+/// Whether tasks have secret files. They are in memory, which the engine empties when it starts a container again by itself.
+pub fn has_secret_files(descriptor: &Descriptor) -> bool {
+    descriptor.secrets.iter().any(|secret| secret.path.is_some())
 }
 
 /// The network of a project in an environment.
@@ -198,9 +240,15 @@ fn restart(descriptor: &Descriptor) -> Restart {
 
 #[cfg(test)]
 mod tests {
+    use domain::deployments::work::TaskFile;
+
     use super::*;
 
     fn spec(yaml: &str, ports: &[TaskPort]) -> ContainerSpec {
+        with(yaml, ports, &Delivery::default())
+    }
+
+    fn with(yaml: &str, ports: &[TaskPort], delivery: &Delivery) -> ContainerSpec {
         let descriptor = Descriptor::parse(yaml).expect("a descriptor");
         let name = |text: &str| text.parse().expect("a name");
         let (project, service, environment) = (name("shop"), "web".parse().expect("a name"), "local".parse().expect("a name"));
@@ -217,6 +265,7 @@ mod tests {
             ports,
             host: "10.0.0.5",
             publish_address: "127.0.0.1".parse().expect("an address"),
+            delivery,
         };
         blueprint.spec()
     }
@@ -264,5 +313,37 @@ mod tests {
         let [Mount::Volume { name, labels, .. }] = &spec.mounts[..] else { panic!("one volume, not {:?}", spec.mounts) };
         assert_eq!(name, "slipway-1f0b5a11-shop.local.web.data");
         assert!(!labels.contains_key(LABEL_TASK) && labels.contains_key(LABEL_INSTANCE));
+    }
+
+    #[test]
+    fn the_descriptor_wins_over_the_configuration_centre_and_the_contract_over_both() {
+        let delivery = Delivery {
+            env: [("A", "centre"), ("B", "centre"), ("SLIPWAY_SERVICE", "other")].map(|(name, value)| (name.into(), value.into())).into(),
+            secret_env: [("C".to_owned(), "hunter2".parse().expect("a secret"))].into(),
+            ..Delivery::default()
+        };
+        let spec = with("{image: web, env: {A: own}}", &[], &delivery);
+        let found = ["A", "B", "C", "SLIPWAY_SERVICE"].map(|name| spec.env[name].as_str());
+        assert_eq!(found, ["own", "centre", "hunter2", "web"]);
+        assert!(spec.mounts.is_empty(), "no memory where there is no secret file");
+    }
+
+    #[test]
+    fn a_task_with_secret_files_is_not_started_again_by_the_engine() {
+        let file = TaskFile { path: "/etc/key".into(), content: b"hunter2".to_vec().into(), mode: 0o400, secret: true };
+        let spec = with("{image: web, restart: {policy: always}}", &[], &Delivery { files: vec![file], ..Delivery::default() });
+        assert_eq!(spec.restart, Restart::No);
+        let [Mount::Kept { path, read_only: true, labels, .. }] = &spec.mounts[..] else { panic!("memory, not {:?}", spec.mounts) };
+        assert_eq!(path, SECRETS);
+        assert!(!labels.contains_key(LABEL_TASK) && labels.contains_key(LABEL_CARRIER));
+        assert!(!format!("{spec:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_time_zone_is_a_variable_unless_the_descriptor_has_one() {
+        assert_eq!(spec("{image: web}", &[]).env.get("TZ"), None);
+        let env = |yaml| with(yaml, &[], &Delivery::default()).env["TZ"].clone();
+        assert_eq!(env("{image: web, timezone: Asia/Shanghai}"), "Asia/Shanghai");
+        assert_eq!(env("{image: web, timezone: Asia/Shanghai, env: {TZ: UTC}}"), "UTC");
     }
 }

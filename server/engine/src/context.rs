@@ -9,6 +9,7 @@ use domain::ports::PullGrants;
 use model::ids::{EnvironmentId, MachineId, ProjectId, TaskId};
 use tokio::sync::Semaphore;
 
+use crate::artifact::Artifacts;
 use crate::backoff::Backoff;
 use crate::crew::Crews;
 use crate::machines::Machines;
@@ -40,10 +41,14 @@ pub(crate) struct Context {
     owners: Mutex<HashMap<TaskId, (MachineId, WorkKey)>>,
     comparing: Mutex<BTreeSet<MachineId>>,
     backoffs: Mutex<HashMap<WorkKey, Backoff>>,
+    /// What is fetched for tasks.
+    pub artifacts: Artifacts,
+    carrying: Mutex<BTreeSet<TaskId>>,
+    verified: Mutex<BTreeSet<TaskId>>,
 }
 
 impl Context {
-    pub(crate) fn new(worker: Worker, machines: Machines, grants: Arc<dyn PullGrants>, watches: Watches) -> Self {
+    pub(crate) fn new(worker: Worker, machines: Machines, grants: Arc<dyn PullGrants>, watches: Watches, artifacts: Artifacts) -> Self {
         Self {
             worker,
             machines,
@@ -56,6 +61,9 @@ impl Context {
             owners: Mutex::default(),
             comparing: Mutex::default(),
             backoffs: Mutex::default(),
+            artifacts,
+            carrying: Mutex::default(),
+            verified: Mutex::default(),
         }
     }
 
@@ -85,8 +93,36 @@ impl Context {
         self.owners.lock().expect("no code panics while it holds this lock")
     }
 
+    /// Tasks for which something carries secret files at this moment.
+    pub(crate) fn carriers(&self) -> MutexGuard<'_, BTreeSet<TaskId>> {
+        self.carrying.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// While this lives, the task's carrier is left alone.
+    pub(crate) fn carrying(self: &Arc<Self>, task: TaskId) -> Carrying {
+        self.carriers().insert(task);
+        Carrying { context: Arc::clone(self), task }
+    }
+
+    /// Tasks that had their secret files when it was last looked, and were not started again since.
+    pub(crate) fn verified(&self) -> MutexGuard<'_, BTreeSet<TaskId>> {
+        self.verified.lock().expect("no code panics while it holds this lock")
+    }
+
     /// The failures of a key.
     pub(crate) fn backoff<T>(&self, key: WorkKey, with: impl FnOnce(&mut Backoff) -> T) -> T {
         with(self.backoffs.lock().expect("no code panics while it holds this lock").entry(key).or_default())
+    }
+}
+
+/// A task's secret files are being carried.
+pub(crate) struct Carrying {
+    context: Arc<Context>,
+    task: TaskId,
+}
+
+impl Drop for Carrying {
+    fn drop(&mut self) {
+        self.context.carriers().remove(&self.task);
     }
 }

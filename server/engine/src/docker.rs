@@ -8,6 +8,7 @@
 //! container that it was not told to touch by id or by name.
 
 mod address;
+mod archive;
 mod containers;
 mod error;
 mod events;
@@ -19,6 +20,7 @@ mod logs;
 mod networks;
 mod seen;
 mod spec;
+mod volumes;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -27,6 +29,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use address::Address;
+pub use archive::{Entry, Held, What};
 pub use error::{EngineError, Kind, Result};
 pub use events::{Event, EventKind, Heard};
 pub use exec::{Exec, ExecControl, ExecOrder, SHELLS};
@@ -36,6 +39,7 @@ pub use logs::{LogLine, LogOrder, LogSource};
 pub use networks::NetworkOrder;
 pub use seen::{ContainerSeen, ContainerState, Health, HealthSeen, Status};
 pub use spec::{ContainerSpec, HealthCommand, LogLimits, Mount, NetworkPlace, Port, Protocol, Restart};
+pub use volumes::VolumeSeen;
 
 /// The label that says whose a container or network is. Nothing without ours is ever touched.
 pub const LABEL_INSTANCE: &str = "dev.slipway.instance";

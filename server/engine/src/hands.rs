@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use domain::deployments::work::{self, End, RevisionWork, TaskWork, Work};
+use domain::deployments::work::{self, Delivery, End, RevisionWork, TaskWork, Work};
 use domain::machines::Machine;
 use model::ids::{ProjectId, TaskId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
@@ -14,9 +14,10 @@ use model::views::services::{TaskPort, TaskState};
 
 use crate::build::{self, Blueprint, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSpec, Docker, EngineError, Kind};
+use crate::docker::{ContainerSpec, Docker, EngineError, Kind, Status};
 use crate::fetch;
 use crate::observe::{self, Fact};
+use crate::parcel::{Owner, Parcel};
 use crate::trouble::Trouble;
 
 /// How often another port, network or name is tried before it is given up.
@@ -53,7 +54,7 @@ impl Order {
         }
     }
 
-    fn blueprint<'a>(&'a self, image: &'a str, ports: &'a [TaskPort]) -> Result<Blueprint<'a>, Trouble> {
+    fn blueprint<'a>(&'a self, image: &'a str, ports: &'a [TaskPort], delivery: &'a Delivery) -> Result<Blueprint<'a>, Trouble> {
         let address = &self.machine.publish_address;
         let wrong = || {
             Trouble::Reason(Reason::new(
@@ -75,22 +76,33 @@ impl Order {
             ports,
             host: &self.machine.host,
             publish_address,
+            delivery,
         })
     }
 }
 
-/// Makes and starts a task's container and records that it runs.
+/// Makes a task's container, puts in place what it needs, starts it, and records that it runs.
 pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
+    // Before its turn: a large artifact must not keep others from starting.
+    domain::folders::still_allowed(&order.context.worker, &order.revision.descriptor).await?;
+    let delivery = work::delivery(&order.context.worker, order.task.key, order.revision.id).await?;
+    let mut parcel = Parcel::new(&order.revision.descriptor, &delivery);
+    if let Some(artifact) = &order.revision.descriptor.artifact {
+        parcel.artifact = Some(order.context.artifacts.fetch(&order.context.worker, artifact).await?);
+    }
     let _turn = order.context.hands.acquire().await.expect("never closed");
     let source = fetch::source(&order.context, &order.docker, &order.machine, &order.revision).await?;
     let mut ports = order.task.ports.clone();
     network(&order).await?;
     let mut fetched = false;
     for _ in 0..TRIES {
-        let spec = order.blueprint(&source.reference, &ports)?.spec();
+        let spec = order.blueprint(&source.reference, &ports, &delivery)?.spec();
         let id = match order.docker.create(&spec).await {
             Ok(id) => id,
-            Err(EngineError { kind: Kind::NameTaken, .. }) => adopt(&order).await?,
+            Err(EngineError { kind: Kind::NameTaken, .. }) => match adopt(&order).await? {
+                Some(running) => return record(&order, &running).await,
+                None => continue,
+            },
             Err(error) if error.kind == Kind::NoSuchImage && !fetched => {
                 fetched = true;
                 fetch::pull(&order.docker, &source, |_| {}).await?;
@@ -102,11 +114,16 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
             }
             Err(error) => return Err(error.into()),
         };
-        match order.docker.start(&id).await {
-            Ok(()) => return record(&order, &id).await,
+        match start(&order, &spec, &id, &parcel).await {
+            Ok(true) => return record(&order, &id).await,
+            // Its secret files went before it had them: anew.
+            Ok(false) => order.docker.remove(&id).await?,
             Err(error) => {
                 // A container that did not start tells nothing that the error does not, and it would hold the name.
                 order.docker.remove(&id).await?;
+                if !parcel.secret.is_empty() {
+                    order.docker.remove_volume(&build::secrets_name(order.context.instance(), order.task.id)).await?;
+                }
                 ports = second_chance(&order, error, &spec, ports).await?;
             }
         }
@@ -117,12 +134,35 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
     )))
 }
 
-/// The container that has the task's name already: made by a portal that was killed before it wrote it down.
-async fn adopt(order: &Order) -> Result<String, Trouble> {
+/// Fills and starts a container. Whether its program found everything in place.
+async fn start(order: &Order, spec: &ContainerSpec, id: &str, parcel: &Parcel) -> Result<bool, EngineError> {
+    let _carrying = (!parcel.secret.is_empty()).then(|| order.context.carrying(order.task.id));
+    let owner = Owner { instance: order.context.instance(), task: order.task.id };
+    let carrier = parcel.fill(&order.docker, spec, id, owner).await?;
+    let started = order.docker.start(id).await;
+    let held = match carrier {
+        Some(carrier) => carrier.let_go().await?,
+        None => true,
+    };
+    started?;
+    if held && !parcel.secret.is_empty() {
+        order.context.verified().insert(order.task.id);
+    }
+    Ok(held)
+}
+
+/// The container that has the task's name already: made by a portal that was killed before it wrote it down. One that runs is taken as it
+/// is; one that was never started is made anew, with what it should find in it.
+async fn adopt(order: &Order) -> Result<Option<String>, Trouble> {
     let task = order.task.id.to_string();
     let seen = order.docker.list_where(order.context.instance(), &[(LABEL_TASK, &task)]).await?;
     let taken = || Trouble::Reason(Reason::new("name_taken", "a container with the task's name exists, and it is not one of ours"));
-    seen.into_iter().next().map(|seen| seen.id).ok_or_else(taken)
+    let seen = seen.into_iter().next().ok_or_else(taken)?;
+    if seen.status != Status::Created {
+        return Ok(Some(seen.id));
+    }
+    order.docker.remove(&seen.id).await?;
+    Ok(None)
 }
 
 /// What can be helped after a start that failed: another port, the network made anew. The ports to try with.
@@ -146,7 +186,7 @@ async fn second_chance(order: &Order, error: EngineError, spec: &ContainerSpec, 
 
 async fn record(order: &Order, container: &str) -> Result<(), Trouble> {
     let state = order.docker.inspect(container).await?;
-    let network = order.blueprint("", &[])?.network();
+    let network = build::network_name(order.context.instance(), &order.project, &order.environment);
     // What ended at once ran all the same; the next look records its end, with the container known.
     let address = state.addresses.get(&network).map(ToString::to_string);
     let started = Millis(state.started_at.unwrap_or_else(|| order.context.worker.platform().now().0));
@@ -226,7 +266,18 @@ pub(crate) async fn remove(context: Arc<Context>, docker: Docker, task: TaskId, 
     if let Some(container) = container {
         docker.remove(&container).await?;
     }
+    forget_secrets(&context, &docker, task).await?;
     Ok(work::task_removed(&context.worker, task).await?)
+}
+
+/// The memory in which a task's secret files were.
+async fn forget_secrets(context: &Context, docker: &Docker, task: TaskId) -> Result<(), Trouble> {
+    context.verified().remove(&task);
+    let name = build::secrets_name(context.instance(), task);
+    if !docker.remove_volume(&name).await? {
+        tracing::warn!(volume = name, "the memory of a task that is gone is in use; it is removed later");
+    }
+    Ok(())
 }
 
 /// Looks closely at a task's container and writes down what is new. The task's failure, if that is the news. `died`: an event told that
@@ -281,6 +332,9 @@ pub(crate) async fn lost(context: &Context, task: &TaskWork) -> Result<(), Troub
             reason: Some(Reason::new("removed", "its container was removed by something else than Slipway")),
         }
     };
+    if let Some(docker) = context.machines.docker(task.machine) {
+        forget_secrets(context, &docker, task.id).await?;
+    }
     work::task_ended(&context.worker, task.id, &end).await?;
     Ok(work::task_removed(&context.worker, task.id).await?)
 }

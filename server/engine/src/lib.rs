@@ -12,6 +12,7 @@ use std::sync::Arc;
 use domain::Worker;
 use domain::ports::{Engines, PullGrants};
 
+pub mod artifact;
 mod backoff;
 pub mod build;
 mod context;
@@ -23,6 +24,7 @@ mod live;
 mod machines;
 mod networks;
 pub mod observe;
+pub mod parcel;
 pub mod plan;
 pub mod probe;
 mod reconcile;
@@ -31,6 +33,7 @@ mod tend;
 mod trouble;
 mod watch;
 
+use artifact::Artifacts;
 use context::Context;
 use machines::Machines;
 
@@ -44,10 +47,10 @@ impl Engine {
     ///
     /// # Errors
     /// The client for health probes cannot be made.
-    pub fn new(worker: Worker, grants: Arc<dyn PullGrants>) -> domain::Result<Self> {
+    pub fn new(worker: Worker, grants: Arc<dyn PullGrants>, artifacts: Artifacts) -> domain::Result<Self> {
         let prober = probe::Prober::new().map_err(|error| domain::Error::internal(format!("the client for health probes: {error}")))?;
         let watches = watch::Watches::new(prober);
-        Ok(Self { context: Arc::new(Context::new(worker, Machines::default(), grants, watches)) })
+        Ok(Self { context: Arc::new(Context::new(worker, Machines::default(), grants, watches, artifacts)) })
     }
 
     /// The domain's port to the engines, for what people ask live.

@@ -13,7 +13,7 @@ use model::ids::{MachineId, TaskId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::build::LABEL_TASK;
+use crate::build::{LABEL_CARRIER, LABEL_TASK};
 use crate::context::Context;
 use crate::docker::{ContainerSeen, Docker, Event, EventKind, Status};
 use crate::machines::News;
@@ -92,8 +92,10 @@ async fn due(context: &Arc<Context>) -> Result<(), Trouble> {
 async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) -> Result<(), Trouble> {
     match told {
         News::Up(id) => {
-            // An engine that was away may have lost its networks.
+            // An engine that was away may have lost its networks, and started tasks again.
             context.forget_networks(id);
+            context.verified().clear();
+            sweep_memory(context, id, at_work);
             let Some(machine) = context.machines.machine(id) else { return Ok(()) };
             for key in work::every_key(&context.worker, machine.environment_id).await? {
                 context.crews.wake(key, None);
@@ -158,6 +160,27 @@ fn compare(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>) {
     });
 }
 
+/// Removes the memory of tasks that are gone: what a portal left that was killed at its work.
+fn sweep_memory(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>) {
+    let Some(docker) = context.machines.docker(id) else { return };
+    let context = Arc::clone(context);
+    at_work.spawn(async move {
+        let swept = async {
+            let volumes = docker.volumes(context.instance(), LABEL_CARRIER).await?;
+            let living: BTreeSet<TaskId> = work::living(&context.worker, id).await?.into_iter().map(|task| task.id).collect();
+            let kept: BTreeSet<TaskId> = work::leftovers(&context.worker, id).await?.into_iter().map(|left| left.task).collect();
+            for volume in volumes {
+                let task = volume.labels.get(LABEL_CARRIER).and_then(|text| text.parse::<TaskId>().ok());
+                if task.is_none_or(|task| !living.contains(&task) && !kept.contains(&task)) {
+                    docker.remove_volume(&volume.name).await?;
+                }
+            }
+            Ok(())
+        };
+        log(swept.await);
+    });
+}
+
 /// One look at a machine, with one call.
 async fn look_at(context: &Context, id: MachineId, docker: &Docker) -> Result<(), Trouble> {
     // The list first: a container's task is recorded before the container is made, so none of the list is too new for the record.
@@ -172,6 +195,10 @@ async fn look_at(context: &Context, id: MachineId, docker: &Docker) -> Result<()
     let owners: BTreeMap<TaskId, (MachineId, WorkKey)> = owners.collect();
     for seen in seen.iter().filter(|seen| seen.status != Status::Removing) {
         let task = seen.label(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok());
+        let carried = seen.label(LABEL_CARRIER).and_then(|text| text.parse::<TaskId>().ok());
+        if carried.is_some_and(|task| context.carriers().contains(&task)) {
+            continue;
+        }
         // What a crew removed meanwhile is in the list and not in the record; the next pass would find what is truly lost.
         let lost = task.is_none_or(|task| !owners.contains_key(&task) && !context.owners().contains_key(&task));
         if lost {

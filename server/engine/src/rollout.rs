@@ -95,6 +95,11 @@ impl Tender {
         if deployment.revision.digest.is_none() {
             return Ok(false);
         }
+        if let Some(artifact) = &deployment.revision.descriptor.artifact
+            && !self.context.artifacts.has(artifact).await
+        {
+            return Ok(false);
+        }
         for (machine, docker) in &self.places {
             let source = fetch::source(&self.context, docker, machine, &deployment.revision).await?;
             if !docker.has_image(&source.reference).await? {
@@ -120,6 +125,13 @@ impl Tender {
                     if !docker.has_image(&source.reference).await? {
                         fetch::pull(docker, &source, |progress| teller.tell(progress)).await?;
                     }
+                }
+                // While what runs still serves: what cannot be fetched takes nothing away.
+                if let Some(artifact) = &deployment.revision.descriptor.artifact {
+                    let from = crate::artifact::shown(&artifact.url);
+                    let progress = Progress { note: Some(format!("the portal fetches the artifact from {from}")), ..deployment.progress.clone() };
+                    work::progress(&context.worker, deployment.id, &progress).await?;
+                    context.artifacts.fetch(&context.worker, artifact).await?;
                 }
                 Ok(())
             };

@@ -18,10 +18,10 @@ use model::views::services::TaskState;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK};
+use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK, has_secret_files};
 use crate::context::Context;
 use crate::crew::{Crew, Died};
-use crate::docker::{ContainerSeen, Docker};
+use crate::docker::{ContainerSeen, Docker, Status};
 use crate::hands;
 use crate::observe::{self, Need};
 use crate::plan::{self, Container, Life};
@@ -181,6 +181,13 @@ impl Tender {
             self.context.owners().insert(task.id, (task.machine, self.key));
             let Some((machine, docker)) = self.places.iter().find(|(machine, _)| machine.id == task.machine).cloned() else { continue };
             let container = find(seen, task);
+            if died.contains_key(&task.id) {
+                self.context.verified().remove(&task.id);
+            }
+            if self.secrets_lost(work, task, container, &docker).await? {
+                news = true;
+                continue;
+            }
             match observe::need(task, container, died.contains_key(&task.id)) {
                 Need::Nothing => {}
                 Need::Lost => {
@@ -211,6 +218,28 @@ impl Tender {
             }
         }
         Ok(news)
+    }
+
+    /// Something else than Slipway started a task again, and with that emptied the memory in which its secret files were: it is ended, and
+    /// another takes its place. Looked for once after each start.
+    async fn secrets_lost(&mut self, work: &Work, task: &TaskWork, seen: Option<&ContainerSeen>, docker: &Docker) -> Result<bool, Trouble> {
+        let Some(seen) = seen.filter(|seen| seen.status == Status::Running && task.state != TaskState::Stopping) else { return Ok(false) };
+        let has = revision_of(work, task).is_some_and(|revision| has_secret_files(&revision.descriptor));
+        if !has || self.context.verified().contains(&task.id) {
+            return Ok(false);
+        }
+        if crate::parcel::has_secrets(docker, &seen.id).await? {
+            self.context.verified().insert(task.id);
+            return Ok(false);
+        }
+        let reason = Reason::new(
+            "secrets_lost",
+            "something else than Slipway started it again, without its secret files, which are in memory only; another takes its place",
+        );
+        let (context, with_container) = (Arc::clone(&self.context), TaskWork { container: Some(seen.id.clone()), ..task.clone() });
+        hands::end(context, docker.clone(), with_container.clone(), Some(Duration::ZERO), Some(reason.clone()), false).await?;
+        self.failed(work, &with_container, Some(reason)).await;
+        Ok(true)
     }
 
     /// A task failed: the deployment that made it does, or the slot waits before the next try.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod descriptor;
 pub mod digest;
+pub mod folders;
 pub mod form;
 pub mod ids;
 pub mod image;

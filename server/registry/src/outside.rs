@@ -1,6 +1,6 @@
 //! A client of other registries (OCI distribution-spec 1.1, the pulling side), for copying images in and for checking credentials.
 //!
-//! People of a project name the hosts, so this client trusts nobody: connections go only where [`net::Guard`] lets them, whatever a name
+//! People of a project name the hosts, so this client trusts nobody: connections go only where [`outbound::Guard`] lets them, whatever a name
 //! resolves to and whatever a redirect or a challenge says; credentials go to the registry and to the token service that it names, never to
 //! where a blob is redirected to; everything that comes is limited in size and, while it comes, in slowness. Bytes are not changed: what is
 //! asked for by digest is compared with it.
@@ -18,13 +18,12 @@ use tokio::sync::Semaphore;
 
 mod body;
 mod challenge;
-mod net;
 mod refusal;
 mod session;
 mod token;
 
 pub use body::{Fetch, Tally};
-pub use net::Net;
+pub use outbound::Net;
 pub use session::{Document, Session};
 
 /// Checks at the same time.
@@ -69,6 +68,12 @@ impl Failure {
     #[must_use]
     pub fn reason(&self) -> Reason {
         Reason::new(self.code, self.message.clone())
+    }
+}
+
+impl From<outbound::NoCertificates> for Failure {
+    fn from(error: outbound::NoCertificates) -> Self {
+        Self::last("no_certificates", error.to_string())
     }
 }
 

@@ -18,6 +18,7 @@ mod audit;
 mod copies;
 mod deployments;
 mod environments;
+mod folders;
 mod image_rules;
 mod images;
 mod projects;
@@ -45,6 +46,7 @@ pub(super) fn table() -> Table {
         .merge(deployments::table())
         .merge(super::logs::table())
         .merge(environments::table())
+        .merge(folders::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .get("/api", missing)

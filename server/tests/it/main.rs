@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod copies;
+mod delivery;
 mod deploy;
 mod docker;
 mod ground;

@@ -10,8 +10,10 @@ use crate::access::{May, can};
 use crate::change::Record;
 use crate::environments;
 use crate::error::{Error, Result};
+use crate::folders;
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::zones;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -28,6 +30,7 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut tx, may, &environment, &request.descriptor).await?;
+    folders::refuse(platform, &mut tx, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
     plans::plan(&mut tx, may, &environment, &request.descriptor, &source).await
 }
@@ -39,6 +42,7 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
+    folders::refuse(platform, &mut change, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
     let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &request.intent).await?;
     let act =
@@ -62,6 +66,9 @@ async fn check(platform: &Platform, may: &May<can::Deploy, Service>, request: &R
         });
         Error::Invalid(prefixed.collect())
     })?;
+    if let Some(Err(message)) = request.descriptor.timezone.as_deref().map(zones::check) {
+        return Err(Error::invalid("descriptor.timezone", message));
+    }
     let has_command = request.descriptor.command.is_some() || request.descriptor.entrypoint.is_some();
     source::resolve(platform, may, &request.descriptor.image, has_command).await
 }

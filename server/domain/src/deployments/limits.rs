@@ -12,7 +12,9 @@ use crate::access::{May, can};
 use crate::db::Tx;
 use crate::environments::Environment;
 use crate::error::{Error, Result};
+use crate::folders;
 use crate::machines::{self, Machine};
+use crate::platform::Platform;
 use crate::services::Service;
 
 /// The first port that any program of a machine may listen on.
@@ -45,7 +47,14 @@ fn refusal(machines: &[Machine], host: u16, protocol: Protocol, privileged: bool
 
 /// Checks that the caller may bring a stored revision again: what a deploy of it would ask for now. Whether its image is still in the registry is
 /// another question: an engine may have it.
-pub(super) async fn still_allowed(tx: &mut Tx, may: &May<can::Deploy, Service>, environment: &Environment, revision: &Stored) -> Result<()> {
+pub(super) async fn still_allowed(
+    platform: &Platform,
+    tx: &mut Tx,
+    may: &May<can::Deploy, Service>,
+    environment: &Environment,
+    revision: &Stored,
+) -> Result<()> {
     source::still_allowed(tx, may.actor(), may, revision).await?;
-    refuse_foreign_ports(tx, may, environment, &revision.descriptor).await
+    refuse_foreign_ports(tx, may, environment, &revision.descriptor).await?;
+    folders::refuse(platform, tx, &revision.descriptor).await
 }

@@ -26,7 +26,7 @@ pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, inte
     drop(tx);
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    limits::still_allowed(&mut change, may, &environment, &revision).await?;
+    limits::still_allowed(platform, &mut change, may, &environment, &revision).await?;
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Rollback, &revision).await
@@ -39,7 +39,7 @@ pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
     let base = running(&mut change, may, &environment).await?;
-    limits::still_allowed(&mut change, may, &environment, &base).await?;
+    limits::still_allowed(platform, &mut change, may, &environment, &base).await?;
     let (id, _) = rescaled(&mut change, platform, may, &base, replicas, intent).await?;
     let revision = revisions::by_id(&mut change, id).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Scale, &revision).await
@@ -52,7 +52,7 @@ pub async fn restart(platform: &Platform, may: &May<can::Deploy, Service>, inten
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
     let revision = running(&mut change, may, &environment).await?;
-    limits::still_allowed(&mut change, may, &environment, &revision).await?;
+    limits::still_allowed(platform, &mut change, may, &environment, &revision).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Restart, &revision).await
 }
 
@@ -70,7 +70,7 @@ pub async fn start(platform: &Platform, may: &May<can::Deploy, Service>, intent:
         Some(id) => revisions::by_id(&mut change, id).await?,
         None => return Err(never_good(may, &environment)),
     };
-    limits::still_allowed(&mut change, may, &environment, &revision).await?;
+    limits::still_allowed(platform, &mut change, may, &environment, &revision).await?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Start, &revision).await
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, MountTmpfsOptions, MountType, MountVolumeOptions,
-    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    MountVolumeOptionsDriverConfig, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
 /// Everything that a container is made of.
@@ -156,6 +156,19 @@ pub enum Mount {
         /// Labels of a volume that is made.
         labels: BTreeMap<String, String>,
     },
+    /// A volume in memory that keeps what is in it as long as something has it mounted; made when missing.
+    Kept {
+        /// Its name on the engine.
+        name: String,
+        /// Where it appears.
+        path: String,
+        /// Most bytes.
+        bytes: u64,
+        /// Not to be written.
+        read_only: bool,
+        /// Labels of a volume that is made.
+        labels: BTreeMap<String, String>,
+    },
     /// A folder of the host, from the operator's list.
     Host {
         /// On the host; must exist.
@@ -296,6 +309,25 @@ impl Mount {
                 volume_options: Some(MountVolumeOptions { labels: Some(labels.clone().into_iter().collect()), ..MountVolumeOptions::default() }),
                 ..plain
             },
+            Mount::Kept { name, path, bytes, read_only, labels } => {
+                let options =
+                    [("type", "tmpfs".to_owned()), ("device", "tmpfs".to_owned()), ("o", format!("size={bytes},mode=0755,nosuid,nodev,noexec"))];
+                let options = options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                let driver = MountVolumeOptionsDriverConfig { name: Some("local".to_owned()), options: Some(options) };
+                bollard::models::Mount {
+                    typ: Some(MountType::VOLUME),
+                    source: Some(name.clone()),
+                    target: Some(path.clone()),
+                    read_only: Some(*read_only),
+                    volume_options: Some(MountVolumeOptions {
+                        no_copy: Some(true),
+                        labels: Some(labels.clone().into_iter().collect()),
+                        driver_config: Some(driver),
+                        ..MountVolumeOptions::default()
+                    }),
+                    ..plain
+                }
+            }
             Mount::Host { source, path, read_only } => bollard::models::Mount {
                 typ: Some(MountType::BIND),
                 source: Some(source.clone()),

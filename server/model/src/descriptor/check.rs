@@ -69,7 +69,9 @@ pub(super) fn url_path(text: &str) -> Rule {
 pub(super) fn url(text: &str) -> Rule {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fine = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) && text.bytes().all(|b| b.is_ascii_graphic());
-    rule(fine, || String::from("write a URL like https://example.com/app.tar.gz"))
+    rule(fine, || String::from("write a URL like https://example.com/app.tar.gz"))?;
+    let authority = rest.unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
+    rule(!authority.contains('@'), || String::from("a name and password in a URL would be seen by everyone who sees the service; leave them out"))
 }
 
 pub(super) fn sha256(text: &str) -> Rule {

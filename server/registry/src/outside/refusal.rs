@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
+use outbound::Refused;
 
-use super::net::Refused;
 use super::{Failure, Retry, Session};
 
 /// Where the source does not say for how long to wait.

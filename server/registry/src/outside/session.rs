@@ -17,11 +17,11 @@ use model::manifest::{Descriptor, MANIFEST_MAX, Manifest, media_type};
 use model::outside::{AllowList, RegistryHost};
 use model::reference::Reference;
 use model::secret::Secret;
+use outbound::{Http, Net};
 
 use super::Failure;
 use super::body::{Fetch, whole};
 use super::challenge::{self, Challenge};
-use super::net::{Http, Net};
 use super::token::{self, Token};
 use crate::hash;
 

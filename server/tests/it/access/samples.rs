@@ -49,6 +49,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
             | "/fn/outside/settings"
+            | "/fn/folders/settings"
     )
 }
 
@@ -164,6 +165,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", "/projects/{project}/registries/{host}") => json!({"username": "u", "secret": "s"}),
         ("POST", "/projects/{project}/registries/{host}/check") => json!({}),
         ("POST", "/projects/{project}/copies") => json!({"from": "registry.example.com/team/app:1"}),
+        ("PUT", "/host-folders") => json!({"allowed": ["/srv/media read-only"]}),
         ("PUT", "/outside-registries") => json!({"allowed": ["registry.lan:5000"]}),
         ("POST", "/projects/{project}/services") => json!({"name": "another"}),
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
@@ -250,6 +252,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "outside/delete_credential" | "outside/check_credential" => vec![project(), ("host", text("registry.example.com"))],
         "outside/copy" => vec![project(), ("from", text("registry.example.com/team/app:1"))],
         "outside/cancel_copy" => vec![project(), ("copy", world.copy.clone())],
+        "folders/set" => vec![("allowed", text("/srv/media read-only"))],
         "outside/set" => vec![("allowed", text("registry.lan:5000"))],
         "accounts/logout"
         | "accounts/end_other_sessions"
@@ -260,6 +263,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "audit/site"
         | "environments/list"
         | "outside/settings"
+        | "folders/settings"
         | "quotas/list"
         | "projects/list"
         | "projects/may_create"

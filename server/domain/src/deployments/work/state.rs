@@ -4,6 +4,7 @@ use model::digest::Digest;
 use model::ids::{DeploymentId, EnvironmentId, ProjectId, RevisionId, ServiceId};
 use model::image::ImageReference;
 use model::names::{ProjectName, RepositoryPath};
+use model::outside::AllowList;
 use model::reference::Reference;
 use model::views::deployments::{DeploymentState, Progress, Reason};
 
@@ -91,6 +92,11 @@ pub async fn pull_source(worker: &Worker, revision: RevisionId) -> Result<PullSo
     let reference = digest.map_or_else(|| Reference::from(&image), Reference::Digest);
     let credential = credentials::open(&mut tx, platform, project, &host).await?;
     Ok(PullSource::Outside { host, repository: image.path().to_string(), reference, credential })
+}
+
+/// What operators let be spoken to besides the public internet.
+pub async fn outside_allowed(worker: &Worker) -> Result<AllowList> {
+    crate::outside::allowed(&mut worker.platform().read().await?).await
 }
 
 /// The project's network in the machine's environment; given out at the first call.

@@ -1,5 +1,5 @@
-//! Connections to other registries. [`Guard`] resolves a name, looks at each address, and connects to one that it has just looked at: a
-//! name that resolves to something else a moment later gains nothing. TLS is rustls over `ring`, with the certificates that this machine
+//! Connections to hosts that people of a project name: other registries, places to fetch files from. [`Guard`] resolves a name, looks at each
+//! address, and connects to one that it has just looked at: a name that resolves to something else a moment later gains nothing. TLS is rustls over `ring`, with the certificates that this machine
 //! trusts. No proxy is used: behind one, nothing could be said about the address.
 
 use std::future::Future;
@@ -20,8 +20,6 @@ use model::outside::AllowList;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 
-use super::Failure;
-
 /// Longest time for a name to be resolved.
 const RESOLVE: Duration = Duration::from_secs(10);
 /// Longest time for one address to take a connection.
@@ -32,7 +30,7 @@ const ADDRESSES: usize = 6;
 const HEAD: usize = 64 * 1024;
 
 /// Sends requests without a body.
-pub(super) type Http = Client<HttpsConnector<Guard>, Empty<Bytes>>;
+pub type Http = Client<HttpsConnector<Guard>, Empty<Bytes>>;
 
 /// What is shared by all connections: whom this machine trusts.
 #[derive(Clone, Default)]
@@ -49,24 +47,25 @@ impl Net {
         Ok(Self { tls: Arc::new(OnceLock::from(config(roots)?)) })
     }
 
-    async fn tls(&self) -> Result<ClientConfig, Failure> {
+    async fn tls(&self) -> Result<ClientConfig, NoCertificates> {
         if let Some(known) = self.tls.get() {
             return Ok(known.clone());
         }
-        let none =
-            |error: String| Failure::last("no_certificates", format!("this machine's certificates cannot be read ({error}); an operator must look"));
         let loaded = tokio::task::spawn_blocking(|| {
             let mut roots = RootCertStore::empty();
             // One that cannot be read is left out: then what it vouches for is not trusted.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             config(roots)
         });
-        let config = loaded.await.map_err(|error| none(error.to_string()))?.map_err(|error| none(error.to_string()))?;
+        let config = loaded.await.map_err(|error| NoCertificates(error.to_string()))?.map_err(|error| NoCertificates(error.to_string()))?;
         Ok(self.tls.get_or_init(|| config).clone())
     }
 
     /// A client that goes only where `allowed` lets it.
-    pub(super) async fn client(&self, allowed: Arc<AllowList>) -> Result<Http, Failure> {
+    ///
+    /// # Errors
+    /// When this machine has no certificates to trust.
+    pub async fn client(&self, allowed: Arc<AllowList>) -> Result<Http, NoCertificates> {
         let tls = self.tls().await?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(Guard { allowed });
         let mut builder = Client::builder(TokioExecutor::new());
@@ -81,10 +80,15 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     Ok(ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// Whom this machine trusts cannot be found out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this machine's certificates cannot be read ({0}); an operator must look")]
+pub struct NoCertificates(String);
+
 /// An address that may not be spoken to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{host} is at a {range} address")]
-pub(super) struct Refused {
+pub struct Refused {
     /// The host, with its port where that is not the usual one.
     pub host: String,
     /// The sort of range.
@@ -93,7 +97,7 @@ pub(super) struct Refused {
 
 /// Connects to what may be spoken to.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub struct Guard {
     allowed: Arc<AllowList>,
 }
 

@@ -1,0 +1,167 @@
+//! What a task is to find unpacked before its program starts: fetched once by the portal, kept by its checksum, put into each container.
+//!
+//! People of a project name the address, so it is fetched like everything that they name: over connections that go only where operators let
+//! them ([`outbound`]). What is kept is what has the checksum; nothing else ever reaches a container. The folder is bounded: what was not used
+//! for longest goes first. Several tasks that want the same share one download.
+
+mod cache;
+mod download;
+mod unpack;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use domain::Worker;
+use domain::deployments::work;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
+use futures::stream;
+use model::descriptor::Artifact;
+use model::outside::AllowList;
+use model::views::deployments::Reason;
+use outbound::Net;
+use tokio::sync::mpsc;
+
+use crate::docker::{Docker, EngineError, Kind};
+use crate::trouble::Trouble;
+use cache::Cache;
+
+/// Pieces of an archive on their way to an engine.
+const PIECES: usize = 8;
+
+/// How large things may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one artifact, as it is fetched.
+    pub artifact: u64,
+    /// Bytes of all that are kept.
+    pub kept: u64,
+    /// Bytes of one, unpacked.
+    pub unpacked: u64,
+    /// Files and folders of one.
+    pub entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { artifact: 2 << 30, kept: 10 << 30, unpacked: 8 << 30, entries: 200_000 }
+    }
+}
+
+/// A download that others may join: its address, which may differ for the same checksum, and how it ended.
+type Flight = Shared<BoxFuture<'static, Result<(), Arc<(String, Reason)>>>>;
+type Flights = HashMap<String, WeakShared<BoxFuture<'static, Result<(), Arc<(String, Reason)>>>>>;
+
+/// Fetches artifacts and keeps them.
+#[derive(Clone)]
+pub struct Artifacts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    cache: Cache,
+    net: Net,
+    limits: Limits,
+    flights: Mutex<Flights>,
+}
+
+impl Artifacts {
+    /// Keeps them in a folder, which is made when the first is fetched.
+    pub fn new(folder: impl Into<PathBuf>, net: Net, limits: Limits) -> Self {
+        let inner = Inner { cache: Cache::new(folder.into(), limits.kept), net, limits, flights: Mutex::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether it is here already.
+    pub(crate) async fn has(&self, artifact: &Artifact) -> bool {
+        matches!(self.inner.cache.open(&artifact.sha256).await, Ok(Some(_)))
+    }
+
+    /// Gets one, for a task.
+    pub(crate) async fn fetch(&self, worker: &Worker, artifact: &Artifact) -> Result<Fetched, Trouble> {
+        let allowed = work::outside_allowed(worker).await?;
+        self.get(allowed, artifact).await.map_err(Trouble::Reason)
+    }
+
+    /// Gets one, from what is kept or from its address.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for people.
+    pub async fn get(&self, allowed: AllowList, artifact: &Artifact) -> Result<Fetched, Reason> {
+        let broken =
+            |error: std::io::Error| Reason::new("artifact_store", format!("the artifact could not be kept in the portal's data folder: {error}"));
+        // One that was not wanted for long may go between its download and its use.
+        for _ in 0..3 {
+            if let Some(file) = self.inner.cache.open(&artifact.sha256).await.map_err(broken)? {
+                return Ok(Fetched { file, artifact: artifact.clone(), limits: self.inner.limits });
+            }
+            match self.join(&allowed, artifact).await {
+                Ok(()) => {}
+                // Somebody else's address of the same was of no use; ours may be.
+                Err(failed) if failed.0 != artifact.url => {}
+                Err(failed) => return Err(failed.1.clone()),
+            }
+        }
+        Err(Reason::new("artifact_store", "the artifact did not stay in the portal's data folder: too much is fetched at once"))
+    }
+
+    /// Joins the download of this checksum, or begins it. It ends when nobody waits for it any more.
+    fn join(&self, allowed: &AllowList, artifact: &Artifact) -> Flight {
+        let mut flights = self.inner.flights.lock().expect("no code panics while it holds this lock");
+        flights.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
+        if let Some(flight) = flights.get(&artifact.sha256).and_then(WeakShared::upgrade) {
+            return flight;
+        }
+        let (inner, allowed, artifact) = (Arc::clone(&self.inner), allowed.clone(), artifact.clone());
+        let sha256 = artifact.sha256.clone();
+        let download = async move {
+            let got = download::get(&inner.net, Arc::new(allowed), &inner.cache, inner.limits.artifact, &artifact).await;
+            got.map_err(|reason| Arc::new((artifact.url, reason)))
+        };
+        let flight = download.boxed().shared();
+        if let Some(weak) = flight.downgrade() {
+            flights.insert(sha256, weak);
+        }
+        flight
+    }
+}
+
+/// An artifact that is here.
+pub struct Fetched {
+    /// Open, so that it may be forgotten meanwhile.
+    file: std::fs::File,
+    artifact: Artifact,
+    limits: Limits,
+}
+
+impl Fetched {
+    /// Unpacks it into a container, on the way.
+    ///
+    /// # Errors
+    /// `Refused` with words for people when it is not what it should be.
+    pub(crate) async fn put(&self, docker: &Docker, container: &str) -> Result<(), EngineError> {
+        let lost = |error: std::io::Error| EngineError::new(Kind::Other, format!("the artifact could not be read: {error}"));
+        let (file, artifact, limits) = (self.file.try_clone().map_err(lost)?, self.artifact.clone(), self.limits);
+        let (pieces, mut more) = mpsc::channel::<Bytes>(PIECES);
+        let unpacked = tokio::task::spawn_blocking(move || unpack::into(file, &artifact, &limits, unpack::Sink::new(pieces)));
+        let body = stream::poll_fn(move |context| more.poll_recv(context));
+        let (unpacked, put) = tokio::join!(unpacked, docker.put_archive(container, body));
+        let unpacked = unpacked.map_err(|error| EngineError::new(Kind::Other, format!("an artifact was not unpacked: {error}")))?;
+        match unpacked {
+            // The engine let go first, and says why.
+            Err(unpack::Wrong::Cut) => put.and(Err(EngineError::new(Kind::Unreachable, "the engine did not take the artifact"))),
+            Err(unpack::Wrong::Artifact(message)) => Err(EngineError::new(Kind::Refused, format!("the artifact cannot be unpacked: {message}"))),
+            Ok(()) => put,
+        }
+    }
+}
+
+/// An address without what may be secret in it.
+pub(crate) fn shown(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
