@@ -19,6 +19,7 @@ pub(crate) mod environments;
 pub(crate) mod folders;
 pub(crate) mod image_rules;
 pub(crate) mod images;
+pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod outside;
 #[cfg(feature = "ssr")]

@@ -136,6 +136,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/other-containers") view={Lazy::<parts::Foreign>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/host-folders") view={Lazy::<parts::HostFolders>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>

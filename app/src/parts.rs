@@ -106,6 +106,7 @@ part!(
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,
         HostFolders: admin::HostFolders,
+        Foreign: admin::Foreign,
         SiteAudit: admin::Audit,
     }
 );

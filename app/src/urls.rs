@@ -29,6 +29,7 @@ pub(crate) const ADMIN: &str = "/admin";
 pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
 pub(crate) const ADMIN_QUOTAS: &str = "/admin/quotas";
 pub(crate) const ADMIN_REGISTRY: &str = "/admin/registry";
+pub(crate) const ADMIN_FOREIGN: &str = "/admin/other-containers";
 pub(crate) const ADMIN_FOLDERS: &str = "/admin/host-folders";
 pub(crate) const ADMIN_OUTSIDE: &str = "/admin/outside-registries";
 pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";

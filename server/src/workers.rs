@@ -21,6 +21,10 @@ use crate::http::Portal;
 const SWEEP: Duration = Duration::from_secs(600);
 /// How often it is looked whether a project's rules for images are due.
 const RULES: Duration = Duration::from_secs(60);
+/// Wait after schedules of jobs could not be read.
+const JOBS_RETRY: Duration = Duration::from_secs(5);
+/// Shortest wait until schedules are looked at again.
+const JOBS_LEAST: Duration = Duration::from_millis(200);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -43,6 +47,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
     spawn(loops, stop, failed, "layers", write_layers(hire("layers"), portal.registry.clone()));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
+    spawn(loops, stop, failed, "jobs", run_jobs(hire("jobs")));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     Ok(())
 }
@@ -112,6 +117,20 @@ async fn sweep(worker: Worker, registry: Registry) {
             tracing::warn!(%error, "uploads that nobody goes on with could not be removed");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Lets jobs run when their schedule says so.
+async fn run_jobs(worker: Worker) {
+    loop {
+        let wait = match domain::jobs::work::tend(&worker).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::warn!(%error, "schedules of jobs could not be followed; they are looked at again in a moment");
+                JOBS_RETRY
+            }
+        };
+        tokio::time::sleep(wait.max(JOBS_LEAST)).await;
     }
 }
 

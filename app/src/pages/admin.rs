@@ -2,6 +2,7 @@
 
 mod environments;
 mod folders;
+mod foreign;
 mod outside;
 mod quotas;
 mod upkeep;
@@ -15,6 +16,7 @@ use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
 pub(crate) use folders::HostFolders;
+pub(crate) use foreign::Foreign;
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
@@ -39,6 +41,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
+        Tab::new(urls::ADMIN_FOREIGN, "Other containers"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod inspect;
+mod jobs;
 mod logs;
 mod overview;
 mod revisions;

@@ -8,9 +8,12 @@ use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::deployments::{DeploymentKind, DeploymentState};
 
 use crate::access::{Key, Resource};
+use crate::access::{May, can};
 use crate::args;
 use crate::db::Tx;
+use crate::environments::Environment;
 use crate::error::Result;
+use crate::platform::Platform;
 use crate::projects::Project;
 use crate::services::{Service, ServiceKey};
 
@@ -33,6 +36,18 @@ pub use revisions::{compare, revision, revisions};
 pub use verbs::{cancel, restart, rollback, scale, start, stop};
 
 crate::text_columns! { DeploymentState, DeploymentKind }
+
+/// Checks that the caller may bring a stored revision again: what a deploy of it would ask for now.
+pub(crate) async fn still_allowed(
+    platform: &Platform,
+    tx: &mut Tx,
+    may: &May<can::Deploy, Service>,
+    environment: &Environment,
+    revision: RevisionId,
+) -> Result<()> {
+    let revision = revisions::by_id(tx, revision).await?;
+    limits::still_allowed(platform, tx, may, environment, &revision).await
+}
 
 /// Longest reason that a person gives, in characters.
 const WHY_MAX: usize = 1000;

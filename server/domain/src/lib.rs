@@ -18,6 +18,7 @@ pub mod environments;
 mod error;
 pub mod folders;
 pub mod images;
+pub mod jobs;
 pub mod keys;
 pub mod live;
 pub mod logs;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use model::ids::{EnvironmentId, MachineId};
 use model::names::{EnvironmentName, MachineName};
 use model::views::environments::{MachineState, MachineView};
+use model::views::services::ForeignContainers;
 
 use crate::access::{May, Site, can};
 use crate::args;
@@ -142,6 +143,11 @@ async fn views(tx: &mut Tx, condition: &str, arguments: Vec<crate::db::Value>, o
         })
     })
     .await
+}
+
+/// The containers that this portal did not make. They are shown, and never touched.
+pub async fn foreign(platform: &Platform, _: &May<can::ManageEnvironments, Site>) -> Result<ForeignContainers> {
+    Ok(platform.engines().foreign(platform.instance()).await)
 }
 
 /// What an engine said about itself, or why it did not.

@@ -12,6 +12,7 @@ use model::names::{ProjectName, RepositoryPath};
 use model::outside::{AllowList, RegistryHost};
 use model::secret::Secret;
 use model::views::copies::CheckView;
+use model::views::services::ForeignContainers;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Result;
@@ -130,6 +131,9 @@ pub trait Engines: Send + Sync {
     /// Lines of a container's log.
     async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>>;
 
+    /// The containers that this portal did not make, on every machine. Never an error: machines that do not answer are named.
+    async fn foreign(&self, instance: &str) -> ForeignContainers;
+
     /// A terminal in a running container, of the right size from its first byte.
     ///
     /// # Errors
@@ -148,6 +152,10 @@ impl Engines for NoEngines {
 
     async fn logs(&self, _: &Place, _: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
         Err(away())
+    }
+
+    async fn foreign(&self, _: &str) -> ForeignContainers {
+        ForeignContainers::default()
     }
 
     async fn shell(&self, _: &Place, _: &ShellOrder) -> Result<Shell> {

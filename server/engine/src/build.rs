@@ -12,7 +12,7 @@ use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::services::TaskPort;
 
 use crate::docker::{
-    ContainerSpec, HealthCommand, LABEL_INSTANCE, LABEL_PROJECT_ID, LogLimits, Mount, NetworkOrder, NetworkPlace, Port, Protocol, Restart,
+    ContainerSpec, HealthCommand, LABEL_INSTANCE, LABEL_PROJECT_ID, Limits, LogLimits, Mount, NetworkOrder, NetworkPlace, Port, Protocol, Restart,
 };
 
 /// Which project's a container is.
@@ -64,9 +64,7 @@ pub struct Blueprint<'a> {
 impl Blueprint<'_> {
     /// The container's name. People read it in `docker ps`; the task's id makes it unique.
     pub fn name(&self) -> String {
-        let id = self.task.to_string();
-        let tail = id.rsplit('-').next().unwrap_or(&id);
-        format!("slipway-{}.{}.{}.{}.{tail}", self.project, self.service, self.environment, self.slot)
+        container_name(self.project, self.service, self.environment, self.slot, self.task)
     }
 
     /// The project's network in this environment.
@@ -77,6 +75,7 @@ impl Blueprint<'_> {
     /// All that the container is made of.
     pub fn spec(&self) -> ContainerSpec {
         let descriptor = self.descriptor;
+        let limits = limits(descriptor);
         ContainerSpec {
             name: self.name(),
             image: self.image.to_owned(),
@@ -86,11 +85,11 @@ impl Blueprint<'_> {
             labels: self.labels(),
             ports: self.ports.iter().map(|port| self.port(port)).collect(),
             network: Some(NetworkPlace { network: self.network(), aliases: vec![self.service.to_string()], ip: None }),
-            memory: descriptor.resources.memory.map(|memory| memory.bytes()),
-            cpu_millis: descriptor.resources.cpus.map(|cpus| cpus.millis()),
-            pids: Some(descriptor.resources.pids.unwrap_or(Resources::PIDS)),
+            memory: limits.memory,
+            cpu_millis: limits.cpu_millis,
+            pids: limits.pids,
             health: health(descriptor),
-            restart: if self.delivery.files.iter().any(|file| file.secret) { Restart::No } else { restart(descriptor) },
+            restart: if self.delivery.files.iter().any(|file| file.secret) { Restart::No } else { limits.restart },
             stop_signal: descriptor.stop.signal.clone(),
             stop_grace: Some(descriptor.stop.grace.duration()),
             user: descriptor.user.clone(),
@@ -171,6 +170,23 @@ impl Blueprint<'_> {
             }
         };
         self.descriptor.volumes.iter().filter_map(named).collect()
+    }
+}
+
+/// What a task's container is called.
+pub fn container_name(project: &ProjectName, service: &ServiceName, environment: &EnvironmentName, slot: i64, task: TaskId) -> String {
+    let id = task.to_string();
+    let tail = id.rsplit('-').next().unwrap_or(&id);
+    format!("slipway-{project}.{service}.{environment}.{slot}.{tail}")
+}
+
+/// What a task may take, and what the engine does when it ends.
+pub fn limits(descriptor: &Descriptor) -> Limits {
+    Limits {
+        memory: descriptor.resources.memory.map(|memory| memory.bytes()),
+        cpu_millis: descriptor.resources.cpus.map(|cpus| cpus.millis()),
+        pids: Some(descriptor.resources.pids.unwrap_or(Resources::PIDS)),
+        restart: if has_secret_files(descriptor) { Restart::No } else { restart(descriptor) },
     }
 }
 

@@ -7,6 +7,7 @@ use domain::Worker;
 use domain::deployments::work::WorkKey;
 use domain::ports::PullGrants;
 use model::ids::{EnvironmentId, MachineId, ProjectId, TaskId};
+use model::views::services::Difference;
 use tokio::sync::Semaphore;
 
 use crate::artifact::Artifacts;
@@ -45,6 +46,7 @@ pub(crate) struct Context {
     pub artifacts: Artifacts,
     carrying: Mutex<BTreeSet<TaskId>>,
     verified: Mutex<BTreeSet<TaskId>>,
+    limits: Mutex<HashMap<TaskId, Vec<Difference>>>,
 }
 
 impl Context {
@@ -64,6 +66,7 @@ impl Context {
             artifacts,
             carrying: Mutex::default(),
             verified: Mutex::default(),
+            limits: Mutex::default(),
         }
     }
 
@@ -107,6 +110,11 @@ impl Context {
     /// Tasks that had their secret files when it was last looked, and were not started again since.
     pub(crate) fn verified(&self) -> MutexGuard<'_, BTreeSet<TaskId>> {
         self.verified.lock().expect("no code panics while it holds this lock")
+    }
+
+    /// What differs of tasks' limits, where it was looked since somebody may have changed them.
+    pub(crate) fn limits(&self) -> MutexGuard<'_, HashMap<TaskId, Vec<Difference>>> {
+        self.limits.lock().expect("no code panics while it holds this lock")
     }
 
     /// The failures of a key.

@@ -37,7 +37,7 @@ pub use hide::Hidden;
 pub use images::{Credential, LayerProgress, PullProgress};
 pub use logs::{LogLine, LogOrder, LogSource};
 pub use networks::NetworkOrder;
-pub use seen::{ContainerSeen, ContainerState, Health, HealthSeen, Status};
+pub use seen::{ContainerSeen, ContainerState, Health, HealthSeen, Limits, Status};
 pub use spec::{ContainerSpec, HealthCommand, LogLimits, Mount, NetworkPlace, Port, Protocol, Restart};
 pub use volumes::VolumeSeen;
 

@@ -273,6 +273,7 @@ pub(crate) async fn remove(context: Arc<Context>, docker: Docker, task: TaskId, 
 /// The memory in which a task's secret files were.
 async fn forget_secrets(context: &Context, docker: &Docker, task: TaskId) -> Result<(), Trouble> {
     context.verified().remove(&task);
+    context.limits().remove(&task);
     let name = build::secrets_name(context.instance(), task);
     if !docker.remove_volume(&name).await? {
         tracing::warn!(volume = name, "the memory of a task that is gone is in use; it is removed later");

@@ -18,6 +18,7 @@ pub mod build;
 mod context;
 mod crew;
 pub mod docker;
+pub mod drift;
 mod fetch;
 mod hands;
 mod live;

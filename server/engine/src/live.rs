@@ -10,6 +10,9 @@ use domain::ports::{Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell,
 use domain::{Error, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use model::names::MachineName;
+use model::time::Millis;
+use model::views::services::{ForeignContainer, ForeignContainers};
 
 use crate::docker::{self, EngineError, ExecControl, ExecOrder, Kind};
 use crate::machines::Machines;
@@ -49,6 +52,21 @@ impl Engines for Live {
         Ok(lines.map(|line| line.map(from_docker).map_err(to_domain)).boxed())
     }
 
+    async fn foreign(&self, instance: &str) -> ForeignContainers {
+        let asked = self.machines.all().into_iter().map(async |(machine, docker)| (machine.name, docker.list_all().await));
+        let mut found = ForeignContainers::default();
+        for (machine, seen) in futures::future::join_all(asked).await {
+            let Ok(mut seen) = seen else {
+                found.away.push(machine);
+                continue;
+            };
+            seen.retain(|seen| seen.label(docker::LABEL_INSTANCE) != Some(instance));
+            seen.sort_by(|one, other| one.name.cmp(&other.name));
+            found.items.extend(seen.into_iter().map(|seen| foreign(&machine, seen)));
+        }
+        found
+    }
+
     async fn shell(&self, place: &Place, order: &ShellOrder) -> Result<Shell> {
         let order = ExecOrder {
             container: place.container().to_owned(),
@@ -77,6 +95,26 @@ impl ShellControl for Control {
 
     async fn end(&self) -> Result<()> {
         self.0.end(SHELL_GRACE).await.map_err(to_domain)
+    }
+}
+
+fn foreign(machine: &MachineName, seen: docker::ContainerSeen) -> ForeignContainer {
+    let state = match seen.status {
+        docker::Status::Created => "created",
+        docker::Status::Running => "running",
+        docker::Status::Paused => "paused",
+        docker::Status::Restarting => "restarting",
+        docker::Status::Removing => "removing",
+        docker::Status::Exited => "exited",
+        docker::Status::Dead => "dead",
+    };
+    ForeignContainer {
+        machine: machine.clone(),
+        id: seen.id,
+        name: seen.name,
+        image: seen.image,
+        state: state.to_owned(),
+        created_at: Millis(seen.created.saturating_mul(1_000)),
     }
 }
 

@@ -73,7 +73,9 @@ pub fn facts(task: &TaskWork, state: &ContainerState, network: &str, died: Optio
             started: Millis(state.started_at.unwrap_or(task.created_at.0)),
         }),
         Status::Exited | Status::Dead => {
-            let asked = task.state == TaskState::Stopping;
+            // A job's task is there to end.
+            let done = task.run.is_some() && state.exit_code == Some(0) && !state.out_of_memory;
+            let asked = done || task.state == TaskState::Stopping;
             let how = if asked { TaskState::Ended } else { TaskState::Failed };
             let reason = (!asked || state.out_of_memory).then(|| ending(state, state.exit_code));
             facts.push(Fact::Ended(End { state: how, exit_code: state.exit_code, reason }));

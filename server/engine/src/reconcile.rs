@@ -10,12 +10,14 @@ use std::time::Duration;
 use domain::Signal;
 use domain::deployments::work::{self, Leftover, TaskWork, WorkKey};
 use model::ids::{MachineId, TaskId};
+use model::views::services::TaskState;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::build::{LABEL_CARRIER, LABEL_TASK};
+use crate::build::{self, LABEL_CARRIER, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSeen, Docker, Event, EventKind, Status};
+use crate::docker::{ContainerSeen, Docker, EngineError, Event, EventKind, Kind, Status};
+use crate::drift;
 use crate::machines::News;
 use crate::networks;
 use crate::observe::{self, Need};
@@ -95,6 +97,7 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
             // An engine that was away may have lost its networks, and started tasks again.
             context.forget_networks(id);
             context.verified().clear();
+            context.limits().clear();
             sweep_memory(context, id, at_work);
             let Some(machine) = context.machines.machine(id) else { return Ok(()) };
             for key in work::every_key(&context.worker, machine.environment_id).await? {
@@ -120,6 +123,12 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
 
 /// Something happened to a container: the crew of its key looks at it.
 fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut JoinSet<()>) {
+    if matches!(event.kind, EventKind::Rename | EventKind::Update | EventKind::Pause | EventKind::Unpause) {
+        if let Some(task) = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok()) {
+            context.limits().remove(&task);
+        }
+        compare(context, id, at_work);
+    }
     let died = match event.kind {
         EventKind::Die { exit } => Some(exit),
         EventKind::Start | EventKind::OutOfMemory | EventKind::Destroy | EventKind::Health { .. } | EventKind::Pause | EventKind::Unpause => None,
@@ -182,11 +191,12 @@ fn sweep_memory(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>
 }
 
 /// One look at a machine, with one call.
-async fn look_at(context: &Context, id: MachineId, docker: &Docker) -> Result<(), Trouble> {
+async fn look_at(context: &Arc<Context>, id: MachineId, docker: &Docker) -> Result<(), Trouble> {
     // The list first: a container's task is recorded before the container is made, so none of the list is too new for the record.
     let seen = docker.list(context.instance()).await?;
     let tasks = work::living(&context.worker, id).await?;
     let leftovers = work::leftovers(&context.worker, id).await?;
+    drifted(context, docker, &tasks, &seen).await?;
     let by_task: BTreeMap<&str, &ContainerSeen> = seen.iter().filter_map(|seen| Some((seen.label(LABEL_TASK)?, seen))).collect();
     for key in differing(&tasks, &leftovers, &by_task) {
         context.crews.wake(key, None);
@@ -209,6 +219,35 @@ async fn look_at(context: &Context, id: MachineId, docker: &Docker) -> Result<()
     let mut known = context.owners();
     known.retain(|_, (machine, _)| *machine != id);
     known.extend(owners);
+    Ok(())
+}
+
+/// Compares what runs with what was ordered and writes down what differs. Whoever tends the key puts right what should be.
+async fn drifted(context: &Context, docker: &Docker, tasks: &[TaskWork], seen: &[ContainerSeen]) -> Result<(), Trouble> {
+    let by_id: BTreeMap<&str, &ContainerSeen> = seen.iter().map(|seen| (seen.id.as_str(), seen)).collect();
+    for task in tasks.iter().filter(|task| task.state == TaskState::Running) {
+        let Some(seen) = task.container.as_deref().and_then(|id| by_id.get(id)).filter(|seen| seen.status.alive()) else { continue };
+        let mut found = drift::in_list(context.instance(), task.id, task.slot, seen);
+        let known = context.limits().get(&task.id).cloned();
+        match known {
+            Some(known) => found.extend(known),
+            None => {
+                let revision = work::revision(&context.worker, task.revision).await?;
+                let there = match docker.limits(&seen.id).await {
+                    Ok(there) => there,
+                    Err(EngineError { kind: Kind::NoSuchContainer, .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                let differs = drift::in_limits(&build::limits(&revision.descriptor), &there);
+                context.limits().insert(task.id, differs.clone());
+                found.extend(differs);
+            }
+        }
+        if found != task.drift {
+            work::task_drift(&context.worker, task.id, &found).await?;
+            context.crews.wake(task.key, None);
+        }
+    }
     Ok(())
 }
 

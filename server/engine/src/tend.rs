@@ -4,6 +4,7 @@
 //! One at a time for each key ([`crate::crew`]). It keeps nothing that a later look could not find again.
 
 mod doing;
+mod job;
 mod picture;
 
 use std::collections::BTreeSet;
@@ -246,6 +247,8 @@ impl Tender {
     async fn failed(&mut self, work: &Work, task: &TaskWork, failure: Option<Reason>) {
         let Some(reason) = failure else { return };
         match &work.deployment {
+            // A run ends by what its tasks ended with.
+            _ if task.run.is_some() => {}
             Some(deployment) if task.deployment == Some(deployment.id) => {
                 let told = self.told(work, task, reason).await;
                 self.failure.get_or_insert((deployment.id, told));
@@ -269,6 +272,9 @@ impl Tender {
             self.end_pull();
         }
         let leftovers = work::leftovers_of(&self.context.worker, self.key).await?;
+        if let Some(next) = self.tend_job(work, target.as_ref(), seen, &leftovers).await? {
+            return Ok(next);
+        }
         let tasks = self.tasks(work, target.as_ref(), seen, &leftovers);
         let mut wait = match &target {
             Some(target) => self.settle(work, target, &tasks).await?,
@@ -285,6 +291,7 @@ impl Tender {
             self.carry_out(&action, work, target.as_ref(), seen, &leftovers).await?;
         }
         self.replace_unhealthy(work);
+        self.heal(work).await?;
         let now = self.context.worker.platform().now();
         let held = self.context.backoff(self.key, |backoff| backoff.next(now));
         let unsettled = tasks.iter().any(|task| task.life == Life::Starting).then(|| self.next_settled(work, target.as_ref())).flatten();
@@ -307,7 +314,10 @@ fn find<'a>(seen: &'a [(MachineId, ContainerSeen)], task: &TaskWork) -> Option<&
 /// The revision that a task was made from, as far as it is at hand: another one's tasks are only ended.
 fn revision_of<'a>(work: &'a Work, task: &TaskWork) -> Option<&'a work::RevisionWork> {
     let next = work.deployment.as_ref().map(|deployment| &deployment.revision);
-    [work.revision.as_ref(), next].into_iter().flatten().find(|revision| revision.id == task.revision || revision.spec == task.spec)
+    [work.revision.as_ref(), next, work.run.as_ref().map(|run| &run.revision)]
+        .into_iter()
+        .flatten()
+        .find(|revision| revision.id == task.revision || revision.spec == task.spec)
 }
 
 /// A hand that was aborted did nothing; one that panicked is a fault of ours, and takes the portal down.

@@ -226,6 +226,8 @@ mod tests {
             address: Some("10.208.0.2".into()),
             ports: if published { vec![port] } else { Vec::new() },
             restarts: 0,
+            drift: Vec::new(),
+            run: None,
             created_at: Millis(0),
             started_at: Some(Millis(0)),
             healthy_at: None,

@@ -73,6 +73,8 @@ ids! {
     DeploymentId
     /// One container.
     TaskId
+    /// One run of a job.
+    JobRunId
     /// One run of a project's rules for images.
     RuleRunId
     /// One run of the registry's upkeep.

@@ -21,6 +21,7 @@ mod environments;
 mod folders;
 mod image_rules;
 mod images;
+mod jobs;
 mod projects;
 mod quotas;
 mod robots;
@@ -44,6 +45,7 @@ pub(super) fn table() -> Table {
         .merge(services::table())
         .merge(copies::table())
         .merge(deployments::table())
+        .merge(jobs::table())
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(folders::table())

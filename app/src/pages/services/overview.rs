@@ -3,9 +3,11 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::access::Action;
+use model::descriptor::Kind;
 use model::views::deployments::RevisionDetail;
 use model::views::services::{DesiredState, RunView, ServiceDetail};
 
+use super::jobs::Runs;
 use super::tasks::TaskTable;
 use super::{EnvironmentChoice, chosen, current};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
@@ -81,6 +83,8 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
     let shown = run.summary.environment.clone();
     let page = urls::service(&service.project, &service.name);
     let living = run.tasks.iter().filter(|task| !task.state.is_final()).count();
+    let is_job = run.revision.as_ref().is_some_and(|detail| detail.descriptor.kind == Kind::Job);
+    let job = is_job.then(|| shown.to_string());
     let (tasks, deployment, revision) = (run.tasks.clone(), run.deployment.clone(), run.revision.clone());
     view! {
         <div class="row">
@@ -89,6 +93,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
         </div>
         <div class="columns">
             <div class="stack">
+                {job.map(|environment| view! { <Runs service=service.clone() environment/> })}
                 {deployment.map(|deployment| view! { <DeploymentPanel deployment=deployment/> })}
                 <section class="panel">
                     <header><h2>"Tasks "<span class="count">{living}</span></h2></header>
@@ -166,6 +171,7 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
     };
     let runs = run.desired == DesiredState::Running;
     let scale_refused = problem(verbs.scale);
+    let replicas = run.revision.as_ref().map_or(run.summary.total, |detail| detail.descriptor.replicas.into());
     view! {
         <div class="actions">
             <a class="button button-primary" href=deploy>"Deploy"</a>
@@ -173,7 +179,7 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
                 <ProblemNotice problem=scale_refused beside=&["replicas"]/>
                 <ActionForm action=verbs.scale attr:class="form">
                     {target()}
-                    <TextField name="replicas" label="Tasks" kind="number" required=true value=run.summary.total.to_string() scope="scale"
+                    <TextField name="replicas" label="Tasks" kind="number" required=true value=replicas.to_string() scope="scale"
                         error=field_error(scale_refused, "replicas") hint="Makes a new revision with this number; the rest stays as it is."/>
                     <div class="actions"><Keep dialog="scale"/><Submit label="Scale" pending=verbs.scale.pending()/></div>
                 </ActionForm>

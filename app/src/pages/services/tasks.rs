@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::access::Action;
 use model::views::services::{ServiceDetail, TaskView};
 
-use crate::components::{Ago, Badge};
+use crate::components::{Ago, Badge, Tone};
 use crate::pages::states;
 use crate::urls;
 
@@ -50,6 +50,15 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
         })
         .collect();
     let why = task.reason.as_ref().map(|reason| view! { <span class="small muted break">{reason.message.clone()}</span> });
+    let drift: Vec<_> = task
+        .drift
+        .iter()
+        .map(|found| {
+            let said = format!("{}: {}, ordered {}", found.what, found.found, found.ordered);
+            view! { <span class="small break">{said}</span> }
+        })
+        .collect();
+    let drift = (!drift.is_empty()).then(|| view! { <Badge tone=Tone::Warn text="Changed from outside"/>{drift} });
     let restarts = (task.restarts > 0).then(|| view! { <span class="small muted">{format!("restarted {} times", task.restarts)}</span> });
     let since = task.ended_at.or(task.started_at).unwrap_or(task.created_at);
     // Where a machine is called like its environment there is nothing to add.
@@ -59,7 +68,7 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
     view! {
         <tr>
             <td data-label="Task" class="table-main nowrap"><span>{format!("{}.{}", service.name, task.slot)}{machine}</span></td>
-            <td data-label="State"><span class="row"><Badge tone text/>{restarts}{why}</span></td>
+            <td data-label="State"><span class="row"><Badge tone text/>{restarts}{why}{drift}</span></td>
             <td data-label="Revision">{task.revision}</td>
             <td data-label="Ports"><span>{ports}</span></td>
             <td data-label="Since" class="nowrap"><Ago at=since/></td>

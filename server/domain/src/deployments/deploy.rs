@@ -11,6 +11,7 @@ use crate::change::Record;
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::folders;
+use crate::jobs::schedule;
 use crate::platform::Platform;
 use crate::services::Service;
 use crate::zones;
@@ -68,6 +69,9 @@ async fn check(platform: &Platform, may: &May<can::Deploy, Service>, request: &R
     })?;
     if let Some(Err(message)) = request.descriptor.timezone.as_deref().map(zones::check) {
         return Err(Error::invalid("descriptor.timezone", message));
+    }
+    if let Some(Err(message)) = request.descriptor.schedule.as_deref().map(|text| schedule::check(text, request.descriptor.timezone.as_deref())) {
+        return Err(Error::invalid("descriptor.schedule", message));
     }
     let has_command = request.descriptor.command.is_some() || request.descriptor.entrypoint.is_some();
     source::resolve(platform, may, &request.descriptor.image, has_command).await

@@ -1,7 +1,7 @@
 //! Revisions: immutable, numbered for each service. Made with a deploy or a scale; read to be shown, compared and rolled back to.
 
 use model::access::Action;
-use model::descriptor::Descriptor;
+use model::descriptor::{Descriptor, Kind};
 use model::digest::Digest;
 use model::ids::{ProjectId, RevisionId, ServiceId};
 use model::names::{EnvironmentName, ProjectName, RepositoryPath};
@@ -94,8 +94,8 @@ pub(super) async fn insert(
     change
         .exec(
             "INSERT INTO revisions (id, service_id, number, descriptor, image, image_project_id, image_repository, digest, replicas, spec,
-             created_at, created_by_id, created_by, why, source_commit, build)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             created_at, created_by_id, created_by, why, source_commit, build, job)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             args![
                 id,
                 may.id,
@@ -113,6 +113,7 @@ pub(super) async fn insert(
                 intent.why.trim(),
                 intent.commit.clone(),
                 intent.build.clone(),
+                descriptor.kind == Kind::Job,
             ],
         )
         .await?;

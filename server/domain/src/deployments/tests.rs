@@ -94,6 +94,7 @@ impl Shop {
             deployment: target.deployment.map(|deployment| deployment.id),
             machine: &work.machines[0],
             slot,
+            run: None,
         };
         work::create_task(&self.store.worker, &new).await
     }

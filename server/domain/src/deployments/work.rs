@@ -18,24 +18,26 @@ mod tasks;
 
 use model::descriptor::Descriptor;
 use model::digest::Digest;
-use model::ids::{DeploymentId, EnvironmentId, MachineId, ProjectId, RevisionId, ServiceId, TaskId};
+use model::ids::{DeploymentId, EnvironmentId, JobRunId, MachineId, ProjectId, RevisionId, ServiceId, TaskId};
 use model::names::{EnvironmentName, ProjectName, RepositoryPath, ServiceName};
 use model::secret::Secret;
 use model::time::Millis;
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
-use model::views::services::{DesiredState, TaskHealth, TaskPort, TaskState};
+use model::views::services::{DesiredState, Difference, TaskHealth, TaskPort, TaskState};
 
+use crate::jobs::work::JobRun;
 use crate::machines::Machine;
 #[cfg(doc)]
 use crate::worker::Worker;
 
 pub use delivery::{Delivery, TaskFile, delivery};
+pub(crate) use load::revision_work;
 pub use load::{due, every_key, load, recent_failures, revision};
 pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
 pub use state::{advance, move_network, network, outside_allowed, pin, progress, pull_source};
 pub use tasks::{
-    End, NewTask, create_task, leftovers, leftovers_of, living, move_port, task_ended, task_health, task_removed, task_restarting, task_running,
-    task_stopping,
+    End, NewTask, create_task, leftovers, leftovers_of, living, move_port, task_drift, task_ended, task_health, task_removed, task_restarting,
+    task_running, task_stopping,
 };
 
 /// One service in one environment: what is worked on at a time.
@@ -72,6 +74,8 @@ pub struct Work {
     pub deployment: Option<DeploymentWork>,
     /// Tasks that did not end, by slot, the older first.
     pub tasks: Vec<TaskWork>,
+    /// A job's run that is not over.
+    pub run: Option<JobRun>,
 }
 
 /// What should run at the moment.
@@ -180,6 +184,8 @@ pub struct TaskWork {
     pub spec: String,
     /// The deployment that made it; none: reconciliation did.
     pub deployment: Option<DeploymentId>,
+    /// The run of a job that it belongs to.
+    pub run: Option<JobRunId>,
     /// What it does.
     pub state: TaskState,
     /// What its health check says.
@@ -192,6 +198,8 @@ pub struct TaskWork {
     pub ports: Vec<TaskPort>,
     /// How often the engine started it again.
     pub restarts: i64,
+    /// What something else than Slipway changed of it, as it was seen last.
+    pub drift: Vec<Difference>,
     /// When it was made.
     pub created_at: Millis,
     /// When its program started.
@@ -244,6 +252,8 @@ pub struct Leftover {
     pub machine: MachineId,
     /// Its place.
     pub slot: i64,
+    /// The run of a job that it belonged to.
+    pub run: Option<JobRunId>,
     /// Its container, if one was made.
     pub container: Option<String>,
     /// How it ended.

@@ -18,6 +18,8 @@ pub(super) struct Counts {
     pub deployed: bool,
     pub healthy: i64,
     pub total: i64,
+    /// A job whose last run failed.
+    pub failing: bool,
 }
 
 impl Counts {
@@ -26,6 +28,7 @@ impl Counts {
             Self { deploying: Some(_), .. } => ServiceState::Deploying,
             Self { desired: DesiredState::Stopped, .. } => ServiceState::Stopped,
             Self { deployed: false, .. } => ServiceState::Empty,
+            Self { failing: true, .. } => ServiceState::Degraded,
             Self { healthy, total, .. } if healthy >= total => ServiceState::Healthy,
             Self { healthy: 0, .. } => ServiceState::Down,
             Self { .. } => ServiceState::Degraded,
@@ -34,8 +37,10 @@ impl Counts {
 }
 
 /// Columns of [`run`], over `desired d` with its environment `e`, revision `r` and unfinished deployment `a` with its revision `ar`.
-pub(super) const RUN_COLUMNS: &str = "e.name AS environment, d.state AS desired, d.updated_at, a.state AS deploying, r.image, r.number, r.replicas,
-    ar.replicas AS next_replicas";
+pub(super) const RUN_COLUMNS: &str = "e.name AS environment, d.state AS desired, d.updated_at, a.state AS deploying, r.image, r.number,
+    CASE WHEN r.job THEN 0 ELSE r.replicas END AS replicas, CASE WHEN ar.job THEN 0 ELSE ar.replicas END AS next_replicas,
+    CASE WHEN r.job THEN (SELECT j.state FROM job_runs j WHERE j.service_id = d.service_id AND j.environment_id = d.environment_id
+                          AND j.state IN ('succeeded', 'failed') ORDER BY j.id DESC LIMIT 1) END AS last_run";
 
 /// The joins that they need.
 pub(super) const RUN_JOINS: &str = "LEFT JOIN environments e ON e.id = d.environment_id
@@ -52,6 +57,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunSummary> {
         deployed: replicas.is_some(),
         healthy: row.get("healthy")?,
         total: next.or(replicas).unwrap_or(0),
+        failing: row.get::<Option<String>>("last_run")?.as_deref() == Some("failed"),
     };
     let stopped = counts.desired == DesiredState::Stopped && counts.deploying.is_none();
     Ok(RunSummary {
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn one_word_says_how_a_service_does() {
-        let state = |desired, deploying, deployed, healthy, total| Counts { desired, deploying, deployed, healthy, total }.state();
+        let state = |desired, deploying, deployed, healthy, total| Counts { desired, deploying, deployed, healthy, total, failing: false }.state();
         use DesiredState::{Running, Stopped};
         assert_eq!(state(Running, None, false, 0, 0), ServiceState::Empty);
         assert_eq!(state(Running, Some(DeploymentState::Pulling), false, 0, 2), ServiceState::Deploying);

@@ -7,12 +7,12 @@ use model::descriptor::Protocol;
 use model::ids::{EnvironmentId, MachineId, ServiceId, TaskId};
 use model::names::EnvironmentName;
 use model::views::deployments::Reason;
-use model::views::services::{TaskPort, TaskState, TaskView};
+use model::views::services::{Difference, TaskPort, TaskState, TaskView};
 
 use super::Service;
 use crate::access::{Key, May, Resource, can};
 use crate::args;
-use crate::db::{Row, Tx, Value};
+use crate::db::{Json, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::ports::Place;
@@ -113,7 +113,7 @@ async fn select(tx: &mut Tx, service: ServiceId, environment: Option<Environment
     };
     let sql = format!(
         "SELECT t.id, e.name AS environment, t.slot, t.state, t.health, t.reason_code, t.reason_message, m.name AS machine, m.host, r.number, t.exit_code,
-         t.restarts, t.container, t.created_at, t.started_at, t.ended_at
+         t.restarts, t.container, t.created_at, t.started_at, t.ended_at, t.drift
          FROM tasks t JOIN environments e ON e.id = t.environment_id JOIN machines m ON m.id = t.machine_id JOIN revisions r ON r.id = t.revision_id
          WHERE t.service_id = $1 AND {place} AND {condition} LIMIT $2"
     );
@@ -138,6 +138,7 @@ fn view(row: &Row<'_>) -> Result<TaskView> {
         created_at: row.get("created_at")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
+        drift: row.get::<Option<Json<Vec<Difference>>>>("drift")?.map(|json| json.0).unwrap_or_default(),
     })
 }
 

@@ -11,7 +11,9 @@ use bollard::query_parameters::{
     RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 
-use super::{ContainerSeen, ContainerSpec, ContainerState, Docker, EngineError, Hidden, Kind, LABEL_INSTANCE, QUICK, Result, WORK, hijack, spec};
+use super::{
+    ContainerSeen, ContainerSpec, ContainerState, Docker, EngineError, Hidden, Kind, LABEL_INSTANCE, Limits, QUICK, Result, WORK, hijack, spec,
+};
 
 /// Largest inspection that is read.
 const INSPECT_LIMIT: usize = 4 << 20;
@@ -84,6 +86,29 @@ impl Docker {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let seen = self.call("list containers", QUICK, async move |client| client.list_containers(Some(options)).await).await?;
         Ok(seen.into_iter().filter_map(ContainerSeen::read).collect())
+    }
+
+    /// All containers of the engine, also those of others.
+    pub async fn list_all(&self) -> Result<Vec<ContainerSeen>> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let seen = self.call("list containers", QUICK, async move |client| client.list_containers(Some(options)).await).await?;
+        Ok(seen.into_iter().filter_map(ContainerSeen::read).collect())
+    }
+
+    /// Lets a frozen container go on. Good as well when it is not frozen or is gone.
+    pub async fn unpause(&self, id: &str) -> Result<()> {
+        let thawed = self.call("let the container go on", QUICK, async |client| client.unpause_container(id).await).await;
+        match thawed {
+            Err(error) if error.message.contains("is not paused") => Ok(()),
+            other => gone_is_fine(other),
+        }
+    }
+
+    /// A container's limits as they are now.
+    pub async fn limits(&self, id: &str) -> Result<Limits> {
+        let answer =
+            self.call("inspect the container", QUICK, async |client| client.inspect_container(id, None::<InspectContainerOptions>).await).await?;
+        Ok(Limits::read(&answer.host_config.unwrap_or_default()))
     }
 
     /// The state of one container.

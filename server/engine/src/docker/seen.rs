@@ -7,7 +7,10 @@ use std::net::IpAddr;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, HealthStatusEnum,
+    HostConfig, RestartPolicyNameEnum,
 };
+
+use super::Restart;
 
 /// Longest output of a health check that is kept, in characters.
 const OUTPUT_LIMIT: usize = 500;
@@ -63,8 +66,49 @@ pub struct ContainerSeen {
     pub exit_code: Option<i64>,
     /// Address in each network.
     pub addresses: BTreeMap<String, IpAddr>,
+    /// Networks that it is connected to.
+    pub networks: Vec<String>,
     /// Seconds since the epoch, by the engine's clock.
     pub created: i64,
+}
+
+/// What a container may take, and what the engine does when it ends: an engine changes these while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Thousandths of a processor.
+    pub cpu_millis: Option<u32>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+    /// When it ends by itself.
+    pub restart: Restart,
+}
+
+impl Limits {
+    /// From the engine's inspection.
+    pub(super) fn read(host: &HostConfig) -> Self {
+        let policy = host.restart_policy.clone().unwrap_or_default();
+        let restart = match policy.name {
+            Some(RestartPolicyNameEnum::ON_FAILURE) => {
+                Restart::OnFailure { max: policy.maximum_retry_count.and_then(|n| u32::try_from(n).ok()).unwrap_or_default() }
+            }
+            Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => Restart::Always,
+            _ => Restart::No,
+        };
+        // Processors are given as a quota of a period, too.
+        let quota = match (host.cpu_quota.filter(|quota| *quota > 0), host.cpu_period.filter(|period| *period > 0)) {
+            (Some(quota), period) => u32::try_from(quota.saturating_mul(1_000) / period.unwrap_or(100_000)).ok(),
+            (None, _) => None,
+        };
+        let nano = host.nano_cpus.filter(|nano| *nano > 0).and_then(|nano| u32::try_from(nano / 1_000_000).ok());
+        Self {
+            memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0),
+            cpu_millis: nano.or(quota),
+            pids: host.pids_limit.and_then(|pids| u32::try_from(pids).ok()).filter(|pids| *pids > 0),
+            restart,
+        }
+    }
 }
 
 /// The full state of one container.
@@ -123,6 +167,7 @@ impl ContainerSeen {
             image: summary.image.unwrap_or_default(),
             labels: summary.labels.unwrap_or_default().into_iter().collect(),
             status,
+            networks: networks.keys().cloned().collect(),
             health: health_in(&text),
             exit_code: exit_code_in(&text),
             addresses: networks.into_iter().filter_map(|(network, end)| Some((network, end.ip_address?.parse().ok()?))).collect(),

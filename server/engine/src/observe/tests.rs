@@ -25,6 +25,8 @@ fn task(state: TaskState, container: Option<&str>) -> TaskWork {
         address: None,
         ports: vec![],
         restarts: 1,
+        drift: Vec::new(),
+        run: None,
         created_at: Millis(5),
         started_at: None,
         healthy_at: None,

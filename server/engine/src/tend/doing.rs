@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::deployments::work::{self, Leftover, NewTask, TaskWork, Work};
-use model::ids::{MachineId, TaskId};
+use model::descriptor::Drift;
+use model::ids::{JobRunId, MachineId, TaskId};
 use model::views::deployments::{DeploymentState, Reason};
 use model::views::services::{TaskHealth, TaskState};
 use tokio::time::Instant;
@@ -42,6 +43,37 @@ impl Tender {
         }
     }
 
+    /// A task that something else than Slipway changed is put right where the service says so: what is merely frozen or has another name goes
+    /// on, anything else is replaced, a few at a time as in an update.
+    pub(super) async fn heal(&mut self, work: &Work) -> Result<(), Trouble> {
+        if work.deployment.is_some() {
+            return Ok(());
+        }
+        let Some(revision) = work.revision.as_ref().filter(|revision| revision.descriptor.drift == Drift::Heal) else { return Ok(()) };
+        let most = revision.descriptor.update.parallelism.max(1) as usize;
+        let under_way = work.tasks.iter().filter(|task| task.state != TaskState::Running).count();
+        let drifted = work.tasks.iter().filter(|task| task.state == TaskState::Running && !task.drift.is_empty() && !self.busy.contains(&task.id));
+        let drifted: Vec<TaskWork> = drifted.take(most.saturating_sub(under_way)).cloned().collect();
+        for task in drifted {
+            let (Some(docker), Some(container)) = (self.docker(task.machine), task.container.clone()) else { continue };
+            // Also before it is asked to end: what is frozen hears nothing.
+            docker.unpause(&container).await?;
+            if task.drift.iter().any(|difference| !matches!(difference.what.as_str(), "name" | "state")) {
+                let said: Vec<String> =
+                    task.drift.iter().map(|found| format!("{} is {} and not {}", found.what, found.found, found.ordered)).collect();
+                let reason = Reason::new("drifted", format!("something else than Slipway changed it ({}); another takes its place", said.join("; ")));
+                self.end(work, task, Some(reason), false);
+                continue;
+            }
+            if task.drift.iter().any(|difference| difference.what == "name") {
+                let name = crate::build::container_name(&work.project, &work.service, &work.environment, task.slot, task.id);
+                docker.rename(&container, &name).await?;
+            }
+            work::task_drift(&self.context.worker, task.id, &[]).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn carry_out(
         &mut self,
         action: &Action,
@@ -54,7 +86,7 @@ impl Tender {
         match action {
             Action::Make { slot } => {
                 if let Some(target) = target {
-                    self.make(work, target, i64::from(*slot) + 1).await?;
+                    self.make(work, target, i64::from(*slot) + 1, None).await?;
                 }
             }
             Action::Begin { task } => {
@@ -84,13 +116,14 @@ impl Tender {
     }
 
     /// Decides upon a new task, on the machine with the fewest.
-    pub(super) async fn make(&mut self, work: &Work, target: &work::Target<'_>, slot: i64) -> Result<(), Trouble> {
+    pub(super) async fn make(&mut self, work: &Work, target: &work::Target<'_>, slot: i64, run: Option<JobRunId>) -> Result<(), Trouble> {
         let mut load: BTreeMap<MachineId, usize> = self.places.iter().map(|(machine, _)| (machine.id, 0)).collect();
         for task in &work.tasks {
             load.entry(task.machine).and_modify(|count| *count += 1);
         }
         let Some((machine, _)) = self.places.iter().min_by_key(|(machine, _)| load.get(&machine.id).copied()) else { return Ok(()) };
-        let new = NewTask { key: self.key, revision: target.revision, deployment: target.deployment.map(|deployment| deployment.id), machine, slot };
+        let new =
+            NewTask { key: self.key, revision: target.revision, deployment: target.deployment.map(|deployment| deployment.id), machine, slot, run };
         match work::create_task(&self.context.worker, &new).await.map_err(Trouble::from) {
             Ok(task) => {
                 self.context.owners().insert(task.id, (task.machine, self.key));

@@ -176,6 +176,9 @@ pub(super) fn check(d: &Descriptor) -> Vec<FieldError> {
             fail("health", format!("port {port} is a UDP port, which cannot be probed by http or tcp"));
         }
     }
+    if d.kind == super::Kind::Job && d.restart.policy == super::RestartPolicy::Always {
+        fail("restart.policy", String::from("a job that is always started again would never end; use on-failure or never"));
+    }
     if d.schedule.is_some() && d.kind == super::Kind::Service {
         fail("schedule", String::from("only a job has a schedule; add kind: job"));
     }

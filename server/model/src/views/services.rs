@@ -127,6 +127,53 @@ pub struct TaskView {
     pub started_at: Option<Millis>,
     /// When it ended.
     pub ended_at: Option<Millis>,
+    /// What something else than Slipway changed of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Difference>,
+}
+
+/// Something of a task that is not as it was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What: `name`, `memory`.
+    pub what: String,
+    /// As it was ordered.
+    pub ordered: String,
+    /// As it is.
+    pub found: String,
+}
+
+impl Difference {
+    /// A difference.
+    pub fn new(what: impl Into<String>, ordered: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { what: what.into(), ordered: ordered.into(), found: found.into() }
+    }
+}
+
+/// A container that this portal did not make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignContainer {
+    /// The machine that it is on.
+    pub machine: MachineName,
+    /// The engine's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it was made from.
+    pub image: String,
+    /// Its state, in the engine's word.
+    pub state: String,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+/// The containers that this portal did not make, and machines that could not be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignContainers {
+    /// By machine and name.
+    pub items: Vec<ForeignContainer>,
+    /// Machines whose engine did not answer.
+    pub away: Vec<MachineName>,
 }
 
 /// A service in one environment, in a list.

@@ -13,7 +13,7 @@ use crate::http::table::Table;
 use crate::http::{Portal, doors};
 
 pub(super) fn table() -> Table {
-    doors().get("/api/v1/environments", list).get("/api/v1/machines", list_machines)
+    doors().get("/api/v1/environments", list).get("/api/v1/machines", list_machines).get("/api/v1/foreign-containers", foreign)
 }
 
 async fn list(State(portal): State<Portal>, ApiCaller(actor): ApiCaller) -> Answer<impl IntoResponse> {
@@ -24,4 +24,9 @@ async fn list(State(portal): State<Portal>, ApiCaller(actor): ApiCaller) -> Answ
 async fn list_machines(State(portal): State<Portal>, ApiCaller(actor): ApiCaller) -> Answer<impl IntoResponse> {
     let may = actor.may::<can::SeeEnvironments, _>(&portal.platform, &Site).await?;
     Ok(Json(Page { items: machines::list(&portal.platform, &may).await?, next: None }))
+}
+
+async fn foreign(State(portal): State<Portal>, ApiCaller(actor): ApiCaller) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::ManageEnvironments, _>(&portal.platform, &Site).await?;
+    Ok(Json(machines::foreign(&portal.platform, &may).await?))
 }

@@ -45,11 +45,13 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/list"
             | "/fn/services/mine"
             | "/fn/services/get"
+            | "/fn/jobs/list"
             | "/fn/upkeep/storage"
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
             | "/fn/outside/settings"
             | "/fn/folders/settings"
+            | "/fn/environments/foreign"
     )
 }
 
@@ -171,6 +173,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
         }
+        ("POST", "/projects/{project}/services/{service}/runs") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
@@ -218,6 +221,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         }
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
+        "jobs/list" | "jobs/run" => vec![project(), service(), environment()],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "deployments/get" | "deployments/cancel" => vec![project(), service(), ("deployment", world.deployment.clone())],
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
@@ -264,6 +268,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "environments/list"
         | "outside/settings"
         | "folders/settings"
+        | "environments/foreign"
         | "quotas/list"
         | "projects/list"
         | "projects/may_create"

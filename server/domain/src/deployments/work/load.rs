@@ -4,6 +4,7 @@ use model::descriptor::Descriptor;
 use model::ids::{DeploymentId, EnvironmentId, RevisionId};
 use model::time::Millis;
 use model::views::deployments::Progress;
+use model::views::services::Difference;
 
 use super::{DeploymentWork, RevisionWork, TaskWork, Work, WorkKey};
 use crate::args;
@@ -29,7 +30,8 @@ pub async fn due(worker: &Worker, environment: EnvironmentId) -> Result<Vec<Work
           EXISTS (SELECT 1 FROM deployments a WHERE a.service_id = d.service_id AND a.environment_id = d.environment_id
                   AND a.finished_at IS NULL AND a.state <> 'pending')
           OR (SELECT COUNT(*) FROM tasks t WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL)
-             <> CASE WHEN s.deleted_at IS NOT NULL OR d.state = 'stopped' OR r.id IS NULL THEN 0 ELSE r.replicas END
+             <> CASE WHEN s.deleted_at IS NOT NULL OR d.state = 'stopped' OR r.id IS NULL OR r.job THEN 0 ELSE r.replicas END
+          OR EXISTS (SELECT 1 FROM job_runs j WHERE j.service_id = d.service_id AND j.environment_id = d.environment_id AND j.finished_at IS NULL)
           OR EXISTS (SELECT 1 FROM tasks t JOIN revisions tr ON tr.id = t.revision_id WHERE t.service_id = d.service_id
                   AND t.environment_id = d.environment_id AND t.ended_at IS NULL
                   AND (tr.spec <> r.spec OR t.health = 'unhealthy' OR t.state IN ('preparing', 'stopping')))
@@ -73,6 +75,7 @@ pub async fn load(worker: &Worker, key: WorkKey) -> Result<Option<Work>> {
                 revision: None,
                 deployment: None,
                 tasks: Vec::new(),
+                run: None,
             };
             Ok((work, row.get::<Option<RevisionId>>("revision_id")?))
         })
@@ -84,6 +87,7 @@ pub async fn load(worker: &Worker, key: WorkKey) -> Result<Option<Work>> {
     }
     work.deployment = deployment_work(&mut tx, key).await?;
     work.tasks = tasks_of(&mut tx, key).await?;
+    work.run = crate::jobs::work::unfinished(&mut tx, key).await?;
     Ok(Some(work))
 }
 
@@ -92,7 +96,7 @@ pub async fn revision(worker: &Worker, id: RevisionId) -> Result<RevisionWork> {
     revision_work(&mut worker.platform().read().await?, id).await
 }
 
-pub(super) async fn revision_work(tx: &mut Tx, id: RevisionId) -> Result<RevisionWork> {
+pub(crate) async fn revision_work(tx: &mut Tx, id: RevisionId) -> Result<RevisionWork> {
     tx.one("SELECT id, number, descriptor, digest, spec FROM revisions WHERE id = $1", args![id], |row| {
         let text: String = row.get("descriptor")?;
         Ok(RevisionWork {
@@ -127,8 +131,9 @@ async fn deployment_work(tx: &mut Tx, key: WorkKey) -> Result<Option<DeploymentW
     .await
 }
 
-pub(super) const TASK: &str = "SELECT t.id, t.service_id, t.environment_id, t.slot, t.machine_id, t.revision_id, r.number, r.spec, t.deployment_id,
-    t.state, t.health, t.container, t.address, t.restarts, t.created_at, t.started_at, t.healthy_at
+pub(super) const TASK: &str =
+    "SELECT t.id, t.service_id, t.environment_id, t.slot, t.machine_id, t.revision_id, r.number, r.spec, t.deployment_id, t.run_id,
+    t.state, t.health, t.container, t.address, t.restarts, t.drift, t.created_at, t.started_at, t.healthy_at
     FROM tasks t JOIN revisions r ON r.id = t.revision_id";
 
 pub(super) fn task(row: &Row<'_>) -> Result<TaskWork> {
@@ -141,12 +146,14 @@ pub(super) fn task(row: &Row<'_>) -> Result<TaskWork> {
         number: row.get("number")?,
         spec: row.get("spec")?,
         deployment: row.get("deployment_id")?,
+        run: row.get("run_id")?,
         state: row.get("state")?,
         health: row.get("health")?,
         container: row.get("container")?,
         address: row.get("address")?,
         ports: Vec::new(),
         restarts: row.get("restarts")?,
+        drift: row.get::<Option<Json<Vec<Difference>>>>("drift")?.map(|json| json.0).unwrap_or_default(),
         created_at: row.get("created_at")?,
         started_at: row.get("started_at")?,
         healthy_at: row.get("healthy_at")?,

@@ -40,6 +40,7 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
     if to == DeploymentState::Succeeded {
         let sql = "UPDATE desired SET revision_id = $3, state = 'running', updated_at = $4 WHERE service_id = $1 AND environment_id = $2";
         change.exec(sql, args![service, environment, revision, now]).await?;
+        crate::jobs::work::deployed(worker, &mut change, service, environment, revision).await?;
     }
     change.touch(Topic::Deployment(deployment));
     change.touch(Topic::Service(service));

@@ -2,16 +2,16 @@
 //! of a task that ended already changes nothing but the removal of its container.
 
 use model::descriptor::Protocol;
-use model::ids::{DeploymentId, MachineId, ProjectId, ServiceId, TaskId};
+use model::ids::{DeploymentId, JobRunId, MachineId, ProjectId, ServiceId, TaskId};
 use model::time::Millis;
 use model::views::deployments::Reason;
-use model::views::services::{TaskHealth, TaskPort, TaskState};
+use model::views::services::{Difference, TaskHealth, TaskPort, TaskState};
 
 use super::load::{TASK, revision_work, task};
 use super::{Leftover, RevisionWork, TaskWork, WorkKey};
 use crate::args;
 use crate::change::Bookkeeping;
-use crate::db::{Row, Value};
+use crate::db::{Json, Row, Value};
 use crate::deployments::ports;
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -31,6 +31,8 @@ pub struct NewTask<'a> {
     pub machine: &'a Machine,
     /// Its place, from 1.
     pub slot: i64,
+    /// The run of a job that it belongs to.
+    pub run: Option<JobRunId>,
 }
 
 /// Records a task and gives it its ports, before its container is made. `Conflict` with the code `port_taken` or
@@ -41,10 +43,11 @@ pub async fn create_task(worker: &Worker, new: &NewTask<'_>) -> Result<TaskWork>
     let id: TaskId = platform.new_id();
     let checked = new.revision.descriptor.health.is_some();
     let health = if checked { TaskHealth::Starting } else { TaskHealth::None };
-    let sql = "INSERT INTO tasks (id, service_id, environment_id, machine_id, revision_id, deployment_id, slot, state, health, restarts, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, 'preparing', $8, 0, $9)";
+    let sql = "INSERT INTO tasks (id, service_id, environment_id, machine_id, revision_id, deployment_id, run_id, slot, state, health, restarts, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'preparing', $9, 0, $10)";
     let (key, now) = (new.key, platform.now());
-    let arguments: Vec<Value> = args![id, key.service, key.environment, new.machine.id, new.revision.id, new.deployment, new.slot, health, now];
+    let (machine, revision) = (new.machine.id, new.revision.id);
+    let arguments: Vec<Value> = args![id, key.service, key.environment, machine, revision, new.deployment, new.run, new.slot, health, now];
     change.exec(sql, arguments).await?;
     ports::give(&mut change, platform, new.machine, id, &new.revision.descriptor.ports).await?;
     let mut made = change.one(format!("{TASK} WHERE t.id = $1"), args![id], task).await?;
@@ -90,6 +93,13 @@ pub async fn task_restarting(worker: &Worker, task: TaskId, exit_code: Option<i6
                WHERE id = $1 AND ended_at IS NULL AND state <> 'stopping' AND (state <> 'restarting' OR restarts <> $3)";
     let arguments = args![task, exit_code, restarts, &reason.code, &reason.message];
     tell(worker, sql, arguments, false).await
+}
+
+/// What something else than Slipway changed of it; nothing: it is as it was ordered.
+pub async fn task_drift(worker: &Worker, task: TaskId, drift: &[Difference]) -> Result<()> {
+    let json = (!drift.is_empty()).then(|| Json(drift.to_vec()));
+    let sql = "UPDATE tasks SET drift = $2 WHERE id = $1 AND ended_at IS NULL AND drift IS DISTINCT FROM $2";
+    tell(worker, sql, args![task, json], false).await
 }
 
 /// It was asked to end.
@@ -165,7 +175,7 @@ pub async fn living(worker: &Worker, machine: MachineId) -> Result<Vec<TaskWork>
     worker.platform().read().await?.all(sql, args![machine], task).await
 }
 
-const LEFTOVER: &str = "SELECT id, service_id, environment_id, machine_id, slot, container, state, ended_at FROM tasks
+const LEFTOVER: &str = "SELECT id, service_id, environment_id, machine_id, slot, run_id, container, state, ended_at FROM tasks
     WHERE removed_at IS NULL AND ended_at IS NOT NULL";
 
 fn leftover(row: &Row<'_>) -> Result<Leftover> {
@@ -174,6 +184,7 @@ fn leftover(row: &Row<'_>) -> Result<Leftover> {
         key: WorkKey { service: row.get("service_id")?, environment: row.get("environment_id")? },
         machine: row.get("machine_id")?,
         slot: row.get("slot")?,
+        run: row.get("run_id")?,
         container: row.get("container")?,
         state: row.get("state")?,
         ended_at: row.get("ended_at")?,

@@ -1,0 +1,114 @@
+//! A job's runs: when it runs next, how the last ones ended, and the button for one more.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use model::access::Action;
+use model::views::jobs::{JobCause, JobRunView, JobState, JobView};
+use model::views::services::ServiceDetail;
+
+use super::current;
+use crate::api::jobs::{RunJob, job_runs};
+use crate::components::{Ago, Badge, Csrf, Empty, ProblemNotice, Submit, Tone};
+use crate::page::{change, loaded, problem};
+use crate::urls;
+
+/// The panel of a job.
+#[component]
+pub(super) fn Runs(service: ServiceDetail, environment: String) -> impl IntoView {
+    let pulse = current().pulse;
+    let (project, name) = (service.project.to_string(), service.name.to_string());
+    let place = environment.clone();
+    let data = Resource::new(move || pulse.track(), move |_| job_runs(project.clone(), name.clone(), place.clone()));
+    let run = change::<RunJob>("Running", Some(pulse));
+    view! {
+        <ProblemNotice problem=problem(run)/>
+        {loaded(data, move |job| view! { <Panel service=service.clone() environment=environment.clone() job run/> })}
+    }
+    .into_any()
+}
+
+#[component]
+fn Panel(service: ServiceDetail, environment: String, job: JobView, run: ServerAction<RunJob>) -> impl IntoView {
+    let deploys = service.may(Action::Deploy);
+    let rows = job.items.iter().map(|item| view! { <Row service=service.clone() item=item.clone()/> }).collect_view();
+    view! {
+        <section class="panel">
+            <header>
+                <h2>"Runs"</h2>
+                {deploys.then(|| view! {
+                    <ActionForm action=run>
+                        <Csrf/>
+                        <input type="hidden" name="project" value=service.project.to_string()/>
+                        <input type="hidden" name="service" value=service.name.to_string()/>
+                        <input type="hidden" name="environment" value=environment/>
+                        <Submit label="Run now" look="button-small" pending=run.pending()/>
+                    </ActionForm>
+                })}
+            </header>
+            <p class="panel-body muted">
+                {match (&job.schedule, job.next) {
+                    (Some(schedule), Some(next)) => view! { "Runs at "<code class="inline">{schedule.clone()}</code>", next "<Ago at=next/>"." }.into_any(),
+                    (Some(schedule), None) => view! { "Would run at "<code class="inline">{schedule.clone()}</code>", but it is stopped." }.into_any(),
+                    (None, _) => "It has no schedule: it runs when it is deployed and when somebody asks.".into_any(),
+                }}
+            </p>
+            {if job.items.is_empty() {
+                view! { <Empty title="No runs yet"><p>"Every run is kept here with what its tasks ended with."</p></Empty> }.into_any()
+            } else {
+                view! {
+                    <table class="table">
+                        <thead><tr>
+                            <th scope="col">"Began"</th><th scope="col">"State"</th><th scope="col">"Tasks"</th><th scope="col">"Why"</th>
+                            <th scope="col">"Revision"</th><th scope="col">"Over"</th>
+                        </tr></thead>
+                        <tbody>{rows}</tbody>
+                    </table>
+                }.into_any()
+            }}
+        </section>
+    }
+    .into_any()
+}
+
+fn state(state: JobState) -> (Tone, &'static str) {
+    match state {
+        JobState::Running => (Tone::Busy, "Running"),
+        JobState::Succeeded => (Tone::Ok, "Succeeded"),
+        JobState::Failed => (Tone::Bad, "Failed"),
+        JobState::Skipped => (Tone::Warn, "Left out"),
+        JobState::Cancelled => (Tone::Idle, "Cancelled"),
+    }
+}
+
+#[component]
+fn Row(service: ServiceDetail, item: JobRunView) -> impl IntoView {
+    let (tone, text) = state(item.state);
+    let cause = match (item.cause, item.by) {
+        (JobCause::Schedule, _) => "its schedule".to_owned(),
+        (JobCause::Deployment, _) => "a deployment".to_owned(),
+        (JobCause::Hand, by) => by.unwrap_or_default(),
+    };
+    let tasks: Vec<_> = item
+        .tasks
+        .iter()
+        .map(|task| {
+            let said = match task.exit_code {
+                Some(code) if task.state.is_final() => format!("{}: {code}", task.slot),
+                _ => format!("{}: {}", task.slot, task.state),
+            };
+            let href = format!("{}?task={}", urls::service_page(&service.project, &service.name, "logs"), task.id);
+            view! { <a class="chip" href=href title="The log of this task">{said}</a>" " }
+        })
+        .collect();
+    view! {
+        <tr>
+            <td data-label="Began" class="table-main nowrap"><Ago at=item.created_at/></td>
+            <td data-label="State"><span class="row"><Badge tone text/>{item.reason.map(|reason| view! { <span class="small muted break">{reason.message}</span> })}</span></td>
+            <td data-label="Tasks"><span>{tasks}</span></td>
+            <td data-label="Why">{cause}</td>
+            <td data-label="Revision">{item.revision}</td>
+            <td data-label="Over" class="nowrap">{item.finished_at.map(|at| view! { <Ago at/> })}</td>
+        </tr>
+    }
+    .into_any()
+}
