@@ -1,4 +1,4 @@
-//! What a task is to find unpacked before its program starts: fetched once by the portal, kept by its checksum, put into each container.
+//! What a task is to find unpacked before its program starts: fetched once by the portal, kept by its checksum and address, put into each container.
 //!
 //! People of a project name the address, so it is fetched like everything that they name: over connections that go only where operators let
 //! them ([`outbound`]). What is kept is what has the checksum; nothing else ever reaches a container. The folder is bounded: what was not used
@@ -50,9 +50,8 @@ impl Default for Limits {
     }
 }
 
-/// A download that others may join: its address, which may differ for the same checksum, and how it ended.
-type Flight = Shared<BoxFuture<'static, Result<(), Arc<(String, Reason)>>>>;
-type Flights = HashMap<String, WeakShared<BoxFuture<'static, Result<(), Arc<(String, Reason)>>>>>;
+/// A download that others may join.
+type Download = BoxFuture<'static, Result<(), Reason>>;
 
 /// Fetches artifacts and keeps them.
 #[derive(Clone)]
@@ -64,7 +63,7 @@ struct Inner {
     cache: Cache,
     net: Net,
     limits: Limits,
-    flights: Mutex<Flights>,
+    flights: Mutex<HashMap<String, WeakShared<Download>>>,
 }
 
 impl Artifacts {
@@ -76,7 +75,7 @@ impl Artifacts {
 
     /// Whether it is here already.
     pub(crate) async fn has(&self, artifact: &Artifact) -> bool {
-        matches!(self.inner.cache.open(&artifact.sha256).await, Ok(Some(_)))
+        matches!(self.inner.cache.open(&key(artifact)).await, Ok(Some(_)))
     }
 
     /// Gets one, for a task.
@@ -94,35 +93,27 @@ impl Artifacts {
             |error: std::io::Error| Reason::new("artifact_store", format!("the artifact could not be kept in the portal's data folder: {error}"));
         // One that was not wanted for long may go between its download and its use.
         for _ in 0..3 {
-            if let Some(file) = self.inner.cache.open(&artifact.sha256).await.map_err(broken)? {
+            if let Some(file) = self.inner.cache.open(&key(artifact)).await.map_err(broken)? {
                 return Ok(Fetched { file, artifact: artifact.clone(), limits: self.inner.limits });
             }
-            match self.join(&allowed, artifact).await {
-                Ok(()) => {}
-                // Somebody else's address of the same was of no use; ours may be.
-                Err(failed) if failed.0 != artifact.url => {}
-                Err(failed) => return Err(failed.1.clone()),
-            }
+            self.join(&allowed, artifact).await?;
         }
         Err(Reason::new("artifact_store", "the artifact did not stay in the portal's data folder: too much is fetched at once"))
     }
 
-    /// Joins the download of this checksum, or begins it. It ends when nobody waits for it any more.
-    fn join(&self, allowed: &AllowList, artifact: &Artifact) -> Flight {
+    /// Joins the download of the same, or begins it. It ends when nobody waits for it any more.
+    fn join(&self, allowed: &AllowList, artifact: &Artifact) -> Shared<Download> {
         let mut flights = self.inner.flights.lock().expect("no code panics while it holds this lock");
         flights.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
-        if let Some(flight) = flights.get(&artifact.sha256).and_then(WeakShared::upgrade) {
+        if let Some(flight) = flights.get(&key(artifact)).and_then(WeakShared::upgrade) {
             return flight;
         }
         let (inner, allowed, artifact) = (Arc::clone(&self.inner), allowed.clone(), artifact.clone());
-        let sha256 = artifact.sha256.clone();
-        let download = async move {
-            let got = download::get(&inner.net, Arc::new(allowed), &inner.cache, inner.limits.artifact, &artifact).await;
-            got.map_err(|reason| Arc::new((artifact.url, reason)))
-        };
+        let key = key(&artifact);
+        let download = async move { download::get(&inner.net, Arc::new(allowed), &inner.cache, inner.limits.artifact, &artifact).await };
         let flight = download.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            flights.insert(sha256, weak);
+            flights.insert(key, weak);
         }
         flight
     }
@@ -156,6 +147,14 @@ impl Fetched {
             Ok(()) => put,
         }
     }
+}
+
+/// What it is kept as: its checksum, and its address, so that nobody gets by a checksum alone what only others have the address of.
+fn key(artifact: &Artifact) -> String {
+    use sha2::Digest;
+    let address = sha2::Sha256::digest(artifact.url.as_bytes());
+    let address: String = address.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{address}", artifact.sha256)
 }
 
 /// An address without what may be secret in it.

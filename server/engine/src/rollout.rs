@@ -150,7 +150,9 @@ impl Tender {
     pub(crate) async fn fail(&mut self, work: &Work, deployment: &DeploymentWork, reason: Reason) -> Result<(), Trouble> {
         self.end_pull();
         let state = failed_state(work, deployment);
+        let stops = deployment.revision.descriptor.update.on_failure == OnFailure::Stop && deployment.state == DeploymentState::Rolling;
         let kept = match (state, &work.revision) {
+            _ if stops => "the rollout stops where it is: nothing is replaced until somebody deploys, rolls back or stops it".to_owned(),
             (DeploymentState::RolledBack, Some(before)) => format!("revision {} serves on", before.number),
             _ if work.state == DesiredState::Stopped => "the service stays stopped".to_owned(),
             (_, Some(before)) => format!("revision {} stays what should run", before.number),

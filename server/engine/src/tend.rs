@@ -287,11 +287,17 @@ impl Tender {
         // What a hand is at may be removed, with its record, while it is still in the list.
         let containers = seen.iter().map(|(_, seen)| picture::container(seen)).filter(|seen| seen.task.is_none_or(|task| !self.busy.contains(&task)));
         let containers: Vec<Container> = containers.collect();
-        for action in plan::plan(&wanted, self.context.instance(), &tasks, &containers) {
+        let mut actions = plan::plan(&wanted, self.context.instance(), &tasks, &containers);
+        if work.halted && work.deployment.is_none() && target.is_some() {
+            picture::stand_still(&mut actions, &wanted, &tasks);
+        }
+        for action in actions {
             self.carry_out(&action, work, target.as_ref(), seen, &leftovers).await?;
         }
-        self.replace_unhealthy(work);
-        self.heal(work).await?;
+        if !work.halted {
+            self.replace_unhealthy(work);
+            self.heal(work).await?;
+        }
         let now = self.context.worker.platform().now();
         let held = self.context.backoff(self.key, |backoff| backoff.next(now));
         let unsettled = tasks.iter().any(|task| task.life == Life::Starting).then(|| self.next_settled(work, target.as_ref())).flatten();

@@ -198,6 +198,12 @@ impl Descriptor {
         check::default_order(self)
     }
 
+    /// How many tasks there should be all the time: those of a job are made by its runs.
+    #[must_use]
+    pub fn standing(&self) -> u32 {
+        if self.kind == Kind::Job { 0 } else { self.replicas }
+    }
+
     /// The stable JSON text: the same descriptor gives the same bytes, with every default written out.
     #[must_use]
     pub fn canonical(&self) -> String {

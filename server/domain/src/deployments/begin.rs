@@ -67,7 +67,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let environment = act.environment.id;
     end_unfinished(change, platform, may, act.environment, DeploymentState::Superseded, "superseded", "a newer deployment took its place").await?;
     let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at) VALUES ($1, $2, NULL, 'running', $3)
-               ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
+               ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at, halted_at = NULL RETURNING revision_id";
     let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
     let id: DeploymentId = platform.new_id();
     let progress = Progress { tasks: Share { done: 0, total: act.replicas.into() }, ..Progress::default() };

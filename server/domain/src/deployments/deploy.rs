@@ -47,7 +47,7 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
     let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &request.intent).await?;
     let act =
-        Act { kind: DeploymentKind::Deploy, revision, replicas: request.descriptor.replicas, environment: &environment, intent: &request.intent };
+        Act { kind: DeploymentKind::Deploy, revision, replicas: request.descriptor.standing(), environment: &environment, intent: &request.intent };
     let id = begin(&mut change, platform, may, &act).await?;
     let view = acts::by_id(&mut change, id).await?;
     let detail = serde_json::json!({

@@ -1,7 +1,7 @@
 //! What a deploy would do, from what is stored: which fields change, how many tasks are made and ended. And the rule that depends
 //! on other services: a fixed port that somebody else holds.
 
-use model::descriptor::{Descriptor, UpdateOrder};
+use model::descriptor::{Descriptor, Kind, UpdateOrder};
 use model::problem::FieldError;
 use model::views::deployments::PlanView;
 use model::views::environments::MachineState;
@@ -41,6 +41,12 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
     if source.digest.is_none() {
         notes.push(String::from("an image of another registry is pinned to its content when it is fetched"));
     }
+    if d.kind == Kind::Job {
+        notes.push(match &d.schedule {
+            Some(schedule) => format!("a job: it runs at {schedule}, and when somebody asks"),
+            None => String::from("a job without a schedule: it runs once when it is deployed, and when somebody asks"),
+        });
+    }
     if d.update.order == UpdateOrder::StopFirst && other > 0 {
         notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
     }
@@ -52,11 +58,11 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
         image: source.image.to_string(),
         digest: source.digest,
         current: current.as_ref().map(|current| current.number),
-        unchanged: current.is_some() && changes.is_empty() && !stopped && other == 0 && same == d.replicas,
+        unchanged: current.is_some() && changes.is_empty() && !stopped && other == 0 && same == d.standing(),
         changes,
         order: d.update.order,
-        creates: d.replicas.saturating_sub(same),
-        ends: other + same.saturating_sub(d.replicas),
+        creates: d.standing().saturating_sub(same),
+        ends: other + same.saturating_sub(d.standing()),
         notes,
     })
 }

@@ -135,7 +135,7 @@ async fn again(
     kind: DeploymentKind,
     revision: &Stored,
 ) -> Result<DeploymentView> {
-    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.replicas, environment, intent };
+    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent };
     let id = begin(&mut change, platform, may, &act).await?;
     let view = acts::by_id(&mut change, id).await?;
     let action = match kind {

@@ -68,6 +68,8 @@ pub struct Work {
     pub deleted: bool,
     /// What somebody wants.
     pub state: DesiredState,
+    /// A rollout failed that stops where it is: nothing that runs is ended or replaced until somebody acts.
+    pub halted: bool,
     /// The last revision that was brought with success; none: none was.
     pub revision: Option<RevisionWork>,
     /// The deployment that is not over.

@@ -10,11 +10,8 @@ fn parse(schedule: &str, zone: Option<&str>) -> Result<Crontab, String> {
         return Err(format!("a schedule has five fields (minute, hour, day, month, day of the week), not {fields}: \"0 3 * * *\" is every day at 3"));
     }
     let zone = zone.and_then(crate::zones::find).map_or("UTC", |(name, _)| name);
-    parse_crontab_with(&format!("{} {zone}", schedule.trim()), ParseOptions::default()).map_err(|error| {
-        let told = error.to_string();
-        let first = told.lines().next().unwrap_or_default();
-        format!("{schedule:?} is not a schedule ({first}); \"0 3 * * *\" is every day at 3")
-    })
+    parse_crontab_with(&format!("{} {zone}", schedule.trim()), ParseOptions::default())
+        .map_err(|_| format!("{schedule:?} is not a schedule: minute, hour, day, month and day of the week, like \"0 3 * * *\" for every day at 3"))
 }
 
 /// Checks a schedule.

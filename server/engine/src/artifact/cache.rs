@@ -1,6 +1,6 @@
-//! The folder of what was fetched: a file for each checksum, named by it, and beside it the beginnings of what is on its way (`.part`).
+//! The folder of what was fetched: a file for each checksum and address, named by them, and beside it the beginnings of what is on its way (`.part`).
 //!
-//! A file under its checksum is whole and right: it is put there by renaming, after it was compared. When the folder is full, what was not used
+//! A file under its name is whole and right: it is put there by renaming, after it was compared. When the folder is full, what was not used
 //! for longest goes.
 
 use std::fs::{self, File};
@@ -22,9 +22,9 @@ impl Cache {
         Self { folder, most }
     }
 
-    /// Opens what has this checksum, and remembers that it was used.
-    pub(super) async fn open(&self, sha256: &str) -> io::Result<Option<File>> {
-        let path = self.folder.join(sha256);
+    /// Opens what has this name, and remembers that it was used.
+    pub(super) async fn open(&self, name: &str) -> io::Result<Option<File>> {
+        let path = self.folder.join(name);
         blocking(move || match File::open(path) {
             Ok(file) => {
                 // Of a folder that cannot be written to, what is there can be used all the same.
@@ -38,16 +38,16 @@ impl Cache {
     }
 
     /// Where what is on its way is put.
-    pub(super) async fn part(&self, sha256: &str) -> io::Result<PathBuf> {
+    pub(super) async fn part(&self, name: &str) -> io::Result<PathBuf> {
         let folder = self.folder.clone();
-        let part = self.folder.join(format!("{sha256}.part"));
+        let part = self.folder.join(format!("{name}.part"));
         blocking(move || fs::create_dir_all(folder)).await?;
         Ok(part)
     }
 
     /// Keeps what was compared, and makes room.
-    pub(super) async fn keep(&self, part: PathBuf, sha256: &str) -> io::Result<()> {
-        let (folder, to, most) = (self.folder.clone(), self.folder.join(sha256), self.most);
+    pub(super) async fn keep(&self, part: PathBuf, name: &str) -> io::Result<()> {
+        let (folder, to, most) = (self.folder.clone(), self.folder.join(name), self.most);
         blocking(move || {
             File::open(&part)?.sync_all()?;
             fs::rename(&part, &to)?;

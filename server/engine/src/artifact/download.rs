@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
 use super::cache::Cache;
-use super::shown;
+use super::{key, shown};
 
 /// Tries, and the wait after the first; it doubles.
 const TRIES: u32 = 5;
@@ -78,7 +78,7 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     async fn retried(&self, cache: &Cache) -> Result<(), Failed> {
-        let part = cache.part(&self.artifact.sha256).await?;
+        let part = cache.part(&key(self.artifact)).await?;
         let mut wait = WAIT;
         let mut tries = 1;
         loop {
@@ -89,7 +89,7 @@ impl Fetch<'_> {
             };
             let failed = match tried {
                 Ok(()) => match self.compare(&part).await? {
-                    None => return Ok(cache.keep(part, &self.artifact.sha256).await?),
+                    None => return Ok(cache.keep(part, &key(self.artifact)).await?),
                     Some(found) => {
                         tokio::fs::remove_file(&part).await?;
                         // Its beginning may have been another file's.

@@ -138,3 +138,36 @@ pub(super) fn container(seen: &ContainerSeen) -> Container {
         removing: seen.status == Status::Removing,
     }
 }
+
+/// After a rollout that stops where it is: nothing that runs ends, and only as many are made as are missing of all.
+pub(super) fn stand_still(actions: &mut Vec<plan::Action>, wanted: &Wanted, tasks: &[Task]) {
+    let alive = tasks.iter().filter(|task| task.life != Life::Dead).count();
+    let mut missing = (wanted.replicas as usize).saturating_sub(alive);
+    actions.retain(|action| match action {
+        plan::Action::End { .. } => false,
+        plan::Action::Make { .. } => std::mem::replace(&mut missing, missing.saturating_sub(1)) > 0,
+        plan::Action::Begin { .. } | plan::Action::Remove { .. } | plan::Action::Sweep { .. } => true,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Action;
+
+    use super::*;
+
+    #[test]
+    fn a_halted_rollout_ends_nothing_and_only_fills_what_is_missing() {
+        let task = |slot: u32, current, life| {
+            let id = uuid::Uuid::from_u128(u128::from(slot) + 1).into();
+            Task { id, slot, current, life, container: true, keep: false, busy: false }
+        };
+        let wanted = Wanted { mode: Mode::Run, replicas: 3, order: plan::Order::StartFirst, parallelism: 3, held: BTreeSet::new() };
+        let tasks = [task(0, true, Life::Ready), task(1, false, Life::Ready)];
+        let mut actions = plan::plan(&wanted, "i", &tasks, &[]);
+        assert!(actions.iter().filter(|action| matches!(action, Action::Make { .. })).count() > 1, "{actions:?}");
+        stand_still(&mut actions, &wanted, &tasks);
+        assert_eq!(actions.len(), 1, "{actions:?}");
+        assert!(matches!(actions[0], Action::Make { .. }));
+    }
+}

@@ -1,6 +1,6 @@
 //! What the contract knows and the engine cannot do yet. One line for each; an issue that builds the thing removes its line.
 
-use super::{Descriptor, OnFailure};
+use super::Descriptor;
 use crate::problem::FieldError;
 
 /// A mistake for each thing that was asked for and is not built.
@@ -11,7 +11,6 @@ pub(super) fn gate(d: &Descriptor) -> Vec<FieldError> {
         ("network.name", d.network.name != "default"),
         ("network.ip", d.network.ip.is_some()),
         ("placement", d.placement.is_some()),
-        ("update.on_failure", d.update.on_failure == OnFailure::Stop),
         ("metrics", d.metrics.is_some()),
     ];
     let asked = sections.into_iter().filter(|(_, used)| *used);

@@ -58,7 +58,8 @@ pub async fn recent_failures(worker: &Worker, key: WorkKey, since: Millis) -> Re
 /// Everything about one key. None: nothing was ever deployed there.
 pub async fn load(worker: &Worker, key: WorkKey) -> Result<Option<Work>> {
     let mut tx = worker.platform().read().await?;
-    let sql = "SELECT p.id AS project_id, p.name AS project, s.name AS service, s.deleted_at, e.name AS environment, d.state, d.revision_id
+    let sql =
+        "SELECT p.id AS project_id, p.name AS project, s.name AS service, s.deleted_at, e.name AS environment, d.state, d.halted_at, d.revision_id
         FROM desired d JOIN services s ON s.id = d.service_id JOIN projects p ON p.id = s.project_id
         JOIN environments e ON e.id = d.environment_id WHERE d.service_id = $1 AND d.environment_id = $2";
     let found = tx
@@ -72,6 +73,7 @@ pub async fn load(worker: &Worker, key: WorkKey) -> Result<Option<Work>> {
                 machines: Vec::new(),
                 deleted: row.get::<Option<Millis>>("deleted_at")?.is_some(),
                 state: row.get("state")?,
+                halted: row.get::<Option<Millis>>("halted_at")?.is_some(),
                 revision: None,
                 deployment: None,
                 tasks: Vec::new(),

@@ -1,5 +1,6 @@
 //! Recording how a deployment goes, and handing out what it needs: the network, the image's source.
 
+use model::descriptor::OnFailure;
 use model::digest::Digest;
 use model::ids::{DeploymentId, EnvironmentId, ProjectId, RevisionId, ServiceId};
 use model::image::ImageReference;
@@ -9,6 +10,7 @@ use model::reference::Reference;
 use model::views::deployments::{DeploymentState, Progress, Reason};
 
 use super::PullSource;
+use super::load::revision_work;
 use crate::args;
 use crate::db::{Json, Value};
 use crate::environments::{Subnet, subnets};
@@ -23,6 +25,8 @@ use crate::worker::Worker;
 pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentState, reason: Option<&Reason>) -> Result<bool> {
     let now = worker.platform().now();
     let mut change = worker.change().await?;
+    let sql = "SELECT state FROM deployments WHERE id = $1 AND finished_at IS NULL";
+    let before: Option<DeploymentState> = change.opt(sql, args![deployment], |row| row.get("state")).await?;
     let from: Vec<&str> = DeploymentState::ALL.iter().filter(|from| from.may_become(to)).map(|from| from.as_str()).collect();
     let finished = to.is_final().then_some(now);
     let sql = format!(
@@ -41,6 +45,13 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
         let sql = "UPDATE desired SET revision_id = $3, state = 'running', updated_at = $4 WHERE service_id = $1 AND environment_id = $2";
         change.exec(sql, args![service, environment, revision, now]).await?;
         crate::jobs::work::deployed(worker, &mut change, service, environment, revision).await?;
+    }
+    if to == DeploymentState::Failed && before == Some(DeploymentState::Rolling) {
+        let stops = revision_work(&mut change, revision).await?.descriptor.update.on_failure == OnFailure::Stop;
+        let sql = "UPDATE desired SET halted_at = $3 WHERE service_id = $1 AND environment_id = $2";
+        if stops {
+            change.exec(sql, args![service, environment, now]).await?;
+        }
     }
     change.touch(Topic::Deployment(deployment));
     change.touch(Topic::Service(service));

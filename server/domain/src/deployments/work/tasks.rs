@@ -11,7 +11,7 @@ use super::load::{TASK, revision_work, task};
 use super::{Leftover, RevisionWork, TaskWork, WorkKey};
 use crate::args;
 use crate::change::Bookkeeping;
-use crate::db::{Json, Row, Value};
+use crate::db::{Row, Value};
 use crate::deployments::ports;
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -97,7 +97,8 @@ pub async fn task_restarting(worker: &Worker, task: TaskId, exit_code: Option<i6
 
 /// What something else than Slipway changed of it; nothing: it is as it was ordered.
 pub async fn task_drift(worker: &Worker, task: TaskId, drift: &[Difference]) -> Result<()> {
-    let json = (!drift.is_empty()).then(|| Json(drift.to_vec()));
+    let json = serde_json::to_string(drift).map_err(|error| Error::internal(format!("differences as JSON: {error}")))?;
+    let json = (!drift.is_empty()).then_some(json);
     let sql = "UPDATE tasks SET drift = $2 WHERE id = $1 AND ended_at IS NULL AND drift IS DISTINCT FROM $2";
     tell(worker, sql, args![task, json], false).await
 }
