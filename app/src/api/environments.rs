@@ -20,7 +20,7 @@ pub async fn list_environments() -> Result<Vec<EnvironmentView>, ApiError> {
 
 /// The containers that this portal did not make.
 #[server(prefix = "/fn", endpoint = "environments/foreign")]
-pub async fn foreign_containers() -> Result<ForeignContainers, ApiError> {
+pub async fn list_foreign() -> Result<ForeignContainers, ApiError> {
     let caller = caller().await?;
     let may = caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
     Ok(domain::machines::foreign(&caller.platform, &may).await?)

@@ -43,6 +43,8 @@ async fn what_was_changed_from_outside_is_told_with_what_differs() {
     // No event of the container tells it: the next pass does.
     ground.until("web", "another network is told", |tasks| differs(&tasks[0]).contains(&"other networks")).await;
     assert_eq!(container(&ground.running("web").await[0]), id, "nothing was replaced");
+    let page = ground.portal().browser("dora").await.open("/projects/shop/services/web").await.text().await.expect("a page");
+    assert!(page.contains("Changed from outside") && page.contains("name: mine"), "the page tells it");
 }
 
 #[tokio::test]
@@ -91,5 +93,10 @@ async fn what_is_not_ours_is_listed_for_operators_and_left_alone() {
             .iter()
             .any(|item| item["name"].as_str().is_some_and(|name| name.contains("shop.web.local") && ground.containers().contains(&name.to_owned())))
     );
+    let operator = ground.portal().browser("admin").await;
+    let page = operator.open("/admin/other-containers").await.text().await.expect("a page");
+    assert!(page.contains(&name), "it is on the operators' page");
+    let page = operator.open("/admin/host-folders").await.text().await.expect("a page");
+    assert!(page.contains("Folders that services may mount"));
     docker(&["rm", &name]);
 }

@@ -44,6 +44,11 @@ async fn a_run_ends_well_when_every_task_ended_with_0_and_its_log_stays() {
     let second = until(&ground, "tidy", "it ran again", |runs| runs.len() == 2 && runs[0]["state"] == "succeeded").await;
     assert_eq!((&second[0]["cause"], &second[0]["by"]), (&json!("hand"), &json!("dora")));
     ground.containers_are("the containers of the last run alone stay", 2).await;
+
+    let page = ground.portal().browser("dora").await.open("/projects/shop/services/tidy").await.text().await.expect("a page");
+    for text in ["Run now", "Succeeded", "a deployment", "dora"] {
+        assert!(page.contains(text), "{text} is not on the page");
+    }
 }
 
 #[tokio::test]

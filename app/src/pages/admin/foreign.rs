@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::views::services::{ForeignContainer, ForeignContainers};
 
-use crate::api::environments::foreign_containers;
+use crate::api::environments::list_foreign;
 use crate::components::{Ago, Empty, Notice, Tone};
 use crate::live::Pulse;
 use crate::page::loaded;
@@ -12,7 +12,7 @@ use crate::page::loaded;
 #[component]
 pub(crate) fn Foreign() -> impl IntoView {
     let pulse = Pulse::new();
-    let data = Resource::new(move || pulse.track(), |_| foreign_containers());
+    let data = Resource::new(move || pulse.track(), |_| list_foreign());
     loaded(data, move |found| view! { <Containers found/> })
 }
 

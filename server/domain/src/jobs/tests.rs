@@ -10,7 +10,7 @@ use crate::access::Actor;
 use crate::deployments::work::{self as tasks, End, NewTask, WorkKey};
 use crate::deployments::{self, Intent, Request};
 use crate::services::{self, ServiceKey};
-use crate::testing::{Store, local};
+use crate::testing::Store;
 
 /// A developer's project with a service.
 struct Shop {
@@ -38,7 +38,7 @@ impl Shop {
 
     async fn try_deploy(&self, text: &str) -> Result<model::views::deployments::DeploymentView> {
         let descriptor = model::descriptor::Descriptor::parse(text).expect("a descriptor");
-        let request = Request { intent: Intent { environment: Some(local()), ..Intent::default() }, descriptor };
+        let request = Request { intent: Intent { environment: Some(place()), ..Intent::default() }, descriptor };
         deployments::deploy(&self.store.platform, &self.may().await, &request).await
     }
 
@@ -54,7 +54,7 @@ impl Shop {
     }
 
     async fn view(&self) -> JobView {
-        list(&self.store.platform, &self.may().await, Some(&local())).await.expect("listed")
+        list(&self.store.platform, &self.may().await, Some(&place())).await.expect("listed")
     }
 
     async fn states(&self) -> Vec<(JobCause, JobState)> {
@@ -74,6 +74,10 @@ impl Shop {
     async fn run_now(&self) -> Result<JobRunView> {
         run_now(&self.store.platform, &self.may().await, None).await
     }
+}
+
+fn place() -> EnvironmentName {
+    "local".parse().expect("a name")
 }
 
 const HOUR: u64 = 3_600;
@@ -131,7 +135,7 @@ async fn a_job_without_a_schedule_runs_when_it_is_deployed_and_when_somebody_ask
 async fn a_stopped_job_does_not_run() {
     let shop = Shop::open().await;
     shop.deploy(HOURLY).await;
-    deployments::stop(&shop.store.platform, &shop.may().await, &Intent { environment: Some(local()), ..Intent::default() }).await.expect("stopped");
+    deployments::stop(&shop.store.platform, &shop.may().await, &Intent { environment: Some(place()), ..Intent::default() }).await.expect("stopped");
     shop.store.later(2 * HOUR);
     shop.tend().await;
     assert!(shop.states().await.is_empty() && shop.view().await.next.is_none());
