@@ -232,10 +232,10 @@ async fn an_artifact_is_fetched_once_unpacked_and_there_before_the_start_and_a_f
     assert_eq!(ASKED.load(Ordering::SeqCst), 1, "three tasks, one download");
 
     let before = ground.running("site").await;
-    site["artifact"] = artifact("/a.tgz", &sum.replace(|_| true, "0"));
+    site["artifact"] = artifact("/a.tgz", &sum.replace(|_: char| true, "0"));
     site["update"] = json!({"monitor": "0s", "order": "stop-first"});
     assert_eq!(failed(site.clone()).await, "artifact_mismatch");
-    site["artifact"] = artifact("/missing.tgz", &sum.replace(|_| true, "1"));
+    site["artifact"] = artifact("/missing.tgz", &sum.replace(|_: char| true, "1"));
     assert_eq!(failed(site).await, "artifact_not_found");
     assert_eq!(ground.running("site").await.len(), before.len());
     assert!(

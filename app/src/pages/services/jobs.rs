@@ -19,10 +19,14 @@ pub(super) fn Runs(service: ServiceDetail, environment: String) -> impl IntoView
     let (project, name) = (service.project.to_string(), service.name.to_string());
     let place = environment.clone();
     let data = Resource::new(move || pulse.track(), move |_| job_runs(project.clone(), name.clone(), place.clone()));
+    let shown = StoredValue::new((service, environment));
     let run = change::<RunJob>("Running", Some(pulse));
     view! {
         <ProblemNotice problem=problem(run)/>
-        {loaded(data, move |job| view! { <Panel service=service.clone() environment=environment.clone() job run/> })}
+        {loaded(data, move |job| {
+            let (service, environment) = shown.get_value();
+            view! { <Panel service environment job run/> }
+        })}
     }
     .into_any()
 }

@@ -43,6 +43,7 @@ fn seen(status: Status) -> ContainerSeen {
         health: Health::None,
         exit_code: None,
         addresses: BTreeMap::new(),
+        networks: Vec::new(),
         created: 0,
     }
 }

@@ -145,7 +145,11 @@ pub(super) fn stand_still(actions: &mut Vec<plan::Action>, wanted: &Wanted, task
     let mut missing = (wanted.replicas as usize).saturating_sub(alive);
     actions.retain(|action| match action {
         plan::Action::End { .. } => false,
-        plan::Action::Make { .. } => std::mem::replace(&mut missing, missing.saturating_sub(1)) > 0,
+        plan::Action::Make { .. } => {
+            let wanted = missing > 0;
+            missing = missing.saturating_sub(1);
+            wanted
+        }
         plan::Action::Begin { .. } | plan::Action::Remove { .. } | plan::Action::Sweep { .. } => true,
     });
 }
