@@ -74,7 +74,6 @@ impl Db {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
-            // What was acknowledged survives a loss of power.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
@@ -106,8 +105,22 @@ impl Db {
     /// A transaction for writing. Only a [`crate::Change`] and a worker's change hold one.
     pub(crate) async fn write(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Lite { writer, .. } => Tx::Lite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            // What was acknowledged survives a loss of power.
+            Self::Lite { writer, .. } => Tx::Lite(writer.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await?),
             Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+        })
+    }
+
+    /// The same without waiting for the disk: a loss of power, not the end of the process, may undo what was committed so, but never out of
+    /// order, and never once a later [`Self::write`] that wrote something was committed.
+    pub(crate) async fn write_relaxed(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Lite { writer, .. } => Tx::Lite(writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?),
+            Self::Pg(pool) => {
+                let mut tx = pool.begin().await?;
+                tx.execute("SET LOCAL synchronous_commit = off").await?;
+                Tx::Pg(tx)
+            }
         })
     }
 

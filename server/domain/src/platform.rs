@@ -169,6 +169,10 @@ impl Platform {
         Ok(Bookkeeping::new(self.clone(), self.inner.db.write().await?))
     }
 
+    pub(crate) async fn relaxed(&self) -> Result<Bookkeeping> {
+        Ok(Bookkeeping::new(self.clone(), self.inner.db.write_relaxed().await?))
+    }
+
     /// Encrypts what is secret at rest, bound to its purpose.
     #[must_use]
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {

@@ -75,6 +75,8 @@ pub(crate) async fn settle(worker: &Worker, registry: &Registry, age: Option<Dur
             return Ok(());
         }
         let gone = rows::unknown(worker, listed.iter().copied().collect::<BTreeSet<_>>()).await?;
+        // A row must not come back when its file has gone for good.
+        worker.make_lasting().await?;
         let files = registry.blobs().clone();
         let settled = tokio::task::spawn_blocking(move || {
             listed.iter().try_for_each(|digest| {

@@ -168,7 +168,7 @@ async fn stop(context: &Context, blob: &Descriptor, key: &UploadKey, stopped: St
 
 async fn finish(context: &Context, blob: &Descriptor, key: &UploadKey, upload: Upload) -> Result<(), Failure> {
     let finished = upload.finish(blob.digest, context.registry.blobs()).await.map_err(disk)?;
-    context.registry.uploads().forget(key.id);
+    context.registry.uploads().forget(key);
     match finished {
         Finished::Kept(size) => {
             // It may have taken hours to come: whether its asker may still push is asked once more.

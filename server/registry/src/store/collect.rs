@@ -1,5 +1,6 @@
 //! What collection reads and writes. Whether something is dead is decided in the statement that deletes it, and in no earlier one; the
-//! argument is in [`crate::upkeep::collect`].
+//! argument is in [`crate::upkeep::collect`]. Its writes do not wait for the disk, which pushes would feel: undone by a loss of power, they are
+//! done again by the next run.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +45,7 @@ pub async fn dead_repositories(worker: &Worker, before: Millis, count: u32) -> R
 
 /// Takes some of a dead repository's manifests away, so many at most; whether any was left.
 pub async fn thin_out(worker: &Worker, at: Place, count: u32) -> Result<bool> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     let sql = "SELECT digest FROM manifests WHERE repository_id = $1 ORDER BY digest LIMIT $2";
     let digests: Vec<Digest> = tx.all(sql, args![at.repository, count], |row| row.get("digest")).await?;
     if digests.is_empty() {
@@ -62,7 +63,7 @@ pub async fn thin_out(worker: &Worker, at: Place, count: u32) -> Result<bool> {
 
 /// Takes a repository away that is still dead and has no manifests. Says whether it was.
 pub async fn drop_repository(worker: &Worker, at: Place, before: Millis) -> Result<bool> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     take_turns(&mut tx, at).await?;
     let sql = "SELECT r.id, r.project_id FROM repositories r JOIN projects p ON p.id = r.project_id
                WHERE r.id = $1 AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id)
@@ -107,7 +108,7 @@ pub async fn holds(worker: &Worker, after: Option<(RepositoryId, Digest)>, befor
 
 /// Ends those of these holds that are idle now; how many.
 pub async fn drop_holds(worker: &Worker, at: Place, digests: &[Digest], before: Millis) -> Result<usize> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     // A push of a manifest takes the same row first: what it is made of is seen here, or it sees here what is gone.
     take_turns(&mut tx, at).await?;
     let mut arguments = args![at.repository, before];
@@ -161,7 +162,7 @@ pub async fn blobs(worker: &Worker, after: Option<&Digest>, before: Millis, coun
 
 /// Deletes those of these blobs that are free now, and puts their files aside before that is kept. Answers how many and their bytes.
 pub async fn take_away(worker: &Worker, files: &Blobs, digests: &[Digest], before: Millis) -> Result<(i64, i64)> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     let mut arguments = args![before];
     arguments.extend(digests.iter().map(Into::into));
     // On PostgreSQL too: a hold that was made meanwhile has written `used_at` of the very row, so this statement looks at it again.
@@ -216,7 +217,7 @@ pub async fn unknown(worker: &Worker, mut digests: BTreeSet<Digest>) -> Result<B
 
 /// Puts the file of a digest that is no blob's aside. False: it is one by now.
 pub async fn take_file(worker: &Worker, files: &Blobs, digest: &Digest) -> Result<bool> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     // A row of our own is the lock: whoever is about to hold this blob waits for it, and looks for the file after that.
     let sql = "INSERT INTO blobs (digest, size, created_at, used_at) VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING";
     if tx.exec(sql, args![digest]).await? == 0 {

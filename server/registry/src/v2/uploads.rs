@@ -129,7 +129,7 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, id: Option<UploadId>, body
 pub(super) async fn delete(call: &Call<'_>, name: &Name, id: Option<UploadId>) -> Result<Response> {
     let may = call.caller.destination(name).await?;
     let key = known(&may, name, id)?;
-    if call.registry.uploads().cancel(&key).await? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Error::upload_unknown()) }
+    if call.registry.uploads().cancel(&key).await.map_err(busy)? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Error::upload_unknown()) }
 }
 
 fn key(may: &MayPush, name: &Name, id: UploadId) -> Result<UploadKey> {
@@ -148,12 +148,16 @@ async fn take(call: &Call<'_>, key: &UploadKey) -> Result<Upload> {
     match call.registry.uploads().take(key).await {
         Ok(Some(upload)) => Ok(upload),
         Ok(None) => Err(Error::upload_unknown()),
-        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            let text = "another request writes to this upload and does not let go; ask for its status and go on from there";
-            Err(Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(busy(error)),
     }
+}
+
+fn busy(error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::TimedOut {
+        let text = "another request writes to this upload and does not let go; ask for its status and go on from there";
+        return Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT);
+    }
+    error.into()
 }
 
 /// The chunk that the request announces, if it announces one; 416 if that is not what follows.
@@ -211,7 +215,7 @@ async fn append(call: &Call<'_>, may: &MayPush, key: &UploadKey, upload: Upload,
 
 async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
     let finished = upload.finish(*digest, call.registry.blobs()).await?;
-    call.registry.uploads().forget(key.id);
+    call.registry.uploads().forget(key);
     match finished {
         Finished::Kept(size) => {
             let may = call.caller.still_destination(name).await?;
