@@ -26,6 +26,7 @@ mod robots;
 mod services;
 mod upkeep;
 mod users;
+mod waiting;
 
 pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;

@@ -10,7 +10,7 @@ use domain::copies::{self, CopyKey, Wanted};
 use domain::images::DestinationKey;
 use domain::projects::Project;
 use domain::services::credentials;
-use domain::{Actor, Error, access, can, outside};
+use domain::{Actor, access, can, outside};
 use http::header::{HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 use model::ids::CopyId;
@@ -20,6 +20,7 @@ use model::secret::Secret;
 use model::views::copies::{CopyView, OutsideSettings};
 use serde::Deserialize;
 
+use super::waiting::{Waiting, waited};
 use super::{Body, Paging, listed, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
@@ -133,21 +134,14 @@ async fn list(
     Ok(listed(&format!("/api/v1/projects/{project}/copies"), page))
 }
 
-#[derive(Deserialize)]
-struct Waiting {
-    wait: Option<u64>,
-}
-
 async fn get(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, copy)): Path<(String, String)>,
-    Query(query): Query<Waiting>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let mut lease: Lease<can::Push, CopyKey> = actor.lease(&portal.platform, key(&actor, &project, &copy)?).await?;
-    let span = Duration::from_secs(query.wait.unwrap_or(0));
-    let waited = portal.stopping.run_until_cancelled(copies::wait(&portal.platform, &mut lease, span)).await;
-    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+    waited(&portal, copies::wait(&portal.platform, &mut lease, waiting.span(Duration::ZERO))).await
 }
 
 async fn cancel(

@@ -17,6 +17,7 @@ use model::views::deployments::DeploymentView;
 use serde::Deserialize;
 
 use super::services::may;
+use super::waiting::{Waiting, waited};
 use super::{Body, Paging, field, listed, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::{Answer, Refusal};
@@ -102,22 +103,15 @@ async fn list(
     Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/deployments"), page))
 }
 
-#[derive(Deserialize)]
-struct Waiting {
-    wait: Option<u64>,
-}
-
 async fn get(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, service, deployment)): Path<(String, String, String)>,
-    Query(query): Query<Waiting>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let key = key(&actor, &project, &service, &deployment)?;
     let mut lease: Lease<can::SeeServices, DeploymentKey> = actor.lease(&portal.platform, key).await?;
-    let span = Duration::from_secs(query.wait.unwrap_or(0));
-    let waited = portal.stopping.run_until_cancelled(deployments::wait(&portal.platform, &mut lease, span)).await;
-    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+    waited(&portal, deployments::wait(&portal.platform, &mut lease, waiting.span(Duration::ZERO))).await
 }
 
 fn key(actor: &Actor, project: &str, service: &str, deployment: &str) -> Answer<DeploymentKey> {

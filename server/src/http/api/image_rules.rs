@@ -16,15 +16,16 @@ use model::rules::ImageRules;
 use model::views::rules::{ImageRulesView, RuleRunView};
 use serde::Deserialize;
 
+use super::waiting::Waiting;
 use super::{Body, Paging, listed, named, parse};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
 use crate::http::{Portal, doors};
 
-/// How long an answer waits for a run's end where nothing else is asked, and at most, in seconds.
-const WAIT: u64 = 10;
-const WAIT_MAX: u64 = 60;
+/// How long an answer waits for a run's end where nothing else is asked, and at most.
+const WAIT: Duration = Duration::from_secs(10);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn table() -> Table {
     doors()
@@ -58,11 +59,6 @@ async fn put(
     Ok(Json(rules::put(&portal.platform, &may, new).await?))
 }
 
-#[derive(Deserialize)]
-struct Wait {
-    wait: Option<u64>,
-}
-
 /// Without a body, or without `rules` in it: of the stored ones.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,24 +71,24 @@ async fn dry_run(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
-    Query(wait): Query<Wait>,
+    Query(waiting): Query<Waiting>,
     body: Bytes,
 ) -> Answer<impl IntoResponse> {
     let may = may(&portal, &actor, &project).await?;
     let asked: DryRun = if body.is_empty() { DryRun::default() } else { parse(&body)? };
     let begun = rules::dry_run(&portal.platform, &may, asked.rules).await?;
-    begun_run(&portal, &may, begun, &wait).await
+    begun_run(&portal, &may, begun, &waiting).await
 }
 
 async fn run(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
-    Query(wait): Query<Wait>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let may = may(&portal, &actor, &project).await?;
     let begun = rules::run(&portal.platform, &may).await?;
-    begun_run(&portal, &may, begun, &wait).await
+    begun_run(&portal, &may, begun, &waiting).await
 }
 
 /// 202 with where the run can be read, and how it stands after a while.
@@ -100,10 +96,9 @@ async fn begun_run(
     portal: &Portal,
     may: &May<can::ManageImageRules, Project>,
     begun: RuleRunView,
-    wait: &Wait,
+    waiting: &Waiting,
 ) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
-    let span = Duration::from_secs(wait.wait.unwrap_or(WAIT).min(WAIT_MAX));
-    let view = rules::wait(&portal.platform, may, begun.id, span).await?;
+    let view = rules::wait(&portal.platform, may, begun.id, waiting.span(WAIT).min(WAIT_MAX)).await?;
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id)) {
         headers.insert(header::LOCATION, value);

@@ -15,9 +15,10 @@ use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
-use crate::live::{Signal, Topic, changed};
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::Project;
+use crate::watch;
 
 /// Who asks for runs that begin by themselves.
 pub(super) const SCHEDULE: &str = "schedule";
@@ -169,23 +170,12 @@ pub async fn detail(
     Ok(RuleRunDetail { run, rules: rules.0, items: Page::cut(items, limit, |item| item.number.to_string()) })
 }
 
-/// A run when it ended, or as it is after a time.
+/// A run when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]).
 pub async fn wait(platform: &Platform, may: &May<can::ManageImageRules, Project>, id: RuleRunId, span: Duration) -> Result<RuleRunView> {
-    // Listening begins before the first look, so that no change falls between the two.
-    let mut live = platform.live();
-    let deadline = tokio::time::Instant::now() + span;
-    loop {
-        let view = {
-            let mut tx = platform.read().await?;
-            let stored = stored(&mut tx, may.id).await?;
-            one(&mut tx, may, id, &stored).await?
-        };
-        if view.state != RuleRunState::Running {
-            return Ok(view);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(view),
-            heard = changed(&mut live, Topic::Images(may.id)) => heard?,
-        }
-    }
+    let look = || async move {
+        let mut tx = platform.read().await?;
+        let stored = stored(&mut tx, may.id).await?;
+        one(&mut tx, may, id, &stored).await
+    };
+    watch::until(platform, Topic::Images(may.id), span, std::future::pending(), look, |view| view.state != RuleRunState::Running).await
 }
