@@ -238,8 +238,7 @@ async fn by_id(tx: &mut Tx, id: CopyId) -> Result<CopyView> {
 /// A project's copies, newest first.
 pub async fn list(platform: &Platform, may: &May<can::Push, Project>, page: &PageRequest) -> Result<Page<CopyView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
-    let arguments = args![may.id, page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let arguments = args![may.id, page.before_id(), i64::from(limit) + 1];
     let sql = format!("{SELECT} WHERE c.project_id = $1 AND c.id < $2 ORDER BY c.id DESC LIMIT $3");
     let items = platform.read().await?.all(sql, arguments, view).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))

@@ -58,9 +58,8 @@ pub async fn storage(platform: &Platform, _: &May<can::MaintainRegistry, Site>, 
 
 async fn runs(tx: &mut Tx, page: &PageRequest) -> Result<Page<RunView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
     let sql = format!("SELECT {COLUMNS} FROM registry_runs WHERE id < $1 ORDER BY id DESC LIMIT $2");
-    let items = tx.all(sql, args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1], view).await?;
+    let items = tx.all(sql, args![page.before_id(), i64::from(limit) + 1], view).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 

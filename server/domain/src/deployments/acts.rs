@@ -79,8 +79,7 @@ pub async fn of_project(platform: &Platform, may: &May<can::SeeServices, Project
 
 async fn read(platform: &Platform, condition: &str, id: Value, page: &PageRequest) -> Result<Page<DeploymentView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
-    let mut arguments = args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let mut arguments = args![page.before_id(), i64::from(limit) + 1];
     arguments.push(id);
     let sql = format!("{SELECT} WHERE a.id < $1 AND {condition} ORDER BY a.id DESC LIMIT $2");
     let items = platform.read().await?.all(sql, arguments, view).await?;

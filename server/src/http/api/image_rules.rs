@@ -8,16 +8,15 @@ use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use domain::images::rules;
 use domain::projects::Project;
-use domain::{Actor, May, can};
+use domain::{May, can};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::ids::RuleRunId;
-use model::names::ProjectName;
 use model::rules::ImageRules;
 use model::views::rules::{ImageRulesView, RuleRunView};
 use serde::Deserialize;
 
 use super::waiting::Waiting;
-use super::{Body, Paging, listed, named, parse};
+use super::{Body, Paging, accepted, listed, may_in, named, parse};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -38,14 +37,8 @@ pub(super) fn table() -> Table {
         .get("/api/v1/projects/{project}/image-rules/runs/{run}", detail)
 }
 
-async fn may(portal: &Portal, actor: &Actor, project: &str) -> Answer<May<can::ManageImageRules, Project>> {
-    actor.account()?;
-    let name: ProjectName = named(project, "project")?;
-    Ok(actor.may(&portal.platform, &name).await?)
-}
-
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     Ok(Json(rules::get(&portal.platform, &may).await?))
 }
 
@@ -55,7 +48,7 @@ async fn put(
     Path(project): Path<String>,
     Body(new): Body<ImageRules>,
 ) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     Ok(Json(rules::put(&portal.platform, &may, new).await?))
 }
 
@@ -74,7 +67,7 @@ async fn dry_run(
     Query(waiting): Query<Waiting>,
     body: Bytes,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let asked: DryRun = if body.is_empty() { DryRun::default() } else { parse(&body)? };
     let begun = rules::dry_run(&portal.platform, &may, asked.rules).await?;
     begun_run(&portal, &may, begun, &waiting).await
@@ -86,7 +79,7 @@ async fn run(
     Path(project): Path<String>,
     Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let begun = rules::run(&portal.platform, &may).await?;
     begun_run(&portal, &may, begun, &waiting).await
 }
@@ -99,11 +92,7 @@ async fn begun_run(
     waiting: &Waiting,
 ) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
     let view = rules::wait(&portal.platform, may, begun.id, waiting.span(WAIT).min(WAIT_MAX)).await?;
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id)) {
-        headers.insert(header::LOCATION, value);
-    }
-    Ok((StatusCode::ACCEPTED, headers, Json(view)))
+    Ok(accepted(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id), view))
 }
 
 #[derive(Deserialize)]
@@ -116,10 +105,10 @@ async fn activate(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
-    Body(accepted): Body<Accepted>,
+    Body(wanted): Body<Accepted>,
 ) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
-    Ok(Json(rules::activate(&portal.platform, &may, accepted.dry_run).await?))
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
+    Ok(Json(rules::activate(&portal.platform, &may, wanted.dry_run).await?))
 }
 
 async fn runs(
@@ -128,7 +117,7 @@ async fn runs(
     Path(project): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let page = rules::list(&portal.platform, &may, &paging.into()).await?;
     Ok(listed(&format!("/api/v1/projects/{}/image-rules/runs", may.name), page))
 }
@@ -146,7 +135,7 @@ async fn detail(
     Path((project, run)): Path<(String, String)>,
     Query(items): Query<Items>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let id: RuleRunId = named(&run, "run")?;
     let paging = Paging { limit: items.limit, after: items.after };
     let view = rules::detail(&portal.platform, &may, id, items.goes, &paging.into()).await?;

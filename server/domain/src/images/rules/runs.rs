@@ -122,9 +122,8 @@ pub async fn list(platform: &Platform, may: &May<can::ManageImageRules, Project>
     let limit = page.limit();
     let mut tx = platform.read().await?;
     let current = fingerprint(&stored(&mut tx, may.id).await?.rules);
-    // Ids begin with their time; "g" sorts behind every id.
     let sql = format!("SELECT {COLUMNS} FROM image_rule_runs WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
-    let arguments = args![may.id, page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let arguments = args![may.id, page.before_id(), i64::from(limit) + 1];
     let items = tx.all(sql, arguments, |row| view(row, &current)).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
