@@ -15,9 +15,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 mod migrations;
+mod placeholders;
 mod value;
 
 pub use migrations::LATEST;
+pub use placeholders::{BATCH, placeholder_rows, placeholders};
 pub use value::{Column, Json, Row, Value};
 
 use crate::error::{Error, Result};

@@ -13,11 +13,11 @@ use crate::access::{Lease, May, Site, can};
 use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx};
-use crate::deployments::WAIT_MAX;
 use crate::error::{Error, Result};
-use crate::live::{Signal, Topic, changed};
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::site::{put_setting, setting};
+use crate::watch;
 use crate::worker::Worker;
 
 crate::text_columns! { RunKind, RunState }
@@ -58,9 +58,8 @@ pub async fn storage(platform: &Platform, _: &May<can::MaintainRegistry, Site>, 
 
 async fn runs(tx: &mut Tx, page: &PageRequest) -> Result<Page<RunView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
     let sql = format!("SELECT {COLUMNS} FROM registry_runs WHERE id < $1 ORDER BY id DESC LIMIT $2");
-    let items = tx.all(sql, args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1], view).await?;
+    let items = tx.all(sql, args![page.before_id(), i64::from(limit) + 1], view).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 
@@ -74,21 +73,10 @@ async fn find(tx: &mut Tx, id: RunId) -> Result<RunView> {
     found.ok_or(Error::NotFound { what: "run" })
 }
 
-/// A run when it ended, or as it is after a time (at most [`WAIT_MAX`]). Ends with an error when the permission is lost.
+/// A run when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]). Ends with an error when the permission is lost.
 pub async fn wait(platform: &Platform, lease: &mut Lease<can::MaintainRegistry, Site>, id: RunId, span: Duration) -> Result<RunView> {
-    let mut live = platform.live();
-    let deadline = tokio::time::Instant::now() + span.min(WAIT_MAX);
-    loop {
-        let view = find(&mut platform.read().await?, id).await?;
-        if view.state != RunState::Running {
-            return Ok(view);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(view),
-            error = lease.lost() => return Err(error),
-            changed = changed(&mut live, Topic::Upkeep) => changed?,
-        }
-    }
+    let look = || async move { find(&mut platform.read().await?, id).await };
+    watch::until(platform, Topic::Upkeep, span, lease.lost(), look, |view| view.state != RunState::Running).await
 }
 
 /// Asks for a run.

@@ -24,9 +24,6 @@ pub use lists::{Referrer, catalog, referrers, tags};
 pub use manifests::{CHANGED, Pushed, Stored, find, missing_parts, put};
 pub use pulls::write_pulls;
 
-/// The most placeholders of one statement that are used; SQLite takes 32,766.
-const BATCH: usize = 500;
-
 /// The repository of a destination that may be pushed to, made if it is not there yet.
 async fn repository(tx: &mut Tx, platform: &Platform, destination: &Destination) -> Result<RepositoryId> {
     let find = "SELECT id FROM repositories WHERE project_id = $1 AND name = $2";
@@ -38,9 +35,4 @@ async fn repository(tx: &mut Tx, platform: &Platform, destination: &Destination)
     tx.exec(make, args![id, destination.project.id, &destination.path, platform.now()]).await?;
     // Another push may have been faster.
     tx.one(find, args![destination.project.id, &destination.path], |row| row.get("id")).await
-}
-
-/// `$first, $first+1, ...` for so many values.
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }

@@ -23,7 +23,7 @@ use super::chains::Chain;
 use super::{Repository, detail};
 use crate::access::{May, Visible, can};
 use crate::args;
-use crate::db::{Tx, Value};
+use crate::db::{Tx, Value, placeholder_rows, placeholders};
 use crate::error::Result;
 use crate::platform::Platform;
 
@@ -84,9 +84,8 @@ async fn images(tx: &mut Tx, manifests: &[(RepositoryId, Digest)], most: usize) 
 
 /// `($1, $2), ($3, $4)` and the values.
 fn pairs(some: &[(RepositoryId, Digest)]) -> (String, Vec<Value>) {
-    let rows: Vec<String> = (0..some.len()).map(|at| format!("(${}, ${})", 2 * at + 1, 2 * at + 2)).collect();
     let values = some.iter().flat_map(|(repository, digest)| args![*repository, digest]).collect();
-    (rows.join(", "), values)
+    (placeholder_rows(some.len(), 2), values)
 }
 
 /// Of each repository in which something stands on one of these stacks the tag that was moved last, and whether there is more.
@@ -94,7 +93,7 @@ async fn children(tx: &mut Tx, visible: &Visible<can::Pull>, own: RepositoryId, 
     if tops.is_empty() {
         return Ok((Vec::new(), false));
     }
-    let list = (0..tops.len()).map(|at| format!("${}", at + 3)).collect::<Vec<_>>().join(", ");
+    let list = placeholders(3, tops.len());
     let mut arguments = args![own, CHILDREN as i64 + 1];
     arguments.extend(tops.iter().map(|chain| Value::from(*chain)));
     let (seen, mut more) = visible.condition("p", arguments.len() + 1);

@@ -9,12 +9,9 @@ use model::ids::{ProjectId, RepositoryId};
 use model::quantity::shown_bytes;
 
 use crate::args;
-use crate::db::{Row, Tx};
+use crate::db::{BATCH, Row, Tx, placeholders};
 use crate::error::{Error, Result};
 use crate::projects::Project;
-
-/// Placeholders of one statement.
-const BATCH: usize = 500;
 
 /// What a project keeps now, and may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +84,7 @@ pub async fn hold(tx: &mut Tx, project: &Project, usage: Usage, digest: &Digest,
 pub async fn let_go(tx: &mut Tx, project: ProjectId, digests: &[Digest]) -> Result<()> {
     let mut freed = 0;
     for some in digests.chunks(BATCH) {
-        let list: Vec<String> = (2..some.len() + 2).map(|n| format!("${n}")).collect();
-        let list = list.join(", ");
+        let list = placeholders(2, some.len());
         let mut arguments = args![project];
         arguments.extend(some.iter().map(Into::into));
         tx.exec(format!("UPDATE project_blobs SET holders = holders - 1 WHERE project_id = $1 AND digest IN ({list})"), arguments.clone()).await?;

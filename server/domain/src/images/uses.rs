@@ -9,7 +9,7 @@ use super::Repository;
 use super::detail::WITH_IMAGE;
 use crate::access::{May, can};
 use crate::args;
-use crate::db::{Row, Tx, Value};
+use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::Result;
 
 /// Where something of the image's revisions should run or lives still.
@@ -46,7 +46,7 @@ pub(super) async fn of_image(tx: &mut Tx, may: &May<can::Pull, Repository>, imag
 
 fn among(repository: &Repository, digests: &[Digest]) -> (String, Vec<Value>) {
     let mut arguments = args![repository.project.id, &repository.path];
-    let list = (0..digests.len()).map(|at| format!("${}", at + 3)).collect::<Vec<_>>().join(", ");
+    let list = placeholders(3, digests.len());
     arguments.extend(digests.iter().map(Value::from));
     (list, arguments)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::db::{Row, Tx};
+use domain::db::{BATCH, Row, Tx, placeholders};
 use domain::images::rules::guard;
 use domain::images::usage;
 use domain::{Result, Worker, args};
@@ -12,7 +12,6 @@ use model::digest::Digest;
 use model::ids::{ProjectId, RepositoryId};
 use model::time::Millis;
 
-use super::placeholders;
 use crate::disk::Blobs;
 
 /// A repository, and the project whose turn is taken for it.
@@ -206,7 +205,7 @@ async fn back(files: &Blobs, digests: &[Digest]) -> Result<()> {
 pub async fn unknown(worker: &Worker, mut digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
     let all: Vec<Digest> = digests.iter().copied().collect();
     let mut tx = worker.platform().read().await?;
-    for some in all.chunks(super::BATCH) {
+    for some in all.chunks(BATCH) {
         let sql = format!("SELECT digest FROM blobs WHERE digest IN ({})", placeholders(1, some.len()));
         for known in tx.all(sql, some.iter().map(Into::into).collect(), |row| row.get::<Digest>("digest")).await? {
             digests.remove(&known);

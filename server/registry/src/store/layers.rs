@@ -1,7 +1,7 @@
 //! What images are made of and what tags named, kept for the lineage: chains of layers, and the moves of tags. Written in the
 //! transaction of the push; for what was pushed before there were chains a loop does it later, as often as it likes.
 
-use domain::db::Tx;
+use domain::db::{BATCH, Tx, placeholder_rows};
 use domain::images::chains::{Chain, chains};
 use domain::{Result, Worker, args};
 use model::digest::Digest;
@@ -10,8 +10,6 @@ use model::manifest::Manifest;
 use model::manifest::config::ImageConfig;
 use model::names::TagName;
 use model::time::Millis;
-
-use super::{BATCH, placeholders};
 
 /// So many moves of one tag are kept (an index counts once for each of its images); older ones are forgotten.
 const MOVES_KEPT: i64 = 200;
@@ -28,12 +26,12 @@ pub(super) async fn insert(tx: &mut Tx, repository: RepositoryId, digest: &Diges
 async fn write(tx: &mut Tx, repository: RepositoryId, digest: &Digest, all: &[Chain]) -> Result<()> {
     const COLUMNS: usize = 4;
     for (batch, some) in all.chunks(BATCH / COLUMNS).enumerate() {
-        let rows: Vec<String> = (0..some.len()).map(|row| format!("({})", placeholders(row * COLUMNS + 1, COLUMNS))).collect();
         let mut arguments = Vec::with_capacity(some.len() * COLUMNS);
         for (at, chain) in some.iter().enumerate() {
             arguments.extend(args![repository, digest, (batch * (BATCH / COLUMNS) + at) as i64, *chain]);
         }
-        let sql = format!("INSERT INTO image_layers (repository_id, manifest, position, chain) VALUES {} ON CONFLICT DO NOTHING", rows.join(", "));
+        let rows = placeholder_rows(some.len(), COLUMNS);
+        let sql = format!("INSERT INTO image_layers (repository_id, manifest, position, chain) VALUES {rows} ON CONFLICT DO NOTHING");
         tx.exec(sql, arguments).await?;
     }
     let sql = "UPDATE manifests SET layered = TRUE, chain = $3 WHERE repository_id = $1 AND digest = $2";

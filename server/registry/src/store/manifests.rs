@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use domain::access::{May, can};
 use domain::change::{Change, Record};
-use domain::db::{Json, Tx};
+use domain::db::{BATCH, Json, Tx, placeholder_rows, placeholders};
 use domain::images::rules::guard;
 use domain::images::{Destination, Readable};
 use domain::{Error, Platform, Result, Topic, args};
@@ -18,7 +18,7 @@ use model::reference::Reference;
 use model::views::images::Part;
 use serde_json::json;
 
-use super::{BATCH, layers, placeholders};
+use super::layers;
 
 /// A manifest as it is given back.
 pub struct Stored {
@@ -200,7 +200,6 @@ async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, ma
     let parts: Vec<_> = config.chain(layers).chain(manifests).enumerate().collect();
     const COLUMNS: usize = 8;
     for some in parts.chunks(BATCH / COLUMNS) {
-        let rows: Vec<String> = (0..some.len()).map(|row| format!("({})", placeholders(row * COLUMNS + 1, COLUMNS))).collect();
         let mut arguments = Vec::with_capacity(some.len() * COLUMNS);
         for (position, (role, part)) in some {
             let size = i64::try_from(part.size).unwrap_or(i64::MAX);
@@ -208,7 +207,8 @@ async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, ma
             arguments.extend(args![id, digest, *position as i64, *role, part.digest, &part.media_type, size, platform]);
         }
         let columns = "repository_id, manifest, position, role, digest, media_type, size, platform";
-        change.exec(format!("INSERT INTO manifest_parts ({columns}) VALUES {}", rows.join(", ")), arguments).await?;
+        let rows = placeholder_rows(some.len(), COLUMNS);
+        change.exec(format!("INSERT INTO manifest_parts ({columns}) VALUES {rows}"), arguments).await?;
     }
     Ok(())
 }

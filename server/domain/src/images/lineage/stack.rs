@@ -12,7 +12,7 @@ use model::views::lineage::{BaseView, Block, Level, MovedTag, Owner, StackView};
 
 use super::pairs;
 use crate::access::{Visible, can};
-use crate::db::{Row, Tx, Value};
+use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::Result;
 use crate::images::chains::Chain;
 
@@ -126,7 +126,7 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
     let chains: Vec<Chain> = chains.collect::<BTreeSet<_>>().into_iter().collect();
     let mut names = Names::new();
     for some in chains.chunks(CHAINS) {
-        let list = (1..=some.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+        let list = placeholders(1, some.len());
         let mut arguments: Vec<Value> = some.iter().map(|chain| Value::from(*chain)).collect();
         let (seen, mut more) = visible.condition("p", arguments.len() + 1);
         arguments.append(&mut more);

@@ -10,7 +10,7 @@ use model::rules::ImageRules;
 use model::time::Millis;
 
 use crate::args;
-use crate::db::{Tx, Value};
+use crate::db::{Tx, Value, placeholders};
 use crate::error::{Error, Result};
 use crate::images::Destination;
 use crate::projects::Project;
@@ -40,7 +40,7 @@ pub async fn before_tagging(tx: &mut Tx, to: &Destination, id: RepositoryId, dig
     }
     let mut arguments = args![id];
     arguments.extend(tags.iter().map(Value::from));
-    let sql = format!("SELECT name, digest FROM tags WHERE repository_id = $1 AND name IN ({})", places(2, tags.len()));
+    let sql = format!("SELECT name, digest FROM tags WHERE repository_id = $1 AND name IN ({})", placeholders(2, tags.len()));
     let there: BTreeMap<TagName, Digest> = tx.all(sql, arguments, |row| Ok((row.get("name")?, row.get("digest")?))).await?.into_iter().collect();
     let moved: Vec<(&TagName, Digest)> = there.iter().filter(|(_, old)| *old != digest).map(|(tag, old)| (tag, *old)).collect();
     if !moved.is_empty() {
@@ -75,7 +75,7 @@ pub async fn lost_a_tag(tx: &mut Tx, repository: RepositoryId, digests: &[Digest
     let sql = format!(
         "UPDATE manifests SET untagged_at = $2 WHERE repository_id = $1 AND digest IN ({})
          AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = manifests.repository_id AND t.digest = manifests.digest)",
-        places(3, digests.len())
+        placeholders(3, digests.len())
     );
     tx.exec(sql, arguments).await.map(drop)
 }
@@ -154,7 +154,7 @@ pub(super) async fn needed(
     if digests.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let up = UP.replace("{list}", &places(4, digests.len()));
+    let up = UP.replace("{list}", &placeholders(4, digests.len()));
     let sql = format!(
         "WITH RECURSIVE {up}
          SELECT up.base, s.project_id, s.name AS service, MAX(r.number) AS number FROM up
@@ -183,9 +183,4 @@ fn several(users: &[String]) -> String {
     let more = users.len().saturating_sub(NAMED);
     let named = users[..users.len().min(NAMED)].join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
-}
-
-/// `$first, $first+1, ...` for so many values.
-pub(super) fn places(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
