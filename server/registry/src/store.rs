@@ -18,7 +18,7 @@ mod lists;
 mod manifests;
 mod pulls;
 
-pub use blobs::{glance, held_size, hold, is_held_somewhere_visible, promised_size, release};
+pub use blobs::{glance, held_size, hold, is_held_somewhere_visible, promised_size, release, would_overrun};
 pub use layers::{Unlayered, derive, forget_moves, unlayered};
 pub use lists::{Referrer, catalog, referrers, tags};
 pub use manifests::{CHANGED, Pushed, Stored, find, missing_parts, put};

@@ -9,7 +9,7 @@
 //! restarted), the file is read once more at the end.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,8 @@ mod writing;
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request waits for an older one to let go of the upload.
 const TAKE_OVER: Duration = Duration::from_secs(20);
+/// Uploads that one account may have open; a new one beyond them takes the place of the one to which nothing was written for the longest time.
+const OPEN_MAX: usize = 256;
 /// Uploads whose hash is remembered between two requests, at most.
 const REMEMBERED: usize = 4096;
 
@@ -70,11 +72,44 @@ pub struct Uploads {
     folder: PathBuf,
     /// By the file's name, which says whose it is: nobody's request reaches another one's session.
     sessions: Arc<Mutex<HashMap<String, Session>>>,
+    open: Open,
+}
+
+/// How many uploads each account has open.
+#[derive(Clone, Default)]
+struct Open(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Open {
+    fn of(&self, owner: &str) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(owner).copied().unwrap_or_default()
+    }
+
+    fn begun(&self, owner: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.to_owned()).or_default() += 1;
+    }
+
+    /// The file of this name has gone.
+    fn ended(&self, file_name: &str) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owner) = owner_of(file_name)
+            && let Some(count) = open.get_mut(owner)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(owner);
+            }
+        }
+    }
+}
+
+fn owner_of(file_name: &str) -> Option<&str> {
+    file_name.split('.').nth(1)
 }
 
 /// An upload in the hands of one request.
 pub struct Upload {
     path: PathBuf,
+    open: Open,
     file: Arc<File>,
     size: u64,
     hashed: Hashed,
@@ -137,7 +172,13 @@ impl Uploads {
     pub fn open(data: &Path) -> io::Result<Self> {
         let folder = data.join("uploads");
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder, sessions: Arc::default() })
+        let open = Open::default();
+        for entry in std::fs::read_dir(&folder)? {
+            if let Some(owner) = entry?.file_name().to_str().and_then(owner_of) {
+                open.begun(owner);
+            }
+        }
+        Ok(Self { folder, sessions: Arc::default(), open })
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
@@ -147,10 +188,38 @@ impl Uploads {
     /// Begins an upload of nothing yet.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// `ResourceBusy` when the account has too many open and writes to all of them; else when the file cannot be made.
     pub async fn begin(&self, key: &UploadKey) -> io::Result<()> {
-        let path = self.folder.join(key.file_name());
-        blocking(move || File::create_new(path).map(drop)).await
+        let (uploads, owner, path) = (self.clone(), key.owner.to_string(), self.folder.join(key.file_name()));
+        blocking(move || {
+            if uploads.open.of(&owner) >= OPEN_MAX && !uploads.end_the_oldest_of(&owner)? {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            File::create_new(path)?;
+            uploads.open.begun(&owner);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends the account's upload to which nothing was written for the longest time. False: it writes to all of them. Blocks.
+    fn end_the_oldest_of(&self, owner: &str) -> io::Result<bool> {
+        let mut own = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().to_str().and_then(owner_of) == Some(owner)
+                && let Some(written) = written(&entry)?
+            {
+                own.push((written, entry));
+            }
+        }
+        own.sort_by_key(|(written, _)| *written);
+        for (_, entry) in own {
+            if self.end_idle(&entry, Millis(i64::MAX))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the upload over for a request; none: there is no such upload.
@@ -164,6 +233,7 @@ impl Uploads {
         if !blocking(move || std::fs::exists(exists)).await? {
             return Ok(None);
         }
+        let open = self.open.clone();
         let (turn, hashed, replaced) = self.next_turn(name);
         let turn = tokio::time::timeout(TAKE_OVER, turn.lock_owned()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
         blocking(move || {
@@ -173,7 +243,7 @@ impl Uploads {
             let size = file.metadata()?.len();
             // What another portal wrote was not hashed here.
             known(&hashed).take_if(|(hashed, _)| *hashed > size);
-            Ok(Some(Upload { path, file: Arc::new(file), size, hashed, turn: Arc::new(turn), replaced }))
+            Ok(Some(Upload { path, open, file: Arc::new(file), size, hashed, turn: Arc::new(turn), replaced }))
         })
         .await
     }
@@ -221,32 +291,40 @@ impl Uploads {
         let mut removed = 0;
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if !is_old(&entry, before)? {
-                continue;
-            }
-            let turn = Arc::clone(&self.sessions().entry(name.clone()).or_default().turn);
-            // One that somebody works on is not forgotten, however long ago its last byte came.
-            if let Ok(turn) = turn.try_lock_owned()
-                && is_old(&entry, before)?
-            {
-                removed += u64::from(absent_is_none(std::fs::remove_file(entry.path()))?.is_some());
-                if let Some(session) = self.sessions().get(&name) {
-                    known(&session.hashed).take();
-                }
-                drop(turn);
-            }
-            self.forget_name(&name);
+            removed += u64::from(self.end_idle(&entry, before)?);
         }
         Ok(removed)
     }
+
+    /// Ends an upload to which nothing was written since `before`, unless somebody works on it at this moment. Blocks.
+    fn end_idle(&self, entry: &DirEntry, before: Millis) -> io::Result<bool> {
+        let old = || Ok::<_, io::Error>(written(entry)?.is_some_and(|written| written < before));
+        let Ok(name) = entry.file_name().into_string() else { return Ok(false) };
+        if !old()? {
+            return Ok(false);
+        }
+        let turn = Arc::clone(&self.sessions().entry(name.clone()).or_default().turn);
+        let mut ended = false;
+        if let Ok(turn) = turn.try_lock_owned() {
+            ended = old()? && absent_is_none(std::fs::remove_file(entry.path()))?.is_some();
+            if ended {
+                self.open.ended(&name);
+                if let Some(session) = self.sessions().get(&name) {
+                    known(&session.hashed).take();
+                }
+            }
+            drop(turn);
+        }
+        self.forget_name(&name);
+        Ok(ended)
+    }
 }
 
-/// Whether nothing was written to the file since `before`. One that is gone is not.
-fn is_old(entry: &std::fs::DirEntry, before: Millis) -> io::Result<bool> {
-    let Some(written) = absent_is_none(std::fs::metadata(entry.path()).and_then(|found| found.modified()))? else { return Ok(false) };
+/// When something was last written to the file. None: it is gone.
+fn written(entry: &DirEntry) -> io::Result<Option<Millis>> {
+    let Some(written) = absent_is_none(std::fs::metadata(entry.path()).and_then(|found| found.modified()))? else { return Ok(None) };
     let millis = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    Ok(i64::try_from(millis).unwrap_or(i64::MAX) < before.0)
+    Ok(Some(Millis(i64::try_from(millis).unwrap_or(i64::MAX))))
 }
 
 fn known(hashed: &Hashed) -> MutexGuard<'_, Option<(u64, Hasher)>> {

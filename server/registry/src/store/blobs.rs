@@ -78,6 +78,16 @@ pub async fn glance(platform: &Platform, destination: &May<can::Push, Destinatio
     usage::glance(&mut tx, destination.project.id).await
 }
 
+/// What the project keeps, if the blob would be more than it still may. A blob that it keeps already costs nothing.
+pub async fn would_overrun(platform: &Platform, destination: &May<can::Push, Destination>, digest: &Digest, size: u64) -> Result<Option<Usage>> {
+    let mut tx = platform.read().await?;
+    let usage = usage::glance(&mut tx, destination.project.id).await?;
+    if usage.left().is_none_or(|left| size <= left) || usage::keeps(&mut tx, destination.project.id, digest).await? {
+        return Ok(None);
+    }
+    Ok(Some(usage))
+}
+
 /// A repository that holds the blob and from which the caller may pull, and the blob's bytes.
 pub async fn is_held_somewhere_visible(
     platform: &Platform,

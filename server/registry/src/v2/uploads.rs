@@ -39,7 +39,7 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
         return Err(usage.refusal(&may.project, 1).into());
     }
     let key = key(&may, name, call.registry.platform().new_id())?;
-    call.registry.uploads().begin(&key).await?;
+    begin(call, &key).await?;
     let Some(digest) = call.parameter("digest").filter(|_| call.parameter("mount").is_none()) else {
         return Ok((StatusCode::ACCEPTED, progress(name, &key, 0)?).into_response());
     };
@@ -60,7 +60,7 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
             return Err(error);
         }
     };
-    finish(call, name, &key, upload, &digest).await
+    finish(call, &may, name, &key, upload, &digest).await
 }
 
 /// The blob's bytes, if it is here and the caller may take it from where it is. Where the caller may and the token does not reach so far,
@@ -123,13 +123,23 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, id: Option<UploadId>, body
     upload.expect(digest.algorithm());
     let chunk = in_order(call, name, &key, &upload)?;
     let upload = append(call, &may, &key, upload, chunk, body).await?;
-    finish(call, name, &key, upload, &digest).await
+    finish(call, &may, name, &key, upload, &digest).await
 }
 
 pub(super) async fn delete(call: &Call<'_>, name: &Name, id: Option<UploadId>) -> Result<Response> {
     let may = call.caller.destination(name).await?;
     let key = known(&may, name, id)?;
     if call.registry.uploads().cancel(&key).await.map_err(busy)? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Error::upload_unknown()) }
+}
+
+async fn begin(call: &Call<'_>, key: &UploadKey) -> Result<()> {
+    call.registry.uploads().begin(key).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::ResourceBusy {
+            let text = "too many of your uploads are under way at once; finish some of them first";
+            return Error::new(Code::TooManyRequests, text);
+        }
+        error.into()
+    })
 }
 
 fn key(may: &MayPush, name: &Name, id: UploadId) -> Result<UploadKey> {
@@ -213,7 +223,14 @@ async fn append(call: &Call<'_>, may: &MayPush, key: &UploadKey, upload: Upload,
     })
 }
 
-async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
+async fn finish(call: &Call<'_>, may: &MayPush, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
+    let size = upload.size();
+    if let Some(usage) = store::would_overrun(call.registry.platform(), may, digest, size).await? {
+        // Told before it becomes a file among the blobs; what two do in the same moment is decided where the blob comes to be held.
+        drop(upload);
+        call.registry.uploads().cancel(key).await?;
+        return Err(usage.refusal(&may.project, size).into());
+    }
     let finished = upload.finish(*digest, call.registry.blobs()).await?;
     call.registry.uploads().forget(key);
     match finished {

@@ -235,3 +235,25 @@ async fn a_file_in_the_uploads_place_does_not_become_a_blob() {
     upload.finish(digest, &it.blobs).await.expect_err("another file");
     assert!(it.blobs.read(&digest).is_err());
 }
+
+#[tokio::test]
+async fn one_account_has_so_many_uploads_open_and_the_oldest_idle_one_makes_room() {
+    let it = fixture();
+    let other = UploadKey { owner: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a13".parse().expect("an id"), ..key() };
+    it.uploads.begin(&other).await.expect("begun");
+    let of = |n: usize| UploadKey { id: format!("0192f0c1-7c1e-7b44-8d2a-{n:012x}").parse().expect("an id"), ..key() };
+    for n in 0..OPEN_MAX {
+        it.uploads.begin(&of(n)).await.expect("begun");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + n as u64);
+        let file = File::options().append(true).open(it.data.path().join("uploads").join(of(n).file_name())).expect("there");
+        file.set_modified(long_ago).expect("set");
+    }
+    let in_hands = it.uploads.take(&of(0)).await.expect("read").expect("there");
+    // The count comes from the folder after a restart.
+    let again = Uploads::open(it.data.path()).expect("opened");
+    assert_eq!(again.open.of(&key().owner.to_string()), OPEN_MAX);
+    it.uploads.begin(&of(OPEN_MAX)).await.expect("begun");
+    assert_eq!(size(&it.uploads, &of(1)).await, None, "the oldest that nobody works on");
+    assert_eq!(in_hands.size(), 0);
+    assert_eq!(size(&it.uploads, &other).await, Some(0), "another account's");
+}

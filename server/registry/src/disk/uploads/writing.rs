@@ -138,6 +138,7 @@ impl Upload {
             self.is_the_file_that_was_read()?;
             blobs.keep(&self.file, &self.path, &digest)?;
             known(&self.hashed).take();
+            self.ended();
             Ok(Finished::Kept(self.size))
         })
         .await
@@ -146,7 +147,16 @@ impl Upload {
     /// Throws away what came. Blocks.
     pub(super) fn remove(&self) -> io::Result<()> {
         known(&self.hashed).take();
-        absent_is_none(std::fs::remove_file(&self.path)).map(drop)
+        if absent_is_none(std::fs::remove_file(&self.path))?.is_some() {
+            self.ended();
+        }
+        Ok(())
+    }
+
+    fn ended(&self) {
+        if let Some(name) = self.path.file_name().and_then(|name| name.to_str()) {
+            self.open.ended(name);
+        }
     }
 
     /// The second lock on the door: what gets a blob's name is the very file whose bytes were hashed, with not a byte more.
