@@ -42,6 +42,7 @@ pub async fn tend(worker: Worker, registry: Registry) {
 
 /// Settles what was put aside, and works on one run, if there is one.
 async fn once(worker: &Worker, registry: &Registry) -> Result<bool> {
+    registry.take_orphans().await;
     settle(worker, registry, Some(ASIDE)).await?;
     let Some(run) = upkeep::next(worker).await? else { return Ok(false) };
     work_on(worker, registry, run).await?;

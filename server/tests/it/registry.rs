@@ -15,6 +15,7 @@ mod chunks;
 mod doors;
 mod errors;
 mod expiry;
+mod full;
 mod images;
 mod lineage;
 mod lists;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use domain::db::{Row, Tx};
 use domain::images::rules::guard;
 use domain::images::usage;
-use domain::{Result, Worker, args};
+use domain::{Platform, Result, Worker, args};
 use model::digest::Digest;
 use model::ids::{ProjectId, RepositoryId};
 use model::time::Millis;
@@ -216,7 +216,12 @@ pub async fn unknown(worker: &Worker, mut digests: BTreeSet<Digest>) -> Result<B
 
 /// Puts the file of a digest that is no blob's aside. False: it is one by now.
 pub async fn take_file(worker: &Worker, files: &Blobs, digest: &Digest) -> Result<bool> {
-    let mut tx = worker.change().await?;
+    take_orphan(worker.platform(), files, digest).await
+}
+
+/// The same for a file that just came to its place and could not be noted.
+pub async fn take_orphan(platform: &Platform, files: &Blobs, digest: &Digest) -> Result<bool> {
+    let mut tx = platform.bookkeeping().await?;
     // A row of our own is the lock: whoever is about to hold this blob waits for it, and looks for the file after that.
     let sql = "INSERT INTO blobs (digest, size, created_at, used_at) VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING";
     if tx.exec(sql, args![digest]).await? == 0 {
