@@ -95,6 +95,11 @@ impl Registry {
         upkeep::tend(worker, self).await;
     }
 
+    /// Takes the rows of deleted repositories away, for ever.
+    pub async fn clear_deleted(worker: Worker) {
+        upkeep::deleted::tend(worker).await;
+    }
+
     /// A blob's file came to its place and no row names it, since something failed after that: it goes again, unless somebody else's push holds it.
     /// Where even that cannot be written now, it is tried again later; what a restart forgets, a collection finds.
     pub(crate) async fn forsake(&self, digest: &Digest) {

@@ -13,6 +13,7 @@ use crate::registry::Registry;
 use crate::store::collect as rows;
 
 pub mod collect;
+pub(crate) mod deleted;
 mod scrub;
 mod work;
 
