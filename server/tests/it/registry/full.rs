@@ -12,7 +12,7 @@ use crate::portal::Person;
 
 /// Set in the process that has a namespace of its own.
 const INSIDE: &str = "SLIPWAY_TEST_INSIDE";
-/// What of the disk other things than the test's own content may need.
+/// A page of the file system: what a file's size there is counted in.
 const PAGE: u64 = 4096;
 
 /// Runs one test of this file in a process of its own that may mount. True: it ran, here is nothing left to do.

@@ -165,10 +165,10 @@ async fn a_repository_of_four_thousand_images_goes_while_others_push() {
     for (name, beside) in ["the same project", "another project"].into_iter().zip(beside) {
         let took = beside.await.expect("pushed");
         let (p50, p99, max) = (took[took.len() / 2], took[took.len() * 99 / 100], took[took.len() - 1]);
-        println!("pushes into {name}: {} requests, p50 {p50:?}, p99 {p99:?}, max {max:?}", took.len());
+        eprintln!("pushes into {name}: {} requests, p50 {p50:?}, p99 {p99:?}, max {max:?}", took.len());
         longest = longest.max(max);
     }
-    println!("the deletion answered after {took:?}; its rows were gone after {cleared:?}");
+    eprintln!("the deletion answered after {took:?}; its rows were gone after {cleared:?}");
     let (ledger, held) = kept(&portal, "shop").await;
     assert_eq!(ledger, held);
     assert_eq!(get(&dev, "/v2/shop/few/manifests/1").await.expect(200).body, few);
