@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 mod migrations;
 mod placeholders;
@@ -81,8 +81,10 @@ impl Db {
             .foreign_keys(true)
             .collation("C", |a, b| a.cmp(b));
         // The writer opens first: it makes the file and switches it to WAL.
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone().create_if_missing(true)).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+        // SQLite itself undoes a transaction that a full disk stopped. sqlx does not notice, and would begin none on this connection ever again.
+        let writer = writer.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+        let writer = writer.connect_with(options.clone().create_if_missing(true)).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE).connect_with(options.read_only(true)).await?;
         Ok(Self::Lite { writer, readers })
     }

@@ -33,7 +33,7 @@ mod tags;
 pub mod usage;
 mod uses;
 
-pub use delete::{delete_manifest, delete_repository, delete_tag};
+pub use delete::{clear, delete_manifest, delete_repository, delete_tag};
 pub use detail::{image, manifest, manifest_text};
 pub use lineage::{of_image as image_lineage, of_project as project_lineage};
 pub use repositories::repositories;

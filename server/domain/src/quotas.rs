@@ -41,7 +41,7 @@ impl Wanted {
 }
 
 const USED: &str = "COALESCE(u.bytes, 0) AS used_bytes, u.bytes_limit, u.tags_limit,
-    (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.project_id = p.id) AS used_tags";
+    (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = p.id) AS used_tags";
 
 fn quota(row: &Row<'_>) -> Result<QuotaView> {
     Ok(QuotaView {
@@ -141,7 +141,7 @@ pub(crate) async fn room_for_tags(tx: &mut Tx, project: &Project, more: i64) -> 
         return Ok(());
     }
     let Some(limit) = tx.opt(format!("{sql} FOR UPDATE"), args![project.id], limit).await?.flatten() else { return Ok(()) };
-    let sql = "SELECT COUNT(*) AS n FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.project_id = $1";
+    let sql = "SELECT COUNT(*) AS n FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = $1";
     let used: i64 = tx.one(sql, args![project.id], |row| row.get("n")).await?;
     if used.saturating_add(more) <= limit {
         return Ok(());

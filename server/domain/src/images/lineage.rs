@@ -106,7 +106,7 @@ async fn children(tx: &mut Tx, visible: &Visible<can::Pull>, own: RepositoryId, 
              JOIN manifests m ON m.repository_id = l.repository_id AND m.digest = l.manifest AND m.chain <> l.chain
              JOIN tag_moves v ON v.chain = m.chain AND v.repository_id = m.repository_id
              JOIN tags t ON t.repository_id = v.repository_id AND t.name = v.name AND t.digest = v.digest
-             JOIN repositories r ON r.id = l.repository_id JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
+             JOIN repositories r ON r.id = l.repository_id AND r.deleted_at IS NULL JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
              WHERE r.id <> $1 AND {seen}
          ) x WHERE x.nth = 1 ORDER BY x.since DESC, x.repository LIMIT $2"
     );
@@ -127,6 +127,8 @@ async fn children(tx: &mut Tx, visible: &Visible<can::Pull>, own: RepositoryId, 
 
 /// Whether layers of some image are still to be written down.
 async fn unfinished(tx: &mut Tx, condition: &str, id: impl Into<Value>) -> Result<bool> {
-    let sql = format!("SELECT m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id WHERE NOT m.layered AND {condition} LIMIT 1");
+    let sql = format!(
+        "SELECT m.digest FROM manifests m JOIN repositories r ON r.id = m.repository_id AND r.deleted_at IS NULL WHERE NOT m.layered AND {condition} LIMIT 1"
+    );
     Ok(tx.opt(sql, vec![id.into()], |row| row.get::<Digest>("digest")).await?.is_some())
 }

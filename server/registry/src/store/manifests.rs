@@ -50,6 +50,9 @@ pub struct Pushed<'a> {
     pub reference: &'a Reference,
 }
 
+/// How often a push makes the repository anew that is deleted under it.
+const TRIES: usize = 20;
+
 /// The code of a conflict with what the pusher thought the reference names.
 pub const CHANGED: &str = "changed_meanwhile";
 
@@ -109,13 +112,18 @@ async fn absent(tx: &mut Tx, repository: RepositoryId, table: &str, mut wanted: 
     Ok(wanted.into_iter().collect())
 }
 
+/// Whether these images may be tagged so. Good for a refusal before anything is fetched; it is decided in [`put`].
+///
+/// # Errors
+/// `Conflict` with `immutable_tag`, `Forbidden` where the project's quota of tags is reached.
+pub async fn may_tag(platform: &Platform, destination: &May<can::Push, Destination>, wanted: &[(Digest, &[TagName])]) -> Result<()> {
+    guard::may_tag(&mut platform.read().await?, destination, wanted).await
+}
+
 /// Keeps a manifest and points tags to it. Answers what is missing, and then nothing was kept.
 pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>, pushed: Pushed<'_>) -> Result<Vec<Digest>> {
     let now = platform.now();
-    let mut change = platform.change(destination.actor()).await?;
-    let id = super::repository(&mut change, platform, destination).await?;
-    // The repository's row first: two pushes to one repository stand in line here, and not across each other below.
-    change.exec("UPDATE repositories SET pushed_at = $2 WHERE id = $1", args![id, now]).await?;
+    let (mut change, id) = begin(platform, destination).await?;
     if !(pushed.still_wanted)(named(&mut change, id, pushed.reference).await?.as_ref()) {
         return Err(Error::conflict(CHANGED, format!("{} names something else than the condition demands; look at it again", pushed.reference)));
     }
@@ -149,6 +157,23 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
     let detail = json!({ "digest": pushed.digest, "tags": pushed.tags, "media_type": pushed.manifest.media_type });
     change.commit(Record::new("image.push", "image", target).project(&destination.project).detail(detail)).await?;
     Ok(Vec::new())
+}
+
+/// Begins the change of a push, with the repository's row first: two pushes to one repository stand in line here, and not across each other below. A
+/// repository that is deleted while the push waits is made anew, as if the push had come a moment later.
+async fn begin(platform: &Platform, destination: &May<can::Push, Destination>) -> Result<(Change, RepositoryId)> {
+    for _ in 0..TRIES {
+        let mut change = platform.change(destination.actor()).await?;
+        if let Some(id) = super::find_repository(&mut change, destination).await?
+            && change.exec("UPDATE repositories SET pushed_at = $2 WHERE id = $1 AND deleted_at IS NULL", args![id, platform.now()]).await? > 0
+        {
+            return Ok((change, id));
+        }
+        drop(change);
+        super::make_repository(platform, destination).await?;
+    }
+    let text = format!("{} is deleted again and again while this is pushed; push it again", destination.full_name());
+    Err(Error::Unavailable(text))
 }
 
 /// The manifest that a reference names at the moment, in this transaction.

@@ -60,7 +60,12 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
             return Err(error);
         }
     };
-    finish(call, &may, name, &key, upload, &digest).await
+    let finished = finish(call, &may, name, &key, upload, &digest).await;
+    if finished.is_err() {
+        // As above, where it came and could not be kept.
+        call.registry.uploads().cancel(&key).await?;
+    }
+    finished
 }
 
 /// The blob's bytes, if it is here and the caller may take it from where it is. Where the caller may and the token does not reach so far,
@@ -214,13 +219,18 @@ async fn append(call: &Call<'_>, may: &MayPush, key: &UploadKey, upload: Upload,
         }
         Stopped::TooLarge(_) => Error::new(Code::SizeInvalid, text).status(StatusCode::PAYLOAD_TOO_LARGE),
         Stopped::Disk(error) => {
-            if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
-                // What came so far would only keep the disk full.
-                call.registry.uploads().cancel(key).await?;
-            }
+            cancel_if_full(call, key, &error).await?;
             error.into()
         }
     })
+}
+
+/// What came so far would only keep a full disk full.
+async fn cancel_if_full(call: &Call<'_>, key: &UploadKey, error: &std::io::Error) -> Result<()> {
+    if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+        call.registry.uploads().cancel(key).await?;
+    }
+    Ok(())
 }
 
 async fn finish(call: &Call<'_>, may: &MayPush, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
@@ -231,12 +241,21 @@ async fn finish(call: &Call<'_>, may: &MayPush, name: &Name, key: &UploadKey, up
         call.registry.uploads().cancel(key).await?;
         return Err(usage.refusal(&may.project, size).into());
     }
-    let finished = upload.finish(*digest, call.registry.blobs()).await?;
+    let finished = match upload.finish(*digest, call.registry.blobs()).await {
+        Ok(finished) => finished,
+        Err(error) => {
+            cancel_if_full(call, key, &error).await?;
+            return Err(error.into());
+        }
+    };
     call.registry.uploads().forget(key);
     match finished {
         Finished::Kept(size) => {
-            let may = call.caller.still_destination(name).await?;
-            if store::hold(call.registry.platform(), call.registry.blobs(), &may, digest, size).await? {
+            let held = hold(call, name, digest, size).await;
+            if held.is_err() {
+                call.registry.forsake(digest).await;
+            }
+            if held? {
                 return created(name, digest);
             }
             Err(Error::new(Code::BlobUploadInvalid, "the blob was lost on the disk after it came; upload it again").status(StatusCode::CONFLICT))
@@ -246,6 +265,12 @@ async fn finish(call: &Call<'_>, may: &MayPush, name: &Name, key: &UploadKey, up
             Err(Error::new(Code::DigestInvalid, text))
         }
     }
+}
+
+/// From now on the repository holds what came, if its pusher still may and there is room.
+async fn hold(call: &Call<'_>, name: &Name, digest: &Digest, size: u64) -> Result<bool> {
+    let may = call.caller.still_destination(name).await?;
+    Ok(store::hold(call.registry.platform(), call.registry.blobs(), &may, digest, size).await?)
 }
 
 fn created(name: &Name, digest: &Digest) -> Result<Response> {

@@ -136,7 +136,8 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
                      MIN(v.since) OVER (PARTITION BY v.chain, v.repository_id) AS first_since,
                      ROW_NUMBER() OVER (PARTITION BY v.chain, v.repository_id ORDER BY v.since DESC, v.name) AS nth,
                      CAST(CASE WHEN {seen} THEN 1 ELSE 0 END AS BIGINT) AS seen
-                 FROM tag_moves v JOIN repositories r ON r.id = v.repository_id JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
+                 FROM tag_moves v JOIN repositories r ON r.id = v.repository_id AND r.deleted_at IS NULL
+                 JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
                  WHERE v.chain IN ({list})
              ) x LEFT JOIN tags t ON t.repository_id = x.repository_id AND t.name = x.name
              LEFT JOIN tag_moves n ON n.repository_id = t.repository_id AND n.name = t.name AND n.digest = t.digest

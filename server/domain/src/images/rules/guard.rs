@@ -23,10 +23,11 @@ const NAMED: usize = 2;
 /// What is told of a service of another project, which the reader may not know of.
 const ELSEWHERE: &str = "a service of another project";
 
-/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there. The lock of an update and not
-/// `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to stay, which that would refuse, each waiting for the other.
+/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there: one that was deleted is not. The lock
+/// of an update and not `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to stay, which that would refuse, each
+/// waiting for the other.
 pub async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
-    Ok(tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![repository]).await? > 0)
+    Ok(tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1 AND deleted_at IS NULL", args![repository]).await? > 0)
 }
 
 /// Whether a push may point these tags at an image: none of them is immutable and names another, and there is room for new ones. The caller
@@ -35,8 +36,29 @@ pub async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
 /// # Errors
 /// `Conflict` with `immutable_tag`, `Forbidden` where the project's quota of tags is reached; both in words that docker prints.
 pub async fn before_tagging(tx: &mut Tx, to: &Destination, id: RepositoryId, digest: &Digest, tags: &[TagName]) -> Result<Vec<Digest>> {
+    let (moved, new) = moved_and_new(tx, to, id, digest, tags).await?;
+    if new > 0 {
+        quotas::room_for_tags(tx, &to.project, new).await?;
+    }
+    Ok(moved)
+}
+
+/// The same for several images at once, before any of them is here: good for a refusal before hours of fetching, and for no more.
+pub async fn may_tag(tx: &mut Tx, to: &Destination, wanted: &[(Digest, &[TagName])]) -> Result<()> {
+    let mut more = 0;
+    for (digest, tags) in wanted {
+        more += match to.id {
+            Some(id) => moved_and_new(tx, to, id, digest, tags).await?.1,
+            None => i64::try_from(tags.len()).unwrap_or(i64::MAX),
+        };
+    }
+    if more > 0 { quotas::room_for_tags(tx, &to.project, more).await } else { Ok(()) }
+}
+
+/// What the tags name that would name something else then, and how many of them are not there yet.
+async fn moved_and_new(tx: &mut Tx, to: &Destination, id: RepositoryId, digest: &Digest, tags: &[TagName]) -> Result<(Vec<Digest>, i64)> {
     if tags.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     }
     let mut arguments = args![id];
     arguments.extend(tags.iter().map(Value::from));
@@ -59,10 +81,7 @@ pub async fn before_tagging(tx: &mut Tx, to: &Destination, id: RepositoryId, dig
         }
     }
     let new = tags.iter().filter(|tag| !there.contains_key(*tag)).count();
-    if new > 0 {
-        quotas::room_for_tags(tx, &to.project, i64::try_from(new).unwrap_or(i64::MAX)).await?;
-    }
-    Ok(moved.into_iter().map(|(_, old)| old).collect())
+    Ok((moved.into_iter().map(|(_, old)| old).collect(), i64::try_from(new).unwrap_or(i64::MAX)))
 }
 
 /// Notes since when images have no tag. To be called after their tags went.
