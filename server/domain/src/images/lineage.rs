@@ -29,6 +29,8 @@ use crate::platform::Platform;
 
 /// Most images of one index whose stacks are shown.
 const STACKS: usize = 16;
+/// Parts of one index among which its images are looked for.
+const PARTS: usize = 500;
 /// Repositories with something built on an image that are listed.
 const CHILDREN: usize = 50;
 /// Images that are looked at to find them.
@@ -56,12 +58,16 @@ async fn images(tx: &mut Tx, manifests: &[(RepositoryId, Digest)], most: usize) 
     let mut all = Images::default();
     for some in manifests.chunks(200) {
         let (wanted, arguments) = pairs(some);
+        // Indexes list what they like; only what is shown is read.
         let sql = format!(
             "WITH wanted (repository_id, digest) AS (VALUES {wanted})
-             SELECT m.repository_id, m.digest AS whole, m.kind, p.digest, p.platform FROM wanted w
-             JOIN manifests m ON m.repository_id = w.repository_id AND m.digest = w.digest
-             LEFT JOIN manifest_parts p ON p.repository_id = m.repository_id AND p.manifest = m.digest AND p.role = 'manifest' AND m.kind = 'index'
-             ORDER BY m.repository_id, m.digest, p.position"
+             SELECT x.* FROM (
+                 SELECT m.repository_id, m.digest AS whole, m.kind, p.digest, p.platform, p.position,
+                     ROW_NUMBER() OVER (PARTITION BY m.repository_id, m.digest ORDER BY p.position) AS nth
+                 FROM wanted w JOIN manifests m ON m.repository_id = w.repository_id AND m.digest = w.digest
+                 LEFT JOIN manifest_parts p ON p.repository_id = m.repository_id AND p.manifest = m.digest AND p.role = 'manifest'
+                     AND m.kind = 'index' AND p.position < {PARTS} AND COALESCE(p.platform, '') <> '{NO_PLATFORM}'
+             ) x WHERE x.nth <= {most} ORDER BY x.repository_id, x.whole, x.position"
         );
         let rows = tx.all(sql, arguments, |row| {
             let (repository, whole): (RepositoryId, Digest) = (row.get("repository_id")?, row.get("whole")?);
@@ -69,12 +75,9 @@ async fn images(tx: &mut Tx, manifests: &[(RepositoryId, Digest)], most: usize) 
             Ok((repository, whole, kind, part, row.get::<Option<String>>("platform")?))
         });
         for (repository, whole, kind, part, platform) in rows.await? {
-            if platform.as_deref() == Some(NO_PLATFORM) {
-                continue;
-            }
             match (kind, part) {
-                (Kind::Index, Some(part)) => all.add(repository, whole, part, platform, most),
-                (Kind::Image, _) => all.add(repository, whole, whole, None, most),
+                (Kind::Index, Some(part)) => all.add(repository, whole, part, platform),
+                (Kind::Image, _) => all.add(repository, whole, whole, None),
                 _ => {}
             }
         }

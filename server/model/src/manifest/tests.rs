@@ -34,6 +34,21 @@ fn an_image_is_taken_apart() {
 }
 
 #[test]
+fn more_parts_than_anything_real_has_are_refused() {
+    let layer = image()["layers"][0].clone();
+    let of = |count: usize| {
+        let mut body = image();
+        body["layers"] = vec![layer.clone(); count].into();
+        parse(None, &body).map(|manifest| manifest.layers.len())
+    };
+    assert_eq!(of(DESCRIPTORS_MAX), Ok(DESCRIPTORS_MAX));
+    assert_eq!(of(DESCRIPTORS_MAX + 1), Err(InvalidManifest::TooMany(DESCRIPTORS_MAX + 1)));
+    let index = json!({"schemaVersion": 2, "manifests": vec![layer; DESCRIPTORS_MAX + 1]});
+    assert_eq!(parse(Some(media_type::OCI_INDEX), &index), Err(InvalidManifest::TooMany(DESCRIPTORS_MAX + 1)));
+    assert_eq!(parse(Some("application/vnd.example+json"), &index), Err(InvalidManifest::TooMany(DESCRIPTORS_MAX + 1)));
+}
+
+#[test]
 fn an_artifact_says_what_it_is_and_what_it_is_about() {
     let mut body = image();
     body["artifactType"] = json!("application/vnd.example.sbom");

@@ -25,7 +25,6 @@ const CHAINS: usize = 400;
 #[derive(Default)]
 pub(super) struct Images {
     all: Vec<Image>,
-    counts: HashMap<(RepositoryId, Digest), usize>,
 }
 
 /// An image, and the manifest that is it or lists it.
@@ -37,12 +36,8 @@ pub(super) struct Image {
 }
 
 impl Images {
-    pub(super) fn add(&mut self, repository: RepositoryId, whole: Digest, digest: Digest, platform: Option<String>, most: usize) {
-        let count = self.counts.entry((repository, whole)).or_default();
-        *count += 1;
-        if *count <= most {
-            self.all.push(Image { repository, whole, digest, platform });
-        }
+    pub(super) fn add(&mut self, repository: RepositoryId, whole: Digest, digest: Digest, platform: Option<String>) {
+        self.all.push(Image { repository, whole, digest, platform });
     }
 
     /// Of each manifest one image: of an index that for most machines, or the first.
@@ -55,7 +50,7 @@ impl Images {
                 _ => _ = chosen.insert(key, image),
             }
         }
-        Self { all: chosen.into_values().collect(), counts: HashMap::new() }
+        Self { all: chosen.into_values().collect() }
     }
 }
 
