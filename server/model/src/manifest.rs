@@ -14,6 +14,8 @@ pub mod history;
 
 /// Largest manifest that is accepted, in bytes; what the OCI distribution-spec asks registries to accept at least.
 pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;
+/// Longest type or word of a platform that a manifest may name, in bytes: what RFC 6838, section 4.2, lets a media type have.
+pub const TYPE_MAX: usize = 255;
 /// Most descriptors of one manifest: layers of an image, entries of an index. Engines run images of at most 128 layers, and indexes have
 /// some dozens of platforms; the rest is for artifacts of many files. Each costs a row where the registry keeps it.
 pub const DESCRIPTORS_MAX: usize = 2_000;
@@ -194,6 +196,9 @@ pub enum InvalidManifest {
     /// A type or platform with characters that no name of one has.
     #[error("the manifest names a type or platform with control characters in it: {0:?}")]
     Control(String),
+    /// A type or platform that is longer than any name of one.
+    #[error("the manifest names a type or platform of more than {TYPE_MAX} bytes: {0:?}...")]
+    Long(String),
     /// More descriptors than anything real has.
     #[error("the manifest names {0} layers or manifests; at most {DESCRIPTORS_MAX} are accepted: split it into several")]
     TooMany(usize),
@@ -228,8 +233,9 @@ impl Document {
         if count > DESCRIPTORS_MAX { Err(InvalidManifest::TooMany(count)) } else { Ok(()) }
     }
 
-    /// The first type or platform with a control character in it: none of them may be repeated to anybody.
-    fn control(&self) -> Option<&str> {
+    /// Refuses types and platforms with control characters, and those that are longer than any: they are repeated to everybody, in lists
+    /// that hold many of them.
+    fn names_types(&self) -> Result<(), InvalidManifest> {
         let parts = self.config.iter().chain(self.layers.iter().flatten()).chain(self.manifests.iter().flatten()).chain(&self.subject);
         let texts = parts.flat_map(|part| {
             let platform = part
@@ -238,7 +244,15 @@ impl Document {
                 .flat_map(|platform| [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten());
             [Some(&part.media_type), part.artifact_type.as_ref()].into_iter().flatten().chain(platform)
         });
-        texts.chain(&self.artifact_type).map(String::as_str).find(|text| text.contains(char::is_control))
+        for text in texts.chain(&self.artifact_type) {
+            if text.len() > TYPE_MAX {
+                return Err(InvalidManifest::Long(text.chars().take(80).collect()));
+            }
+            if text.contains(char::is_control) {
+                return Err(InvalidManifest::Control(text.chars().take(80).collect()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -287,15 +301,13 @@ impl Manifest {
             _ => {}
         }
         document.is_bounded()?;
-        if let Some(text) = document.control() {
-            return Err(InvalidManifest::Control(text.chars().take(80).collect()));
-        }
+        document.names_types()?;
         Ok(Self::of(media_type, kind, document))
     }
 
     /// A document of an unknown type: whatever can be understood of it is taken, so that what it points to is kept.
     fn other(media_type: String, body: &[u8]) -> Result<Self, InvalidManifest> {
-        let understood = serde_json::from_slice::<Document>(body).ok().filter(|document| document.control().is_none()).unwrap_or_default();
+        let understood = serde_json::from_slice::<Document>(body).ok().filter(|document| document.names_types().is_ok()).unwrap_or_default();
         understood.is_bounded()?;
         Ok(Self::of(media_type, Kind::Other, understood))
     }

@@ -100,6 +100,11 @@ fn a_wrong_manifest_is_told_what_is_wrong() {
     assert!(wrong(None, |body| body["layers"][0]["size"] = json!(-1)).contains("layers[0].size"));
     assert!(wrong(None, |body| body["layers"][0]["mediaType"] = json!("a\u{0}b")).contains("control characters"));
     assert!(wrong(None, |body| body["artifactType"] = json!("a\nb")).contains("control characters"));
+    assert!(wrong(None, |body| body["artifactType"] = json!("a".repeat(256))).contains("more than 255 bytes"));
+    assert!(wrong(None, |body| body["config"]["mediaType"] = json!("a".repeat(256))).contains("more than 255 bytes"));
+    assert!(wrong(None, |body| body["subject"] = json!({"mediaType": "b".repeat(256), "digest": A, "size": 1})).contains("more than 255 bytes"));
+    let os = |body: &mut Value| body["layers"][0]["platform"] = json!({"os": "c".repeat(256), "architecture": "amd64"});
+    assert!(wrong(None, os).contains("more than 255 bytes"));
     let error = Manifest::parse(Some(media_type::OCI_MANIFEST), b"{}garbage").expect_err("refused");
     assert!(matches!(error, InvalidManifest::Json { .. }));
 }
