@@ -173,6 +173,11 @@ pub(super) enum Found<'a> {
     Hidden(Chain),
 }
 
+/// Bytes of these layers. What manifests claim is anybody's word: more than can be counted is the most that can be.
+fn total<'a>(layers: impl IntoIterator<Item = &'a PartView>) -> i64 {
+    layers.into_iter().fold(0, |sum, layer| sum.saturating_add(layer.size))
+}
+
 impl Layers {
     /// The chains of what it can stand on.
     pub(super) fn below(&self) -> impl Iterator<Item = Chain> + '_ {
@@ -191,12 +196,12 @@ impl Layers {
 
     /// Bytes of all its layers.
     pub(super) fn size(&self) -> i64 {
-        self.layers.iter().map(|(_, layer)| layer.size).sum()
+        self.size_up_to(self.layers.len())
     }
 
     /// Bytes of its lowest layers.
     pub(super) fn size_up_to(&self, end: usize) -> i64 {
-        self.layers[..end].iter().map(|(_, layer)| layer.size).sum()
+        total(self.layers[..end].iter().map(|(_, layer)| layer))
     }
 
     /// Who brought its layers in, the lowest first, each with the end of its layers. What is above the last is the image's own.
@@ -259,8 +264,26 @@ impl Layers {
         let blocks = owners.chain([Owner::Itself]).enumerate().map(|(at, owner)| {
             let layers: Vec<PartView> = self.layers[begin..ends[at]].iter().map(|(_, layer)| layer.clone()).collect();
             begin = ends[at];
-            Block { owner, level: Level::of(at, count), size: layers.iter().map(|layer| layer.size).sum(), layers }
+            Block { owner, level: Level::of(at, count), size: total(&layers), layers }
         });
         StackView { digest: self.image.digest, platform: self.image.platform.clone(), size: self.size(), blocks: blocks.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_nothing_has_are_counted_to_the_most() {
+        let layer = |size| PartView {
+            part: Part::Layer,
+            digest: format!("sha256:{}", "a".repeat(64)).parse().expect("a digest"),
+            media_type: "a/b".into(),
+            size,
+            platform: None,
+        };
+        assert_eq!(total(&[layer(i64::MAX), layer(i64::MAX)]), i64::MAX);
+        assert_eq!(total(&[layer(1), layer(2)]), 3);
     }
 }
