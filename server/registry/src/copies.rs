@@ -87,9 +87,9 @@ async fn one(worker: Worker, registry: Registry, outside: Outside, job: Job) {
     };
     match &ended {
         Ended::Succeeded => tracing::info!(copy = %job.id, from = %job.from, "an image was copied in"),
-        Ended::Failed(reason) => tracing::info!(copy = %job.id, from = %job.from, code = reason.code, "a copy failed: {}", reason.message),
+        Ended::Failed(reason) => tracing::info!(copy = %job.id, from = %job.from, code = reason.code, reason = ?reason.message, "a copy failed"),
         Ended::Again { reason, after, .. } => {
-            tracing::info!(copy = %job.id, from = %job.from, code = reason.code, ?after, "a copy is tried again later: {}", reason.message);
+            tracing::info!(copy = %job.id, from = %job.from, code = reason.code, reason = ?reason.message, ?after, "a copy is tried again later");
         }
     }
     let progress = context.progress(None);

@@ -132,11 +132,7 @@ impl Context {
                 return failure;
             }
             if began.elapsed() >= TURN && matches!(work::others_wait(&self.worker).await, Ok(true)) {
-                return Failure {
-                    code: "turn",
-                    message: "others wait too; it goes on after them where it was".into(),
-                    retry: Retry::After(CHECK_AGAIN),
-                };
+                return Failure::new("turn", "others wait too; it goes on after them where it was", Retry::After(CHECK_AGAIN));
             }
             let topic = Topic::Copies(self.job.project);
             let changed = async {
@@ -163,9 +159,7 @@ pub(super) fn refused(error: Error) -> Failure {
         Error::Conflict { code, message } => Failure::last(code, message),
         Error::TooLarge(message) => Failure::last("too_large", message),
         Error::Forbidden(message) => Failure::last("forbidden", message),
-        Error::TooMany { retry_after } => {
-            Failure { code: "too_many", message: "the portal is busy".into(), retry: Retry::After(Duration::from_secs(retry_after)) }
-        }
+        Error::TooMany { retry_after } => Failure::new("too_many", "the portal is busy", Retry::After(Duration::from_secs(retry_after))),
         Error::Unavailable(message) if message.starts_with("the disk is full") => disk_full(),
         Error::TooManyOpen(message) | Error::Unavailable(message) => Failure::passing("unavailable", message),
         Error::Invalid(_) | Error::NotFound { .. } | Error::Unauthenticated => Failure::last("refused", error.to_string()),

@@ -78,11 +78,11 @@ impl Session {
                 let after = retry_after(headers).unwrap_or(WAIT).min(WAIT_MAX);
                 let anonymous = if self.credential.is_none() { "; with a credential it may allow more" } else { "" };
                 let text = format!("{host} says that it was asked too often (429){anonymous}");
-                Failure { code: "too_many", message: text, retry: Retry::After(after) }
+                Failure::new("too_many", text, Retry::After(after))
             }
             status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 let retry = retry_after(headers).map_or(Retry::Soon, |after| Retry::After(after.min(WAIT_MAX)));
-                Failure { code: "source_failed", message: format!("{host} failed with {status} when asked for {what}"), retry }
+                Failure::new("source_failed", format!("{host} failed with {status} when asked for {what}"), retry)
             }
             status => Failure::last("protocol", format!("{host} answered {status} when asked for {what}")),
         }

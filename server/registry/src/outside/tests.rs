@@ -79,3 +79,13 @@ async fn a_name_that_nobody_knows_and_a_port_where_nobody_is_are_told() {
     let view = check(&trusting(), &closed.to_string(), &closed.to_string()).await;
     assert_eq!(view.state, CheckState::Unreachable, "{view:?}");
 }
+
+#[test]
+fn what_others_say_begins_no_line_and_is_no_longer_than_a_message() {
+    let failure = Failure::last("x", "a \"key\"\n2026 INFO admin signed in\u{1b}[31m\u{2028}\u{202e}\u{9b}\u{e4}");
+    assert_eq!(failure.message, "a \"key\"\\n2026 INFO admin signed in\\u{1b}[31m\\u{2028}\\u{202e}\\u{9b}\u{e4}");
+    assert_eq!(failure.reason().message, failure.message);
+    let long = Failure::passing("x", "y".repeat(4 << 20));
+    assert_eq!(long.message.chars().count(), MESSAGE + 1);
+    assert!(Failure::new("x", "\r", Retry::After(CHECK_TIME)).message == "\\r");
+}

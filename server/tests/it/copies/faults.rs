@@ -66,6 +66,11 @@ async fn what_has_another_digest_or_size_is_not_kept() {
     fails(&dev, pinned, "digest_mismatch").await;
     source.serve("/v2/team/app/manifests/1", vec![Reply::ok(&bytes(5 << 20)).typed(IMAGE)]);
     fails(&dev, from(&source), "too_large").await;
+    // What a source writes begins no line of our log.
+    let forged = r#"{"schemaVersion":2,"annotations":{"x\n2026 INFO admin\u001b[31m":5}}"#;
+    source.serve("/v2/team/app/manifests/1", vec![Reply::ok(forged.as_bytes()).typed(IMAGE)]);
+    let message = fails(&dev, from(&source), "manifest_invalid").await;
+    assert!(!message.contains(char::is_control), "{message:?}");
     source.serve("/v2/team/app/manifests/1", vec![Reply::ok(b"<html>hello</html>").typed("text/html")]);
     fails(&dev, from(&source), "manifest_invalid").await;
 }
