@@ -19,12 +19,14 @@ use tokio::sync::Semaphore;
 mod body;
 mod challenge;
 mod net;
+mod referrers;
 mod refusal;
 mod session;
 mod token;
 
 pub use body::{Fetch, Tally};
 pub use net::Net;
+pub use referrers::Lists;
 pub use session::{Document, Session};
 
 /// Checks at the same time.

@@ -14,11 +14,11 @@ use model::outside::{in_tag, is_meant, read_platform};
 use model::reference::Reference;
 
 use super::context::Context;
-use crate::outside::{Document, Failure, Session};
+use crate::outside::{Document, Failure, Lists, Session};
 
 /// Manifests of one copy at most.
 const MANIFESTS: usize = 2000;
-/// Their bytes at most: they are held in memory.
+/// Their bytes at most, with those of the lists that name them: they are held in memory.
 const BYTES: usize = 64 * 1024 * 1024;
 /// Indexes in indexes at most.
 const DEPTH: usize = 4;
@@ -230,10 +230,15 @@ impl Gathered {
 
 /// What refers to these.
 async fn referrers(session: &Session, gathered: &mut Gathered, about: &[Digest]) -> Result<Vec<Node>, Failure> {
-    let lists: Vec<Vec<Descriptor>> =
-        stream::iter(about.iter().take(ASKED).copied()).map(async |digest| session.referrers(&digest).await).buffered(AT_ONCE).try_collect().await?;
+    let lists = &Lists::new(MANIFESTS, BYTES.saturating_sub(gathered.bytes));
+    let found: Vec<Vec<Descriptor>> = stream::iter(about.iter().take(ASKED).copied())
+        .map(async |digest| session.referrers(&digest, lists).await)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    gathered.bytes += lists.bytes();
     let mut nodes = Vec::new();
-    for described in lists.into_iter().flatten() {
+    for described in found.into_iter().flatten() {
         if gathered.seen.insert(described.digest) {
             let document = session.manifest(&Reference::Digest(described.digest)).await?;
             nodes.extend(whole(session, gathered, document, Some(&described), Vec::new()).await?);

@@ -8,12 +8,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LINK, LOCATION, RANGE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use model::digest::{Algorithm, Digest};
-use model::manifest::{Descriptor, MANIFEST_MAX, Manifest, media_type};
+use model::manifest::{MANIFEST_MAX, media_type};
 use model::outside::{AllowList, RegistryHost};
 use model::reference::Reference;
 use model::secret::Secret;
@@ -29,8 +29,6 @@ use crate::hash;
 const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;
-/// Pages of a list of referrers that are read.
-const PAGES: usize = 20;
 /// Who asks.
 const AGENT: &str = concat!("slipway/", env!("CARGO_PKG_VERSION"));
 
@@ -162,44 +160,12 @@ impl Session {
         Ok(Fetch { start: 0, body: answer.into_body() })
     }
 
-    /// What refers to a manifest (distribution-spec 1.1, "Listing Referrers"); where the source has no such list, what its fall-back tag says.
-    ///
-    /// # Errors
-    /// Says what is wrong and who can do something.
-    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, Failure> {
-        let mut found = Vec::new();
-        let mut next = Some(format!("/v2/{}/referrers/{digest}", self.path));
-        for page in 0..PAGES {
-            let Some(path) = next.take() else { break };
-            let answer = self.get(&path, &[(ACCEPT, HeaderValue::from_static(media_type::OCI_INDEX))], true).await?;
-            let status = answer.status();
-            if matches!(status, StatusCode::TOO_MANY_REQUESTS) || status.is_server_error() {
-                return Err(self.refusal(&answer, &format!("what refers to {digest}")));
-            }
-            let is_index =
-                answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with(media_type::OCI_INDEX));
-            if status != StatusCode::OK || !is_index {
-                return if page == 0 { self.referrers_by_tag(digest).await } else { Ok(found) };
-            }
-            next = next_page(answer.headers());
-            let body = whole(self.host.as_str(), answer, MANIFEST_MAX).await?;
-            found.extend(listed(&body));
-        }
-        Ok(found)
-    }
-
-    async fn referrers_by_tag(&self, digest: &Digest) -> Result<Vec<Descriptor>, Failure> {
-        let Ok(tag) = format!("{}-{}", digest.algorithm().as_str(), digest.hex()).parse() else { return Ok(Vec::new()) };
-        let found = self.manifest_if_there(&Reference::Tag(tag)).await?;
-        Ok(found.map(|document| listed(&document.body)).unwrap_or_default())
-    }
-
     fn proof(&self) -> std::sync::MutexGuard<'_, Proof> {
         self.proof.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks, answering a challenge once. `scoped`: for this session's repository.
-    async fn get(&self, path: &str, headers: &[(http::HeaderName, HeaderValue)], scoped: bool) -> Result<Response<Incoming>, Failure> {
+    pub(super) async fn get(&self, path: &str, headers: &[(http::HeaderName, HeaderValue)], scoped: bool) -> Result<Response<Incoming>, Failure> {
         let scope = if scoped { format!("repository:{}:pull", self.path) } else { String::new() };
         let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
         let answer = self.follow(&url, headers, self.authorization(&scope)).await?;
@@ -323,17 +289,4 @@ fn redirected(from: &Uri, headers: &HeaderMap) -> Option<Uri> {
     let to: Uri = text.parse().ok()?;
     let known = matches!(to.scheme_str(), Some("https" | "http")) && to.authority().is_some_and(|authority| !authority.as_str().contains('@'));
     known.then_some(to)
-}
-
-/// The path of the next page, where there is one. Only a path: a list goes on at the registry that began it.
-fn next_page(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(LINK)?.to_str().ok()?;
-    let (address, parameters) = text.strip_prefix('<')?.split_once('>')?;
-    let path = address.starts_with('/') && !address.starts_with("//");
-    (path && parameters.contains("next")).then(|| address.to_owned())
-}
-
-/// The manifests that an index lists; what is none lists nothing.
-fn listed(body: &[u8]) -> Vec<Descriptor> {
-    Manifest::parse(Some(media_type::OCI_INDEX), body).map(|index| index.manifests).unwrap_or_default()
 }
