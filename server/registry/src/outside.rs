@@ -1,7 +1,7 @@
 //! A client of other registries (OCI distribution-spec 1.1, the pulling side), for copying images in and for checking credentials.
 //!
 //! People of a project name the hosts, so this client trusts nobody: connections go only where [`net::Guard`] lets them, whatever a name
-//! resolves to and whatever a redirect or a challenge says; credentials go to the registry and to the token service that it names, never to
+//! resolves to and whatever a redirect or a challenge says, and from outside nothing leads inside; credentials go to the registry and to the token service that it names, never to
 //! where a blob is redirected to; everything that comes is limited in size and, while it comes, in slowness. Bytes are not changed: what is
 //! asked for by digest is compared with it.
 

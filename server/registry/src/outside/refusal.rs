@@ -22,7 +22,14 @@ impl Session {
             // What a wrapped i/o error carries is not its source.
             let inner =
                 cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
-            if let Some(Refused { host, range }) = cause.downcast_ref() {
+            if let Some(Refused { host, range, led: true }) = cause.downcast_ref() {
+                let text = format!(
+                    "{} leads on to {host}, which is at a {range} address; a registry outside may lead nowhere inside, also where an operator allows it: name the one inside itself",
+                    self.host
+                );
+                return Failure::last("address_refused", text);
+            }
+            if let Some(Refused { host, range, .. }) = cause.downcast_ref() {
                 return Failure::last("address_refused", domain::copies::refusal(host, range));
             }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {

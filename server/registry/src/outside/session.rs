@@ -21,7 +21,7 @@ use model::secret::Secret;
 use super::Failure;
 use super::body::{Fetch, whole};
 use super::challenge::{self, Challenge};
-use super::net::{Http, Net};
+use super::net::{Http, Net, came_from_inside};
 use super::token::{self, Token};
 use crate::hash;
 
@@ -46,6 +46,8 @@ pub struct Document {
 /// A registry that is spoken to.
 pub struct Session {
     http: Http,
+    /// Goes to public addresses alone, whatever operators allow: for where somebody outside leads.
+    public: Http,
     pub(super) host: RegistryHost,
     pub(super) path: String,
     /// Scheme, host and port.
@@ -73,8 +75,9 @@ impl Session {
         let (name, port) = host.host_and_port();
         let plain = allowed.plan(name, port).plain;
         let base = format!("{}://{}", if plain { "http" } else { "https" }, host.authority());
-        let http = net.client(Arc::new(allowed)).await?;
-        Ok(Self { http, host: host.clone(), path: path.to_owned(), base, plain, credential, proof: Mutex::default() })
+        let allowed = Arc::new(allowed);
+        let (http, public) = (net.client(Arc::clone(&allowed), true).await?, net.client(allowed, false).await?);
+        Ok(Self { http, public, host: host.clone(), path: path.to_owned(), base, plain, credential, proof: Mutex::default() })
     }
 
     /// Whether the registry answers and lets the caller in. True: it asked for a credential and took the one that is kept.
@@ -174,7 +177,7 @@ impl Session {
         }
         self.proof().tokens.remove(&scope);
         let authorization = match challenge::read(answer.headers()) {
-            Some(Challenge::Bearer { realm, service }) => self.fetch_token(&realm, service.as_deref(), &scope).await?,
+            Some(Challenge::Bearer { realm, service }) => self.fetch_token(&realm, service.as_deref(), &scope, came_from_inside(&answer)).await?,
             Some(Challenge::Basic) => self.basic().ok_or_else(|| self.unauthorized())?,
             None => return Err(self.unauthorized()),
         };
@@ -201,13 +204,14 @@ impl Session {
         header
     }
 
-    async fn fetch_token(&self, realm: &str, service: Option<&str>, scope: &str) -> Result<HeaderValue, Failure> {
+    /// `inside`: whether the realm may be inside, which one outside may not name.
+    async fn fetch_token(&self, realm: &str, service: Option<&str>, scope: &str, inside: bool) -> Result<HeaderValue, Failure> {
         let shown: String = realm.chars().take(120).collect();
         let wrong = || Failure::last("protocol", format!("{} names a token service that may not be asked: {shown:?}", self.host));
         let scope_asked = Some(scope).filter(|scope| !scope.is_empty());
         let url = token::address(realm, service, scope_asked, self.plain).ok_or_else(wrong)?;
         let authorization = self.credential.as_ref().and_then(basic);
-        let answer = self.send(&url, &[], authorization).await?;
+        let answer = self.send(&url, &[], authorization, inside).await?;
         match answer.status() {
             status if status.is_success() => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.unauthorized()),
@@ -229,14 +233,17 @@ impl Session {
     ) -> Result<Response<Incoming>, Failure> {
         let wrong = || Failure::last("protocol", format!("{} redirects to what is no address", self.host));
         let mut at: Uri = url.parse().map_err(|_| wrong())?;
+        // The registry itself may be inside; where it leads, only if it is.
+        let mut inside = true;
         for _ in 0..=REDIRECTS {
             let own = format!("{}://{}", at.scheme_str().unwrap_or_default(), at.authority().map_or("", |authority| authority.as_str())) == self.base;
-            let answer = self.send(&at, headers, authorization.clone().filter(|_| own)).await?;
+            let answer = self.send(&at, headers, authorization.clone().filter(|_| own), inside).await?;
             if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 // A 401 of a storage is no challenge to us.
                 let foreign = !own && answer.status() == StatusCode::UNAUTHORIZED;
                 return if foreign { Err(self.refusal_of(StatusCode::FORBIDDEN, answer.headers(), "its storage")) } else { Ok(answer) };
             }
+            inside = inside && came_from_inside(&answer);
             at = redirected(&at, answer.headers()).ok_or_else(wrong)?;
         }
         Err(Failure::last("protocol", format!("{} redirects again and again", self.host)))
@@ -247,7 +254,9 @@ impl Session {
         url: &Uri,
         headers: &[(http::HeaderName, HeaderValue)],
         authorization: Option<HeaderValue>,
+        inside: bool,
     ) -> Result<Response<Incoming>, Failure> {
+        let http = if inside { &self.http } else { &self.public };
         let mut request = Request::get(url.clone()).header(USER_AGENT, AGENT).header(ACCEPT_ENCODING, "identity");
         for (name, value) in headers {
             request = request.header(name, value);
@@ -257,7 +266,7 @@ impl Session {
         }
         let request =
             request.body(Empty::<Bytes>::new()).map_err(|_| Failure::last("protocol", format!("{} cannot be asked for {url}", self.host)))?;
-        match tokio::time::timeout(HEAD_TIME, self.http.request(request)).await {
+        match tokio::time::timeout(HEAD_TIME, http.request(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => Err(Failure::passing("unreachable", format!("{} did not answer in time", self.host))),
