@@ -19,8 +19,8 @@ use crate::registry::Registry;
 
 /// How often progress is written.
 const TELL: Duration = Duration::from_millis(1000);
-/// How long one copy's turn may be while others wait: a source that crawls keeps nobody else's place.
-const TURN: Duration = Duration::from_secs(30 * 60);
+/// How long one copy's turn may be while somebody else waits for a place: a source that crawls keeps it no longer.
+const TURN: Duration = Duration::from_secs(2 * 60);
 /// What no event tells of is noticed after this.
 const CHECK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -131,7 +131,7 @@ impl Context {
             {
                 return failure;
             }
-            if began.elapsed() >= TURN && matches!(work::others_wait(&self.worker).await, Ok(true)) {
+            if began.elapsed() >= TURN && matches!(work::others_wait(&self.worker, &self.job, super::OF_ONE).await, Ok(true)) {
                 return Failure::new("turn", "others wait too; it goes on after them where it was", Retry::After(CHECK_AGAIN));
             }
             let topic = Topic::Copies(self.job.project);
