@@ -35,6 +35,8 @@ const PARTS: usize = 500;
 const CHILDREN: usize = 50;
 /// Images that are looked at to find them.
 const CHILDREN_LOOKED_AT: i64 = 5_000;
+/// Newest moves to one stack in one repository that are looked at for the same.
+const MOVES_LOOKED_AT: i64 = 50;
 /// What builders write for a manifest of an index that is no image: an attestation.
 const NO_PLATFORM: &str = "unknown/unknown";
 
@@ -106,9 +108,12 @@ async fn children(tx: &mut Tx, visible: &Visible<can::Pull>, own: RepositoryId, 
         "SELECT x.project, x.repository, x.tag, x.digest, x.since FROM (
              SELECT p.name AS project, r.name AS repository, t.name AS tag, t.digest, v.since,
                  ROW_NUMBER() OVER (PARTITION BY r.id ORDER BY v.since DESC, t.name DESC) AS nth
-             FROM (SELECT l.repository_id, l.manifest, l.chain FROM image_layers l WHERE l.chain IN ({list}) LIMIT {CHILDREN_LOOKED_AT}) l
-             JOIN manifests m ON m.repository_id = l.repository_id AND m.digest = l.manifest AND m.chain <> l.chain
-             JOIN tag_moves v ON v.chain = m.chain AND v.repository_id = m.repository_id
+             FROM (SELECT DISTINCT m.repository_id, m.chain
+                   FROM (SELECT l.repository_id, l.manifest, l.chain FROM image_layers l WHERE l.chain IN ({list}) LIMIT {CHILDREN_LOOKED_AT}) l
+                   JOIN manifests m ON m.repository_id = l.repository_id AND m.digest = l.manifest AND m.chain <> l.chain) l
+             JOIN tag_moves v ON v.chain = l.chain AND v.repository_id = l.repository_id AND v.since >= COALESCE(
+                 (SELECT o.since FROM tag_moves o WHERE o.chain = l.chain AND o.repository_id = l.repository_id
+                  ORDER BY o.since DESC LIMIT 1 OFFSET {MOVES_LOOKED_AT}), 0)
              JOIN tags t ON t.repository_id = v.repository_id AND t.name = v.name AND t.digest = v.digest
              JOIN repositories r ON r.id = l.repository_id JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
              WHERE r.id <> $1 AND {seen}

@@ -298,3 +298,32 @@ async fn images_of_an_older_portal_get_their_layers_later() {
     ana.delete(&image("shop", "web", &web)).await.expect_status(StatusCode::NO_CONTENT).await;
     assert_eq!(registry.forget_moves(&worker).await.expect("looked"), 1);
 }
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "hundreds of thousands of tags are planted")]
+async fn tags_of_others_make_nobody_s_page_slow() {
+    let portal = shop().await;
+    let (dev, admin) = (portal.person("dev"), portal.person("admin"));
+    portal.new_project("hidden", &[]).await;
+    push_stack(&dev, "shop/base", "1", "ab", "").await;
+    push_stack(&admin, "hidden/flood", "1", "ab", "").await;
+    push_stack(&admin, "hidden/child", "1", "abx", "").await;
+    push_stack(&dev, "shop/web", "1", "abc", "").await;
+    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO tag_moves (repository_id, name, digest, chain, since)
+               WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
+               SELECT v.repository_id, 't' || n.i, v.digest, v.chain, v.since + n.i FROM tag_moves v CROSS JOIN n
+               JOIN repositories r ON r.id = v.repository_id WHERE r.name = 'flood' OR r.name = 'child'";
+    assert_eq!(write.exec(sql, args![]).await.expect("planted"), 400_000);
+    write.finish().await.expect("kept");
+    for (path, wanted) in [("web", &["shop/base:1 2", ". 1"][..]), ("base", &[". 2"])] {
+        let mut fastest = std::time::Duration::MAX;
+        for _ in 0..5 {
+            let began = std::time::Instant::now();
+            let lineage = read(&dev, &format!("{}/lineage", image("shop", path, "1"))).await;
+            fastest = fastest.min(began.elapsed());
+            assert_eq!(owners(&lineage), wanted);
+        }
+        assert!(fastest < std::time::Duration::from_millis(400), "{path}: {fastest:?}");
+    }
+}
