@@ -225,3 +225,22 @@ async fn lists_without_an_end_end_the_copy() {
     copied(&dev, wanted).await;
     assert_eq!(source.seen(&path).len(), before + 1);
 }
+
+#[tokio::test]
+async fn more_than_a_copy_may_be_made_of_is_not_fetched_first() {
+    let (portal, source) = shop_and_source().await;
+    let padded = |n: usize| {
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"n": format!("{n}{}", "x".repeat(4_000_000))}})
+            .to_string()
+            .into_bytes()
+    };
+    let mut parts = Vec::new();
+    for part in (0..30).map(padded) {
+        parts.push(json!({"mediaType": INDEX, "digest": digest_of(&part), "size": part.len()}));
+        source.serve(&format!("/v2/team/app/manifests/{}", digest_of(&part)), vec![Reply::ok(&part).typed(INDEX)]);
+    }
+    let whole = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": parts}).to_string();
+    source.serve("/v2/team/app/manifests/1", vec![Reply::ok(whole.as_bytes()).typed(INDEX)]);
+    fails(&portal.person("dev"), from(&source), "too_large").await;
+    assert!(source.asked() < 25, "{}", source.asked());
+}
