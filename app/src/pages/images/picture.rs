@@ -41,7 +41,7 @@ pub(super) fn Stack(
         .enumerate()
         .map(|(at, block)| {
             let (top, left) = ((blocks - 1 - at) * BLOCK, below);
-            below += block.size;
+            below = i64::saturating_add(below, block.size);
             let (by, level) = (owner(&block), block.level.name());
             let bar = view! {
                 <rect class="picture-bar" x=percent(left, total) y=(top + BLOCK - 8).to_string() width=percent(block.size, total) height="8"></rect>

@@ -17,6 +17,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (7, "outside_registries", include_str!("../../../../migrations/0007_outside_registries.sql")),
     (8, "images", include_str!("../../../../migrations/0008_images.sql")),
     (9, "repository_deletion", include_str!("../../../../migrations/0009_repository_deletion.sql")),
+    (10, "packed_chains", include_str!("../../../../migrations/0010_packed_chains.sql")),
 ];
 
 /// The newest version of the schema.

@@ -11,15 +11,13 @@ use super::{Repository, usage};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Record;
-use crate::db::{Tx, Value};
+use crate::db::{BATCH, Tx, Value, placeholders};
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 
 /// So much of a repository goes with its deletion; of a larger one the rest goes after it.
 const AT_ONCE: u32 = 100;
-/// Placeholders of one statement.
-const BATCH: usize = 500;
 
 /// Takes a tag away; the image stays and can be had by its digest. Answers which image it named.
 pub async fn delete_tag(platform: &Platform, may: &May<can::DeleteImages, Repository>, tag: &TagName) -> Result<Digest> {

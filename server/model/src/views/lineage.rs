@@ -118,7 +118,7 @@ impl StackView {
     /// Bytes that other images brought in.
     #[must_use]
     pub fn inherited(&self) -> i64 {
-        self.blocks.iter().filter(|block| block.owner != Owner::Itself).map(|block| block.size).sum()
+        self.blocks.iter().filter(|block| block.owner != Owner::Itself).fold(0, |sum, block| sum.saturating_add(block.size))
     }
 }
 

@@ -215,7 +215,8 @@ async fn insert(
     ];
     change.exec(sql, arguments).await?;
     insert_parts(change, id, pushed.digest, manifest).await?;
-    layers::insert(change, id, pushed.digest, manifest, pushed.config.as_ref()).await
+    layers::insert(change, id, pushed.digest, manifest, pushed.config.as_ref()).await?;
+    Ok(())
 }
 
 async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, manifest: &Manifest) -> Result<()> {
