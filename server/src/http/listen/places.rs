@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Connections by client.
+type Held = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// The places for connections.
 #[derive(Clone)]
 pub(super) struct Places {
     all: Arc<Semaphore>,
     of_one: usize,
-    held: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    held: Held,
 }
 
 /// A connection's place; free when it is dropped.
 pub(super) struct Place {
     _one: OwnedSemaphorePermit,
-    counted: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    counted: Option<(IpAddr, Held)>,
 }
 
 impl Places {
