@@ -39,7 +39,7 @@ impl Usage {
         let limit = self.limit.unwrap_or(i64::MAX);
         let more = if more > 1 { format!(", and this blob has at least {}", shown_bytes(more)) } else { String::new() };
         Error::Forbidden(format!(
-            "the quota of project {} is used up: it keeps {} of {}{more}; delete what is not needed, or ask an operator for more",
+            "the quota of project {} is used up: it keeps {} of {}{more}; delete what is not needed (it counts until the registry's next collection), or ask an operator for more",
             project.name,
             shown(self.bytes),
             shown(limit),
