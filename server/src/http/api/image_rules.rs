@@ -44,7 +44,9 @@ async fn may(portal: &Portal, actor: &Actor, project: &str) -> Answer<May<can::M
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
+    actor.account()?;
+    let name: ProjectName = named(&project, "project")?;
+    let may = actor.may::<can::Push, _>(&portal.platform, &name).await?;
     Ok(Json(rules::get(&portal.platform, &may).await?))
 }
 

@@ -65,7 +65,7 @@ impl NewLimits {
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<QuotaView>> {
     actor.account()?;
     let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ManageProject, _>(&portal.platform, &name).await?;
+    let may = actor.may::<can::Push, _>(&portal.platform, &name).await?;
     Ok(Json(quotas::get(&portal.platform, &may).await?))
 }
 
