@@ -233,12 +233,21 @@ where
 
     /// A row's dialog opens: what was refused before is not said again.
     pub(crate) fn forget(self) -> Callback<()> {
-        Callback::new(move |()| {
-            if !self.action.pending().get_untracked() {
-                self.action.clear();
-            }
-        })
+        forget(self.action)
     }
+}
+
+/// A dialog opens: what its action was refused before, maybe for another row, is not said again.
+pub(crate) fn forget<S>(action: ServerAction<S>) -> Callback<()>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    Callback::new(move |()| {
+        if !action.pending().get_untracked() {
+            action.clear();
+        }
+    })
 }
 
 #[cfg(not(feature = "hydrate"))]
