@@ -85,7 +85,8 @@ pub async fn create_robot(
     shown_once(&caller, made).await
 }
 
-/// Changes a robot's role, its description, and, where a number of days is sent, its end: 0 is never.
+/// Changes a robot's role, its description, and, where a number of days is sent, its end: 0 is never. With `narrow` what it may do becomes
+/// `scopes`, and all that goes with its role where there are none; without, that stays as it is.
 #[server(prefix = "/fn", endpoint = "robots/update")]
 pub async fn update_robot(
     csrf: String,
@@ -94,6 +95,8 @@ pub async fn update_robot(
     role: String,
     #[server(default)] description: String,
     #[server(default)] expires_in_days: String,
+    #[server(default)] narrow: bool,
+    #[server(default)] scopes: Vec<Scope>,
 ) -> Result<RobotView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may(&caller, &project).await?;
@@ -101,6 +104,7 @@ pub async fn update_robot(
     let changed = Changed {
         role: Some(field("role", &role)?),
         description: Some(description),
+        scopes: narrow.then_some(scopes),
         expires_in_days: days.map(|days| Some(days).filter(|days| *days > 0)),
         ..Changed::default()
     };

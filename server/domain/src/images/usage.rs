@@ -45,7 +45,7 @@ impl Usage {
         let shown = |bytes: i64| shown_bytes(u64::try_from(bytes).unwrap_or(0));
         let limit = self.limit.unwrap_or(i64::MAX);
         Error::Forbidden(format!(
-            "the quota of project {} is used up: it keeps {} of {}{more}; delete what is not needed, or ask an operator for more",
+            "the quota of project {} is used up: it keeps {} of {}{more}; delete what is not needed (it counts until the registry's next collection), or ask an operator for more",
             project.name,
             shown(self.bytes),
             shown(limit),

@@ -44,6 +44,15 @@ pub(super) async fn of_image(tx: &mut Tx, may: &May<can::Pull, Repository>, imag
     Ok(ImageUses { runs, hidden_runs, revisions })
 }
 
+/// In how many places an image of the repository runs, and how many revisions are made from its images: wherever, whoever may see it.
+pub(super) async fn of_repository(tx: &mut Tx, repository: &Repository) -> Result<(i64, i64)> {
+    let place = args![repository.project.id, &repository.path];
+    let runs = tx.one(format!("SELECT COUNT(*) AS n {RUNNING}"), place.clone(), |row| row.get("n")).await?;
+    let sql = "SELECT COUNT(*) AS n FROM revisions r JOIN services s ON s.id = r.service_id AND s.deleted_at IS NULL
+               WHERE r.image_project_id = $1 AND r.image_repository = $2";
+    Ok((runs, tx.one(sql, place, |row| row.get("n")).await?))
+}
+
 fn among(repository: &Repository, digests: &[Digest]) -> (String, Vec<Value>) {
     let mut arguments = args![repository.project.id, &repository.path];
     let list = placeholders(3, digests.len());

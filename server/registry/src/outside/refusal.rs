@@ -32,6 +32,14 @@ impl Session {
             if let Some(Refused { host, range, .. }) = cause.downcast_ref() {
                 return Failure::last("address_refused", domain::copies::refusal(host, range));
             }
+            // What a server that speaks no TLS answers is no message of TLS.
+            if let Some(rustls::Error::InvalidMessage(_)) = cause.downcast_ref() {
+                let text = format!(
+                    "{} does not answer as https; it seems to speak plain HTTP: an operator can allow that by writing it as http://{} under Outside registries",
+                    self.host, self.host
+                );
+                return Failure::last("plain_http", text);
+            }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 let text = format!(
                     "{} cannot be spoken to over https: {tls}; where its certificate is of your own authority, an operator adds that to the portal's machine",

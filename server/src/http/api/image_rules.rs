@@ -38,7 +38,7 @@ pub(super) fn table() -> Table {
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<ImageRulesView>> {
-    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
+    let may = may_in::<can::Push>(&portal, &actor, &project).await?;
     Ok(Json(rules::get(&portal.platform, &may).await?))
 }
 

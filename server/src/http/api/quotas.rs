@@ -58,7 +58,7 @@ impl NewLimits {
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<QuotaView>> {
-    let may = may_in::<can::ManageProject>(&portal, &actor, &project).await?;
+    let may = may_in::<can::Push>(&portal, &actor, &project).await?;
     Ok(Json(quotas::get(&portal.platform, &may).await?))
 }
 

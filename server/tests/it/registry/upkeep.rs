@@ -293,7 +293,15 @@ async fn a_scrub_reports_what_is_damaged_and_the_next_push_heals_it() {
     expected.sort();
     assert_eq!(named, expected);
     assert!(file(&portal, &layer).exists(), "nothing is deleted");
-    assert_eq!(admin.get("/api/v1/registry").await.expect_status(StatusCode::OK).await["damaged"], 2);
+    let storage = admin.get("/api/v1/registry").await.expect_status(StatusCode::OK).await;
+    assert_eq!(storage["damaged"], 2);
+    let named = storage["damage"].as_array().expect("names").iter().find(|one| one["digest"] == json!(layer.to_string())).expect("the layer");
+    assert_eq!(named["places"][0]["repository"], "web");
+    assert_eq!((&named["places"][0]["project"], &named["places"][0]["tag"]), (&json!("shop"), &json!("1")));
+    let page = portal.browser("admin").await.open("/admin/registry").await.text().await.expect("a page");
+    assert!(page.contains("shop/web:1") && page.contains("no image needs it"), "{page}");
+    let page = portal.browser("dev").await.open("/projects/shop/images/web/1").await.text().await.expect("a page");
+    assert!(page.contains("It cannot be pulled") && page.contains(">damaged</span>"), "{page}");
     assert_eq!(head(&dev, "shop/web", &layer).await, 404, "told as missing, so that a client sends it");
 
     push_blob(&dev, "shop/web", b"layer fine").await;

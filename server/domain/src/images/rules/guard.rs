@@ -123,6 +123,21 @@ pub(crate) async fn before_deleting_image(tx: &mut Tx, project: &Project, path: 
     }
 }
 
+/// Why rules do not let an image be deleted, where they don't: the refusal that its deletion would get.
+pub(crate) async fn image_is_kept(
+    tx: &mut Tx,
+    project: &Project,
+    path: &RepositoryPath,
+    id: RepositoryId,
+    digest: &Digest,
+) -> Result<Option<String>> {
+    match before_deleting_image(tx, project, path, id, digest).await {
+        Err(Error::Conflict { message, .. }) => Ok(Some(message)),
+        Err(error) => Err(error),
+        Ok(()) => Ok(None),
+    }
+}
+
 /// Refuses to delete a repository that has an immutable tag.
 pub(crate) async fn before_deleting_repository(tx: &mut Tx, project: &Project, path: &RepositoryPath, id: RepositoryId) -> Result<()> {
     let rules = rules(tx, project).await?;
@@ -152,7 +167,7 @@ fn refuse(rules: &ImageRules, project: &Project, path: &RepositoryPath, tags: &[
     Ok(())
 }
 
-async fn rules(tx: &mut Tx, project: &Project) -> Result<ImageRules> {
+pub(in crate::images) async fn rules(tx: &mut Tx, project: &Project) -> Result<ImageRules> {
     Ok(super::stored(tx, project.id).await?.rules)
 }
 
