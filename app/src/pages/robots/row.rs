@@ -143,7 +143,7 @@ fn Edit(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
                 <Select name="role" label="Role" choices=roles() value=robot.role.as_str() scope=id.clone() error=field_error(refused, "role")/>
                 <TextField name="description" label="What it is for" optional=true value=robot.description scope=id.clone() error=field_error(refused, "description")/>
                 <Select name="expires_in_days" label="Ends, counted from now" choices value="" scope=id.clone() error=field_error(refused, "expires_in_days")/>
-                <input type="hidden" name="narrow" value="true"/>
+                <input type="hidden" name="scopes[]" value=""/>
                 <details open=narrowed>
                     <summary>"What it may do"</summary>
                     <fieldset class="stack-s">

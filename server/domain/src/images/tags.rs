@@ -19,7 +19,7 @@ use super::repositories::numbered_cursor;
 use super::rules::guard;
 use crate::access::{May, can};
 use crate::args;
-use crate::db::{Json, Row, Tx, Value};
+use crate::db::{Json, Row, Tx, Value, placeholders};
 use crate::error::Result;
 use crate::platform::Platform;
 
