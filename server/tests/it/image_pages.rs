@@ -25,7 +25,7 @@ async fn a_refused_deletion_is_told_once_and_in_no_other_tags_dialog() {
         put_fine(&dev, "shop/web", tag, &image(&dev, "shop/web", tag).await).await;
     }
     let browser = portal.browser("ana").await;
-    assert!(!open(&browser, WEB).await.contains("immutable"));
+    assert!(!open(&browser, WEB).await.contains("is immutable"));
     immutable(&portal, "1*").await;
     let sent = [("project", "shop"), ("repository", "web"), ("tag", "1.0")];
     let back = post(&portal, &browser, WEB, "/fn/images/delete_tag", &sent).await;

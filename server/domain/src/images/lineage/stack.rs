@@ -128,7 +128,7 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
         let mut arguments: Vec<Value> = some.iter().map(|chain| Value::from(*chain)).collect();
         let (seen, mut more) = visible.condition("p", arguments.len() + 1);
         arguments.append(&mut more);
-        // Each step is a look into the index by chain and repository: of no repository more rows are read than are used. Of those that are
+        // CROSS JOIN keeps SQLite to this order, in which each step is a look into the index by chain and repository: of no repository more rows are read than are used. Of those that are
         // seen and those that are not two are enough, since one of them may be the image's own.
         let sql = format!(
             "WITH RECURSIVE wanted (chain) AS (VALUES {wanted}),
@@ -150,10 +150,10 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
              SELECT x.*, t.digest AS now, COALESCE(n.since, t.pushed_at) AS now_since, n.chain AS now_chain FROM (
                  SELECT o.chain, o.repository_id, o.project, o.repository, v.name, v.digest, v.since, o.first_since, o.seen,
                      ROW_NUMBER() OVER (PARTITION BY v.chain, v.repository_id ORDER BY v.since DESC, v.name) AS nth
-                 FROM owners o JOIN tag_moves v ON v.chain = o.chain AND v.repository_id = o.repository_id AND v.since >= COALESCE(
+                 FROM owners o CROSS JOIN tag_moves v
+                 WHERE o.nth <= 2 AND v.chain = o.chain AND v.repository_id = o.repository_id AND v.since >= COALESCE(
                      (SELECT l.since FROM tag_moves l WHERE l.chain = o.chain AND l.repository_id = o.repository_id
                       ORDER BY l.since DESC LIMIT 1 OFFSET {NAMES}), 0)
-                 WHERE o.nth <= 2
              ) x LEFT JOIN tags t ON t.repository_id = x.repository_id AND t.name = x.name
              LEFT JOIN tag_moves n ON n.repository_id = t.repository_id AND n.name = t.name AND n.digest = t.digest
              WHERE x.nth <= {NAMES} ORDER BY x.chain, x.repository_id, x.name, x.digest"
