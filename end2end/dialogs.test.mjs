@@ -15,6 +15,7 @@ test("a refusal stays in the dialog that it was for", async (t) => {
   }
   const visitor = await Visitor.arrive(t);
   const { page } = visitor;
+  visitor.announce(422, /\/fn\/robots\/update$/);
   await page.goto(`${portal.url}/login?next=/projects/shop/robots`);
   await page.getByLabel("User name").fill("admin");
   await page.getByLabel("Password").fill(portal.password);

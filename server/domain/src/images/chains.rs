@@ -110,7 +110,7 @@ mod tests {
     fn blobs_and_platforms_count_and_claims_do_not() {
         let one = chains(Some(&config("amd64", "ab")), &layers("12"));
         assert_ne!(chains(Some(&config("amd64", "ab")), &layers("89")), one, "whoever claims the contents has not the bytes");
-        assert_eq!(chains(Some(&config("amd64", "xy")), &layers("12")), one);
+        assert_eq!(chains(Some(&config("amd64", "cd")), &layers("12")), one);
         assert_ne!(chains(Some(&config("arm64", "ab")), &layers("12")), one);
         assert_eq!(chains(None, &layers("12")), chains(Some(&ImageConfig::default()), &layers("12")));
     }
