@@ -78,7 +78,9 @@ pub(crate) async fn settle(worker: &Worker, registry: &Registry, age: Option<Dur
         }
         let gone = rows::unknown(worker, listed.iter().copied().collect::<BTreeSet<_>>()).await?;
         // A row must not come back when its file has gone for good.
-        worker.make_lasting().await?;
+        if !gone.is_empty() {
+            worker.make_lasting().await?;
+        }
         let files = registry.blobs().clone();
         let settled = tokio::task::spawn_blocking(move || {
             listed.iter().try_for_each(|digest| {

@@ -63,12 +63,6 @@ pub async fn glance(tx: &mut Tx, project: ProjectId) -> Result<Usage> {
     Ok(found.unwrap_or(Usage { bytes: 0, limit: None }))
 }
 
-/// Whether one of the project's repositories holds the blob.
-pub async fn keeps(tx: &mut Tx, project: ProjectId, digest: &Digest) -> Result<bool> {
-    let sql = "SELECT holders FROM project_blobs WHERE project_id = $1 AND digest = $2";
-    Ok(tx.opt(sql, args![project, digest], |row| row.get::<i64>("holders")).await?.is_some())
-}
-
 /// Takes the project's turn: until the transaction ends, nobody else holds a blob in it or lets go of one.
 pub async fn turn(tx: &mut Tx, project: ProjectId) -> Result<Usage> {
     let sql = "INSERT INTO project_usage (project_id, bytes) VALUES ($1, 0)

@@ -80,20 +80,8 @@ pub async fn hold(platform: &Platform, blobs: &Blobs, destination: &May<can::Pus
 /// # Errors
 /// `Forbidden` where it would keep more than its quota.
 pub async fn may_keep(platform: &Platform, destination: &May<can::Push, Destination>, blobs: &[Descriptor]) -> Result<()> {
-    let mut tx = platform.read().await?;
-    let usage = usage::glance(&mut tx, destination.project.id).await?;
-    let Some(left) = usage.left() else { return Ok(()) };
-    let mut more: BTreeMap<Digest, u64> = blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
-    for some in blobs.chunks(BATCH) {
-        let mut arguments = args![destination.project.id];
-        arguments.extend(some.iter().map(|blob| (&blob.digest).into()));
-        let sql = format!("SELECT digest FROM project_blobs WHERE project_id = $1 AND digest IN ({})", placeholders(2, some.len()));
-        for kept in tx.all(sql, arguments, |row| row.get::<Digest>("digest")).await? {
-            more.remove(&kept);
-        }
-    }
-    let more = more.into_values().fold(0_u64, u64::saturating_add);
-    if more > left { Err(usage.refusal_of_image(&destination.project, more)) } else { Ok(()) }
+    let over = overrun(platform, destination, blobs.iter().map(|blob| (blob.digest, blob.size))).await?;
+    over.map_or(Ok(()), |(usage, more)| Err(usage.refusal_of_image(&destination.project, more)))
 }
 
 /// What the project may still keep; none: as much as the disk takes. Good for a refusal before anything is sent.
@@ -104,12 +92,34 @@ pub async fn glance(platform: &Platform, destination: &May<can::Push, Destinatio
 
 /// What the project keeps, if the blob would be more than it still may. A blob that it keeps already costs nothing.
 pub async fn would_overrun(platform: &Platform, destination: &May<can::Push, Destination>, digest: &Digest, size: u64) -> Result<Option<Usage>> {
+    Ok(overrun(platform, destination, [(*digest, size)]).await?.map(|(usage, _)| usage))
+}
+
+/// What the project keeps and how many bytes these blobs would add, if that is more than it still may; those that it keeps already add nothing.
+async fn overrun(
+    platform: &Platform,
+    destination: &May<can::Push, Destination>,
+    blobs: impl IntoIterator<Item = (Digest, u64)>,
+) -> Result<Option<(Usage, u64)>> {
     let mut tx = platform.read().await?;
     let usage = usage::glance(&mut tx, destination.project.id).await?;
-    if usage.left().is_none_or(|left| size <= left) || usage::keeps(&mut tx, destination.project.id, digest).await? {
+    let Some(left) = usage.left() else { return Ok(None) };
+    let mut more: BTreeMap<Digest, u64> = blobs.into_iter().collect();
+    let sum = |more: &BTreeMap<Digest, u64>| more.values().fold(0_u64, |sum, size| sum.saturating_add(*size));
+    if sum(&more) <= left {
         return Ok(None);
     }
-    Ok(Some(usage))
+    let asked: Vec<Digest> = more.keys().copied().collect();
+    for some in asked.chunks(BATCH) {
+        let mut arguments = args![destination.project.id];
+        arguments.extend(some.iter().map(Into::into));
+        let sql = format!("SELECT digest FROM project_blobs WHERE project_id = $1 AND digest IN ({})", placeholders(2, some.len()));
+        for kept in tx.all(sql, arguments, |row| row.get::<Digest>("digest")).await? {
+            more.remove(&kept);
+        }
+    }
+    let more = sum(&more);
+    Ok((more > left).then_some((usage, more)))
 }
 
 /// A repository that holds the blob and from which the caller may pull, and the blob's bytes.

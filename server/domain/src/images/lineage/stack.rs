@@ -128,8 +128,8 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
         let mut arguments: Vec<Value> = some.iter().map(|chain| Value::from(*chain)).collect();
         let (seen, mut more) = visible.condition("p", arguments.len() + 1);
         arguments.append(&mut more);
-        // CROSS JOIN keeps SQLite to this order, in which each step is a look into the index by chain and repository: of no repository more rows are read than are used. Of those that are
-        // seen and those that are not two are enough, since one of them may be the image's own.
+        // CROSS JOIN keeps SQLite to this order, in which each step is a look into the index by chain and repository: of no repository more
+        // rows are read than are used. Of those that are seen and those that are not two are enough, since one of them may be the image's own.
         let sql = format!(
             "WITH RECURSIVE wanted (chain) AS (VALUES {wanted}),
              holders (chain, repository_id, nth) AS (
