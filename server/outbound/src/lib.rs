@@ -1,6 +1,9 @@
-//! Connections to hosts that people of a project name: other registries, places to fetch files from. [`Guard`] resolves a name, looks at each
-//! address, and connects to one that it has just looked at: a name that resolves to something else a moment later gains nothing. TLS is rustls over `ring`, with the certificates that this machine
-//! trusts. No proxy is used: behind one, nothing could be said about the address.
+//! Connections to hosts that people of a project name: other registries, places to fetch files from. [`Guard`] resolves a name, looks at
+//! each address, and connects to one that it has just looked at: a name that resolves to something else a moment later gains nothing. TLS is
+//! rustls over `ring`, with the certificates that this machine trusts. No proxy is used: behind one, nothing could be said about the address.
+//!
+//! What is outside leads nowhere inside: whoever follows a redirect or a challenge asks [`Net::came_from_inside`] about the answer, and goes on
+//! with a client that is not for `inside` where it did not.
 
 use std::future::Future;
 use std::io;
@@ -15,8 +18,9 @@ use http::Uri;
 use http_body_util::Empty;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use model::outside::AllowList;
+use model::outside::{AllowList, special};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 
@@ -36,6 +40,7 @@ pub type Http = Client<HttpsConnector<Guard>, Empty<Bytes>>;
 #[derive(Clone, Default)]
 pub struct Net {
     tls: Arc<OnceLock<ClientConfig>>,
+    public: Arc<[u16]>,
 }
 
 impl Net {
@@ -44,7 +49,19 @@ impl Net {
     /// # Errors
     /// When the cryptography does not know today's TLS, which cannot be.
     pub fn trusting(roots: RootCertStore) -> Result<Self, rustls::Error> {
-        Ok(Self { tls: Arc::new(OnceLock::from(config(roots)?)) })
+        Ok(Self { tls: Arc::new(OnceLock::from(config(roots)?)), public: Arc::default() })
+    }
+
+    /// Takes what answers at these ports for public, wherever it is. For tests, which have no public address; operators' lists rule there too.
+    #[must_use]
+    pub fn calling_public(self, ports: &[u16]) -> Self {
+        Self { public: ports.into(), ..self }
+    }
+
+    /// Whether an answer came from an address that is not of the public internet. What is inside may lead to what is inside too; what is
+    /// outside may not, or else everybody's host would reach what an operator allows for one purpose.
+    pub fn came_from_inside<B>(&self, answer: &http::Response<B>) -> bool {
+        answer.extensions().get::<HttpInfo>().is_some_and(|info| is_inside(info.remote_addr(), &self.public))
     }
 
     async fn tls(&self) -> Result<ClientConfig, NoCertificates> {
@@ -61,13 +78,14 @@ impl Net {
         Ok(self.tls.get_or_init(|| config).clone())
     }
 
-    /// A client that goes only where `allowed` lets it.
+    /// A client that goes only where `allowed` lets it; where it does not go `inside`, to public addresses alone.
     ///
     /// # Errors
     /// When this machine has no certificates to trust.
-    pub async fn client(&self, allowed: Arc<AllowList>) -> Result<Http, NoCertificates> {
+    pub async fn client(&self, allowed: Arc<AllowList>, inside: bool) -> Result<Http, NoCertificates> {
         let tls = self.tls().await?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(Guard { allowed });
+        let guard = Guard { allowed, inside, public: Arc::clone(&self.public) };
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(guard);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.http1_max_buf_size(HEAD).http2_max_header_list_size(HEAD as u32).http2_adaptive_window(true);
         builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(20));
@@ -93,12 +111,22 @@ pub struct Refused {
     pub host: String,
     /// The sort of range.
     pub range: &'static str,
+    /// It may be spoken to, but not because somebody outside said so.
+    pub led: bool,
+}
+
+fn is_inside(address: SocketAddr, public: &[u16]) -> bool {
+    special(address.ip()).is_some() && !public.contains(&address.port())
 }
 
 /// Connects to what may be spoken to.
 #[derive(Clone)]
 pub struct Guard {
     allowed: Arc<AllowList>,
+    /// Whether also to addresses inside, where they are allowed.
+    inside: bool,
+    /// Ports that a test calls public.
+    public: Arc<[u16]>,
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, io::Error>> + Send>>;
@@ -113,32 +141,39 @@ impl tower::Service<Uri> for Guard {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        let allowed = Arc::clone(&self.allowed);
-        Box::pin(async move { connect(&allowed, &uri).await.map(TokioIo::new) })
+        let guard = self.clone();
+        Box::pin(async move { guard.connect(&uri).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(allowed: &AllowList, uri: &Uri) -> io::Result<TcpStream> {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    let plain = uri.scheme_str() != Some("https");
-    let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
-    for address in resolve(&host, port).await?.into_iter().take(ADDRESSES) {
-        if let Err(range) = allowed.admits(plain, &host, port, address.ip()) {
-            let host = if uri.port_u16().is_some() { format!("{host}:{port}") } else { host.clone() };
-            failed = io::Error::other(Refused { host, range });
-            continue;
-        }
-        match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
+impl Guard {
+    async fn connect(&self, uri: &Uri) -> io::Result<TcpStream> {
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let plain = uri.scheme_str() != Some("https");
+        let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
+        let mut failed = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+        for address in resolve(&host, port).await?.into_iter().take(ADDRESSES) {
+            let named = || if uri.port_u16().is_some() { format!("{host}:{port}") } else { host.clone() };
+            if let Err(range) = self.allowed.admits(plain, &host, port, address.ip()) {
+                failed = io::Error::other(Refused { host: named(), range, led: false });
+                continue;
             }
-            Ok(Err(error)) => failed = error,
-            Err(_) => failed = io::Error::new(io::ErrorKind::TimedOut, format!("{host} does not take connections")),
+            if !self.inside && is_inside(address, &self.public) {
+                let range = special(address.ip()).unwrap_or("private");
+                failed = io::Error::other(Refused { host: named(), range, led: true });
+                continue;
+            }
+            match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => failed = error,
+                Err(_) => failed = io::Error::new(io::ErrorKind::TimedOut, format!("{host} does not take connections")),
+            }
         }
+        Err(failed)
     }
-    Err(failed)
 }
 
 async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -156,8 +191,13 @@ mod tests {
     use super::*;
 
     async fn refused(allowed: &str, uri: &str) -> bool {
+        refused_from(allowed, true, uri).await
+    }
+
+    async fn refused_from(allowed: &str, inside: bool, uri: &str) -> bool {
         let allowed = AllowList::from_lines(allowed.lines()).expect("a list");
-        let error = connect(&allowed, &uri.parse().expect("an address")).await.expect_err("nobody is there");
+        let guard = Guard { allowed: Arc::new(allowed), inside, public: Arc::default() };
+        let error = guard.connect(&uri.parse().expect("an address")).await.expect_err("nobody is there");
         error.get_ref().is_some_and(|inner| inner.is::<Refused>())
     }
 
@@ -185,5 +225,8 @@ mod tests {
         assert!(!refused("http://localhost:9", "http://localhost:9/").await);
         assert!(refused("http://localhost:9", "http://127.0.0.1:9/").await, "another name for the same");
         assert!(!refused("127.0.0.0/8\n::1/128", "https://localhost:9/").await);
+        for uri in ["https://127.0.0.1:9/", "https://localhost:9/"] {
+            assert!(refused_from("127.0.0.1:9\nlocalhost:9\n127.0.0.0/8\n::1/128", false, uri).await, "{uri} is not reached from outside");
+        }
     }
 }

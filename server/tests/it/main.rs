@@ -10,6 +10,7 @@ mod deploy;
 mod docker;
 mod drift;
 mod ground;
+mod image_pages;
 mod image_rules;
 mod inside;
 mod jobs;

@@ -59,8 +59,9 @@ impl From<io::Error> for Failed {
 pub(super) async fn get(net: &Net, allowed: Arc<AllowList>, cache: &Cache, most: u64, artifact: &Artifact) -> Result<(), Reason> {
     let from = shown(&artifact.url);
     tracing::info!(from, "an artifact is fetched");
-    let http = net.client(allowed).await.map_err(|error| Reason::new("no_certificates", error.to_string()))?;
-    let fetch = Fetch { http, artifact, most };
+    let none = |error: outbound::NoCertificates| Reason::new("no_certificates", error.to_string());
+    let (http, public) = (net.client(Arc::clone(&allowed), true).await.map_err(none)?, net.client(allowed, false).await.map_err(none)?);
+    let fetch = Fetch { net, http, public, artifact, most };
     match fetch.retried(cache).await {
         Ok(()) => Ok(()),
         Err(Failed::Last(reason)) => Err(reason),
@@ -71,7 +72,10 @@ pub(super) async fn get(net: &Net, allowed: Arc<AllowList>, cache: &Cache, most:
 }
 
 struct Fetch<'a> {
+    net: &'a Net,
     http: Http,
+    /// Goes to public addresses alone, whatever operators allow: for where somebody outside leads.
+    public: Http,
     artifact: &'a Artifact,
     most: u64,
 }
@@ -188,19 +192,22 @@ impl Fetch<'_> {
     async fn ask(&self, have: u64) -> Result<Response<Incoming>, Failed> {
         let wrong = |_| Failed::last("artifact_address", format!("{} is not an address", shown(&self.artifact.url)));
         let mut uri: Uri = self.artifact.url.parse().map_err(wrong)?;
+        // The address that a descriptor names may be inside; where it leads, only if it is.
+        let mut inside = true;
         for _ in 0..=REDIRECTS {
             let mut request = Request::get(uri.clone()).header(USER_AGENT, "slipway").header(ACCEPT_ENCODING, "identity");
             if have > 0 {
                 request = request.header(RANGE, format!("bytes={have}-"));
             }
             let request = request.body(Empty::<Bytes>::new()).map_err(|_| Failed::last("artifact_address", "it is not an address"))?;
-            let answer = match tokio::time::timeout(HEAD, self.http.request(request)).await {
+            let answer = match tokio::time::timeout(HEAD, if inside { &self.http } else { &self.public }.request(request)).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => return Err(unreachable(&uri, &error)),
                 Err(_) => return Err(Failed::Passing(format!("{} does not answer", uri.host().unwrap_or_default()), None)),
             };
             let to = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection()).cloned();
             let Some(to) = to else { return Ok(answer) };
+            inside = inside && self.net.came_from_inside(&answer);
             uri = to
                 .to_str()
                 .ok()
@@ -252,7 +259,13 @@ fn unreachable(uri: &Uri, error: &(dyn std::error::Error + 'static)) -> Failed {
     let (mut at, mut text) = (Some(error), String::new());
     while let Some(cause) = at {
         let inner = cause.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
-        if let Some(Refused { host, range }) = cause.downcast_ref() {
+        if let Some(Refused { host, range, led: true }) = cause.downcast_ref() {
+            let text = format!(
+                "the artifact's address leads on to {host}, which is at a {range} address; what is outside may lead nowhere inside, also where an operator allows it: name the one inside itself"
+            );
+            return Failed::last("address_refused", text);
+        }
+        if let Some(Refused { host, range, .. }) = cause.downcast_ref() {
             return Failed::last("address_refused", domain::copies::refusal(host, range));
         }
         text = cause.to_string();

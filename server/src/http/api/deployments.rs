@@ -8,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Lease;
 use domain::deployments::{self, DeploymentKey, Intent, Request};
 use domain::{Actor, Error, can};
-use http::header::{HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use model::descriptor::Descriptor;
 use model::ids::DeploymentId;
 use model::names::{ProjectName, ServiceName};
@@ -17,7 +16,8 @@ use model::views::deployments::DeploymentView;
 use serde::Deserialize;
 
 use super::services::may;
-use super::{Body, Paging, field, listed, named};
+use super::waiting::{Waiting, waited};
+use super::{Body, Paging, accepted, field, listed, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::{Answer, Refusal};
 use crate::http::table::Table;
@@ -78,17 +78,12 @@ async fn deploy(
     Body(wanted): Body<Wanted>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(accepted(deployments::deploy(&portal.platform, &may, &wanted.request()?).await?))
+    Ok(begun(deployments::deploy(&portal.platform, &may, &wanted.request()?).await?))
 }
 
-/// 202: it is under way; `Location` tells how it goes.
-fn accepted(view: DeploymentView) -> Response {
-    let mut headers = HeaderMap::new();
+fn begun(view: DeploymentView) -> Response {
     let location = format!("/api/v1/projects/{}/services/{}/deployments/{}", view.project, view.service, view.id);
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        headers.insert(LOCATION, location);
-    }
-    (StatusCode::ACCEPTED, headers, Json(view)).into_response()
+    accepted(&location, view).into_response()
 }
 
 async fn list(
@@ -102,22 +97,15 @@ async fn list(
     Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/deployments"), page))
 }
 
-#[derive(Deserialize)]
-struct Waiting {
-    wait: Option<u64>,
-}
-
 async fn get(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, service, deployment)): Path<(String, String, String)>,
-    Query(query): Query<Waiting>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let key = key(&actor, &project, &service, &deployment)?;
     let mut lease: Lease<can::SeeServices, DeploymentKey> = actor.lease(&portal.platform, key).await?;
-    let span = Duration::from_secs(query.wait.unwrap_or(0));
-    let waited = portal.stopping.run_until_cancelled(deployments::wait(&portal.platform, &mut lease, span)).await;
-    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+    waited(&portal, deployments::wait(&portal.platform, &mut lease, waiting.span(Duration::ZERO))).await
 }
 
 fn key(actor: &Actor, project: &str, service: &str, deployment: &str) -> Answer<DeploymentKey> {
@@ -169,7 +157,7 @@ async fn roll_back(
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
-    Ok(accepted(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
+    Ok(begun(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
 }
 
 #[derive(Deserialize)]
@@ -189,7 +177,7 @@ async fn scale(
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
-    Ok(accepted(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
+    Ok(begun(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
 }
 
 async fn restart(
@@ -199,7 +187,7 @@ async fn restart(
     Body(verb): Body<Verb>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(accepted(deployments::restart(&portal.platform, &may, &verb.intent()?).await?))
+    Ok(begun(deployments::restart(&portal.platform, &may, &verb.intent()?).await?))
 }
 
 async fn start(
@@ -209,7 +197,7 @@ async fn start(
     Body(verb): Body<Verb>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(accepted(deployments::start(&portal.platform, &may, &verb.intent()?).await?))
+    Ok(begun(deployments::start(&portal.platform, &may, &verb.intent()?).await?))
 }
 
 async fn stop(
