@@ -169,13 +169,25 @@ impl Platform {
         Ok(Bookkeeping::new(self.clone(), self.inner.db.write().await?))
     }
 
-    /// Encrypts what is secret at rest, bound to its purpose.
+    /// Encrypts what is kept for a moment, bound to its purpose. A change of the key ends it; what is to stay is sealed by [`Platform::seal_in`].
     #[must_use]
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
         self.inner.keys.seal(purpose, self.random_bytes(), plain)
     }
 
-    /// Opens what [`Platform::seal`] made for the same purpose.
+    /// Encrypts what is stored in this transaction, with the key that is in force until it ends.
+    pub async fn seal_in(&self, tx: &mut Tx, purpose: &str, plain: &[u8]) -> Result<Vec<u8>> {
+        let id = crate::keys::rotation::in_force(tx, self).await?;
+        self.inner.keys.seal_with(&id, purpose, self.random_bytes(), plain).ok_or_else(|| {
+            crate::Error::Unavailable("secrets are sealed with another key since: the key file beside this portal is an old one; put the new one there".into())
+        })
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// Opens what [`Platform::seal`] or [`Platform::seal_in`] made for the same purpose.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>> {
         self.inner.keys.open(purpose, sealed)
     }

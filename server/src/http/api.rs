@@ -15,6 +15,7 @@ use super::{Portal, doors};
 
 mod account;
 mod audit;
+mod configs;
 mod copies;
 mod deployments;
 mod environments;
@@ -43,6 +44,7 @@ pub(super) fn table() -> Table {
         .merge(services::table())
         .merge(copies::table())
         .merge(deployments::table())
+        .merge(configs::table())
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(audit::table())

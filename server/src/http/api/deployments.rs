@@ -82,7 +82,7 @@ async fn deploy(
 }
 
 /// 202: it is under way; `Location` tells how it goes.
-fn accepted(view: DeploymentView) -> Response {
+pub(super) fn accepted(view: DeploymentView) -> Response {
     let mut headers = HeaderMap::new();
     let location = format!("/api/v1/projects/{}/services/{}/deployments/{}", view.project, view.service, view.id);
     if let Ok(location) = HeaderValue::from_str(&location) {
