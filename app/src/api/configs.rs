@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]
-use super::answer::lead_to;
+use super::answer::{lead_to, posted_form};
 #[cfg(feature = "ssr")]
 use super::parse::{field, named, page};
 #[cfg(feature = "ssr")]
@@ -38,7 +38,25 @@ pub struct ConfigPage {
     pub environments: Vec<EnvironmentView>,
     /// Whether the reader may roll services.
     pub may_roll: bool,
+    /// A file that was typed before it was refused, for a browser without scripts.
+    pub typed: Option<TypedFile>,
 }
+
+/// A file as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypedFile {
+    /// Its name.
+    pub name: String,
+    /// Its content.
+    pub content: String,
+}
+
+/// Name under which a refused file waits for the next page of a browser without scripts.
+#[cfg(feature = "ssr")]
+const TYPED: &str = "config_file";
+/// Largest file that waits so, in bytes: it lies in the session meanwhile.
+#[cfg(feature = "ssr")]
+const TYPED_MAX: usize = 64 * 1024;
 
 /// A place: a project, or a service of it where one is named; everywhere, or in the environment that is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +113,7 @@ pub async fn get_config(
         file,
         environments: domain::environments::list(platform, &site).await?,
         may_roll: may.also(model::access::Action::Deploy),
+        typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
 
@@ -142,8 +161,16 @@ pub async fn put_file(
     let caller = mutating(&csrf).await?;
     let may = at.may(&caller).await?;
     // Browsers send the lines of a form with carriage returns, which nobody typed.
-    let content = Content::File(content.replace("\r\n", "\n").into_bytes());
-    Ok(configs::put(&caller.platform, &may, at.environment()?.as_ref(), name.trim(), &content, &edit(based_on, &why)).await?)
+    let file = TypedFile { name: name.trim().to_owned(), content: content.replace("\r\n", "\n") };
+    let bytes = Content::File(file.content.clone().into_bytes());
+    let made = configs::put(&caller.platform, &may, at.environment()?.as_ref(), &file.name, &bytes, &edit(based_on, &why)).await;
+    if made.is_err() && posted_form() && file.content.len() <= TYPED_MAX {
+        // Nothing that was typed is lost.
+        if let Ok(text) = serde_json::to_string(&file) {
+            caller.session.flash(TYPED, text).await?;
+        }
+    }
+    Ok(made?)
 }
 
 /// Sets one secret.
@@ -180,7 +207,13 @@ pub async fn restore_version(csrf: String, at: At, version: i64, based_on: i64, 
 
 /// Brings what runs again with the newest configuration.
 #[server(prefix = "/fn", endpoint = "configs/roll")]
-pub async fn roll(csrf: String, project: String, service: String, environment: String, #[server(default)] why: String) -> Result<DeploymentView, ApiError> {
+pub async fn roll(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    #[server(default)] why: String,
+) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = super::services::may::<can::Deploy>(&caller, &project, &service).await?;
     let intent = Intent { why: why.trim().to_owned(), ..Intent::in_environment(Some(field("environment", &environment)?)) };

@@ -124,7 +124,7 @@ fn Target(here: Here) -> impl IntoView {
 
 #[component]
 fn Whole(page: ConfigPage, edit: String, changes: Changes) -> impl IntoView {
-    let ConfigPage { view, versions, version, file, environments, may_roll } = page;
+    let ConfigPage { view, versions, version, file, environments, may_roll, typed } = page;
     let here = Here::of(&view);
     let of = |kind: EntryKind| view.entries.iter().filter(|entry| entry.kind == kind).cloned().collect::<Vec<EntryView>>();
     let (variables, files, secrets) = (of(EntryKind::Variable), of(EntryKind::File), of(EntryKind::Secret));
@@ -139,7 +139,7 @@ fn Whole(page: ConfigPage, edit: String, changes: Changes) -> impl IntoView {
         <ProblemNotice problem=problem(changes.roll)/>
         {version.map(|version| view! { <Looked here=here.clone() version/> })}
         <Variables here=here.clone() entries=variables edit changes/>
-        <Files here=here.clone() entries=files open=file changes/>
+        <Files here=here.clone() entries=files open=file typed changes/>
         <Secrets here=here.clone() entries=secrets changes/>
         <Uses here=here.clone() uses=view.uses may_roll changes/>
         <Versions here versions changes/>

@@ -9,9 +9,9 @@
 //!   stamp, so that nothing that can be read depends on what they are.
 
 use model::access::Action;
+use model::configs::{EntryKind, Level};
 use model::ids::{ConfigScopeId, EnvironmentId, ProjectId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
-use model::configs::{EntryKind, Level};
 use model::views::configs::LineKind;
 use zeroize::Zeroizing;
 
@@ -147,6 +147,8 @@ pub(crate) struct Scope {
 fn conflict(version: i64, based_on: i64) -> Error {
     Error::conflict(
         "version_conflict",
-        format!("somebody changed this configuration meanwhile: it is at version {version} now, and your change was based on version {based_on}; look at it and change it again"),
+        format!(
+            "somebody changed this configuration meanwhile: it is at version {version} now, and your change was based on version {based_on}; look at it and change it again"
+        ),
     )
 }

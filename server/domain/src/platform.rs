@@ -179,7 +179,9 @@ impl Platform {
     pub async fn seal_in(&self, tx: &mut Tx, purpose: &str, plain: &[u8]) -> Result<Vec<u8>> {
         let id = crate::keys::rotation::in_force(tx, self).await?;
         self.inner.keys.seal_with(&id, purpose, self.random_bytes(), plain).ok_or_else(|| {
-            crate::Error::Unavailable("secrets are sealed with another key since: the key file beside this portal is an old one; put the new one there".into())
+            crate::Error::Unavailable(
+                "secrets are sealed with another key since: the key file beside this portal is an old one; put the new one there".into(),
+            )
         })
     }
 

@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 pub use changes::Change;
 pub use check::{ENV_TOTAL_MAX, ENV_VALUE_MAX, MEMORY_MIN, REPLICAS_MAX, check_entry_name, check_env_name};
 pub use document::TEXT_MAX;
-pub(crate) use reader::nearest;
 pub use parts::{
     Artifact, ConfigMount, Drift, Health, Kind, Metrics, Network, OnFailure, Placement, Port, Probe, Protocol, Resources, Restart, RestartPolicy,
     Route, SecretUse, StatusPage, Stop, Update, UpdateOrder, Volume,
 };
+pub(crate) use reader::nearest;
 
 use crate::image::ImageReference;
 use crate::problem::FieldError;

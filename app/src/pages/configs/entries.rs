@@ -6,7 +6,7 @@ use model::configs::{EntryKind, check_name, check_value, read_variables, show_va
 use model::views::configs::{EntryView, FileView};
 
 use super::{Changes, Here, Target};
-use crate::api::configs::RemoveEntry;
+use crate::api::configs::{RemoveEntry, TypedFile};
 use crate::components::{Ago, Confirm, Empty, Keep, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, bytes, field_error};
 use crate::page::problem;
 
@@ -22,6 +22,11 @@ fn check_lines(text: &str) -> Result<(), String> {
     read_variables(text).map(drop)
 }
 
+/// A name in an element's id: other names give other ids.
+fn unlike(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("-{:x}-", u32::from(c)) }).collect()
+}
+
 /// Where an entry stands, and what it stands in front of.
 #[component]
 fn Origin(here: Here, entry: EntryView) -> impl IntoView {
@@ -31,7 +36,7 @@ fn Origin(here: Here, entry: EntryView) -> impl IntoView {
     view! {
         <span>
             {if own { view! { <strong>{from}</strong> }.into_any() } else { view! { <span>{from}</span> }.into_any() }}
-            {(!over.is_empty()).then(|| view! { <span class="small faint">" instead of "{over.join(", ")}</span> })}
+            {(!over.is_empty()).then(|| view! { <span class="small faint">{format!(" instead of {}", over.join(", "))}</span> })}
         </span>
     }
     .into_any()
@@ -43,7 +48,7 @@ fn Remove(here: Here, entry: EntryView, remove: ServerAction<RemoveEntry>) -> im
     if entry.origin != here.level {
         return ().into_any();
     }
-    let id = format!("remove-{}-{}", entry.kind, entry.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    let id = format!("remove-{}-{}", entry.kind, unlike(&entry.name));
     let falls_back = entry.over.last().map(|level| here.phrase(*level));
     let then = match falls_back {
         Some(level) => format!("Then the one of {level} is heard again."),
@@ -68,6 +73,9 @@ fn Remove(here: Here, entry: EntryView, remove: ServerAction<RemoveEntry>) -> im
 #[component]
 pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, changes: Changes) -> impl IntoView {
     let known = entries.iter().find(|entry| entry.name == edit).and_then(|entry| entry.value.clone());
+    // One line of a form would lose its line ends.
+    let several_lines = known.as_ref().is_some_and(|value| value.contains(['\n', '\r']));
+    let known = known.filter(|_| !several_lines);
     let own = entries.iter().filter(|entry| entry.origin == here.level);
     let lines = show_variables(&own.map(|entry| (entry.name.clone(), entry.value.clone().unwrap_or_default())).collect());
     let none = entries.is_empty();
@@ -76,6 +84,8 @@ pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, chang
     let wrong_lines = Signal::derive(move || {
         refused_lines.with(|problem| problem.as_ref().and_then(|problem| problem.fields.first().map(|first| first.message.clone())))
     });
+    // Both forms say where.
+    let (one, all) = (here.clone(), here);
     view! {
         <section class="panel" id="variables">
             <header><h2>"Variables"</h2></header>
@@ -91,8 +101,9 @@ pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, chang
             })}
             <div class="panel-body">
                 <ProblemNotice problem=refused beside=&["name", "value"]/>
+                {several_lines.then(|| view! { <p class="hint">"Its value has several lines: change it among the lines below, or set another one."</p> })}
                 <ActionForm action=changes.variable attr:class="filter">
-                    <Target here=here.clone()/>
+                    <Target here=one/>
                     <TextField name="name" label="Name" mono=true required=true value=edit placeholder="LOG_LEVEL" scope="variable" check=Some(check_variable)
                         error=field_error(refused, "name")/>
                     <TextField name="value" label="Value" mono=true value=known.unwrap_or_default() scope="variable" check=Some(check_value)
@@ -104,7 +115,7 @@ pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, chang
                     <summary>"Edit all of this place as lines"</summary>
                     <ProblemNotice problem=refused_lines beside=&["lines"]/>
                     <ActionForm action=changes.variables attr:class="form">
-                        <Target here/>
+                        <Target here=all/>
                         <TextArea name="lines" label="Variables" mono=true rows=8 value=lines check=Some(check_lines) error=wrong_lines
                             hint="NAME=value on each line. A variable that is not here is taken away from this place; what is inherited stays."/>
                         <TextField name="why" label="Why" optional=true scope="lines"/>
@@ -137,7 +148,7 @@ fn VariableRow(here: Here, entry: EntryView, changes: Changes) -> impl IntoView 
 
 /// The files.
 #[component]
-pub(super) fn Files(here: Here, entries: Vec<EntryView>, open: Option<FileView>, changes: Changes) -> impl IntoView {
+pub(super) fn Files(here: Here, entries: Vec<EntryView>, open: Option<FileView>, typed: Option<TypedFile>, changes: Changes) -> impl IntoView {
     let none = entries.is_empty();
     let rows: Vec<_> = entries.into_iter().map(|entry| view! { <FileRow here=here.clone() entry changes/> }).collect();
     view! {
@@ -153,7 +164,7 @@ pub(super) fn Files(here: Here, entries: Vec<EntryView>, open: Option<FileView>,
                     <tbody>{rows}</tbody>
                 </table>
             })}
-            <div class="panel-body"><FileForm here open changes/></div>
+            <div class="panel-body"><FileForm here open typed changes/></div>
         </section>
     }
     .into_any()
@@ -179,7 +190,7 @@ fn FileRow(here: Here, entry: EntryView, changes: Changes) -> impl IntoView {
 }
 
 #[component]
-fn FileForm(here: Here, open: Option<FileView>, changes: Changes) -> impl IntoView {
+fn FileForm(here: Here, open: Option<FileView>, typed: Option<TypedFile>, changes: Changes) -> impl IntoView {
     let refused = problem(changes.file);
     let inherited = open.as_ref().filter(|file| file.origin != here.level).map(|file| here.phrase(file.origin));
     let (name, content) = open.as_ref().map_or_else(Default::default, |file| (file.name.clone(), file.content.clone().unwrap_or_default()));
@@ -191,6 +202,7 @@ fn FileForm(here: Here, open: Option<FileView>, changes: Changes) -> impl IntoVi
         }
         .into_any();
     }
+    let (name, content) = typed.map_or((name, content), |typed| (typed.name, typed.content));
     view! {
         <ProblemNotice problem=refused beside=&["name", "content"]/>
         {inherited.map(|level| view! { <p class="hint">{format!("It stands at {level}. Saved here, it stands in front of that one.")}</p> })}

@@ -31,7 +31,11 @@ pub(super) fn Looked(here: Here, version: VersionDetail) -> impl IntoView {
 #[component]
 fn Entry(change: EntryDiff) -> impl IntoView {
     let title = format!("{} {} {}", change.kind, change.name, change.word());
-    let quiet = change.lines.is_empty().then_some(if change.kind == EntryKind::Secret { "A secret is shown to nobody." } else { "It is not compared line by line." });
+    let quiet = change.lines.is_empty().then_some(if change.kind == EntryKind::Secret {
+        "A secret is shown to nobody."
+    } else {
+        "It is not compared line by line."
+    });
     let lines: Vec<_> = change
         .lines
         .into_iter()

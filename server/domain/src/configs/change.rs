@@ -155,7 +155,8 @@ impl<'a> Draft<'a> {
             self.change.exec(sql, args![self.scope.id, *kind, name, version]).await?;
         }
         for ((kind, name), fresh) in std::mem::take(&mut self.set) {
-            let sql = "INSERT INTO config_entries (scope_id, kind, name, since, stamp, size, is_text, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+            let sql =
+                "INSERT INTO config_entries (scope_id, kind, name, since, stamp, size, is_text, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
             let arguments = args![self.scope.id, kind, name, version, fresh.stamp, fresh.size, fresh.is_text, fresh.content];
             self.change.exec(sql, arguments).await?;
         }
@@ -209,7 +210,8 @@ async fn write_version(
     restored: Option<i64>,
 ) -> Result<()> {
     tx.exec("UPDATE config_scopes SET version = $2 WHERE id = $1", args![scope, number]).await?;
-    let sql = "INSERT INTO config_versions (scope_id, number, created_at, created_by_id, created_by, why, restored) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql =
+        "INSERT INTO config_versions (scope_id, number, created_at, created_by_id, created_by, why, restored) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let who = (may.actor().account()?.id, may.actor().name());
     tx.exec(sql, args![scope, number, platform.now(), who.0, who.1, edit.why.trim(), restored]).await.map(drop)
 }
@@ -230,7 +232,15 @@ pub async fn put(
     content.check()?;
     let mut draft = Draft::begin(platform, may, environment, edit).await?;
     draft.set(name, content).await?;
-    let record = draft.record("config.set", content.kind().as_str(), name, json!({ "bytes": content.bytes().len() }));
+    let record = draft.record(
+        "config.set",
+        content.kind().as_str(),
+        name,
+        match content {
+            Content::Secret(_) => json!({}),
+            Content::Variable(_) | Content::File(_) => json!({ "bytes": content.bytes().len() }),
+        },
+    );
     draft.finish(edit, None, record).await
 }
 

@@ -71,7 +71,10 @@ pub async fn version(
         return Err(Error::invalid("against", format!("there is no version {against}; the newest is {}", scope.version)));
     }
     if number.min(against) < scope.kept_from && against != 0 {
-        return Err(Error::conflict("version_given_up", format!("versions before {} are not whole any more: old contents were given up for room", scope.kept_from)));
+        return Err(Error::conflict(
+            "version_given_up",
+            format!("versions before {} are not whole any more: old contents were given up for room", scope.kept_from),
+        ));
     }
     let before = scopes::entries(&mut tx, &[Scope { version: against, ..scope }]).await?;
     let after = scopes::entries(&mut tx, &[Scope { version: number, ..scope }]).await?;

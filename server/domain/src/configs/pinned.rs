@@ -182,7 +182,10 @@ fn missing(effective: &Effective, d: &Descriptor, environment: &Environment) -> 
         match find(EntryKind::Secret, &secret.name) {
             None => errors.push(FieldError::new(format!("descriptor.secrets[{at}].name"), absent(EntryKind::Secret, &secret.name))),
             Some(found) if secret.env.is_some() && (!found.value.is_text || found.value.size > i64::try_from(VARIABLE_MAX).unwrap_or(i64::MAX)) => {
-                let message = format!("the secret {:?} is no text of at most {VARIABLE_MAX} bytes, which a variable holds; give it a path instead", secret.name);
+                let message = format!(
+                    "the secret {:?} is no text of at most {VARIABLE_MAX} bytes, which a variable holds; give it a path instead",
+                    secret.name
+                );
                 errors.push(FieldError::new(format!("descriptor.secrets[{at}].env"), message));
             }
             Some(_) => {}
@@ -190,7 +193,8 @@ fn missing(effective: &Effective, d: &Descriptor, environment: &Environment) -> 
     }
     let own: usize = d.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let size = |entry: &Entry| entry.name.len() + usize::try_from(entry.size).unwrap_or(usize::MAX) + 2;
-    let in_env = |entry: &&Entry| entry.kind == EntryKind::Variable || d.secrets.iter().any(|secret| secret.name == entry.name && secret.env.is_some());
+    let in_env =
+        |entry: &&Entry| entry.kind == EntryKind::Variable || d.secrets.iter().any(|secret| secret.name == entry.name && secret.env.is_some());
     let total = used(effective, d).filter(|entry| entry.kind != EntryKind::File).filter(in_env).map(size).fold(own, usize::saturating_add);
     if total > ENV_TOTAL_MAX {
         let message = format!("together with those of the configuration all variables have {total} bytes; at most {ENV_TOTAL_MAX} are taken");
@@ -227,7 +231,10 @@ pub(crate) async fn delivered(tx: &mut Tx, platform: &Platform, revision: Revisi
             EntryKind::Secret => {
                 let sealed = scopes::content(tx, entry).await?;
                 let lost = |error: Error| match error {
-                    Error::Unavailable(_) => Error::Unavailable(format!("the secret {:?} was lost together with the key that it was sealed with; set it again", entry.name)),
+                    Error::Unavailable(_) => Error::Unavailable(format!(
+                        "the secret {:?} was lost together with the key that it was sealed with; set it again",
+                        entry.name
+                    )),
                     other => other,
                 };
                 let plain = platform.open(&secret_purpose(entry.scope, &entry.name), &sealed).map_err(lost)?;

@@ -8,7 +8,7 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 
 /// Most bytes of all contents of a project, old ones too.
-pub(super) const PROJECT_MAX: i64 = 64 * 1024 * 1024;
+const PROJECT_MAX: i64 = 64 * 1024 * 1024;
 /// Old contents that are given up in one go.
 const BATCH: i64 = 200;
 
@@ -26,12 +26,16 @@ struct Old {
 /// # Errors
 /// `Conflict`: what is in force alone is too much.
 pub(super) async fn make(tx: &mut Tx, project: ProjectId, more: i64) -> Result<()> {
+    make_within(tx, project, more, PROJECT_MAX).await
+}
+
+pub(super) async fn make_within(tx: &mut Tx, project: ProjectId, more: i64, most: i64) -> Result<()> {
     let sql = "SELECT CAST(COALESCE(SUM(e.size), 0) AS BIGINT) AS n FROM config_entries e JOIN config_scopes c ON c.id = e.scope_id WHERE c.project_id = $1";
-    let mut over = tx.one(sql, args![project], |row| row.get::<i64>("n")).await? + more - PROJECT_MAX;
+    let mut over = tx.one(sql, args![project], |row| row.get::<i64>("n")).await? + more - most;
     while over > 0 {
         let batch = oldest(tx, project).await?;
         if batch.is_empty() {
-            let message = format!("all that this project's configuration holds would be more than {PROJECT_MAX} bytes; take something away first");
+            let message = format!("all that this project's configuration holds would be more than {most} bytes; take something away first");
             return Err(Error::conflict("configuration_full", message));
         }
         for old in batch {

@@ -60,7 +60,12 @@ pub(super) async fn chain(tx: &mut Tx, project: ProjectId, service: Option<Servi
 }
 
 /// The scope of exactly this place; none: nothing was ever set there.
-pub(super) async fn exactly(tx: &mut Tx, project: ProjectId, service: Option<ServiceId>, environment: Option<EnvironmentId>) -> Result<Option<Scope>> {
+pub(super) async fn exactly(
+    tx: &mut Tx,
+    project: ProjectId,
+    service: Option<ServiceId>,
+    environment: Option<EnvironmentId>,
+) -> Result<Option<Scope>> {
     let sql = format!("{SCOPE} WHERE c.project_id = $1 AND COALESCE(c.service_id, '') = $2 AND COALESCE(c.environment_id, '') = $3");
     tx.opt(sql, places(project, service, environment), scope).await
 }
@@ -105,7 +110,8 @@ pub(super) async fn entries(tx: &mut Tx, scopes: &[Scope]) -> Result<Vec<Entry>>
     let mut found = Vec::new();
     // A project with very many places is read in parts: a statement takes so many arguments and no more.
     for part in scopes.chunks(200) {
-        let condition = (0..part.len()).map(|at| format!("(e.scope_id = ${0} AND e.since <= ${1} AND (e.until IS NULL OR e.until > ${1}))", 2 * at + 1, 2 * at + 2));
+        let condition = (0..part.len())
+            .map(|at| format!("(e.scope_id = ${0} AND e.since <= ${1} AND (e.until IS NULL OR e.until > ${1}))", 2 * at + 1, 2 * at + 2));
         let sql = format!(
             "SELECT e.scope_id, e.kind, e.name, e.since, e.stamp, e.size, e.is_text, v.created_by, v.created_at,
              CASE WHEN e.kind = 'variable' THEN e.content END AS value

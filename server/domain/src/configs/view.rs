@@ -1,5 +1,6 @@
 //! A place's configuration as people see it, with where each entry in force comes from.
 
+use model::configs::EntryKind;
 use model::names::EnvironmentName;
 use model::views::configs::{ConfigView, ConfigurationOf, EntryView, LevelVersion};
 
@@ -41,7 +42,8 @@ fn entry(entry: Entry, origin: model::configs::Level, over: Vec<model::configs::
         origin,
         over,
         value: entry.value,
-        size: entry.size,
+        // How long a secret is tells something of it.
+        size: if entry.kind == EntryKind::Secret { 0 } else { entry.size },
         text: entry.is_text,
         since: entry.since,
         by: entry.by,

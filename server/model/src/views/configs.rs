@@ -50,7 +50,7 @@ pub struct EntryView {
     /// Of a variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Bytes; of a secret too.
+    /// Bytes; 0 for secrets, whose length is nobody's business.
     pub size: i64,
     /// Whether it is text.
     pub text: bool,

@@ -157,7 +157,8 @@ async fn versions(
     let (mut headers, body) = listed(&format!("/api/v1/projects/{}{service}/configuration/versions", names.project), page);
     // The link must lead to the same place.
     if let (Some(environment), Some(link)) = (environment, headers.get(http::header::LINK))
-        && let Ok(link) = http::HeaderValue::from_str(&link.to_str().unwrap_or_default().replace("?after=", &format!("?environment={environment}&after=")))
+        && let Ok(link) =
+            http::HeaderValue::from_str(&link.to_str().unwrap_or_default().replace("?after=", &format!("?environment={environment}&after=")))
     {
         headers.insert(http::header::LINK, link);
     }

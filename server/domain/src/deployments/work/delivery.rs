@@ -53,7 +53,8 @@ pub async fn delivery(worker: &Worker, key: WorkKey, revision: RevisionId) -> Re
     }
     let d = &found.descriptor;
     let held = pinned::delivered(&mut tx, platform, revision, d).await?;
-    let missing = |kind: &str, name: &str| Error::Unavailable(format!("the {kind} {name:?} of this revision's configuration is not there; deploy it again"));
+    let missing =
+        |kind: &str, name: &str| Error::Unavailable(format!("the {kind} {name:?} of this revision's configuration is not there; deploy it again"));
     let mut delivery = Delivery { env: held.variables, secret_env: BTreeMap::new(), files: Vec::new() };
     for config in &d.configs {
         let content = held.files.get(&config.name).cloned().ok_or_else(|| missing("file", &config.name))?;
