@@ -187,7 +187,7 @@ async fn changes_make_versions_that_are_compared_and_brought_back() {
     assert_eq!(changed(1, None).await, ["file app.conf added"]);
     assert_eq!(changed(4, None).await, ["variable A removed", "variable B added"]);
     assert_eq!(changed(6, None).await, ["secret key changed"]);
-    assert_eq!(changed(6, Some(2)).await, ["file app.conf changed", "secret key added", "variable A removed", "variable B added"]);
+    assert_eq!(changed(6, Some(2)).await, ["variable A removed", "variable B added", "file app.conf changed", "secret key added"]);
     let detail = version(shop.platform(), &may, None, 5, None).await.expect("read");
     let lines: Vec<_> = detail.changes[0].lines.iter().map(|line| (line.kind, line.text.as_str())).collect();
     assert_eq!(lines, [(LineKind::Same, "a"), (LineKind::Cut, "b"), (LineKind::Add, "B"), (LineKind::Same, "c")]);
