@@ -68,6 +68,11 @@ fn prefix(id: &KeyId) -> [u8; HEAD] {
     prefix
 }
 
+/// Whether it was sealed with the key of this name.
+pub(crate) fn is_sealed_with(id: &KeyId, sealed: &[u8]) -> bool {
+    sealed.starts_with(&prefix(id))
+}
+
 /// The portal's keys. Clones share them.
 #[derive(Clone)]
 pub struct Keys {

@@ -185,6 +185,17 @@ impl Platform {
         })
     }
 
+    /// The same content for another row of this transaction: what was sealed with an older key is sealed anew, for a change of the key that is under
+    /// way may have been through with it.
+    pub(crate) async fn seal_again_in(&self, tx: &mut Tx, purpose: &str, sealed: Vec<u8>) -> Result<Vec<u8>> {
+        let id = crate::keys::rotation::in_force(tx, self).await?;
+        if sealed.is_empty() || crate::keys::is_sealed_with(&id, &sealed) {
+            return Ok(sealed);
+        }
+        let plain = zeroize::Zeroizing::new(self.open(purpose, &sealed)?);
+        self.seal_in(tx, purpose, &plain).await
+    }
+
     pub(crate) fn keys(&self) -> &Keys {
         &self.inner.keys
     }

@@ -316,8 +316,11 @@ pub async fn restore(
     for entry in &then {
         let name = (entry.kind, entry.name.clone());
         if draft.stands(&name).is_none_or(|now| now.stamp != entry.stamp) {
-            // As it is stored: a secret is not opened for this, and keeps its stamp.
-            let content = scopes::content(&mut draft.change, entry).await?;
+            // A secret keeps its stamp: it is the same one.
+            let mut content = scopes::content(&mut draft.change, entry).await?;
+            if entry.kind == EntryKind::Secret {
+                content = platform.seal_again_in(&mut draft.change, &secret_purpose(entry.scope, &entry.name), content).await?;
+            }
             draft.set.insert(name, Fresh { stamp: entry.stamp.clone(), size: entry.size, is_text: entry.is_text, content });
         }
     }

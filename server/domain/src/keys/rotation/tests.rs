@@ -135,6 +135,26 @@ async fn cut_off_anywhere_it_is_finished_by_the_next() {
 }
 
 #[tokio::test]
+async fn what_is_brought_back_meanwhile_is_sealed_with_the_new_key() {
+    let site = Site::open().await;
+    let running = site.process();
+    site.put_secret(&running, "a").await.expect("kept");
+    let may = site.ana.may::<can::Configure, _>(&running, &HolderKey { project: &site.project, service: None }).await.expect("allowed");
+    configs::remove(&running, &may, None, model::configs::EntryKind::Secret, "a", &Edit::default()).await.expect("removed");
+    let new = Root(Zeroizing::new([2; 32]));
+    let old = file::read(&site.path()).expect("a key");
+    file::write(&site.path(), &[new.clone(), old[0].clone()]).expect("both keys");
+    point_to(&site.process(), &new).await.expect("pointed");
+    configs::restore(&running, &may, None, 1, &Edit::default()).await.expect("restored");
+    let mut tx = running.read().await.expect("a transaction");
+    let sql = "SELECT content FROM config_entries WHERE until IS NULL";
+    let content: Vec<u8> = tx.one(sql, args![], |row| row.get("content")).await.expect("it");
+    drop(tx);
+    assert!(crate::keys::is_sealed_with(&new.id(), &content), "the change of the key may have been through with the older row");
+    assert_eq!(site.all_open(&running).await, 2);
+}
+
+#[tokio::test]
 async fn what_is_set_meanwhile_is_never_lost() {
     let site = Arc::new(Site::open().await);
     let running = site.process();
