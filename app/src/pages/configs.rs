@@ -167,7 +167,7 @@ fn Order(view: ConfigView, here: Here) -> impl IntoView {
         Level::ALL.iter().filter(|level| **level <= here.level && fits(**level, here.level)).map(|level| here.phrase(*level)).collect();
     let several = heard.len() > 1;
     let order = format!("What stands nearer to the task wins, name by name: {}.", heard.join(" < "));
-    let what = format!("What is set on this page stands at {}, version {}.", here.phrase(here.level), here.version);
+    let what = format!("What is changed here belongs to: {}, now at version {}.", here.phrase(here.level), here.version);
     view! {
         <p class="muted">
             {what}" "{several.then_some(order)}" Running services keep what they have until they are deployed or rolled. In force here: "{view.configuration.to_string()}"."
