@@ -12,7 +12,6 @@ use model::access::Action;
 use model::configs::{EntryKind, Level};
 use model::ids::{ConfigScopeId, EnvironmentId, ProjectId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
-use model::views::configs::LineKind;
 use zeroize::Zeroizing;
 
 use crate::access::{Key, Resource};
@@ -37,7 +36,7 @@ pub use change::{Content, Edit, put, put_variables, remove, restore};
 pub use history::{file, version, versions};
 pub use view::{get, would_be_used};
 
-crate::text_columns! { EntryKind, Level, LineKind }
+crate::text_columns! { EntryKind }
 
 /// What has a configuration: a project, or a service of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
