@@ -108,6 +108,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::ProjectAudit>::new()} ssr=SsrMode::Async/>
@@ -119,6 +120,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/deployments") view={Lazy::<parts::Deployments>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/deployments/:deployment") view={Lazy::<parts::Deployment>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/inspect") view={Lazy::<parts::Inspect>::new()} ssr=SsrMode::Async/>

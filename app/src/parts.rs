@@ -7,7 +7,9 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup};
+use crate::pages::{
+    account, admin, configs, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup,
+};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -92,6 +94,12 @@ part!(
 
 // The form checks what is typed with the code that reads descriptors: large, and needed nowhere else.
 part!(deploy, __preload_deploy, DeployPages { NewService: services::New, Deploy: services::Deploy });
+
+part!(
+    configuration,
+    __preload_configuration,
+    ConfigurationPages { ProjectConfiguration: configs::OfProject, ServiceConfiguration: configs::OfService }
+);
 
 part!(
     people,

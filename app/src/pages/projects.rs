@@ -174,6 +174,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::SeeServices) {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
     }
+    if project.may(Action::Configure) {
+        tabs.push(Tab::new(page("configuration"), "Configuration"));
+    }
     if project.may(Action::SeeMembers) {
         tabs.push(Tab::new(page("members"), "Members"));
     }

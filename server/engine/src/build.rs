@@ -135,7 +135,7 @@ impl Blueprint<'_> {
     fn secrets(&self) -> Option<Mount> {
         let files = self.delivery.files.iter().filter(|file| file.secret);
         // Memory is given out by pages; the rest is for the names.
-        let bytes: usize = files.clone().map(|file| file.content.len().next_multiple_of(4_096) + 4_096).sum();
+        let bytes: usize = files.clone().map(|file| file.content.expose().len().next_multiple_of(4_096) + 4_096).sum();
         files.clone().next()?;
         Some(Mount::Kept {
             name: secrets_name(self.instance, self.task),
@@ -256,6 +256,7 @@ fn restart(descriptor: &Descriptor) -> Restart {
 
 #[cfg(test)]
 mod tests {
+    use domain::configs::Hush;
     use domain::deployments::work::TaskFile;
 
     use super::*;
@@ -346,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_task_with_secret_files_is_not_started_again_by_the_engine() {
-        let file = TaskFile { path: "/etc/key".into(), content: b"hunter2".to_vec().into(), mode: 0o400, secret: true };
+        let file = TaskFile { path: "/etc/key".into(), content: Hush::new(b"hunter2".to_vec()), mode: 0o400, secret: true };
         let spec = with("{image: web, restart: {policy: always}}", &[], &Delivery { files: vec![file], ..Delivery::default() });
         assert_eq!(spec.restart, Restart::No);
         let [Mount::Kept { path, read_only: true, labels, .. }] = &spec.mounts[..] else { panic!("memory, not {:?}", spec.mounts) };

@@ -49,9 +49,9 @@ impl Parcel {
                 // The path may be in any folder of the image, which must not be hidden by a mount: so it is a link to the memory.
                 let kept = format!("{SECRETS}/{}", parcel.secret.len());
                 parcel.plain.push(Entry::link(&file.path, &kept));
-                parcel.secret.push(Entry::file(kept, file.content.to_vec(), file.mode));
+                parcel.secret.push(Entry::file(kept, file.content.expose(), file.mode));
             } else {
-                parcel.plain.push(Entry::file(&file.path, file.content.to_vec(), file.mode));
+                parcel.plain.push(Entry::file(&file.path, file.content.expose(), file.mode));
             }
         }
         if !parcel.secret.is_empty() {
@@ -179,6 +179,7 @@ pub async fn has_secrets(docker: &Docker, container: &str) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use domain::configs::Hush;
     use domain::deployments::work::TaskFile;
 
     use super::*;
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_behind_a_link_and_not_in_the_layer() {
-        let file = |path: &str, content: &[u8], secret| TaskFile { path: path.into(), content: content.to_vec().into(), mode: 0o644, secret };
+        let file = |path: &str, content: &[u8], secret| TaskFile { path: path.into(), content: Hush::new(content.to_vec()), mode: 0o444, secret };
         let files = vec![file("/etc/app.conf", b"plain", false), file("/etc/key", b"hunter2", true)];
         let descriptor = Descriptor::parse("{image: web, timezone: Europe/Berlin}").expect("a descriptor");
         let parcel = Parcel::new(&descriptor, &Delivery { files, ..Delivery::default() });

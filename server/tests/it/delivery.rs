@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::routing::get;
+use domain::configs::Hush;
 use domain::deployments::work::{Delivery, TaskFile};
 use engine::build::{LABEL_CARRIER, SECRETS, carrier_labels, secrets_name};
 use engine::docker::{ContainerSpec, Docker, LABEL_INSTANCE, LogOrder, Mount, Restart, Status};
@@ -92,7 +93,7 @@ impl Own {
 }
 
 fn file(path: &str, content: &str, mode: u32, secret: bool) -> TaskFile {
-    TaskFile { path: path.into(), content: content.as_bytes().to_vec().into(), mode, secret }
+    TaskFile { path: path.into(), content: Hush::new(content.as_bytes().to_vec()), mode, secret }
 }
 
 #[tokio::test]

@@ -6,8 +6,6 @@ use crate::problem::FieldError;
 /// A mistake for each thing that was asked for and is not built.
 pub(super) fn gate(d: &Descriptor) -> Vec<FieldError> {
     let sections = [
-        ("configs", !d.configs.is_empty()),
-        ("secrets", !d.secrets.is_empty()),
         ("network.name", d.network.name != "default"),
         ("network.ip", d.network.ip.is_some()),
         ("placement", d.placement.is_some()),

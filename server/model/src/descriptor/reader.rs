@@ -184,7 +184,7 @@ impl Reader {
 }
 
 /// The known word that is nearest to what was written, if one is near.
-fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded = written.to_lowercase().replace('-', "_");
     known
         .iter()

@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::ids::{DeploymentId, RevisionId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::time::Millis;
+use crate::views::configs::ConfigurationOf;
 use crate::words::words;
 
 words! {
@@ -175,6 +176,9 @@ pub struct RevisionView {
     pub current_in: Vec<EnvironmentName>,
     /// Whether its image is still in the registry: what can be rolled back to. Always true for images of outside registries.
     pub image_present: bool,
+    /// The configuration that it runs with, here and when it is rolled back to.
+    #[serde(default)]
+    pub configuration: ConfigurationOf,
 }
 
 /// A revision with all that it says.
@@ -220,6 +224,9 @@ pub struct PlanView {
     pub unchanged: bool,
     /// What to know before: `the service is stopped; a deploy starts it`.
     pub notes: Vec<String>,
+    /// The configuration that would be used.
+    #[serde(default)]
+    pub configuration: ConfigurationOf,
 }
 
 #[cfg(test)]
