@@ -15,6 +15,7 @@ pub(crate) mod accounts;
 mod answer;
 pub(crate) mod audit;
 pub(crate) mod deployments;
+pub(crate) mod descriptor;
 pub(crate) mod environments;
 pub(crate) mod image_rules;
 pub(crate) mod images;

@@ -17,6 +17,7 @@ pub mod deployments;
 pub mod environments;
 mod error;
 pub mod images;
+pub mod imports;
 pub mod keys;
 pub mod live;
 pub mod logs;

@@ -19,6 +19,7 @@ mod account;
 mod audit;
 mod copies;
 mod deployments;
+mod descriptor;
 mod environments;
 mod image_rules;
 mod images;
@@ -46,6 +47,7 @@ pub(super) fn table() -> Table {
         .merge(services::table())
         .merge(copies::table())
         .merge(deployments::table())
+        .merge(descriptor::table())
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(audit::table())
@@ -65,15 +67,19 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &Portal) -> Result<Self, Refusal> {
-        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Refusal(Error::TooLarge("the body is larger than 1 MiB".into()))
-            } else {
-                Refusal(Error::invalid("body", "it was cut off"))
-            }
-        })?;
-        parse(&bytes).map(Self).map_err(Refusal)
+        parse(&whole(request, state).await?).map(Self).map_err(Refusal)
     }
+}
+
+/// A body as it was sent, limited in size.
+async fn whole(request: Request, state: &Portal) -> Result<axum::body::Bytes, Refusal> {
+    axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Refusal(Error::TooLarge("the body is larger than 1 MiB".into()))
+        } else {
+            Refusal(Error::invalid("body", "it was cut off"))
+        }
+    })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

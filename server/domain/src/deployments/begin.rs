@@ -31,6 +31,11 @@ impl Wanted {
     pub fn newest(&self) -> Option<RevisionId> {
         self.next.or(self.revision)
     }
+
+    /// Every revision whose tasks may be running: what is not stopped, and what is on its way.
+    pub fn serving(&self) -> impl Iterator<Item = RevisionId> + use<> {
+        self.revision.filter(|_| self.state == DesiredState::Running).into_iter().chain(self.next)
+    }
 }
 
 /// What is wanted now; none: nothing was ever deployed there.

@@ -57,6 +57,7 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
         order: d.update.order,
         creates: d.replicas.saturating_sub(same),
         ends: other + same.saturating_sub(d.replicas),
+        takes: Vec::new(),
         notes,
     })
 }
