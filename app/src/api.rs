@@ -19,6 +19,7 @@ pub(crate) mod descriptor;
 pub(crate) mod environments;
 pub(crate) mod image_rules;
 pub(crate) mod images;
+pub(crate) mod imports;
 pub(crate) mod logs;
 pub(crate) mod outside;
 #[cfg(feature = "ssr")]

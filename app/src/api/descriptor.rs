@@ -30,7 +30,7 @@ use model::descriptor::Descriptor;
 pub(super) const TYPED_TEXT: &str = "descriptor_text";
 /// Longest text that is kept for the next page, in bytes; what people type is far shorter.
 #[cfg(feature = "ssr")]
-const KEPT: usize = 64 * 1024;
+pub(super) const KEPT: usize = 64 * 1024;
 /// Most mistakes that are told to a browser without scripts: they travel in an address.
 #[cfg(feature = "ssr")]
 const TOLD: usize = 8;

@@ -1,6 +1,7 @@
 //! The operators' pages: users, environments, the registry's upkeep, outside registries, the audit log of the whole site.
 
 mod environments;
+mod import;
 mod outside;
 mod quotas;
 mod upkeep;
@@ -13,6 +14,7 @@ use model::page::Page;
 use model::views::accounts::UserView;
 
 pub(crate) use environments::Environments;
+pub(crate) use import::Import;
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;

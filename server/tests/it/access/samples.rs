@@ -22,6 +22,9 @@ pub fn reads(path: &str) -> bool {
             | "/fn/audit/project"
             | "/fn/audit/site"
             | "/fn/deployments/form"
+            | "/fn/deployments/text"
+            | "/fn/deployments/plan_text"
+            | "/fn/imports/read"
             | "/fn/deployments/get"
             | "/fn/deployments/list"
             | "/fn/deployments/revisions"
@@ -113,6 +116,8 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{deployment}", &world.deployment)
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
+        .replace("{machine}", "local")
+        .replace("{container}", "elsewhere")
         .replace("{host}", "registry.example.com")
         .replace("{copy}", &world.copy)
         .replace("{session}", &session)
@@ -154,7 +159,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects") => json!({"name": format!("new-{}", world.project)}),
         ("PATCH", "/projects/{project}") => json!({"description": "changed"}),
         ("PUT", "/quotas/default") => json!({"tags": 100_000}),
-        ("PUT", "/projects/{project}/quota") => json!({"bytes": "10GiB", "tags": 500}),
+        ("PUT", "/projects/{project}/quota") => json!({"bytes": "10GiB", "tags": 500, "cpus": 400}),
         ("PUT", "/projects/{project}/image-rules") => json!({"immutable": [{"tags": "v*"}]}),
         ("POST", "/projects/{project}/image-rules/dry-run" | "/projects/{project}/image-rules/run") => json!({}),
         ("PUT", "/projects/{project}/members/{username}") => json!({"role": "developer"}),
@@ -169,6 +174,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
         }
+        ("PUT", "/projects/{project}/services/{service}/descriptor") => json!({"image": "web:1", "replicas": 3}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
@@ -214,14 +220,20 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }
+        "deployments/text" => vec![project(), service()],
+        "deployments/plan_text" | "deployments/deploy_text" => {
+            vec![project(), service(), environment(), ("text", text("image: web:1\nreplicas: 2\n"))]
+        }
+        "imports/read" => vec![("machine", text("local")), ("container", text("elsewhere"))],
+        "imports/begin" => vec![project(), ("name", text("another")), ("text", text("image: web:1\n"))],
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "deployments/get" | "deployments/cancel" => vec![project(), service(), ("deployment", world.deployment.clone())],
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
         "quotas/get" | "image_rules/get" | "image_rules/dry_run" | "image_rules/run" => vec![project()],
-        "quotas/set" => vec![project(), ("bytes", text("10GiB")), ("tags", text("500"))],
-        "quotas/set_default" => vec![("tags", text("100000"))],
+        "quotas/set" => vec![project(), ("limits[bytes]", text("10GiB")), ("limits[tags]", text("500")), ("limits[cpus]", text("400"))],
+        "quotas/set_default" => vec![("limits[tags]", text("100000"))],
         "image_rules/put_immutable" => vec![project(), ("name", text("releases")), ("tags", text("v*"))],
         "image_rules/put_retention" => vec![project(), ("rule[name]", text("few")), ("rule[newest]", text("5"))],
         "image_rules/remove_immutable" | "image_rules/remove_retention" => vec![project(), ("name", text("first"))],
