@@ -21,7 +21,9 @@ const NAME_MAX: usize = 255;
 /// `NotFound` for what is not there, `Conflict` for Slipway's own tasks, `Unavailable` when the engine is away.
 pub async fn read(platform: &Platform, _: &May<can::ManageEnvironments, Site>, machine: &MachineName, container: &str) -> Result<ImportView> {
     let found = machines::by_name(&mut platform.read().await?, machine).await?.ok_or(Error::NotFound { what: "machine" })?;
-    if container.is_empty() || container.len() > NAME_MAX {
+    // As engines name them: nothing that could lead elsewhere in a path.
+    let named = container.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    if container.is_empty() || container.len() > NAME_MAX || !named || container.starts_with('.') {
         return Err(Error::NotFound { what: "container" });
     }
     let described = platform.engines().describe(&Place::new(found.id, container)).await?;

@@ -35,23 +35,33 @@ pub enum Applied {
 pub async fn apply(platform: &Platform, actor: &Actor, project: &ProjectName, service: &ServiceName, request: &Request) -> Result<Applied> {
     let key = ServiceKey { project, service };
     match actor.may::<can::Deploy, _>(platform, &key).await {
-        Ok(may) => {
-            let source = check(platform, &may, request).await?;
-            let mut change = platform.change(actor).await?;
-            lock(&mut change, &may).await?;
-            let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
-            let (descriptor, _) = limits::fill(&mut change, &may, &request.descriptor).await?;
-            if let Some(view) = same(&mut change, &may, &environment, &descriptor, &source).await? {
-                return Ok(Applied::Unchanged(view));
-            }
-            let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
-            let (view, record) = bring(&mut change, platform, &may, &bringing).await?;
-            change.commit(record).await?;
-            Ok(Applied::Begun(view))
-        }
-        Err(Error::NotFound { .. }) => make(platform, actor, project, service, request).await.map(Applied::Created),
-        Err(error) => Err(error),
+        Ok(may) => return to_existing(platform, &may, request).await,
+        Err(Error::NotFound { .. }) => {}
+        Err(error) => return Err(error),
     }
+    match make(platform, actor, project, service, request).await {
+        // Somebody else was faster: then it is there.
+        Err(Error::Conflict { code: "name_taken", .. }) => {
+            let may = actor.may::<can::Deploy, _>(platform, &key).await?;
+            to_existing(platform, &may, request).await
+        }
+        made => made.map(Applied::Created),
+    }
+}
+
+async fn to_existing(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<Applied> {
+    let source = check(platform, may, request).await?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    let (descriptor, _) = limits::fill(&mut change, may, &request.descriptor).await?;
+    if let Some(view) = same(&mut change, may, &environment, &descriptor, &source).await? {
+        return Ok(Applied::Unchanged(view));
+    }
+    let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
+    let (view, record) = bring(&mut change, platform, may, &bringing).await?;
+    change.commit(record).await?;
+    Ok(Applied::Begun(view))
 }
 
 /// Says what applying would do, and does nothing.
