@@ -109,10 +109,7 @@ async fn put(
     actor.account()?;
     let project: ProjectName = named(&project, "project")?;
     // Whoever may not deploy learns that before the text is judged; a service that is missing may be one to be made.
-    let asked = actor.may::<can::Deploy, _>(&portal.platform, &project).await;
-    if let Err(error) = asked {
-        return Err(Refusal(error));
-    }
+    actor.may::<can::Deploy, _>(&portal.platform, &project).await.map(drop)?;
     let service: ServiceName = field("service", &service)?;
     let environment = how.environment.map(|name| field("environment", &name)).transpose()?;
     let intent = Intent { environment, why: how.why, commit: how.commit, build: how.build };
