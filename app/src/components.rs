@@ -30,7 +30,7 @@ pub(crate) use form::{Csrf, Submit, field_error};
 pub(crate) use icon::{Icon, Mark, Sign};
 pub(crate) use log::{LogFeed, LogLine, LogStream, LogView};
 pub(crate) use navigation::{Crumb, Crumbs, Tab, Tabs};
-pub(crate) use notice::{Notice, ProblemNotice, sentence};
+pub(crate) use notice::{Notice, ProblemNotice, capital, sentence};
 pub(crate) use progress::{Bar, Step, Steps};
 pub(crate) use status::{Badge, Tone, bytes};
 pub(crate) use terminal::Terminal;

@@ -135,6 +135,7 @@ fn Pages() -> impl IntoView {
                 <ParentRoute path=path!("/admin") view={Lazy::<parts::Admin>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Users>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/import") view={Lazy::<parts::Import>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>

@@ -110,6 +110,7 @@ part!(
         Tokens: account::Tokens,
         Users: admin::Users,
         Environments: admin::Environments,
+        Import: admin::Import,
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,

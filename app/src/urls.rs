@@ -27,6 +27,7 @@ pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
 pub(crate) const ADMIN: &str = "/admin";
 pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
+pub(crate) const ADMIN_IMPORT: &str = "/admin/import";
 pub(crate) const ADMIN_QUOTAS: &str = "/admin/quotas";
 pub(crate) const ADMIN_REGISTRY: &str = "/admin/registry";
 pub(crate) const ADMIN_FOREIGN: &str = "/admin/other-containers";
@@ -93,6 +94,11 @@ pub(crate) fn service(project_name: impl AsRef<str>, service: impl AsRef<str>) -
 /// One of a service's other pages: `deploy`, `logs`.
 pub(crate) fn service_page(project_name: impl AsRef<str>, service_name: impl AsRef<str>, page: &str) -> String {
     format!("{}/{page}", service(project_name, service_name))
+}
+
+/// A service's deploy page as text.
+pub(crate) fn deploy_text(project_name: impl AsRef<str>, service_name: impl AsRef<str>) -> String {
+    format!("{}?as=yaml", service_page(project_name, service_name, "deploy"))
 }
 
 /// A deployment of a service.

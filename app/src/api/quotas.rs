@@ -1,4 +1,4 @@
-//! How much projects may keep.
+//! How much projects may keep and run.
 
 use leptos::prelude::*;
 use model::views::quotas::{QuotaView, QuotasView};
@@ -30,21 +30,62 @@ pub struct QuotaPage {
     pub may_set: bool,
 }
 
-/// What an empty field leaves out is no limit.
+/// Limits as a form sends them: texts, of which an empty one is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsForm {
+    /// Size of what is kept, like `10GiB`.
+    pub bytes: String,
+    /// Tags.
+    pub tags: String,
+    /// Processors of all tasks, like `4`.
+    pub cpus: String,
+    /// Memory of all tasks, like `8GiB`.
+    pub memory: String,
+    /// Tasks.
+    pub tasks: String,
+    /// Fixed ports, like `20000-20999` or `none`.
+    pub ports: String,
+    /// Processors of a task that names none.
+    pub task_cpus: String,
+    /// Memory of a task that names none.
+    pub task_memory: String,
+}
+
 #[cfg(feature = "ssr")]
-fn wanted(bytes: &str, tags: &str) -> Result<Wanted, ApiError> {
-    let bytes = match bytes.trim() {
-        "" => None,
-        text => {
-            let size: Memory = field("bytes", text)?;
-            Some(i64::try_from(size.bytes()).map_err(|_| ApiError::from(domain::Error::invalid("bytes", "that is more than any disk has")))?)
-        }
-    };
-    let tags = match tags.trim() {
-        "" => None,
-        text => Some(text.parse().map_err(|_| ApiError::from(domain::Error::invalid("tags", "a whole number, or nothing for no limit")))?),
-    };
-    Ok(Wanted { bytes: Some(bytes), tags: Some(tags) })
+impl LimitsForm {
+    fn wanted(&self) -> Result<Wanted, ApiError> {
+        Ok(Wanted {
+            bytes: Some(size("bytes", &self.bytes)?),
+            tags: Some(count("tags", &self.tags)?),
+            cpus: Some(read("cpus", &self.cpus)?),
+            memory: Some(size("memory", &self.memory)?),
+            tasks: Some(count("tasks", &self.tasks)?),
+            ports: Some(read("ports", &self.ports)?),
+            task_cpus: Some(read("task_cpus", &self.task_cpus)?),
+            task_memory: Some(size("task_memory", &self.task_memory)?),
+        })
+    }
+}
+
+#[cfg(feature = "ssr")]
+fn read<T: std::str::FromStr<Err: std::fmt::Display>>(name: &'static str, text: &str) -> Result<Option<T>, ApiError> {
+    if text.trim().is_empty() { Ok(None) } else { field(name, text).map(Some) }
+}
+
+#[cfg(feature = "ssr")]
+fn size(name: &'static str, text: &str) -> Result<Option<i64>, ApiError> {
+    let Some(size) = read::<Memory>(name, text)? else { return Ok(None) };
+    let bytes = i64::try_from(size.bytes()).map_err(|_| ApiError::from(domain::Error::invalid(name, "that is more than any disk has")))?;
+    Ok(Some(bytes))
+}
+
+#[cfg(feature = "ssr")]
+fn count(name: &'static str, text: &str) -> Result<Option<i64>, ApiError> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| domain::Error::invalid(name, "a whole number, or nothing for no limit").into()),
+    }
 }
 
 /// A project's quota.
@@ -59,16 +100,11 @@ pub async fn get_quota(project: String, #[server(default)] waiting: bool) -> Res
 
 /// Sets a project's limits.
 #[server(prefix = "/fn", endpoint = "quotas/set")]
-pub async fn set_quota(
-    csrf: String,
-    project: String,
-    #[server(default)] bytes: String,
-    #[server(default)] tags: String,
-) -> Result<QuotaView, ApiError> {
+pub async fn set_quota(csrf: String, project: String, #[server(default)] limits: LimitsForm) -> Result<QuotaView, ApiError> {
     let caller = mutating(&csrf).await?;
     let name: ProjectName = named("project", &project)?;
     let may = caller.actor.may::<can::SetQuotas, _>(&caller.platform, &name).await?;
-    Ok(quotas::set(&caller.platform, &may, wanted(&bytes, &tags)?).await?)
+    Ok(quotas::set(&caller.platform, &may, limits.wanted()?).await?)
 }
 
 /// Every project by what it keeps.
@@ -79,11 +115,11 @@ pub async fn list_quotas(#[server(default)] after: Option<String>) -> Result<Quo
     Ok(quotas::list(&caller.platform, &may, &page(after)).await?)
 }
 
-/// Sets what new projects may keep.
+/// Sets what new projects may keep and run, and what tasks get where their project says nothing.
 #[server(prefix = "/fn", endpoint = "quotas/set_default")]
-pub async fn set_default_quota(csrf: String, #[server(default)] bytes: String, #[server(default)] tags: String) -> Result<(), ApiError> {
+pub async fn set_default_quota(csrf: String, #[server(default)] limits: LimitsForm) -> Result<(), ApiError> {
     let caller = mutating(&csrf).await?;
     let may = caller.actor.may::<can::SetQuotas, _>(&caller.platform, &Site).await?;
-    quotas::set_default(&caller.platform, &may, wanted(&bytes, &tags)?).await?;
+    quotas::set_default(&caller.platform, &may, limits.wanted()?).await?;
     Ok(())
 }

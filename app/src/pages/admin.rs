@@ -3,6 +3,7 @@
 mod environments;
 mod folders;
 mod foreign;
+mod import;
 mod outside;
 mod quotas;
 mod upkeep;
@@ -17,6 +18,7 @@ use model::views::accounts::UserView;
 pub(crate) use environments::Environments;
 pub(crate) use folders::HostFolders;
 pub(crate) use foreign::Foreign;
+pub(crate) use import::Import;
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;

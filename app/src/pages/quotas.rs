@@ -1,10 +1,10 @@
-//! Quotas as people see them: how much of what a project may keep is used, and the form that sets it.
+//! Quotas as people see them: how much of what a project may keep and run is used, and the form that sets it.
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
-use model::quantity::Memory;
+use model::quantity::{Cpus, Memory, PortRange};
 use model::views::projects::ProjectView;
-use model::views::quotas::{Limits, QuotaView};
+use model::views::quotas::{Limits, QuotaView, Running, TaskLimits, shown_cpus};
 use model::views::upkeep::WaitingView;
 
 use super::projects::current;
@@ -49,6 +49,42 @@ pub(crate) fn Used(quota: QuotaView) -> impl IntoView {
         })}
         <Share label="Images and layers, each counted once" used=used_bytes limit=quota.limits.bytes.map(unsigned) shown=bytes/>
         <Share label="Tags" used=used_tags limit=quota.limits.tags.map(unsigned) shown=|count| count.to_string()/>
+        {quota.running.map(|running| view! { <UsedRunning running limits=quota.limits task=quota.task/> })}
+    }
+    .into_any()
+}
+
+/// What should run in all environments, of what may.
+#[component]
+fn UsedRunning(running: Running, limits: Limits, task: TaskLimits) -> impl IntoView {
+    let without = |count: i64, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 task runs without a limit of {what}, and is not in the sum.")),
+        count => Some(format!("{count} tasks run without a limit of {what}, and are not in the sum.")),
+    };
+    let ports = match limits.ports {
+        None => String::from("Fixed ports: wherever the machine has one free."),
+        Some(PortRange::NONE) => String::from("Fixed ports: none; each task gets free ones."),
+        Some(range) => format!("Fixed ports: {range}."),
+    };
+    let given: Vec<String> =
+        [task.cpus.map(|cpus| format!("{cpus} CPUs")), task.memory.map(|memory| memory.to_string())].into_iter().flatten().collect();
+    let given = match given.len() {
+        0 => String::from("A task whose descriptor names no limit has none."),
+        _ => format!("A task whose descriptor names no limit gets {}.", given.join(" and ")),
+    };
+    view! {
+        <Share label="Processors of all tasks" used=unsigned(running.cpu_millis) limit=limits.cpus.map(|cpus| cpus.millis().into())
+            shown=|millis| shown_cpus(i64::try_from(millis).unwrap_or(i64::MAX))/>
+        <Share label="Memory of all tasks" used=unsigned(running.memory) limit=limits.memory.map(unsigned) shown=bytes/>
+        <Share label="Tasks" used=unsigned(running.tasks) limit=limits.tasks.map(unsigned) shown=|count| count.to_string()/>
+        <ul class="small muted">
+            <li>"Counted is what should run in all environments; an update that starts new tasks first runs some on top for a moment."</li>
+            {without(running.without_cpus, "processors").map(|text| view! { <li>{text}</li> })}
+            {without(running.without_memory, "memory").map(|text| view! { <li>{text}</li> })}
+            <li>{ports}</li>
+            <li>{given}</li>
+        </ul>
     }
     .into_any()
 }
@@ -116,36 +152,76 @@ fn unsigned(count: i64) -> u64 {
 fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
     let refused = problem(set);
     view! {
-        <ProblemNotice problem=refused beside=&["bytes", "tags"]/>
-        <ActionForm action=set attr:class="filter">
+        <ProblemNotice problem=refused beside=LIMIT_FIELDS/>
+        <ActionForm action=set attr:class="form">
             <Csrf/>
             <input type="hidden" name="project" value=quota.project.to_string()/>
-            <TextField name="bytes" label="Size limit" optional=true value=size(quota.limits) placeholder="no limit" check=Some(check_size)
-                error=field_error(refused, "bytes")/>
-            <TextField name="tags" label="Tag limit" optional=true value=count(quota.limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
-                error=field_error(refused, "tags")/>
-            <Submit label="Set quota" pending=set.pending()/>
+            <LimitFields limits=quota.limits refused task_hint="Nothing: the site's default."/>
+            <div class="actions"><Submit label="Set quota" pending=set.pending()/></div>
         </ActionForm>
-        <p class="hint">"A size like 10GiB; nothing for no limit. A limit below current use deletes nothing; it only stops new pushes."</p>
+        <p class="hint">"Nothing means no limit. A limit below current use deletes and stops nothing; it only refuses what would take more."</p>
+    }
+    .into_any()
+}
+
+/// The fields that show their own error.
+pub(crate) const LIMIT_FIELDS: &[&str] = &["bytes", "tags", "cpus", "memory", "tasks", "ports", "task_cpus", "task_memory"];
+
+/// The fields of all limits.
+#[component]
+pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem::Problem>>, task_hint: &'static str) -> impl IntoView {
+    let share = |cpus: Option<Cpus>| cpus.map(|cpus| cpus.to_string()).unwrap_or_default();
+    let ports = limits.ports.map(|ports| ports.to_string()).unwrap_or_default();
+    view! {
+        <div class="fields">
+            <TextField name="limits[bytes]" label="Size limit" optional=true value=size(limits.bytes) placeholder="no limit" check=Some(check_size)
+                hint="Of all images, like 10GiB." error=field_error(refused, "bytes")/>
+            <TextField name="limits[tags]" label="Tag limit" optional=true value=count(limits.tags) placeholder="no limit" inputmode="numeric"
+                check=Some(check_count) error=field_error(refused, "tags")/>
+            <TextField name="limits[cpus]" label="Processors of all tasks" optional=true value=share(limits.cpus) placeholder="no limit"
+                inputmode="decimal" check=Some(check_cpus) hint="Like 4 or 0.5." error=field_error(refused, "cpus")/>
+            <TextField name="limits[memory]" label="Memory of all tasks" optional=true value=size(limits.memory) placeholder="no limit"
+                check=Some(check_size) hint="A size like 8GiB." error=field_error(refused, "memory")/>
+            <TextField name="limits[tasks]" label="Tasks" optional=true value=count(limits.tasks) placeholder="no limit" inputmode="numeric"
+                check=Some(check_count) hint="Of all services in all environments." error=field_error(refused, "tasks")/>
+            <TextField name="limits[ports]" label="Fixed ports" optional=true value=ports placeholder="anywhere" check=Some(check_ports)
+                hint="Like 20000-20999, or none." error=field_error(refused, "ports")/>
+            <TextField name="limits[task_cpus]" label="Processors of a task that names none" optional=true value=share(limits.task_cpus)
+                inputmode="decimal" check=Some(check_cpus) hint=task_hint error=field_error(refused, "task_cpus")/>
+            <TextField name="limits[task_memory]" label="Memory of a task that names none" optional=true value=size(limits.task_memory)
+                check=Some(check_size) hint=task_hint error=field_error(refused, "task_memory")/>
+        </div>
     }
     .into_any()
 }
 
 /// A limit of bytes as it is typed.
-pub(crate) fn size(limits: Limits) -> String {
-    limits.bytes.map(|bytes| Memory::from_bytes(unsigned(bytes)).to_string()).unwrap_or_default()
+fn size(limit: Option<i64>) -> String {
+    limit.map(|bytes| Memory::from_bytes(unsigned(bytes)).to_string()).unwrap_or_default()
 }
 
-/// A limit of tags as it is typed.
-pub(crate) fn count(limits: Limits) -> String {
-    limits.tags.map(|tags| tags.to_string()).unwrap_or_default()
+/// A limit of a number as it is typed.
+fn count(limit: Option<i64>) -> String {
+    limit.map(|count| count.to_string()).unwrap_or_default()
 }
 
-pub(crate) fn check_size(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() { Ok(()) } else { text.parse::<Memory>().map(drop).map_err(|error| error.to_string()) }
+fn check<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Ok(()) } else { text.parse::<T>().map(drop).map_err(|error| error.to_string()) }
 }
 
-pub(crate) fn check_count(text: &str) -> Result<(), String> {
+fn check_size(text: &str) -> Result<(), String> {
+    check::<Memory>(text)
+}
+
+fn check_cpus(text: &str) -> Result<(), String> {
+    check::<Cpus>(text)
+}
+
+fn check_ports(text: &str) -> Result<(), String> {
+    check::<PortRange>(text)
+}
+
+fn check_count(text: &str) -> Result<(), String> {
     if text.trim().is_empty() || text.trim().parse::<u32>().is_ok() { Ok(()) } else { Err("a whole number, or nothing for no limit".into()) }
 }
 
@@ -155,8 +231,14 @@ mod tests {
 
     #[test]
     fn a_line_says_what_is_kept_and_may_be() {
-        let quota =
-            |bytes, tags| QuotaView { project: "shop".parse().expect("a name"), used_bytes: 1024, used_tags: 1, limits: Limits { bytes, tags } };
+        let quota = |bytes, tags| QuotaView {
+            project: "shop".parse().expect("a name"),
+            used_bytes: 1024,
+            used_tags: 1,
+            running: None,
+            limits: Limits { bytes, tags, ..Limits::default() },
+            task: TaskLimits::default(),
+        };
         assert_eq!(line(&quota(None, None)), "The project keeps 1.0 KiB in 1 tag, no limit.");
         assert_eq!(line(&quota(Some(2048), Some(5))), "The project keeps 1.0 KiB of 2.0 KiB in 1 of 5 tags.");
         assert!(line(&quota(Some(1024), None)).ends_with("The quota is used up: pushes that need more are refused."));

@@ -181,14 +181,15 @@ fn EnvironmentChoice(
     names: Vec<EnvironmentName>,
     /// The one that is shown.
     shown: EnvironmentName,
-    /// The page's address without a query.
+    /// The page's address, with or without a query.
     page: String,
 ) -> impl IntoView {
+    let join = if page.contains('?') { '&' } else { '?' };
     (names.len() > 1).then(|| {
         let items = names
             .into_iter()
             .map(|name| {
-                let href = format!("{page}?environment={name}");
+                let href = format!("{page}{join}environment={name}");
                 view! { <a href=href aria-current=(name == shown).then_some("page")>{name.to_string()}</a> }
             })
             .collect_view();

@@ -18,6 +18,7 @@ use crate::projects::Project;
 use crate::services::{Service, ServiceKey};
 
 pub(crate) mod acts;
+mod apply;
 mod begin;
 mod deploy;
 mod limits;
@@ -32,6 +33,7 @@ mod verbs;
 pub mod work;
 
 pub use acts::{get, list, of_project, wait};
+pub use apply::{Applied, applied, apply, plan_apply};
 pub use deploy::{Request, deploy, plan};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;

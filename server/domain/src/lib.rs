@@ -19,6 +19,7 @@ pub mod environments;
 mod error;
 pub mod folders;
 pub mod images;
+pub mod imports;
 pub mod jobs;
 pub mod keys;
 pub mod live;

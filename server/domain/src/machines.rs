@@ -78,6 +78,12 @@ fn machine(row: &Row<'_>) -> Result<Machine> {
     })
 }
 
+/// The machine of a name.
+pub(crate) async fn by_name(tx: &mut Tx, name: &MachineName) -> Result<Option<Machine>> {
+    let sql = format!("SELECT {COLUMNS} FROM machines m JOIN environments e ON e.id = m.environment_id WHERE m.name = $1");
+    tx.opt(sql, args![name], machine).await
+}
+
 pub(crate) fn port(row: &Row<'_>, column: &str) -> Result<u16> {
     u16::try_from(row.get::<i64>(column)?).map_err(|_| Error::internal(format!("column {column} holds no port")))
 }

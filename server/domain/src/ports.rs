@@ -43,6 +43,14 @@ impl Place {
     }
 }
 
+/// A container that something else made, as its engine describes it: with all that it holds, secrets too.
+pub struct Described {
+    /// The container.
+    pub container: serde_json::Value,
+    /// Its image; null where the engine has it no longer.
+    pub image: serde_json::Value,
+}
+
 /// Which of its two streams a process wrote to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogSource {
@@ -128,6 +136,9 @@ pub trait Engines: Send + Sync {
     /// `Unavailable` when the engine is away, `NotFound` when the container is gone. The same for what follows.
     async fn inspect(&self, place: &Place, hidden: &Hidden) -> Result<serde_json::Value>;
 
+    /// The engine's whole description of a container and of its image, for an import. It holds secrets, and is never passed on.
+    async fn describe(&self, place: &Place) -> Result<Described>;
+
     /// Lines of a container's log.
     async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>>;
 
@@ -147,6 +158,10 @@ pub struct NoEngines;
 #[async_trait]
 impl Engines for NoEngines {
     async fn inspect(&self, _: &Place, _: &Hidden) -> Result<serde_json::Value> {
+        Err(away())
+    }
+
+    async fn describe(&self, _: &Place) -> Result<Described> {
         Err(away())
     }
 

@@ -1,57 +1,132 @@
-//! How much a project may keep: bytes of blobs, each counted once, and tags. Operators set limits, who pushes sees them. A limit below
-//! what is kept deletes nothing and stops pushes alone. Bytes are counted where blobs are held; here tags are, in the push's transaction.
+//! How much a project may keep and run. Kept: bytes of blobs, each counted once, and tags. Run ([`running`]): processors, memory and tasks
+//! of all that should run, fixed ports, and what a task gets that names no limit. Operators set limits, who pushes sees them. A limit
+//! below what is there deletes and stops nothing, it stops what would take more. Bytes are counted where blobs are held; here tags are, in
+//! the push's transaction, and what runs, in the deploy's.
 
 use model::access::Action;
+use model::descriptor::MEMORY_MIN;
 use model::ids::ProjectId;
 use model::page::{Page, PageRequest};
+use model::quantity::{Cpus, PortRange};
 use model::time::Millis;
 use model::views::quotas::{Limits, QuotaView, QuotasView};
 use model::views::upkeep::WaitingView;
-use serde_json::json;
 
 use crate::access::{May, Site, can};
 use crate::args;
 use crate::change::Record;
-use crate::db::{Json, Row, Tx};
+use crate::db::{Json, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
 use crate::projects::Project;
 use crate::upkeep;
 
-/// The setting that holds a new project's limits.
+pub(crate) mod running;
+
+/// The setting that holds a new project's limits, and what tasks get where their project says nothing.
 const DEFAULT: &str = "quota_default";
 
-/// What is to be changed of limits; what is none stays.
+/// What is to be changed of limits; what is none stays, and inside none is no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
-    /// Bytes; inside, none is no limit.
+    /// Bytes.
     pub bytes: Option<Option<i64>>,
-    /// Tags; inside, none is no limit.
+    /// Tags.
     pub tags: Option<Option<i64>>,
+    /// Processors of all tasks.
+    pub cpus: Option<Option<Cpus>>,
+    /// Bytes of memory of all tasks.
+    pub memory: Option<Option<i64>>,
+    /// Tasks.
+    pub tasks: Option<Option<i64>>,
+    /// Where fixed ports may lie.
+    pub ports: Option<Option<PortRange>>,
+    /// What a task gets that says no share of processors.
+    pub task_cpus: Option<Option<Cpus>>,
+    /// What a task gets that says no memory, in bytes.
+    pub task_memory: Option<Option<i64>>,
 }
 
 impl Wanted {
     fn over(self, old: Limits) -> Result<Limits> {
-        let limits = Limits { bytes: self.bytes.unwrap_or(old.bytes), tags: self.tags.unwrap_or(old.tags) };
-        for (field, limit) in [("bytes", limits.bytes), ("tags", limits.tags)] {
+        let limits = Limits {
+            bytes: self.bytes.unwrap_or(old.bytes),
+            tags: self.tags.unwrap_or(old.tags),
+            cpus: self.cpus.unwrap_or(old.cpus),
+            memory: self.memory.unwrap_or(old.memory),
+            tasks: self.tasks.unwrap_or(old.tasks),
+            ports: self.ports.unwrap_or(old.ports),
+            task_cpus: self.task_cpus.unwrap_or(old.task_cpus),
+            task_memory: self.task_memory.unwrap_or(old.task_memory),
+        };
+        for (field, limit) in [("bytes", limits.bytes), ("tags", limits.tags), ("memory", limits.memory), ("tasks", limits.tasks)] {
             if limit.is_some_and(|limit| limit < 0) {
                 return Err(Error::invalid(field, "zero or more; null for no limit"));
             }
+        }
+        if limits.task().memory.is_some_and(|memory| memory < MEMORY_MIN) || limits.task_memory.is_some_and(|memory| memory > 1 << 46) {
+            return Err(Error::invalid("task_memory", format!("at least {MEMORY_MIN}, and no more than a machine has")));
         }
         Ok(limits)
     }
 }
 
-const USED: &str = "COALESCE(u.bytes, 0) AS used_bytes, u.bytes_limit, u.tags_limit,
+const LIMITS: &str =
+    "u.bytes_limit, u.tags_limit, u.cpus_limit, u.memory_limit, u.tasks_limit, u.ports_first, u.ports_last, u.task_cpus, u.task_memory";
+
+const USED: &str = "COALESCE(u.bytes, 0) AS used_bytes,
     (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = p.id) AS used_tags";
 
+fn limits(row: &Row<'_>) -> Result<Limits> {
+    let ports = row.get::<Option<i64>>("ports_first")?.zip(row.get::<Option<i64>>("ports_last")?);
+    Ok(Limits {
+        bytes: row.get("bytes_limit")?,
+        tags: row.get("tags_limit")?,
+        cpus: share(row, "cpus_limit")?,
+        memory: row.get("memory_limit")?,
+        tasks: row.get("tasks_limit")?,
+        ports: ports.and_then(|(first, last)| PortRange::new(u16::try_from(first).ok()?, u16::try_from(last).ok()?)),
+        task_cpus: share(row, "task_cpus")?,
+        task_memory: row.get("task_memory")?,
+    })
+}
+
+fn share(row: &Row<'_>, column: &str) -> Result<Option<Cpus>> {
+    let millis: Option<i64> = row.get(column)?;
+    Ok(millis.and_then(|millis| Cpus::from_millis(u32::try_from(millis).ok()?)))
+}
+
+/// The limits as they are stored, in the order of [`STORED`].
+fn stored(project: ProjectId, limits: &Limits) -> Vec<Value> {
+    let millis = |share: Option<Cpus>| share.map(|share| i64::from(share.millis()));
+    let ends = limits.ports.map(PortRange::ends);
+    args![
+        project,
+        limits.bytes,
+        limits.tags,
+        millis(limits.cpus),
+        limits.memory,
+        limits.tasks,
+        ends.map(|(first, _)| i64::from(first)),
+        ends.map(|(_, last)| i64::from(last)),
+        millis(limits.task_cpus),
+        limits.task_memory,
+    ]
+}
+
+/// The columns of limits behind the project's id, which is $1.
+const STORED: &str = "bytes_limit, tags_limit, cpus_limit, memory_limit, tasks_limit, ports_first, ports_last, task_cpus, task_memory";
+
 fn quota(row: &Row<'_>) -> Result<QuotaView> {
+    let limits = limits(row)?;
     Ok(QuotaView {
         project: row.get("name")?,
         used_bytes: row.get("used_bytes")?,
         used_tags: row.get("used_tags")?,
-        limits: Limits { bytes: row.get("bytes_limit")?, tags: row.get("tags_limit")? },
+        running: None,
+        limits,
+        task: limits.task(),
     })
 }
 
@@ -78,8 +153,10 @@ pub async fn waiting(platform: &Platform, may: &May<can::Push, Project>) -> Resu
 }
 
 async fn read(tx: &mut Tx, project: ProjectId) -> Result<QuotaView> {
-    let sql = format!("SELECT p.name, {USED} FROM projects p LEFT JOIN project_usage u ON u.project_id = p.id WHERE p.id = $1");
-    tx.one(sql, args![project], quota).await
+    let sql = format!("SELECT p.name, {LIMITS}, {USED} FROM projects p LEFT JOIN project_usage u ON u.project_id = p.id WHERE p.id = $1");
+    let view = tx.one(sql, args![project], quota).await?;
+    let task = view.task.or(default(tx).await?.task());
+    Ok(QuotaView { running: Some(running::total(tx, project).await?), task, ..view })
 }
 
 /// Sets a project's limits. Also below what it keeps: then nothing more can be pushed until enough was deleted.
@@ -88,15 +165,15 @@ pub async fn set(platform: &Platform, may: &May<can::SetQuotas, Project>, wanted
     let make = "INSERT INTO project_usage (project_id, bytes)
                 SELECT $1, CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM project_blobs b WHERE b.project_id = $1 ON CONFLICT DO NOTHING";
     change.exec(make, args![may.id]).await?;
-    let sql = "SELECT bytes_limit, tags_limit FROM project_usage WHERE project_id = $1 FOR UPDATE";
-    let old = change.one(sql, args![may.id], |row| Ok(Limits { bytes: row.get("bytes_limit")?, tags: row.get("tags_limit")? })).await?;
+    let old = change.one(format!("SELECT {LIMITS} FROM project_usage u WHERE u.project_id = $1 FOR UPDATE"), args![may.id], limits).await?;
     let limits = wanted.over(old)?;
-    let sql = "UPDATE project_usage SET bytes_limit = $2, tags_limit = $3 WHERE project_id = $1";
-    change.exec(sql, args![may.id, limits.bytes, limits.tags]).await?;
+    let sql = "UPDATE project_usage SET bytes_limit = $2, tags_limit = $3, cpus_limit = $4, memory_limit = $5, tasks_limit = $6, ports_first = $7,
+               ports_last = $8, task_cpus = $9, task_memory = $10 WHERE project_id = $1";
+    change.exec(sql, stored(may.id, &limits)).await?;
     let view = read(&mut change, may.id).await?;
     change.touch(Topic::Project(may.id));
     let record = Record::new("quota.set", "project", &may.name).project(may);
-    change.commit(record.detail(json!({ "bytes": limits.bytes, "tags": limits.tags }))).await?;
+    change.commit(record.detail(detail(&limits)?)).await?;
     Ok(view)
 }
 
@@ -114,13 +191,20 @@ pub async fn list(platform: &Platform, _: &May<can::SetQuotas, Site>, page: &Pag
         }
     };
     let sql = format!(
-        "SELECT p.id, p.name, {USED} FROM projects p LEFT JOIN project_usage u ON u.project_id = p.id
+        "SELECT p.id, p.name, {LIMITS}, {USED} FROM projects p LEFT JOIN project_usage u ON u.project_id = p.id
          WHERE p.deleted_at IS NULL AND {after} ORDER BY COALESCE(u.bytes, 0) DESC, p.id DESC LIMIT $1"
     );
     let mut tx = platform.read().await?;
     let rows = tx.all(sql, arguments, |row| Ok((row.get::<ProjectId>("id")?, quota(row)?))).await?;
     let projects = Page::cut(rows, limit, |(id, view)| format!("{}:{id}", view.used_bytes)).map(|(_, view)| view);
-    Ok(QuotasView { default: default(&mut tx).await?, projects })
+    let default = default(&mut tx).await?;
+    let projects = projects.map(|view| QuotaView { task: view.task.or(default.task()), ..view });
+    Ok(QuotasView { default, projects })
+}
+
+/// Every limit by its name, for the record.
+fn detail(limits: &Limits) -> Result<serde_json::Value> {
+    serde_json::to_value(limits).map_err(|error| Error::internal(format!("limits: {error}")))
 }
 
 /// The limits that a new project gets.
@@ -129,7 +213,7 @@ async fn default(tx: &mut Tx) -> Result<Limits> {
     Ok(stored.map(|json| json.0).unwrap_or_default())
 }
 
-/// Sets the limits of projects that are made from now on.
+/// Sets the limits of projects that are made from now on, and what tasks get from now on where their project says nothing.
 pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, wanted: Wanted) -> Result<Limits> {
     let mut change = platform.change(may.actor()).await?;
     change.lock_key(DEFAULT).await?;
@@ -138,15 +222,17 @@ pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, w
     let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     change.exec(sql, args![DEFAULT, Json(limits)]).await?;
     let record = Record::new("quota.set_default", "site", "slipway");
-    change.commit(record.detail(json!({ "bytes": limits.bytes, "tags": limits.tags }))).await?;
+    change.commit(record.detail(detail(&limits)?)).await?;
     Ok(limits)
 }
 
 /// Gives a project that is being made its limits.
 pub(crate) async fn begin(tx: &mut Tx, project: ProjectId) -> Result<()> {
-    let limits = default(tx).await?;
-    let sql = "INSERT INTO project_usage (project_id, bytes, bytes_limit, tags_limit) VALUES ($1, 0, $2, $3) ON CONFLICT DO NOTHING";
-    tx.exec(sql, args![project, limits.bytes, limits.tags]).await.map(drop)
+    // What tasks get stays the site's word, which may change.
+    let limits = Limits { task_cpus: None, task_memory: None, ..default(tx).await? };
+    let sql =
+        format!("INSERT INTO project_usage (project_id, bytes, {STORED}) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING");
+    tx.exec(sql, stored(project, &limits)).await.map(drop)
 }
 
 /// Whether so many tags more may be set. Where there is a limit the project's turn is taken: two pushes never find the same last place. The

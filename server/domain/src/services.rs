@@ -10,7 +10,7 @@ use model::views::services::{DesiredState, ServiceState, ServiceSummary, TaskHea
 
 use crate::access::{Key, May, Resource, Visible, can};
 use crate::args;
-use crate::change::Record;
+use crate::change::{Change, Record};
 use crate::db::{Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -111,8 +111,22 @@ fn service(row: &Row<'_>, project: &Project) -> Result<Service> {
 
 /// Makes a service; nothing runs yet.
 pub async fn create(platform: &Platform, may: &May<can::CreateService, Project>, name: &ServiceName) -> Result<ServiceSummary> {
-    let now = platform.now();
+    let id: ServiceId = platform.new_id();
     let mut change = platform.change(may.actor()).await?;
+    let record = insert(&mut change, platform, may, id, name).await?;
+    change.commit(record).await?;
+    Ok(ServiceSummary { id, project: may.name.clone(), name: name.clone(), created_at: platform.now(), runs: Vec::new() })
+}
+
+/// Makes a service within a change that does more. The caller commits it with the record.
+pub(crate) async fn insert(
+    change: &mut Change,
+    platform: &Platform,
+    may: &May<can::CreateService, Project>,
+    id: ServiceId,
+    name: &ServiceName,
+) -> Result<Record> {
+    let now = platform.now();
     change.lock_key(&format!("services {}", may.id)).await?;
     let sql = "SELECT MAX(deleted_at) AS freed FROM services WHERE project_id = $1 AND name = $2 AND deleted_at > $3";
     let freed: Option<Millis> = change.one(sql, args![may.id, name, now.minus(NAME_RESTS)], |row| row.get("freed")).await?;
@@ -125,14 +139,12 @@ pub async fn create(platform: &Platform, may: &May<can::CreateService, Project>,
     if count >= MOST_OF_PROJECT {
         return Err(Error::conflict("too_many_services", format!("a project has at most {MOST_OF_PROJECT} services; delete one first")));
     }
-    let id: ServiceId = platform.new_id();
     let sql = "INSERT INTO services (id, project_id, name, created_at, created_by) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     if change.exec(sql, args![id, may.id, name, now, may.actor().name()]).await? == 0 {
         return Err(Error::conflict("name_taken", format!("project {} has a service {name} already; choose another name", may.name)));
     }
     change.touch(Topic::Project(may.id));
-    change.commit(Record::new("service.create", "service", name).project(may)).await?;
-    Ok(ServiceSummary { id, project: may.name.clone(), name: name.clone(), created_at: now, runs: Vec::new() })
+    Ok(Record::new("service.create", "service", name).project(may))
 }
 
 /// The services of a project, by name.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::ports::{Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder};
+use domain::ports::{Described, Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder};
 use domain::{Error, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -44,6 +44,11 @@ impl Engines for Live {
         let values = hidden.values.iter().map(|value| value.expose().to_owned());
         let hidden = docker::Hidden::new(values);
         self.docker(place)?.inspect_full(place.container(), &hidden).await.map_err(to_domain)
+    }
+
+    async fn describe(&self, place: &Place) -> Result<Described> {
+        let (container, image) = self.docker(place)?.describe(place.container()).await.map_err(to_domain)?;
+        Ok(Described { container, image })
     }
 
     async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {

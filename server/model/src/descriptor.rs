@@ -9,6 +9,8 @@ mod document;
 mod gate;
 mod parts;
 mod reader;
+mod refused;
+pub mod schema;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -165,8 +167,21 @@ impl Descriptor {
             serde_json::Value::String(text) => document::Node::parse(text),
             value => document::Node::from_value(value),
         }
-        .map_err(|error| vec![FieldError::new(reader::join_mistake(path, &error.field), error.message)])?;
+        .map_err(|error| vec![FieldError { field: reader::join_mistake(path, &error.field), ..error }])?;
         Self::from_node(&node, path)
+    }
+
+    /// Mistakes that were found behind the parser, as mistakes of the text itself: by the paths of its fields, and with their places as far as
+    /// those are known.
+    #[must_use]
+    pub fn placed(text: &str, errors: Vec<FieldError>) -> Vec<FieldError> {
+        let node = document::Node::parse(text).ok();
+        let own = |error: FieldError| {
+            let field = error.field.strip_prefix("descriptor.").unwrap_or(&error.field).to_owned();
+            let place = node.as_ref().filter(|_| error.line.is_none()).and_then(|node| node.find(&field));
+            FieldError { field, ..error }.at(place)
+        };
+        errors.into_iter().map(own).collect()
     }
 
     fn from_node(node: &document::Node, path: &str) -> Result<Self, Vec<FieldError>> {
@@ -176,7 +191,10 @@ impl Descriptor {
         if let Some(descriptor) = &read {
             let mut found = check::check(descriptor);
             found.extend(gate::gate(descriptor));
-            errors.extend(found.into_iter().map(|error| FieldError::new(reader::join_mistake(path, &error.field), error.message)));
+            errors.extend(found.into_iter().map(|error| {
+                let place = node.find(&error.field);
+                FieldError::new(reader::join_mistake(path, &error.field), error.message).at(place)
+            }));
         }
         match read {
             Some(descriptor) if errors.is_empty() => Ok(descriptor),

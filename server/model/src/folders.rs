@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most lines.
 const MOST: usize = 200;
-/// What belongs to the machine or its engine: neither it, nor what is in it, nor what it is in.
-const NEVER: &[&str] = &["/proc", "/sys", "/dev", "/run", "/var/run", "/boot", "/var/lib/docker", "/var/lib/containerd"];
+/// Folders by which a task would own its machine: neither they, nor what is in them, nor what they are in.
+const OWNING: &[&str] = &["/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/usr", "/var/run", "/var/lib/containerd", "/var/lib/docker"];
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,17 @@ pub struct FolderList(Vec<Line>);
 /// Whether `inner` is `outer` or below it.
 fn within(inner: &str, outer: &str) -> bool {
     inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Why a folder of a machine is not mounted, whoever asks and whatever operators list; none: they may let it be.
+pub(crate) fn never(path: &str) -> Option<String> {
+    let bare = path.trim_end_matches('/');
+    let shown: String = path.chars().take(60).collect();
+    if bare.is_empty() || OWNING.iter().any(|owning| within(bare, owning) || within(owning, bare)) {
+        return Some(format!("{shown} of a machine is never mounted: who holds it, holds the machine"));
+    }
+    let socket = bare.rsplit('/').next().is_some_and(|name| name.ends_with(".sock"));
+    socket.then(|| format!("{shown} is a socket of a machine; the engine's is never given to a task, nor is any other"))
 }
 
 /// An absolute path without `.`, `..`, empty parts and a slash at its end.
@@ -118,10 +129,9 @@ impl FromStr for Line {
         let Some(path) = plain(path) else {
             return Err(format!("{shown:?} is none of these: /srv/media, /srv/media read-only, /mnt/shared/* (each folder in it)"));
         };
-        let line = Self { path: path.to_owned(), each, read_only };
-        match NEVER.iter().find(|never| line.touches(never)) {
-            Some(never) => Err(format!("{shown:?} would give services {never}, which belongs to the machine and its engine")),
-            None => Ok(line),
+        match never(path) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Self { path: path.to_owned(), each, read_only }),
         }
     }
 }
@@ -204,12 +214,37 @@ mod tests {
             "srv",
             "/a/../b",
             "/a:b",
+            "/etc/ssh read-only",
+            "/usr/*",
+            "/mnt/engine.sock",
         ] {
             assert!(list(line).is_err(), "{line}");
         }
         let own = ["/srv/slipway/data".to_owned()];
         for (line, fits) in [("/srv", false), ("/srv/slipway/*", false), ("/srv/slipway/data/blobs", false), ("/srv/media", true)] {
             assert_eq!(list(line).expect("a list").keeps_out_of(&own).is_ok(), fits, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_owns_the_machine_is_never_mounted() {
+        for path in [
+            "/",
+            "/var/run/docker.sock",
+            "/run/docker.sock",
+            "/run",
+            "/var/run/",
+            "/var",
+            "/var/lib",
+            "/var/lib/docker/volumes",
+            "/etc/ssh",
+            "/proc/1",
+            "/mnt/engine.sock",
+        ] {
+            assert!(never(path).is_some(), "{path}");
+        }
+        for path in ["/mnt/shared/x", "/srv", "/data", "/var/lib/dockers", "/home/app"] {
+            assert_eq!(never(path), None, "{path}");
         }
     }
 

@@ -10,12 +10,27 @@ pub struct FieldError {
     pub field: String,
     /// What is wrong and what would be right, for people.
     pub message: String,
+    /// Line of the text that holds it, from 1, where it was read from a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Column in that line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
 }
 
 impl FieldError {
     /// An error of the field at `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), line: None, column: None }
+    }
+
+    /// The same with its place in a text: line and column, from 1.
+    #[must_use]
+    pub fn at(self, place: Option<(u64, u64)>) -> Self {
+        match place.filter(|(line, _)| *line > 0) {
+            Some((line, column)) => Self { line: Some(line), column: Some(column), ..self },
+            None => self,
+        }
     }
 }
 

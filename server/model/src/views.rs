@@ -7,6 +7,7 @@ pub mod copies;
 pub mod deployments;
 pub mod environments;
 pub mod images;
+pub mod imports;
 pub mod jobs;
 pub mod lineage;
 pub mod logs;

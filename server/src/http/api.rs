@@ -20,6 +20,7 @@ mod audit;
 mod configs;
 mod copies;
 mod deployments;
+mod descriptor;
 mod environments;
 mod folders;
 mod image_rules;
@@ -51,6 +52,7 @@ pub(super) fn table() -> Table {
         .merge(deployments::table())
         .merge(jobs::table())
         .merge(configs::table())
+        .merge(descriptor::table())
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(folders::table())
@@ -71,15 +73,19 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &Portal) -> Result<Self, Refusal> {
-        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Refusal(Error::TooLarge("the body is larger than 1 MiB".into()))
-            } else {
-                Refusal(Error::invalid("body", "it was cut off"))
-            }
-        })?;
-        parse(&bytes).map(Self).map_err(Refusal)
+        parse(&whole(request, state).await?).map(Self).map_err(Refusal)
     }
+}
+
+/// A body as it was sent, limited in size.
+async fn whole(request: Request, state: &Portal) -> Result<axum::body::Bytes, Refusal> {
+    axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Refusal(Error::TooLarge("the body is larger than 1 MiB".into()))
+        } else {
+            Refusal(Error::invalid("body", "it was cut off"))
+        }
+    })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {

@@ -104,6 +104,8 @@ async fn what_a_task_is_told_and_how_its_peers_find_it() {
         "SLIPWAY_SERVICE=web",
         "SLIPWAY_ENVIRONMENT=local",
         "SLIPWAY_REVISION=1",
+        "SLIPWAY_HOST=127.0.0.1",
+        &format!("SLIPWAY_TASK={}", task["id"].as_str().expect("an id")),
         &format!("SLIPWAY_PORT_8080={port}"),
     ] {
         assert!(env.lines().any(|found| found == line), "{line} is missing in {env}");
@@ -112,6 +114,106 @@ async fn what_a_task_is_told_and_how_its_peers_find_it() {
     ground.deployed("peer", peer).await;
     let peer = ground.running("peer").await[0]["container"].as_str().expect("a container").to_owned();
     assert_eq!(docker(&["exec", &peer, "busybox", "wget", "-q", "-O", "-", "http://web:8080/"]), "hello");
+}
+
+/// A container of a descriptor that asks for everything, as the engine made it.
+#[tokio::test]
+async fn a_real_container_has_nothing_of_its_machine() {
+    let ground = Ground::new().await;
+    ground.service("web").await;
+    let (_, port) = listener_in_range();
+    let maximal = json!({
+        "image": "web:1", "replicas": 1, "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
+        "env": {"GREETING": "hello"},
+        "ports": [{"name": "http", "container": 8080, "host": port}, {"name": "dns", "container": 53, "protocol": "udp"}],
+        "health": {"command": ["true"], "interval": "1s", "timeout": "1s", "retries": 3, "start_period": "0s"},
+        "resources": {"cpus": 0.5, "memory": "64MiB", "pids": 50},
+        "volumes": [{"name": "data", "path": "/data"}],
+        "update": {"order": "stop-first", "monitor": "0s"}, "stop": {"signal": "SIGKILL", "grace": "0s"},
+        "restart": {"policy": "always"}, "user": "0:0", "workdir": "/www",
+    });
+    ground.deployed("web", maximal).await;
+    let container = ground.running("web").await[0]["container"].as_str().expect("a container").to_owned();
+    let inspected: Value = serde_json::from_str(&docker(&["inspect", &container])).expect("JSON");
+    let host = &inspected[0]["HostConfig"];
+    for key in [
+        "Privileged",
+        "CapAdd",
+        "Devices",
+        "DeviceRequests",
+        "DeviceCgroupRules",
+        "PidMode",
+        "UTSMode",
+        "UsernsMode",
+        "Sysctls",
+        "Binds",
+        "VolumesFrom",
+        "Links",
+        "ExtraHosts",
+        "GroupAdd",
+        "CgroupParent",
+        "PublishAllPorts",
+    ] {
+        let value = &host[key];
+        let empty = value.is_null()
+            || value == false
+            || value == ""
+            || value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(serde_json::Map::is_empty);
+        assert!(empty, "{key}: {value}");
+    }
+    assert_eq!(host["SecurityOpt"], json!(["no-new-privileges:true"]));
+    assert_eq!((&host["NanoCpus"], &host["Memory"], &host["PidsLimit"]), (&json!(500_000_000), &json!(64 << 20), &json!(50)));
+    assert!(matches!(host["IpcMode"].as_str(), Some("private" | "shareable")), "{host}");
+    assert!(host["NetworkMode"].as_str().is_some_and(|mode| mode.starts_with("slipway-")), "{host}");
+    let mounts = inspected[0]["Mounts"].as_array().expect("mounts");
+    assert!(mounts.iter().all(|mount| mount["Type"] == "volume"), "{mounts:?}");
+}
+
+/// A container that the docker client made is read as a service, and deployed as one.
+#[tokio::test]
+async fn a_foreign_container_is_imported() {
+    let ground = Ground::new().await;
+    ground.service("web").await;
+    ground.deployed("web", web(1)).await;
+    let own = ground.running("web").await[0]["container"].as_str().expect("a container").to_owned();
+    let image = docker(&["inspect", "--format", "{{.Config.Image}}", &own]);
+    let (_, port) = listener_in_range();
+    let name = format!("foreign-{port}");
+    let publish = format!("{port}:8080");
+    let made = [
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "--cap-add",
+        "NET_ADMIN",
+        "-p",
+        &publish,
+        "-e",
+        "LEVEL=info",
+        "-e",
+        "DB_PASSWORD=hunter22",
+        "--memory",
+        "64m",
+        &image,
+    ];
+    docker(&made);
+    let admin = ground.portal().person("admin");
+    let machines = admin.get("/api/v1/machines").await.expect_status(StatusCode::OK).await;
+    let machine = machines["items"][0]["name"].as_str().expect("a name").to_owned();
+    let path = format!("/api/v1/machines/{machine}/containers/{name}/descriptor");
+    ground.developer.get(&path).await.expect_status(StatusCode::FORBIDDEN).await;
+    let read = admin.get(&path).await.expect_status(StatusCode::OK).await;
+    docker(&["rm", "-f", &name]);
+    assert_eq!((&read["service"], &read["descriptor"]["ports"][0]["host"]), (&json!(name), &json!(port)), "{read}");
+    assert_eq!((&read["descriptor"]["env"], &read["descriptor"]["resources"]["memory"]), (&json!({"LEVEL": "info"}), &json!("64MiB")), "{read}");
+    let left = read["left"].to_string();
+    assert!(left.contains("CAP_NET_ADMIN") && left.contains("variable DB_PASSWORD") && !read.to_string().contains("hunter22"), "{read}");
+    let own = admin.get(&format!("/api/v1/machines/{machine}/containers/{own}/descriptor")).await.expect_status(StatusCode::CONFLICT).await;
+    assert_eq!(own["code"], "slipways_own");
+    admin.get(&format!("/api/v1/machines/{machine}/containers/nowhere/descriptor")).await.expect_status(StatusCode::NOT_FOUND).await;
+    admin.get(&format!("/api/v1/machines/{machine}/containers/..%2F..%2Finfo/descriptor")).await.expect_status(StatusCode::NOT_FOUND).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use crate::components::{Ago, Badge, Command, Empty, Notice, Tone, bytes};
 use crate::live::Pulse;
 use crate::page::loaded;
 use crate::pages::states;
+use crate::urls;
 
 /// The environments.
 #[component]
@@ -18,7 +19,8 @@ pub(crate) fn Environments() -> impl IntoView {
         for environment in &environments {
             pulse.watch(format!("environment:{}", environment.id));
         }
-        environments.into_iter().map(|environment| view! { <Environment environment/> }).collect_view()
+        let all = environments.into_iter().map(|environment| view! { <Environment environment/> }).collect_view();
+        view! { {all}<p class="small"><a href=urls::ADMIN_IMPORT>"Import a container that something else made"</a></p> }
     })
 }
 

@@ -1,14 +1,14 @@
-//! Every project by what it keeps, and what new projects may keep.
+//! Every project by what it keeps, what new projects may keep and run, and what tasks get that name no limit.
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::views::quotas::{Limits, QuotaView, QuotasView};
 
 use crate::api::quotas::{SetDefaultQuota, list_quotas};
-use crate::components::{Badge, Csrf, Empty, ProblemNotice, Submit, TextField, Tone, bytes, field_error};
+use crate::components::{Badge, Csrf, Empty, ProblemNotice, Submit, Tone, bytes};
 use crate::live::Pulse;
 use crate::page::{change, loaded, problem, query};
-use crate::pages::quotas::{check_count, check_size, count, size};
+use crate::pages::quotas::{LIMIT_FIELDS, LimitFields};
 use crate::urls;
 
 /// The quotas of all projects.
@@ -28,17 +28,17 @@ fn Default(limits: Limits, set: ServerAction<SetDefaultQuota>) -> impl IntoView 
         <section class="panel">
             <header><h2>"Quota of new projects"</h2></header>
             <div class="panel-body">
-                <p class="muted">"A project that is made from now on begins with it. Projects that are there keep theirs."</p>
-                <ProblemNotice problem=refused beside=&["bytes", "tags"]/>
-                <ActionForm action=set attr:class="filter">
+                <p class="muted">
+                    "A project that is made from now on begins with these. Projects that are there keep theirs. What a task gets that names no limit holds at
+                    once for every project that says nothing else; what runs stays as it is until it is deployed again."
+                </p>
+                <ProblemNotice problem=refused beside=LIMIT_FIELDS/>
+                <ActionForm action=set attr:class="form">
                     <Csrf/>
-                    <TextField name="bytes" label="Size limit" optional=true value=size(limits) placeholder="no limit" check=Some(check_size)
-                        error=field_error(refused, "bytes")/>
-                    <TextField name="tags" label="Tag limit" optional=true value=count(limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
-                        error=field_error(refused, "tags")/>
-                    <Submit label="Set default" pending=set.pending()/>
+                    <LimitFields limits refused task_hint="Nothing: no limit."/>
+                    <div class="actions"><Submit label="Set default" pending=set.pending()/></div>
                 </ActionForm>
-                <p class="hint">"A size like 10GiB; nothing for no limit."</p>
+                <p class="hint">"Nothing means no limit."</p>
             </div>
         </section>
     }

@@ -1,7 +1,8 @@
 //! The deploy form, checked as it is typed by the code that the server checks it with. It is read once: a change of the
-//! service meanwhile does not disturb what is being typed.
+//! service meanwhile does not disturb what is being typed. The same as text is in `text`.
 
 mod fields;
+mod text;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -16,14 +17,33 @@ use super::{EnvironmentChoice, current};
 use crate::api::ApiError;
 use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
 use crate::boot::boot;
-use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone};
+use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, capital};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 use fields::Fields;
 
-/// The deploy page.
+/// The deploy page: a form, or the descriptor as text.
 #[component]
 pub(crate) fn Deploy() -> impl IntoView {
+    let written = query("as");
+    move || if written.with(|written| written == "yaml") { view! { <text::TextDeploy/> }.into_any() } else { view! { <FormDeploy/> }.into_any() }
+}
+
+/// The two ways to say what the service should be.
+#[component]
+fn Ways(path: String, environment: String, text: bool) -> impl IntoView {
+    let place = urls::query(&environment);
+    view! {
+        <nav class="segments" aria-label="How it is written">
+            <a href=format!("{path}?environment={place}") aria-current=(!text).then_some("page")>"Form"</a>
+            <a href=format!("{path}?environment={place}&as=yaml") aria-current=text.then_some("page")>"YAML"</a>
+        </nav>
+    }
+    .into_any()
+}
+
+#[component]
+fn FormDeploy() -> impl IntoView {
     let service = current();
     let (environment, image) = (query("environment"), query("image"));
     let data = Resource::new(
@@ -106,6 +126,7 @@ fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> imp
     view! {
         <Title text=format!("Deploy {service}")/>
         {here.clone().map(|here| view! { <Away here/> })}
+        <Ways path=path.clone() environment=environment.clone() text=false/>
         {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=path/> })}
         <div class="columns">
             <section class="panel">
@@ -119,7 +140,7 @@ fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> imp
                         <input type="hidden" name="environment" value=environment.clone()/>
                         <Fields typed offers=page.offers/>
                         {(!kept.is_empty()).then(|| view! {
-                            <p class="hint">{format!("Kept as it is, because this form does not show it: {}. The API changes it.", kept.join(", "))}</p>
+                            <p class="hint">{format!("Kept as it is, because this form does not show it: {}. Change it as YAML.", kept.join(", "))}</p>
                         })}
                         <p class="hint">"Configuration: "{page.configuration.to_string()}". "<a href=configured>"What it holds"</a></p>
                         <TextField name="why" label="Why" optional=true hint="For the history: what this deployment is for."/>
@@ -188,6 +209,7 @@ fn Plan(plan: PlanView) -> impl IntoView {
         model::descriptor::UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
         model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",
     };
+    let takes = plan.takes.iter().map(|taking| view! { <li>{capital(&taking.text)}</li> }).collect_view();
     let notes = plan.notes.iter().map(|note| view! { <li>{note.clone()}</li> }).collect_view();
     let first = plan.current.is_none();
     view! {
@@ -200,6 +222,7 @@ fn Plan(plan: PlanView) -> impl IntoView {
                     <dt>"Tasks"</dt><dd>{if first { format!("{} made", plan.creates) } else { format!("{} made, {} ended; {order}", plan.creates, plan.ends) }}</dd>
                     <dt>"Configuration"</dt><dd>{plan.configuration.to_string()}</dd>
                 </dl>
+                {(!plan.takes.is_empty()).then(|| view! { <h3>"Quota of the project"</h3><ul class="stack-s">{takes}</ul> })}
                 {(!plan.notes.is_empty()).then(|| view! { <ul class="stack-s">{notes}</ul> })}
                 {if first { view! { <p class="muted">"This is the first deployment here."</p> }.into_any() } else { view! { <Changes changes=plan.changes/> }.into_any() }}
             </div>

@@ -20,6 +20,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (10, "packed_chains", include_str!("../../../../migrations/0010_packed_chains.sql")),
     (11, "configs", include_str!("../../../../migrations/0011_configs.sql")),
     (13, "jobs", include_str!("../../../../migrations/0013_jobs.sql")),
+    (14, "limits", include_str!("../../../../migrations/0014_limits.sql")),
 ];
 
 /// The newest version of the schema.

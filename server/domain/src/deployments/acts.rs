@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::ids::{DeploymentId, EnvironmentId, ServiceId};
+use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
 use model::page::{Page, PageRequest};
 use model::views::deployments::{DeploymentView, Progress};
 
@@ -53,6 +53,13 @@ pub(crate) async fn newest(tx: &mut Tx, service: ServiceId, environment: Environ
     let order = "CASE WHEN a.finished_at IS NULL THEN 0 ELSE 1 END, a.id DESC";
     let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY {order} LIMIT 1");
     tx.opt(sql, args![service, environment], view).await
+}
+
+/// The newest deployment of a revision, the unfinished one first.
+pub(super) async fn newest_of(tx: &mut Tx, service: ServiceId, environment: EnvironmentId, revision: RevisionId) -> Result<Option<DeploymentView>> {
+    let order = "CASE WHEN a.finished_at IS NULL THEN 0 ELSE 1 END, a.id DESC";
+    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 AND a.revision_id = $3 ORDER BY {order} LIMIT 1");
+    tx.opt(sql, args![service, environment, revision], view).await
 }
 
 /// A deployment as it is now.

@@ -24,6 +24,8 @@ pub(super) struct Wanted {
     pub state: DesiredState,
     /// The revision of the unfinished deployment.
     pub next: Option<RevisionId>,
+    /// A rollout failed that stopped where it was: tasks of two revisions run.
+    pub halted: bool,
 }
 
 impl Wanted {
@@ -31,15 +33,21 @@ impl Wanted {
     pub fn newest(&self) -> Option<RevisionId> {
         self.next.or(self.revision)
     }
+
+    /// Every revision whose tasks may be running: what is not stopped, and what is on its way.
+    pub fn serving(&self) -> impl Iterator<Item = RevisionId> + use<> {
+        self.revision.filter(|_| self.state == DesiredState::Running).into_iter().chain(self.next)
+    }
 }
 
 /// What is wanted now; none: nothing was ever deployed there.
 pub(super) async fn wanted(tx: &mut Tx, service: &Service, environment: &Environment) -> Result<Option<Wanted>> {
-    let sql = "SELECT d.revision_id, d.state, a.revision_id AS next FROM desired d
+    let sql = "SELECT d.revision_id, d.state, d.halted_at, a.revision_id AS next FROM desired d
                LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
                WHERE d.service_id = $1 AND d.environment_id = $2";
     tx.opt(sql, args![service.id, environment.id], |row| {
-        Ok(Wanted { revision: row.get("revision_id")?, state: row.get("state")?, next: row.get("next")? })
+        let halted = row.get::<Option<model::time::Millis>>("halted_at")?.is_some();
+        Ok(Wanted { revision: row.get("revision_id")?, state: row.get("state")?, next: row.get("next")?, halted })
     })
     .await
 }

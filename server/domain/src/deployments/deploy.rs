@@ -1,13 +1,13 @@
 //! Deploy and plan: a descriptor becomes a revision and a deployment, or the description of what would happen. Both check the
 //! same, on the server, whatever the browser or a template checked before.
 
-use model::descriptor::Descriptor;
+use model::descriptor::{Descriptor, UpdateOrder};
 use model::views::deployments::{DeploymentKind, DeploymentView, PlanView};
 
 use super::begin::{Act, begin, lock, wanted};
 use super::{Intent, acts, limits, plan as plans, revisions, source};
 use crate::access::{May, can};
-use crate::change::Record;
+use crate::change::{Change, Record};
 use crate::configs::pinned;
 use crate::environments;
 use crate::error::{Error, Result};
@@ -31,11 +31,20 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
-    limits::refuse_foreign_ports(&mut tx, may, &environment, &request.descriptor).await?;
-    folders::refuse(platform, &mut tx, &request.descriptor).await?;
-    plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
-    let configuration = pinned::newest(&mut tx, may, &environment, &request.descriptor).await?;
-    plans::plan(&mut tx, may, &environment, &request.descriptor, &source, &configuration).await
+    let (descriptor, filled) = limits::fill(&mut tx, may, &request.descriptor).await?;
+    limits::refuse_foreign_ports(&mut tx, may, &environment, &descriptor).await?;
+    folders::refuse(platform, &mut tx, &descriptor).await?;
+    plans::refuse_taken_ports(&mut tx, may, &environment, &descriptor).await?;
+    let takes = limits::room(&mut tx, may, &environment, &descriptor).await?;
+    let configuration = pinned::newest(&mut tx, may, &environment, &descriptor).await?;
+    let mut view = plans::plan(&mut tx, may, &environment, &descriptor, &source, &configuration).await?;
+    view.notes.extend(filled);
+    if !takes.is_empty() && view.order == UpdateOrder::StartFirst && view.ends > 0 {
+        let more = descriptor.update.parallelism.min(descriptor.replicas).min(view.creates);
+        view.notes.push(format!("while tasks are replaced, up to {more} more run for a moment: start-first does not count them"));
+    }
+    view.takes = takes;
+    Ok(view)
 }
 
 /// Makes a revision and puts its deployment into the queue; what is unfinished there is superseded.
@@ -44,24 +53,47 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
-    limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
-    folders::refuse(platform, &mut change, &request.descriptor).await?;
-    plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
-    let configuration = pinned::newest(&mut change, may, &environment, &request.descriptor).await?;
-    let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &configuration, &request.intent).await?;
-    let act =
-        Act { kind: DeploymentKind::Deploy, revision, replicas: request.descriptor.standing(), environment: &environment, intent: &request.intent };
-    let id = begin(&mut change, platform, may, &act).await?;
-    let view = acts::by_id(&mut change, id).await?;
-    let detail = serde_json::json!({
-        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id
-    });
-    change.commit(Record::new("deployment.create", "service", &may.name).project(&may.project).detail(detail)).await?;
+    let (descriptor, _) = limits::fill(&mut change, may, &request.descriptor).await?;
+    let wanted = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
+    let (view, record) = bring(&mut change, platform, may, &wanted).await?;
+    change.commit(record).await?;
     Ok(view)
 }
 
+/// What is brought where, after everything was looked up.
+pub(super) struct Bringing<'a> {
+    pub environment: &'a environments::Environment,
+    /// With the limits that were filled in.
+    pub descriptor: &'a Descriptor,
+    pub source: &'a source::Source,
+    pub intent: &'a Intent,
+}
+
+/// Makes a revision and puts its deployment into the queue. The caller holds the service's lock, and commits with the record.
+pub(super) async fn bring(
+    change: &mut Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    wanted: &Bringing<'_>,
+) -> Result<(DeploymentView, Record)> {
+    let Bringing { environment, descriptor, source, intent } = *wanted;
+    limits::refuse_foreign_ports(change, may, environment, descriptor).await?;
+    folders::refuse(platform, change, descriptor).await?;
+    plans::refuse_taken_ports(change, may, environment, descriptor).await?;
+    let configuration = pinned::newest(change, may, environment, descriptor).await?;
+    limits::take(change, may, environment, descriptor).await?;
+    let (revision, number) = revisions::insert(change, platform, may, descriptor, source, &configuration, intent).await?;
+    let act = Act { kind: DeploymentKind::Deploy, revision, replicas: descriptor.standing(), environment, intent };
+    let id = begin(change, platform, may, &act).await?;
+    let view = acts::by_id(change, id).await?;
+    let detail = serde_json::json!({
+        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id
+    });
+    Ok((view, Record::new("deployment.create", "service", &may.name).project(&may.project).detail(detail)))
+}
+
 /// What both check before anything is written.
-async fn check(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<source::Source> {
+pub(super) async fn check(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<source::Source> {
     request.intent.check()?;
     request.descriptor.validate().map_err(|errors| {
         let prefixed = errors.into_iter().map(|error| {
@@ -76,6 +108,7 @@ async fn check(platform: &Platform, may: &May<can::Deploy, Service>, request: &R
     if let Some(Err(message)) = request.descriptor.schedule.as_deref().map(|text| schedule::check(text, request.descriptor.timezone.as_deref())) {
         return Err(Error::invalid("descriptor.schedule", message));
     }
+    limits::refuse_hidden(&request.descriptor)?;
     let has_command = request.descriptor.command.is_some() || request.descriptor.entrypoint.is_some();
     source::resolve(platform, may, &request.descriptor.image, has_command).await
 }

@@ -74,6 +74,7 @@ pub(super) async fn plan(
         order: d.update.order,
         creates: d.standing().saturating_sub(same),
         ends: other + same.saturating_sub(d.standing()),
+        takes: Vec::new(),
         notes,
         configuration: configuration.view(environment),
     })

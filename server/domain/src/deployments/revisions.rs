@@ -107,8 +107,8 @@ pub(super) async fn insert(
     change
         .exec(
             "INSERT INTO revisions (id, service_id, number, descriptor, image, image_project_id, image_repository, digest, replicas, spec,
-             created_at, created_by_id, created_by, why, source_commit, build, job)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             created_at, created_by_id, created_by, why, source_commit, build, job, counted, cpus, memory)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
             args![
                 id,
                 may.id,
@@ -127,6 +127,9 @@ pub(super) async fn insert(
                 intent.commit.clone(),
                 intent.build.clone(),
                 descriptor.kind == Kind::Job,
+                true,
+                descriptor.resources.cpus.map(|cpus| i64::from(cpus.millis())),
+                descriptor.resources.memory.map(|memory| i64::try_from(memory.bytes()).unwrap_or(i64::MAX)),
             ],
         )
         .await?;

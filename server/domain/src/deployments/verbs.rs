@@ -153,7 +153,7 @@ fn never_good(service: &Service, environment: &Environment) -> Error {
     Error::conflict("not_deployed", format!("no deployment of {} to {} succeeded yet; deploy it again", service.name, environment.name))
 }
 
-/// Puts a stored revision into the queue, with its record.
+/// Puts a stored revision into the queue, with its record, if the project has room for it.
 pub(super) async fn again(
     mut change: Change,
     platform: &Platform,
@@ -163,6 +163,7 @@ pub(super) async fn again(
     kind: DeploymentKind,
     revision: &Stored,
 ) -> Result<DeploymentView> {
+    limits::take(&mut change, may, environment, &revision.descriptor).await?;
     let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent };
     let id = begin(&mut change, platform, may, &act).await?;
     let view = acts::by_id(&mut change, id).await?;

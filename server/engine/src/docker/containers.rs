@@ -120,12 +120,25 @@ impl Docker {
 
     /// The engine's whole inspection as it would print it, with secrets hidden.
     pub async fn inspect_full(&self, id: &str, hidden: &Hidden) -> Result<serde_json::Value> {
-        let path = self.path(&format!("/containers/{}/json", path_part(id)?)).await?;
-        let body = hijack::get(self.address(), &path, INSPECT_LIMIT, QUICK).await?;
-        let mut value = serde_json::from_slice(&body)
-            .map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))?;
+        let mut value = self.read_json(&format!("/containers/{}/json", path_part(id)?)).await?;
         hidden.hide(&mut value);
         Ok(value)
+    }
+
+    /// A container's inspection and its image's, with all that they hold; the image's is null where it is gone.
+    pub async fn describe(&self, id: &str) -> Result<(serde_json::Value, serde_json::Value)> {
+        let container: serde_json::Value = self.read_json(&format!("/containers/{}/json", path_part(id)?)).await?;
+        let image = container["Image"].as_str().and_then(|id| id.strip_prefix("sha256:")).unwrap_or_default().to_owned();
+        let image = match path_part(&image) {
+            Ok(image) => self.read_json(&format!("/images/{image}/json")).await.unwrap_or_default(),
+            Err(_) => serde_json::Value::Null,
+        };
+        Ok((container, image))
+    }
+
+    async fn read_json(&self, path: &str) -> Result<serde_json::Value> {
+        let body = hijack::get(self.address(), &self.path(path).await?, INSPECT_LIMIT, QUICK).await?;
+        serde_json::from_slice(&body).map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))
     }
 
     /// A path with the version that was agreed upon.

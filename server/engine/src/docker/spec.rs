@@ -363,6 +363,8 @@ pub(super) fn whole_seconds(span: Duration) -> i64 {
 }
 
 #[cfg(test)]
+mod allowed;
+#[cfg(test)]
 mod tests {
     use super::*;
 

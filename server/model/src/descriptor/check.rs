@@ -18,7 +18,8 @@ pub const ENV_VALUE_MAX: usize = 32 * 1024;
 /// Longest sum of all variables, in bytes; the kernel refuses a program with much more.
 pub const ENV_TOTAL_MAX: usize = 256 * 1024;
 /// Signals that a program can be asked to end with.
-const SIGNALS: &[&str] = &["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGWINCH", "SIGPWR", "SIGRTMIN+3", "SIGABRT"];
+pub(super) const SIGNALS: &[&str] =
+    &["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGWINCH", "SIGPWR", "SIGRTMIN+3", "SIGABRT"];
 /// Folders that the kernel, the engine or Slipway (secret files) own in every task.
 const OWNED: &[&str] = &["/proc", "/sys", "/dev", "/run/slipway"];
 
@@ -89,6 +90,14 @@ pub(super) fn label(text: &str) -> Rule {
     let fine = inner && !text.is_empty() && text.len() <= LABEL_MAX && !text.starts_with('-') && !text.ends_with('-');
     rule(fine, || {
         format!("{:?} is not a name: 1 to {LABEL_MAX} lower-case letters, digits and inner hyphens", text.chars().take(60).collect::<String>())
+    })
+}
+
+/// A network of the project: never one of the engine's own.
+pub(super) fn network(text: &str) -> Rule {
+    label(text)?;
+    rule(!matches!(text, "host" | "none" | "bridge" | "container"), || {
+        format!("{text:?} is a network of the engine; each task is in its project's network, never in the machine's")
     })
 }
 

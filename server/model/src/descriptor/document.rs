@@ -48,7 +48,7 @@ impl Node {
         let mut node = serde_saphyr::from_str_with_options::<Located>(text, options())
             .map_err(|error| {
                 let place = error.location().map(|at| (at.line(), at.column()));
-                FieldError::new("", format!("not YAML: {}{}", first_line(&error.without_snippet().to_string()), place_text(place)))
+                FieldError::new("", format!("not YAML: {}{}", first_line(&error.without_snippet().to_string()), place_text(place))).at(place)
             })?
             .into_node(text);
         if matches!(node.kind, Kind::Null) {
@@ -62,6 +62,30 @@ impl Node {
         let mut left = NODES_MAX;
         convert(value, DEPTH_MAX, &mut left)
             .ok_or_else(|| FieldError::new("", format!("more than {NODES_MAX} values, or nested deeper than {DEPTH_MAX}")))
+    }
+
+    /// Where the field at a path stands (`ports[0].host`), or the nearest thing around it that is there.
+    pub fn find(&self, path: &str) -> Option<(u64, u64)> {
+        let mut place = self.place;
+        let (mut node, mut rest) = (self, path);
+        while !rest.is_empty() {
+            let inner = match (&node.kind, rest.strip_prefix('[')) {
+                (Kind::List(items), Some(tail)) => tail.split_once(']').and_then(|(at, tail)| Some((items.get(at.parse::<usize>().ok()?)?, tail))),
+                // A key may hold dots itself: the longest one that fits is meant.
+                (Kind::Map(entries), None) => entries
+                    .iter()
+                    .filter_map(|(key, node)| Some((key.len(), node, rest.strip_prefix(key.as_str())?)))
+                    .filter(|(_, _, tail)| tail.is_empty() || tail.starts_with(['.', '[']))
+                    .max_by_key(|(length, _, _)| *length)
+                    .map(|(_, node, tail)| (node, tail)),
+                _ => None,
+            };
+            let Some((inner, tail)) = inner else { break };
+            node = inner;
+            place = node.place.or(place);
+            rest = tail.strip_prefix('.').unwrap_or(tail);
+        }
+        place
     }
 
     /// What it is, in the words of an error message.

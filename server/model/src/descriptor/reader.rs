@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::document::{Kind, Node, place_text};
+use super::refused;
 use crate::problem::FieldError;
 
 /// Most mistakes that are told at once.
@@ -45,7 +46,8 @@ impl Reader {
     pub fn fail(&mut self, path: impl Into<String>, node: Option<&Node>, message: impl AsRef<str>) {
         if self.errors.len() < ERRORS_MAX {
             let place = place_text(node.and_then(|node| node.place));
-            self.errors.push(FieldError::new(path, format!("{}{place}", message.as_ref())));
+            let place_known = node.and_then(|node| node.place);
+            self.errors.push(FieldError::new(path, format!("{}{place}", message.as_ref())).at(place_known));
         }
     }
 
@@ -62,9 +64,12 @@ impl Reader {
             }
             if !known.contains(&key.as_str()) {
                 let key_shown: String = key.chars().take(60).collect();
-                let near = match nearest(&key_shown, known) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => format!("known here: {}", known.join(", ")),
+                // Inside of a section a slip of the hand is likelier: `resources: {pid: 100}`.
+                let at_top = known.contains(&"image");
+                let near = match (refused::rule(&key_shown), nearest(&key_shown, known)) {
+                    (Some(rule), near) if at_top || near.is_none() => rule.to_owned(),
+                    (_, Some(near)) => format!("did you mean {near:?}?"),
+                    (_, None) => format!("known here: {}", known.join(", ")),
                 };
                 self.fail(join(path, &key_shown), Some(value), format!("unknown key {key_shown:?}; {near}"));
             }

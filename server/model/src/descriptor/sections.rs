@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::check;
 use super::document::{Kind as Value, Node};
 use super::reader::{Reader, Section};
+use super::refused;
 use super::{
     Artifact, ConfigMount, Descriptor, Drift, Health, Kind, Metrics, Network, OnFailure, Placement, Port, Probe, Protocol, Resources, Restart,
     RestartPolicy, Route, SecretUse, StatusPage, Stop, Update, UpdateOrder, Volume,
@@ -15,7 +16,7 @@ use crate::quantity::{Cpus, Span};
 /// Longest text that is not a variable's value, in bytes.
 const TEXT: usize = 4096;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "image",
     "replicas",
     "command",
@@ -259,9 +260,19 @@ fn secret(r: &mut Reader, node: &Node, path: &str) -> Option<SecretUse> {
 }
 
 fn volume(r: &mut Reader, node: &Node, path: &str) -> Option<Volume> {
+    if let Value::Text(text) = &node.kind {
+        // As other tools write it: source:target.
+        let source = text.split(':').next().unwrap_or_default();
+        let refusal = Some(source).filter(|source| source.starts_with('/')).and_then(crate::folders::never);
+        r.fail(path, Some(node), refusal.unwrap_or_else(|| String::from("write a volume as {name: data, path: /data}")));
+        return None;
+    }
     let s = r.section(node, path, &["name", "host", "path", "read_only"])?;
     let name = s.get("name").and_then(|(node, path)| checked(r, node, &path, check::label));
     let host = s.get("host").and_then(|(node, path)| checked(r, node, &path, check::path));
+    if let Some(refusal) = host.as_deref().and_then(crate::folders::never) {
+        r.fail(s.path_of("host"), s.get("host").map(|(node, _)| node), refusal);
+    }
     let at = need(r, &s, "path", check::mount_path);
     let read_only = s.get("read_only").map_or(Some(false), |(node, path)| r.truth(node, &path));
     if s.get("name").is_some() == s.get("host").is_some() {
@@ -327,8 +338,12 @@ fn probe(r: &mut Reader, s: &Section<'_>, path: &str) -> Option<Probe> {
 }
 
 fn network(r: &mut Reader, node: &Node, path: &str) -> Network {
+    if let (Value::Text(_), Some(rule)) = (&node.kind, refused::rule("network")) {
+        r.fail(path, Some(node), rule);
+        return Network::default();
+    }
     let Some(s) = r.section(node, path, &["name", "ip"]) else { return Network::default() };
-    let name = s.get("name").and_then(|(node, path)| checked(r, node, &path, check::label));
+    let name = s.get("name").and_then(|(node, path)| checked(r, node, &path, check::network));
     let ip = s.get("ip").and_then(|(node, path)| checked(r, node, &path, check::address));
     Network { name: name.unwrap_or_else(|| Network::default().name), ip }
 }

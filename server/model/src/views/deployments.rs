@@ -8,6 +8,7 @@ use crate::ids::{DeploymentId, RevisionId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::time::Millis;
 use crate::views::configs::ConfigurationOf;
+use crate::views::quotas::Taking;
 use crate::words::words;
 
 words! {
@@ -222,6 +223,9 @@ pub struct PlanView {
     pub ends: u32,
     /// Whether nothing would change.
     pub unchanged: bool,
+    /// What it takes of the project's limits; empty where there are none.
+    #[serde(default)]
+    pub takes: Vec<Taking>,
     /// What to know before: `the service is stopped; a deploy starts it`.
     pub notes: Vec<String>,
     /// The configuration that would be used.

@@ -1,4 +1,4 @@
-//! How much projects may keep. Sizes come as bytes or as people write them: `10GiB`.
+//! How much projects may keep and run. Sizes come as bytes or as people write them: `10GiB`.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use domain::access::Site;
 use domain::quotas::{self, Wanted};
 use domain::{Error, can};
-use model::quantity::Memory;
+use model::quantity::{Cpus, Memory, PortRange};
 use model::views::quotas::{Limits, QuotaView};
 use serde::Deserialize;
 
@@ -32,6 +32,18 @@ struct NewLimits {
     bytes: Option<Option<Size>>,
     #[serde(default, deserialize_with = "present")]
     tags: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "present")]
+    cpus: Option<Option<Cpus>>,
+    #[serde(default, deserialize_with = "present")]
+    memory: Option<Option<Size>>,
+    #[serde(default, deserialize_with = "present")]
+    tasks: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "present")]
+    ports: Option<Option<PortRange>>,
+    #[serde(default, deserialize_with = "present")]
+    task_cpus: Option<Option<Cpus>>,
+    #[serde(default, deserialize_with = "present")]
+    task_memory: Option<Option<Size>>,
 }
 
 /// A number of bytes, or a text like `10GiB`.
@@ -44,17 +56,29 @@ enum Size {
 
 impl NewLimits {
     fn wanted(self) -> Answer<Wanted> {
-        let bytes = match self.bytes {
-            None => None,
-            Some(None) => Some(None),
-            Some(Some(Size::Bytes(bytes))) => Some(Some(bytes)),
-            Some(Some(Size::Text(text))) => {
-                let size: Memory = text.parse().map_err(|error| Error::invalid("bytes", error))?;
-                Some(Some(i64::try_from(size.bytes()).map_err(|_| Error::invalid("bytes", "that is more than any disk has"))?))
-            }
-        };
-        Ok(Wanted { bytes, tags: self.tags })
+        Ok(Wanted {
+            bytes: bytes("bytes", self.bytes)?,
+            tags: self.tags,
+            cpus: self.cpus,
+            memory: bytes("memory", self.memory)?,
+            tasks: self.tasks,
+            ports: self.ports,
+            task_cpus: self.task_cpus,
+            task_memory: bytes("task_memory", self.task_memory)?,
+        })
     }
+}
+
+fn bytes(field: &'static str, size: Option<Option<Size>>) -> Answer<Option<Option<i64>>> {
+    Ok(match size {
+        None => None,
+        Some(None) => Some(None),
+        Some(Some(Size::Bytes(bytes))) => Some(Some(bytes)),
+        Some(Some(Size::Text(text))) => {
+            let size: Memory = text.parse().map_err(|error| Error::invalid(field, error))?;
+            Some(Some(i64::try_from(size.bytes()).map_err(|_| Error::invalid(field, "that is more than any disk has"))?))
+        }
+    })
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<QuotaView>> {

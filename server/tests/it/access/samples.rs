@@ -23,6 +23,9 @@ pub fn reads(path: &str) -> bool {
             | "/fn/configs/get"
             | "/fn/audit/site"
             | "/fn/deployments/form"
+            | "/fn/deployments/text"
+            | "/fn/deployments/plan_text"
+            | "/fn/imports/read"
             | "/fn/deployments/get"
             | "/fn/deployments/list"
             | "/fn/deployments/revisions"
@@ -130,6 +133,8 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("/configs/{name}", "/configs/app.conf")
         .replace("/secrets/{name}", "/secrets/db_password")
         .replace("{version}", "1")
+        .replace("{machine}", "local")
+        .replace("{container}", "elsewhere")
         .replace("{host}", "registry.example.com")
         .replace("{copy}", &world.copy)
         .replace("{session}", &session)
@@ -171,7 +176,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects") => json!({"name": format!("new-{}", world.project)}),
         ("PATCH", "/projects/{project}") => json!({"description": "changed"}),
         ("PUT", "/quotas/default") => json!({"tags": 100_000}),
-        ("PUT", "/projects/{project}/quota") => json!({"bytes": "10GiB", "tags": 500}),
+        ("PUT", "/projects/{project}/quota") => json!({"bytes": "10GiB", "tags": 500, "cpus": 400}),
         ("PUT", "/projects/{project}/image-rules") => json!({"immutable": [{"tags": "v*"}]}),
         ("POST", "/projects/{project}/image-rules/dry-run" | "/projects/{project}/image-rules/run") => json!({}),
         ("PUT", "/projects/{project}/members/{username}") => json!({"role": "developer"}),
@@ -193,6 +198,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", path) if path.ends_with("/variables/{name}") || path.ends_with("/secrets/{name}") => json!({"value": "changed"}),
         ("POST", path) if path.ends_with("/configuration/restore") => json!({"version": 1}),
         ("POST", "/projects/{project}/services/{service}/roll") => json!({}),
+        ("PUT", "/projects/{project}/services/{service}/descriptor") => json!({"image": "web:1", "replicas": 3}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
@@ -238,6 +244,12 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }
+        "deployments/text" => vec![project(), service()],
+        "deployments/plan_text" | "deployments/deploy_text" => {
+            vec![project(), service(), environment(), ("text", text("image: web:1\nreplicas: 2\n"))]
+        }
+        "imports/read" => vec![("machine", text("local")), ("container", text("elsewhere"))],
+        "imports/begin" => vec![project(), ("name", text("another")), ("text", text("image: web:1\n"))],
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "jobs/list" | "jobs/run" => vec![project(), service(), environment()],
@@ -246,8 +258,8 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
         path if path.starts_with("configs/") => configuration(world, path)?,
         "quotas/get" | "image_rules/get" | "image_rules/dry_run" | "image_rules/run" => vec![project()],
-        "quotas/set" => vec![project(), ("bytes", text("10GiB")), ("tags", text("500"))],
-        "quotas/set_default" => vec![("tags", text("100000"))],
+        "quotas/set" => vec![project(), ("limits[bytes]", text("10GiB")), ("limits[tags]", text("500")), ("limits[cpus]", text("400"))],
+        "quotas/set_default" => vec![("limits[tags]", text("100000"))],
         "image_rules/put_immutable" => vec![project(), ("name", text("releases")), ("tags", text("v*"))],
         "image_rules/put_retention" => vec![project(), ("rule[name]", text("few")), ("rule[newest]", text("5"))],
         "image_rules/remove_immutable" | "image_rules/remove_retention" => vec![project(), ("name", text("first"))],
