@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod admin;
 mod audit;
 pub(crate) mod deployments;
+pub(crate) mod environments;
 pub(crate) mod frame;
 pub(crate) mod home;
 pub(crate) mod image_rules;

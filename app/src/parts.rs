@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup};
+use crate::pages::{account, admin, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {
@@ -101,7 +101,11 @@ part!(
         Sessions: account::Sessions,
         Tokens: account::Tokens,
         Users: admin::Users,
-        Environments: admin::Environments,
+        Environments: environments::List,
+        Environment: environments::One,
+        AdminEnvironments: admin::Environments,
+        AdminEnvironment: admin::Environment,
+        AdminMachine: admin::Machine,
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,

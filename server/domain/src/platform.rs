@@ -46,6 +46,7 @@ struct Inner {
     image_rules: Notify,
     upkeep: Notify,
     copies: Notify,
+    machines: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -80,6 +81,7 @@ impl Platform {
             image_rules: Notify::new(),
             upkeep: Notify::new(),
             copies: Notify::new(),
+            machines: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -220,6 +222,7 @@ impl Platform {
             Signal::ImageRules => &self.inner.image_rules,
             Signal::Upkeep => &self.inner.upkeep,
             Signal::Copies => &self.inner.copies,
+            Signal::Machines => &self.inner.machines,
         }
     }
 

@@ -4,9 +4,11 @@
 pub mod access;
 pub mod descriptor;
 pub mod digest;
+pub mod engine;
 pub mod form;
 pub mod ids;
 pub mod image;
+pub mod machine;
 pub mod manifest;
 pub mod names;
 pub mod outside;

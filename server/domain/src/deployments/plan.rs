@@ -44,6 +44,10 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
     if d.update.order == UpdateOrder::StopFirst && other > 0 {
         notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
     }
+    if environment.protected {
+        let who = "until a project admin or an operator approves it";
+        notes.push(format!("{} is protected: the deployment waits {who}; what runs there runs on meanwhile", environment.name));
+    }
     if let Some(away) = away(tx, environment).await? {
         notes.push(format!("the engine of {} does not answer ({away}); the deployment waits for it", environment.name));
     }

@@ -4,7 +4,7 @@
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
 use model::views::services::DesiredState;
 
-use super::begin::{Act, begin, end_unfinished, lock, tell};
+use super::begin::{Act, End, Unfinished, begin, end_unfinished, lock, tell};
 use super::deploy::{need_wanted, rescaled};
 use super::revisions::{self, Stored};
 use super::{Deployment, Intent, acts, limits, plan, source};
@@ -21,7 +21,7 @@ use crate::services::Service;
 pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, number: i64) -> Result<DeploymentView> {
     intent.check()?;
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
     let revision = revisions::by_number(&mut tx, may.id, number).await?;
     drop(tx);
     let mut change = platform.change(may.actor()).await?;
@@ -37,7 +37,7 @@ pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let base = running(&mut change, may, &environment).await?;
     limits::still_allowed(&mut change, may, &environment, &base).await?;
     let (id, _) = rescaled(&mut change, platform, may, &base, replicas, intent).await?;
@@ -50,7 +50,7 @@ pub async fn restart(platform: &Platform, may: &May<can::Deploy, Service>, inten
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let revision = running(&mut change, may, &environment).await?;
     limits::still_allowed(&mut change, may, &environment, &revision).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Restart, &revision).await
@@ -61,7 +61,7 @@ pub async fn start(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let wanted = need_wanted(&mut change, may, &environment).await?;
     if wanted.state == DesiredState::Running && wanted.revision.is_some() {
         return Err(Error::conflict("already_running", format!("{} is not stopped in {}", may.name, environment.name)));
@@ -80,9 +80,12 @@ pub async fn stop(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose_for(&mut change, may, intent.environment.as_ref()).await?;
     need_wanted(&mut change, may, &environment).await?;
-    end_unfinished(&mut change, platform, may, &environment, DeploymentState::Cancelled, "stopped", "the service was stopped").await?;
+    for of in [Unfinished::UnderWay, Unfinished::Waiting] {
+        let end = End { state: DeploymentState::Cancelled, code: "stopped", message: "the service was stopped" };
+        end_unfinished(&mut change, platform, may, &environment, of, &end).await?;
+    }
     let sql = "UPDATE desired SET state = 'stopped', updated_at = $3 WHERE service_id = $1 AND environment_id = $2";
     change.exec(sql, args![may.id, environment.id, platform.now()]).await?;
     tell(&mut change, may);
