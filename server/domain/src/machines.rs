@@ -209,7 +209,9 @@ pub enum Seen {
 
 /// Every machine, for the loops that look after them.
 pub async fn all(worker: &Worker) -> Result<Vec<Machine>> {
-    let sql = format!("SELECT {COLUMNS} FROM machines m JOIN environments e ON e.id = m.environment_id WHERE m.removed_at IS NULL ORDER BY m.name LIMIT {MOST}");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM machines m JOIN environments e ON e.id = m.environment_id WHERE m.removed_at IS NULL ORDER BY m.name LIMIT {MOST}"
+    );
     worker.platform().read().await?.all(sql, args![], machine).await
 }
 

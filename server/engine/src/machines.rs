@@ -221,7 +221,9 @@ async fn record(worker: &Worker, machine: &Machine, seen: Seen) -> bool {
 fn advice(machine: &Machine, error: &EngineError) -> String {
     let what = match error.kind {
         Kind::Unsupported | Kind::Identity => "",
-        _ if machine.engine.starts_with("unix:") && machine.name.as_str() == "local" => " Start Docker on this machine, or give the address of another engine with --docker-host.",
+        _ if machine.engine.starts_with("unix:") && machine.name.as_str() == "local" => {
+            " Start Docker on this machine, or give the address of another engine with --docker-host."
+        }
         _ => " Check that the engine runs and that its address is right.",
     };
     format!("{}.{what}", error.message.trim_end_matches('.'))

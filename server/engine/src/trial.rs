@@ -96,11 +96,7 @@ fn guard(order: &TrialOrder) -> TrialStep {
 
 fn engine(info: &EngineInfo) -> TrialStep {
     let EngineInfo { version, api, system, cpus, memory, .. } = info;
-    step(
-        "engine",
-        StepState::Ok,
-        format!("Docker Engine {version} (API {api}), {system}, {cpus} processors, {} MiB of memory.", memory >> 20),
-    )
+    step("engine", StepState::Ok, format!("Docker Engine {version} (API {api}), {system}, {cpus} processors, {} MiB of memory.", memory >> 20))
 }
 
 fn clock(order: &TrialOrder, info: &EngineInfo) -> TrialStep {
@@ -145,12 +141,18 @@ async fn registry(order: &TrialOrder, docker: &Docker) -> TrialStep {
         _ if said.contains("x509") || said.contains("certificate") => step(
             "registry",
             StepState::Failed,
-            format!("The engine does not trust the certificate at {address}: put its authority's into /etc/docker/certs.d/{address}/ca.crt there. It says: {}", error.message),
+            format!(
+                "The engine does not trust the certificate at {address}: put its authority's into /etc/docker/certs.d/{address}/ca.crt there. It says: {}",
+                error.message
+            ),
         ),
         Kind::RegistryUnreachable | Kind::TimedOut => step(
             "registry",
             StepState::Failed,
-            format!("The engine does not reach the portal's registry at {address}: does the portal listen there (--listen), does a firewall forbid it? It says: {}", error.message),
+            format!(
+                "The engine does not reach the portal's registry at {address}: does the portal listen there (--listen), does a firewall forbid it? It says: {}",
+                error.message
+            ),
         ),
         _ => step("registry", StepState::Failed, format!("The engine could not ask the portal's registry at {address}. It says: {}", error.message)),
     }

@@ -79,9 +79,7 @@ impl FromStr for EngineAddress {
             Some(("ssh", rest)) => ssh(text, rest),
             Some((scheme, _)) => refuse(format!("{text}: {scheme}:// is not supported; use unix://, tcp:// or ssh://")),
             None if socket(text) => Ok(Self::Unix(PathBuf::from(text))),
-            None => refuse(format!(
-                "{text:?} is not an engine's address; use unix:///path/to/docker.sock, tcp://host:2376 or ssh://user@host"
-            )),
+            None => refuse(format!("{text:?} is not an engine's address; use unix:///path/to/docker.sock, tcp://host:2376 or ssh://user@host")),
         }
     }
 }
@@ -128,7 +126,10 @@ fn ssh(text: &str, rest: &str) -> Result<EngineAddress, InvalidEngineAddress> {
     match place(host) {
         Some((host, port)) if good => Ok(EngineAddress::Ssh { user: user.to_owned(), host, port: port.unwrap_or(SSH_PORT), socket: path }),
         _ if user.contains(':') => refuse("an address holds no password; sign in with a key".into()),
-        _ => refuse(format!("{}: an SSH address is written like ssh://slipway@docker1.example.com:22", text.split('@').next_back().unwrap_or_default())),
+        _ => refuse(format!(
+            "{}: an SSH address is written like ssh://slipway@docker1.example.com:22",
+            text.split('@').next_back().unwrap_or_default()
+        )),
     }
 }
 
@@ -193,8 +194,22 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_told_with_what_can() {
         for text in [
-            "", "docker", "unix://", "unix://x", "tcp://host", "tcp://:2375", "tcp://h:0", "tcp://u@h:1", "npipe://./pipe", "ssh://host", "ssh://@host",
-            "ssh://u@", "ssh://u@h:0", "tcp://h:1/x", "ssh://-oProxyCommand=x@h", "tcp://a b:1",
+            "",
+            "docker",
+            "unix://",
+            "unix://x",
+            "tcp://host",
+            "tcp://:2375",
+            "tcp://h:0",
+            "tcp://u@h:1",
+            "npipe://./pipe",
+            "ssh://host",
+            "ssh://@host",
+            "ssh://u@",
+            "ssh://u@h:0",
+            "tcp://h:1/x",
+            "ssh://-oProxyCommand=x@h",
+            "tcp://a b:1",
         ] {
             let error = text.parse::<EngineAddress>().expect_err(text).to_string();
             assert!(error.contains("://") || error.contains("blanks"), "{error}");

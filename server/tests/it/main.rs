@@ -7,6 +7,8 @@ mod accounts;
 mod copies;
 mod deploy;
 mod docker;
+mod environments;
+mod far;
 mod ground;
 mod image_rules;
 mod inside;

@@ -121,8 +121,7 @@ pub(super) struct End<'a> {
 
 impl End<'static> {
     /// A newer one came.
-    pub const SUPERSEDED: Self =
-        Self { state: DeploymentState::Superseded, code: "superseded", message: "a newer deployment took its place" };
+    pub const SUPERSEDED: Self = Self { state: DeploymentState::Superseded, code: "superseded", message: "a newer deployment took its place" };
 }
 
 /// Ends what is unfinished in an environment, if there is something.

@@ -172,8 +172,10 @@ async fn what_is_not_granted_is_as_if_it_were_missing() {
     let deployment = town.try_deploy("staging").await.expect("granted");
     town.succeed(&deployment).await;
     // Of two, one must be named.
-    assert!(wrong(deployments::deploy(town.platform(), &town.may(&town.dev).await, &Request { intent: Intent::default(), ..request("local") }).await)
-        .contains("local, staging"));
+    assert!(
+        wrong(deployments::deploy(town.platform(), &town.may(&town.dev).await, &Request { intent: Intent::default(), ..request("local") }).await)
+            .contains("local, staging")
+    );
 
     // When it is taken away, what runs there is seen and stopped, and nothing new is brought.
     town.put("staging", only(&[])).await;

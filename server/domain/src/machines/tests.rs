@@ -121,7 +121,8 @@ impl Yard {
         };
         let made = crate::deployments::deploy(platform, &may, &request).await.expect("deployed");
         let mut write = platform.bookkeeping().await.expect("a transaction");
-        let sql = "INSERT INTO tasks (id, service_id, environment_id, machine_id, revision_id, deployment_id, slot, state, health, container, restarts,
+        let sql =
+            "INSERT INTO tasks (id, service_id, environment_id, machine_id, revision_id, deployment_id, slot, state, health, container, restarts,
                    created_at) SELECT $1, d.service_id, d.environment_id, $2, d.revision_id, d.id, 1, 'running', 'none', 'c', 0, 0
                    FROM deployments d WHERE d.id = $3";
         write.exec(sql, args![platform.new_id::<model::ids::TaskId>(), machine.id, made.id]).await.expect("a task");
@@ -168,7 +169,9 @@ async fn a_machine_is_kept_with_sealed_keys_that_nobody_reads() {
     let (_, new) = yard.put("docker1", &MachineForm { engine: "tcp://docker1:2377".into(), ..MachineForm::default() }, false).await.expect("kept");
     assert!(!new && yard.door().tls.is_some_and(|keys| keys.client.is_some()));
     let other = PEM.replace("TOPSECRET", "OTHER");
-    yard.put("docker1", &MachineForm { ca: other, ..MachineForm { engine: "tcp://docker1:2377".into(), ..MachineForm::default() } }, false).await.expect("kept");
+    yard.put("docker1", &MachineForm { ca: other, ..MachineForm { engine: "tcp://docker1:2377".into(), ..MachineForm::default() } }, false)
+        .await
+        .expect("kept");
     let keys = yard.door().tls.expect("keys");
     assert!(keys.ca.contains("OTHER") && keys.client.is_some_and(|(certificate, _)| certificate.contains("TOPSECRET")));
     let plain = MachineForm { engine: "tcp://docker1:2375".into(), without_tls: true, ..MachineForm::default() };
@@ -201,7 +204,10 @@ async fn what_fails_its_test_is_saved_only_on_demand() {
     yard.put("docker2", &MachineForm { engine: "ssh://u@docker3".into(), ..again }, false).await.expect("kept");
     assert!(yard.door().ssh.is_some_and(|keys| keys.host_key.is_none()));
     let form = MachineForm { engine: "tcp://docker2:2376".into(), ..MachineForm::default() };
-    assert!(matches!(yard.put("docker2", &form, true).await, Err(Error::Invalid(fields)) if fields[0].field == "ca"), "keys for SSH are none for TLS");
+    assert!(
+        matches!(yard.put("docker2", &form, true).await, Err(Error::Invalid(fields)) if fields[0].field == "ca"),
+        "keys for SSH are none for TLS"
+    );
 }
 
 #[tokio::test]

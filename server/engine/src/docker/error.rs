@@ -106,7 +106,10 @@ impl EngineError {
     /// From the engine's answer: HTTP status and message.
     pub fn answered(status: u16, message: &str) -> Self {
         if status == 400 && message.to_ascii_lowercase().contains("http request to an https server") {
-            return Self::new(Kind::Identity, "the engine speaks TLS at this port: give its authority's certificate (CA), and do not say that it is without TLS");
+            return Self::new(
+                Kind::Identity,
+                "the engine speaks TLS at this port: give its authority's certificate (CA), and do not say that it is without TLS",
+            );
         }
         Self::new(classify(status, message), tidy(message))
     }

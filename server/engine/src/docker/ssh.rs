@@ -203,10 +203,16 @@ impl Line {
 
     fn not_let_in(&self, partly: bool) -> EngineError {
         if partly {
-            return wrong(format!("{} takes the key of {} and asks for something more (a password, a second factor): nobody is there to give it", self.host, self.user));
+            return wrong(format!(
+                "{} takes the key of {} and asks for something more (a password, a second factor): nobody is there to give it",
+                self.host, self.user
+            ));
         }
         let public = PublicKey::new(self.key.public_key().key_data().clone(), "slipway").to_openssh().unwrap_or_default();
-        wrong(format!("{} does not let {} in with this key: put this line into ~{}/.ssh/authorized_keys there: {public}", self.host, self.user, self.user))
+        wrong(format!(
+            "{} does not let {} in with this key: put this line into ~{}/.ssh/authorized_keys there: {public}",
+            self.host, self.user, self.user
+        ))
     }
 
     fn not_the_one(&self, refused: Refused) -> EngineError {

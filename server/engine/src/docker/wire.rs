@@ -126,10 +126,9 @@ impl Dialer {
             (Way::None(error), _) => Err(error.clone()),
             (_, EngineAddress::Unix(path)) => match UnixStream::connect(path).await {
                 Ok(stream) => Ok(Wire::Unix(stream)),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(EngineError::new(
-                    Kind::Unreachable,
-                    format!("this portal may not use the socket of the engine at {}: {error}", self.address),
-                )),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    Err(EngineError::new(Kind::Unreachable, format!("this portal may not use the socket of the engine at {}: {error}", self.address)))
+                }
                 Err(error) => Err(EngineError::new(Kind::Unreachable, format!("no engine answers at {}: {error}", self.address))),
             },
             (Way::Ssh(line), _) => Ok(Wire::Ssh(Box::new(line.open().await?))),
@@ -147,9 +146,8 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream> {
     let away = |text: String| EngineError::new(Kind::Unreachable, text);
     let attempt = async {
         let found = tokio::net::lookup_host((host, port)).await;
-        let found: Vec<SocketAddr> = found
-            .map_err(|error| away(format!("the name {host} cannot be resolved from the portal's machine: {}", plain(&error))))?
-            .collect();
+        let found: Vec<SocketAddr> =
+            found.map_err(|error| away(format!("the name {host} cannot be resolved from the portal's machine: {}", plain(&error))))?.collect();
         let mut last = away(format!("the name {host} has no address"));
         for address in found {
             match TcpStream::connect(address).await {

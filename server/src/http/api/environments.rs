@@ -101,12 +101,7 @@ impl Wanted {
     }
 }
 
-async fn put(
-    State(portal): State<Portal>,
-    ApiCaller(actor): ApiCaller,
-    Path(name): Path<String>,
-    Body(wanted): Body<Wanted>,
-) -> Answer<Response> {
+async fn put(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(name): Path<String>, Body(wanted): Body<Wanted>) -> Answer<Response> {
     let may = actor.may::<can::ManageEnvironments, _>(&portal.platform, &Site).await?;
     let name: EnvironmentName = field("environment", &name)?;
     let (view, new) = environments::put(&portal.platform, &may, &name, &wanted.order()?).await?;
