@@ -178,3 +178,65 @@ fn sentence(text: &str) -> String {
     let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::EngineDoor;
+    use model::time::Millis;
+
+    use super::*;
+
+    fn order(engine: &str, ports: (u16, u16)) -> TrialOrder {
+        let door = EngineDoor { address: engine.parse().expect("an address"), tls: None, ssh: None };
+        TrialOrder { door, registry: None, ports, now: Millis(1_000_000_000) }
+    }
+
+    fn info(clock: Option<i64>) -> EngineInfo {
+        let text = || String::from("x");
+        EngineInfo {
+            id: text(),
+            name: text(),
+            version: text(),
+            api: text(),
+            system: text(),
+            architecture: text(),
+            cpus: 1,
+            memory: 1,
+            clock,
+        }
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told_by_how_much() {
+        let at = |theirs: Option<i64>| clock(&order("unix:///x", (1, 2)), &info(theirs));
+        assert_eq!(at(Some(1_000_005_000)).state, StepState::Ok);
+        let ahead = at(Some(1_000_030_000));
+        assert!(ahead.state == StepState::Warning && ahead.message.contains("30 s ahead of"), "{ahead:?}");
+        let behind = at(Some(1_000_000_000 - 600_000));
+        assert!(behind.state == StepState::Failed && behind.message.contains("600 s behind"), "{behind:?}");
+        assert_eq!(at(None).state, StepState::Warning);
+    }
+
+    #[test]
+    fn what_follows_a_step_that_failed_is_skipped() {
+        let steps = |kind| not_reached(&EngineError::new(kind, "it is so")).into_iter().map(|step| (step.step, step.state)).collect::<Vec<_>>();
+        let named = |steps: &[(&str, StepState)]| steps.iter().map(|(step, state)| ((*step).to_owned(), *state)).collect::<Vec<_>>();
+        use StepState::{Failed, Ok, Skipped};
+        assert_eq!(steps(Kind::Unreachable), named(&[("reach", Failed), ("engine", Skipped), ("registry", Skipped)]));
+        assert_eq!(steps(Kind::Identity), named(&[("reach", Ok), ("identity", Failed), ("engine", Skipped), ("registry", Skipped)]));
+        assert_eq!(steps(Kind::Unsupported), named(&[("reach", Ok), ("engine", Failed), ("registry", Skipped)]));
+    }
+
+    #[tokio::test]
+    async fn ports_of_the_kernel_are_told() {
+        assert!(range(&order("tcp://docker1:1", (20_000, 29_999))).await.is_none());
+        let told = range(&order("tcp://docker1:1", (30_000, 40_000))).await.expect("a warning");
+        assert!(told.state == StepState::Warning && told.message.contains("32768"), "{told:?}");
+    }
+
+    #[test]
+    fn errors_become_sentences() {
+        assert_eq!(sentence("the name x cannot be resolved"), "The name x cannot be resolved.");
+        assert_eq!(sentence("Is it on?"), "Is it on?");
+    }
+}

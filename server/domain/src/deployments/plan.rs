@@ -48,8 +48,10 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
         let who = "until a project admin or an operator approves it";
         notes.push(format!("{} is protected: the deployment waits {who}; what runs there runs on meanwhile", environment.name));
     }
-    if let Some(away) = away(tx, environment).await? {
-        notes.push(format!("the engine of {} does not answer ({away}); the deployment waits for it", environment.name));
+    match away(tx, environment).await? {
+        Away::No => {}
+        Away::Because(why) => notes.push(format!("the engine of {} does not answer ({why}); the deployment waits for it", environment.name)),
+        Away::NoMachine => notes.push(format!("{} has no machine yet; the deployment waits until an operator adds one", environment.name)),
     }
     Ok(PlanView {
         environment: environment.name.clone(),
@@ -65,13 +67,22 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
     })
 }
 
-/// Why no machine of the environment can take tasks now, if none can.
-async fn away(tx: &mut Tx, environment: &Environment) -> Result<Option<String>> {
+/// Whether no machine of an environment can take tasks now.
+enum Away {
+    No,
+    Because(String),
+    NoMachine,
+}
+
+async fn away(tx: &mut Tx, environment: &Environment) -> Result<Away> {
     let machines = machines::of(tx, environment, false).await?;
-    if machines.iter().any(|machine| machine.state != MachineState::Away) {
-        return Ok(None);
+    if machines.is_empty() {
+        return Ok(Away::NoMachine);
     }
-    Ok(machines.into_iter().find_map(|machine| machine.message))
+    if machines.iter().any(|machine| machine.state != MachineState::Away) {
+        return Ok(Away::No);
+    }
+    Ok(machines.into_iter().find_map(|machine| machine.message).map_or(Away::No, Away::Because))
 }
 
 /// Refuses fixed ports that another service's tasks hold on every machine of the environment.
