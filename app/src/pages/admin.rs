@@ -32,7 +32,7 @@ use crate::urls;
 pub(crate) fn Frame() -> impl IntoView {
     let tabs = vec![
         Tab::new(urls::ADMIN, "Users"),
-        Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
+        Tab::deep(urls::ADMIN_ENVIRONMENTS, "Environments"),
         Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),

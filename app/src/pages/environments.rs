@@ -7,10 +7,13 @@ use model::views::environments::{EnvironmentView, MachineState, MachineView, Res
 use super::states;
 use crate::api::environments::{get_environment, list_environments};
 use crate::boot::boot;
-use crate::components::{Ago, Badge, Crumb, Crumbs, Empty, Notice, Tone, bytes};
+use crate::components::{Ago, Badge, Crumb, Crumbs, Empty, Notice, Tone, bytes, sentence};
 use crate::live::Pulse;
 use crate::page::{loaded, param};
 use crate::urls;
+
+/// Stands for what an engine did not tell yet.
+const UNKNOWN: &str = "\u{2013}";
 
 /// All of them.
 #[component]
@@ -67,7 +70,7 @@ fn Row(environment: EnvironmentView) -> impl IntoView {
                 <a href=urls::environment(&environment.name)>{environment.name.to_string()}</a>" "
                 <span class="faint small">{environment.description.clone()}</span>
             </td>
-            <td data-label="State"><span class="row"><Badge tone text/>{message.map(|message| view! { <span class="small muted break">{message}</span> })}</span></td>
+            <td data-label="State"><span class="row"><Badge tone text/>{message.map(|message| view! { <span class="small muted break">{sentence(&message)}</span> })}</span></td>
             <td data-label="Machines">{if names.is_empty() { String::from("none") } else { names }}</td>
             <td data-label="Deployments there">{approvals(environment.protected)}</td>
         </tr>
@@ -109,7 +112,7 @@ fn Whole(environment: EnvironmentView, residents: Vec<ResidentView>) -> impl Int
         </div>
         {environment.message.clone().map(|message| view! {
             <Notice tone=Tone::Bad title="No engine answers here">
-                <p>{message}</p>
+                <p>{sentence(&message)}</p>
                 <p>"What runs goes on; deployments wait until it answers."</p>
             </Notice>
         })}
@@ -157,11 +160,11 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
     let version = match (&machine.version, &machine.api_version) {
         (Some(version), Some(api)) => format!("{version} (API {api})"),
         (Some(version), None) => version.clone(),
-        (None, _) => String::new(),
+        (None, _) => UNKNOWN.to_owned(),
     };
     let size = match (machine.cpus, machine.memory) {
         (Some(cpus), Some(memory)) => format!("{cpus} CPUs, {}", bytes(u64::try_from(memory).unwrap_or(0))),
-        _ => String::new(),
+        _ => UNKNOWN.to_owned(),
     };
     let message = machine.message.clone().filter(|_| machine.state == MachineState::Away);
     let untested = edit && !machine.configured && machine.tested_at.is_none();
@@ -180,12 +183,12 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
                     {machine.since.map(|at| view! { <span class="small muted">"since "<Ago at/></span> })}
                     {machine.engine.map(|engine| view! { <code class="small">{engine}</code> })}
                     {untested.then(|| view! { <Badge tone=Tone::Warn text="Saved without a test that passed"/> })}
-                    {message.map(|message| view! { <span class="small break">{message}</span> })}
+                    {message.map(|message| view! { <span class="small break">{sentence(&message)}</span> })}
                 </span>
             </td>
             <td data-label="Version">{version}</td>
             <td data-label="Size">{size}</td>
-            <td data-label="Ports">{format!("{}-{}", machine.ports.0, machine.ports.1)}</td>
+            <td data-label="Ports" class="nowrap">{format!("{}-{}", machine.ports.0, machine.ports.1)}</td>
             <td data-label="Tasks" class="number">{machine.tasks}</td>
         </tr>
     }

@@ -126,6 +126,11 @@ impl Docker {
         self.inner.dialer.address()
     }
 
+    /// Why the keys cannot be used at all, whoever answers.
+    pub fn unusable(&self) -> Option<EngineError> {
+        self.dialer().unusable()
+    }
+
     /// The key that its SSH server showed last, where it is not the confirmed one.
     pub fn shown_key(&self) -> Option<HostKeyView> {
         self.inner.dialer.shown_key()

@@ -35,6 +35,12 @@ pub(crate) async fn make(order: &TrialOrder) -> Trial {
 
 async fn steps(order: &TrialOrder, docker: &Docker) -> Trial {
     let mut trial = Trial::default();
+    if let Some(error) = docker.unusable() {
+        trial.steps.push(step("identity", StepState::Failed, sentence(&error.message)));
+        trial.steps.extend(["reach", "engine", "registry"].map(skipped));
+        trial.steps.extend(range(order).await);
+        return trial;
+    }
     let info = match docker.info().await {
         Ok(info) => info,
         Err(error) => {
@@ -54,10 +60,13 @@ async fn steps(order: &TrialOrder, docker: &Docker) -> Trial {
     trial
 }
 
+fn skipped(name: &str) -> TrialStep {
+    step(name, StepState::Skipped, "Not tried.")
+}
+
 /// The steps up to the one that failed, and those that could not be made.
 fn not_reached(error: &EngineError) -> Vec<TrialStep> {
     let message = sentence(&error.message);
-    let skipped = |name: &str| step(name, StepState::Skipped, "Not tried.");
     match error.kind {
         Kind::Identity => vec![
             step("reach", StepState::Ok, "The machine answers."),
@@ -193,17 +202,7 @@ mod tests {
 
     fn info(clock: Option<i64>) -> EngineInfo {
         let text = || String::from("x");
-        EngineInfo {
-            id: text(),
-            name: text(),
-            version: text(),
-            api: text(),
-            system: text(),
-            architecture: text(),
-            cpus: 1,
-            memory: 1,
-            clock,
-        }
+        EngineInfo { id: text(), name: text(), version: text(), api: text(), system: text(), architecture: text(), cpus: 1, memory: 1, clock }
     }
 
     #[test]

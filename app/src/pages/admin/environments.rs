@@ -10,7 +10,7 @@ pub(crate) use machine::Machine;
 pub(crate) use one::Environment;
 
 use crate::api::environments::list_environments;
-use crate::components::{Badge, Notice, Tone};
+use crate::components::{Badge, Notice, Tone, sentence};
 use crate::live::Pulse;
 use crate::page::loaded;
 use crate::pages::environments::Machines;
@@ -55,7 +55,7 @@ fn Panel(environment: EnvironmentView) -> impl IntoView {
             {environment.message.map(|message| view! {
                 <div class="panel-body">
                     <Notice tone=Tone::Bad title="No engine answers here">
-                        <p>{message}</p>
+                        <p>{sentence(&message)}</p>
                         <p>"What runs goes on; deployments wait until it answers."</p>
                     </Notice>
                 </div>

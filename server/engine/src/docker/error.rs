@@ -147,11 +147,10 @@ pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> Option<EngineEr
         if let Some(own) = error.downcast_ref::<EngineError>() {
             return Some(own.clone());
         }
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(super::tls::words(tls, None));
-        }
-        if let Some(told) = error.downcast_ref::<std::io::Error>().and_then(|error| super::tls::told(error, None)) {
-            return Some(told);
+        // What an io::Error wraps is not among its sources.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(own) = wrapped.and_then(|error| error.downcast_ref::<EngineError>()) {
+            return Some(own.clone());
         }
         next = error.source();
     }

@@ -1,7 +1,9 @@
 //! TLS to an engine: rustls over `ring`, trusting the one authority that was given and nobody else; and what goes wrong with it, in words.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use domain::ports::TlsKeys;
@@ -9,6 +11,7 @@ use model::engine::EngineAddress;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -58,11 +61,11 @@ impl Tls {
     }
 
     /// The handshake. What the engine thinks of our certificate is learned with its first answer (TLS 1.3).
-    pub async fn over(&self, stream: TcpStream, address: &EngineAddress) -> Result<TlsStream<TcpStream>> {
+    pub async fn over(&self, stream: TcpStream, address: &EngineAddress) -> Result<Stream> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         match tokio::time::timeout(HANDSHAKE, connector.connect(self.name.clone(), stream)).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(told(&error, Some(self.client)).unwrap_or_else(|| {
+            Ok(Ok(inner)) => Ok(Stream { inner, client: self.client }),
+            Ok(Err(error)) => Err(told(&error, self.client).unwrap_or_else(|| {
                 EngineError::new(Kind::Unreachable, format!("the connection to the engine at {address} broke while TLS began: {error}"))
             })),
             Err(_) => Err(EngineError::new(
@@ -81,13 +84,51 @@ fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// What TLS has to say about an error of a stream, if it is its. `client`: whether we show a certificate, where that is known.
-pub(super) fn told(error: &io::Error, client: Option<bool>) -> Option<EngineError> {
+/// A stream whose errors say in words what the other side thinks of us.
+pub(super) struct Stream {
+    inner: TlsStream<TcpStream>,
+    client: bool,
+}
+
+impl Stream {
+    fn worded<T>(&self, answer: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        answer.map_err(|error| match told(&error, self.client) {
+            Some(told) => io::Error::new(error.kind(), told),
+            None => error,
+        })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let answer = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.worded(answer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let answer = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.worded(answer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let answer = Pin::new(&mut self.inner).poll_flush(cx);
+        self.worded(answer)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// What TLS has to say about an error of a stream, if it is its. `client`: whether we show a certificate.
+fn told(error: &io::Error, client: bool) -> Option<EngineError> {
     error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).map(|error| words(error, client))
 }
 
 /// The error in words, with what to do.
-pub(super) fn words(error: &rustls::Error, client: Option<bool>) -> EngineError {
+fn words(error: &rustls::Error, client: bool) -> EngineError {
     use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage as Nonsense};
     let text = match error {
         InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
@@ -126,7 +167,7 @@ pub(super) fn words(error: &rustls::Error, client: Option<bool>) -> EngineError 
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::AccessDenied
             | AlertDescription::DecryptError,
-        ) if client != Some(false) => {
+        ) if client => {
             "the engine refuses the portal's certificate: it is not signed by the authority that the engine trusts (--tlscacert), has expired, or is not \
              meant for clients"
                 .into()
@@ -159,11 +200,11 @@ mod tests {
     #[test]
     fn alerts_say_who_must_do_what() {
         let alert = |alert, client| words(&rustls::Error::AlertReceived(alert), client).message;
-        assert!(alert(AlertDescription::CertificateRequired, Some(false)).contains("asks for a certificate"));
-        assert!(alert(AlertDescription::BadCertificate, Some(false)).contains("asks for a certificate"));
-        assert!(alert(AlertDescription::BadCertificate, Some(true)).contains("refuses the portal's certificate"));
-        assert!(alert(AlertDescription::UnknownCA, None).contains("refuses the portal's certificate"));
-        assert!(words(&rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), None).message.contains("does not speak TLS"));
-        assert!(words(&rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), None).message.contains("not signed by"));
+        assert!(alert(AlertDescription::CertificateRequired, false).contains("asks for a certificate"));
+        assert!(alert(AlertDescription::BadCertificate, false).contains("asks for a certificate"));
+        assert!(alert(AlertDescription::BadCertificate, true).contains("refuses the portal's certificate"));
+        assert!(alert(AlertDescription::UnknownCA, true).contains("refuses the portal's certificate"));
+        assert!(words(&rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType), true).message.contains("does not speak TLS"));
+        assert!(words(&rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), true).message.contains("not signed by"));
     }
 }

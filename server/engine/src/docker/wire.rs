@@ -28,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) enum Wire {
     Unix(UnixStream),
     Tcp(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Tls(Box<super::tls::Stream>),
     Ssh(Box<Channel>),
 }
 
@@ -100,6 +100,14 @@ impl Dialer {
 
     pub fn address(&self) -> &EngineAddress {
         &self.address
+    }
+
+    /// Why the keys cannot be used at all, whoever answers.
+    pub fn unusable(&self) -> Option<EngineError> {
+        match &self.way {
+            Way::None(error) => Some(error.clone()),
+            Way::Plain | Way::Tls(_) | Way::Ssh(_) => None,
+        }
     }
 
     /// Whether connections of this sort are made by bollard itself.

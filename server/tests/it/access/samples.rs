@@ -180,7 +180,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
         }
-        ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": "all"}),
+        ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
         ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
         ("POST", "/environments/{environment}/machines/{machine}/test") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
@@ -241,7 +241,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "environments/get" | "environments/remove" => vec![place()],
-        "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("open", text("true"))],
+        "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("projects", world.project.clone())],
         "environments/machine_form" | "environments/remove_machine" => vec![place(), machine()],
         "environments/put_machine" => {
             vec![place(), machine(), ("act", text("save")), ("untested", text("true")), ("form[engine]", text("unix:///nowhere.sock"))]

@@ -229,7 +229,7 @@ fn Trial(trial: TrialView) -> impl IntoView {
 fn name(step: &str) -> &'static str {
     match step {
         "reach" => "Way",
-        "identity" => "Who is there",
+        "identity" => "Keys",
         "engine" => "Engine",
         "same_engine" => "Used already",
         "clock" => "Clock",
