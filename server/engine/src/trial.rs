@@ -61,7 +61,7 @@ async fn steps(order: &TrialOrder, docker: &Docker) -> Trial {
 }
 
 fn skipped(name: &str) -> TrialStep {
-    step(name, StepState::Skipped, "Not tried.")
+    step(name, StepState::Skipped, "It depends on what went wrong.")
 }
 
 /// The steps up to the one that failed, and those that could not be made.
