@@ -256,7 +256,7 @@ async fn the_test_of_a_connection_over_tls_says_what_is_wrong() {
     };
     let absent = registry(&format!("{}:1", far.ours())).await;
     assert!(absent.contains("does not reach the portal's registry"), "{absent}");
-    let ran = std::process::Command::new("ip").args(["address", "replace", "10.98.0.1/32", "dev", "lo"]).status();
+    let ran = std::process::Command::new("ip").args(["address", "replace", "10.98.0.1/32", "dev", &far.card()]).status();
     assert!(ran.is_ok_and(|status| status.success()));
     let insecure = registry(&format!("10.98.0.1:{port}")).await;
     assert!(insecure.contains("insecure-registries"), "{insecure}");

@@ -54,6 +54,11 @@ impl Far {
         format!("10.99.{}.1", self.number)
     }
 
+    /// The virtual card by which this machine reaches it; it goes with it.
+    pub fn card(&self) -> String {
+        format!("far{}", self.number)
+    }
+
     /// The folder with all of it.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
