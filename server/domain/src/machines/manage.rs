@@ -35,6 +35,8 @@ struct Order {
     ports: (u16, u16),
     subnet_pool: Pool,
     kept: Kept,
+    /// The keys as they are kept sealed, where they stay what they are.
+    sealed: Option<Vec<u8>>,
     host_key: Option<String>,
 }
 
@@ -92,6 +94,8 @@ fn order(platform: &Platform, form: &MachineForm, found: Option<&Found>) -> Resu
     // A key was confirmed for one server; at another address it says nothing.
     let same_server = before.as_ref().is_some_and(|before| server(before) == server(&address));
     let known = found.and_then(|found| found.machine.host_key.clone()).filter(|_| same_server);
+    let now = Kept::over(form, &address, kept.clone());
+    let sealed = found.and_then(|found| found.machine.secrets.clone()).filter(|_| now == kept);
     let host_key = typed(&form.host_key).or(known).filter(|_| matches!(address, EngineAddress::Ssh { .. }));
     Ok(Order {
         host: typed(&form.host).or(elsewhere.clone()).unwrap_or_else(|| "127.0.0.1".into()),
@@ -102,7 +106,8 @@ fn order(platform: &Platform, form: &MachineForm, found: Option<&Found>) -> Resu
         },
         ports,
         subnet_pool,
-        kept: Kept::over(form, &address, kept),
+        kept: now,
+        sealed,
         host_key,
         address,
     })
@@ -205,22 +210,7 @@ pub async fn put(
         }
         None => make(&mut change, platform, may, name).await?,
     };
-    let sql = "UPDATE machines SET engine = $2, host = $3, publish_address = $4, port_first = $5, port_last = $6, subnet_pool = $7, secrets = $8,
-               host_key = $9, tested_at = $10, state = 'unknown', message = NULL, since = NULL WHERE id = $1";
-    let (first, last) = wanted.ports;
-    let arguments = args![
-        id,
-        wanted.address.to_string(),
-        &wanted.host,
-        &wanted.publish_address,
-        u32::from(first),
-        u32::from(last),
-        wanted.subnet_pool.to_string(),
-        wanted.kept.seal(platform, id)?,
-        wanted.host_key.clone(),
-        tried.passed.then(|| platform.now()),
-    ];
-    change.exec(sql, arguments).await?;
+    write(&mut change, platform, id, found.as_ref(), &wanted, tried.passed).await?;
     change.touch(Topic::Environment(may.id));
     change.wake(Signal::Machines);
     let view = views(&mut change, "m.id = $1", args![id], true).await?.pop().ok_or_else(|| Error::internal("a machine that was just saved"))?;
@@ -231,6 +221,39 @@ pub async fn put(
     let action = if found.is_some() { "machine.update" } else { "machine.create" };
     change.commit(Record::new(action, "machine", name).detail(detail)).await?;
     Ok((view, tried, found.is_none()))
+}
+
+/// Writes down what a machine is like. How its engine does is asked anew only where it is reached in another way: else nobody would ask.
+async fn write(change: &mut Change, platform: &Platform, id: MachineId, found: Option<&Found>, wanted: &Order, passed: bool) -> Result<()> {
+    let address = wanted.address.to_string();
+    let secrets = match &wanted.sealed {
+        Some(sealed) => Some(sealed.clone()),
+        None => wanted.kept.seal(platform, id)?,
+    };
+    let same_door = found.is_some_and(|found| {
+        let machine = &found.machine;
+        machine.engine == address && machine.secrets == secrets && machine.host_key == wanted.host_key
+    });
+    let sql = "UPDATE machines SET engine = $2, host = $3, publish_address = $4, port_first = $5, port_last = $6, subnet_pool = $7, secrets = $8,
+               host_key = $9, tested_at = $10 WHERE id = $1";
+    let (first, last) = wanted.ports;
+    let arguments = args![
+        id,
+        address,
+        &wanted.host,
+        &wanted.publish_address,
+        u32::from(first),
+        u32::from(last),
+        wanted.subnet_pool.to_string(),
+        secrets,
+        wanted.host_key.clone(),
+        passed.then(|| platform.now()),
+    ];
+    change.exec(sql, arguments).await?;
+    if !same_door {
+        change.exec("UPDATE machines SET state = 'unknown', message = NULL, since = NULL WHERE id = $1", args![id]).await?;
+    }
+    Ok(())
 }
 
 /// Why a test did not pass, in one text: what failed, and the key that waits for being confirmed.

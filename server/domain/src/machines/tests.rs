@@ -176,7 +176,9 @@ async fn a_machine_is_kept_with_sealed_keys_that_nobody_reads() {
     assert!(keys.ca.contains("OTHER") && keys.client.is_some_and(|(certificate, _)| certificate.contains("TOPSECRET")));
     let plain = MachineForm { engine: "tcp://docker1:2375".into(), without_tls: true, ..MachineForm::default() };
     let (view, _) = yard.put("docker1", &plain, false).await.expect("kept");
-    assert_eq!(view.guard, Some(Guard::Nothing));
+    assert_eq!((view.guard, view.state), (Some(Guard::Nothing), MachineState::Unknown));
+    seen(&yard.store.worker, &yard.machine("docker1").await, &up("E-new")).await.expect("recorded");
+    assert_eq!(yard.put("docker1", &plain, false).await.expect("kept").0.state, MachineState::Up);
     assert!(yard.machine("docker1").await.secrets.is_none(), "keys that nobody needs are forgotten");
     let audit = yard.store.audit().await;
     assert!(audit.contains(&"machine.create docker1".into()) && audit.contains(&"machine.update docker1".into()), "{audit:?}");
@@ -236,6 +238,11 @@ async fn a_machine_with_tasks_is_not_exchanged_and_not_removed() {
     yard.put("docker1", &tls(), false).await.expect("kept");
     let machine = yard.machine("docker1").await;
     seen(&yard.store.worker, &machine, &up("E1")).await.expect("recorded");
+    // What is reached as before is not asked anew: nobody would.
+    let wider = MachineForm { engine: "tcp://docker1:2376".into(), first_port: "21000".into(), ..MachineForm::default() };
+    let (view, _) = yard.put("docker1", &wider, false).await.expect("kept");
+    assert_eq!((view.state, view.ports.0), (MachineState::Up, 21_000));
+    assert!(yard.machine("docker1").await.same_door(&machine));
     yard.task_on("docker1").await;
     // The same engine at another address is no other machine.
     yard.put("docker1", &MachineForm { engine: "tcp://docker1.lan:2376".into(), ..MachineForm::default() }, false).await.expect("kept");
