@@ -226,8 +226,10 @@ pub async fn put(
 /// Writes down what a machine is like. How its engine does is asked anew only where it is reached in another way: else nobody would ask.
 async fn write(change: &mut Change, platform: &Platform, id: MachineId, found: Option<&Found>, wanted: &Order, passed: bool) -> Result<()> {
     let address = wanted.address.to_string();
-    let secrets = match &wanted.sealed {
-        Some(sealed) => Some(sealed.clone()),
+    // Sealed for this very machine; another one may bear its name by now.
+    let sealed = wanted.sealed.clone().filter(|_| found.is_some_and(|found| found.machine.secrets == wanted.sealed));
+    let secrets = match sealed {
+        Some(sealed) => Some(sealed),
         None => wanted.kept.seal(platform, id)?,
     };
     let same_door = found.is_some_and(|found| {
