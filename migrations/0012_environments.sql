@@ -16,7 +16,7 @@ CREATE TABLE environment_projects (
 CREATE INDEX environment_projects_by_project ON environment_projects (project_id);
 
 ALTER TABLE machines ADD COLUMN configured BOOLEAN NOT NULL DEFAULT FALSE;
-ALTER TABLE machines ADD COLUMN secrets BYTEA; -- sealed JSON: certificates and keys
+ALTER TABLE machines ADD COLUMN secrets BYTEA; -- sealed JSON: certificates and keys; empty: lost with the key that they were sealed with
 ALTER TABLE machines ADD COLUMN host_key TEXT; -- of its SSH server, confirmed by an operator
 ALTER TABLE machines ADD COLUMN engine_id TEXT; -- what its engine calls itself
 ALTER TABLE machines ADD COLUMN tested_at BIGINT; -- none: saved without a test that passed

@@ -24,6 +24,7 @@ mod manage;
 mod tests;
 
 pub use door::door;
+pub(crate) use door::purpose;
 pub(crate) use manage::bury;
 pub use manage::{put, remove, try_machine};
 
@@ -47,7 +48,7 @@ pub struct Machine {
     pub registry_address: String,
     /// The engine's address.
     pub engine: String,
-    /// What opens the way to it, sealed. Other bytes are another way.
+    /// What opens the way to it, sealed. Other bytes are another way (or the same, sealed with another key: it is connected anew then too).
     pub secrets: Option<Vec<u8>>,
     /// The key of its SSH server that an operator confirmed.
     pub host_key: Option<String>,
@@ -68,6 +69,11 @@ impl Machine {
     #[must_use]
     pub fn same_door(&self, other: &Self) -> bool {
         self.engine == other.engine && self.secrets == other.secrets && self.host_key == other.host_key
+    }
+
+    /// Whether its keys were given up, because nobody has the key any more that they were sealed with.
+    fn keys_are_lost(&self) -> bool {
+        self.secrets.as_ref().is_some_and(Vec::is_empty)
     }
 
     /// What guards the way to its engine.

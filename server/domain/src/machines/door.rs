@@ -6,8 +6,10 @@ use model::ids::MachineId;
 use model::machine::MachineForm;
 use model::secret::Secret;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::Machine;
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::ports::{EngineDoor, SshKeys, TlsKeys};
@@ -22,7 +24,8 @@ pub(super) struct Kept {
     pub ssh_key: Option<String>,
 }
 
-fn purpose(machine: MachineId) -> String {
+/// What a machine's keys are sealed for.
+pub(crate) fn purpose(machine: impl std::fmt::Display) -> String {
     format!("machine {machine}")
 }
 
@@ -46,17 +49,33 @@ impl Kept {
         }
     }
 
-    pub fn seal(&self, platform: &Platform, machine: MachineId) -> Result<Option<Vec<u8>>> {
-        if *self == Self::default() {
+    /// Whether there is nothing to keep.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Sealed with the key that is in force in this transaction; none where there is nothing.
+    pub async fn seal(&self, tx: &mut Tx, platform: &Platform, machine: MachineId) -> Result<Option<Vec<u8>>> {
+        if self.is_nothing() {
             return Ok(None);
         }
         let plain = serde_json::to_vec(self).map_err(|error| Error::internal(format!("the keys of a machine: {error}")))?;
-        Ok(Some(platform.seal(&purpose(machine), &plain)))
+        platform.seal_in(tx, &purpose(machine), &Zeroizing::new(plain)).await.map(Some)
     }
 
-    pub fn open(platform: &Platform, machine: MachineId, sealed: Option<&[u8]>) -> Result<Self> {
-        let Some(sealed) = sealed else { return Ok(Self::default()) };
-        serde_json::from_slice(&platform.open(&purpose(machine), sealed)?).map_err(|_| Error::internal("the keys of a machine cannot be read"))
+    /// What is kept sealed of a machine.
+    ///
+    /// # Errors
+    /// `Unavailable` where it was given up together with the key that it was sealed with.
+    pub fn open(platform: &Platform, machine: &Machine) -> Result<Self> {
+        let Some(sealed) = &machine.secrets else { return Ok(Self::default()) };
+        if machine.keys_are_lost() {
+            let text =
+                format!("the keys of the machine {} were lost together with the key that they were sealed with; give them again", machine.name);
+            return Err(Error::Unavailable(text));
+        }
+        let plain = Zeroizing::new(platform.open(&purpose(machine.id), sealed)?);
+        serde_json::from_slice(&plain).map_err(|_| Error::internal("the keys of a machine cannot be read"))
     }
 
     pub fn door(self, address: EngineAddress, host_key: Option<String>) -> EngineDoor {
@@ -69,9 +88,9 @@ impl Kept {
 /// How a machine's engine is reached.
 ///
 /// # Errors
-/// `Invalid` for an address of no use (it came by the configuration), `Internal` where the keys cannot be opened.
+/// `Invalid` for an address of no use (it came by the configuration), `Unavailable` where the keys are lost, `Internal` where they cannot be opened.
 pub fn door(platform: &Platform, machine: &Machine) -> Result<EngineDoor> {
     let address: EngineAddress =
         machine.engine.parse().map_err(|error: model::engine::InvalidEngineAddress| Error::invalid("engine", error.to_string()))?;
-    Ok(Kept::open(platform, machine.id, machine.secrets.as_deref())?.door(address, machine.host_key.clone()))
+    Ok(Kept::open(platform, machine)?.door(address, machine.host_key.clone()))
 }

@@ -77,10 +77,10 @@ fn order(platform: &Platform, form: &MachineForm, found: Option<&Found>) -> Resu
     let before = found.and_then(|found| found.machine.engine.parse::<EngineAddress>().ok());
     let same_sort = matches!((&address, &before), (Ok(now), Some(before)) if std::mem::discriminant(now) == std::mem::discriminant(before));
     let kept = match found {
-        Some(found) if same_sort => Kept::open(platform, found.machine.id, found.machine.secrets.as_deref())?,
+        Some(found) if same_sort && !found.machine.keys_are_lost() => Kept::open(platform, &found.machine)?,
         Some(_) | None => Kept::default(),
     };
-    let mut errors = form.mistakes(kept != Kept::default());
+    let mut errors = form.mistakes(!kept.is_nothing());
     let pool = if form.subnet_pool.trim().is_empty() { Local::POOL } else { form.subnet_pool.trim() };
     let pool: Result<Pool, _> = pool.parse();
     if let Err(error) = &pool {
@@ -95,7 +95,7 @@ fn order(platform: &Platform, form: &MachineForm, found: Option<&Found>) -> Resu
     let same_server = before.as_ref().is_some_and(|before| server(before) == server(&address));
     let known = found.and_then(|found| found.machine.host_key.clone()).filter(|_| same_server);
     let now = Kept::over(form, &address, kept.clone());
-    let sealed = found.and_then(|found| found.machine.secrets.clone()).filter(|_| now == kept);
+    let sealed = found.and_then(|found| found.machine.secrets.clone()).filter(|_| !now.is_nothing() && now == kept);
     let host_key = typed(&form.host_key).or(known).filter(|_| matches!(address, EngineAddress::Ssh { .. }));
     Ok(Order {
         host: typed(&form.host).or(elsewhere.clone()).unwrap_or_else(|| "127.0.0.1".into()),
@@ -226,18 +226,16 @@ pub async fn put(
 /// Writes down what a machine is like. How its engine does is asked anew only where it is reached in another way: else nobody would ask.
 async fn write(change: &mut Change, platform: &Platform, id: MachineId, found: Option<&Found>, wanted: &Order, passed: bool) -> Result<()> {
     let address = wanted.address.to_string();
-    // Sealed for this very machine; another one may bear its name by now.
-    let sealed = wanted.sealed.clone().filter(|_| found.is_some_and(|found| found.machine.secrets == wanted.sealed));
-    let secrets = match sealed {
-        Some(sealed) => Some(sealed),
-        None => wanted.kept.seal(platform, id)?,
-    };
-    let same_door = found.is_some_and(|found| {
-        let machine = &found.machine;
-        machine.engine == address && machine.secrets == secrets && machine.host_key == wanted.host_key
-    });
-    let sql = "UPDATE machines SET engine = $2, host = $3, publish_address = $4, port_first = $5, port_last = $6, subnet_pool = $7, secrets = $8,
-               host_key = $9, tested_at = $10 WHERE id = $1";
+    // Keys that stay are not written: they are sealed for this very machine (another one may bear its name by now), and a change of the key that
+    // they are sealed with may be at them.
+    let same_keys = found.is_some_and(|found| found.machine.secrets == wanted.sealed && wanted.sealed.is_none() == wanted.kept.is_nothing());
+    let same_door = found.is_some_and(|found| same_keys && found.machine.engine == address && found.machine.host_key == wanted.host_key);
+    if !same_keys {
+        let secrets = wanted.kept.seal(change, platform, id).await?;
+        change.exec("UPDATE machines SET secrets = $2 WHERE id = $1", args![id, secrets]).await?;
+    }
+    let sql = "UPDATE machines SET engine = $2, host = $3, publish_address = $4, port_first = $5, port_last = $6, subnet_pool = $7, host_key = $8,
+               tested_at = $9 WHERE id = $1";
     let (first, last) = wanted.ports;
     let arguments = args![
         id,
@@ -247,7 +245,6 @@ async fn write(change: &mut Change, platform: &Platform, id: MachineId, found: O
         u32::from(first),
         u32::from(last),
         wanted.subnet_pool.to_string(),
-        secrets,
         wanted.host_key.clone(),
         passed.then(|| platform.now()),
     ];

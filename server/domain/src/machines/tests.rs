@@ -210,6 +210,9 @@ async fn what_fails_its_test_is_saved_only_on_demand() {
         matches!(yard.put("docker2", &form, true).await, Err(Error::Invalid(fields)) if fields[0].field == "ca"),
         "keys for SSH are none for TLS"
     );
+    let plain = MachineForm { engine: "tcp://docker2:2375".into(), without_tls: true, ..MachineForm::default() };
+    let (view, _) = yard.put("docker2", &plain, false).await.expect("kept");
+    assert_eq!((view.guard, yard.machine("docker2").await.secrets), (Some(Guard::Nothing), None), "and are forgotten where they open nothing");
 }
 
 #[tokio::test]
