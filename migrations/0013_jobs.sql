@@ -7,7 +7,7 @@ CREATE INDEX tasks_by_run ON tasks (run_id) WHERE run_id IS NOT NULL;
 
 ALTER TABLE revisions ADD COLUMN job BOOLEAN NOT NULL DEFAULT FALSE; -- its tasks are made by runs, and end
 
-ALTER TABLE desired ADD COLUMN halted_at BIGINT; -- a rollout failed that stops where it is; until the next act nothing is replaced
+ALTER TABLE desired ADD COLUMN halted_at BIGINT; -- a rollout failed that stops where it is; nothing is replaced until another one comes to its end
 ALTER TABLE desired ADD COLUMN scheduled_at BIGINT; -- a job's schedule was looked at up to then
 
 CREATE TABLE job_runs (

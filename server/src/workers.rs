@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::images::rules;
-use domain::{Result, Signal, Worker, accounts};
+use domain::{Result, Signal, Worker, accounts, deployments};
 use engine::Engine;
 use engine::artifact::{Artifacts, Limits};
 use outbound::Net;
@@ -21,6 +21,8 @@ use crate::http::Portal;
 const SWEEP: Duration = Duration::from_secs(600);
 /// How often it is looked whether a project's rules for images are due.
 const RULES: Duration = Duration::from_secs(60);
+/// How often it is looked whether a deployment waited too long for an approval.
+const APPROVALS: Duration = Duration::from_secs(60);
 /// Wait after schedules of jobs could not be read.
 const JOBS_RETRY: Duration = Duration::from_secs(5);
 /// Shortest wait until schedules are looked at again.
@@ -50,6 +52,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     spawn(loops, stop, failed, "jobs", run_jobs(hire("jobs")));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
+    spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     Ok(())
 }
 
@@ -118,6 +121,18 @@ async fn sweep(worker: Worker, registry: Registry) {
             tracing::warn!(%error, "uploads that nobody goes on with could not be removed");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Ends deployments that waited too long for an approval.
+async fn approvals(worker: Worker) {
+    loop {
+        match deployments::expire(&worker).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::info!(deployments = ended, "deployments that nobody approved expired"),
+            Err(error) => tracing::warn!(%error, "deployments that nobody approved could not be ended; it is tried again in a minute"),
+        }
+        tokio::time::sleep(APPROVALS).await;
     }
 }
 

@@ -21,7 +21,7 @@ use model::names::{EnvironmentName, ServiceName};
 use model::problem::{Problem, ProblemKind};
 use model::views::services::{RunView, ServiceDetail};
 
-pub(crate) use deploy::Deploy;
+pub(crate) use deploy::{Deploy, Plan};
 pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
 pub(crate) use overview::Overview;

@@ -19,6 +19,7 @@ use crate::services::{Service, ServiceKey};
 
 pub(crate) mod acts;
 mod apply;
+mod approval;
 mod begin;
 mod deploy;
 mod limits;
@@ -34,6 +35,7 @@ pub mod work;
 
 pub use acts::{get, list, of_project, wait};
 pub use apply::{Applied, applied, apply, plan_apply};
+pub use approval::{approve, expire, plan_of, refuse};
 pub use deploy::{Request, deploy, plan};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;

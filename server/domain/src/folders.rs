@@ -2,6 +2,7 @@
 //! and again when a container is made from it.
 
 use model::descriptor::Descriptor;
+use model::engine::EngineAddress;
 use model::folders::{FolderList, FolderSettings};
 use model::problem::FieldError;
 
@@ -23,9 +24,14 @@ async fn allowed(tx: &mut Tx) -> Result<FolderList> {
 
 /// What is nobody's to mount: the portal's data folder, and engines' sockets.
 async fn own(platform: &Platform, tx: &mut Tx) -> Result<Vec<String>> {
-    let engines: Vec<String> = tx.all("SELECT DISTINCT engine FROM machines ORDER BY engine LIMIT 1000", args![], |row| row.get("engine")).await?;
-    let sockets = engines.iter().filter_map(|engine| engine.strip_prefix("unix://")).map(str::to_owned);
-    Ok(sockets.chain(platform.data_folder()).collect())
+    let engines: Vec<String> =
+        tx.all("SELECT DISTINCT engine FROM machines WHERE removed_at IS NULL ORDER BY engine LIMIT 1000", args![], |row| row.get("engine")).await?;
+    let socket = |engine: &String| match engine.parse() {
+        Ok(EngineAddress::Unix(path)) => Some(path.to_string_lossy().into_owned()),
+        Ok(EngineAddress::Ssh { socket, .. }) => Some(socket),
+        Ok(EngineAddress::Tcp { .. }) | Err(_) => None,
+    };
+    Ok(engines.iter().filter_map(socket).chain(platform.data_folder()).collect())
 }
 
 /// What is allowed, for operators.

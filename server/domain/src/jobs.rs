@@ -77,7 +77,7 @@ async fn job(tx: &mut Tx, service: &Service, environment: &Environment) -> Resul
 /// The last runs of a job, and when it runs next.
 pub async fn list(platform: &Platform, may: &May<can::SeeServices, Service>, environment: Option<&EnvironmentName>) -> Result<JobView> {
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, environment).await?;
+    let environment = environments::choose_for(&mut tx, may, environment).await?;
     let found = job(&mut tx, may, &environment).await?;
     let now = platform.now();
     let (schedule, next) = match &found {
@@ -102,7 +102,7 @@ pub async fn list(platform: &Platform, may: &May<can::SeeServices, Service>, env
 pub async fn run_now(platform: &Platform, may: &May<can::Deploy, Service>, environment: Option<&EnvironmentName>) -> Result<JobRunView> {
     let mut change = platform.change(may.actor()).await?;
     change.lock_key(&format!("service {}", may.id)).await?;
-    let environment = environments::choose(&mut change, environment).await?;
+    let environment = environments::choose(&mut change, may.project.id, environment).await?;
     let found = job(&mut change, may, &environment).await?;
     let Some((revision, state, _)) = found.filter(|(revision, ..)| revision.descriptor.kind == Kind::Job) else {
         return Err(Error::conflict("not_a_job", format!("no job of this name is deployed to {}; deploy it with kind: job first", environment.name)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::ports::{Described, Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder};
+use domain::ports::{Described, Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder, Trial, TrialOrder};
 use domain::{Error, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -84,6 +84,10 @@ impl Engines for Live {
         let exec = self.docker(place)?.exec(&order).await.map_err(to_domain)?;
         Ok(Shell { output: Box::pin(exec.output), input: Box::pin(exec.input), control: Arc::new(Control(exec.control)) })
     }
+
+    async fn try_door(&self, order: &TrialOrder) -> Trial {
+        crate::trial::make(order).await
+    }
 }
 
 struct Control(ExecControl);
@@ -135,7 +139,9 @@ fn from_docker(line: docker::LogLine) -> LogLine {
 pub(crate) fn to_domain(error: EngineError) -> Error {
     match error.kind {
         Kind::NoSuchContainer => Error::NotFound { what: "container" },
-        Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::RegistryUnreachable | Kind::DiskFull => Error::Unavailable(error.message),
+        Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::Identity | Kind::RegistryUnreachable | Kind::DiskFull => {
+            Error::Unavailable(error.message)
+        }
         Kind::Other => Error::Unavailable(format!("the engine failed: {}", error.message)),
         kind @ (Kind::NoSuchImage
         | Kind::NoSuchNetwork

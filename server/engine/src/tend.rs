@@ -122,6 +122,10 @@ impl Tender {
         let died = self.crew.look();
         let Some(mut work) = work::load(&self.context.worker, self.key).await? else { return Ok(Next::Rest) };
         self.places = work.machines.iter().filter_map(|machine| Some((machine.clone(), self.docker(machine.id)?))).collect();
+        // A machine that is known to be away is not waited for while another one is there.
+        if self.places.iter().any(|(machine, _)| !self.context.machines.away(machine.id)) {
+            self.places.retain(|(machine, _)| !self.context.machines.away(machine.id));
+        }
         let seen = match self.see(&work).await {
             Ok(seen) => seen,
             Err(trouble) => {
@@ -288,13 +292,14 @@ impl Tender {
         let containers = seen.iter().map(|(_, seen)| picture::container(seen)).filter(|seen| seen.task.is_none_or(|task| !self.busy.contains(&task)));
         let containers: Vec<Container> = containers.collect();
         let mut actions = plan::plan(&wanted, self.context.instance(), &tasks, &containers);
-        if work.halted && work.deployment.is_none() && target.is_some() {
+        let halted = work.halted && work.deployment.is_none();
+        if halted && target.is_some() {
             picture::stand_still(&mut actions, &wanted, &tasks);
         }
         for action in actions {
             self.carry_out(&action, work, target.as_ref(), seen, &leftovers).await?;
         }
-        if !work.halted {
+        if !halted {
             self.replace_unhealthy(work);
             self.heal(work).await?;
         }

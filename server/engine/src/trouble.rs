@@ -19,7 +19,7 @@ pub(crate) enum Trouble {
 impl From<EngineError> for Trouble {
     fn from(error: EngineError) -> Self {
         match error.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::Unsupported => Self::Away(error.message),
+            Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::Identity => Self::Away(error.message),
             kind => Self::Reason(Reason::new(kind.code(), error.message)),
         }
     }

@@ -11,6 +11,8 @@ mod deploy;
 mod descriptors;
 mod docker;
 mod drift;
+mod environments;
+mod far;
 mod ground;
 mod image_pages;
 mod image_rules;

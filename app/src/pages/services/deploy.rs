@@ -203,8 +203,9 @@ fn Planned(answer: Signal<Option<Result<PlanView, ApiError>>>) -> impl IntoView 
     .into_any()
 }
 
+/// A plan.
 #[component]
-fn Plan(plan: PlanView) -> impl IntoView {
+pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
     let order = match plan.order {
         model::descriptor::UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
         model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",

@@ -60,6 +60,7 @@ async fn oldest(tx: &mut Tx, project: ProjectId) -> Result<Vec<Old>> {
             SELECT 1 FROM revision_configs rc WHERE rc.scope_id = e.scope_id AND rc.version >= e.since AND rc.version < e.until
             AND (EXISTS (SELECT 1 FROM desired d WHERE d.revision_id = rc.revision_id)
                  OR EXISTS (SELECT 1 FROM deployments a WHERE a.revision_id = rc.revision_id AND a.finished_at IS NULL)
+                 OR EXISTS (SELECT 1 FROM job_runs j WHERE j.revision_id = rc.revision_id AND j.finished_at IS NULL)
                  OR EXISTS (SELECT 1 FROM tasks t WHERE t.revision_id = rc.revision_id AND t.ended_at IS NULL)))
         ORDER BY v.created_at, e.since LIMIT $2";
     tx.all(sql, args![project, BATCH], |row| {

@@ -377,7 +377,7 @@ async fn a_secret_is_stored_sealed_and_told_to_nobody() {
     let key = shop.key("local").await;
     let work = work::load(&shop.store.worker, key).await.expect("loaded").expect("deployed");
     let target = work.target().expect("a target");
-    let new = NewTask { key, revision: target.revision, deployment: None, machine: &work.machines[0], slot: 1 };
+    let new = NewTask { key, revision: target.revision, deployment: None, machine: &work.machines[0], slot: 1, run: None };
     work::create_task(&shop.store.worker, &new).await.expect("a task");
     let mut tx = shop.platform().read().await.expect("a transaction");
     let hidden = pinned::secret_texts(&mut tx, shop.platform(), target.revision.id, &target.revision.descriptor).await.expect("opened");

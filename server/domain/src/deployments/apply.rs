@@ -54,7 +54,7 @@ async fn to_existing(platform: &Platform, may: &May<can::Deploy, Service>, reque
     let source = check(platform, may, request).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     let (descriptor, _) = limits::fill(&mut change, may, &request.descriptor).await?;
     if let Some(view) = same(&mut change, may, &environment, &descriptor, &source).await? {
         return Ok(Applied::Unchanged(view));
@@ -89,7 +89,7 @@ async fn make(platform: &Platform, actor: &Actor, project: &ProjectName, service
     let mut change = platform.change(actor).await?;
     let made = services::insert(&mut change, platform, &create, id, service).await?;
     lock(&mut change, &may).await?;
-    let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     let (descriptor, _) = limits::fill(&mut change, &may, &request.descriptor).await?;
     let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
     let (view, record) = bring(&mut change, platform, &may, &bringing).await?;
@@ -111,13 +111,16 @@ async fn rehearsed(
     create.actor().may_in(&mut change, &ServiceKey { project: &create.name, service }).await
 }
 
-/// The deployment that brought, or brings, just this; none where something differs. A tag of an outside registry is the same as long as its
-/// name is: what it names is fetched anew by a restart or a deployment.
+/// The deployment that brought, or brings, just this, also one that waits for an approval; none where something differs. A tag of an outside
+/// registry is the same as long as its name is: what it names is fetched anew by a restart or a deployment.
 async fn same(tx: &mut Tx, service: &Service, environment: &Environment, d: &Descriptor, source: &Source) -> Result<Option<DeploymentView>> {
     let Some(wanted) = wanted(tx, service, environment).await? else { return Ok(None) };
-    let Some(newest) = wanted.serving().last() else { return Ok(None) };
+    let waiting = acts::waiting(tx, service.id, environment.id).await?;
+    let Some(newest) = waiting.or_else(|| wanted.serving().last()) else { return Ok(None) };
+    // Where a rollout stopped in the middle, tasks of two revisions run.
+    let halted = wanted.halted && wanted.next.is_none() && waiting.is_none();
     let stored = revisions::by_id(tx, newest).await?;
-    if wanted.halted || stored.descriptor != *d || (source.digest.is_some() && source.digest != stored.digest) {
+    if halted || stored.descriptor != *d || (source.digest.is_some() && source.digest != stored.digest) {
         return Ok(None);
     }
     // A change of the configuration reaches tasks by a deployment, so by this one too.
@@ -131,7 +134,7 @@ async fn same(tx: &mut Tx, service: &Service, environment: &Environment, d: &Des
 /// The descriptor that was asked for last in an environment, with its revision; values of secret variables are for those who may change them.
 pub async fn applied(platform: &Platform, may: &May<can::SeeServices, Service>, environment: Option<&EnvironmentName>) -> Result<RevisionDetail> {
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, environment).await?;
+    let environment = environments::choose_for(&mut tx, may, environment).await?;
     let newest = wanted(&mut tx, may, &environment).await?.and_then(|wanted| wanted.newest());
     let Some(id) = newest else {
         return Err(Error::NotFound { what: "descriptor: nothing was deployed there yet" });

@@ -30,7 +30,7 @@ pub struct Request {
 pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<PlanView> {
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut tx, may.project.id, request.intent.environment.as_ref()).await?;
     let (descriptor, filled) = limits::fill(&mut tx, may, &request.descriptor).await?;
     limits::refuse_foreign_ports(&mut tx, may, &environment, &descriptor).await?;
     folders::refuse(platform, &mut tx, &descriptor).await?;
@@ -52,7 +52,7 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
     let source = check(platform, may, request).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     let (descriptor, _) = limits::fill(&mut change, may, &request.descriptor).await?;
     let wanted = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
     let (view, record) = bring(&mut change, platform, may, &wanted).await?;

@@ -614,7 +614,14 @@ async fn an_environment_follows_the_configuration_and_hides_its_engine() {
     environments::prepare(shop.platform(), &local((25_000, 25_009))).await.expect("prepared again");
     let machine = shop.store.machine().await;
     assert_eq!(machine.ports, (25_000, 25_009));
-    let up = crate::machines::Seen::Up { version: "28.5".into(), api_version: "1.51".into(), os: "Debian".into(), cpus: 2, memory: 1 << 30 };
+    let up = crate::machines::Seen::Up {
+        id: "E1".into(),
+        version: "28.5".into(),
+        api_version: "1.51".into(),
+        os: "Debian".into(),
+        cpus: 2,
+        memory: 1 << 30,
+    };
     crate::machines::seen(&shop.store.worker, &machine, &up).await.expect("recorded");
     let since = shop.platform().now();
     shop.store.later(5);

@@ -68,7 +68,7 @@ pub struct Work {
     pub deleted: bool,
     /// What somebody wants.
     pub state: DesiredState,
-    /// A rollout failed that stops where it is: nothing that runs is ended or replaced until somebody acts.
+    /// A rollout failed that stops where it is: but for a deployment, nothing that runs is ended or replaced.
     pub halted: bool,
     /// The last revision that was brought with success; none: none was.
     pub revision: Option<RevisionWork>,

@@ -1,6 +1,7 @@
 //! What a project runs, counted from what should run: of every service in every environment the running revision's tasks, or those of the
 //! unfinished deployment where they take more, since either may serve in the end. So a return to the last good revision never lacks room.
 //! Where a rollout failed and stopped where it was, tasks of both revisions go on: what is there is counted, where that is more.
+//! What waits for an approval takes nothing yet, and is asked again when it is approved.
 //! While tasks are replaced with start-first, as many as are replaced at once run on top: that is not counted. Nothing is stopped here.
 
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ async fn shares(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<Place, Share
          UNION ALL
          SELECT a.service_id, a.environment_id, 'coming' AS part, r.replicas, {ROW} FROM deployments a JOIN services s ON s.id = a.service_id
          JOIN revisions r ON r.id = a.revision_id WHERE s.project_id = $1 AND s.deleted_at IS NULL AND a.finished_at IS NULL
+         AND a.state <> 'pending'
          UNION ALL
          SELECT d.service_id, d.environment_id, 'halted' AS part, COUNT(*) AS replicas, {ROW} FROM desired d JOIN services s ON s.id = d.service_id
          JOIN tasks t ON t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL

@@ -137,7 +137,7 @@ impl Docker {
     }
 
     async fn read_json(&self, path: &str) -> Result<serde_json::Value> {
-        let body = hijack::get(self.address(), &self.path(path).await?, INSPECT_LIMIT, QUICK).await?;
+        let body = hijack::get(self.dialer(), &self.path(path).await?, INSPECT_LIMIT, QUICK).await?;
         serde_json::from_slice(&body).map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))
     }
 

@@ -17,6 +17,8 @@ pub enum Kind {
     TimedOut,
     /// The address or the engine's version cannot be used at all.
     Unsupported,
+    /// One side could not prove who it is: certificates, keys, the SSH server's key.
+    Identity,
     /// The image is neither on the engine nor at its registry.
     NoSuchImage,
     /// There is no such container (any more).
@@ -57,6 +59,7 @@ impl Kind {
             Kind::Unreachable => "engine_unreachable",
             Kind::TimedOut => "engine_timed_out",
             Kind::Unsupported => "engine_unsupported",
+            Kind::Identity => "engine_identity",
             Kind::NoSuchImage => "image_not_found",
             Kind::NoSuchContainer => "container_not_found",
             Kind::NoSuchNetwork => "network_not_found",
@@ -102,6 +105,12 @@ impl EngineError {
 
     /// From the engine's answer: HTTP status and message.
     pub fn answered(status: u16, message: &str) -> Self {
+        if status == 400 && message.to_ascii_lowercase().contains("http request to an https server") {
+            return Self::new(
+                Kind::Identity,
+                "the engine speaks TLS at this port: give its authority's certificate (CA), and do not say that it is without TLS",
+            );
+        }
         Self::new(classify(status, message), tidy(message))
     }
 
@@ -114,6 +123,9 @@ impl EngineError {
 impl From<bollard::errors::Error> for EngineError {
     fn from(error: bollard::errors::Error) -> Self {
         use bollard::errors::Error;
+        if let Some(told) = told(&error) {
+            return told;
+        }
         match error {
             Error::DockerResponseServerError { status_code, message } => Self::answered(status_code, &message),
             Error::DockerStreamError { error } => Self::answered(500, &error),
@@ -125,6 +137,29 @@ impl From<bollard::errors::Error> for EngineError {
             Error::UnsupportedURISchemeError { uri } => Self::new(Kind::Unsupported, format!("{uri} is not an engine's address")),
             other => Self::new(Kind::Other, format!("the engine's answer could not be read: {}", root_cause(&other))),
         }
+    }
+}
+
+/// What our own connections said of an error, somewhere in its sources.
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> Option<EngineError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<EngineError>() {
+            return Some(own.clone());
+        }
+        // What an io::Error wraps is not among its sources.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(own) = wrapped.and_then(|error| error.downcast_ref::<EngineError>()) {
+            return Some(own.clone());
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl From<model::engine::InvalidEngineAddress> for EngineError {
+    fn from(error: model::engine::InvalidEngineAddress) -> Self {
+        Self::new(Kind::Unsupported, error.to_string())
     }
 }
 

@@ -46,12 +46,13 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
         change.exec(sql, args![service, environment, revision, now]).await?;
         crate::jobs::work::deployed(worker, &mut change, service, environment, revision).await?;
     }
-    if to == DeploymentState::Failed && before == Some(DeploymentState::Rolling) {
-        let stops = revision_work(&mut change, revision).await?.descriptor.update.on_failure == OnFailure::Stop;
+    let halted = to == DeploymentState::Failed
+        && before == Some(DeploymentState::Rolling)
+        && revision_work(&mut change, revision).await?.descriptor.update.on_failure == OnFailure::Stop;
+    // A rollout that stopped in the middle is over with the next one that comes to an end: all tasks are of one revision then.
+    if halted || matches!(to, DeploymentState::Succeeded | DeploymentState::RolledBack) {
         let sql = "UPDATE desired SET halted_at = $3 WHERE service_id = $1 AND environment_id = $2";
-        if stops {
-            change.exec(sql, args![service, environment, now]).await?;
-        }
+        change.exec(sql, args![service, environment, halted.then_some(now)]).await?;
     }
     change.touch(Topic::Deployment(deployment));
     change.touch(Topic::Service(service));
