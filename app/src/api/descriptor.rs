@@ -56,11 +56,10 @@ pub struct TextPage {
 #[server(prefix = "/fn", endpoint = "deployments/text")]
 pub async fn read_descriptor_text(project: String, service: String, #[server(default)] environment: String) -> Result<TextPage, ApiError> {
     let caller = caller().await?;
-    may::<can::Deploy>(&caller, &project, &service).await?;
+    let deploys = may::<can::Deploy>(&caller, &project, &service).await?;
+    let environments = environments::for_service(&caller.platform, &deploys).await?;
     let may = may::<can::SeeServices>(&caller, &project, &service).await?;
     let detail = services::get(&caller.platform, &may).await?;
-    let site = caller.actor.may::<can::SeeEnvironments, _>(&caller.platform, &domain::access::Site).await?;
-    let environments = environments::list(&caller.platform, &site).await?;
     let chosen = environments.iter().find(|one| one.name.as_str() == environment).or_else(|| environments.first());
     let environment = chosen.map(|one| one.name.to_string()).unwrap_or_default();
     let here = detail.runs.iter().find(|run| run.summary.environment.as_str() == environment);

@@ -2,7 +2,8 @@
 //!
 //! People of a project name the address, so it is fetched like everything that they name: over connections that go only where operators let
 //! them ([`outbound`]). What is kept is what has the checksum; nothing else ever reaches a container. The folder is bounded: what was not used
-//! for longest goes first. Several tasks that want the same share one download.
+//! for longest goes first. Several tasks that want the same share one download; a project has a few under way at a time, the rest wait, and all of
+//! them together have no more on the disk than what may be kept.
 
 mod cache;
 mod download;
@@ -10,6 +11,7 @@ mod unpack;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -19,10 +21,11 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use futures::stream;
 use model::descriptor::Artifact;
+use model::ids::ProjectId;
 use model::outside::AllowList;
 use model::views::deployments::Reason;
 use outbound::Net;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::docker::{Docker, EngineError, Kind};
 use crate::trouble::Trouble;
@@ -30,13 +33,15 @@ use cache::Cache;
 
 /// Pieces of an archive on their way to an engine.
 const PIECES: usize = 8;
+/// Downloads of one project at the same time.
+const AT_ONCE: usize = 3;
 
 /// How large things may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of one artifact, as it is fetched.
     pub artifact: u64,
-    /// Bytes of all that are kept.
+    /// Bytes of all that are kept, and of all that are on their way.
     pub kept: u64,
     /// Bytes of one, unpacked.
     pub unpacked: u64,
@@ -64,12 +69,16 @@ struct Inner {
     net: Net,
     limits: Limits,
     flights: Mutex<HashMap<String, WeakShared<Download>>>,
+    turns: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
+    /// Bytes of all that are on their way.
+    under_way: AtomicU64,
 }
 
 impl Artifacts {
     /// Keeps them in a folder, which is made when the first is fetched.
     pub fn new(folder: impl Into<PathBuf>, net: Net, limits: Limits) -> Self {
-        let inner = Inner { cache: Cache::new(folder.into(), limits.kept), net, limits, flights: Mutex::default() };
+        let cache = Cache::new(folder.into(), limits.kept);
+        let inner = Inner { cache, net, limits, flights: Mutex::default(), turns: Mutex::default(), under_way: AtomicU64::new(0) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -78,17 +87,17 @@ impl Artifacts {
         matches!(self.inner.cache.open(&key(artifact)).await, Ok(Some(_)))
     }
 
-    /// Gets one, for a task.
-    pub(crate) async fn fetch(&self, worker: &Worker, artifact: &Artifact) -> Result<Fetched, Trouble> {
+    /// Gets one, for a task of a project.
+    pub(crate) async fn fetch(&self, worker: &Worker, project: ProjectId, artifact: &Artifact) -> Result<Fetched, Trouble> {
         let allowed = work::outside_allowed(worker).await?;
-        self.get(allowed, artifact).await.map_err(Trouble::Reason)
+        self.get(allowed, project, artifact).await.map_err(Trouble::Reason)
     }
 
     /// Gets one, from what is kept or from its address.
     ///
     /// # Errors
     /// Why it cannot be had, for people.
-    pub async fn get(&self, allowed: AllowList, artifact: &Artifact) -> Result<Fetched, Reason> {
+    pub async fn get(&self, allowed: AllowList, project: ProjectId, artifact: &Artifact) -> Result<Fetched, Reason> {
         let broken =
             |error: std::io::Error| Reason::new("artifact_store", format!("the artifact could not be kept in the portal's data folder: {error}"));
         // One that was not wanted for long may go between its download and its use.
@@ -96,26 +105,36 @@ impl Artifacts {
             if let Some(file) = self.inner.cache.open(&key(artifact)).await.map_err(broken)? {
                 return Ok(Fetched { file, artifact: artifact.clone(), limits: self.inner.limits });
             }
-            self.join(&allowed, artifact).await?;
+            self.join(&allowed, project, artifact).await?;
         }
         Err(Reason::new("artifact_store", "the artifact did not stay in the portal's data folder: too much is fetched at once"))
     }
 
     /// Joins the download of the same, or begins it. It ends when nobody waits for it any more.
-    fn join(&self, allowed: &AllowList, artifact: &Artifact) -> Shared<Download> {
+    fn join(&self, allowed: &AllowList, project: ProjectId, artifact: &Artifact) -> Shared<Download> {
         let mut flights = self.inner.flights.lock().expect("no code panics while it holds this lock");
         flights.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
         if let Some(flight) = flights.get(&key(artifact)).and_then(WeakShared::upgrade) {
             return flight;
         }
         let (inner, allowed, artifact) = (Arc::clone(&self.inner), allowed.clone(), artifact.clone());
-        let key = key(&artifact);
-        let download = async move { download::get(&inner.net, Arc::new(allowed), &inner.cache, inner.limits.artifact, &artifact).await };
+        let (key, turns) = (key(&artifact), self.turns(project));
+        let download = async move {
+            let _turn = turns.acquire().await.expect("never closed");
+            let (limits, room) = (inner.limits, download::Room::new(&inner.under_way, inner.limits.kept));
+            download::get(&inner.net, Arc::new(allowed), &inner.cache, (limits.artifact, &room), &artifact).await
+        };
         let flight = download.boxed().shared();
         if let Some(weak) = flight.downgrade() {
             flights.insert(key, weak);
         }
         flight
+    }
+
+    fn turns(&self, project: ProjectId) -> Arc<Semaphore> {
+        let mut turns = self.inner.turns.lock().expect("no code panics while it holds this lock");
+        turns.retain(|_, turns| Arc::strong_count(turns) > 1);
+        Arc::clone(turns.entry(project).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
     let delivery = work::delivery(&order.context.worker, order.task.key, order.revision.id).await?;
     let mut parcel = Parcel::new(&order.revision.descriptor, &delivery);
     if let Some(artifact) = &order.revision.descriptor.artifact {
-        parcel.artifact = Some(order.context.artifacts.fetch(&order.context.worker, artifact).await?);
+        parcel.artifact = Some(order.context.artifacts.fetch(&order.context.worker, order.project_id, artifact).await?);
     }
     let _turn = order.context.hands.acquire().await.expect("never closed");
     let source = fetch::source(&order.context, &order.docker, &order.machine, &order.revision).await?;

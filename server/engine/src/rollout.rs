@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::deployments::work::{self, DeploymentWork, Target, Work};
 use model::descriptor::OnFailure;
+use model::ids::ProjectId;
 use model::time::Millis;
 use model::views::deployments::{DeploymentState, Progress, Reason, Share};
 use model::views::services::{DesiredState, TaskState};
@@ -69,7 +70,7 @@ pub fn failed_state(work: &Work, deployment: &DeploymentWork) -> DeploymentState
 
 impl Tender {
     /// Brings the deployment to the point where tasks can be replaced. `false`: not yet, or not any more.
-    pub(crate) async fn prepare(&mut self, deployment: &DeploymentWork) -> Result<bool, Trouble> {
+    pub(crate) async fn prepare(&mut self, project: ProjectId, deployment: &DeploymentWork) -> Result<bool, Trouble> {
         match deployment.state {
             DeploymentState::Rolling => Ok(true),
             DeploymentState::Queued => {
@@ -79,12 +80,12 @@ impl Tender {
                     return Ok(work::advance(&self.context.worker, deployment.id, DeploymentState::Rolling, None).await?);
                 }
                 if work::advance(&self.context.worker, deployment.id, DeploymentState::Pulling, None).await? {
-                    self.begin_pull(deployment);
+                    self.begin_pull(project, deployment);
                 }
                 Ok(false)
             }
             DeploymentState::Pulling => {
-                self.begin_pull(deployment);
+                self.begin_pull(project, deployment);
                 Ok(false)
             }
             _ => Ok(false),
@@ -110,7 +111,7 @@ impl Tender {
     }
 
     /// Pulls onto every machine of the environment, unless that is under way.
-    fn begin_pull(&mut self, deployment: &DeploymentWork) {
+    fn begin_pull(&mut self, project: ProjectId, deployment: &DeploymentWork) {
         if self.pulling.as_ref().is_some_and(|(id, _)| *id == deployment.id) {
             return;
         }
@@ -131,7 +132,7 @@ impl Tender {
                     let from = crate::artifact::shown(&artifact.url);
                     let progress = Progress { note: Some(format!("the portal fetches the artifact from {from}")), ..deployment.progress.clone() };
                     work::progress(&context.worker, deployment.id, &progress).await?;
-                    context.artifacts.fetch(&context.worker, artifact).await?;
+                    context.artifacts.fetch(&context.worker, project, artifact).await?;
                 }
                 Ok(())
             };

@@ -251,8 +251,11 @@ impl Tender {
     async fn failed(&mut self, work: &Work, task: &TaskWork, failure: Option<Reason>) {
         let Some(reason) = failure else { return };
         match &work.deployment {
-            // A run ends by what its tasks ended with.
-            _ if task.run.is_some() => {}
+            // A run ends by what its tasks ended with; where one is made again, it waits like any other.
+            _ if task.run.is_some() => {
+                let now = self.context.worker.platform().now();
+                self.context.backoff(self.key, |backoff| backoff.failed(task.slot, now));
+            }
             Some(deployment) if task.deployment == Some(deployment.id) => {
                 let told = self.told(work, task, reason).await;
                 self.failure.get_or_insert((deployment.id, told));
@@ -268,7 +271,7 @@ impl Tender {
     async fn act(&mut self, work: &Work, seen: &[(MachineId, ContainerSeen)]) -> Result<Next, Trouble> {
         let mut target = work.target();
         if let Some(deployment) = &work.deployment {
-            if !self.prepare(deployment).await? {
+            if !self.prepare(work.project_id, deployment).await? {
                 // The image is on its way; what runs now is looked after meanwhile.
                 target = work.settled();
             }

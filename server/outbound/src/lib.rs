@@ -24,6 +24,10 @@ use model::outside::{AllowList, special};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 
+mod pace;
+
+pub use pace::Pace;
+
 /// Longest time for a name to be resolved.
 const RESOLVE: Duration = Duration::from_secs(10);
 /// Longest time for one address to take a connection.

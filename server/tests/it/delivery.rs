@@ -181,6 +181,51 @@ async fn logged(ground: &Ground, service: &str, wanted: &str) {
 }
 
 #[tokio::test]
+async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after_every_other_start() {
+    let ground = Ground::new().await;
+    ground.service("app").await;
+    for (path, body) in [
+        ("variables/LEVEL", json!({"value": "info"})),
+        ("configs/app.conf", json!({"content": "plain-conf"})),
+        ("secrets/key", json!({"value": "hunter2-in-a-file"})),
+        ("secrets/password", json!({"value": "hunter2-in-a-variable"})),
+    ] {
+        ground.developer.put(&format!("/api/v1/projects/shop/{path}"), body).await.expect_status(StatusCode::OK).await;
+    }
+    let mut app = program("busybox cat /etc/app/app.conf; echo; busybox cat /etc/app/key; echo; echo $LEVEL-$PASSWORD");
+    app["configs"] = json!([{"name": "app.conf", "path": "/etc/app/app.conf"}]);
+    app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "password", "env": "PASSWORD"}]);
+    ground.deployed("app", app).await;
+    let all = "plain-conf\nhunter2-in-a-file\ninfo-hunter2-in-a-variable";
+    logged(&ground, "app", all).await;
+    let first = ground.running("app").await[0].clone();
+    let container = first["container"].as_str().expect("a container").to_owned();
+    assert!(!client(&["inspect", &container]).contains("in-a-file"), "the engine knows nothing of it");
+    let ours = format!("/api/v1/tasks/{}/inspect", first["id"].as_str().expect("an id"));
+    let ours = ground.developer.get(&ours).await.expect_status(StatusCode::OK).await.to_string();
+    assert!(!ours.contains("hunter2") && ours.contains("PASSWORD"), "{ours}");
+
+    // Another tool starts it again, with which the memory is gone: it is replaced by one that has everything.
+    client(&["restart", "-t", "0", &container]);
+    let replaced = |tasks: &[Value]| tasks.iter().any(|task| task["state"] == "running" && task["container"] != json!(container));
+    let tasks = ground.until("app", "it is replaced", replaced).await;
+    let old = tasks.iter().find(|task| task["container"] == json!(container)).expect("it is told");
+    assert!(matches!(old["reason"]["code"].as_str(), Some("secrets_lost" | "exited" | "killed")), "{old}");
+    logged(&ground, "app", all).await;
+    ground.verb("app", "stop", json!({})).await;
+    ground.until("app", "it ends", |tasks| tasks.iter().all(|task| task["state"] != "running")).await;
+    ground.developer.delete("/api/v1/projects/shop/secrets/key").await.expect_status(StatusCode::OK).await;
+    let left = || client(&["volume", "ls", "-q", "--filter", &format!("label={LABEL_CARRIER}"), "--filter", &ground.label()]);
+    for _ in 0..100 {
+        if left().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("memory is left: {}", left());
+}
+
+#[tokio::test]
 async fn a_time_zone_holds_in_an_image_without_any() {
     let ground = Ground::new().await;
     ground.service("clock").await;

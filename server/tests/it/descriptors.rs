@@ -57,6 +57,13 @@ async fn a_file_is_applied_again_and_again() {
     push(&dev, "shop/web", "1", b"another layer").await;
     yaml(&dev, "api", &text.replace("replicas: 2", "replicas: 3")).await.expect_status(StatusCode::ACCEPTED).await;
 
+    // What tasks get of the configuration counts as well.
+    let same = text.replace("replicas: 2", "replicas: 3");
+    yaml(&dev, "api", &same).await.expect_status(StatusCode::OK).await;
+    dev.put("/api/v1/projects/shop/variables/REGION", json!({"value": "north"})).await.expect_status(StatusCode::OK).await;
+    yaml(&dev, "api", &same).await.expect_status(StatusCode::ACCEPTED).await;
+    yaml(&dev, "api", &same).await.expect_status(StatusCode::OK).await;
+
     let path = "/api/v1/projects/shop/services/api/descriptor";
     let read = dev.request(Method::GET, path).header("accept", "application/yaml").send().await.expect("an answer");
     assert_eq!(read.headers()["content-type"], "application/yaml");

@@ -120,6 +120,33 @@ async fn a_task_without_a_limit_gets_the_default_and_its_revision_says_so() {
 }
 
 #[tokio::test]
+async fn what_waits_for_an_approval_takes_nothing_and_is_asked_again_when_it_is_approved() {
+    let (portal, admin, dev) = ground(&["web", "api"]).await;
+    let prod = json!({"registry_address": "10.0.0.5:3000", "protected": true, "projects": ["shop"]});
+    admin.put("/api/v1/environments/prod", prod).await.expect_status(StatusCode::CREATED).await;
+    set(&admin, json!({"cpus": 2})).await;
+    let text = "image: web:1\nresources: {cpus: 2, memory: 64MiB}\n";
+    let apply = async || {
+        let path = "/api/v1/projects/shop/services/web/descriptor?environment=prod";
+        crate::portal::Answer(dev.request(reqwest::Method::PUT, path).body(text).send().await.expect("an answer"))
+    };
+    let waiting = apply().await.expect_status(StatusCode::ACCEPTED).await;
+    assert_eq!(waiting["state"], "pending");
+    assert_eq!(apply().await.expect_status(StatusCode::OK).await["id"], waiting["id"], "the same file is what waits");
+    assert_eq!(admin.get(QUOTA).await.expect_status(StatusCode::OK).await["running"]["tasks"], 0);
+    let mut other = descriptor(1.0, "64MiB", 1);
+    other["environment"] = json!("local");
+    dev.post(&place("api", "deployments"), other).await.expect_status(StatusCode::ACCEPTED).await;
+    let path = place("web", &format!("deployments/{}", waiting["id"].as_str().expect("an id")));
+    let owner = portal.person("ana");
+    let refused = owner.post(&format!("{path}/approve"), json!({})).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert!(first(&refused).1.contains("and 1 are left"), "{refused}");
+    set(&admin, json!({"cpus": 3})).await;
+    owner.post(&format!("{path}/approve"), json!({})).await.expect_status(StatusCode::OK).await;
+    assert_eq!(admin.get(QUOTA).await.expect_status(StatusCode::OK).await["running"]["cpu_millis"], 3000);
+}
+
+#[tokio::test]
 async fn fixed_ports_lie_in_the_projects_range() {
     let (_portal, admin, dev) = ground(&["web", "api"]).await;
     let fixed = |port: u32| json!({"descriptor": {"image": "web:1", "ports": [{"container": 80, "host": port}]}});

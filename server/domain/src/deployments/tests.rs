@@ -11,7 +11,7 @@ use super::work::{End, NewTask, PullSource, TaskWork, Work, WorkKey};
 use super::*;
 use crate::access::{Actor, May, can};
 use crate::testing::{Store, local};
-use crate::{Error, Platform, environments, services};
+use crate::{Error, Platform, environments, quotas, services};
 
 mod limits;
 
@@ -145,6 +145,39 @@ fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
         Err(Error::Conflict { code, .. }) => code,
         other => panic!("expected a conflict, got {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn tasks_of_a_rollout_that_stopped_in_the_middle_are_counted_until_all_are_of_one_revision() {
+    let shop = Shop::open().await;
+    let text = |cpus: &str| format!("image: web:1\nreplicas: 2\nresources: {{cpus: {cpus}, memory: 64MiB}}\nupdate: {{on_failure: stop}}");
+    let first = shop.deploy(&text("0.5")).await;
+    shop.succeed(&first).await;
+    let second = shop.deploy(&text("4")).await;
+    assert!(shop.advance(second.id, DeploymentState::Rolling).await);
+    let old = shop.work().await.tasks;
+    shop.task(1).await;
+    shop.end(&old[0], TaskState::Ended).await;
+    assert!(shop.advance(second.id, DeploymentState::Failed).await);
+    assert!(shop.work().await.halted);
+
+    let operator = shop.store.person("root", true).await;
+    let may = operator.may::<can::SetQuotas, _>(shop.platform(), &shop.project).await.expect("allowed");
+    let wanted = quotas::Wanted { cpus: Some(model::quantity::Cpus::from_millis(5_000)), ..quotas::Wanted::default() };
+    let running = quotas::set(shop.platform(), &may, wanted).await.expect("set").running.expect("counted");
+    assert_eq!((running.cpu_millis, running.tasks), (4_500, 2));
+    let name: ServiceName = "api".parse().expect("a name");
+    services::create(shop.platform(), &shop.store.may(&shop.ana, &shop.project).await, &name).await.expect("created");
+    let api: May<can::Deploy, services::Service> =
+        shop.ana.may(shop.platform(), &ServiceKey { project: &shop.project, service: &name }).await.expect("allowed");
+    let one = request("image: web:1\nresources: {cpus: 1, memory: 64MiB}");
+    assert_eq!(field(deploy(shop.platform(), &api, &one).await.expect_err("no room")).0, "descriptor.resources.cpus");
+
+    let third = shop.deploy(&text("0.25")).await;
+    assert!(deploy(shop.platform(), &api, &one).await.is_err(), "they run still");
+    shop.succeed(&third).await;
+    assert!(!shop.work().await.halted);
+    deploy(shop.platform(), &api, &one).await.expect("there is room again");
 }
 
 const TWO: &str = "image: web:1\nreplicas: 2\nports: [{name: http, container: 8080}]\nhealth: {http: {port: 8080, path: /}}";

@@ -1,7 +1,7 @@
 //! The folder of what was fetched: a file for each checksum and address, named by them, and beside it the beginnings of what is on its way (`.part`).
 //!
 //! A file under its name is whole and right: it is put there by renaming, after it was compared. When the folder is full, what was not used
-//! for longest goes.
+//! for longest goes, beginnings that nobody goes on with too.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 /// A beginning that nobody went on with for so long is of no use any more.
 const STALE: Duration = Duration::from_secs(24 * 3_600);
+/// One that nobody went on with for so long is not on its way: no wait between two tries is longer.
+const RESTS: Duration = Duration::from_secs(600);
 
 /// The folder.
 pub(super) struct Cache {
@@ -37,12 +39,15 @@ impl Cache {
         .await
     }
 
-    /// Where what is on its way is put.
+    /// Where what is on its way is put. Makes room first: what was begun and never came is not there for ever.
     pub(super) async fn part(&self, name: &str) -> io::Result<PathBuf> {
-        let folder = self.folder.clone();
-        let part = self.folder.join(format!("{name}.part"));
-        blocking(move || fs::create_dir_all(folder)).await?;
-        Ok(part)
+        let (folder, part, most) = (self.folder.clone(), self.folder.join(format!("{name}.part")), self.most);
+        blocking(move || {
+            fs::create_dir_all(&folder)?;
+            make_room(&folder, &part, most)?;
+            Ok(part)
+        })
+        .await
     }
 
     /// Keeps what was compared, and makes room.
@@ -66,31 +71,41 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Removes what was not used for longest until the rest fits; never the newest.
+/// Removes what was not used for longest until the rest fits; never the newest, and nothing that is on its way.
 fn make_room(folder: &Path, newest: &Path, most: u64) -> io::Result<()> {
-    let mut kept = Vec::new();
+    let (mut total, mut may_go) = (0, Vec::new());
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let about = entry.metadata()?;
+        // What is put under its name meanwhile is there under that.
+        let Some(about) = unless_gone(entry.metadata())? else { continue };
         let (path, used) = (entry.path(), about.modified()?);
-        if path.extension().is_some() {
-            if now().duration_since(used).is_ok_and(|since| since > STALE) {
-                fs::remove_file(path)?;
-            }
-        } else if path != newest {
-            kept.push((used, about.len(), path));
+        let since = now().duration_since(used).unwrap_or_default();
+        let part = path.extension().is_some();
+        if part && since > STALE && path != newest {
+            unless_gone(fs::remove_file(path))?;
+            continue;
+        }
+        total += about.len();
+        if path != newest && (!part || since > RESTS) {
+            may_go.push((used, about.len(), path));
         }
     }
-    kept.sort();
-    let mut total: u64 = fs::metadata(newest)?.len() + kept.iter().map(|(_, size, _)| size).sum::<u64>();
-    for (_, size, path) in kept {
+    may_go.sort();
+    for (_, size, path) in may_go {
         if total <= most {
             break;
         }
-        fs::remove_file(path)?;
+        unless_gone(fs::remove_file(path))?;
         total -= size;
     }
     Ok(())
+}
+
+fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +129,15 @@ mod tests {
         cache.keep(part, "c").await.expect("kept");
         assert!(cache.open("b").await.expect("readable").is_none(), "not used for longest");
         assert!(cache.open("a").await.expect("readable").is_some() && cache.open("c").await.expect("readable").is_some());
-        fs::remove_file(folder.path().join("a")).expect("removed");
+        let begun = cache.part("d").await.expect("a folder");
+        fs::write(&begun, [0; 200]).expect("written");
+        cache.part("e").await.expect("a folder");
+        assert!(begun.exists() && cache.open("c").await.expect("readable").is_none(), "what is on its way stays, and counts");
+        File::open(&begun).expect("there").set_modified(now() - RESTS * 2).expect("set");
+        fs::write(folder.path().join("f"), [0; 100]).expect("written");
+        cache.part("e").await.expect("a folder");
+        assert!(!begun.exists() && cache.open("f").await.expect("readable").is_some(), "what nobody goes on with goes first");
+        let _ = fs::remove_file(folder.path().join("a"));
         assert_eq!(io::copy(&mut held, &mut io::sink()).expect("readable"), 100, "what is in use can be read to its end");
     }
 }

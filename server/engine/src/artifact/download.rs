@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +15,10 @@ use hyper::body::Incoming;
 use model::descriptor::Artifact;
 use model::outside::AllowList;
 use model::views::deployments::Reason;
-use outbound::{Http, Net, Refused};
+use outbound::{Http, Net, Pace, Refused};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use super::cache::Cache;
 use super::{key, shown};
@@ -55,13 +57,46 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// Fetches it and puts it into the cache.
-pub(super) async fn get(net: &Net, allowed: Arc<AllowList>, cache: &Cache, most: u64, artifact: &Artifact) -> Result<(), Reason> {
+/// What one download has of the room that all have together.
+pub(super) struct Room<'a> {
+    all: &'a AtomicU64,
+    own: AtomicU64,
+    most: u64,
+}
+
+impl<'a> Room<'a> {
+    /// Of `all`, which may be at most so much.
+    pub(super) fn new(all: &'a AtomicU64, most: u64) -> Self {
+        Self { all, own: AtomicU64::new(0), most }
+    }
+
+    /// It is so long now. Whether there is room.
+    pub(super) fn takes(&self, length: u64) -> bool {
+        let before = self.own.swap(length, Ordering::Relaxed);
+        self.all.fetch_add(length, Ordering::Relaxed);
+        self.all.fetch_sub(before, Ordering::Relaxed).saturating_sub(before) <= self.most
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(*self.own.get_mut(), Ordering::Relaxed);
+    }
+}
+
+/// Fetches it and puts it into the cache. `most`: its bytes, and the room for all.
+pub(super) async fn get(
+    net: &Net,
+    allowed: Arc<AllowList>,
+    cache: &Cache,
+    (most, room): (u64, &Room<'_>),
+    artifact: &Artifact,
+) -> Result<(), Reason> {
     let from = shown(&artifact.url);
     tracing::info!(from, "an artifact is fetched");
     let none = |error: outbound::NoCertificates| Reason::new("no_certificates", error.to_string());
     let (http, public) = (net.client(Arc::clone(&allowed), true).await.map_err(none)?, net.client(allowed, false).await.map_err(none)?);
-    let fetch = Fetch { net, http, public, artifact, most };
+    let fetch = Fetch { net, http, public, artifact, most, room };
     match fetch.retried(cache).await {
         Ok(()) => Ok(()),
         Err(Failed::Last(reason)) => Err(reason),
@@ -78,6 +113,7 @@ struct Fetch<'a> {
     public: Http,
     artifact: &'a Artifact,
     most: u64,
+    room: &'a Room<'a>,
 }
 
 impl Fetch<'_> {
@@ -161,8 +197,9 @@ impl Fetch<'_> {
     }
 
     async fn pour(&self, mut body: Incoming, file: &mut tokio::fs::File, from: u64) -> Result<(), Failed> {
-        let mut length = from;
+        let (mut length, mut pace) = (from, Pace::default());
         let poured = loop {
+            let began = Instant::now();
             let frame = match tokio::time::timeout(IDLE, body.frame()).await {
                 Err(_) => break Err(Failed::Passing("nothing came any more".into(), None)),
                 Ok(None) => break Ok(()),
@@ -173,6 +210,12 @@ impl Fetch<'_> {
             length += bytes.len() as u64;
             if length > self.most {
                 break Err(self.too_large());
+            }
+            if !pace.keeps(bytes.len() as u64, began.elapsed()) {
+                break Err(Failed::Passing("it comes too slowly".into(), None));
+            }
+            if !self.room.takes(length) {
+                break Err(Failed::Passing("more is fetched at once than the portal has room for".into(), Some(WAIT_MAX)));
             }
             file.write_all(&bytes).await?;
         };

@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -63,8 +64,12 @@ impl Own {
 
     async fn get(&self, url: &str, sha256: &str) -> Result<Fetched, Reason> {
         let artifact = Artifact { url: url.to_owned(), sha256: sha256.to_owned(), path: "/app".into() };
-        self.artifacts.get(self.allowed.clone(), &artifact).await
+        self.artifacts.get(self.allowed.clone(), project(), &artifact).await
     }
+}
+
+fn project() -> ProjectId {
+    "0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa".parse().expect("an id")
 }
 
 fn code(result: Result<Fetched, Reason>) -> String {
@@ -84,32 +89,71 @@ async fn many_who_want_the_same_share_one_download_and_it_stays() {
     assert_eq!(kept.len(), 1, "{kept:?}");
 }
 
+/// A server that answers its connections with these texts, one after the other; what it was asked.
+async fn raw(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heads);
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
+            while !head.ends_with(b"\r\n\r\n") {
+                let read = stream.read(&mut buffer).await.expect("readable");
+                head.extend_from_slice(&buffer[..read]);
+            }
+            kept.lock().expect("no panic").push(String::from_utf8_lossy(&head).to_lowercase());
+            stream.write_all(answer.as_bytes()).await.expect("written");
+            stream.shutdown().await.expect("closed");
+        }
+    });
+    (address, heads)
+}
+
 #[tokio::test]
 async fn what_may_pass_is_tried_again_and_what_was_cut_goes_on() {
-    let (address, asked) = serve(Box::new(|count, request| match count {
-        0 => status(StatusCode::SERVICE_UNAVAILABLE),
-        1 => {
-            // It announces more than it sends.
-            let mut answer = Response::new(Full::new(Bytes::from_static(b"hel")));
-            answer.headers_mut().insert("content-length", "5".parse().expect("a value"));
-            answer
-        }
-        _ => {
-            let range = request.headers().get("range").map(|range| range.to_str().expect("text").to_owned());
-            match range.as_deref() {
-                Some("bytes=3-") => Response::builder()
-                    .status(206)
-                    .header("content-range", "bytes 3-4/5")
-                    .body(Full::new(Bytes::from_static(b"lo")))
-                    .expect("an answer"),
-                _ => ok(b"hello"),
-            }
-        }
-    }))
+    let (address, heads) = raw(&[
+        "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhel",
+        "HTTP/1.1 206 Part\r\nconnection: close\r\ncontent-range: bytes 3-4/5\r\ncontent-length: 2\r\n\r\nlo",
+    ])
     .await;
     let own = Own::new(&address);
     assert!(own.get(&format!("http://{address}/a"), &checksum(b"hello")).await.is_ok());
-    assert!(asked.load(Ordering::SeqCst) >= 3);
+    let heads = heads.lock().expect("no panic");
+    assert!(heads.len() == 3 && heads[2].contains("range: bytes=3-") && !heads[1].contains("range:"), "{heads:?}");
+}
+
+#[tokio::test]
+async fn who_is_outside_leads_nowhere_inside_also_where_an_operator_allows_it() {
+    let (inside, asked) = serve(Box::new(|_, _| ok(b"hello"))).await;
+    let to = format!("http://{inside}/x");
+    let redirect =
+        move |_: usize, _: &Request<Incoming>| Response::builder().status(302).header("location", &to).body(Full::default()).expect("an answer");
+    let (outside, _) = serve(Box::new(redirect)).await;
+    let port = outside.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let allowed = AllowList::from_lines([format!("http://{inside}").as_str(), format!("http://{outside}").as_str()]).expect("a list");
+    let artifact = Artifact { url: format!("http://{outside}/a"), sha256: checksum(b"hello"), path: "/app".into() };
+    let get = async |net: Net, name: &str| {
+        Artifacts::new(folder.path().join(name), net, Limits::default()).get(allowed.clone(), project(), &artifact).await
+    };
+    assert!(get(Net::default(), "inside").await.is_ok(), "one that is inside itself may");
+    assert_eq!(asked.swap(0, Ordering::SeqCst), 1);
+    let refused = get(Net::default().calling_public(&[port]), "outside").await.err().expect("refused");
+    assert!(refused.code == "address_refused" && refused.message.contains("leads on to"), "{refused:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn all_that_is_under_way_has_one_room() {
+    let all = AtomicU64::new(0);
+    let (one, other) = (download::Room::new(&all, 10), download::Room::new(&all, 10));
+    assert!(one.takes(4) && other.takes(6) && !one.takes(5));
+    assert!(one.takes(0) && other.takes(10));
+    drop((one, other));
+    assert_eq!(all.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! Nothing in it leaves its folder: no `..`, no absolute names, nothing through a link of its own; no device nodes; bounded in size and number.
 //! All of it belongs to root and can be read by everyone, whatever the task's user is.
 
-mod bounded;
+mod metered;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,12 +16,18 @@ use model::descriptor::Artifact;
 use tokio::sync::mpsc;
 
 use super::{Limits, shown};
-use bounded::Bounded;
+use metered::{Metered, Purse};
 
 /// Bytes that are handed on at once.
 const PIECE: usize = 64 * 1024;
 /// Longest target of a link.
 const LINK: u64 = 4_096;
+/// Most bytes of what comes before an entry's content in a tar file: its header, a long name, a long target, attributes.
+const BEFORE: u64 = 4 << 20;
+/// Bytes of a zip file's list for each entry that it may have, and for finding the list.
+const LISTED: (u64, u64) = (128, 1 << 20);
+/// Most bytes of all names.
+const NAMES: usize = 64 << 20;
 
 /// Why it cannot be.
 #[derive(Debug)]
@@ -98,6 +104,7 @@ pub(super) fn into(mut file: File, artifact: &Artifact, limits: &Limits, sink: i
         links: BTreeSet::new(),
         left: limits.unpacked,
         entries: limits.entries,
+        names: NAMES,
     };
     match sort(name) {
         Sort::Tar => packer.tar(io::BufReader::new(file))?,
@@ -117,36 +124,51 @@ struct Packer<W: Write> {
     links: BTreeSet<String>,
     left: u64,
     entries: usize,
+    names: usize,
 }
 
 impl<W: Write> Packer<W> {
     fn tar(&mut self, from: impl Read) -> Result<(), Wrong> {
-        let mut archive = tar::Archive::new(Bounded::new(from));
+        let purse = Purse::default();
+        let mut archive = tar::Archive::new(Metered::new(from, purse.clone()));
+        purse.put(BEFORE);
         for entry in archive.entries()? {
             let mut entry = entry?;
+            // Its content is counted where it is read.
+            purse.put(u64::MAX);
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let Some(path) = self.place(&name)? else { continue };
+            let place = self.place(&name)?;
             let mode = entry.header().mode()?;
             let kind = entry.header().entry_type();
+            let regular = matches!(kind, tar::EntryType::Regular | tar::EntryType::Continuous);
+            if place.is_none() || !regular {
+                // What should have no content, and may have some.
+                self.charge(entry.size())?;
+                io::copy(&mut entry, &mut io::sink())?;
+            }
             let target = entry.link_name_bytes().map(|target| String::from_utf8_lossy(&target).into_owned());
-            match (kind, target) {
-                (tar::EntryType::Directory, _) => self.folder(&path, mode)?,
-                (tar::EntryType::Symlink, Some(target)) => self.link(path, &target)?,
-                (tar::EntryType::Link, Some(target)) => self.same(&path, &target)?,
-                (tar::EntryType::Regular | tar::EntryType::Continuous, _) => {
+            match (kind, place, target) {
+                (tar::EntryType::XGlobalHeader, ..) | (_, None, _) => {}
+                (tar::EntryType::Directory, Some(path), _) => self.folder(&path, mode)?,
+                (tar::EntryType::Symlink, Some(path), Some(target)) => self.link(path, &target)?,
+                (tar::EntryType::Link, Some(path), Some(target)) => self.same(&path, &target)?,
+                (_, Some(path), _) if regular => {
                     let size = entry.size();
                     self.file(&path, mode, size, &mut entry)?;
                 }
-                (tar::EntryType::XGlobalHeader, _) => {}
                 _ => return wrong(format!("{name} is a device or something else that is neither a file, a folder nor a link")),
             }
+            purse.put(BEFORE);
         }
         Ok(())
     }
 
     fn zip(&mut self, from: impl Read + Seek) -> Result<(), Wrong> {
         let broken = |error: zip::result::ZipError| Wrong::Artifact(error.to_string());
-        let mut archive = zip::ZipArchive::new(from).map_err(broken)?;
+        let purse = Purse::default();
+        purse.put(LISTED.0 * self.entries as u64 + LISTED.1);
+        let mut archive = zip::ZipArchive::new(Metered::new(from, purse.clone())).map_err(broken)?;
+        purse.put(u64::MAX);
         if archive.len() > self.entries {
             return wrong(format!("it holds {} files and folders; at most {} are unpacked", archive.len(), self.entries));
         }
@@ -208,14 +230,24 @@ impl<W: Write> Packer<W> {
         if path.len() > 4_095 {
             return wrong(format!("{shown:?} is too long a name"));
         }
+        self.names = match self.names.checked_sub(path.len()) {
+            Some(left) => left,
+            None => return wrong("the names in it are too long together"),
+        };
         Ok(inside.then_some(path))
     }
 
-    fn file(&mut self, path: &str, mode: u32, size: u64, from: &mut impl Read) -> Result<(), Wrong> {
+    /// Counts bytes of content.
+    fn charge(&mut self, size: u64) -> Result<(), Wrong> {
         self.left = match self.left.checked_sub(size) {
             Some(left) => left,
             None => return wrong("unpacked it is larger than what is allowed"),
         };
+        Ok(())
+    }
+
+    fn file(&mut self, path: &str, mode: u32, size: u64, from: &mut impl Read) -> Result<(), Wrong> {
+        self.charge(size)?;
         let run = if mode & 0o111 == 0 { 0 } else { 0o111 };
         let mut header = header(tar::EntryType::Regular, (mode & 0o777) | 0o444 | run);
         header.set_size(size);

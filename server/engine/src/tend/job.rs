@@ -13,6 +13,7 @@ use model::views::jobs::JobState;
 use model::views::services::TaskState;
 
 use super::{Next, Tender, find};
+use crate::backoff::Backoff;
 use crate::build::has_secret_files;
 use crate::docker::{ContainerSeen, Status};
 use crate::trouble::Trouble;
@@ -81,22 +82,29 @@ impl Tender {
             }
         }
         self.bury_runs(leftovers).await?;
+        let mut wait = None;
         if let Some(run) = &work.run {
             let living: Vec<i64> = own.iter().map(|task| task.slot).collect();
             let ended: Vec<(i64, bool)> = run.ended.iter().map(|(slot, state, _)| (*slot, *state == TaskState::Ended)).collect();
             match step(run.revision.descriptor.replicas, again(&run.revision.descriptor), &living, &ended) {
                 Step::Make(slots) => {
                     let of = work::Target { revision: &run.revision, deployment: None };
-                    for slot in slots {
+                    let now = self.context.worker.platform().now();
+                    let held = self.context.backoff(self.key, |backoff| backoff.held(now));
+                    for slot in slots.into_iter().filter(|slot| !held.contains(slot)) {
                         self.make(work, &of, slot, Some(run.id)).await?;
                     }
+                    wait = self.context.backoff(self.key, |backoff| backoff.next(now));
                 }
                 Step::Wait => self.begin_unmade(work, run, &own, seen),
-                Step::Over(failed) => self.end_run(work, run, &failed).await?,
+                Step::Over(failed) => {
+                    self.context.backoff(self.key, Backoff::forget);
+                    self.end_run(work, run, &failed).await?;
+                }
             }
         }
         let unfinished = work.deployment.is_some();
-        Ok(Some(if unfinished { Next::Wait(None) } else { Next::Rest }))
+        Ok(Some(if unfinished || wait.is_some() { Next::Wait(wait) } else { Next::Rest }))
     }
 
     /// Tasks that were decided upon by a portal that was killed before it began them.

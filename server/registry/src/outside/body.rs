@@ -9,16 +9,13 @@ use futures::Stream;
 use http::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use outbound::Pace;
 use tokio::time::Instant;
 
 use super::Failure;
 
 /// Longest wait for the next bytes.
 const IDLE: Duration = Duration::from_secs(45);
-/// So much of waiting is one look at the speed...
-const LOOK: Duration = Duration::from_secs(60);
-/// ...in which at least so many bytes must come: 8 KiB a second.
-const SLOWEST: u64 = 480 * 1024;
 /// Longest time for a whole small body: a manifest, a list, a token.
 const WHOLE: Duration = Duration::from_secs(30);
 
@@ -57,24 +54,6 @@ impl Fetch {
     }
 }
 
-/// How fast it came lately. Only waiting counts: what we do with the bytes in between is our own affair.
-#[derive(Default)]
-struct Pace {
-    came: u64,
-    waited: Duration,
-}
-
-impl Pace {
-    fn keeps(&mut self, bytes: u64, waited: Duration) -> bool {
-        self.came += bytes;
-        self.waited += waited;
-        if self.waited < LOOK {
-            return true;
-        }
-        std::mem::take(self).came >= SLOWEST
-    }
-}
-
 /// The whole body, if it is not too large.
 pub(super) async fn whole(host: &str, answer: Response<Incoming>, most: usize) -> Result<Bytes, Failure> {
     let collected = tokio::time::timeout(WHOLE, Limited::new(answer.into_body(), most).collect()).await;
@@ -85,19 +64,5 @@ pub(super) async fn whole(host: &str, answer: Response<Incoming>, most: usize) -
             Err(Failure::last("too_large", format!("{host} answers with more than {most} bytes where that is the most that is accepted")))
         }
         Ok(Err(_)) => Err(Failure::passing("cut", format!("the connection to {host} was cut"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_crawls_is_given_up_and_what_only_pauses_is_not() {
-        let mut pace = Pace::default();
-        assert!(pace.keeps(SLOWEST, Duration::from_secs(40)));
-        assert!(pace.keeps(1, Duration::from_secs(40)), "enough came in this look");
-        assert!(pace.keeps(1, Duration::from_secs(40)));
-        assert!(!pace.keeps(1, Duration::from_secs(40)));
     }
 }

@@ -123,11 +123,35 @@ fn bombs_do_not_go_off() {
     header.set_size(1 << 40);
     header.set_cksum();
     assert!(message(of(header.as_bytes(), "a.tar", "/app")).contains("larger"));
+    assert!(message(of(&long_name(), "a.tar", "/app")).contains("too long"));
+    // Who reads headers by themselves would take the long name for content: attributes may say another size than the header.
+    let mut attributes = tar::Header::new_ustar();
+    attributes.set_entry_type(tar::EntryType::XHeader);
+    attributes.set_size(9);
+    attributes.set_cksum();
+    let mut told = tar::Header::new_gnu();
+    told.set_entry_type(Regular);
+    told.set_size(1 << 40);
+    told.set_cksum();
+    let mut text = b"9 size=0\n".to_vec();
+    text.resize(512, 0);
+    let whole = [attributes.as_bytes(), &text[..], told.as_bytes(), &long_name()].concat();
+    assert!(message(of(&whole, "a.tar", "/app")).contains("too long"));
+    let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    for at in 0..60 {
+        writer.start_file(format!("{at}"), zip::write::SimpleFileOptions::default()).expect("begun");
+    }
+    let many = writer.finish().expect("written").into_inner();
+    assert!(message(of(&many, "a.zip", "/app")).contains("at most 50"));
+}
+
+/// A header that says that gigabytes of a name follow, and some of them.
+fn long_name() -> Vec<u8> {
     let mut long = tar::Header::new_gnu();
     long.set_entry_type(tar::EntryType::GNULongName);
     long.set_size(1 << 33);
     long.set_cksum();
-    assert!(message(of(long.as_bytes(), "a.tar", "/app")).contains("too long"));
+    [long.as_bytes().to_vec(), vec![b'x'; 8 << 20]].concat()
 }
 
 #[test]
