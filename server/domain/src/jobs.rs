@@ -112,15 +112,12 @@ pub async fn run_now(platform: &Platform, may: &May<can::Deploy, Service>, envir
     }
     crate::deployments::still_allowed(platform, &mut change, may, &environment, revision.id).await?;
     let now = platform.now();
-    let sql = "SELECT COUNT(*) AS n FROM job_runs WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL";
-    let running: i64 = change.one(sql, args![may.id, environment.id], |row| row.get("n")).await?;
-    if running > 0 {
-        return Err(Error::conflict("already_running", format!("a run of {} is under way in {}; runs never overlap", may.name, environment.name)));
-    }
     let id: JobRunId = platform.new_id();
     let sql = "INSERT INTO job_runs (id, service_id, environment_id, revision_id, cause, state, created_by, due_at, created_at)
-               VALUES ($1, $2, $3, $4, 'hand', 'running', $5, $6, $6)";
-    change.exec(sql, args![id, may.id, environment.id, revision.id, may.actor().name(), now]).await?;
+               VALUES ($1, $2, $3, $4, 'hand', 'running', $5, $6, $6) ON CONFLICT DO NOTHING";
+    if change.exec(sql, args![id, may.id, environment.id, revision.id, may.actor().name(), now]).await? == 0 {
+        return Err(Error::conflict("already_running", format!("a run of {} is under way in {}; runs never overlap", may.name, environment.name)));
+    }
     tell(&mut change, may);
     let view = change.one(format!("{SELECT} WHERE j.id = $1"), args![id], view).await?;
     let detail = serde_json::json!({ "environment": environment.name, "revision": revision.number, "run": id });

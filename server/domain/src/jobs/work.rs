@@ -81,14 +81,17 @@ pub(crate) async fn begin(worker: &Worker, change: &mut Bookkeeping, key: WorkKe
     let now = platform.now();
     let sql = "SELECT COUNT(*) AS n FROM job_runs WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL";
     let running: i64 = change.one(sql, args![key.service, key.environment], |row| row.get("n")).await?;
-    let (state, finished, code, message) = match running {
-        0 => (JobState::Running, None, None, None),
-        _ => (JobState::Skipped, Some(now), Some("overlap"), Some("the run before was not over; runs never overlap")),
-    };
     let sql = "INSERT INTO job_runs (id, service_id, environment_id, revision_id, cause, state, reason_code, reason_message, due_at, created_at,
-               finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let id: JobRunId = platform.new_id();
-    change.exec(sql, args![id, key.service, key.environment, revision, cause, state, code, message, due, now, finished]).await?;
+               finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+    let skipped = (JobState::Skipped, Some(now), Some("overlap"), Some("the run before was not over; runs never overlap"));
+    let first = (running == 0).then_some((JobState::Running, None, None, None));
+    // One that began in another transaction at this moment is the one before.
+    for (state, finished, code, message) in first.into_iter().chain([skipped]) {
+        let id: JobRunId = platform.new_id();
+        if change.exec(sql, args![id, key.service, key.environment, revision, cause, state, code, message, due, now, finished]).await? > 0 {
+            break;
+        }
+    }
     change.touch(Topic::Service(key.service));
     change.wake(Signal::Reconcile);
     Ok(())
