@@ -136,7 +136,8 @@ async fn grant(change: &mut Change, id: EnvironmentId, order: &EnvironmentOrder)
     Ok(())
 }
 
-/// Removes an environment in which nothing is deployed, and its machines with it. Its history stays, under a name that says so.
+/// Removes an environment in which nothing is deployed, and with it its machines and what was configured for it alone. Its history stays, under a
+/// name that says so.
 pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Environment>) -> Result<()> {
     if may.configured {
         let text = format!("{} is set up from the portal's configuration at each start; it cannot be removed", may.name);
@@ -144,6 +145,12 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     }
     let mut change = platform.change(may.actor()).await?;
     change.lock_key("environments").await?;
+    let now = platform.now();
+    // First, so that a deployment that begins meanwhile is either seen below or sees this.
+    let sql = "UPDATE environments SET removed_at = $2, name = $3 WHERE id = $1 AND removed_at IS NULL";
+    if change.exec(sql, args![may.id, now, tomb(may.name.as_str(), &may.id.to_string())]).await? == 0 {
+        return Err(Error::NotFound { what: "environment" });
+    }
     let deployed = deployed(&mut change, may.id).await?;
     if !deployed.is_empty() {
         let named = deployed.iter().take(NAMED as usize - 1).cloned().collect::<Vec<_>>().join(", ");
@@ -151,7 +158,6 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
         let text = format!("{} cannot be removed: {named}{more} are deployed there; stop or delete them first", may.name);
         return Err(Error::conflict("environment_in_use", text));
     }
-    let now = platform.now();
     // What ended there is not looked into any more.
     let of_machines = "machine_id IN (SELECT id FROM machines WHERE environment_id = $1)";
     change.exec(format!("DELETE FROM ports WHERE {of_machines}"), args![may.id]).await?;
@@ -164,8 +170,7 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     for (id, name) in machines {
         crate::machines::bury(&mut change, platform, id, &name).await?;
     }
-    let sql = "UPDATE environments SET removed_at = $2, name = $3 WHERE id = $1";
-    change.exec(sql, args![may.id, now, tomb(may.name.as_str(), &may.id.to_string())]).await?;
+    crate::configs::forget_environment(&mut change, may.id).await?;
     change.touch(Topic::Environment(may.id));
     change.wake(Signal::Machines);
     change.commit(Record::new("environment.delete", "environment", &may.name)).await
