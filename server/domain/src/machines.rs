@@ -33,6 +33,8 @@ crate::text_columns! { MachineState }
 
 /// Most machines of an environment that are read at once.
 const MOST: i64 = 500;
+/// What others than operators are told of an engine that is away: why it is, tells where it is and how it is reached.
+const AWAY: &str = "it cannot be used at the moment; operators see why";
 
 /// A machine, as a loop needs it.
 #[derive(Clone, Debug)]
@@ -171,12 +173,13 @@ async fn views(tx: &mut Tx, condition: &str, arguments: Vec<crate::db::Value>, o
     tx.all(sql, arguments, |row| {
         let machine = machine(row)?;
         let guard = machine.guard();
+        let message: Option<String> = row.get("message")?;
         Ok(MachineView {
             id: machine.id,
             name: machine.name,
             environment: machine.environment,
             state: machine.state,
-            message: row.get("message")?,
+            message: if operator { message } else { message.map(|_| AWAY.to_owned()) },
             since: row.get("since")?,
             engine: operator.then_some(machine.engine),
             guard: operator.then_some(guard),

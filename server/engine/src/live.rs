@@ -139,9 +139,8 @@ fn from_docker(line: docker::LogLine) -> LogLine {
 pub(crate) fn to_domain(error: EngineError) -> Error {
     match error.kind {
         Kind::NoSuchContainer => Error::NotFound { what: "container" },
-        Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::Identity | Kind::RegistryUnreachable | Kind::DiskFull => {
-            Error::Unavailable(error.message)
-        }
+        Kind::Unreachable | Kind::Unsupported | Kind::Identity => Error::Unavailable(format!("the engine cannot be asked: {}", error.public())),
+        Kind::TimedOut | Kind::RegistryUnreachable | Kind::DiskFull => Error::Unavailable(error.message),
         Kind::Other => Error::Unavailable(format!("the engine failed: {}", error.message)),
         kind @ (Kind::NoSuchImage
         | Kind::NoSuchNetwork

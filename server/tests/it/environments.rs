@@ -395,8 +395,16 @@ async fn pages_of_environments_are_whole_without_scripts() {
         let text = answer.text().await.expect("a page");
         assert!(path.ends_with("new") || text.contains("staging"), "{path}");
     }
+    // Where the engine is, is for operators, also where it is told why it is away.
+    site.machine("local", |machine| machine["state"] == "away").await;
+    site.service("web").await;
     let listed = dora.open("/environments").await.text().await.expect("a page");
     assert!(listed.contains("local") && !listed.contains("staging"), "{listed}");
+    for path in ["/environments", "/environments/local", "/projects/shop/services/web/deploy?environment=local"] {
+        let (hers, theirs) = (dora.open(path).await.text().await.expect("a page"), admin.open(path).await.text().await.expect("a page"));
+        assert!(!hers.contains("no-engine.sock") && hers.contains("perators see why"), "{path}: {hers}");
+        assert!(theirs.contains("no-engine.sock"), "{path}: {theirs}");
+    }
     assert_eq!(dora.open("/environments/staging").await.status(), StatusCode::NOT_FOUND);
 
     // A form that a browser without scripts posts: tried, with what was found on the next page, and then saved all the same.

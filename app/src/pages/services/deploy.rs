@@ -17,7 +17,7 @@ use super::{EnvironmentChoice, current};
 use crate::api::ApiError;
 use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
 use crate::boot::boot;
-use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, capital};
+use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, capital, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 use fields::Fields;
@@ -183,7 +183,7 @@ fn Away(here: EnvironmentView) -> impl IntoView {
     (here.state == MachineState::Away).then(|| {
         view! {
             <Notice tone=Tone::Warn title=format!("No engine answers in {}", here.name)>
-                <p>{here.message.unwrap_or_default()}</p>
+                <p>{sentence(&here.message.unwrap_or_default())}</p>
                 <p>"A deployment waits in the queue until one does, or fails."</p>
             </Notice>
         }

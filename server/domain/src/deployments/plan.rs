@@ -67,7 +67,7 @@ pub(super) async fn plan(
     }
     match away(tx, environment).await? {
         Away::No => {}
-        Away::Because(why) => notes.push(format!("the engine of {} does not answer ({why}); the deployment waits for it", environment.name)),
+        Away::Yes => notes.push(format!("the engine of {} does not answer; the deployment waits for it", environment.name)),
         Away::NoMachine => notes.push(format!("{} has no machine yet; the deployment waits until an operator adds one", environment.name)),
     }
     Ok(PlanView {
@@ -89,7 +89,7 @@ pub(super) async fn plan(
 /// Whether no machine of an environment can take tasks now.
 enum Away {
     No,
-    Because(String),
+    Yes,
     NoMachine,
 }
 
@@ -98,10 +98,7 @@ async fn away(tx: &mut Tx, environment: &Environment) -> Result<Away> {
     if machines.is_empty() {
         return Ok(Away::NoMachine);
     }
-    if machines.iter().any(|machine| machine.state != MachineState::Away) {
-        return Ok(Away::No);
-    }
-    Ok(machines.into_iter().find_map(|machine| machine.message).map_or(Away::No, Away::Because))
+    Ok(if machines.iter().all(|machine| machine.state == MachineState::Away) { Away::Yes } else { Away::No })
 }
 
 /// Refuses fixed ports that another service's tasks hold on every machine of the environment.

@@ -114,6 +114,16 @@ impl EngineError {
         Self::new(classify(status, message), tidy(message))
     }
 
+    /// What everybody may read of it. Where an engine is, and what it takes to be let in, is for operators, who read the whole message at the
+    /// machine.
+    pub fn public(&self) -> String {
+        match self.kind {
+            Kind::Unreachable => "it does not answer; operators see why at its machine".into(),
+            Kind::Unsupported | Kind::Identity => "it cannot be used as it is; operators see why at its machine".into(),
+            _ => self.message.clone(),
+        }
+    }
+
     /// Is it worth trying the same call again by itself, later? (The engine is away or slow, not our wish wrong.)
     pub fn passes(&self) -> bool {
         matches!(self.kind, Kind::Unreachable | Kind::TimedOut)
@@ -330,6 +340,18 @@ mod tests {
         assert_eq!(kind(404, "network p-local not found"), Kind::NoSuchNetwork);
         assert_eq!(kind(403, "Pool overlaps with other one on this address space"), Kind::RangeTaken);
         assert_eq!(kind(500, "write /var/lib/docker/x: no space left on device"), Kind::DiskFull);
+    }
+
+    #[test]
+    fn where_an_engine_is_is_not_told_to_everybody() {
+        for kind in [Kind::Unreachable, Kind::Unsupported, Kind::Identity] {
+            let error = EngineError::new(kind, "no engine answers at ssh://root@10.0.0.1");
+            assert!(!error.public().contains("10.0.0.1") && error.message.contains("10.0.0.1"));
+        }
+        assert_eq!(
+            EngineError::timed_out("list containers", Duration::from_secs(15)).public(),
+            "the engine did not finish to list containers within 15 s"
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct MachineView {
     pub environment: EnvironmentName,
     /// Whether its engine answers.
     pub state: MachineState,
-    /// What is wrong and what to do, where it does not.
+    /// What is wrong and what to do, where it does not; others than operators are told only that they see it.
     pub message: Option<String>,
     /// Since when it is in this state.
     pub since: Option<Millis>,
@@ -90,7 +90,7 @@ pub struct EnvironmentView {
     pub description: String,
     /// Whether its engine answers: up when one machine is.
     pub state: MachineState,
-    /// What is wrong and what to do, where none answers.
+    /// What is wrong and what to do, where none answers; others than operators are told only that they see it.
     pub message: Option<String>,
     /// How its engines reach the registry; for operators alone.
     pub registry_address: Option<String>,
