@@ -178,6 +178,20 @@ async fn tasks_of_a_rollout_that_stopped_in_the_middle_are_counted_until_all_are
     shop.succeed(&third).await;
     assert!(!shop.work().await.halted);
     deploy(shop.platform(), &api, &one).await.expect("there is room again");
+
+    // What is stopped gives its room away when it has ended.
+    let quota =
+        quotas::set(shop.platform(), &may, quotas::Wanted { cpus: Some(model::quantity::Cpus::from_millis(1_500)), ..quotas::Wanted::default() });
+    assert_eq!(quota.await.expect("set").running.expect("counted").cpu_millis, 1_500);
+    let more = request("image: web:1\nresources: {cpus: 1.25, memory: 64MiB}");
+    stop(shop.platform(), &shop.may().await, &Intent::default()).await.expect("stopped");
+    assert!(deploy(shop.platform(), &api, &more).await.is_err(), "they run still");
+    for task in shop.work().await.tasks {
+        work::task_stopping(&shop.store.worker, task.id).await.expect("recorded");
+        assert!(deploy(shop.platform(), &api, &more).await.is_err(), "they are ending");
+        shop.end(&task, TaskState::Ended).await;
+    }
+    deploy(shop.platform(), &api, &more).await.expect("there is room again");
 }
 
 const TWO: &str = "image: web:1\nreplicas: 2\nports: [{name: http, container: 8080}]\nhealth: {http: {port: 8080, path: /}}";

@@ -1,8 +1,9 @@
 //! What a project runs, counted from what should run: of every service in every environment the running revision's tasks, or those of the
 //! unfinished deployment where they take more, since either may serve in the end. So a return to the last good revision never lacks room.
-//! Where a rollout failed and stopped where it was, tasks of both revisions go on: what is there is counted, where that is more.
-//! What waits for an approval takes nothing yet, and is asked again when it is approved.
-//! While tasks are replaced with start-first, as many as are replaced at once run on top: that is not counted. Nothing is stopped here.
+//! And from what is there, where that is more: tasks of a rollout that stopped in the middle, of a job's run that began with an older revision, and
+//! those that are still ending, maybe for an hour, so that nobody gets room twice by stopping one thing and deploying the next.
+//! While tasks are replaced with start-first, as many as are replaced at once run on top: that is not counted. What waits for an approval takes
+//! nothing yet, and is asked again when it is approved. Nothing is stopped here.
 
 use std::collections::BTreeMap;
 
@@ -23,22 +24,35 @@ const MOST: i64 = 100_000;
 /// A revision `r`'s columns. Its descriptor is long, and needed of old rows alone.
 const ROW: &str = "r.counted, r.cpus, r.memory, CASE WHEN r.counted THEN '' ELSE r.descriptor END AS descriptor";
 
+/// True of a task `t` whose service has a deployment under way there.
+const UNDER_WAY: &str = "EXISTS (SELECT 1 FROM deployments a WHERE a.service_id = t.service_id AND a.environment_id = t.environment_id
+    AND a.finished_at IS NULL AND a.state <> 'pending')";
+
 /// A service in an environment.
 type Place = (ServiceId, EnvironmentId);
 
-/// What one service takes in an environment: of the revision that runs, of the one that an unfinished deployment brings, and of the tasks that
-/// are there where a rollout stopped in the middle.
+/// What one service takes in an environment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Share {
+    /// Of the revision that runs.
     running: Running,
+    /// Of the one that an unfinished deployment brings.
     coming: Running,
-    halted: Running,
+    /// Of the tasks that are there.
+    there: Running,
+    /// Of tasks that are ending, or should not be there.
+    ending: Running,
 }
 
 impl Share {
-    /// What it takes at most.
+    /// What it takes at most, now or when its deployment has come to an end.
     fn most(self) -> Running {
-        self.running.max(self.coming).max(self.halted)
+        self.running.max(self.coming).max(self.there)
+    }
+
+    /// The same with what has not gone yet: what others must leave to it.
+    fn all(self) -> Running {
+        self.most().plus(self.ending)
     }
 }
 
@@ -81,11 +95,17 @@ async fn shares(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<Place, Share
          JOIN revisions r ON r.id = a.revision_id WHERE s.project_id = $1 AND s.deleted_at IS NULL AND a.finished_at IS NULL
          AND a.state <> 'pending'
          UNION ALL
-         SELECT d.service_id, d.environment_id, 'halted' AS part, COUNT(*) AS replicas, {ROW} FROM desired d JOIN services s ON s.id = d.service_id
-         JOIN tasks t ON t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL
-         JOIN revisions r ON r.id = t.revision_id
-         WHERE s.project_id = $1 AND s.deleted_at IS NULL AND d.state = 'running' AND d.halted_at IS NOT NULL
-         GROUP BY d.service_id, d.environment_id, r.id
+         SELECT t.service_id, t.environment_id, 'there' AS part, COUNT(*) AS replicas, {ROW} FROM tasks t JOIN services s ON s.id = t.service_id
+         JOIN revisions r ON r.id = t.revision_id JOIN desired d ON d.service_id = t.service_id AND d.environment_id = t.environment_id
+         WHERE s.project_id = $1 AND s.deleted_at IS NULL AND d.state = 'running' AND t.ended_at IS NULL AND t.state <> 'stopping'
+         AND (t.run_id IS NOT NULL OR d.halted_at IS NOT NULL OR NOT {UNDER_WAY})
+         GROUP BY t.service_id, t.environment_id, r.id
+         UNION ALL
+         SELECT t.service_id, t.environment_id, 'ending' AS part, COUNT(*) AS replicas, {ROW} FROM tasks t JOIN services s ON s.id = t.service_id
+         JOIN revisions r ON r.id = t.revision_id LEFT JOIN desired d ON d.service_id = t.service_id AND d.environment_id = t.environment_id
+         WHERE s.project_id = $1 AND t.ended_at IS NULL
+         AND (t.state = 'stopping' OR ((s.deleted_at IS NOT NULL OR d.state IS NULL OR d.state <> 'running') AND NOT {UNDER_WAY}))
+         GROUP BY t.service_id, t.environment_id, r.id
          LIMIT $2"
     );
     let read = |row: &Row<'_>| -> Result<(Place, String, Running)> {
@@ -98,7 +118,8 @@ async fn shares(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<Place, Share
         match part.as_str() {
             "running" => share.running = takes,
             "coming" => share.coming = takes,
-            _ => share.halted = share.halted.plus(takes),
+            "there" => share.there = share.there.plus(takes),
+            _ => share.ending = share.ending.plus(takes),
         }
     }
     Ok(shares)
@@ -107,7 +128,7 @@ async fn shares(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<Place, Share
 /// What the project takes in all.
 pub(super) async fn total(tx: &mut Tx, project: ProjectId) -> Result<Running> {
     let shares = shares(tx, project).await?;
-    Ok(shares.values().fold(Running::default(), |sum, share| sum.plus(share.most())))
+    Ok(shares.values().fold(Running::default(), |sum, share| sum.plus(share.all())))
 }
 
 /// The project's limits.
@@ -147,7 +168,7 @@ pub(crate) async fn room(tx: &mut Tx, project: &Project, place: Place, d: &Descr
     }
     let mut shares = shares(tx, project.id).await?;
     let here = shares.remove(&place).unwrap_or_default();
-    let others = shares.values().fold(Running::default(), |sum, share| sum.plus(share.most()));
+    let others = shares.values().fold(Running::default(), |sum, share| sum.plus(share.all()));
     let asked = Asked { others, before: here.most(), after: here.running.max(Running::of(&d.resources, d.replicas)) };
     let errors = refusals(project, &limits, &asked, d);
     if errors.is_empty() { Ok(takings(&limits, &asked)) } else { Err(Error::Invalid(errors)) }
