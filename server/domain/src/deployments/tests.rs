@@ -183,7 +183,7 @@ async fn tasks_of_a_rollout_that_stopped_in_the_middle_are_counted_until_all_are
     let quota =
         quotas::set(shop.platform(), &may, quotas::Wanted { cpus: Some(model::quantity::Cpus::from_millis(1_500)), ..quotas::Wanted::default() });
     assert_eq!(quota.await.expect("set").running.expect("counted").cpu_millis, 1_500);
-    let more = request("image: web:1\nresources: {cpus: 1.25, memory: 64MiB}");
+    let more = request("image: web:1\nresources: {cpus: 1.5, memory: 64MiB}");
     stop(shop.platform(), &shop.may().await, &Intent::default()).await.expect("stopped");
     assert!(deploy(shop.platform(), &api, &more).await.is_err(), "they run still");
     for task in shop.work().await.tasks {
