@@ -245,10 +245,13 @@ impl Descriptor {
         serde_json::from_str(text)
     }
 
-    /// Hides the values of variables whose names say that they are secret: for readers who may not change them.
+    /// Hides the values of variables whose names say that they are secret, and what signs an artifact's address: for readers who may not change them.
     pub fn hide_secrets(&mut self) {
         let named = self.env.iter_mut().filter(|(name, _)| names_a_secret(name));
         named.for_each(|(_, value)| HIDDEN.clone_into(value));
+        if let Some(artifact) = &mut self.artifact {
+            artifact.url = changes::without_query(&artifact.url);
+        }
     }
 
     /// The same as JSON values.

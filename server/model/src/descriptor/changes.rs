@@ -29,6 +29,17 @@ impl Change {
         if configured || self.field.strip_prefix("env.").is_some_and(names_a_secret) {
             [&mut self.before, &mut self.after].into_iter().flatten().for_each(|value| HIDDEN.clone_into(value));
         }
+        if self.field.starts_with("artifact") {
+            [&mut self.before, &mut self.after].into_iter().flatten().for_each(|value| *value = without_query(value));
+        }
+    }
+}
+
+/// A text with an address in it, without what stands behind the question mark: signed addresses open what they name.
+pub(super) fn without_query(text: &str) -> String {
+    match text.split_once('?') {
+        Some((before, query)) => format!("{before}?{HIDDEN}{}", query.find('"').map_or("", |end| &query[end..])),
+        None => text.to_owned(),
     }
 }
 

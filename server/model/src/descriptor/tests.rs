@@ -163,6 +163,23 @@ metrics: {port: 9100, path: /metrics, names: [up]}
 }
 
 #[test]
+fn what_signs_an_address_is_for_those_who_may_change_it() {
+    let sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let parse = |text: &str| Descriptor::parse(text).expect("a descriptor");
+    let mut signed = parse(&format!("image: web\nartifact: {{url: \"https://a.example/x.tgz?sig=hunter2\", sha256: {sum}, path: /x}}"));
+    for before in
+        [parse("image: web"), parse(&format!("image: web\nartifact: {{url: \"https://a.example/y?sig=hunter2\", sha256: {sum}, path: /x}}"))]
+    {
+        let mut changes = signed.changes_since(&before);
+        changes.iter_mut().for_each(Change::hide_secrets);
+        let told = format!("{changes:?}");
+        assert!(told.contains("https://a.example/x.tgz?(hidden)") && told.contains("/x") && !told.contains("hunter2"), "{told}");
+    }
+    signed.hide_secrets();
+    assert_eq!(signed.artifact.expect("there").url, "https://a.example/x.tgz?(hidden)");
+}
+
+#[test]
 fn files_and_secrets_go_where_nothing_else_is() {
     let one = |text: &str| error(&format!("image: web\n{text}"));
     assert!(one("configs: [{name: a, path: /proc/1/x}]").starts_with("configs[0].path"));
