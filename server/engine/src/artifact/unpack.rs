@@ -138,7 +138,6 @@ impl<W: Write> Packer<W> {
             purse.put(u64::MAX);
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let place = self.place(&name)?;
-            let mode = entry.header().mode()?;
             let kind = entry.header().entry_type();
             let regular = matches!(kind, tar::EntryType::Regular | tar::EntryType::Continuous);
             if place.is_none() || !regular {
@@ -146,6 +145,7 @@ impl<W: Write> Packer<W> {
                 self.charge(entry.size())?;
                 io::copy(&mut entry, &mut io::sink())?;
             }
+            let mode = entry.header().mode()?;
             let target = entry.link_name_bytes().map(|target| String::from_utf8_lossy(&target).into_owned());
             match (kind, place, target) {
                 (tar::EntryType::XGlobalHeader, ..) | (_, None, _) => {}

@@ -212,10 +212,10 @@ fn what_a_stranger_may_try_with_yaml_is_bounded() {
 
 #[test]
 fn paths_of_mistakes_begin_where_the_descriptor_stands() {
-    let wrong = serde_json::json!({"image": "web", "ports": [{"container": 0}], "kind": "job"});
+    let wrong = serde_json::json!({"image": "web", "ports": [{"container": 0}], "schedule": "0 3 * * *"});
     let errors = Descriptor::from_json(&wrong, "descriptor").expect_err("wrong");
     let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-    assert_eq!(fields, ["descriptor.ports[0].container", "descriptor.kind"]);
+    assert_eq!(fields, ["descriptor.ports[0].container", "descriptor.schedule"]);
     let text = serde_json::json!("image: web\nreplicas: 3");
     assert_eq!(Descriptor::from_json(&text, "descriptor").map(|d| d.replicas), Ok(3));
 }

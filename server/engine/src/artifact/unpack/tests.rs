@@ -171,7 +171,7 @@ proptest! {
         }
         if let Ok(packed) = of(&tarred(&[(Symlink, &name, &target), (Regular, &target, "x"), (Link, &name, &target)]), "x.tar", "/app") {
             for (path, ..) in names(&packed) {
-                prop_assert!(path.starts_with("app/") && !path.contains(".."), "{path}");
+                prop_assert!(path.starts_with("app/") && path.split('/').all(|part| part != ".."), "{path}");
             }
         }
     }
