@@ -39,7 +39,7 @@ pub(crate) fn Environments() -> impl IntoView {
 
 #[component]
 fn Panel(environment: EnvironmentView) -> impl IntoView {
-    let (tone, text) = states::machine(environment.state);
+    let (tone, text) = states::environment(&environment);
     let href = urls::admin_environment(&environment.name);
     let granted = match &environment.projects {
         None => String::from("every project"),
