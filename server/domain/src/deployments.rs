@@ -24,6 +24,7 @@ mod ports;
 pub(crate) mod revisions;
 mod roll;
 mod source;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 mod verbs;

@@ -498,6 +498,9 @@ async fn a_plan_says_what_a_deploy_would_do_and_does_nothing() {
     assert_eq!((more.creates, more.ends), (1, 0));
     let other = plan(shop.platform(), &shop.may().await, &request(&format!("{TWO}\nenv: {{A: b}}"))).await.expect("planned");
     assert_eq!((other.creates, other.ends, other.changes[0].field.as_str()), (2, 2, "env.A"));
+    let order: Vec<_> = other.steps.iter().flat_map(|step| step.tasks.iter().map(|task| (step.act.as_str(), task.slot, task.revision))).collect();
+    assert_eq!(order, [("make", 1, None), ("end", 1, Some(1)), ("make", 2, None), ("end", 2, Some(1))]);
+    assert_eq!((other.tasks, other.at_most), (2, 3), "one more while they are replaced");
     crate::machines::seen(&shop.store.worker, &shop.store.machine().await, &crate::machines::Seen::Away("no such socket".into()))
         .await
         .expect("recorded");

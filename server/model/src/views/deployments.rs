@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::descriptor::{Change, Descriptor, UpdateOrder};
 use crate::digest::Digest;
-use crate::ids::{DeploymentId, RevisionId};
+use crate::ids::{DeploymentId, RevisionId, TaskId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::time::Millis;
 use crate::views::configs::ConfigurationOf;
@@ -224,6 +224,38 @@ pub struct Comparison {
     pub changes: Vec<Change>,
 }
 
+words! {
+    /// What a step of a rollout does.
+    PlanAct,
+    /// Tasks are made; they serve before the next step.
+    Make = "make",
+    /// Tasks end; they are gone before the next step.
+    End = "end",
+}
+
+/// A task in a step of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTask {
+    /// Its place among the service's tasks, from 1.
+    pub slot: u32,
+    /// Which, where it lives already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Number of the revision that it was made from, where it lives already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}
+
+/// A step of a rollout: what is done at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// What is done.
+    #[serde(rename = "do")]
+    pub act: PlanAct,
+    /// To which tasks.
+    pub tasks: Vec<PlanTask>,
+}
+
 /// What a deploy would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanView {
@@ -243,6 +275,15 @@ pub struct PlanView {
     pub creates: u32,
     /// Tasks that would end.
     pub ends: u32,
+    /// In which order, one step after the other, if all goes well.
+    #[serde(default)]
+    pub steps: Vec<PlanStep>,
+    /// Tasks that the service would have afterwards.
+    #[serde(default)]
+    pub tasks: u32,
+    /// Tasks that it would have at the same time at most, while one takes another's place.
+    #[serde(default)]
+    pub at_most: u32,
     /// Whether nothing would change.
     pub unchanged: bool,
     /// What to know before: `the service is stopped; a deploy starts it`.
