@@ -17,6 +17,7 @@ use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::{NAME_RESTS, Project};
 
+mod crashes;
 pub mod credentials;
 mod detail;
 mod inspect;

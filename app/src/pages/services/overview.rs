@@ -4,12 +4,12 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::access::Action;
 use model::views::deployments::RevisionDetail;
-use model::views::services::{DesiredState, RunView, ServiceDetail};
+use model::views::services::{CrashLoop, DesiredState, RunView, ServiceDetail};
 
 use super::tasks::TaskTable;
 use super::{EnvironmentChoice, chosen, current};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
-use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, ProblemNotice, Submit, TextField, field_error};
+use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, exact, field_error};
 use crate::page::{change, loaded, problem, query};
 use crate::pages::deployments::DeploymentPanel;
 use crate::urls;
@@ -82,6 +82,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
     let page = urls::service(&service.project, &service.name);
     let living = run.tasks.iter().filter(|task| !task.state.is_final()).count();
     let (tasks, deployment, revision) = (run.tasks.clone(), run.deployment.clone(), run.revision.clone());
+    let crashes = run.crash_loop.clone();
     view! {
         <div class="row">
             <EnvironmentChoice names shown page/>
@@ -89,6 +90,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
         </div>
         <div class="columns">
             <div class="stack">
+                {crashes.map(|crashes| view! { <Crashes crashes/> })}
                 {deployment.map(|deployment| view! { <DeploymentPanel deployment=deployment/> })}
                 <section class="panel">
                     <header><h2>"Tasks "<span class="count">{living}</span></h2></header>
@@ -97,6 +99,29 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
             </div>
             <div class="stack">{revision.map(|detail| view! { <WhatRuns detail/> })}</div>
         </div>
+    }
+    .into_any()
+}
+
+/// Its tasks fail again and again.
+#[component]
+fn Crashes(crashes: CrashLoop) -> impl IntoView {
+    let next = match crashes.next_at {
+        Some(at) => view! { <p>"Next try at "{exact(at)}". Each try waits longer than the one before, up to a minute."</p> }.into_any(),
+        None => view! { <p>"It was started again and has to prove itself."</p> }.into_any(),
+    };
+    let lines = (!crashes.lines.is_empty()).then(|| {
+        view! {
+            <p>"Its last lines:"</p>
+            <pre class="code-block wrap" tabindex="0" aria-label="Last lines"><code class="break">{crashes.lines.clone()}</code></pre>
+        }
+    });
+    view! {
+        <Notice tone=Tone::Bad title=format!("Crash loop: {}", crashes.said())>
+            <p>"Last "<Ago at=crashes.last_at/>": "{crashes.reason.message.clone()}</p>
+            {next}
+            {lines}
+        </Notice>
     }
     .into_any()
 }

@@ -20,6 +20,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (10, "packed_chains", include_str!("../../../../migrations/0010_packed_chains.sql")),
     (11, "configs", include_str!("../../../../migrations/0011_configs.sql")),
     (12, "environments", include_str!("../../../../migrations/0012_environments.sql")),
+    (16, "rollouts", include_str!("../../../../migrations/0016_rollouts.sql")),
 ];
 
 /// The newest version of the schema.

@@ -209,6 +209,40 @@ async fn a_task_that_died_or_failed_its_check_makes_work() {
 }
 
 #[tokio::test]
+async fn a_crash_loop_is_told_until_it_rests_or_something_new_comes() {
+    let shop = Shop::open().await;
+    shop.succeed(&shop.deploy(TWO).await).await;
+    let (worker, key) = (&shop.store.worker, shop.key().await);
+    let told = async || services::get(shop.platform(), &shop.may().await).await.expect("read").runs[0].crash_loop.clone();
+    let fail = async |slot: i64| {
+        shop.store.later(20);
+        let reason = Reason::new("exited", "its program ended with exit code 3");
+        let next = shop.platform().now().plus(Duration::from_secs(30));
+        work::slot_failed(worker, key, &work::SlotFailure { slot, reason, lines: "no database".into(), next }).await.expect("recorded");
+    };
+    fail(1).await;
+    fail(2).await;
+    fail(1).await;
+    assert_eq!(told().await, None, "twice is bad luck");
+    fail(1).await;
+    let found = told().await.expect("a loop");
+    assert_eq!((found.failures, found.slots.as_slice(), found.lines.as_str(), found.reason.code.as_str()), (3, &[1][..], "no database", "exited"));
+    assert!(found.next_at.is_some_and(|next| next > shop.platform().now()));
+    assert_eq!(found.said(), "3 failures in a minute");
+    shop.store.later(60);
+    assert_eq!(told().await.expect("still").next_at, None, "a try is under way");
+    shop.store.later(600);
+    assert_eq!(told().await, None);
+    fail(1).await;
+    assert_eq!(told().await, None, "after a rest it counts from one");
+    fail(1).await;
+    fail(1).await;
+    assert!(told().await.is_some());
+    work::forget_failures(worker, key).await.expect("forgotten");
+    assert_eq!(told().await, None);
+}
+
+#[tokio::test]
 async fn the_newest_deployment_wins_and_the_older_lets_go() {
     let shop = Shop::open().await;
     let first = shop.deploy(TWO).await;

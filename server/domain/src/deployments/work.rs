@@ -11,6 +11,7 @@
 //! the task's id as a label. The loop looks for it there, and goes on with it or ends the task.
 
 mod delivery;
+mod failures;
 mod load;
 mod networks;
 mod state;
@@ -30,6 +31,8 @@ use crate::machines::Machine;
 use crate::worker::Worker;
 
 pub use delivery::{Delivery, TaskFile, delivery};
+pub(crate) use failures::REST;
+pub use failures::{SlotFailure, forget_failures, slot_failed};
 pub use load::{due, every_key, load, recent_failures, revision};
 pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
 pub use state::{advance, move_network, network, pin, progress, pull_source};

@@ -3,7 +3,7 @@
 use model::ids::EnvironmentId;
 use model::views::services::{DesiredState, RunSummary, RunView, ServiceDetail};
 
-use super::{Service, summary, tasks};
+use super::{Service, crashes, summary, tasks};
 use crate::access::{May, can};
 use crate::args;
 use crate::deployments::{acts, revisions};
@@ -33,7 +33,11 @@ pub async fn get(platform: &Platform, may: &May<can::SeeServices, Service>) -> R
         };
         let deployment = acts::newest(&mut tx, may.id, environment_id).await?;
         let tasks = tasks::read(&mut tx, may.id, Some(environment_id)).await?;
-        runs.push(RunView { environment_id, summary, desired, revision, deployment, tasks });
+        let crash_loop = match desired {
+            DesiredState::Running => crashes::of(&mut tx, may.id, environment_id, platform.now()).await?,
+            DesiredState::Stopped => None,
+        };
+        runs.push(RunView { environment_id, summary, desired, revision, deployment, tasks, crash_loop });
     }
     Ok(ServiceDetail {
         id: may.id,

@@ -1,0 +1,54 @@
+//! Crash loops: services whose tasks fail again and again, told from what was written down of each slot.
+
+use model::ids::{EnvironmentId, ServiceId};
+use model::time::Millis;
+use model::views::services::CrashLoop;
+
+use crate::args;
+use crate::db::Tx;
+use crate::deployments::work::REST;
+use crate::error::Result;
+
+/// So many failures with no long rest in between are a loop.
+const LOOP: i64 = 3;
+
+struct Slot {
+    slot: i64,
+    times: i64,
+    first_at: Millis,
+    last_at: Millis,
+    next_at: Millis,
+    reason: model::views::deployments::Reason,
+    lines: String,
+}
+
+/// The crash loop that a service is in, if it is in one.
+pub(super) async fn of(tx: &mut Tx, service: ServiceId, environment: EnvironmentId, now: Millis) -> Result<Option<CrashLoop>> {
+    let sql = "SELECT slot, times, first_at, last_at, next_at, code, message, lines FROM failures
+               WHERE service_id = $1 AND environment_id = $2 AND times >= $3 AND last_at > $4 ORDER BY slot LIMIT 1000";
+    let slots: Vec<Slot> = tx
+        .all(sql, args![service, environment, LOOP, now.minus(REST)], |row| {
+            Ok(Slot {
+                slot: row.get("slot")?,
+                times: row.get("times")?,
+                first_at: row.get("first_at")?,
+                last_at: row.get("last_at")?,
+                next_at: row.get("next_at")?,
+                reason: model::views::deployments::Reason::new(row.get::<String>("code")?, row.get::<String>("message")?),
+                lines: row.get("lines")?,
+            })
+        })
+        .await?;
+    let (Some(since), Some(last)) = (slots.iter().map(|slot| slot.first_at).min(), slots.iter().max_by_key(|slot| slot.last_at)) else {
+        return Ok(None);
+    };
+    Ok(Some(CrashLoop {
+        failures: slots.iter().map(|slot| slot.times).sum(),
+        since,
+        last_at: last.last_at,
+        next_at: slots.iter().map(|slot| slot.next_at).filter(|next| *next > now).min(),
+        slots: slots.iter().map(|slot| slot.slot).collect(),
+        reason: last.reason.clone(),
+        lines: last.lines.clone(),
+    }))
+}
