@@ -15,6 +15,10 @@ CREATE TABLE failures (
     PRIMARY KEY (service_id, environment_id, slot)
 );
 
+-- Whose a container is.
+CREATE INDEX tasks_by_container ON tasks (container);
+CREATE INDEX deployments_by_revision ON deployments (revision_id);
+
 -- How images are taken away from a machine.
 ALTER TABLE machines ADD COLUMN prune_enabled BOOLEAN NOT NULL DEFAULT TRUE;
 ALTER TABLE machines ADD COLUMN prune_keep BIGINT NOT NULL DEFAULT 5; -- images of each service that can be gone back to

@@ -127,6 +127,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
+                <Route path=path!("/running") view={Lazy::<parts::Running>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/environments/:environment") view={Lazy::<parts::Environment>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view={Lazy::<parts::Account>::new()} ssr=SsrMode::Async>

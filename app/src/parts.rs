@@ -88,6 +88,7 @@ part!(
         Logs: services::Logs,
         Shell: services::Shell,
         Inspect: services::Inspect,
+        Running: services::Running,
         ServiceSettings: services::Settings,
     }
 );

@@ -23,6 +23,7 @@ pub(crate) const LOGIN: &str = "/login";
 pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
 pub(crate) const ENVIRONMENTS: &str = "/environments";
+pub(crate) const RUNNING: &str = "/running";
 pub(crate) const ACCOUNT: &str = "/account";
 pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";

@@ -25,7 +25,10 @@ pub(crate) fn List() -> impl IntoView {
         <Title text="Environments"/>
         <div class="heading">
             <h1>"Environments"</h1>
-            {operator.then(|| view! { <span class="actions"><a class="button" href=urls::ADMIN_ENVIRONMENTS>"Manage"</a></span> })}
+            <span class="actions">
+                <a class="button" href=urls::RUNNING>"Whose container is it?"</a>
+                {operator.then(|| view! { <a class="button" href=urls::ADMIN_ENVIRONMENTS>"Manage"</a> })}
+            </span>
         </div>
         {loaded(data, move |environments| {
             for environment in &environments {

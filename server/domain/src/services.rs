@@ -21,6 +21,7 @@ mod crashes;
 pub mod credentials;
 mod detail;
 mod inspect;
+mod running;
 pub(crate) mod summary;
 mod tasks;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod tests;
 
 pub use detail::get;
 pub use inspect::inspect;
+pub use running::{NoContainer, Running, running};
 pub use tasks::{Task, place, tasks};
 pub(crate) use tasks::{port, ports, reason};
 

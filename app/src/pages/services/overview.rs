@@ -6,6 +6,7 @@ use model::access::Action;
 use model::views::deployments::RevisionDetail;
 use model::views::services::{CrashLoop, DesiredState, RunView, ServiceDetail};
 
+use super::revisions::Origin;
 use super::tasks::TaskTable;
 use super::{EnvironmentChoice, chosen, current};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
@@ -129,6 +130,7 @@ fn Crashes(crashes: CrashLoop) -> impl IntoView {
 #[component]
 fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
     let (revision, d) = (detail.revision, detail.descriptor);
+    let origin = revision.clone();
     let limits = [
         d.resources.memory.map(|memory| ("Memory", memory.to_string())),
         d.resources.cpus.map(|cpus| ("CPUs", cpus.to_string())),
@@ -148,7 +150,7 @@ fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
                     <dt>"Replicas"</dt><dd>{revision.replicas}</dd>
                     <dt>"Configuration"</dt><dd>{revision.configuration.to_string()}</dd>
                     {rows}
-                    <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}</dd>
+                    <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}<Origin revision=origin/></dd>
                     {(!revision.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{revision.why.clone()}</dd> })}
                 </dl>
             </div>

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::ids::{DeploymentId, EnvironmentId, ServiceId};
+use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
 use model::page::{Page, PageRequest};
 use model::time::Millis;
 use model::views::deployments::{Decision, DeploymentView, Progress};
@@ -66,6 +66,17 @@ pub(crate) async fn newest(tx: &mut Tx, service: ServiceId, environment: Environ
     let order = "CASE WHEN a.finished_at IS NOT NULL THEN 2 WHEN a.state = 'pending' THEN 1 ELSE 0 END, a.id DESC";
     let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY {order} LIMIT 1");
     tx.opt(sql, args![service, environment], view).await
+}
+
+/// The act that brought a revision into an environment the last time, if it was not this one.
+pub(crate) async fn that_brought(
+    tx: &mut Tx,
+    id: Option<DeploymentId>,
+    environment: EnvironmentId,
+    revision: RevisionId,
+) -> Result<Option<DeploymentView>> {
+    let condition = "WHERE a.id = $1 OR ($1 IS NULL AND a.environment_id = $2 AND a.revision_id = $3) ORDER BY a.id DESC LIMIT 1";
+    tx.opt(format!("{SELECT} {condition}"), args![id, environment, revision], view).await
 }
 
 /// A deployment as it is now.

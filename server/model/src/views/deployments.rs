@@ -202,6 +202,22 @@ pub struct RevisionView {
     /// The configuration that it runs with, here and when it is rolled back to.
     #[serde(default)]
     pub configuration: ConfigurationOf,
+    /// Who let it into protected environments, the last ones first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+}
+
+/// Somebody let a revision into a protected environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Who, by the name at that time.
+    pub by: String,
+    /// When.
+    pub at: Millis,
+    /// Why, as they said.
+    pub why: String,
 }
 
 /// A revision with all that it says.
@@ -222,6 +238,9 @@ pub struct Comparison {
     pub after: i64,
     /// Field by field.
     pub changes: Vec<Change>,
+    /// The two: who made them, when, why, from which build.
+    #[serde(default)]
+    pub revisions: Vec<RevisionView>,
 }
 
 words! {

@@ -241,6 +241,21 @@ impl ServiceDetail {
     }
 }
 
+/// What a container is: whose, of which revision, brought by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningView {
+    /// Its project.
+    pub project: ProjectName,
+    /// Its service.
+    pub service: ServiceName,
+    /// The task.
+    pub task: TaskView,
+    /// What it was made from: image and content, commit, build, who and why.
+    pub revision: super::deployments::RevisionView,
+    /// The act that brought it.
+    pub deployment: Option<DeploymentView>,
+}
+
 /// Credentials for an outside registry, without the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryCredentialView {

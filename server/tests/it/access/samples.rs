@@ -49,6 +49,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/list"
             | "/fn/services/mine"
             | "/fn/services/get"
+            | "/fn/services/running"
             | "/fn/upkeep/storage"
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
@@ -134,6 +135,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{deployment}", &world.deployment)
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
+        .replace("{before}", "1")
         .replace("/variables/{name}", "/variables/LOG_LEVEL")
         .replace("/configs/{name}", "/configs/app.conf")
         .replace("/secrets/{name}", "/secrets/db_password")
@@ -283,6 +285,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "images/delete_image" => vec![project(), repository(), ("digest", world.digest.clone())],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
         "logs/inspect" => vec![("task", world.task.clone())],
+        "services/running" => vec![("id", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
         "projects/delete" => vec![project()],
         "projects/update" => vec![project(), ("description", text("changed"))],
