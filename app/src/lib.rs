@@ -107,6 +107,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/clone") view={Lazy::<parts::Cloning>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>

@@ -17,6 +17,7 @@ use crate::services::{Service, ServiceKey};
 pub(crate) mod acts;
 mod approval;
 mod begin;
+mod cloning;
 mod deploy;
 mod limits;
 mod plan;
@@ -32,6 +33,7 @@ pub mod work;
 
 pub use acts::{get, list, of_project, wait};
 pub use approval::{approve, expire, plan_of, refuse};
+pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, plan};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;

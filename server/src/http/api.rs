@@ -17,6 +17,7 @@ use super::{Portal, doors};
 
 mod account;
 mod audit;
+mod cloning;
 mod configs;
 mod copies;
 mod deployments;
@@ -47,6 +48,7 @@ pub(super) fn table() -> Table {
         .merge(services::table())
         .merge(copies::table())
         .merge(deployments::table())
+        .merge(cloning::table())
         .merge(configs::table())
         .merge(super::logs::table())
         .merge(environments::table())

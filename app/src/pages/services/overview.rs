@@ -187,6 +187,7 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
     let environment = run.summary.environment.to_string();
     let name = service.name.to_string();
     let deploy = format!("{}?environment={environment}", urls::service_page(&service.project, &service.name, "deploy"));
+    let clone = urls::asking(urls::project_page(&service.project, "clone"), &[("from", &environment), ("services", &name)]);
     let meant = StoredValue::new((service.clone(), environment.clone()));
     let target = move || {
         let (service, environment) = meant.get_value();
@@ -197,6 +198,7 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
     view! {
         <div class="actions">
             <a class="button button-primary" href=deploy>"Deploy"</a>
+            <a class="button" href=clone>"Clone"</a>
             <Confirm id="scale" button="Scale" look="" title=format!("Scale {name} in {environment}")>
                 <ProblemNotice problem=scale_refused beside=&["replicas"]/>
                 <ActionForm action=verbs.scale attr:class="form">

@@ -13,6 +13,7 @@ use crate::access::{Actor, May, can};
 use crate::testing::{Store, local};
 use crate::{Error, Platform, environments, services};
 
+mod cloning;
 mod limits;
 
 /// A developer's project with an image and a service.

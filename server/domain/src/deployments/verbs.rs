@@ -34,7 +34,7 @@ pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, inte
 }
 
 /// The revision itself where its configuration is the environment's, else one like it with that environment's configuration.
-async fn for_environment(
+pub(super) async fn for_environment(
     change: &mut Change,
     platform: &Platform,
     may: &May<can::Deploy, Service>,
@@ -170,6 +170,7 @@ pub(super) async fn again(
         DeploymentKind::Scale => "service.scale",
         DeploymentKind::Restart => "service.restart",
         DeploymentKind::Start => "service.start",
+        DeploymentKind::Clone => "deployment.clone",
     };
     let detail = serde_json::json!({
         "environment": environment.name, "revision": revision.number, "replicas": revision.descriptor.replicas, "deployment": id

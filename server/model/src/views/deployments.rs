@@ -6,6 +6,7 @@ use crate::descriptor::{Change, Descriptor, UpdateOrder};
 use crate::digest::Digest;
 use crate::ids::{DeploymentId, RevisionId, TaskId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
+use crate::problem::FieldError;
 use crate::time::Millis;
 use crate::views::configs::ConfigurationOf;
 use crate::words::words;
@@ -74,6 +75,8 @@ words! {
     Restart = "restart",
     /// What was stopped runs again.
     Start = "start",
+    /// What runs in another environment.
+    Clone = "clone",
 }
 
 /// Why a deployment is in its state.
@@ -310,6 +313,62 @@ pub struct PlanView {
     /// The configuration that would be used.
     #[serde(default)]
     pub configuration: ConfigurationOf,
+}
+
+/// What cloning services from one environment into another would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonePlan {
+    /// From where.
+    pub from: EnvironmentName,
+    /// Where to.
+    pub to: EnvironmentName,
+    /// Service by service.
+    pub services: Vec<CloneOf>,
+    /// Services that are left out where none is named.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl ClonePlan {
+    /// Whether all of it can be done.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        !self.services.is_empty() && self.services.iter().all(|one| one.problems.is_empty())
+    }
+}
+
+/// What cloning one service would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneOf {
+    /// The service.
+    pub service: ServiceName,
+    /// Number of the revision that runs where it comes from.
+    pub revision: i64,
+    /// Its image as it was named. The same content runs.
+    pub image: String,
+    /// What would change where it goes to; none: it cannot be cloned.
+    pub plan: Option<PlanView>,
+    /// Why it cannot be cloned: secrets that are missing there, taken ports.
+    pub problems: Vec<FieldError>,
+    /// What its tasks would get of the configuration that they do not get where it comes from, and the other way round.
+    pub differs: Vec<Change>,
+}
+
+/// A service that is not cloned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The service.
+    pub service: ServiceName,
+    /// Why.
+    pub why: String,
+}
+
+/// Between which environments services of a project can be cloned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonePlaces {
+    /// Where something of the project may run.
+    pub from: Vec<EnvironmentName>,
+    /// Where it can be deployed.
+    pub to: Vec<EnvironmentName>,
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/accounts/tokens"
             | "/fn/accounts/users"
             | "/fn/audit/project"
+            | "/fn/cloning/plan"
             | "/fn/configs/get"
             | "/fn/audit/site"
             | "/fn/deployments/form"
@@ -116,7 +117,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         _ if path.contains("{run}") => world::run(portal).await,
         _ => String::new(),
     };
-    if path.contains("{environment}") {
+    if path.contains("{environment}") || path.contains("/clone") {
         world::environment(cast, world).await;
     }
     if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
@@ -204,6 +205,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
         ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
         ("POST", "/environments/{environment}/machines/{machine}/test") => json!({}),
+        ("POST", "/projects/{project}/clone" | "/projects/{project}/clone/plan") => json!({"from": "local", "to": world.place}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
@@ -225,7 +227,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let robot = || ("robot", String::from("ci"));
     let place = || ("environment", world.place.clone());
     let machine = || ("machine", world.machine.clone());
-    if path.starts_with("/fn/environments/") && path != "/fn/environments/list" {
+    if path.starts_with("/fn/cloning/") || path.starts_with("/fn/environments/") && path != "/fn/environments/list" {
         world::environment(cast, world).await;
     }
     if path == "/fn/deployments/approve" || path == "/fn/deployments/refuse" {
@@ -262,6 +264,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "environments/get" | "environments/remove" => vec![place()],
+        "cloning/plan" | "cloning/begin" => vec![project(), ("from", text("local")), ("to", world.place.clone())],
         "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("projects", world.project.clone())],
         "environments/machine_form" | "environments/remove_machine" => vec![place(), machine()],
         "environments/put_machine" => {
