@@ -25,6 +25,7 @@ pub(crate) mod outside;
 #[cfg(feature = "ssr")]
 mod parse;
 pub(crate) mod projects;
+pub(crate) mod pruning;
 pub(crate) mod quotas;
 pub(crate) mod robots;
 #[cfg(feature = "ssr")]

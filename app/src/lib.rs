@@ -141,6 +141,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/environments") view={Lazy::<parts::AdminEnvironments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment") view={Lazy::<parts::AdminEnvironment>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment/machines/:machine") view={Lazy::<parts::AdminMachine>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments/:environment/machines/:machine/images") view={Lazy::<parts::AdminImages>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>

@@ -117,6 +117,7 @@ part!(
         AdminEnvironments: admin::Environments,
         AdminEnvironment: admin::Environment,
         AdminMachine: admin::Machine,
+        AdminImages: admin::Images,
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,

@@ -54,6 +54,11 @@ pub(crate) fn admin_machine(environment: impl AsRef<str>, machine: impl AsRef<st
     format!("{}/machines/{}", admin_environment(environment), segment(machine.as_ref()))
 }
 
+/// The operators' page of a machine's images.
+pub(crate) fn admin_machine_images(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
+    format!("{}/images", admin_machine(environment, machine))
+}
+
 /// A project's dashboard.
 pub(crate) fn project(project: impl AsRef<str>) -> String {
     format!("{PROJECTS}/{}", segment(project.as_ref()))

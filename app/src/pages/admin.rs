@@ -12,7 +12,7 @@ use leptos_router::components::Outlet;
 use model::page::Page;
 use model::views::accounts::UserView;
 
-pub(crate) use environments::{Environment, Environments, Machine};
+pub(crate) use environments::{Environment, Environments, Images, Machine};
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;

@@ -48,6 +48,7 @@ struct Inner {
     copies: Notify,
     deleted_repositories: Notify,
     machines: Notify,
+    pruning: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -84,6 +85,7 @@ impl Platform {
             copies: Notify::new(),
             deleted_repositories: Notify::new(),
             machines: Notify::new(),
+            pruning: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -255,6 +257,7 @@ impl Platform {
             Signal::Copies => &self.inner.copies,
             Signal::DeletedRepositories => &self.inner.deleted_repositories,
             Signal::Machines => &self.inner.machines,
+            Signal::Pruning => &self.inner.pruning,
         }
     }
 

@@ -93,7 +93,7 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
             Err(EngineError { kind: Kind::NameTaken, .. }) => adopt(&order).await?,
             Err(error) if error.kind == Kind::NoSuchImage && !fetched => {
                 fetched = true;
-                fetch::pull(&order.docker, &source, |_| {}).await?;
+                fetch::pull(&order.context, &order.docker, &order.machine, &source, |_| {}).await?;
                 continue;
             }
             Err(error) if error.kind == Kind::NoSuchNetwork => {

@@ -119,7 +119,7 @@ impl Tender {
                     let source = fetch::source(&context, docker, machine, &deployment.revision).await?;
                     let teller = Teller::new(&context, &deployment);
                     if !docker.has_image(&source.reference).await? {
-                        fetch::pull(docker, &source, |progress| teller.tell(progress)).await?;
+                        fetch::pull(&context, docker, machine, &source, |progress| teller.tell(progress)).await?;
                     }
                 }
                 Ok(())

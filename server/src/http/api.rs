@@ -25,6 +25,7 @@ mod environments;
 mod image_rules;
 mod images;
 mod projects;
+mod pruning;
 mod quotas;
 mod robots;
 mod services;
@@ -52,6 +53,7 @@ pub(super) fn table() -> Table {
         .merge(configs::table())
         .merge(super::logs::table())
         .merge(environments::table())
+        .merge(pruning::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .get("/api", missing)

@@ -211,7 +211,7 @@ macro_rules! text_columns {
 }
 
 text_columns! {
-    UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
+    UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId, PruneId,
     RunId, CopyId, ConfigScopeId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
 }
 

@@ -40,6 +40,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/lineage"
             | "/fn/logs/tail"
             | "/fn/logs/inspect"
+            | "/fn/pruning/get"
             | "/fn/quotas/get"
             | "/fn/quotas/list"
             | "/fn/projects/list"
@@ -205,6 +206,10 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
         ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
         ("POST", "/environments/{environment}/machines/{machine}/test") => json!({}),
+        ("PUT", "/environments/{environment}/machines/{machine}/pruning") => {
+            json!({"enabled": true, "keep": 3, "min_hours": 24, "fuller_than": 90})
+        }
+        ("POST", "/environments/{environment}/machines/{machine}/pruning") => json!({"dry_run": true}),
         ("POST", "/projects/{project}/clone" | "/projects/{project}/clone/plan") => json!({"from": "local", "to": world.place}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
@@ -227,7 +232,10 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let robot = || ("robot", String::from("ci"));
     let place = || ("environment", world.place.clone());
     let machine = || ("machine", world.machine.clone());
-    if path.starts_with("/fn/cloning/") || path.starts_with("/fn/environments/") && path != "/fn/environments/list" {
+    if path.starts_with("/fn/cloning/")
+        || path.starts_with("/fn/pruning/")
+        || path.starts_with("/fn/environments/") && path != "/fn/environments/list"
+    {
         world::environment(cast, world).await;
     }
     if path == "/fn/deployments/approve" || path == "/fn/deployments/refuse" {
@@ -264,6 +272,9 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "environments/get" | "environments/remove" => vec![place()],
+        "pruning/get" => vec![place(), machine()],
+        "pruning/put" => vec![place(), machine(), ("keep", text("3")), ("min_hours", text("24")), ("fuller_than", text("90"))],
+        "pruning/run" => vec![place(), machine(), ("dry_run", text("true"))],
         "cloning/plan" | "cloning/begin" => vec![project(), ("from", text("local")), ("to", world.place.clone())],
         "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("projects", world.project.clone())],
         "environments/machine_form" | "environments/remove_machine" => vec![place(), machine()],
