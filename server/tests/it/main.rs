@@ -10,6 +10,7 @@ mod deploy;
 mod docker;
 mod environments;
 mod far;
+mod faults;
 mod ground;
 mod image_pages;
 mod image_rules;
