@@ -211,8 +211,8 @@ macro_rules! text_columns {
 }
 
 text_columns! {
-    UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId, PruneId,
-    RunId, CopyId, ConfigScopeId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
+    UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
+    RunId, PruneId, CopyId, ConfigScopeId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

@@ -220,8 +220,10 @@ async fn needed(tx: &mut Tx, machine: MachineId, keep: i64) -> Result<BTreeSet<D
 pub async fn pruned(worker: &Worker, machine: &super::Machine, work: &PruneWork, gone: &[String], outcome: Result<&PruneReport, &str>) -> Result<()> {
     let now = worker.platform().now();
     let mut change = worker.change().await?;
-    for reference in gone {
-        change.exec("DELETE FROM pulled_images WHERE machine_id = $1 AND reference = $2", args![machine.id, reference]).await?;
+    for image in work.pulled.iter().filter(|image| gone.contains(&image.reference)) {
+        // What was pulled again meanwhile is there.
+        let sql = "DELETE FROM pulled_images WHERE machine_id = $1 AND reference = $2 AND pulled_at = $3";
+        change.exec(sql, args![machine.id, &image.reference, image.at]).await?;
     }
     let (state, message, report) = match outcome {
         Ok(report) => (PruneState::Done, None, report.clone()),

@@ -43,6 +43,7 @@ words! {
 
 /// How images are taken away from a machine. Only those that Slipway itself had pulled, and never one that something runs from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PrunePolicy {
     /// Whether it is done by itself, daily and when the disk is full.
     pub enabled: bool,
