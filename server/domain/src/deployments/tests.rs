@@ -15,6 +15,7 @@ use crate::{Error, Platform, environments, services};
 
 mod cloning;
 mod limits;
+mod pruning;
 
 /// A developer's project with an image and a service.
 struct Shop {
