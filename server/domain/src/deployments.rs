@@ -37,7 +37,7 @@ pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, plan};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;
-pub use verbs::{cancel, restart, rollback, scale, start, stop};
+pub use verbs::{cancel, plan_rollback, restart, rollback, scale, start, stop};
 
 crate::text_columns! { DeploymentState, DeploymentKind }
 

@@ -9,8 +9,8 @@ use model::page::Page;
 use model::views::deployments::{Comparison, RevisionView};
 use model::views::services::ServiceDetail;
 
-use super::current;
-use crate::api::deployments::{RollBack, compare_revisions, list_revisions};
+use super::{Plan, current};
+use crate::api::deployments::{RollBack, compare_revisions, list_revisions, plan_roll_back};
 use crate::components::{Ago, Badge, Changes, Choice, Confirm, Csrf, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone};
 use crate::page::{change, forget, loaded, loaded_in, problem, query};
 use crate::urls;
@@ -33,6 +33,11 @@ pub(crate) fn Revisions() -> impl IntoView {
             }
         },
     );
+    let (plan, environment) = (query("plan"), query("environment"));
+    let planned = Resource::new(
+        move || (service.project.get(), service.name.get(), environment.get(), plan.get().parse::<i64>().ok()),
+        |(project, name, environment, revision)| plan_roll_back(project, name, environment, revision),
+    );
     let back = change::<RollBack>("Rolling back", Some(service.pulse));
     let navigate = use_navigate();
     Effect::new(move |_| {
@@ -42,6 +47,7 @@ pub(crate) fn Revisions() -> impl IntoView {
     });
     view! {
         {loaded_in(service.view, data, move |service, page| view! { <Choose service page from=from.get() to=to.get()/> })}
+        {loaded(planned, |plan| plan.map(|plan| view! { <Plan plan/> }))}
         {loaded(compared, |comparison| comparison.map(|comparison| view! { <Compared comparison/> }))}
         {loaded_in(service.view, data, move |service, page| view! { <Table service page back/> })}
     }
@@ -173,10 +179,19 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
     let choices: Vec<_> = places.iter().map(|name| Choice::new(name.as_str(), name.as_str())).collect();
     let only = places.first().map(ToString::to_string).unwrap_or_default();
     let one = places.len() == 1;
+    let path = urls::service_page(&service.project, &service.name, "revisions");
+    let plans = places
+        .iter()
+        .map(|name| {
+            let href = urls::asking(path.clone(), &[("plan", &number.to_string()), ("environment", name.as_str())]);
+            view! { " "<a href=href>{format!("in {name}")}</a> }
+        })
+        .collect_view();
     view! {
         <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name) on_open=forget(back)>
             <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
             <p>{format!("They run with the configuration of revision {number} ({}), not with today's.", revision.configuration)}</p>
+            <p>"Before that, what it would do"{plans}"."</p>
             <ProblemNotice problem=problem(back)/>
             <ActionForm action=back attr:class="form">
                 <Csrf/>

@@ -215,6 +215,9 @@ async fn a_crash_loop_is_told_until_it_rests_or_something_new_comes() {
     let shop = Shop::open().await;
     shop.succeed(&shop.deploy(TWO).await).await;
     let (worker, key) = (&shop.store.worker, shop.key().await);
+    for task in shop.work().await.tasks {
+        shop.end(&task, TaskState::Failed).await;
+    }
     let told = async || services::get(shop.platform(), &shop.may().await).await.expect("read").runs[0].crash_loop.clone();
     let fail = async |slot: i64| {
         shop.store.later(20);
@@ -231,8 +234,12 @@ async fn a_crash_loop_is_told_until_it_rests_or_something_new_comes() {
     assert_eq!((found.failures, found.slots.as_slice(), found.lines.as_str(), found.reason.code.as_str()), (3, &[1][..], "no database", "exited"));
     assert!(found.next_at.is_some_and(|next| next > shop.platform().now()));
     assert_eq!(found.said(), "3 failures in a minute");
-    shop.store.later(60);
+    let again = shop.task(1).await;
     assert_eq!(told().await.expect("still").next_at, None, "a try is under way");
+    shop.end(&again, TaskState::Failed).await;
+    assert!(told().await.expect("still").next_at.is_some());
+    shop.store.later(60);
+    assert_eq!(told().await.expect("still").next_at, None, "its time has come");
     shop.store.later(600);
     assert_eq!(told().await, None);
     fail(1).await;

@@ -41,6 +41,7 @@ pub(super) fn table() -> Table {
         .get("/api/v1/projects/{project}/services/{service}/revisions", revisions)
         .get("/api/v1/projects/{project}/services/{service}/revisions/{revision}", revision)
         .get("/api/v1/projects/{project}/services/{service}/revisions/{revision}/since/{before}", compare)
+        .post("/api/v1/projects/{project}/services/{service}/revisions/{revision}/plan", plan_back)
 }
 
 type Named = Path<(String, String)>;
@@ -282,4 +283,16 @@ async fn compare(
     let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     let (before, after) = (named(&before, "revision")?, named(&number, "revision")?);
     Ok(Json(deployments::compare(&portal.platform, &may, before, after).await?))
+}
+
+/// What rolling back to a revision would do.
+async fn plan_back(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, number)): Path<(String, String, String)>,
+    Body(verb): Body<Verb>,
+) -> Answer<impl IntoResponse> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    let number = named(&number, "revision")?;
+    Ok(Json(deployments::plan_rollback(&portal.platform, &may, &verb.intent()?, number).await?))
 }

@@ -28,6 +28,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/list"
             | "/fn/deployments/revisions"
             | "/fn/deployments/compare"
+            | "/fn/deployments/plan_back"
             | "/fn/deployments/waiting"
             | "/fn/environments/list"
             | "/fn/environments/get"
@@ -211,6 +212,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         }
         ("POST", "/environments/{environment}/machines/{machine}/pruning") => json!({"dry_run": true}),
         ("POST", "/projects/{project}/clone" | "/projects/{project}/clone/plan") => json!({"from": "local", "to": world.place}),
+        ("POST", "/projects/{project}/services/{service}/revisions/{revision}/plan") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
@@ -268,6 +270,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }
+        "deployments/plan_back" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
