@@ -383,9 +383,12 @@ async fn a_rollback_needs_its_image() {
     shop.succeed(&second).await;
     let compared = compare(shop.platform(), &shop.may().await, 1, 2).await.expect("compared");
     assert_eq!(compared.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["image content"]);
+    assert_eq!(compared.revisions.iter().map(|revision| revision.number).collect::<Vec<_>>(), [1, 2]);
 
     let wrong = rollback(shop.platform(), &shop.may().await, &Intent::default(), 9).await.expect_err("unknown");
     assert_eq!(field(wrong), ("revision".into(), "there is no revision 9; the newest is 2".into()));
+    let would = plan_rollback(shop.platform(), &shop.may().await, &Intent::default(), 1).await.expect("planned");
+    assert_eq!((would.current, would.creates, would.ends, would.changes.len()), (Some(2), 2, 2, 1));
     let back = rollback(shop.platform(), &shop.may().await, &Intent::default(), 1).await.expect("rolled back");
     assert_eq!((back.kind, back.revision, back.previous), (DeploymentKind::Rollback, 1, Some(2)));
     shop.succeed(&back).await;
