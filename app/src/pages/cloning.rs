@@ -140,8 +140,8 @@ fn One(one: CloneOf) -> impl IntoView {
                     <dt>"Revision"</dt><dd>{one.revision}</dd>
                     <dt>"Image"</dt><dd><code>{one.image}</code></dd>
                     {one.plan.map(|plan| {
-                        let notes = plan.notes.iter().map(|note| view! { <dd>{sentence(note)}</dd> }).collect_view();
-                        view! { <dt>"There"</dt><dd>{format!("{} made, {} ended", plan.creates, plan.ends)}</dd>{notes} }
+                        let notes = plan.notes.iter().map(|note| view! { <p class="small muted">{sentence(note)}</p> }).collect_view();
+                        view! { <dt>"There"</dt><dd>{format!("{} tasks made, {} ended", plan.creates, plan.ends)}{notes}</dd> }
                     })}
                 </dl>
                 {wrong.then(|| view! { <ul class="stack-s">{problems}</ul> })}

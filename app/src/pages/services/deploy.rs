@@ -227,7 +227,8 @@ fn InOrder(steps: Vec<PlanStep>) -> impl IntoView {
     let (count, open) = (steps.len(), steps.len() <= 8);
     let items = steps
         .into_iter()
-        .map(|step| {
+        .enumerate()
+        .map(|(at, step)| {
             let named =
                 |task: &PlanTask| task.revision.map_or_else(|| task.slot.to_string(), |revision| format!("{} (revision {revision})", task.slot));
             let tasks = step.tasks.iter().map(named).collect::<Vec<_>>().join(", ");
@@ -237,7 +238,7 @@ fn InOrder(steps: Vec<PlanStep>) -> impl IntoView {
                 (PlanAct::End, 1) => format!("end task {tasks}"),
                 (PlanAct::End, _) => format!("end tasks {tasks}"),
             };
-            view! { <li>{said}</li> }
+            view! { <li>{format!("{}. {said}", at + 1)}</li> }
         })
         .collect_view();
     view! {

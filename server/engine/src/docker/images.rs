@@ -106,7 +106,7 @@ impl Docker {
     pub async fn images(&self) -> Result<Vec<ImageSeen>> {
         let options = ListImagesOptionsBuilder::default().all(false).digests(true).shared_size(true).build();
         let seen = self.call("list images", WORK, async move |client| client.list_images(Some(options)).await).await?;
-        let named = |names: Vec<String>| names.into_iter().filter(|name| !name.starts_with("<none>")).collect();
+        let named = |names: Vec<String>| names.into_iter().filter(|name| !name.starts_with("<none>")).collect::<Vec<_>>();
         Ok(seen
             .into_iter()
             .map(|image| ImageSeen {
