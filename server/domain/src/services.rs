@@ -142,7 +142,7 @@ pub async fn create(platform: &Platform, may: &May<can::CreateService, Project>,
 pub async fn list(platform: &Platform, may: &May<can::SeeServices, Project>, page: &PageRequest) -> Result<Page<ServiceSummary>> {
     let condition = "s.project_id = $3 AND s.name > $1 ORDER BY s.name";
     let arguments = args![page.after.as_deref().unwrap_or_default(), i64::from(page.limit()) + 1, may.id];
-    let items = summary::read(&mut platform.read().await?, condition, arguments).await?;
+    let items = summary::read(&mut platform.read().await?, condition, arguments, platform.now()).await?;
     Ok(Page::cut(items, page.limit(), |item| item.name.to_string()))
 }
 
@@ -152,7 +152,7 @@ pub async fn list_all(platform: &Platform, visible: &Visible<can::SeeServices>, 
     let condition = format!("s.id < $1 AND {seen} ORDER BY s.id DESC");
     let mut arguments: Vec<Value> = args![page.before_id(), i64::from(page.limit()) + 1];
     arguments.append(&mut more);
-    let items = summary::read(&mut platform.read().await?, &condition, arguments).await?;
+    let items = summary::read(&mut platform.read().await?, &condition, arguments, platform.now()).await?;
     Ok(Page::cut(items, page.limit(), |item| item.id.to_string()))
 }
 

@@ -233,6 +233,9 @@ async fn a_crash_loop_is_told_until_it_rests_or_something_new_comes() {
     let found = told().await.expect("a loop");
     assert_eq!((found.failures, found.slots.as_slice(), found.lines.as_str(), found.reason.code.as_str()), (3, &[1][..], "no database", "exited"));
     assert!(found.next_at.is_some_and(|next| next > shop.platform().now()));
+    let list =
+        services::list(shop.platform(), &shop.store.may(&shop.ana, &shop.project).await, &model::page::PageRequest::default()).await.expect("read");
+    assert!(list.items[0].runs[0].crash_loop, "the list says so too");
     assert_eq!(found.said(), "3 failures in a minute");
     let again = shop.task(1).await;
     assert_eq!(told().await.expect("still").next_at, None, "a try is under way");

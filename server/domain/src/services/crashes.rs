@@ -9,8 +9,13 @@ use crate::db::Tx;
 use crate::deployments::work::REST;
 use crate::error::Result;
 
-/// So many failures with no long rest in between are a loop.
+/// So many failures with no long rest in between are a loop. The lists count so too (`summary::RUN_COLUMNS`).
 const LOOP: i64 = 3;
+
+/// Whether the last failure of a loop was so lately that it goes on.
+pub(super) fn is_fresh(last: Millis, now: Millis) -> bool {
+    now.since(last) < REST
+}
 
 struct Slot {
     slot: i64,

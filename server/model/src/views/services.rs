@@ -146,6 +146,9 @@ pub struct RunSummary {
     pub revision: Option<i64>,
     /// When what is wanted changed last.
     pub updated_at: Millis,
+    /// Whether its tasks fail again and again.
+    #[serde(default)]
+    pub crash_loop: bool,
 }
 
 /// A service in a list.
