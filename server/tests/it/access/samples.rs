@@ -32,6 +32,8 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/waiting"
             | "/fn/environments/list"
             | "/fn/environments/get"
+            | "/fn/environments/managed"
+            | "/fn/environments/managed_one"
             | "/fn/environments/machine_form"
             | "/fn/image_rules/get"
             | "/fn/image_rules/run_detail"
@@ -274,7 +276,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
-        "environments/get" | "environments/remove" => vec![place()],
+        "environments/get" | "environments/managed_one" | "environments/remove" => vec![place()],
         "pruning/get" => vec![place(), machine()],
         "pruning/put" => vec![place(), machine(), ("keep", text("3")), ("min_hours", text("24")), ("fuller_than", text("90"))],
         "pruning/run" => vec![place(), machine(), ("dry_run", text("true"))],
@@ -330,6 +332,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "accounts/users"
         | "audit/site"
         | "environments/list"
+        | "environments/managed"
         | "outside/settings"
         | "quotas/list"
         | "projects/list"
