@@ -1,12 +1,13 @@
 # All that a newcomer needs. Each target is a script with a header that says what it does and what it never does.
 
-.PHONY: help run dev test soak soak-registry demo bench bench-registry engine-stop
+.PHONY: help run dev test soak soak-rollouts soak-registry demo bench bench-registry engine-stop
 
 help:
 	@echo "make run          build and start the portal; says where to open it and how to sign in"
 	@echo "make dev          the same unoptimised, built and started again when a file changes"
 	@echo "make test         all tests, with Chromium, PostgreSQL and a Docker Engine of their own"
 	@echo "make soak         ten minutes of use while the portal, the engine and containers are killed (SOAK_MINUTES, SOAK_SEED)"
+	@echo "make soak-rollouts  the portal and the engine are killed in the middle of twenty rolling updates, and the engine's disk is full (SOAK_KILLS, SOAK_SEED)"
 	@echo "make soak-registry  ten minutes of pushes and deletions while the registry collects and is killed"
 	@echo "make bench        figures against peers on this machine"
 	@echo "make bench-registry  the registry's figures, closer: parallel transfers, manifests, tags, collection"
@@ -30,6 +31,9 @@ bench:
 
 bench-registry:
 	@scripts/bench.sh registry
+
+soak-rollouts:
+	@scripts/soak.sh rollouts
 
 soak-registry:
 	@scripts/soak.sh registry

@@ -1,8 +1,9 @@
 // The figures of `make bench`. The HTTP client is curl, which throws the bytes away or reads them from a file in the page cache; pairs
-// alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide.
+// alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide. BENCH_ONLY=rollouts: that part alone.
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { anonymous, blob, MiB, owner, peak, peer, putAway, Registry, renew, say, spread } from "./bench-measure.mjs";
+import { rollouts } from "./bench-rollouts.mjs";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
 import { Portal } from "./portal.mjs";
@@ -105,6 +106,7 @@ async function pages(portal) {
 }
 
 async function main() {
+  if (process.env.BENCH_ONLY === "rollouts") return rollouts(await Docker.install(owner));
   const portal = await Portal.start(owner);
   const { pid } = portal.process;
   await delay(2000);
@@ -121,6 +123,7 @@ async function main() {
   await rm(large.path);
   await deploys(portal, await Docker.install(owner));
   await pages(portal);
+  await rollouts(await Docker.install(owner));
 }
 
 await main().finally(async () => {

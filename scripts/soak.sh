@@ -2,6 +2,8 @@
 # What takes longer than CI should: for SOAK_MINUTES (10) a portal is used while it, the engine and the containers are killed, and after each
 # round everything must be as it should. SOAK_SEED repeats a schedule of as many minutes; a run's first line tells its seed, its last one sums up.
 # `soak.sh registry` pushes, deletes, collects and kills without any engine (end2end/soak-registry.mjs); on PostgreSQL with SOAK_DATABASE=postgres.
+# `soak.sh rollouts` kills the portal and the engine in the middle of SOAK_KILLS (20) rolling updates and fills the engine's disk
+# (end2end/soak-rollouts.mjs).
 # It runs in namespaces of its own, with an engine of its own, which the kernel ends with them: root is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,10 +17,16 @@ if [ "${1:-}" = --running ]; then
     fi
     exec node end2end/soak-registry.mjs
   fi
+  if [ "$2" = rollouts ]; then
+    # A disk that can be filled without harm to anybody.
+    mkdir -p "$SCRATCH/engine/data"
+    mount -t tmpfs -o size=640m tmpfs "$SCRATCH/engine/data"
+    export SOAK_SMALL_DISK=1
+  fi
   scripts/engine.sh start "$SCRATCH/engine"
   export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
   trap 'scripts/engine.sh stop "$SCRATCH/engine"' EXIT
-  node end2end/soak.mjs
+  if [ "$2" = rollouts ]; then node end2end/soak-rollouts.mjs; else node end2end/soak.mjs; fi
   exit
 fi
 

@@ -14,6 +14,7 @@ pub(crate) mod accounts;
 #[cfg(feature = "ssr")]
 mod answer;
 pub(crate) mod audit;
+pub(crate) mod cloning;
 pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod descriptor;
@@ -28,6 +29,7 @@ pub(crate) mod outside;
 #[cfg(feature = "ssr")]
 mod parse;
 pub(crate) mod projects;
+pub(crate) mod pruning;
 pub(crate) mod quotas;
 pub(crate) mod robots;
 #[cfg(feature = "ssr")]

@@ -107,6 +107,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/clone") view={Lazy::<parts::Cloning>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
@@ -127,6 +128,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
+                <Route path=path!("/running") view={Lazy::<parts::Running>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/environments/:environment") view={Lazy::<parts::Environment>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view={Lazy::<parts::Account>::new()} ssr=SsrMode::Async>
@@ -140,6 +142,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/environments/:environment") view={Lazy::<parts::AdminEnvironment>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment/machines/:machine") view={Lazy::<parts::AdminMachine>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/import") view={Lazy::<parts::Import>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments/:environment/machines/:machine/images") view={Lazy::<parts::AdminImages>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod admin;
 mod audit;
+pub(crate) mod cloning;
 pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod environments;

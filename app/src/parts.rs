@@ -8,7 +8,8 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup,
+    account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots,
+    services, setup,
 };
 
 macro_rules! part {
@@ -69,6 +70,7 @@ part!(
         Image: images::Image,
         Lineage: images::Lineage,
         ProjectDeployments: deployments::List,
+        Cloning: cloning::Cloning,
         Members: members::Members,
         Robots: robots::Robots,
         Registries: outside::Registries,
@@ -88,6 +90,7 @@ part!(
         Logs: services::Logs,
         Shell: services::Shell,
         Inspect: services::Inspect,
+        Running: services::Running,
         ServiceSettings: services::Settings,
     }
 );
@@ -115,6 +118,7 @@ part!(
         AdminEnvironment: admin::Environment,
         AdminMachine: admin::Machine,
         Import: admin::Import,
+        AdminImages: admin::Images,
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,

@@ -23,6 +23,7 @@ pub(crate) const LOGIN: &str = "/login";
 pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
 pub(crate) const ENVIRONMENTS: &str = "/environments";
+pub(crate) const RUNNING: &str = "/running";
 pub(crate) const ACCOUNT: &str = "/account";
 pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
@@ -54,6 +55,11 @@ pub(crate) fn admin_environment(name: impl AsRef<str>) -> String {
 /// The operators' page of a machine; `new` for a new one.
 pub(crate) fn admin_machine(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
     format!("{}/machines/{}", admin_environment(environment), segment(machine.as_ref()))
+}
+
+/// The operators' page of a machine's images.
+pub(crate) fn admin_machine_images(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
+    format!("{}/images", admin_machine(environment, machine))
 }
 
 /// A project's dashboard.

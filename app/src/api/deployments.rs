@@ -205,6 +205,20 @@ pub async fn roll_back(
     Ok(made)
 }
 
+/// What rolling back to a revision would do; none where no revision is named.
+#[server(prefix = "/fn", endpoint = "deployments/plan_back")]
+pub async fn plan_roll_back(
+    project: String,
+    service: String,
+    #[server(default)] environment: String,
+    #[server(default)] revision: Option<i64>,
+) -> Result<Option<PlanView>, ApiError> {
+    let Some(revision) = revision else { return Ok(None) };
+    let caller = caller().await?;
+    let may = may::<can::Deploy>(&caller, &project, &service).await?;
+    Ok(Some(deployments::plan_rollback(&caller.platform, &may, &intent(place(&environment)?, ""), revision).await?))
+}
+
 /// Makes a revision with another number of tasks, and brings it.
 #[server(prefix = "/fn", endpoint = "deployments/scale")]
 pub async fn scale(csrf: String, project: String, service: String, environment: String, replicas: String) -> Result<DeploymentView, ApiError> {

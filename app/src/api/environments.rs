@@ -74,7 +74,7 @@ async fn readable(caller: &Caller, name: &str) -> Result<May<can::SeeEnvironment
 
 /// Who may not manage any environment is told so, whether there is one of that name or not.
 #[cfg(feature = "ssr")]
-async fn managed(caller: &Caller, name: &str) -> Result<May<can::ManageEnvironments, Environment>, ApiError> {
+pub(super) async fn managed(caller: &Caller, name: &str) -> Result<May<can::ManageEnvironments, Environment>, ApiError> {
     caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
     let key: EnvironmentName = named("environment", name)?;
     Ok(caller.actor.may(&caller.platform, &key).await?)

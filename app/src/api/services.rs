@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use model::page::Page;
-use model::views::services::{ServiceDetail, ServiceSummary};
+use model::views::services::{RunningView, ServiceDetail, ServiceSummary};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]
@@ -14,7 +14,7 @@ use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
 use domain::access::{May, can};
 #[cfg(feature = "ssr")]
-use domain::services::{self, Service, ServiceKey};
+use domain::services::{self, Running, Service, ServiceKey};
 #[cfg(feature = "ssr")]
 use model::names::{ProjectName, ServiceName};
 
@@ -69,4 +69,13 @@ pub async fn delete_service(csrf: String, project: String, service: String) -> R
     services::delete(&caller.platform, &may).await?;
     lead_to(&crate::urls::project(&project));
     Ok(())
+}
+
+/// What a container is: by its id or its beginning, or by its task's.
+#[server(prefix = "/fn", endpoint = "services/running")]
+pub async fn what_runs(id: String) -> Result<RunningView, ApiError> {
+    let caller = caller().await?;
+    let key: Running = field("id", &id)?;
+    let may = caller.actor.may::<can::SeeServices, _>(&caller.platform, &key).await?;
+    Ok(services::running(&caller.platform, &may).await?)
 }

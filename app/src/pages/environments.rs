@@ -25,7 +25,10 @@ pub(crate) fn List() -> impl IntoView {
         <Title text="Environments"/>
         <div class="heading">
             <h1>"Environments"</h1>
-            {operator.then(|| view! { <span class="actions"><a class="button" href=urls::ADMIN_ENVIRONMENTS>"Manage"</a></span> })}
+            <span class="actions">
+                <a class="button" href=urls::RUNNING>"Whose container is it?"</a>
+                {operator.then(|| view! { <a class="button" href=urls::ADMIN_ENVIRONMENTS>"Manage"</a> })}
+            </span>
         </div>
         {loaded(data, move |environments| {
             for environment in &environments {
@@ -174,9 +177,10 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
     } else {
         machine.name.to_string().into_any()
     };
+    let images = edit.then(|| view! { " "<a class="small" href=urls::admin_machine_images(&machine.environment, &machine.name)>"Images"</a> });
     view! {
         <tr>
-            <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span></td>
+            <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{images}</td>
             <td data-label="Engine">
                 <span class="row">
                     <Badge tone text/>

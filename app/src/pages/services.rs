@@ -6,6 +6,7 @@ mod jobs;
 mod logs;
 mod overview;
 mod revisions;
+mod running;
 mod settings;
 mod shell;
 mod table;
@@ -26,6 +27,7 @@ pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
 pub(crate) use overview::Overview;
 pub(crate) use revisions::Revisions;
+pub(crate) use running::Running;
 pub(crate) use settings::Settings;
 pub(crate) use shell::Shell;
 pub(super) use table::ServiceTable;
@@ -35,7 +37,7 @@ use super::projects::current as project_of;
 use super::states;
 use crate::api::deployments::list_deployments;
 use crate::api::services::{CreateService, get_service};
-use crate::components::{Badge, Crumb, Crumbs, Csrf, ProblemNotice, Submit, Tab, Tabs, TextField, field_error};
+use crate::components::{Badge, Crumb, Crumbs, Csrf, ProblemNotice, Submit, Tab, Tabs, TextField, Tone, field_error};
 use crate::live::Pulse;
 use crate::page::{Data, Refusal, loaded, loaded_in, param, problem, query};
 use crate::urls;
@@ -155,7 +157,8 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
         .map(|run| {
             let (tone, text) = states::service(run.summary.state);
             let said = format!("{} in {}", states::tasks_of(&run.summary), run.summary.environment);
-            view! { <span class="row-tight"><Badge tone text/><span class="muted small">{said}</span></span> }
+            let crashes = run.crash_loop.is_some().then(|| view! { <Badge tone=Tone::Bad text="Crash loop"/> });
+            view! { <span class="row-tight"><Badge tone text/>{crashes}<span class="muted small">{said}</span></span> }
         })
         .collect();
     view! {

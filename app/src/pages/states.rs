@@ -66,6 +66,7 @@ pub(super) fn act(deployment: &DeploymentView) -> String {
         DeploymentKind::Scale => format!("Scale with revision {number}"),
         DeploymentKind::Restart => format!("Restart revision {number}"),
         DeploymentKind::Start => format!("Start revision {number}"),
+        DeploymentKind::Clone => format!("Clone as revision {number}"),
     }
 }
 

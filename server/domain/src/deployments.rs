@@ -21,6 +21,7 @@ pub(crate) mod acts;
 mod apply;
 mod approval;
 mod begin;
+mod cloning;
 mod deploy;
 mod limits;
 mod plan;
@@ -28,6 +29,7 @@ mod ports;
 pub(crate) mod revisions;
 mod roll;
 mod source;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 mod verbs;
@@ -36,10 +38,11 @@ pub mod work;
 pub use acts::{get, list, of_project, wait};
 pub use apply::{Applied, applied, apply, plan_apply};
 pub use approval::{approve, expire, plan_of, refuse};
+pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, plan};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;
-pub use verbs::{cancel, restart, rollback, scale, start, stop};
+pub use verbs::{cancel, plan_rollback, restart, rollback, scale, start, stop};
 
 crate::text_columns! { DeploymentState, DeploymentKind }
 

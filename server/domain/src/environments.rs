@@ -219,6 +219,11 @@ pub(crate) async fn configured_for(tx: &mut Tx, project: ProjectId) -> Result<Ve
     usable(tx, CONFIGURED, args![project]).await
 }
 
+/// Every environment that the project may use now.
+pub(crate) async fn granted_to(tx: &mut Tx, project: ProjectId) -> Result<Vec<Environment>> {
+    usable(tx, GRANTED, args![project]).await
+}
+
 /// An environment by id, if the project may use it now.
 pub(crate) async fn granted(tx: &mut Tx, project: ProjectId, id: EnvironmentId) -> Result<Option<Environment>> {
     Ok(usable(tx, &format!("{GRANTED} AND e.id = $2"), args![project, id]).await?.pop())

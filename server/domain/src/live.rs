@@ -88,6 +88,8 @@ pub enum Signal {
     DeletedRepositories,
     /// Machines were added, changed or removed.
     Machines,
+    /// Images of a machine are to be pruned, or how that is done changed.
+    Pruning,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

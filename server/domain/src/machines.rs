@@ -21,6 +21,7 @@ use crate::worker::Worker;
 
 mod door;
 mod manage;
+mod pruning;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub use door::door;
 pub(crate) use door::purpose;
 pub(crate) use manage::bury;
 pub use manage::{put, remove, try_machine};
+pub use pruning::{PruneWork, Pulled, due as prune_due, prune, pruned, pruning, pulled, put_pruning};
 
 crate::text_columns! { MachineState }
 

@@ -48,6 +48,7 @@ struct Inner {
     copies: Notify,
     deleted_repositories: Notify,
     machines: Notify,
+    pruning: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -85,6 +86,7 @@ impl Platform {
             copies: Notify::new(),
             deleted_repositories: Notify::new(),
             machines: Notify::new(),
+            pruning: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -268,6 +270,7 @@ impl Platform {
             Signal::Copies => &self.inner.copies,
             Signal::DeletedRepositories => &self.inner.deleted_repositories,
             Signal::Machines => &self.inner.machines,
+            Signal::Pruning => &self.inner.pruning,
         }
     }
 

@@ -17,9 +17,11 @@ use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::{NAME_RESTS, Project};
 
+mod crashes;
 pub mod credentials;
 mod detail;
 mod inspect;
+mod running;
 pub(crate) mod summary;
 mod tasks;
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod tests;
 
 pub use detail::get;
 pub use inspect::inspect;
+pub use running::{NoContainer, Running, running};
 pub use tasks::{Task, place, tasks};
 pub(crate) use tasks::{port, ports, reason};
 
@@ -151,7 +154,7 @@ pub(crate) async fn insert(
 pub async fn list(platform: &Platform, may: &May<can::SeeServices, Project>, page: &PageRequest) -> Result<Page<ServiceSummary>> {
     let condition = "s.project_id = $3 AND s.name > $1 ORDER BY s.name";
     let arguments = args![page.after.as_deref().unwrap_or_default(), i64::from(page.limit()) + 1, may.id];
-    let items = summary::read(&mut platform.read().await?, condition, arguments).await?;
+    let items = summary::read(&mut platform.read().await?, condition, arguments, platform.now()).await?;
     Ok(Page::cut(items, page.limit(), |item| item.name.to_string()))
 }
 
@@ -161,7 +164,7 @@ pub async fn list_all(platform: &Platform, visible: &Visible<can::SeeServices>, 
     let condition = format!("s.id < $1 AND {seen} ORDER BY s.id DESC");
     let mut arguments: Vec<Value> = args![page.before_id(), i64::from(page.limit()) + 1];
     arguments.append(&mut more);
-    let items = summary::read(&mut platform.read().await?, &condition, arguments).await?;
+    let items = summary::read(&mut platform.read().await?, &condition, arguments, platform.now()).await?;
     Ok(Page::cut(items, page.limit(), |item| item.id.to_string()))
 }
 

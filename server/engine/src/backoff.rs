@@ -1,6 +1,7 @@
 //! How long to wait before something that failed is tried again: longer each time, for each slot of a service by itself.
 //!
-//! Pure; time is given. It is forgotten when the portal stops, which costs one early try.
+//! Pure; time is given. It is forgotten when the portal stops, which costs one early try. What people are told of it is written down
+//! (`domain::deployments::work::slot_failed`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,12 +28,16 @@ struct Failures {
 }
 
 impl Backoff {
-    /// A task in this slot failed.
-    pub fn failed(&mut self, slot: i64, now: Millis) {
+    /// A task in this slot failed, after it had served for so long. Until when the slot waits.
+    pub fn failed(&mut self, slot: i64, served: Duration, now: Millis) -> Millis {
+        if served >= CLEAN {
+            self.slots.remove(&slot);
+        }
         let failures = self.slots.entry(slot).or_insert(Failures { count: 0, until: now });
         let wait = FIRST.saturating_mul(1 << failures.count.min(10)).min(LONGEST);
         failures.count = failures.count.saturating_add(1);
         failures.until = now.plus(wait);
+        failures.until
     }
 
     /// A task in this slot serves since then.
@@ -68,7 +73,8 @@ mod tests {
         let mut now = Millis(1_000_000);
         let mut waits = Vec::new();
         for _ in 0..9 {
-            backoff.failed(1, now);
+            let until = backoff.failed(1, Duration::ZERO, now);
+            assert_eq!(backoff.next(now), Some(until.since(now)));
             waits.push(backoff.next(now).expect("it waits").as_secs());
             assert_eq!(backoff.held(now), BTreeSet::from([1]));
             now = now.plus(Duration::from_secs(120));
@@ -82,10 +88,21 @@ mod tests {
     fn what_served_for_long_starts_anew() {
         let mut backoff = Backoff::default();
         let start = Millis(1_000_000);
-        backoff.failed(1, start);
+        backoff.failed(1, Duration::ZERO, start);
         backoff.serves(1, start, start.plus(Duration::from_secs(5)));
         assert!(backoff.slots.contains_key(&1));
         backoff.serves(1, start, start.plus(CLEAN));
         assert!(!backoff.slots.contains_key(&1));
+    }
+
+    #[test]
+    fn a_failure_after_a_long_time_is_the_first_of_its_sort() {
+        let mut backoff = Backoff::default();
+        let mut now = Millis(1_000_000);
+        for _ in 0..5 {
+            backoff.failed(1, Duration::ZERO, now);
+            now = now.plus(LONGEST);
+        }
+        assert_eq!(backoff.failed(1, CLEAN, now).since(now), FIRST);
     }
 }

@@ -41,7 +41,7 @@ pub use error::{EngineError, Kind, Result};
 pub use events::{Event, EventKind, Heard};
 pub use exec::{Exec, ExecControl, ExecOrder, SHELLS};
 pub use hide::Hidden;
-pub use images::{Credential, LayerProgress, PullProgress};
+pub use images::{Credential, ImageSeen, LayerProgress, PullProgress};
 pub use logs::{LogLine, LogOrder, LogSource};
 pub use networks::NetworkOrder;
 pub use seen::{ContainerSeen, ContainerState, Health, HealthSeen, Limits, Status};

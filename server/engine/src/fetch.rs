@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use domain::deployments::work::{self, PullSource, RevisionWork};
-use domain::machines::Machine;
+use domain::machines::{self, Machine};
 use model::digest::Digest;
 use model::reference::Reference;
 use model::views::deployments::Reason;
@@ -22,6 +22,7 @@ const PULL_LIMIT: Duration = Duration::from_secs(3_600);
 pub(crate) struct Source {
     /// Complete, with the registry's host as the machine knows it, and the digest.
     pub reference: String,
+    digest: Digest,
     credential: Option<Credential>,
 }
 
@@ -30,6 +31,7 @@ pub(crate) async fn source(context: &Context, docker: &Docker, machine: &Machine
     match work::pull_source(&context.worker, revision.id).await? {
         PullSource::Embedded { project, repository, digest } => Ok(Source {
             reference: format!("{}/{project}/{repository}@{digest}", machine.registry_address),
+            digest,
             credential: Some(Credential::Bearer(context.grants.pull_grant(&project, &repository))),
         }),
         PullSource::Outside { host, repository, reference, credential } => {
@@ -38,7 +40,7 @@ pub(crate) async fn source(context: &Context, docker: &Docker, machine: &Machine
                 Reference::Digest(digest) => digest,
                 Reference::Tag(tag) => pin(context, docker, revision, &format!("{host}/{repository}:{tag}"), credential.as_ref()).await?,
             };
-            Ok(Source { reference: format!("{host}/{repository}@{digest}"), credential })
+            Ok(Source { reference: format!("{host}/{repository}@{digest}"), digest, credential })
         }
     }
 }
@@ -51,8 +53,15 @@ async fn pin(context: &Context, docker: &Docker, revision: &RevisionWork, tagged
     Ok(digest)
 }
 
-/// Pulls it, telling how far it is.
-pub(crate) async fn pull(docker: &Docker, source: &Source, tell: impl FnMut(&PullProgress) + Send) -> Result<(), Trouble> {
+/// Pulls it, telling how far it is, and writes down that the image is there because of us.
+pub(crate) async fn pull(
+    context: &Context,
+    docker: &Docker,
+    machine: &Machine,
+    source: &Source,
+    tell: impl FnMut(&PullProgress) + Send,
+) -> Result<(), Trouble> {
     tracing::info!(image = %source.reference, "an image is pulled");
-    Ok(docker.pull(&source.reference, source.credential.as_ref(), PULL_LIMIT, tell).await?)
+    docker.pull(&source.reference, source.credential.as_ref(), PULL_LIMIT, tell).await?;
+    Ok(machines::pulled(&context.worker, machine.id, &source.reference, &source.digest).await?)
 }

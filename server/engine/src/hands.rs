@@ -105,7 +105,7 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
             },
             Err(error) if error.kind == Kind::NoSuchImage && !fetched => {
                 fetched = true;
-                fetch::pull(&order.docker, &source, |_| {}).await?;
+                fetch::pull(&order.context, &order.docker, &order.machine, &source, |_| {}).await?;
                 continue;
             }
             Err(error) if error.kind == Kind::NoSuchNetwork => {
@@ -354,5 +354,8 @@ pub(crate) async fn last_lines(docker: &Docker, container: &str) -> String {
     };
     let text = tokio::time::timeout(std::time::Duration::from_secs(5), read).await.ok().flatten().unwrap_or_default();
     let skip = text.chars().count().saturating_sub(CHARACTERS);
-    text.chars().skip(skip).collect::<String>().trim_end().to_owned()
+    // Whole lines: half a secret would not be known for one. And no database keeps a text with a NUL.
+    let rest: String = text.chars().skip(skip).filter(|c| *c != '\0').collect();
+    let whole = if skip > 0 { rest.split_once('\n').map_or("", |(_, whole)| whole) } else { &rest };
+    whole.trim_end().to_owned()
 }

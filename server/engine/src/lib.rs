@@ -2,7 +2,7 @@
 //!
 //! [`docker`] is a narrow client for one engine; nothing outside of it knows how an engine is spoken to. [`plan`] is the one place that
 //! decides what to do, as a pure function; [`reconcile`] and [`tend`] ask it and carry it out, [`rollout`] moves deployments on,
-//! [`watch`] looks after health. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
+//! [`watch`] looks after health, [`prune`] after the disks of machines. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
 //!
 //! Invariants: nothing is touched that does not bear this portal's instance label; one crew at most works on a service in an
 //! environment; everything may be begun again at any point, because it is compared and not remembered.
@@ -28,6 +28,7 @@ pub mod observe;
 pub mod parcel;
 pub mod plan;
 pub mod probe;
+pub mod prune;
 mod reconcile;
 pub mod rollout;
 mod tend;
@@ -63,6 +64,7 @@ impl Engine {
 
     /// The loop, for ever; dropping it ends all that it began, but no container.
     pub async fn run(self) {
-        reconcile::run(self.context).await;
+        let pruning = prune::run(Arc::clone(&self.context));
+        tokio::join!(reconcile::run(self.context), pruning);
     }
 }

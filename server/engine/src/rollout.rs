@@ -14,10 +14,10 @@ use model::views::deployments::{DeploymentState, Progress, Reason, Share};
 use model::views::services::{DesiredState, TaskState};
 
 use crate::docker::{EngineError, Kind, PullProgress};
+use crate::fetch;
 use crate::plan::{Life, Task};
 use crate::tend::Tender;
 use crate::trouble::Trouble;
-use crate::{fetch, hands};
 
 /// How often the progress of a pull is written down at most.
 const TELL: Duration = Duration::from_millis(500);
@@ -76,6 +76,7 @@ impl Tender {
             DeploymentState::Queued => {
                 // Whoever wants something new wants it at once, whatever failed before.
                 self.context.backoff(self.key, crate::backoff::Backoff::forget);
+                work::forget_failures(&self.context.worker, self.key).await?;
                 if self.image_is_there(deployment).await? {
                     return Ok(work::advance(&self.context.worker, deployment.id, DeploymentState::Rolling, None).await?);
                 }
@@ -124,7 +125,7 @@ impl Tender {
                     let source = fetch::source(&context, docker, machine, &deployment.revision).await?;
                     let teller = Teller::new(&context, &deployment);
                     if !docker.has_image(&source.reference).await? {
-                        fetch::pull(docker, &source, |progress| teller.tell(progress)).await?;
+                        fetch::pull(&context, docker, machine, &source, |progress| teller.tell(progress)).await?;
                     }
                 }
                 // While what runs still serves: what cannot be fetched takes nothing away.
@@ -195,10 +196,7 @@ impl Tender {
 
     /// A task's trouble as a deployment's reason: which task, what, and its last lines.
     pub(crate) async fn told(&self, work: &Work, task: &work::TaskWork, reason: Reason) -> Reason {
-        let lines = match (&task.container, self.docker(task.machine)) {
-            (Some(container), Some(docker)) => hands::last_lines(&docker, container).await,
-            _ => String::new(),
-        };
+        let lines = self.last_lines(task).await;
         let mut message = format!("{}.{}: {}", work.service, task.slot, reason.message);
         if !lines.is_empty() {
             message = format!("{message}\n{lines}");

@@ -81,6 +81,8 @@ ids! {
     RunId
     /// A copy of an image from an outside registry.
     CopyId
+    /// One pruning of a machine's images.
+    PruneId
     /// A place of the configuration centre: a project or service, everywhere or in one environment.
     ConfigScopeId
     /// One record of the audit log.

@@ -17,6 +17,7 @@ use super::{Portal, doors};
 
 mod account;
 mod audit;
+mod cloning;
 mod configs;
 mod copies;
 mod deployments;
@@ -27,6 +28,7 @@ mod image_rules;
 mod images;
 mod jobs;
 mod projects;
+mod pruning;
 mod quotas;
 mod robots;
 mod services;
@@ -51,11 +53,13 @@ pub(super) fn table() -> Table {
         .merge(copies::table())
         .merge(deployments::table())
         .merge(jobs::table())
+        .merge(cloning::table())
         .merge(configs::table())
         .merge(descriptor::table())
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(folders::table())
+        .merge(pruning::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .get("/api", missing)

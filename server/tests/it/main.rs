@@ -13,6 +13,7 @@ mod docker;
 mod drift;
 mod environments;
 mod far;
+mod faults;
 mod ground;
 mod image_pages;
 mod image_rules;

@@ -1,11 +1,13 @@
 //! What operators do with environments: the list, and the pages of one and of its machines below.
 
+mod images;
 mod machine;
 mod one;
 
 use leptos::prelude::*;
 use model::views::environments::EnvironmentView;
 
+pub(crate) use images::Images;
 pub(crate) use machine::Machine;
 pub(crate) use one::Environment;
 

@@ -90,7 +90,12 @@ fn Services(project: ProjectView, services: Vec<ServiceSummary>, images: bool) -
     let count = services.len();
     view! {
         <section class="panel">
-            <header><h2>"Services "<span class="count">{count}</span></h2></header>
+            <header>
+                <h2>"Services "<span class="count">{count}</span></h2>
+                {(count > 0 && project.may(Action::Deploy)).then(|| view! {
+                    <span class="actions"><a class="button button-small" href=urls::project_page(&project.name, "clone")>"Clone into another environment"</a></span>
+                })}
+            </header>
             {if services.is_empty() {
                 view! {
                     <Empty title="No services yet">

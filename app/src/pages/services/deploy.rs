@@ -10,7 +10,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::form::DeployForm;
 use model::problem::Problem;
-use model::views::deployments::PlanView;
+use model::views::deployments::{PlanAct, PlanStep, PlanTask, PlanView};
 use model::views::environments::{EnvironmentView, MachineState};
 
 use super::{EnvironmentChoice, current};
@@ -221,13 +221,54 @@ pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
                 <dl class="facts">
                     <dt>"Image"</dt><dd><code>{plan.image.clone()}</code></dd>
                     <dt>"Tasks"</dt><dd>{if first { format!("{} made", plan.creates) } else { format!("{} made, {} ended; {order}", plan.creates, plan.ends) }}</dd>
+                    <dt>"Room"</dt><dd>{room(&plan)}</dd>
                     <dt>"Configuration"</dt><dd>{plan.configuration.to_string()}</dd>
                 </dl>
                 {(!plan.takes.is_empty()).then(|| view! { <h3>"Quota of the project"</h3><ul class="stack-s">{takes}</ul> })}
+                {(!first && !plan.steps.is_empty()).then(|| view! { <InOrder steps=plan.steps.clone()/> })}
                 {(!plan.notes.is_empty()).then(|| view! { <ul class="stack-s">{notes}</ul> })}
                 {if first { view! { <p class="muted">"This is the first deployment here."</p> }.into_any() } else { view! { <Changes changes=plan.changes/> }.into_any() }}
             </div>
         </section>
+    }
+    .into_any()
+}
+
+/// How many tasks it takes, and how many for a while.
+fn room(plan: &PlanView) -> String {
+    let tasks = |count: u32| if count == 1 { String::from("1 task") } else { format!("{count} tasks") };
+    if plan.at_most > plan.tasks {
+        format!("{}, and {} at the same time while they are replaced", tasks(plan.tasks), plan.at_most)
+    } else {
+        tasks(plan.tasks)
+    }
+}
+
+/// The steps of a rollout, one after the other.
+#[component]
+fn InOrder(steps: Vec<PlanStep>) -> impl IntoView {
+    let (count, open) = (steps.len(), steps.len() <= 8);
+    let items = steps
+        .into_iter()
+        .enumerate()
+        .map(|(at, step)| {
+            let named =
+                |task: &PlanTask| task.revision.map_or_else(|| task.slot.to_string(), |revision| format!("{} (revision {revision})", task.slot));
+            let tasks = step.tasks.iter().map(named).collect::<Vec<_>>().join(", ");
+            let said = match (step.act, step.tasks.len()) {
+                (PlanAct::Make, 1) => format!("make task {tasks} and wait until it serves"),
+                (PlanAct::Make, _) => format!("make tasks {tasks} and wait until they serve"),
+                (PlanAct::End, 1) => format!("end task {tasks}"),
+                (PlanAct::End, _) => format!("end tasks {tasks}"),
+            };
+            view! { <li>{format!("{}. {said}", at + 1)}</li> }
+        })
+        .collect_view();
+    view! {
+        <details class="stack-s" open=open>
+            <summary>{if count == 1 { String::from("In one step") } else { format!("In {count} steps, if all goes well") }}</summary>
+            <ol>{items}</ol>
+        </details>
     }
     .into_any()
 }

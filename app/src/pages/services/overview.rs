@@ -5,13 +5,14 @@ use leptos::prelude::*;
 use model::access::Action;
 use model::descriptor::Kind;
 use model::views::deployments::RevisionDetail;
-use model::views::services::{DesiredState, RunView, ServiceDetail};
+use model::views::services::{CrashLoop, DesiredState, RunView, ServiceDetail};
 
 use super::jobs::Runs;
+use super::revisions::Origin;
 use super::tasks::TaskTable;
 use super::{EnvironmentChoice, chosen, current};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
-use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, ProblemNotice, Submit, TextField, field_error};
+use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, exact, field_error};
 use crate::page::{change, loaded, problem, query};
 use crate::pages::deployments::DeploymentPanel;
 use crate::urls;
@@ -86,6 +87,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
     let is_job = run.revision.as_ref().is_some_and(|detail| detail.descriptor.kind == Kind::Job);
     let job = is_job.then(|| shown.to_string());
     let (tasks, deployment, revision) = (run.tasks.clone(), run.deployment.clone(), run.revision.clone());
+    let crashes = run.crash_loop.clone();
     view! {
         <div class="row">
             <EnvironmentChoice names shown page/>
@@ -94,6 +96,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
         <div class="columns">
             <div class="stack">
                 {job.map(|environment| view! { <Runs service=service.clone() environment/> })}
+                {crashes.map(|crashes| view! { <Crashes crashes/> })}
                 {deployment.map(|deployment| view! { <DeploymentPanel deployment=deployment/> })}
                 <section class="panel">
                     <header><h2>"Tasks "<span class="count">{living}</span></h2></header>
@@ -106,9 +109,33 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
     .into_any()
 }
 
+/// Its tasks fail again and again.
+#[component]
+fn Crashes(crashes: CrashLoop) -> impl IntoView {
+    let next = match crashes.next_at {
+        Some(at) => view! { <p>"Next try at "{exact(at)}". Each try waits longer than the one before, up to a minute."</p> }.into_any(),
+        None => view! { <p>"It was started again and has to prove itself."</p> }.into_any(),
+    };
+    let lines = (!crashes.lines.is_empty()).then(|| {
+        view! {
+            <p>"Its last lines:"</p>
+            <pre class="code-block wrap" tabindex="0" aria-label="Last lines"><code class="break">{crashes.lines.clone()}</code></pre>
+        }
+    });
+    view! {
+        <Notice tone=Tone::Bad title=format!("Crash loop: {}", crashes.said())>
+            <p>"Last "<Ago at=crashes.last_at/>": "{crashes.reason.message.clone()}</p>
+            {next}
+            {lines}
+        </Notice>
+    }
+    .into_any()
+}
+
 #[component]
 fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
     let (revision, d) = (detail.revision, detail.descriptor);
+    let origin = revision.clone();
     let limits = [
         d.resources.memory.map(|memory| ("Memory", memory.to_string())),
         d.resources.cpus.map(|cpus| ("CPUs", cpus.to_string())),
@@ -128,7 +155,7 @@ fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
                     <dt>"Replicas"</dt><dd>{revision.replicas}</dd>
                     <dt>"Configuration"</dt><dd>{revision.configuration.to_string()}</dd>
                     {rows}
-                    <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}</dd>
+                    <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}<Origin revision=origin/></dd>
                     {(!revision.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{revision.why.clone()}</dd> })}
                 </dl>
             </div>
@@ -165,6 +192,7 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
     let environment = run.summary.environment.to_string();
     let name = service.name.to_string();
     let deploy = format!("{}?environment={environment}", urls::service_page(&service.project, &service.name, "deploy"));
+    let clone = urls::asking(urls::project_page(&service.project, "clone"), &[("from", &environment), ("services", &name)]);
     let meant = StoredValue::new((service.clone(), environment.clone()));
     let target = move || {
         let (service, environment) = meant.get_value();
@@ -176,6 +204,7 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
     view! {
         <div class="actions">
             <a class="button button-primary" href=deploy>"Deploy"</a>
+            <a class="button" href=clone>"Clone"</a>
             <Confirm id="scale" button="Scale" look="" title=format!("Scale {name} in {environment}")>
                 <ProblemNotice problem=scale_refused beside=&["replicas"]/>
                 <ActionForm action=verbs.scale attr:class="form">

@@ -2,14 +2,15 @@
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos_router::components::Form;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
 use model::page::Page;
 use model::views::deployments::{Comparison, RevisionView};
 use model::views::services::ServiceDetail;
 
-use super::current;
-use crate::api::deployments::{RollBack, compare_revisions, list_revisions};
+use super::{Plan, current};
+use crate::api::deployments::{RollBack, compare_revisions, list_revisions, plan_roll_back};
 use crate::components::{Ago, Badge, Changes, Choice, Confirm, Csrf, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone};
 use crate::page::{change, forget, loaded, loaded_in, problem, query};
 use crate::urls;
@@ -32,6 +33,11 @@ pub(crate) fn Revisions() -> impl IntoView {
             }
         },
     );
+    let (plan, environment) = (query("plan"), query("environment"));
+    let planned = Resource::new(
+        move || (service.project.get(), service.name.get(), environment.get(), plan.get().parse::<i64>().ok()),
+        |(project, name, environment, revision)| plan_roll_back(project, name, environment, revision),
+    );
     let back = change::<RollBack>("Rolling back", Some(service.pulse));
     let navigate = use_navigate();
     Effect::new(move |_| {
@@ -40,6 +46,8 @@ pub(crate) fn Revisions() -> impl IntoView {
         }
     });
     view! {
+        {loaded_in(service.view, data, move |service, page| view! { <Choose service page from=from.get() to=to.get()/> })}
+        {loaded(planned, |plan| plan.map(|plan| view! { <Plan plan/> }))}
         {loaded(compared, |comparison| comparison.map(|comparison| view! { <Compared comparison/> }))}
         {loaded_in(service.view, data, move |service, page| view! { <Table service page back/> })}
     }
@@ -48,13 +56,63 @@ pub(crate) fn Revisions() -> impl IntoView {
 
 #[component]
 fn Compared(comparison: Comparison) -> impl IntoView {
+    let made = comparison
+        .revisions
+        .iter()
+        .map(|revision| {
+            let why = (!revision.why.is_empty()).then(|| format!(": {}", revision.why));
+            view! { <dt>{format!("Revision {}", revision.number)}</dt><dd><Ago at=revision.created_at/>" by "{revision.by.clone()}{why}<Origin revision=revision.clone()/></dd> }
+        })
+        .collect_view();
     view! {
         <section class="panel">
             <header><h2>{format!("From revision {} to {}", comparison.before, comparison.after)}</h2></header>
-            <div class="panel-body"><Changes changes=comparison.changes/></div>
+            <div class="panel-body">
+                <dl class="facts">{made}</dl>
+                <Changes changes=comparison.changes/>
+            </div>
         </section>
     }
     .into_any()
+}
+
+/// Where a revision comes from, and who let it in.
+#[component]
+pub(super) fn Origin(revision: RevisionView) -> impl IntoView {
+    let commit = revision
+        .commit
+        .map(|commit| view! { " commit "<span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
+    let build = revision.build.map(|build| {
+        let linked = build.starts_with("https://") || build.starts_with("http://");
+        if linked {
+            view! { " "<a href=build.clone() rel="external noopener" target="_blank">"build"</a> }.into_any()
+        } else {
+            view! { " build "<span class="chip">{build}</span> }.into_any()
+        }
+    });
+    let approvals = revision.approvals.into_iter().map(|approval| {
+        let why = (!approval.why.is_empty()).then(|| format!(": {}", approval.why));
+        view! { <span class="small muted break">" Approved for "{approval.environment.to_string()}" by "{approval.by}", "<Ago at=approval.at/>{why}"."</span> }
+    });
+    view! { {commit}{build}{approvals.collect_view()} }.into_any()
+}
+
+/// The choice of two revisions.
+#[component]
+fn Choose(service: ServiceDetail, page: Page<RevisionView>, from: String, to: String) -> impl IntoView {
+    let newest = page.items.first().map_or(0, |revision| revision.number);
+    (newest > 1 || !from.is_empty()).then(|| {
+        let path = urls::service_page(&service.project, &service.name, "revisions");
+        let from = if from.is_empty() { (newest - 1).max(1).to_string() } else { from };
+        let to = if to.is_empty() { newest.to_string() } else { to };
+        view! {
+            <Form method="GET" action=path attr:class="filter">
+                <TextField name="from" label="From revision" value=from inputmode="numeric"/>
+                <TextField name="to" label="to" value=to inputmode="numeric"/>
+                <button type="submit" class="button">"Compare"</button>
+            </Form>
+        }
+    })
 }
 
 #[component]
@@ -89,8 +147,7 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
     let number = revision.number;
     let current: Vec<_> =
         revision.current_in.iter().map(|environment| view! { <Badge tone=Tone::Ok text=format!("runs in {environment}")/>" " }).collect();
-    let commit =
-        revision.commit.as_ref().map(|commit| view! { <span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
+    let said = !revision.why.is_empty() || revision.commit.is_some() || revision.build.is_some() || !revision.approvals.is_empty();
     let compare = (number > 1).then(|| format!("{path}?from={}&to={number}", number - 1));
     // Where it could be brought back: everywhere that the service runs something else.
     let places: Vec<_> =
@@ -103,7 +160,7 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
             <td data-label="Replicas">{revision.replicas}</td>
             <td data-label="Configuration"><span class="small">{revision.configuration.to_string()}</span></td>
             <td data-label="Made"><span><Ago at=revision.created_at/>" by "{revision.by.clone()}</span></td>
-            <td data-label="Why">{(!revision.why.is_empty() || commit.is_some()).then(|| view! { <span>{revision.why.clone()}" "{commit}</span> })}</td>
+            <td data-label="Why">{said.then(|| view! { <span>{revision.why.clone()}<Origin revision=revision.clone()/></span> })}</td>
             <td class="end">
                 <span class="actions">
                     {compare.map(|href| view! { <a class="button button-small" href=href>"What changed"</a> })}
@@ -122,10 +179,19 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
     let choices: Vec<_> = places.iter().map(|name| Choice::new(name.as_str(), name.as_str())).collect();
     let only = places.first().map(ToString::to_string).unwrap_or_default();
     let one = places.len() == 1;
+    let path = urls::service_page(&service.project, &service.name, "revisions");
+    let plans = places
+        .iter()
+        .map(|name| {
+            let href = urls::asking(path.clone(), &[("plan", &number.to_string()), ("environment", name.as_str())]);
+            view! { " "<a href=href>{format!("in {name}")}</a> }
+        })
+        .collect_view();
     view! {
         <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name) on_open=forget(back)>
             <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
             <p>{format!("They run with the configuration of revision {number} ({}), not with today's.", revision.configuration)}</p>
+            <p>"Before that, what it would do"{plans}"."</p>
             <ProblemNotice problem=problem(back)/>
             <ActionForm action=back attr:class="form">
                 <Csrf/>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::views::services::ServiceSummary;
 
-use crate::components::{Ago, Badge};
+use crate::components::{Ago, Badge, Tone};
 use crate::pages::states;
 use crate::urls;
 
@@ -38,7 +38,8 @@ fn Row(service: ServiceSummary, with_project: bool) -> impl IntoView {
         .map(|run| {
             let (tone, text) = states::service(run.state);
             let place = if several { format!("{} in {}", states::tasks_of(run), run.environment) } else { states::tasks_of(run) };
-            view! { <span class="row-tight"><Badge tone text/><span class="muted small">{place}</span></span>" " }
+            let crashes = run.crash_loop.then(|| view! { <Badge tone=Tone::Bad text="Crash loop"/> });
+            view! { <span class="row-tight"><Badge tone text/>{crashes}<span class="muted small">{place}</span></span>" " }
         })
         .collect();
     let image: Vec<_> = service.runs.iter().filter_map(|run| run.image.clone()).map(|image| view! { <span class="chip">{image}</span>" " }).collect();

@@ -212,7 +212,7 @@ macro_rules! text_columns {
 
 text_columns! {
     UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    RunId, CopyId, ConfigScopeId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
+    RunId, PruneId, CopyId, ConfigScopeId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

@@ -81,6 +81,17 @@ pub(super) async fn waiting(tx: &mut Tx, service: ServiceId, environment: Enviro
     tx.opt(sql, args![service, environment], |row| row.get("revision_id")).await
 }
 
+/// The act that brought a revision into an environment the last time, if it was not this one.
+pub(crate) async fn that_brought(
+    tx: &mut Tx,
+    id: Option<DeploymentId>,
+    environment: EnvironmentId,
+    revision: RevisionId,
+) -> Result<Option<DeploymentView>> {
+    let condition = "WHERE a.id = $1 OR ($1 IS NULL AND a.environment_id = $2 AND a.revision_id = $3) ORDER BY a.id DESC LIMIT 1";
+    tx.opt(format!("{SELECT} {condition}"), args![id, environment, revision], view).await
+}
+
 /// A deployment as it is now.
 pub async fn get(platform: &Platform, may: &May<can::SeeServices, Deployment>) -> Result<DeploymentView> {
     by_id(&mut platform.read().await?, may.id).await

@@ -1,15 +1,16 @@
-//! What a deploy would do, from what is stored: which fields change, how many tasks are made and ended. And the rule that depends
+//! What a deploy would do, from what is stored: which fields change, which tasks are made and ended in which order. And the rule that depends
 //! on other services: a fixed port that somebody else holds.
 
 use model::descriptor::{Descriptor, Kind, UpdateOrder};
 use model::problem::FieldError;
-use model::views::deployments::PlanView;
+use model::views::deployments::{PlanAct, PlanView};
 use model::views::environments::MachineState;
 use model::views::services::DesiredState;
 
 use super::begin::wanted;
 use super::revisions;
 use super::source::Source;
+use super::steps::{Living, steps};
 use crate::args;
 use crate::configs::pinned::Pinned;
 use crate::db::Tx;
@@ -32,11 +33,10 @@ pub(super) async fn plan(
         None => None,
     };
     let spec = source.spec(&d.task_part(), configuration);
-    let sql = "SELECT COUNT(*) AS n FROM tasks t JOIN revisions r ON r.id = t.revision_id
-               WHERE t.service_id = $1 AND t.environment_id = $2 AND t.ended_at IS NULL AND t.state <> 'stopping' AND (r.spec = $3) = $4";
-    let same: i64 = tx.one(sql, args![service.id, environment.id, &spec, true], |row| row.get("n")).await?;
-    let other: i64 = tx.one(sql, args![service.id, environment.id, &spec, false], |row| row.get("n")).await?;
-    let (same, other) = (u32::try_from(same).unwrap_or(u32::MAX), u32::try_from(other).unwrap_or(u32::MAX));
+    let living = living(tx, service, environment, &spec).await?;
+    let same = u32::try_from(living.iter().filter(|task| task.fits).count()).unwrap_or(u32::MAX);
+    let other = u32::try_from(living.len()).unwrap_or(u32::MAX) - same;
+    let rollout = steps(d.update.order, d.standing(), d.update.parallelism, &living);
     let changes = match &current {
         Some(current) => revisions::changes(tx, current, d, source.digest, configuration).await?,
         None => Vec::new(),
@@ -78,12 +78,32 @@ pub(super) async fn plan(
         unchanged: current.is_some() && changes.is_empty() && !stopped && other == 0 && same == d.standing(),
         changes,
         order: d.update.order,
-        creates: d.standing().saturating_sub(same),
-        ends: other + same.saturating_sub(d.standing()),
+        creates: rollout.count(PlanAct::Make),
+        ends: rollout.count(PlanAct::End),
+        steps: rollout.steps,
+        tasks: d.standing(),
+        at_most: rollout.at_most,
         takes: Vec::new(),
         notes,
         configuration: configuration.view(environment),
     })
+}
+
+/// The tasks that live there and were not asked to end.
+async fn living(tx: &mut Tx, service: &Service, environment: &Environment, spec: &str) -> Result<Vec<Living>> {
+    let sql = "SELECT t.id, t.slot, r.number, r.spec, (t.state = 'running' AND t.health IN ('none', 'healthy')) AS serves
+               FROM tasks t JOIN revisions r ON r.id = t.revision_id
+               WHERE t.service_id = $1 AND t.environment_id = $2 AND t.ended_at IS NULL AND t.state <> 'stopping' ORDER BY t.slot, t.id LIMIT 1000";
+    tx.all(sql, args![service.id, environment.id], |row| {
+        Ok(Living {
+            task: row.get("id")?,
+            slot: u32::try_from(row.get::<i64>("slot")?).map_err(|_| Error::internal("column slot holds no slot"))?,
+            revision: row.get("number")?,
+            fits: row.get::<String>("spec")? == spec,
+            serves: row.get("serves")?,
+        })
+    })
+    .await
 }
 
 /// Whether no machine of an environment can take tasks now.

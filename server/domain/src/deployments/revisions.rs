@@ -8,7 +8,7 @@ use model::ids::{ProjectId, RevisionId, ServiceId};
 use model::names::{EnvironmentName, ProjectName, RepositoryPath};
 use model::page::{Page, PageRequest};
 use model::views::configs::{ConfigurationOf, LevelVersion};
-use model::views::deployments::{Comparison, RevisionDetail, RevisionView};
+use model::views::deployments::{Approval, Comparison, RevisionDetail, RevisionView};
 
 use super::Intent;
 use super::source::Source;
@@ -84,6 +84,7 @@ fn view(row: &Row<'_>) -> Result<RevisionView> {
         current_in: Vec::new(),
         image_present: row.get("image_present")?,
         configuration: ConfigurationOf::default(),
+        approvals: Vec::new(),
     })
 }
 
@@ -162,9 +163,49 @@ pub(crate) async fn detail(tx: &mut Tx, may: &May<can::SeeServices, Service>, id
         found.descriptor.hide_secrets();
     }
     let mut views = vec![found.view];
-    mark_current(tx, &mut views).await?;
-    mark_configuration(tx, &mut views).await?;
+    mark(tx, &mut views).await?;
     Ok(RevisionDetail { revision: views.remove(0), descriptor: found.descriptor })
+}
+
+/// A revision as it is listed. The caller has looked whether it may be seen.
+pub(crate) async fn listed(tx: &mut Tx, id: RevisionId) -> Result<RevisionView> {
+    let mut views = vec![by_id(tx, id).await?.view];
+    mark(tx, &mut views).await?;
+    Ok(views.remove(0))
+}
+
+/// Completes what the rows alone do not say.
+async fn mark(tx: &mut Tx, views: &mut [RevisionView]) -> Result<()> {
+    mark_current(tx, views).await?;
+    mark_configuration(tx, views).await?;
+    mark_approvals(tx, views).await
+}
+
+/// Notes who let each into protected environments.
+async fn mark_approvals(tx: &mut Tx, views: &mut [RevisionView]) -> Result<()> {
+    if views.is_empty() {
+        return Ok(());
+    }
+    let list = placeholders(1, views.len());
+    let sql = format!(
+        "SELECT a.revision_id, e.name, a.decided_by, a.decided_at, a.decided_why FROM deployments a JOIN environments e ON e.id = a.environment_id
+         WHERE a.approved = TRUE AND a.revision_id IN ({list}) ORDER BY a.decided_at DESC, a.id DESC LIMIT 1000"
+    );
+    let ids = views.iter().map(|view| Value::from(view.id)).collect();
+    let found: Vec<(RevisionId, Approval)> = tx
+        .all(sql, ids, |row| {
+            let why: Option<String> = row.get("decided_why")?;
+            let approval =
+                Approval { environment: row.get("name")?, by: row.get("decided_by")?, at: row.get("decided_at")?, why: why.unwrap_or_default() };
+            Ok((row.get("revision_id")?, approval))
+        })
+        .await?;
+    for (id, approval) in found {
+        if let Some(view) = views.iter_mut().find(|view| view.id == id) {
+            view.approvals.push(approval);
+        }
+    }
+    Ok(())
 }
 
 /// Notes where each revision is the one that should run.
@@ -222,8 +263,7 @@ pub async fn revisions(platform: &Platform, may: &May<can::SeeServices, Service>
     let sql = format!("SELECT {COLUMNS} {FROM} WHERE r.service_id = $1 AND r.number < $2 ORDER BY r.number DESC LIMIT $3");
     let mut tx = platform.read().await?;
     let mut items = tx.all(sql, args![may.id, after, i64::from(limit) + 1], view).await?;
-    mark_current(&mut tx, &mut items).await?;
-    mark_configuration(&mut tx, &mut items).await?;
+    mark(&mut tx, &mut items).await?;
     Ok(Page::cut(items, limit, |item| item.number.to_string()))
 }
 
@@ -243,7 +283,9 @@ pub async fn compare(platform: &Platform, may: &May<can::SeeServices, Service>, 
     if !may.also(Action::Deploy) {
         changes.iter_mut().for_each(model::descriptor::Change::hide_secrets);
     }
-    Ok(Comparison { before, after, changes })
+    let mut revisions = vec![old.view, new.view];
+    mark(&mut tx, &mut revisions).await?;
+    Ok(Comparison { before, after, changes, revisions })
 }
 
 /// What differs, the image's content included where its name stayed and its tag moved, and what tasks get of the configuration.

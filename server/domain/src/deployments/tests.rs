@@ -13,7 +13,9 @@ use crate::access::{Actor, May, can};
 use crate::testing::{Store, local};
 use crate::{Error, Platform, environments, quotas, services};
 
+mod cloning;
 mod limits;
+mod pruning;
 
 /// A developer's project with an image and a service.
 struct Shop {
@@ -257,6 +259,50 @@ async fn a_task_that_died_or_failed_its_check_makes_work() {
 }
 
 #[tokio::test]
+async fn a_crash_loop_is_told_until_it_rests_or_something_new_comes() {
+    let shop = Shop::open().await;
+    shop.succeed(&shop.deploy(TWO).await).await;
+    let (worker, key) = (&shop.store.worker, shop.key().await);
+    for task in shop.work().await.tasks {
+        shop.end(&task, TaskState::Failed).await;
+    }
+    let told = async || services::get(shop.platform(), &shop.may().await).await.expect("read").runs[0].crash_loop.clone();
+    let fail = async |slot: i64| {
+        shop.store.later(20);
+        let reason = Reason::new("exited", "its program ended with exit code 3");
+        let next = shop.platform().now().plus(Duration::from_secs(30));
+        work::slot_failed(worker, key, &work::SlotFailure { slot, reason, lines: "no database".into(), next }).await.expect("recorded");
+    };
+    fail(1).await;
+    fail(2).await;
+    fail(1).await;
+    assert_eq!(told().await, None, "twice is bad luck");
+    fail(1).await;
+    let found = told().await.expect("a loop");
+    assert_eq!((found.failures, found.slots.as_slice(), found.lines.as_str(), found.reason.code.as_str()), (3, &[1][..], "no database", "exited"));
+    assert!(found.next_at.is_some_and(|next| next > shop.platform().now()));
+    let list =
+        services::list(shop.platform(), &shop.store.may(&shop.ana, &shop.project).await, &model::page::PageRequest::default()).await.expect("read");
+    assert!(list.items[0].runs[0].crash_loop, "the list says so too");
+    assert_eq!(found.said(), "3 failures in a minute");
+    let again = shop.task(1).await;
+    assert_eq!(told().await.expect("still").next_at, None, "a try is under way");
+    shop.end(&again, TaskState::Failed).await;
+    assert!(told().await.expect("still").next_at.is_some());
+    shop.store.later(60);
+    assert_eq!(told().await.expect("still").next_at, None, "its time has come");
+    shop.store.later(600);
+    assert_eq!(told().await, None);
+    fail(1).await;
+    assert_eq!(told().await, None, "after a rest it counts from one");
+    fail(1).await;
+    fail(1).await;
+    assert!(told().await.is_some());
+    work::forget_failures(worker, key).await.expect("forgotten");
+    assert_eq!(told().await, None);
+}
+
+#[tokio::test]
 async fn the_newest_deployment_wins_and_the_older_lets_go() {
     let shop = Shop::open().await;
     let first = shop.deploy(TWO).await;
@@ -388,9 +434,12 @@ async fn a_rollback_needs_its_image() {
     shop.succeed(&second).await;
     let compared = compare(shop.platform(), &shop.may().await, 1, 2).await.expect("compared");
     assert_eq!(compared.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["image content"]);
+    assert_eq!(compared.revisions.iter().map(|revision| revision.number).collect::<Vec<_>>(), [1, 2]);
 
     let wrong = rollback(shop.platform(), &shop.may().await, &Intent::default(), 9).await.expect_err("unknown");
     assert_eq!(field(wrong), ("revision".into(), "there is no revision 9; the newest is 2".into()));
+    let would = plan_rollback(shop.platform(), &shop.may().await, &Intent::default(), 1).await.expect("planned");
+    assert_eq!((would.current, would.creates, would.ends, would.changes.len()), (Some(2), 2, 2, 1));
     let back = rollback(shop.platform(), &shop.may().await, &Intent::default(), 1).await.expect("rolled back");
     assert_eq!((back.kind, back.revision, back.previous), (DeploymentKind::Rollback, 1, Some(2)));
     shop.succeed(&back).await;
@@ -546,6 +595,9 @@ async fn a_plan_says_what_a_deploy_would_do_and_does_nothing() {
     assert_eq!((more.creates, more.ends), (1, 0));
     let other = plan(shop.platform(), &shop.may().await, &request(&format!("{TWO}\nenv: {{A: b}}"))).await.expect("planned");
     assert_eq!((other.creates, other.ends, other.changes[0].field.as_str()), (2, 2, "env.A"));
+    let order: Vec<_> = other.steps.iter().flat_map(|step| step.tasks.iter().map(|task| (step.act.as_str(), task.slot, task.revision))).collect();
+    assert_eq!(order, [("make", 1, None), ("end", 1, Some(1)), ("make", 2, None), ("end", 2, Some(1))]);
+    assert_eq!((other.tasks, other.at_most), (2, 3), "one more while they are replaced");
     crate::machines::seen(&shop.store.worker, &shop.store.machine().await, &crate::machines::Seen::Away("no such socket".into()))
         .await
         .expect("recorded");

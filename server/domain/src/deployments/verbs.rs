@@ -1,7 +1,7 @@
 //! The verbs on a service that runs (or ran): roll back, scale, restart, stop, start, and cancel a deployment. Each is one change
 //! of what is wanted; the loop does the rest.
 
-use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
+use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView, PlanView};
 use model::views::services::DesiredState;
 
 use super::begin::{Act, End, Unfinished, begin, end_unfinished, lock, tell};
@@ -33,8 +33,25 @@ pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, inte
     again(change, platform, may, &environment, intent, DeploymentKind::Rollback, &revision).await
 }
 
+/// Says what bringing an earlier revision again would do, and does nothing. The mistakes are those that it would have.
+pub async fn plan_rollback(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, number: i64) -> Result<PlanView> {
+    let mut tx = platform.read().await?;
+    let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
+    let revision = revisions::by_number(&mut tx, may.id, number).await?;
+    limits::still_allowed(&mut tx, may, &environment, &revision).await?;
+    source::still_there(&revision)?;
+    plan::refuse_taken_ports(&mut tx, may, &environment, &revision.descriptor).await?;
+    let mut configuration = pinned::of_revision(&mut tx, revision.id, &revision.descriptor).await?;
+    if configuration.environment.is_none_or(|id| id == environment.id) {
+        configuration.still_there(number)?;
+    } else {
+        configuration = pinned::newest(&mut tx, may, &environment, &revision.descriptor).await?;
+    }
+    plan::plan(&mut tx, may, &environment, &revision.descriptor, &revision.source(), &configuration).await
+}
+
 /// The revision itself where its configuration is the environment's, else one like it with that environment's configuration.
-async fn for_environment(
+pub(super) async fn for_environment(
     change: &mut Change,
     platform: &Platform,
     may: &May<can::Deploy, Service>,
@@ -171,6 +188,7 @@ pub(super) async fn again(
         DeploymentKind::Scale => "service.scale",
         DeploymentKind::Restart => "service.restart",
         DeploymentKind::Start => "service.start",
+        DeploymentKind::Clone => "deployment.clone",
     };
     let detail = serde_json::json!({
         "environment": environment.name, "revision": revision.number, "replicas": revision.descriptor.replicas, "deployment": id

@@ -11,6 +11,7 @@
 //! the task's id as a label. The loop looks for it there, and goes on with it or ends the task.
 
 mod delivery;
+mod failures;
 mod load;
 mod networks;
 mod state;
@@ -32,6 +33,8 @@ use crate::worker::Worker;
 
 pub use delivery::{Delivery, TaskFile, delivery};
 pub(crate) use load::revision_work;
+pub(crate) use failures::REST;
+pub use failures::{SlotFailure, forget_failures, slot_failed};
 pub use load::{due, every_key, load, recent_failures, revision};
 pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
 pub use state::{advance, move_network, network, outside_allowed, pin, progress, pull_source};

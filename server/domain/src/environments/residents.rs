@@ -27,6 +27,7 @@ pub async fn residents(platform: &Platform, may: &May<can::SeeEnvironments, Envi
         summary::SERVING,
         summary::RUN_JOINS,
     );
+    let now = platform.now();
     let mut tx = platform.read().await?;
-    tx.all(sql, all, |row| Ok(ResidentView { project: row.get("project")?, service: row.get("service")?, run: summary::run(row)? })).await
+    tx.all(sql, all, |row| Ok(ResidentView { project: row.get("project")?, service: row.get("service")?, run: summary::run(row, now)? })).await
 }

@@ -211,6 +211,9 @@ async fn a_deployment_to_a_protected_environment_waits_for_an_admin() {
     assert_eq!((approved.state, approved.expires_at), (DeploymentState::Queued, None));
     let decision = approved.decision.clone().expect("a decision");
     assert_eq!((decision.approved, decision.by.as_str(), decision.why.as_str()), (true, "ana", "looks good"));
+    let revision = deployments::revision(town.platform(), &town.may(&town.dev).await, 1).await.expect("read").revision;
+    let approvals: Vec<_> = revision.approvals.iter().map(|approval| (approval.environment.as_str(), approval.by.as_str())).collect();
+    assert_eq!(approvals, [("prod", "ana")]);
     assert_eq!(work::due(&town.store.worker, key.environment).await.expect("read"), [key]);
     assert_eq!(code(town.approve(&town.ana, &first).await), "not_waiting");
     town.succeed(&approved).await;

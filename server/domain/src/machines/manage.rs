@@ -41,13 +41,13 @@ struct Order {
 }
 
 /// A machine that is there, as far as a change of it asks.
-struct Found {
-    machine: Machine,
+pub(super) struct Found {
+    pub(super) machine: Machine,
     configured: bool,
     engine_id: Option<String>,
 }
 
-async fn find(tx: &mut Tx, name: &MachineName) -> Result<Option<Found>> {
+pub(super) async fn find(tx: &mut Tx, name: &MachineName) -> Result<Option<Found>> {
     let sql = format!(
         "SELECT {COLUMNS}, m.configured, m.engine_id FROM machines m JOIN environments e ON e.id = m.environment_id
          WHERE m.name = $1 AND m.removed_at IS NULL"

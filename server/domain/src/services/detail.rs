@@ -3,7 +3,7 @@
 use model::ids::EnvironmentId;
 use model::views::services::{DesiredState, RunSummary, RunView, ServiceDetail};
 
-use super::{Service, summary, tasks};
+use super::{Service, crashes, summary, tasks};
 use crate::access::{May, can};
 use crate::args;
 use crate::deployments::{acts, revisions};
@@ -22,9 +22,11 @@ pub async fn get(platform: &Platform, may: &May<can::SeeServices, Service>) -> R
         summary::SERVING,
         summary::RUN_JOINS
     );
+    let now = platform.now();
     type Found = (EnvironmentId, Option<model::ids::RevisionId>, DesiredState, RunSummary);
-    let found: Vec<Found> =
-        tx.all(sql, args![may.id], |row| Ok((row.get("environment_id")?, row.get("revision_id")?, row.get("desired")?, summary::run(row)?))).await?;
+    let found: Vec<Found> = tx
+        .all(sql, args![may.id], |row| Ok((row.get("environment_id")?, row.get("revision_id")?, row.get("desired")?, summary::run(row, now)?)))
+        .await?;
     let mut runs = Vec::with_capacity(found.len());
     for (environment_id, revision, desired, summary) in found {
         let revision = match revision {
@@ -33,7 +35,11 @@ pub async fn get(platform: &Platform, may: &May<can::SeeServices, Service>) -> R
         };
         let deployment = acts::newest(&mut tx, may.id, environment_id).await?;
         let tasks = tasks::read(&mut tx, may.id, Some(environment_id)).await?;
-        runs.push(RunView { environment_id, summary, desired, revision, deployment, tasks });
+        let crash_loop = match desired {
+            DesiredState::Running => crashes::of(&mut tx, may.id, environment_id, now).await?,
+            DesiredState::Stopped => None,
+        };
+        runs.push(RunView { environment_id, summary, desired, revision, deployment, tasks, crash_loop });
     }
     Ok(ServiceDetail {
         id: may.id,

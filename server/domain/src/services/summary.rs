@@ -1,8 +1,10 @@
 //! Services in lists: one statement for a page, however many tasks there are.
 
+use model::time::Millis;
 use model::views::deployments::DeploymentState;
 use model::views::services::{DesiredState, RunSummary, ServiceState, ServiceSummary};
 
+use super::crashes;
 use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::Result;
 
@@ -40,7 +42,8 @@ impl Counts {
 pub(crate) const RUN_COLUMNS: &str = "e.name AS environment, d.state AS desired, d.updated_at, a.state AS deploying, r.image, r.number,
     CASE WHEN r.job THEN 0 ELSE r.replicas END AS replicas, CASE WHEN ar.job THEN 0 ELSE ar.replicas END AS next_replicas,
     CASE WHEN r.job THEN (SELECT j.state FROM job_runs j WHERE j.service_id = d.service_id AND j.environment_id = d.environment_id
-                          AND j.state IN ('succeeded', 'failed') ORDER BY j.id DESC LIMIT 1) END AS last_run";
+                          AND j.state IN ('succeeded', 'failed') ORDER BY j.id DESC LIMIT 1) END AS last_run,
+    (SELECT MAX(f.last_at) FROM failures f WHERE f.service_id = d.service_id AND f.environment_id = d.environment_id AND f.times >= 3) AS crashed_at";
 
 /// The joins that they need.
 pub(crate) const RUN_JOINS: &str = "LEFT JOIN environments e ON e.id = d.environment_id
@@ -49,8 +52,8 @@ pub(crate) const RUN_JOINS: &str = "LEFT JOIN environments e ON e.id = d.environ
         AND a.state <> 'pending'
     LEFT JOIN revisions ar ON ar.id = a.revision_id";
 
-/// A service's run from a row with [`RUN_COLUMNS`] and `healthy`.
-pub(crate) fn run(row: &Row<'_>) -> Result<RunSummary> {
+/// A service's run from a row with [`RUN_COLUMNS`] and `healthy`, as it is now.
+pub(crate) fn run(row: &Row<'_>, now: Millis) -> Result<RunSummary> {
     let (replicas, next): (Option<i64>, Option<i64>) = (row.get("replicas")?, row.get("next_replicas")?);
     let counts = Counts {
         desired: row.get("desired")?,
@@ -61,6 +64,8 @@ pub(crate) fn run(row: &Row<'_>) -> Result<RunSummary> {
         failing: row.get::<Option<String>>("last_run")?.as_deref() == Some("failed"),
     };
     let stopped = counts.desired == DesiredState::Stopped && counts.deploying.is_none();
+    let crashed_at: Option<Millis> = row.get("crashed_at")?;
+    let crash_loop = counts.desired == DesiredState::Running && crashed_at.is_some_and(|last| crashes::is_fresh(last, now));
     Ok(RunSummary {
         environment: row.get("environment")?,
         state: counts.state(),
@@ -69,11 +74,12 @@ pub(crate) fn run(row: &Row<'_>) -> Result<RunSummary> {
         image: row.get("image")?,
         revision: row.get("number")?,
         updated_at: row.get("updated_at")?,
+        crash_loop,
     })
 }
 
 /// The services for which `condition` (with its ORDER BY) holds, at most `$2`.
-pub(super) async fn read(tx: &mut Tx, condition: &str, arguments: Vec<Value>) -> Result<Vec<ServiceSummary>> {
+pub(super) async fn read(tx: &mut Tx, condition: &str, arguments: Vec<Value>, now: Millis) -> Result<Vec<ServiceSummary>> {
     let sql = format!(
         "SELECT s.id, s.name, s.created_at, p.name AS project FROM services s JOIN projects p ON p.id = s.project_id
          WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL AND {condition} LIMIT $2"
@@ -99,7 +105,7 @@ pub(super) async fn read(tx: &mut Tx, condition: &str, arguments: Vec<Value>) ->
          FROM desired d {RUN_JOINS} WHERE d.service_id IN ({list}) ORDER BY e.name"
     );
     let ids = services.iter().map(|service| Value::from(service.id)).collect();
-    let runs = tx.all(sql, ids, |row| Ok((row.get::<model::ids::ServiceId>("service_id")?, run(row)?))).await?;
+    let runs = tx.all(sql, ids, |row| Ok((row.get::<model::ids::ServiceId>("service_id")?, run(row, now)?))).await?;
     for (id, run) in runs {
         if let Some(service) = services.iter_mut().find(|service| service.id == id) {
             service.runs.push(run);

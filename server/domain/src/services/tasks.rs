@@ -102,6 +102,17 @@ pub(super) async fn read(tx: &mut Tx, service: ServiceId, environment: Option<En
     Ok(found)
 }
 
+const SELECT: &str = "SELECT t.id, e.name AS environment, t.slot, t.state, t.health, t.reason_code, t.reason_message, m.name AS machine, m.host,
+    r.number, t.exit_code, t.restarts, t.container, t.created_at, t.started_at, t.ended_at, t.drift
+    FROM tasks t JOIN environments e ON e.id = t.environment_id JOIN machines m ON m.id = t.machine_id JOIN revisions r ON r.id = t.revision_id";
+
+/// One task as people see it.
+pub(super) async fn one(tx: &mut Tx, task: &Task) -> Result<TaskView> {
+    let mut found = tx.one(format!("{SELECT} WHERE t.id = $1"), args![task.id], view).await?;
+    found.ports = ports(tx, task.service.id).await?.remove(&task.id).unwrap_or_default();
+    Ok(found)
+}
+
 async fn select(tx: &mut Tx, service: ServiceId, environment: Option<EnvironmentId>, condition: &str, most: i64) -> Result<Vec<TaskView>> {
     let mut arguments: Vec<Value> = args![service, most];
     let place = match environment {
@@ -111,12 +122,7 @@ async fn select(tx: &mut Tx, service: ServiceId, environment: Option<Environment
         }
         None => "TRUE",
     };
-    let sql = format!(
-        "SELECT t.id, e.name AS environment, t.slot, t.state, t.health, t.reason_code, t.reason_message, m.name AS machine, m.host, r.number, t.exit_code,
-         t.restarts, t.container, t.created_at, t.started_at, t.ended_at, t.drift
-         FROM tasks t JOIN environments e ON e.id = t.environment_id JOIN machines m ON m.id = t.machine_id JOIN revisions r ON r.id = t.revision_id
-         WHERE t.service_id = $1 AND {place} AND {condition} LIMIT $2"
-    );
+    let sql = format!("{SELECT} WHERE t.service_id = $1 AND {place} AND {condition} LIMIT $2");
     tx.all(sql, arguments, view).await
 }
 

@@ -1,13 +1,13 @@
-//! Images: is it there, and pull it by digest with progress.
+//! Images: is it there, pull it by digest with progress, and take it away again.
 //!
-//! Never pulls by tag: what runs is what was pinned.
+//! Never pulls by tag: what runs is what was pinned. Never removes by tag or by force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::CreateImageInfo;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
 use futures::StreamExt;
 use model::secret::Secret;
 
@@ -88,7 +88,62 @@ impl PullProgress {
     }
 }
 
+/// An image on an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSeen {
+    /// The engine's id.
+    pub id: String,
+    /// What it is called by tag.
+    pub tags: Vec<String>,
+    /// What it is called by digest, complete.
+    pub digests: Vec<String>,
+    /// Bytes that no other image has too, as far as the engine tells; else all of its bytes.
+    pub bytes: i64,
+}
+
 impl Docker {
+    /// Every image on the engine, whoever's.
+    pub async fn images(&self) -> Result<Vec<ImageSeen>> {
+        let options = ListImagesOptionsBuilder::default().all(false).digests(true).shared_size(true).build();
+        let seen = self.call("list images", WORK, async move |client| client.list_images(Some(options)).await).await?;
+        let named = |names: Vec<String>| names.into_iter().filter(|name| !name.starts_with("<none>")).collect::<Vec<_>>();
+        Ok(seen
+            .into_iter()
+            .map(|image| ImageSeen {
+                id: image.id,
+                tags: named(image.repo_tags),
+                digests: named(image.repo_digests),
+                bytes: (image.size - image.shared_size.max(0)).max(0),
+            })
+            .collect())
+    }
+
+    /// The ids of the images that containers were made from: any container, whoever's, in whatever state.
+    pub async fn used_images(&self) -> Result<BTreeSet<String>> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let seen = self.call("list containers", QUICK, async move |client| client.list_containers(Some(options)).await).await?;
+        Ok(seen.into_iter().filter_map(|container| container.image_id).collect())
+    }
+
+    /// Takes one name by digest off an image, and the image with it when that was its last one. Never by force: what a container was made from
+    /// stays, and is told as `WrongState`. Good as well when it is gone.
+    pub async fn remove_image(&self, reference: &str) -> Result<()> {
+        if !reference.contains("@sha256:") && !reference.contains("@sha512:") {
+            return Err(EngineError::new(Kind::Refused, format!("{reference} has no digest; only what was pulled by digest is removed")));
+        }
+        let options = RemoveImageOptionsBuilder::default().force(false).build();
+        let removed = self.call("remove the image", WORK, async move |client| client.remove_image(reference, Some(options), None).await).await;
+        match removed {
+            Ok(_) | Err(EngineError { kind: Kind::NoSuchImage, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The folder in which the engine keeps everything, on its own machine.
+    pub async fn root_folder(&self) -> Result<Option<String>> {
+        Ok(self.call("ask the engine about itself", QUICK, async |client| client.info().await).await?.docker_root_dir)
+    }
+
     /// Is the image on the engine? `reference` is complete, with host and digest.
     pub async fn has_image(&self, reference: &str) -> Result<bool> {
         match self.call("look for the image", QUICK, async |client| client.inspect_image(reference).await.map(drop)).await {

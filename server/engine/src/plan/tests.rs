@@ -1,3 +1,6 @@
+use domain::deployments::steps;
+use model::descriptor::UpdateOrder;
+use model::views::deployments::{PlanAct, PlanStep, PlanTask};
 use proptest::prelude::*;
 
 use super::*;
@@ -164,6 +167,47 @@ proptest! {
         let world = World::new(tasks, vec![]);
         let only_makes = world.plan(&wanted).iter().all(|action| matches!(action, Action::Make { .. }));
         prop_assert!(only_makes);
+    }
+
+    /// What people are told before a deployment is what is done, where all goes well.
+    #[test]
+    fn the_order_is_as_it_was_foretold(
+        parts in proptest::collection::vec((0_u32..6, any::<bool>()), 0..8), replicas in 0_u32..6, first in any::<bool>(), parallelism in 1_u32..4,
+    ) {
+        let order = if first { Order::StartFirst } else { Order::StopFirst };
+        let tasks: Vec<Task> = (1..).zip(&parts).map(|(n, (slot, current))| task(n, *slot, *current, Life::Ready)).collect();
+        let living: Vec<steps::Living> = tasks
+            .iter()
+            .map(|task| steps::Living { task: task.id, slot: task.slot + 1, revision: 1, fits: task.current, serves: true })
+            .collect();
+        let told = if first { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst };
+        let foretold = steps::steps(told, replicas, parallelism, &living);
+
+        let mut world = World::new(tasks, vec![]);
+        let (mut done, mut most) = (Vec::new(), world.alive());
+        loop {
+            let actions = world.plan(&wanted(replicas, order, parallelism));
+            let ended: Vec<PlanTask> = actions.iter().filter_map(|action| match action {
+                Action::End { task } => {
+                    let task = world.tasks.iter().find(|known| known.id == *task).expect("known");
+                    Some(PlanTask { slot: task.slot + 1, task: Some(task.id).filter(|_| living.iter().any(|one| one.task == task.id)), revision: Some(1) })
+                }
+                _ => None,
+            }).collect();
+            let made: Vec<PlanTask> = actions.iter().filter_map(|action| match action {
+                Action::Make { slot } => Some(PlanTask { slot: slot + 1, task: None, revision: None }),
+                _ => None,
+            }).collect();
+            if ended.is_empty() && made.is_empty() {
+                break;
+            }
+            most = most.max(world.alive() + made.len());
+            done.extend([(PlanAct::End, ended), (PlanAct::Make, made)].into_iter().filter(|(_, tasks)| !tasks.is_empty()).map(|(act, tasks)| PlanStep { act, tasks }));
+            actions.iter().for_each(|action| world.apply(action));
+            world.settle();
+        }
+        prop_assert_eq!(foretold.steps, done);
+        prop_assert_eq!(foretold.at_most as usize, most);
     }
 
     /// Any interleaving of a rolling update: actions and settling in a random order.

@@ -26,7 +26,7 @@ const AWAY_RETRY: Duration = Duration::from_secs(5);
 
 impl Tender {
     /// A task that became unhealthy after its rollout is replaced; a few at a time, as in an update.
-    pub(super) fn replace_unhealthy(&mut self, work: &Work) {
+    pub(super) async fn replace_unhealthy(&mut self, work: &Work) {
         if work.deployment.is_some() {
             return;
         }
@@ -35,11 +35,11 @@ impl Tender {
         let under_way = work.tasks.iter().filter(|task| task.state != TaskState::Running).count();
         let unhealthy = work.tasks.iter().filter(|task| task.state == TaskState::Running && task.health == TaskHealth::Unhealthy);
         let unhealthy: Vec<TaskWork> = unhealthy.filter(|task| !self.busy.contains(&task.id)).take(most.saturating_sub(under_way)).cloned().collect();
-        let now = self.context.worker.platform().now();
         for task in unhealthy {
             let found = self.context.watches.finding(task.id).unwrap_or_else(|| "its health check failed".to_owned());
-            self.context.backoff(self.key, |backoff| backoff.failed(task.slot, now));
-            self.end(work, task, Some(Reason::new("unhealthy", format!("it was replaced: {found}"))), true);
+            let reason = Reason::new("unhealthy", format!("it was replaced: {found}"));
+            self.slot_failed(&task, &reason).await;
+            self.end(work, task, Some(reason), true);
         }
     }
 
@@ -131,18 +131,27 @@ impl Tender {
                 Ok(())
             }
             Err(Trouble::Reason(reason)) => {
-                let now = self.context.worker.platform().now();
                 match target.deployment {
                     Some(deployment) => {
                         let told = Reason::new(reason.code, format!("{}.{slot}: {}", work.service, reason.message));
                         self.failure.get_or_insert((deployment.id, told));
                         self.context.crews.wake(self.key, None);
                     }
-                    None => self.context.backoff(self.key, |backoff| backoff.failed(slot, now)),
+                    None => self.slot_not_filled(slot, reason).await,
                 }
                 Ok(())
             }
             Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// No task could be decided upon for a slot.
+    async fn slot_not_filled(&mut self, slot: i64, reason: Reason) {
+        let now = self.context.worker.platform().now();
+        let next = self.context.backoff(self.key, |backoff| backoff.failed(slot, Duration::ZERO, now));
+        let failure = work::SlotFailure { slot, reason, lines: String::new(), next };
+        if let Err(error) = work::slot_failed(&self.context.worker, self.key, &failure).await {
+            tracing::warn!(%error, "a slot that could not be filled was not written down");
         }
     }
 

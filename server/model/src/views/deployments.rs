@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::descriptor::{Change, Descriptor, UpdateOrder};
 use crate::digest::Digest;
-use crate::ids::{DeploymentId, RevisionId};
+use crate::ids::{DeploymentId, RevisionId, TaskId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
+use crate::problem::FieldError;
 use crate::time::Millis;
 use crate::views::configs::ConfigurationOf;
 use crate::views::quotas::Taking;
@@ -75,6 +76,8 @@ words! {
     Restart = "restart",
     /// What was stopped runs again.
     Start = "start",
+    /// What runs in another environment.
+    Clone = "clone",
 }
 
 /// Why a deployment is in its state.
@@ -203,6 +206,22 @@ pub struct RevisionView {
     /// The configuration that it runs with, here and when it is rolled back to.
     #[serde(default)]
     pub configuration: ConfigurationOf,
+    /// Who let it into protected environments, the last ones first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+}
+
+/// Somebody let a revision into a protected environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Who, by the name at that time.
+    pub by: String,
+    /// When.
+    pub at: Millis,
+    /// Why, as they said.
+    pub why: String,
 }
 
 /// A revision with all that it says.
@@ -223,6 +242,41 @@ pub struct Comparison {
     pub after: i64,
     /// Field by field.
     pub changes: Vec<Change>,
+    /// The two: who made them, when, why, from which build.
+    #[serde(default)]
+    pub revisions: Vec<RevisionView>,
+}
+
+words! {
+    /// What a step of a rollout does.
+    PlanAct,
+    /// Tasks are made; they serve before the next step.
+    Make = "make",
+    /// Tasks end; they are gone before the next step.
+    End = "end",
+}
+
+/// A task in a step of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTask {
+    /// Its place among the service's tasks, from 1.
+    pub slot: u32,
+    /// Which, where it lives already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Number of the revision that it was made from, where it lives already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}
+
+/// A step of a rollout: what is done at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// What is done.
+    #[serde(rename = "do")]
+    pub act: PlanAct,
+    /// To which tasks.
+    pub tasks: Vec<PlanTask>,
 }
 
 /// What a deploy would do.
@@ -244,6 +298,15 @@ pub struct PlanView {
     pub creates: u32,
     /// Tasks that would end.
     pub ends: u32,
+    /// In which order, one step after the other, if all goes well.
+    #[serde(default)]
+    pub steps: Vec<PlanStep>,
+    /// Tasks that the service would have afterwards.
+    #[serde(default)]
+    pub tasks: u32,
+    /// Tasks that it would have at the same time at most, while one takes another's place.
+    #[serde(default)]
+    pub at_most: u32,
     /// Whether nothing would change.
     pub unchanged: bool,
     /// What it takes of the project's limits; empty where there are none.
@@ -254,6 +317,62 @@ pub struct PlanView {
     /// The configuration that would be used.
     #[serde(default)]
     pub configuration: ConfigurationOf,
+}
+
+/// What cloning services from one environment into another would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonePlan {
+    /// From where.
+    pub from: EnvironmentName,
+    /// Where to.
+    pub to: EnvironmentName,
+    /// Service by service.
+    pub services: Vec<CloneOf>,
+    /// Services that are left out where none is named.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl ClonePlan {
+    /// Whether all of it can be done.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        !self.services.is_empty() && self.services.iter().all(|one| one.problems.is_empty())
+    }
+}
+
+/// What cloning one service would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneOf {
+    /// The service.
+    pub service: ServiceName,
+    /// Number of the revision that runs where it comes from.
+    pub revision: i64,
+    /// Its image as it was named. The same content runs.
+    pub image: String,
+    /// What would change where it goes to; none: it cannot be cloned.
+    pub plan: Option<PlanView>,
+    /// Why it cannot be cloned: secrets that are missing there, taken ports.
+    pub problems: Vec<FieldError>,
+    /// What its tasks would get of the configuration that they do not get where it comes from, and the other way round.
+    pub differs: Vec<Change>,
+}
+
+/// A service that is not cloned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The service.
+    pub service: ServiceName,
+    /// Why.
+    pub why: String,
+}
+
+/// Between which environments services of a project can be cloned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClonePlaces {
+    /// Where something of the project may run.
+    pub from: Vec<EnvironmentName>,
+    /// Where it can be deployed.
+    pub to: Vec<EnvironmentName>,
 }
 
 #[cfg(test)]

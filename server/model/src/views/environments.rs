@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EnvironmentId, MachineId};
+use crate::ids::{EnvironmentId, MachineId, PruneId};
 use crate::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use crate::time::Millis;
 use crate::views::services::RunSummary;
@@ -17,6 +17,103 @@ words! {
     Up = "up",
     /// It does not; the message says what is wrong and what to do.
     Away = "away",
+}
+
+words! {
+    /// Why images of a machine were pruned.
+    PruneWhy,
+    /// Somebody asked for it.
+    Asked = "asked",
+    /// A day had passed.
+    Daily = "daily",
+    /// Its disk was fuller than it may be.
+    Full = "full",
+}
+
+words! {
+    /// How far a pruning came.
+    PruneState,
+    /// It waits for its turn, or is at work.
+    Queued = "queued",
+    /// It went through.
+    Done = "done",
+    /// It could not be done; the message says why.
+    Failed = "failed",
+}
+
+/// How images are taken away from a machine. Only those that Slipway itself had pulled, and never one that something runs from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrunePolicy {
+    /// Whether it is done by itself, daily and when the disk is full.
+    pub enabled: bool,
+    /// How many images of each service stay, of those that it ran there last: what can be gone back to without a pull.
+    pub keep: i64,
+    /// Images that were pulled less than so many hours ago stay.
+    pub min_hours: i64,
+    /// Percent: a disk that is fuller is not left until the next day. Known of machines on the portal's own host alone.
+    pub fuller_than: i64,
+}
+
+/// An image that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrunedImage {
+    /// Complete, with the digest.
+    pub reference: String,
+    /// Bytes that only it takes.
+    pub bytes: i64,
+    /// Why it stays; none: it goes, or would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
+}
+
+/// What a pruning did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PruneReport {
+    /// What went, or would.
+    pub gone: Vec<PrunedImage>,
+    /// What stays, with the reason.
+    pub stay: Vec<PrunedImage>,
+    /// Bytes that were freed, or would be.
+    pub bytes: i64,
+    /// How full the disk was, in percent, where that is known.
+    pub disk: Option<u8>,
+}
+
+/// One pruning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PruneRunView {
+    /// The run.
+    pub id: PruneId,
+    /// Whether nothing was removed.
+    pub dry_run: bool,
+    /// Why.
+    pub why: PruneWhy,
+    /// Who asked for it; none: the policy did.
+    pub by: Option<String>,
+    /// How far it came.
+    pub state: PruneState,
+    /// What went wrong.
+    pub message: Option<String>,
+    /// When it was asked for.
+    pub created_at: Millis,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// What it did.
+    pub report: PruneReport,
+}
+
+/// The images on a machine that Slipway answers for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PruningView {
+    /// How they are taken away.
+    pub policy: PrunePolicy,
+    /// How many it had pulled that may still be there.
+    pub pulled: i64,
+    /// The last runs, the newest first.
+    #[serde(rename = "items")]
+    pub runs: Vec<PruneRunView>,
 }
 
 /// A machine: a Docker host.

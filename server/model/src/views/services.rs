@@ -193,6 +193,9 @@ pub struct RunSummary {
     pub revision: Option<i64>,
     /// When what is wanted changed last.
     pub updated_at: Millis,
+    /// Whether its tasks fail again and again.
+    #[serde(default)]
+    pub crash_loop: bool,
 }
 
 /// A service in a list.
@@ -225,6 +228,38 @@ pub struct RunView {
     pub deployment: Option<DeploymentView>,
     /// Its tasks: those that live, then the last ones that ended.
     pub tasks: Vec<TaskView>,
+    /// Its tasks fail again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_loop: Option<CrashLoop>,
+}
+
+/// Tasks of a service that fail again and again, each try later than the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashLoop {
+    /// How often.
+    pub failures: i64,
+    /// The first of these failures.
+    pub since: Millis,
+    /// The last one.
+    pub last_at: Millis,
+    /// When the next try is; none: one is under way.
+    pub next_at: Option<Millis>,
+    /// The places among the service's tasks where it happens, from 1.
+    pub slots: Vec<i64>,
+    /// Why, the last time.
+    pub reason: super::deployments::Reason,
+    /// The last lines of what died last.
+    pub lines: String,
+}
+
+impl CrashLoop {
+    /// In one line, for people.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let minutes = self.last_at.since(self.since).as_secs().div_ceil(60).max(1);
+        let span = if minutes == 1 { String::from("a minute") } else { format!("{minutes} minutes") };
+        format!("{} failures in {span}", self.failures)
+    }
 }
 
 /// A service with all that a page shows.
@@ -254,6 +289,21 @@ impl ServiceDetail {
     pub fn may(&self, action: Action) -> bool {
         self.may.contains(&action)
     }
+}
+
+/// What a container is: whose, of which revision, brought by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningView {
+    /// Its project.
+    pub project: ProjectName,
+    /// Its service.
+    pub service: ServiceName,
+    /// The task.
+    pub task: TaskView,
+    /// What it was made from: image and content, commit, build, who and why.
+    pub revision: super::deployments::RevisionView,
+    /// The act that brought it.
+    pub deployment: Option<DeploymentView>,
 }
 
 /// Credentials for an outside registry, without the secret.

@@ -40,6 +40,8 @@ pub(super) fn table() -> Table {
         .post("/api/v1/projects/{project}/services/{service}/stop", stop)
         .get("/api/v1/projects/{project}/services/{service}/revisions", revisions)
         .get("/api/v1/projects/{project}/services/{service}/revisions/{revision}", revision)
+        .get("/api/v1/projects/{project}/services/{service}/revisions/{revision}/since/{before}", compare)
+        .post("/api/v1/projects/{project}/services/{service}/revisions/{revision}/plan", plan_back)
 }
 
 type Named = Path<(String, String)>;
@@ -270,4 +272,27 @@ async fn revision(
 ) -> Answer<impl IntoResponse> {
     let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     Ok(Json(deployments::revision(&portal.platform, &may, named(&number, "revision")?).await?))
+}
+
+/// What differs from one revision to another.
+async fn compare(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, number, before)): Path<(String, String, String, String)>,
+) -> Answer<impl IntoResponse> {
+    let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
+    let (before, after) = (named(&before, "revision")?, named(&number, "revision")?);
+    Ok(Json(deployments::compare(&portal.platform, &may, before, after).await?))
+}
+
+/// What rolling back to a revision would do.
+async fn plan_back(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, number)): Path<(String, String, String)>,
+    Body(verb): Body<Verb>,
+) -> Answer<impl IntoResponse> {
+    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    let number = named(&number, "revision")?;
+    Ok(Json(deployments::plan_rollback(&portal.platform, &may, &verb.intent()?, number).await?))
 }

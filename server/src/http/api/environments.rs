@@ -47,7 +47,7 @@ async fn readable(portal: &Portal, actor: &Actor, name: &str) -> Answer<May<can:
 }
 
 /// The permission to manage an environment. Who may not manage any is told so, whether there is one of that name or not.
-async fn managed(portal: &Portal, actor: &Actor, name: &str) -> Answer<May<can::ManageEnvironments, Environment>> {
+pub(super) async fn managed(portal: &Portal, actor: &Actor, name: &str) -> Answer<May<can::ManageEnvironments, Environment>> {
     actor.may::<can::ManageEnvironments, _>(&portal.platform, &Site).await?;
     let key: EnvironmentName = named(name, "environment")?;
     Ok(actor.may(&portal.platform, &key).await?)

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
-use domain::services::{self, ServiceKey};
+use domain::services::{self, Running, ServiceKey};
 use domain::{Actor, can};
 use http::StatusCode;
 use model::ids::TaskId;
@@ -25,6 +25,7 @@ pub(super) fn table() -> Table {
         .delete("/api/v1/projects/{project}/services/{service}", delete)
         .get("/api/v1/projects/{project}/services/{service}/tasks", tasks)
         .get("/api/v1/tasks/{task}/inspect", inspect)
+        .get("/api/v1/running/{task}", running)
 }
 
 /// The permission on the service that a path names.
@@ -106,4 +107,12 @@ async fn inspect(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path
     let task: TaskId = named(&task, "task")?;
     let may = actor.may::<can::SeeServices, _>(&portal.platform, &task).await?;
     Ok(Json(services::inspect(&portal.platform, &may).await?))
+}
+
+/// What a container is: by its id or its beginning, or by its task's.
+async fn running(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(id): Path<String>) -> Answer<impl IntoResponse> {
+    actor.account()?;
+    let key: Running = field("id", &id)?;
+    let may = actor.may::<can::SeeServices, _>(&portal.platform, &key).await?;
+    Ok(Json(services::running(&portal.platform, &may).await?))
 }

@@ -20,6 +20,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/accounts/tokens"
             | "/fn/accounts/users"
             | "/fn/audit/project"
+            | "/fn/cloning/plan"
             | "/fn/configs/get"
             | "/fn/audit/site"
             | "/fn/deployments/form"
@@ -30,6 +31,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/list"
             | "/fn/deployments/revisions"
             | "/fn/deployments/compare"
+            | "/fn/deployments/plan_back"
             | "/fn/deployments/waiting"
             | "/fn/environments/list"
             | "/fn/environments/get"
@@ -44,6 +46,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/lineage"
             | "/fn/logs/tail"
             | "/fn/logs/inspect"
+            | "/fn/pruning/get"
             | "/fn/quotas/get"
             | "/fn/quotas/list"
             | "/fn/projects/list"
@@ -55,6 +58,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/mine"
             | "/fn/services/get"
             | "/fn/jobs/list"
+            | "/fn/services/running"
             | "/fn/upkeep/storage"
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
@@ -123,7 +127,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         _ if path.contains("{run}") => world::run(portal).await,
         _ => String::new(),
     };
-    if path.contains("{environment}") {
+    if path.contains("{environment}") || path.contains("/clone") {
         world::environment(cast, world).await;
     }
     if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
@@ -142,6 +146,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{deployment}", &world.deployment)
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
+        .replace("{before}", "1")
         .replace("/variables/{name}", "/variables/LOG_LEVEL")
         .replace("/configs/{name}", "/configs/app.conf")
         .replace("/secrets/{name}", "/secrets/db_password")
@@ -214,6 +219,12 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
         ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
         ("POST", "/environments/{environment}/machines/{machine}/test") => json!({}),
+        ("PUT", "/environments/{environment}/machines/{machine}/pruning") => {
+            json!({"enabled": true, "keep": 3, "min_hours": 24, "fuller_than": 90})
+        }
+        ("POST", "/environments/{environment}/machines/{machine}/pruning") => json!({"dry_run": true}),
+        ("POST", "/projects/{project}/clone" | "/projects/{project}/clone/plan") => json!({"from": "local", "to": world.place}),
+        ("POST", "/projects/{project}/services/{service}/revisions/{revision}/plan") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
@@ -235,7 +246,10 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let robot = || ("robot", String::from("ci"));
     let place = || ("environment", world.place.clone());
     let machine = || ("machine", world.machine.clone());
-    if path.starts_with("/fn/environments/") && path != "/fn/environments/list" {
+    if path.starts_with("/fn/cloning/")
+        || path.starts_with("/fn/pruning/")
+        || path.starts_with("/fn/environments/") && path != "/fn/environments/list"
+    {
         world::environment(cast, world).await;
     }
     if path == "/fn/deployments/approve" || path == "/fn/deployments/refuse" {
@@ -274,11 +288,16 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         }
         "imports/read" => vec![("machine", text("local")), ("container", text("elsewhere"))],
         "imports/begin" => vec![project(), ("name", text("another")), ("text", text("image: web:1\n"))],
+        "deployments/plan_back" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "jobs/list" | "jobs/run" => vec![project(), service(), environment()],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "environments/get" | "environments/managed_one" | "environments/remove" => vec![place()],
+        "pruning/get" => vec![place(), machine()],
+        "pruning/put" => vec![place(), machine(), ("keep", text("3")), ("min_hours", text("24")), ("fuller_than", text("90"))],
+        "pruning/run" => vec![place(), machine(), ("dry_run", text("true"))],
+        "cloning/plan" | "cloning/begin" => vec![project(), ("from", text("local")), ("to", world.place.clone())],
         "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("projects", world.project.clone())],
         "environments/machine_form" | "environments/remove_machine" => vec![place(), machine()],
         "environments/put_machine" => {
@@ -302,6 +321,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "images/delete_image" => vec![project(), repository(), ("digest", world.digest.clone())],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
         "logs/inspect" => vec![("task", world.task.clone())],
+        "services/running" => vec![("id", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
         "projects/delete" => vec![project()],
         "projects/update" => vec![project(), ("description", text("changed"))],

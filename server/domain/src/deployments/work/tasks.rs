@@ -167,7 +167,7 @@ async fn tell(worker: &Worker, sql: &'static str, arguments: Vec<Value>, wake: b
 }
 
 /// Pages of the service and lists of its project read it anew.
-async fn touch(change: &mut Bookkeeping, service: ServiceId) -> Result<()> {
+pub(super) async fn touch(change: &mut Bookkeeping, service: ServiceId) -> Result<()> {
     let sql = "SELECT project_id FROM services WHERE id = $1";
     let project: ProjectId = change.one(sql, args![service], |row| row.get("project_id")).await?;
     change.touch(Topic::Service(service));

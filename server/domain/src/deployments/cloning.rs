@@ -1,0 +1,202 @@
+//! Cloning: what runs in one environment is brought into another, one service or all of a project. The same image, by its content, and the same
+//! description; the configuration is that of the place where it goes to. Nothing of the configuration centre is copied: what is missing there is told
+//! before, and while something is missing nothing is begun.
+
+use model::ids::{RevisionId, ServiceId};
+use model::names::{EnvironmentName, ServiceName};
+use model::problem::FieldError;
+use model::views::deployments::{CloneOf, ClonePlaces, ClonePlan, DeploymentKind, DeploymentView, LeftOut, PlanView};
+use model::views::services::DesiredState;
+
+use super::begin::lock;
+use super::revisions::{self, Stored};
+use super::verbs::{again, for_environment};
+use super::{Intent, limits, plan as plans, source};
+use crate::access::{May, can};
+use crate::args;
+use crate::configs::pinned;
+use crate::db::Tx;
+use crate::environments::{self, Environment};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::projects::Project;
+use crate::services::Service;
+
+/// Most services that are cloned at once.
+const MOST: usize = 200;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct CloneOrder {
+    /// From where.
+    pub from: EnvironmentName,
+    /// Where to.
+    pub to: EnvironmentName,
+    /// Which services; empty: all that run there.
+    pub services: Vec<ServiceName>,
+    /// Why, for the history.
+    pub why: String,
+}
+
+/// The environments between which services of a project can be cloned.
+pub async fn clone_places(platform: &Platform, may: &May<can::Deploy, Project>) -> Result<ClonePlaces> {
+    let mut tx = platform.read().await?;
+    let names = |all: Vec<Environment>| all.into_iter().map(|environment| environment.name).collect();
+    let from = names(environments::configured_for(&mut tx, may.id).await?);
+    Ok(ClonePlaces { from, to: names(environments::granted_to(&mut tx, may.id).await?) })
+}
+
+/// Says what cloning would do, and does nothing.
+pub async fn clone_plan(platform: &Platform, may: &May<can::Deploy, Project>, order: &CloneOrder) -> Result<ClonePlan> {
+    let mut tx = platform.read().await?;
+    let (from, to) = places(&mut tx, may, order).await?;
+    let (chosen, left_out) = chosen(&mut tx, may, &from, &to, order).await?;
+    let mut services = Vec::with_capacity(chosen.len());
+    for (id, revision) in chosen {
+        let may = may.actor().may_in::<can::Deploy, _>(&mut tx, &id).await?;
+        services.push(one(&mut tx, &may, &to, revision).await?);
+    }
+    Ok(ClonePlan { from: from.name, to: to.name, services, left_out })
+}
+
+/// Brings the services there: a deployment for each. Nothing is begun while one of them cannot be.
+pub async fn clone(platform: &Platform, may: &May<can::Deploy, Project>, order: &CloneOrder) -> Result<Vec<DeploymentView>> {
+    let plan = clone_plan(platform, may, order).await?;
+    let told = |one: &CloneOf| {
+        let service = one.service.clone();
+        let with_service = move |problem: FieldError| FieldError::new(format!("services.{service}.{}", problem.field), problem.message);
+        one.problems.clone().into_iter().map(with_service).collect::<Vec<_>>()
+    };
+    let problems: Vec<FieldError> = plan.services.iter().flat_map(told).collect();
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    if plan.services.is_empty() {
+        return Err(Error::invalid("services", format!("nothing of this project runs in {}", plan.from)));
+    }
+    let mut begun = Vec::with_capacity(plan.services.len());
+    for planned in &plan.services {
+        let key = crate::services::ServiceKey { project: &may.name, service: &planned.service };
+        let may: May<can::Deploy, Service> = may.actor().may(platform, &key).await?;
+        begun.push(bring(platform, &may, order, planned.revision).await?);
+    }
+    Ok(begun)
+}
+
+/// Brings one service. What was planned is checked again, since it may not be so any more.
+async fn bring(platform: &Platform, may: &May<can::Deploy, Service>, order: &CloneOrder, number: i64) -> Result<DeploymentView> {
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, may).await?;
+    let to = environments::choose(&mut change, may.project.id, Some(&order.to)).await?;
+    let revision = revisions::by_number(&mut change, may.id, number).await?;
+    let why = if order.why.trim().is_empty() { String::new() } else { format!(": {}", order.why.trim()) };
+    let intent = Intent {
+        environment: Some(order.to.clone()),
+        why: format!("cloned from revision {number} in {}{why}", order.from),
+        commit: revision.view.commit.clone(),
+        build: revision.view.build.clone(),
+    };
+    intent.check()?;
+    check(&mut change, may, &to, &revision).await?;
+    let revision = for_environment(&mut change, platform, may, &to, &intent, revision).await?;
+    again(change, platform, may, &to, &intent, DeploymentKind::Clone, &revision).await
+}
+
+async fn places(tx: &mut Tx, project: &Project, order: &CloneOrder) -> Result<(Environment, Environment)> {
+    if order.from == order.to {
+        return Err(Error::invalid("to", format!("choose another environment than {}, where it runs already", order.from)));
+    }
+    let named = |field: &'static str| {
+        move |error: Error| match error {
+            Error::Invalid(errors) => Error::Invalid(errors.into_iter().map(|error| FieldError::new(field, error.message)).collect()),
+            other => other,
+        }
+    };
+    let from = environments::choose_configured(tx, project.id, &order.from).await.map_err(named("from"))?;
+    let to = environments::choose(tx, project.id, Some(&order.to)).await.map_err(named("to"))?;
+    Ok((from, to))
+}
+
+/// What is cloned, by name of the service, and what is left out.
+async fn chosen(
+    tx: &mut Tx,
+    project: &Project,
+    from: &Environment,
+    to: &Environment,
+    order: &CloneOrder,
+) -> Result<(Vec<(ServiceId, RevisionId)>, Vec<LeftOut>)> {
+    if order.services.len() > MOST {
+        return Err(Error::invalid("services", format!("at most {MOST} services are cloned at once")));
+    }
+    let sql = "SELECT s.id, s.name, d.revision_id, d.state FROM services s
+               LEFT JOIN desired d ON d.service_id = s.id AND d.environment_id = $2
+               WHERE s.project_id = $1 AND s.deleted_at IS NULL ORDER BY s.name LIMIT 1000";
+    type Found = (ServiceId, ServiceName, Option<RevisionId>, Option<DesiredState>);
+    let found: Vec<Found> =
+        tx.all(sql, args![project.id, from.id], |row| Ok((row.get("id")?, row.get("name")?, row.get("revision_id")?, row.get("state")?))).await?;
+    if let Some(unknown) = order.services.iter().find(|name| !found.iter().any(|(_, known, ..)| known == *name)) {
+        return Err(Error::invalid("services", format!("there is no service {unknown} in this project")));
+    }
+    let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
+    for (id, name, revision, state) in found {
+        let named = order.services.contains(&name);
+        if !named && !order.services.is_empty() {
+            continue;
+        }
+        match (revision, state) {
+            (Some(revision), Some(DesiredState::Running)) => chosen.push((id, revision)),
+            (Some(revision), Some(DesiredState::Stopped)) if named => chosen.push((id, revision)),
+            (Some(_), _) => left_out.push(LeftOut { service: name, why: format!("it is stopped in {}", from.name) }),
+            (None, _) if named => {
+                return Err(Error::invalid("services", format!("nothing of {name} was brought to {} with success", from.name)));
+            }
+            (None, _) => left_out.push(LeftOut { service: name, why: format!("it does not run in {}", from.name) }),
+        }
+    }
+    if chosen.len() > MOST {
+        let text = format!("{} services run in {}; name at most {MOST} of them to go to {}", chosen.len(), from.name, to.name);
+        return Err(Error::invalid("services", text));
+    }
+    Ok((chosen, left_out))
+}
+
+/// What cloning one service would do.
+async fn one(tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, revision: RevisionId) -> Result<CloneOf> {
+    let stored = revisions::by_id(tx, revision).await?;
+    let mut told = CloneOf {
+        service: may.name.clone(),
+        revision: stored.number,
+        image: stored.view.image.clone(),
+        plan: None,
+        problems: Vec::new(),
+        differs: Vec::new(),
+    };
+    match planned(tx, may, to, &stored).await {
+        Ok((plan, differs)) => (told.plan, told.differs) = (Some(plan), differs),
+        Err(Error::Invalid(problems)) => told.problems = problems,
+        Err(Error::Conflict { code, message }) => told.problems = vec![FieldError::new(code, message)],
+        Err(other) => return Err(other),
+    }
+    Ok(told)
+}
+
+async fn planned(
+    tx: &mut Tx,
+    may: &May<can::Deploy, Service>,
+    to: &Environment,
+    stored: &Stored,
+) -> Result<(PlanView, Vec<model::descriptor::Change>)> {
+    check(tx, may, to, stored).await?;
+    let own = pinned::of_revision(tx, stored.id, &stored.descriptor).await?;
+    let there = pinned::newest(tx, may, to, &stored.descriptor).await?;
+    let plan = plans::plan(tx, may, to, &stored.descriptor, &stored.source(), &there).await?;
+    Ok((plan, there.changes_since(&own)))
+}
+
+/// What a deploy of the revision there would ask for.
+async fn check(tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, stored: &Stored) -> Result<()> {
+    source::still_there(stored)?;
+    limits::still_allowed(tx, may, to, stored).await?;
+    plans::refuse_taken_ports(tx, may, to, &stored.descriptor).await?;
+    pinned::newest(tx, may, to, &stored.descriptor).await.map(drop)
+}
