@@ -107,6 +107,10 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/images/:repository") view={Lazy::<parts::Repository>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates") view={Lazy::<parts::Templates>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates/new") view={Lazy::<parts::NewTemplate>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>
@@ -119,12 +123,17 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/deployments") view={Lazy::<parts::Deployments>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/deployments/:deployment") view={Lazy::<parts::Deployment>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/inspect") view={Lazy::<parts::Inspect>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
+                <Route path=path!("/templates") view={Lazy::<parts::Templates>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates/new") view={Lazy::<parts::NewTemplate>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view={Lazy::<parts::Account>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Profile>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/sessions") view={Lazy::<parts::Sessions>::new()} ssr=SsrMode::Async/>

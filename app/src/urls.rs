@@ -22,6 +22,7 @@ pub(crate) const HOME: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
+pub(crate) const TEMPLATES: &str = "/templates";
 pub(crate) const ACCOUNT: &str = "/account";
 pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
@@ -91,6 +92,26 @@ pub(crate) fn service(project_name: impl AsRef<str>, service: impl AsRef<str>) -
 /// One of a service's other pages: `deploy`, `logs`.
 pub(crate) fn service_page(project_name: impl AsRef<str>, service_name: impl AsRef<str>, page: &str) -> String {
     format!("{}/{page}", service(project_name, service_name))
+}
+
+/// The form that a service is deployed with, of a template.
+pub(crate) fn deploy(project_name: impl AsRef<str>, service_name: impl AsRef<str>, template: &str) -> String {
+    asking(service_page(project_name, service_name, "deploy"), &[("template", template)])
+}
+
+/// The templates of a project; of the site where none is meant.
+pub(crate) fn templates(project_name: &str) -> String {
+    if project_name.is_empty() { TEMPLATES.to_owned() } else { project_page(project_name, "templates") }
+}
+
+/// One template.
+pub(crate) fn template(project_name: &str, name: impl AsRef<str>) -> String {
+    format!("{}/{}", templates(project_name), segment(name.as_ref()))
+}
+
+/// A version's document, to keep.
+pub(crate) fn template_export(project_name: &str, name: impl AsRef<str>, version: i64) -> String {
+    format!("{}/export?version={version}", template(project_name, name))
 }
 
 /// A deployment of a service.

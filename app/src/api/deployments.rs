@@ -86,7 +86,7 @@ pub async fn read_deploy_form(project: String, service: String, #[server(default
 
 /// The project's own images; none where the caller may not pull.
 #[cfg(feature = "ssr")]
-async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, ApiError> {
+pub(super) async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, ApiError> {
     let Ok(may) = caller.actor.may::<can::Pull, _>(&caller.platform, &project).await else { return Ok(Vec::new()) };
     let mut offers = Vec::new();
     let repositories = images::repositories(&caller.platform, &may, &RepositoryQuery::default(), &page(None)).await?;

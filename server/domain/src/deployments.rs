@@ -28,7 +28,7 @@ mod verbs;
 pub mod work;
 
 pub use acts::{WAIT_MAX, get, list, of_project, wait};
-pub use deploy::{Request, deploy, plan};
+pub use deploy::{Request, deploy, deploy_from, plan};
 pub use revisions::{compare, revision, revisions};
 pub use verbs::{cancel, restart, rollback, scale, start, stop};
 

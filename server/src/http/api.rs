@@ -24,11 +24,13 @@ mod projects;
 mod quotas;
 mod robots;
 mod services;
+mod templates;
 mod upkeep;
 mod users;
 
 pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;
+pub(super) use templates::page_table as templates_page_table;
 
 /// Every door of the API.
 pub(super) fn table() -> Table {
@@ -41,6 +43,7 @@ pub(super) fn table() -> Table {
         .merge(image_rules::table())
         .merge(quotas::table())
         .merge(services::table())
+        .merge(templates::table())
         .merge(copies::table())
         .merge(deployments::table())
         .merge(super::logs::table())

@@ -18,3 +18,4 @@ mod push;
 mod quotas;
 mod registry;
 mod robots;
+mod templates;

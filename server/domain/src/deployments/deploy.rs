@@ -12,6 +12,7 @@ use crate::environments;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates::{self, Origin};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -34,6 +35,16 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
 
 /// Makes a revision and puts its deployment into the queue; what is unfinished there is superseded.
 pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<DeploymentView> {
+    deploy_from(platform, may, request, None).await
+}
+
+/// The same for what a template made: the service remembers it, and the revision names it.
+pub async fn deploy_from(
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    request: &Request,
+    origin: Option<&Origin>,
+) -> Result<DeploymentView> {
     let source = check(platform, may, request).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
@@ -41,12 +52,16 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
     limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
     let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &request.intent).await?;
+    if let Some(origin) = origin {
+        templates::remember(&mut change, platform, may, environment.id, revision, origin).await?;
+    }
     let act =
         Act { kind: DeploymentKind::Deploy, revision, replicas: request.descriptor.replicas, environment: &environment, intent: &request.intent };
     let id = begin(&mut change, platform, may, &act).await?;
     let view = acts::by_id(&mut change, id).await?;
     let detail = serde_json::json!({
-        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id
+        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id,
+        "template": origin.map(Origin::shown),
     });
     change.commit(Record::new("deployment.create", "service", &may.name).project(&may.project).detail(detail)).await?;
     Ok(view)

@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::ids::{DeploymentId, RevisionId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::time::Millis;
+use crate::views::templates::TemplateMark;
 use crate::words::words;
 
 words! {
@@ -175,6 +176,9 @@ pub struct RevisionView {
     pub current_in: Vec<EnvironmentName>,
     /// Whether its image is still in the registry: what can be rolled back to. Always true for images of outside registries.
     pub image_present: bool,
+    /// Which version of a template made it; none: it was described by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateMark>,
 }
 
 /// A revision with all that it says.

@@ -45,6 +45,11 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/list"
             | "/fn/services/mine"
             | "/fn/services/get"
+            | "/fn/templates/list"
+            | "/fn/templates/get"
+            | "/fn/templates/editor"
+            | "/fn/templates/form"
+            | "/fn/templates/of_service"
             | "/fn/upkeep/storage"
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
@@ -113,6 +118,8 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{deployment}", &world.deployment)
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
+        .replace("{template}", &world.template)
+        .replace("{version}", "1")
         .replace("{host}", "registry.example.com")
         .replace("{copy}", &world.copy)
         .replace("{session}", &session)
@@ -171,6 +178,11 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         }
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
+        ("PUT", "/templates/{template}" | "/projects/{project}/templates/{template}") => {
+            json!({"document": World::document(&world.template).replace("web:1", "web:2"), "note": "changed"})
+        }
+        ("POST", "/templates/preview" | "/projects/{project}/templates/preview") => json!({"document": World::document("tried")}),
+        ("POST", "/templates/{template}/render" | "/projects/{project}/templates/{template}/render") => json!({}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
         ("POST", "/registry/runs") => json!({"kind": "scrub", "dry_run": true}),
         ("PUT", "/registry/schedule") => json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 50}),
@@ -243,6 +255,14 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "robots/rotate" => vec![project(), robot(), ("overlap_hours", text("24"))],
         "robots/delete" => vec![project(), robot()],
         "services/create" => vec![project(), ("name", text("another"))],
+        "templates/list" => vec![project()],
+        "templates/get" | "templates/editor" | "templates/delete" => vec![project(), ("template", world.template.clone())],
+        "templates/preview" => vec![project(), ("document", World::document("tried"))],
+        "templates/save" => vec![project(), ("document", World::document("another"))],
+        "templates/form" | "templates/of_service" => vec![project(), service()],
+        "templates/plan" | "templates/deploy" => {
+            vec![project(), service(), environment(), ("of[template]", format!("own/{}", world.template)), ("of[version]", text("1"))]
+        }
         "upkeep/run" => vec![("kind", text("scrub")), ("dry_run", text("true"))],
         "upkeep/cancel" => vec![("run", world::run(portal).await)],
         "upkeep/schedule" => vec![("scrub_rate", text("50"))],

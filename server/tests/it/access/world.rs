@@ -22,6 +22,8 @@ pub struct World {
     pub deployment: String,
     pub task: String,
     pub copy: String,
+    /// A template of the project, and one of the whole site, of the same name.
+    pub template: String,
 }
 
 impl World {
@@ -51,12 +53,21 @@ impl World {
         builder.put(&path, credential).await.expect_status(StatusCode::NO_CONTENT).await;
         let services = format!("/api/v1/projects/{project}/services");
         builder.post(&services, json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
-        let wanted = json!({"descriptor": {"image": "web:1"}});
+        let template = format!("t{number}");
+        for path in [format!("/api/v1/projects/{project}/templates/{template}"), format!("/api/v1/templates/{template}")] {
+            builder.put(&path, json!({"document": Self::document(&template)})).await.expect_status(StatusCode::CREATED).await;
+        }
+        let wanted = json!({"template": format!("own/{template}"), "answers": {}});
         let deployed = builder.post(&format!("{services}/web/deployments"), wanted).await.expect_status(StatusCode::ACCEPTED).await;
         let deployment = deployed["id"].as_str().expect("an id").to_owned();
         let task = plant_task(portal, &deployment).await;
         let copy = plant_copy(portal, &project, builder).await;
-        Self { project, victim, digest: pushed.manifest, blob: pushed.layer, deployment, task: task.to_string(), copy }
+        Self { project, victim, digest: pushed.manifest, blob: pushed.layer, deployment, task: task.to_string(), copy, template }
+    }
+
+    /// The smallest document of a template.
+    pub fn document(name: &str) -> String {
+        format!("name: {name}\ndescriptor: |\n  image: web:1\n")
     }
 }
 
