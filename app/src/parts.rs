@@ -7,7 +7,9 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::pages::{account, admin, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup, templates};
+use crate::pages::{
+    account, admin, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup, templates,
+};
 
 macro_rules! part {
     ($part:ident, $preload:ident, $pages:ident { $($page:ident: $view:path),* $(,)? }) => {

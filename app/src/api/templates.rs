@@ -9,7 +9,7 @@ use model::template::Answers;
 use model::views::templates::{RenderedView, TemplateDetail, TemplateSummary};
 use serde::{Deserialize, Serialize};
 
-pub use form::{Answered, DeployTemplate, DeployTemplatePage, PLAIN, PlanTemplate, TemplatePlan, plan_template, read_template_form, service_template};
+pub use form::{Answered, DeployTemplate, DeployTemplatePage, PLAIN, PlanTemplate, TemplatePlan, read_template_form, service_template};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]
@@ -21,9 +21,9 @@ use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
 use domain::access::{May, Site, can};
 #[cfg(feature = "ssr")]
-use domain::templates::{self, Surroundings, tries};
-#[cfg(feature = "ssr")]
 use domain::projects::Project;
+#[cfg(feature = "ssr")]
+use domain::templates::{self, Surroundings, tries};
 #[cfg(feature = "ssr")]
 use model::names::{ProjectName, TemplateName};
 

@@ -29,8 +29,8 @@ pub(crate) use overview::Overview;
 pub(crate) use revisions::Revisions;
 pub(crate) use settings::Settings;
 pub(crate) use shell::Shell;
-pub(crate) use template::Template;
 pub(super) use table::ServiceTable;
+pub(crate) use template::Template;
 
 use super::deployments::DeploymentTable;
 use super::projects::current as project_of;

@@ -124,12 +124,7 @@ pub(crate) fn Texts(
     but: Option<Output>,
 ) -> impl IntoView {
     let errors = mistakes("This is not right yet", &rendered.errors);
-    let texts = rendered
-        .outputs
-        .into_iter()
-        .filter(|one| Some(one.output) != but)
-        .map(|one| view! { <OneText one/> })
-        .collect_view();
+    let texts = rendered.outputs.into_iter().filter(|one| Some(one.output) != but).map(|one| view! { <OneText one/> }).collect_view();
     view! { {errors}{texts} }.into_any()
 }
 

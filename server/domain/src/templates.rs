@@ -6,9 +6,9 @@
 pub mod answers;
 pub mod render;
 pub mod shipped;
-pub mod tries;
 #[cfg(test)]
 mod tests;
+pub mod tries;
 
 use model::access::Action;
 use model::ids::{ProjectId, TemplateId};
@@ -214,7 +214,9 @@ pub async fn get(platform: &Platform, may: &impl Sees, name: &TemplateName, numb
     let mut tx = platform.read().await?;
     let (id, template) = by_name(&mut tx, &may.owner(), name).await?.ok_or_else(missing)?;
     let number = number.unwrap_or(template.version);
-    let sql = format!("SELECT number, note, created_by, created_at, shipped FROM template_versions WHERE template_id = $1 ORDER BY number DESC LIMIT {VERSIONS_MOST}");
+    let sql = format!(
+        "SELECT number, note, created_by, created_at, shipped FROM template_versions WHERE template_id = $1 ORDER BY number DESC LIMIT {VERSIONS_MOST}"
+    );
     let versions = tx.all(sql, args![id], version).await?;
     let version = versions.iter().find(|version| version.number == number).cloned();
     let version = version.ok_or(Error::NotFound { what: "version of this template" })?;

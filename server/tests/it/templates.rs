@@ -142,8 +142,10 @@ async fn the_form_the_api_and_the_script_make_the_same_revision() {
     let made = scene.dora.get("/api/v1/projects/shop/services/web/template").await.expect_status(StatusCode::OK).await;
     let curl = made["rendered"]["outputs"].as_array().expect("texts").iter().find(|one| one["output"] == "curl").expect("a script");
     // The public address is a name that only this machine's resolver knows; the script itself is what counts.
-    let script = curl["text"].as_str().expect("a text").replace(scene.portal.running.portal.origin.as_str().trim_end_matches('/'), &scene.portal.base);
-    let ran = tokio::process::Command::new("sh").arg("-c").arg(&script).env("SLIPWAY_USER", format!("dora:{}", crate::portal::PASSWORD)).output().await;
+    let script =
+        curl["text"].as_str().expect("a text").replace(scene.portal.running.portal.origin.as_str().trim_end_matches('/'), &scene.portal.base);
+    let ran =
+        tokio::process::Command::new("sh").arg("-c").arg(&script).env("SLIPWAY_USER", format!("dora:{}", crate::portal::PASSWORD)).output().await;
     let ran = ran.expect("a shell");
     assert!(ran.status.success(), "{script}\n{}", String::from_utf8_lossy(&ran.stderr));
     let said: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&ran.stdout)));

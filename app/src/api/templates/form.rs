@@ -9,9 +9,9 @@ use model::views::services::ServiceDetail;
 use model::views::templates::{ServiceTemplate, TemplateForm, TemplateSummary};
 use serde::{Deserialize, Serialize};
 
-use crate::api::ApiError;
 #[cfg(feature = "ssr")]
 use super::{of_project, of_site, surroundings};
+use crate::api::ApiError;
 #[cfg(feature = "ssr")]
 use crate::api::answer::{lead_to, posted_form};
 use crate::api::deployments::Offer;

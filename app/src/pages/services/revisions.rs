@@ -91,7 +91,8 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
         revision.current_in.iter().map(|environment| view! { <Badge tone=Tone::Ok text=format!("runs in {environment}")/>" " }).collect();
     let commit =
         revision.commit.as_ref().map(|commit| view! { <span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
-    let made_by = revision.template.as_ref().map(|mark| view! { " "<span class="muted small">{format!("{} version {}", mark.name, mark.version)}</span> });
+    let made_by =
+        revision.template.as_ref().map(|mark| view! { " "<span class="muted small">{format!("{} version {}", mark.name, mark.version)}</span> });
     let compare = (number > 1).then(|| format!("{path}?from={}&to={number}", number - 1));
     // Where it could be brought back: everywhere that the service runs something else.
     let places: Vec<_> =

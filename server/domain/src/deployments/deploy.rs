@@ -39,12 +39,7 @@ pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, reques
 }
 
 /// The same for what a template made: the service remembers it, and the revision names it.
-pub async fn deploy_from(
-    platform: &Platform,
-    may: &May<can::Deploy, Service>,
-    request: &Request,
-    origin: Option<&Origin>,
-) -> Result<DeploymentView> {
+pub async fn deploy_from(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request, origin: Option<&Origin>) -> Result<DeploymentView> {
     let source = check(platform, may, request).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;

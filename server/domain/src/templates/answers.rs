@@ -132,9 +132,8 @@ async fn choose(tx: &mut Tx, service: &Service, asked: &Asked, before: Option<&R
     let same = before.filter(|before| before.id == id).map(|before| before.version);
     let number = asked.version.or(same).unwrap_or(summary.version);
     let text = document(tx, id, number).await?;
-    let text = text.ok_or_else(|| {
-        Error::invalid("version", format!("{} has no version {number}; the newest is {}", summary.name, summary.version))
-    })?;
+    let text =
+        text.ok_or_else(|| Error::invalid("version", format!("{} has no version {number}; the newest is {}", summary.name, summary.version)))?;
     Ok(Stored { id, summary, number, template: parsed(&text)? })
 }
 
@@ -234,7 +233,8 @@ pub(crate) async fn remember(
     }
     for (name, secret) in &origin.checked.secrets {
         let sealed = platform.seal(&purpose(may.id, environment, name), secret.expose().as_bytes());
-        let sql = "INSERT INTO service_template_secrets (service_id, environment_id, name, sealed, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6)
+        let sql =
+            "INSERT INTO service_template_secrets (service_id, environment_id, name, sealed, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6)
                    ON CONFLICT (service_id, environment_id, name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at,
                    updated_by = excluded.updated_by";
         change.exec(sql, args![may.id, environment, name, sealed, now, &by]).await?;
@@ -286,7 +286,11 @@ pub async fn form(
 }
 
 /// The template that a form of the service begins with, as [`Asked::template`] names it; none: it was never made from one.
-pub async fn used(platform: &Platform, may: &May<can::SeeServices, Service>, environment: Option<&EnvironmentName>) -> Result<Option<ServiceTemplate>> {
+pub async fn used(
+    platform: &Platform,
+    may: &May<can::SeeServices, Service>,
+    environment: Option<&EnvironmentName>,
+) -> Result<Option<ServiceTemplate>> {
     service(platform, may, environment, &Surroundings::default(), &[]).await
 }
 

@@ -199,7 +199,9 @@ async fn wrong_answers_and_unknown_versions_are_told() {
 #[tokio::test]
 async fn secrets_are_sealed_kept_and_told_to_nobody() {
     let scene = Scene::set().await;
-    let text = ECHO.replace("descriptor: |", "  - {name: db_password, type: secret, required: true}\ndescriptor: |").replace("GREETING: {{ greeting }}", "GREETING: {{ db_password }}");
+    let text = ECHO
+        .replace("descriptor: |", "  - {name: db_password, type: secret, required: true}\ndescriptor: |")
+        .replace("GREETING: {{ greeting }}", "GREETING: {{ db_password }}");
     scene.write(&text).await.expect("made");
     let secret = "correct-horse-battery";
     let given = [("image", "web:1"), ("db_password", secret)];

@@ -15,12 +15,20 @@ use crate::error::{Error, Result};
 use crate::platform::Platform;
 
 /// Work that takes some milliseconds stands in nobody's way.
-pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Vec<FieldError>> + Send + 'static) -> Result<Result<T, Vec<FieldError>>> {
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Vec<FieldError>> + Send + 'static,
+) -> Result<Result<T, Vec<FieldError>>> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(format!("rendering crashed: {error}")))
 }
 
 /// Everything that a template makes from answers.
-pub(super) async fn all(template: Template, answers: Answers, kept: BTreeSet<String>, around: Around, outputs: &'static [Output]) -> Result<RenderedView> {
+pub(super) async fn all(
+    template: Template,
+    answers: Answers,
+    kept: BTreeSet<String>,
+    around: Around,
+    outputs: &'static [Output],
+) -> Result<RenderedView> {
     let work = move || {
         let checked = template.parameters.check(&answers, &kept)?;
         let one = |output: &Output| template.source(*output).is_some().then(|| text(&template, *output, &checked, &around));

@@ -121,9 +121,10 @@ impl Parameters {
     fn texts<'a>(&'a self, answers: &'a Answers) -> Texts<'a> {
         let mut seen = Texts::new();
         for parameter in &self.0 {
-            let shown = parameter.shown_if.as_ref().is_none_or(|condition| {
-                seen.get(condition.parameter.as_str()).is_some_and(|text: &&str| condition.is.iter().any(|one| one == text))
-            });
+            let shown = parameter
+                .shown_if
+                .as_ref()
+                .is_none_or(|condition| seen.get(condition.parameter.as_str()).is_some_and(|text: &&str| condition.is.iter().any(|one| one == text)));
             if !shown {
                 continue;
             }
@@ -265,7 +266,9 @@ fn check_pattern(parameter: &Parameter, text: &str) -> Result<(), String> {
 pub(super) fn compiled(pattern: &str) -> Result<regex_lite::Regex, String> {
     let build = |text: &str| regex_lite::RegexBuilder::new(text).size_limit(256 * 1024).build();
     // By itself first: `a)|(b` would only be one within the group.
-    build(pattern).and_then(|_| build(&format!("^(?:{pattern})$"))).map_err(|error| format!("is no regular expression that is understood here: {error}"))
+    build(pattern)
+        .and_then(|_| build(&format!("^(?:{pattern})$")))
+        .map_err(|error| format!("is no regular expression that is understood here: {error}"))
 }
 
 /// How much a text is, for ranges: a number, milliseconds, bytes; a number of characters for texts.

@@ -9,8 +9,7 @@ use crate::names::TemplateName;
 use crate::problem::FieldError;
 
 /// Keys of the document.
-const KEYS: [&str; 10] =
-    ["name", "title", "description", "parameters", "descriptor", "dockerfile", "jenkinsfile", "github", "gitlab", "curl"];
+const KEYS: [&str; 10] = ["name", "title", "description", "parameters", "descriptor", "dockerfile", "jenkinsfile", "github", "gitlab", "curl"];
 /// Keys of a parameter.
 const PARAMETER_KEYS: [&str; 13] =
     ["name", "label", "type", "required", "default", "pattern", "min", "max", "help", "group", "shown_if", "depends_on", "choices"];
@@ -53,10 +52,7 @@ fn template(reader: &mut Reader, node: &Node) -> Option<Template> {
     if section.get("descriptor").is_none() {
         reader.fail("descriptor", None, "every template makes a descriptor");
     }
-    let parameters = section
-        .get("parameters")
-        .map(|(node, path)| reader.list(node, &path, PARAMETERS_MAX, parameter))
-        .unwrap_or_default();
+    let parameters = section.get("parameters").map(|(node, path)| reader.list(node, &path, PARAMETERS_MAX, parameter)).unwrap_or_default();
     let name = name?;
     let title = title.filter(|title| !title.trim().is_empty()).unwrap_or_else(|| name.to_string());
     Some(Template { name, title, description, parameters: Parameters(parameters), sources })
@@ -103,9 +99,8 @@ fn spoken(name: &str) -> String {
 }
 
 /// Names that mean something else in the texts.
-const RESERVED: [&str; 18] = [
-    "slipway", "loop", "self", "true", "false", "none", "and", "or", "not", "in", "is", "if", "else", "elif", "for", "set", "endif", "endfor",
-];
+const RESERVED: [&str; 18] =
+    ["slipway", "loop", "self", "true", "false", "none", "and", "or", "not", "in", "is", "if", "else", "elif", "for", "set", "endif", "endfor"];
 
 fn check_name(name: &str) -> Result<(), String> {
     let mut bytes = name.bytes();
@@ -114,7 +109,9 @@ fn check_name(name: &str) -> Result<(), String> {
         && name.len() <= 40;
     let shown: String = name.chars().take(60).collect();
     if !shape {
-        return Err(format!("{shown:?} is no name of a parameter: it begins with a letter and has at most 40 lower-case letters, digits and underscores"));
+        return Err(format!(
+            "{shown:?} is no name of a parameter: it begins with a letter and has at most 40 lower-case letters, digits and underscores"
+        ));
     }
     if RESERVED.contains(&name) { Err(format!("{shown:?} means something else in the texts; choose another name")) } else { Ok(()) }
 }

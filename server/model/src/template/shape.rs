@@ -85,7 +85,8 @@ struct Comparison<'a> {
     places: &'a [Place],
 }
 
-const NOT_WHOLE: &str = "stands within a longer value; join its parts to one, like {{ name ~ \":\" ~ tag }}, or within a shell command write {{ name | shell }}";
+const NOT_WHOLE: &str =
+    "stands within a longer value; join its parts to one, like {{ name ~ \":\" ~ tag }}, or within a shell command write {{ name | shell }}";
 
 impl Comparison<'_> {
     fn nodes(&self, marked: &Node, filled: &Node) -> Result<(), Misplaced> {

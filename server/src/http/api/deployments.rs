@@ -72,9 +72,7 @@ impl Wanted {
         let (descriptor, origin) = match (from_template, self.descriptor.is_null()) {
             (true, false) => return Err(Refusal(Error::invalid("descriptor", "write either a descriptor, or answers to a template"))),
             (false, true) => return Err(Refusal(Error::invalid("descriptor", "write a descriptor, or answers to a template"))),
-            (false, false) => {
-                (Descriptor::from_json(&self.descriptor, "descriptor").map_err(|errors| Refusal(Error::Invalid(errors)))?, None)
-            }
+            (false, false) => (Descriptor::from_json(&self.descriptor, "descriptor").map_err(|errors| Refusal(Error::Invalid(errors)))?, None),
             (true, true) => {
                 let asked = Asked { template: self.template, version: self.version, answers: answers(&self.answers)? };
                 let made = templates::answers::make(&portal.platform, may, environment.as_ref(), &asked, &surroundings(portal)).await?;

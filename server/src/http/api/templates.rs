@@ -2,10 +2,10 @@
 //! in and out as YAML; deploying from answers is the deployment's own door (`deployments`).
 
 use app::api::server::Caller;
-use axum::{Extension, Json};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use domain::access::Site;
 use domain::projects::Project;
 use domain::templates::{self, Sees, Surroundings, Writes};
@@ -85,7 +85,9 @@ impl FromRequest<Portal> for Document {
             let Body(WithNote { document, note }) = Body::from_request(request, state).await?;
             return Ok(Self { document, note });
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|_| Refusal(Error::TooLarge("the body is larger than 1 MiB, or was cut off".into())))?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| Refusal(Error::TooLarge("the body is larger than 1 MiB, or was cut off".into())))?;
         let document = String::from_utf8(bytes.into()).map_err(|_| Refusal(Error::invalid("document", "is no text in UTF-8")))?;
         Ok(Self { document, note: String::new() })
     }

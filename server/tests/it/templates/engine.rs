@@ -51,7 +51,9 @@ async fn a_shipped_scheduled_job_is_taken_or_refused_by_name() {
     let answer = ground.developer.post("/api/v1/projects/shop/services/report/deployments", body).await;
     if answer.status() == StatusCode::UNPROCESSABLE_ENTITY {
         let told = answer.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-        assert!(told["fields"].as_array().expect("fields").iter().all(|error| error["message"].as_str().is_some_and(|text| text.starts_with("not yet"))));
+        assert!(
+            told["fields"].as_array().expect("fields").iter().all(|error| error["message"].as_str().is_some_and(|text| text.starts_with("not yet")))
+        );
     } else {
         let made = answer.expect_status(StatusCode::ACCEPTED).await;
         assert_eq!(ground.over("report", made["id"].as_str().expect("an id")).await["state"], "succeeded");
@@ -69,11 +71,14 @@ async fn the_script_of_a_service_deploys_and_waits() {
     let script = texts.iter().find(|one| one["output"] == "curl").and_then(|one| one["text"].as_str()).expect("a script");
     let portal = ground.portal();
     let script = script.replace(portal.running.portal.origin.as_str().trim_end_matches('/'), &portal.base);
-    let token = ground.developer.post("/api/v1/me/tokens", json!({"name": "ci", "scopes": ["deploy"]})).await.expect_status(StatusCode::CREATED).await;
+    let token =
+        ground.developer.post("/api/v1/me/tokens", json!({"name": "ci", "scopes": ["deploy"]})).await.expect_status(StatusCode::CREATED).await;
     let token = token["token"].as_str().or(token["secret"].as_str()).expect("a token").to_owned();
-    let ran = tokio::process::Command::new("sh").args(["-c", &script, "deploy.sh", "web:2"]).env("SLIPWAY_TOKEN", &token).output().await.expect("a shell");
+    let ran =
+        tokio::process::Command::new("sh").args(["-c", &script, "deploy.sh", "web:2"]).env("SLIPWAY_TOKEN", &token).output().await.expect("a shell");
     assert!(ran.status.success(), "{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert_eq!(ground.answer(&ground.running("site").await[0]).await, "better");
-    let nothing = tokio::process::Command::new("sh").args(["-c", &script, "deploy.sh", "web:3"]).env("SLIPWAY_TOKEN", &token).output().await.expect("a shell");
+    let nothing =
+        tokio::process::Command::new("sh").args(["-c", &script, "deploy.sh", "web:3"]).env("SLIPWAY_TOKEN", &token).output().await.expect("a shell");
     assert!(!nothing.status.success(), "an image that is not there is told");
 }

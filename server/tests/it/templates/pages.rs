@@ -53,7 +53,14 @@ async fn a_document_is_tried_and_saved_without_scripts() {
     assert!(text(&browser, page).await.contains("Save as version 2"));
     let wrong = ECHO.replace("{{ greeting }}", "{{ greting }}").replace('\n', "\r\n");
     let fields = |document: &str| {
-        [("csrf", csrf.clone()), ("project", "shop".into()), ("template", "echo".into()), ("document", document.to_owned()), ("tried", "replicas=4".into()), ("note", "louder".into())]
+        [
+            ("csrf", csrf.clone()),
+            ("project", "shop".into()),
+            ("template", "echo".into()),
+            ("document", document.to_owned()),
+            ("tried", "replicas=4".into()),
+            ("note", "louder".into()),
+        ]
     };
     let of = |document: &str| fields(document).into_iter().collect::<Vec<_>>();
     let typed = of(&wrong);

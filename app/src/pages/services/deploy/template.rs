@@ -98,10 +98,8 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, image: String, action: Serv
     let mut page = page;
     begin_with(&mut page, image);
     let typed = Typed::new(&page.form, problem(action));
-    let plan = Action::new(|input: &PlanTemplate| {
-        let PlanTemplate { csrf, project, service, environment, of, answers } = input.clone();
-        crate::api::templates::plan_template(csrf, project, service, environment, of, answers)
-    });
+    // Refused without scripts, it is told on the next page.
+    let plan = ServerAction::<PlanTemplate>::new();
     let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.form.environment.to_string());
     let here = page.environments.iter().find(|one| one.name == page.form.environment).cloned();
     let names: Vec<_> = page.environments.iter().map(|one| one.name.clone()).collect();
@@ -177,15 +175,17 @@ fn Moved(form: TemplateForm, path: String) -> impl IntoView {
         urls::asking(path.clone(), &[("environment", form.environment.as_str()), ("template", &form.template.reference()), ("version", &version)])
     };
     let shown = form.version;
+    let to_newest = with(newest);
+    let to_used = form.remembered.map(with).unwrap_or_default();
     let notice = match form.remembered {
         Some(used) if used < newest && shown == used => Some(view! {
             <Notice tone=Tone::Busy title=format!("Version {newest} of this template is there; this service was made from version {used}")>
-                <p><a href=with(newest)>{format!("Move to version {newest}")}</a>": your answers stay, and before anything is deployed you can see what would change."</p>
+                <p><a href=to_newest>{format!("Move to version {newest}")}</a>": your answers stay, and before anything is deployed you can see what would change."</p>
             </Notice>
         }.into_any()),
         Some(used) if used != shown => Some(view! {
             <Notice tone=Tone::Warn title=format!("This moves the service from version {used} to version {shown}")>
-                <p>"Look at what would change, then deploy. "<a href=with(used)>{format!("Stay with version {used}")}</a></p>
+                <p>"Look at what would change, then deploy. "<a href=to_used>{format!("Stay with version {used}")}</a></p>
             </Notice>
         }.into_any()),
         _ => None,

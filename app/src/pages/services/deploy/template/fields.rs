@@ -59,9 +59,7 @@ fn field(typed: Typed, parameter: Parameter, kept: bool) -> AnyView {
     let (error, keep) = (typed.error(&parameter.name), typed.keep(&parameter.name));
     let (label, hint, optional) = (parameter.label.clone(), hint(&parameter, kept), !parameter.required);
     match parameter.kind {
-        ParameterKind::Text => {
-            view! { <TextArea name=field label optional rows=4 mono=true value=first hint error on_input=keep/> }.into_any()
-        }
+        ParameterKind::Text => view! { <TextArea name=field label optional rows=4 mono=true value=first hint error on_input=keep/> }.into_any(),
         ParameterKind::Secret => view! {
             <TextField name=field label kind="password" optional=optional autocomplete="new-password" hint error on_input=keep
                 placeholder=if kept { "unchanged" } else { "" }/>
