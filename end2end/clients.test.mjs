@@ -4,7 +4,7 @@
 // What the protocol demands of the portal, request by request, is in server/tests/it/registry.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Buildah, Ctr, Podman, Skopeo } from "./clients.mjs";
@@ -197,18 +197,24 @@ test("containerd", MINUTES, async (t) => {
   assert.match(stranger.out, /not found/);
 });
 
-test("skopeo, with images of several platforms", MINUTES, async (t) => {
-  const site = await shop(t);
-  const [podman, skopeo] = [await Podman.install(t), await Skopeo.install(t)];
-  await signsIn(site, skopeo);
+/** Builds an image for two platforms, each with a text of its own, and pushes their index. */
+async function pushesForTwoPlatforms(site, podman, name) {
   await podman.login(site.registry, "dev", PASSWORD);
-  const multi = site.repository("multi:1");
+  const multi = site.repository(name);
   await podman.do(["manifest", "create", multi]);
   for (const architecture of ["amd64", "arm64"]) {
     const context = await podman.context(architecture);
     await podman.do(["build", "--isolation=chroot", "--platform", `linux/${architecture}`, "--timestamp=0", "--manifest", multi, context]);
   }
   await podman.do(["manifest", "push", "--all", "--tls-verify=false", "--format=oci", multi, `docker://${multi}`]);
+  return multi;
+}
+
+test("skopeo, with images of several platforms", MINUTES, async (t) => {
+  const site = await shop(t);
+  const [podman, skopeo] = [await Podman.install(t), await Skopeo.install(t)];
+  await signsIn(site, skopeo);
+  const multi = await pushesForTwoPlatforms(site, podman, "multi:1");
   const index = JSON.parse(await skopeo.raw(multi));
   assert.deepEqual(index.manifests.map(({ platform }) => platform.architecture).sort(), ["amd64", "arm64"]);
 
@@ -246,6 +252,51 @@ test("skopeo, with images of several platforms", MINUTES, async (t) => {
   for (const tag of ["1", "2"]) assert.equal((await manifests(site, "gus", "HEAD", "multi", tag)).status, 404);
   const gone = await skopeo.run(["inspect", "--tls-verify=false", `docker://${multi}`]);
   assert.match(gone.out, /manifest unknown: the repository has no manifest/);
+});
+
+test("an image of several platforms that was copied in is pulled as if it had been pushed here", MINUTES, async (t) => {
+  const [there, here] = [await shop(t), await shop(t)];
+  const [podman, skopeo, docker] = [await Podman.install(t), await Skopeo.install(t), await Docker.install(t)];
+  const source = await pushesForTwoPlatforms(there, podman, "multi:1");
+
+  await here.call("PUT", "/outside-registries", { allowed: [`http://${there.registry}`] });
+  await here.call("PUT", `/projects/shop/registries/${there.registry}`, { username: "gus", secret: PASSWORD });
+  const asked = await here.call("POST", "/projects/shop/copies", { from: source, to: "mirror/multi:1" }, { username: "dev", password: PASSWORD });
+  const ended = await here.call("GET", `/projects/shop/copies/${asked.id}?wait=60`);
+  assert.equal(ended.state, "succeeded", JSON.stringify(ended));
+  const copied = here.repository("mirror/multi:1");
+
+  // Byte for byte, the index and what it lists.
+  for (const site of [there, here]) await skopeo.login(site.registry, "gus", PASSWORD);
+  const index = await skopeo.raw(copied);
+  assert.equal(index, await skopeo.raw(source));
+  const { manifests: listed } = JSON.parse(index);
+  assert.equal(listed.length, 2);
+  const pinned = (reference, { digest }) => `${reference.slice(0, reference.lastIndexOf(":"))}@${digest}`;
+  for (const one of listed) assert.equal(await skopeo.raw(pinned(copied, one)), await skopeo.raw(pinned(source, one)));
+  const whole = async (reference, folder) => {
+    await skopeo.copy(`docker://${reference}`, `dir:${join(skopeo.store, folder)}`, ["--all", "--preserve-digests"]);
+    const names = (await readdir(join(skopeo.store, folder))).sort();
+    return Promise.all(names.map(async (name) => [name, createHash("sha256").update(await readFile(join(skopeo.store, folder, name))).digest("hex")]));
+  };
+  const files = await whole(copied, "copied");
+  assert.equal(files.length, 9, "the index, two manifests, two configurations, three layers, and the folder's version");
+  assert.deepEqual(files, await whole(source, "source"));
+
+  // Each platform, with each client.
+  await podman.emptyStore();
+  await podman.login(here.registry, "gus", PASSWORD);
+  await docker.login(here.registry, "gus", PASSWORD);
+  for (const { digest, platform } of listed) {
+    const { architecture } = platform;
+    await podman.do(["pull", "--tls-verify=false", "--platform", `linux/${architecture}`, copied]);
+    assert.equal(await podman.do(["inspect", "--type=image", "--format={{.Architecture}}", copied]), architecture);
+    await docker.do(["pull", "--platform", `linux/${architecture}`, copied]);
+    assert.equal(await docker.do(["image", "inspect", "--format={{.Architecture}}", copied]), architecture);
+    await docker.do(["rmi", "--force", copied]);
+    await docker.do(["pull", pinned(copied, { digest })]);
+    await docker.do(["rmi", "--force", pinned(copied, { digest })]);
+  }
 });
 
 test("signatures and artifacts, as ORAS and cosign attach them", MINUTES, async (t) => {

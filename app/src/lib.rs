@@ -60,7 +60,7 @@ pub fn App() -> impl IntoView {
     view! {
         <Title formatter=|title: String| if title.is_empty() { String::from("Slipway") } else { format!("{title} · Slipway") }/>
         <Router set_is_routing=set_routing>
-            <div class="routing" aria-hidden="true"><RoutingProgress is_routing=routing/></div>
+            <div class="routing" aria-hidden="true"><RoutingProgress is_routing=routing max_time=std::time::Duration::from_millis(800)/></div>
             <Pages/>
         </Router>
         <Toasts/>

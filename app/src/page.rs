@@ -169,6 +169,87 @@ where
     })
 }
 
+/// A change for which a page holds many forms, one for each of its rows: a refusal is told in the form that sent it and in no other.
+pub(crate) struct RowChange<S>
+where
+    S: ServerFn<Error = ApiError> + 'static,
+    S::Output: 'static,
+{
+    /// What is sent.
+    pub action: ServerAction<S>,
+    sent: RwSignal<Option<S>>,
+}
+
+impl<S> Clone for RowChange<S>
+where
+    S: ServerFn<Error = ApiError> + 'static,
+    S::Output: 'static,
+{
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for RowChange<S>
+where
+    S: ServerFn<Error = ApiError> + 'static,
+    S::Output: 'static,
+{
+}
+
+/// The same as [`change`], for the rows of a page.
+pub(crate) fn row_change<S>(done: &'static str, pulse: Option<Pulse>) -> RowChange<S>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    let action = change::<S>(done, pulse);
+    let sent = RwSignal::new(None);
+    // While it is on its way the action says what was sent, and forgets it with the answer.
+    Effect::new(move |_| {
+        if let Some(input) = action.input().get() {
+            sent.set(Some(input));
+        }
+    });
+    RowChange { action, sent }
+}
+
+impl<S> RowChange<S>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    /// Why it was refused last, if that was sent by this row.
+    pub(crate) fn problem(self, mine: impl Fn(&S) -> bool + Send + Sync + 'static) -> Signal<Option<Problem>> {
+        let refused = problem(self.action);
+        Signal::derive(move || refused.get().filter(|_| self.sent.with(|sent| sent.as_ref().is_some_and(&mine))))
+    }
+
+    /// Why it was refused, if nobody knows by which row: a browser without scripts sent it. To be told above all rows.
+    pub(crate) fn unplaced(self) -> Signal<Option<Problem>> {
+        let refused = problem(self.action);
+        Signal::derive(move || refused.get().filter(|_| self.sent.with(Option::is_none)))
+    }
+
+    /// A row's dialog opens: what was refused before is not said again.
+    pub(crate) fn forget(self) -> Callback<()> {
+        forget(self.action)
+    }
+}
+
+/// A dialog opens: what its action was refused before, maybe for another row, is not said again.
+pub(crate) fn forget<S>(action: ServerAction<S>) -> Callback<()>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    Callback::new(move |()| {
+        if !action.pending().get_untracked() {
+            action.clear();
+        }
+    })
+}
+
 #[cfg(not(feature = "hydrate"))]
 fn empty_forms(_action: &str) {}
 

@@ -37,6 +37,7 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     spawn(loops, stop, failed, "copies", registry::copies::run(hire("copies"), portal.registry.clone(), outside));
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
     spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
+    spawn(loops, stop, failed, "deleted repositories", Registry::clear_deleted(hire("deleted repositories")));
     spawn(loops, stop, failed, "layers", write_layers(hire("layers"), portal.registry.clone()));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));

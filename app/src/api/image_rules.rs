@@ -24,6 +24,8 @@ use model::names::ProjectName;
 use model::pattern::Pattern;
 #[cfg(feature = "ssr")]
 use model::rules::{ImmutableRule, Keep, RetentionRule, rule_name};
+#[cfg(feature = "ssr")]
+use model::views::rules::RuleRunState;
 
 /// How long an answer waits for a run's end; a longer one is watched on its page.
 #[cfg(feature = "ssr")]
@@ -34,8 +36,10 @@ const WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 pub struct RulesPage {
     /// The rules.
     pub view: ImageRulesView,
-    /// Their runs, newest first.
-    pub runs: Page<RuleRunView>,
+    /// Their runs, newest first; for who may change the rules.
+    pub runs: Option<Page<RuleRunView>>,
+    /// What the last dry run of these rules would delete, where one came to its end.
+    pub last_dry_run: Option<RuleRunView>,
 }
 
 /// A run, and whether its rules wait to be accepted.
@@ -52,12 +56,28 @@ async fn may(caller: &Caller, project: &str) -> Result<May<can::ManageImageRules
     Ok(caller.actor.may::<_, ProjectName>(&caller.platform, &named("project", project)?).await?)
 }
 
-/// The rules of a project.
+#[cfg(feature = "ssr")]
+async fn read(caller: &Caller, project: &str) -> Result<ImageRulesView, ApiError> {
+    let may = caller.actor.may::<can::Push, ProjectName>(&caller.platform, &named("project", project)?).await?;
+    Ok(rules::get(&caller.platform, &may).await?)
+}
+
+/// The rules of a project: also for those who may not change them, since they refuse their pushes.
 #[server(prefix = "/fn", endpoint = "image_rules/get")]
 pub async fn get_rules(project: String, #[server(default)] after: Option<String>) -> Result<RulesPage, ApiError> {
     let caller = caller().await?;
-    let may = may(&caller, &project).await?;
-    Ok(RulesPage { view: rules::get(&caller.platform, &may).await?, runs: rules::list(&caller.platform, &may, &page(after)).await? })
+    let view = read(&caller, &project).await?;
+    let may: May<can::ManageImageRules, Project> = match caller.actor.may::<_, ProjectName>(&caller.platform, &named("project", &project)?).await {
+        Ok(may) => may,
+        // Who may read the rules alone: no refusal of the page.
+        Err(domain::Error::Forbidden(_)) => return Ok(RulesPage { view, runs: None, last_dry_run: None }),
+        Err(error) => return Err(error.into()),
+    };
+    let runs = rules::list(&caller.platform, &may, &page(after.clone())).await?;
+    let newest = if after.is_none_or(|after| after.is_empty()) { None } else { Some(rules::list(&caller.platform, &may, &page(None)).await?) };
+    let is_told = |run: &&RuleRunView| run.dry_run && run.is_current && run.state == RuleRunState::Done;
+    let last_dry_run = newest.as_ref().unwrap_or(&runs).items.iter().find(is_told).cloned();
+    Ok(RulesPage { view, runs: Some(runs), last_dry_run })
 }
 
 /// One run: what goes by it, or what stays.
@@ -71,7 +91,7 @@ pub async fn get_rule_run(
     let caller = caller().await?;
     let may = may(&caller, &project).await?;
     let detail = rules::detail(&caller.platform, &may, named("run", &run)?, Some(!stays), &page(after)).await?;
-    Ok(RuleRunPage { detail, retention: rules::get(&caller.platform, &may).await?.retention })
+    Ok(RuleRunPage { detail, retention: read(&caller, &project).await?.retention })
 }
 
 /// An empty pattern stands for everything.
@@ -108,7 +128,7 @@ pub async fn put_immutable(
         }
         Ok(())
     };
-    rules::edit(&caller.platform, &may, edit).await?;
+    rules::edit(&caller.platform, &may, edit).await.map_err(|error| by_field(error, false))?;
     Ok(())
 }
 
@@ -152,6 +172,23 @@ pub struct RetentionForm {
     pub always: String,
 }
 
+/// What is wrong in the document of rules, told by the fields of a form: `retention.rules[0].keep.newest` is `rule[newest]`.
+#[cfg(feature = "ssr")]
+fn by_field(error: domain::Error, retention: bool) -> domain::Error {
+    let domain::Error::Invalid(mut wrong) = error else { return error };
+    for one in &mut wrong {
+        let Some((list, last)) = one.field.split_once('[').and_then(|(list, rest)| Some((list, rest.rsplit_once('.')?.1))) else { continue };
+        let name = match (list, last) {
+            ("retention.rules", "pushed_within_days") => "pushed_days",
+            ("retention.rules", "pulled_within_days") => "pulled_days",
+            ("retention.rules" | "immutable", "newest" | "name") => last,
+            _ => continue,
+        };
+        one.field = if retention { format!("rule[{name}]") } else { name.to_owned() };
+    }
+    domain::Error::Invalid(wrong)
+}
+
 #[cfg(feature = "ssr")]
 fn retention_rule(form: &RetentionForm) -> Result<RetentionRule, ApiError> {
     let (repositories, tags) = (pattern("rule[repositories]", &form.repositories)?, pattern("rule[tags]", &form.tags)?);
@@ -161,6 +198,9 @@ fn retention_rule(form: &RetentionForm) -> Result<RetentionRule, ApiError> {
     keep.extend(number("rule[pulled_days]", &form.pulled_days)?.map(Keep::PulledWithinDays));
     if !form.always.trim().is_empty() {
         keep.push(Keep::Always(pattern("rule[always]", &form.always)?));
+    }
+    if keep.is_empty() {
+        return Err(domain::Error::invalid("rule[newest]", "fill in one of these four: without it the rule would keep nothing").into());
     }
     Ok(RetentionRule { name: rule_name(&form.name, &repositories, &tags), repositories, tags, keep })
 }
@@ -178,7 +218,7 @@ pub async fn put_retention(csrf: String, project: String, rule: RetentionForm) -
         }
         Ok(())
     };
-    rules::edit(&caller.platform, &may, edit).await?;
+    rules::edit(&caller.platform, &may, edit).await.map_err(|error| by_field(error, true))?;
     lead_to(&crate::urls::image_rules(&project));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use model::views::quotas::{QuotaView, QuotasView};
+use model::views::upkeep::WaitingView;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -23,6 +24,8 @@ use model::quantity::Memory;
 pub struct QuotaPage {
     /// The quota.
     pub quota: QuotaView,
+    /// Of what is kept that which no image needs any more; a collection gives it back. Told where it was asked for.
+    pub waiting: Option<WaitingView>,
     /// Whether the reader may set it.
     pub may_set: bool,
 }
@@ -46,11 +49,12 @@ fn wanted(bytes: &str, tags: &str) -> Result<Wanted, ApiError> {
 
 /// A project's quota.
 #[server(prefix = "/fn", endpoint = "quotas/get")]
-pub async fn get_quota(project: String) -> Result<QuotaPage, ApiError> {
+pub async fn get_quota(project: String, #[server(default)] waiting: bool) -> Result<QuotaPage, ApiError> {
     let caller = caller().await?;
     let name: ProjectName = named("project", &project)?;
-    let may = caller.actor.may::<can::ManageProject, _>(&caller.platform, &name).await?;
-    Ok(QuotaPage { quota: quotas::get(&caller.platform, &may).await?, may_set: quotas::may_set(&may) })
+    let may = caller.actor.may::<can::Push, _>(&caller.platform, &name).await?;
+    let waiting = if waiting { Some(quotas::waiting(&caller.platform, &may).await?) } else { None };
+    Ok(QuotaPage { quota: quotas::get(&caller.platform, &may).await?, waiting, may_set: quotas::may_set(&may) })
 }
 
 /// Sets a project's limits.

@@ -85,7 +85,8 @@ pub async fn create_robot(
     shown_once(&caller, made).await
 }
 
-/// Changes a robot's role, its description, and, where a number of days is sent, its end: 0 is never.
+/// Changes a robot's role, its description, and, where a number of days is sent, its end: 0 is never. What it may do becomes `scopes`, of which
+/// the form sends an empty one always: with none but that, all that goes with its role. Where nothing is sent, that stays as it is.
 #[server(prefix = "/fn", endpoint = "robots/update")]
 pub async fn update_robot(
     csrf: String,
@@ -94,13 +95,16 @@ pub async fn update_robot(
     role: String,
     #[server(default)] description: String,
     #[server(default)] expires_in_days: String,
+    #[server(default)] scopes: Vec<String>,
 ) -> Result<RobotView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may(&caller, &project).await?;
     let days: Option<u32> = if expires_in_days.is_empty() { None } else { Some(field("expires_in_days", &expires_in_days)?) };
+    let chosen = scopes.iter().filter(|scope| !scope.is_empty()).map(|scope| field("scopes", scope)).collect::<Result<_, _>>()?;
     let changed = Changed {
         role: Some(field("role", &role)?),
         description: Some(description),
+        scopes: (!scopes.is_empty()).then_some(chosen),
         expires_in_days: days.map(|days| Some(days).filter(|days| *days > 0)),
         ..Changed::default()
     };

@@ -18,6 +18,12 @@ pub(crate) fn Confirm(
     /// The button's looks beside `button`.
     #[prop(default = "button-danger")]
     look: &'static str,
+    /// Told when it is opened.
+    #[prop(optional)]
+    on_open: Option<Callback<()>>,
+    /// Why it cannot be done: then the button rests, and says so.
+    #[prop(optional_no_strip)]
+    because: Option<String>,
     /// The form: what is destroyed, the fields, and the button that does it.
     children: Children,
 ) -> impl IntoView {
@@ -25,7 +31,13 @@ pub(crate) fn Confirm(
     let title_id = format!("{id}-title");
     view! {
         <button type="button" class=format!("button {look}") commandfor=id.clone() command="show-modal" aria-haspopup="dialog"
-            on:click=move |_| open(node)>
+            disabled=because.is_some() title=because
+            on:click=move |_| {
+                if let Some(told) = on_open {
+                    told.run(());
+                }
+                open(node);
+            }>
             {button}
         </button>
         <dialog id=id.clone() node_ref=node aria-labelledby=title_id.clone() closedby="any">

@@ -24,7 +24,7 @@ use crate::api::audit::site_audit;
 use crate::boot::boot;
 use crate::components::{Ago, Badge, CheckBox, Confirm, Csrf, Keep, ProblemNotice, Submit, Tab, Tabs, TextField, Tone, field_error};
 use crate::live::Pulse;
-use crate::page::{change, loaded, problem, query};
+use crate::page::{change, forget, loaded, problem, query};
 use crate::urls;
 
 /// The frame of the operators' pages.
@@ -163,7 +163,7 @@ fn UserActions(user: UserView, changes: Changes) -> impl IntoView {
                 {(!user.operator).then(|| view! { <input type="hidden" name="operator" value="true"/> })}
                 <Submit label=if user.operator { "Remove operator" } else { "Make operator" } look="button-small" pending=changes.operator.pending()/>
             </ActionForm>
-            <Confirm id=reset_id.clone() button="Set password" look="button-small" title=format!("Set a new password for {}", name())>
+            <Confirm id=reset_id.clone() button="Set password" look="button-small" title=format!("Set a new password for {}", name()) on_open=forget(changes.reset)>
                 <p>{format!("{}'s sessions end; tokens stay.", name())}</p>
                 <ProblemNotice problem=reset_refused beside=&["password"]/>
                 <ActionForm action=changes.reset attr:class="form">
@@ -180,7 +180,7 @@ fn UserActions(user: UserView, changes: Changes) -> impl IntoView {
                 {(!disabled).then(|| view! { <input type="hidden" name="disabled" value="true"/> })}
                 <Submit label=if disabled { "Enable" } else { "Disable" } look="button-small" pending=changes.disable.pending()/>
             </ActionForm>
-            <Confirm id=delete_id.clone() button="Delete" look="button-small button-danger" title=format!("Delete {}?", name())>
+            <Confirm id=delete_id.clone() button="Delete" look="button-small button-danger" title=format!("Delete {}?", name()) on_open=forget(changes.delete)>
                 <p>{format!("{} cannot sign in any more; their sessions and tokens end, their memberships go. What they did stays in the audit log.", name())}</p>
                 <ProblemNotice problem=problem(changes.delete)/>
                 <ActionForm action=changes.delete>

@@ -18,9 +18,9 @@ use self::retention::{Retention, RetentionActions};
 use super::images::ImageTabs;
 use super::projects::current;
 use crate::api::image_rules::{PutImmutable, RemoveImmutable, RulesPage, get_rules};
-use crate::components::{Ago, Badge, Csrf, Empty, ProblemNotice, Submit, TextField, Tone, field_error};
+use crate::components::{Ago, Badge, Confirm, Csrf, Empty, Keep, ProblemNotice, Submit, TextField, Tone, field_error};
 use crate::live::Pulse;
-use crate::page::{change, loaded_in, problem, query};
+use crate::page::{RowChange, change, loaded_in, problem, query, row_change};
 use crate::urls;
 
 /// How patterns are written.
@@ -30,7 +30,7 @@ const PATTERNS: &str = "* stands for anything but a slash, ** for anything, ? fo
 #[derive(Clone, Copy)]
 struct Changes {
     put: ServerAction<PutImmutable>,
-    remove: ServerAction<RemoveImmutable>,
+    remove: RowChange<RemoveImmutable>,
 }
 
 /// The rules.
@@ -42,33 +42,37 @@ pub(crate) fn Rules() -> impl IntoView {
     // Another rule in the form is another page: it is read anew.
     let of = move || (project.name.get(), after.get(), edit.get(), pulse.track());
     let data = Resource::new(of, |(name, after, _, _)| get_rules(name, Some(after)));
-    let changes = Changes { put: change("Rule saved", Some(pulse)), remove: change("Rule taken away", Some(pulse)) };
+    let changes = Changes { put: change("Rule saved", Some(pulse)), remove: row_change("Rule taken away", Some(pulse)) };
     let actions = RetentionActions::new(pulse, project.name);
-    loaded_in(project.view, data, move |project, RulesPage { view, runs }| {
+    loaded_in(project.view, data, move |project, page: RulesPage| {
         pulse.watch(format!("images:{}", project.id));
         let name = project.name.to_string();
+        let RulesPage { view, runs, last_dry_run } = page;
         let immutable = view.rules.immutable.clone();
+        let may_change = runs.is_some();
         view! {
             <Title text=format!("Rules of {name}")/>
             <ImageTabs project=project.clone()/>
-            <Immutable project=name.clone() rules=immutable changes/>
-            <Retention project=name view edit=edit.get_untracked() actions/>
-            <Runs project runs/>
+            {(!may_change).then(|| view! { <p class="muted">"Admins of the project change these rules. They hold for your pushes too."</p> })}
+            <Immutable project=name.clone() rules=immutable changes may_change/>
+            <Retention project=name view edit=edit.get_untracked() actions may_change last_dry_run/>
+            {runs.map(|runs| view! { <Runs project runs/> })}
         }
     })
 }
 
 #[component]
-fn Immutable(project: String, rules: Vec<ImmutableRule>, changes: Changes) -> impl IntoView {
+fn Immutable(project: String, rules: Vec<ImmutableRule>, changes: Changes, may_change: bool) -> impl IntoView {
     let refused = problem(changes.put);
     let none = rules.is_empty();
-    let rows = rules.into_iter().map(|rule| view! { <ImmutableRow project=project.clone() rule changes/> }).collect_view();
+    let rows = rules.into_iter().map(|rule| view! { <ImmutableRow project=project.clone() rule changes may_change/> }).collect_view();
     view! {
         <section class="panel">
             <header><h2>"Immutable tags"</h2></header>
             <div class="panel-body">
                 <p class="muted">"A tag that a rule covers cannot be moved to another image nor deleted, nor can the image that it names. Pushing the same image again is fine."</p>
-                <ProblemNotice problem=problem(changes.remove)/>
+                <ProblemNotice problem=changes.remove.unplaced()/>
+                {(none && !may_change).then(|| view! { <p>"There is no such rule: every tag can be moved."</p> })}
             </div>
             {(!none).then(|| view! {
                 <table class="table">
@@ -79,8 +83,8 @@ fn Immutable(project: String, rules: Vec<ImmutableRule>, changes: Changes) -> im
                     <tbody>{rows}</tbody>
                 </table>
             })}
-            <div class="panel-body">
-                <ProblemNotice problem=refused beside=&["repositories", "tags"]/>
+            {may_change.then(|| view! { <div class="panel-body">
+                <ProblemNotice problem=refused beside=&["repositories", "tags", "name"]/>
                 <ActionForm action=changes.put attr:class="filter">
                     <Csrf/>
                     <input type="hidden" name="project" value=project/>
@@ -88,30 +92,44 @@ fn Immutable(project: String, rules: Vec<ImmutableRule>, changes: Changes) -> im
                         error=field_error(refused, "repositories")/>
                     <TextField name="tags" label="Tags" mono=true placeholder="v*" required=true check=Some(check_pattern) scope="immutable"
                         error=field_error(refused, "tags")/>
-                    <TextField name="name" label="Called" optional=true placeholder="releases" scope="immutable"/>
+                    <TextField name="name" label="Called" optional=true placeholder="releases" scope="immutable" error=field_error(refused, "name")/>
                     <Submit label="Make immutable" pending=changes.put.pending()/>
                 </ActionForm>
                 <p class="hint">{PATTERNS}</p>
-            </div>
+            </div> })}
         </section>
     }
     .into_any()
 }
 
 #[component]
-fn ImmutableRow(project: String, rule: ImmutableRule, changes: Changes) -> impl IntoView {
+fn ImmutableRow(project: String, rule: ImmutableRule, changes: Changes, may_change: bool) -> impl IntoView {
+    let id = format!("unlock-{}", dialog_part(&rule.name));
+    let named = rule.name.clone();
+    let refused = changes.remove.problem(move |sent: &RemoveImmutable| sent.name == named);
+    let covered = format!(
+        "Tags like {} of repositories like {} can be moved to another image and deleted from then on, if no other rule covers them.",
+        rule.tags, rule.repositories
+    );
     view! {
         <tr>
             <td data-label="Rule" class="table-main">{rule.name.clone()}</td>
             <td data-label="Repositories"><span class="chip">{rule.repositories.to_string()}</span></td>
             <td data-label="Tags"><span class="chip">{rule.tags.to_string()}</span></td>
             <td class="end">
-                <ActionForm action=changes.remove>
-                    <Csrf/>
-                    <input type="hidden" name="project" value=project/>
-                    <input type="hidden" name="name" value=rule.name/>
-                    <Submit label="Take away" look="button-small button-danger" pending=changes.remove.pending()/>
-                </ActionForm>
+                {may_change.then(|| view! {
+                    <Confirm id=id.clone() button="Take away" look="button-small button-danger" title=format!("Take the rule {} away?", rule.name) on_open=changes.remove.forget()>
+                        <p>{covered}</p>
+                        <p>"Retention that is in force has to be looked at again in a dry run then: it could delete more."</p>
+                        <ProblemNotice problem=refused/>
+                        <ActionForm action=changes.remove.action>
+                            <Csrf/>
+                            <input type="hidden" name="project" value=project/>
+                            <input type="hidden" name="name" value=rule.name/>
+                            <div class="actions"><Keep dialog=id/><Submit label="Take rule away" look="button-danger-fill" pending=changes.remove.action.pending()/></div>
+                        </ActionForm>
+                    </Confirm>
+                })}
             </td>
         </tr>
     }
@@ -134,8 +152,8 @@ fn Runs(project: ProjectView, runs: Page<RuleRunView>) -> impl IntoView {
             <header><h2>"Runs"</h2></header>
             <table class="table">
                 <thead><tr>
-                    <th scope="col">"When"</th><th scope="col">"State"</th><th scope="col" class="number">"Tags gone"</th>
-                    <th scope="col" class="number">"Tags kept"</th><th scope="col" class="number">"Images gone"</th><th scope="col">"Asked by"</th>
+                    <th scope="col">"When"</th><th scope="col">"State"</th><th scope="col" class="number">"Tags that go"</th>
+                    <th scope="col" class="number">"Tags kept"</th><th scope="col" class="number">"Images that go"</th><th scope="col">"Asked by"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -148,13 +166,16 @@ fn Runs(project: ProjectView, runs: Page<RuleRunView>) -> impl IntoView {
 #[component]
 fn RunRow(project: String, run: RuleRunView) -> impl IntoView {
     let (tone, text) = state(&run);
+    let dry = run.dry_run;
+    let unsaid = dry && run.state != RuleRunState::Done;
+    let went = move |count| format!("{count} {}", if dry { "would go" } else { "went" });
     view! {
         <tr>
-            <td data-label="When" class="table-main"><a href=urls::rule_run(&project, run.id)>{if run.dry_run { "Dry run" } else { "Run" }}" "<Ago at=run.started_at/></a></td>
+            <td data-label="When" class="table-main"><a href=urls::rule_run(&project, run.id)>{unsaid.then_some("Dry run ")}<Ago at=run.started_at/></a></td>
             <td data-label="State"><Badge tone text/></td>
-            <td data-label="Tags gone" class="number">{run.counts.tags_gone}</td>
+            <td data-label="Tags that go" class="number">{went(run.counts.tags_gone)}</td>
             <td data-label="Tags kept" class="number">{run.counts.tags_kept}</td>
-            <td data-label="Images gone" class="number">{run.counts.images_gone}</td>
+            <td data-label="Images that go" class="number">{went(run.counts.images_gone)}</td>
             <td data-label="Asked by">{run.asked_by}</td>
         </tr>
     }
@@ -165,11 +186,16 @@ fn RunRow(project: String, run: RuleRunView) -> impl IntoView {
 fn state(run: &RuleRunView) -> (Tone, &'static str) {
     match run.state {
         RuleRunState::Running => (Tone::Busy, "Running"),
-        RuleRunState::Done if run.dry_run => (Tone::Idle, "Looked"),
+        RuleRunState::Done if run.dry_run => (Tone::Idle, "Dry run"),
         RuleRunState::Done => (Tone::Ok, "Done"),
         RuleRunState::Failed => (Tone::Bad, "Failed"),
         RuleRunState::Cancelled => (Tone::Warn, "Cancelled"),
     }
+}
+
+/// A name as a part of an element's id: each its own, whatever signs are in it.
+fn dialog_part(name: &str) -> String {
+    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") }).collect()
 }
 
 /// The check of a pattern as it is typed; nothing stands for everything.

@@ -2,6 +2,7 @@
 //! addresses, so that they work without a script and can be sent to somebody.
 
 mod configuration;
+mod content;
 mod image;
 mod layers;
 mod lineage;
@@ -9,6 +10,7 @@ mod loss;
 mod picture;
 mod repositories;
 mod tags;
+mod untagged;
 
 pub(crate) use image::Image;
 pub(crate) use lineage::Lineage;
@@ -17,6 +19,7 @@ pub(crate) use tags::Repository;
 
 use leptos::prelude::*;
 use model::access::Action;
+use model::manifest::{Kind, artifact};
 use model::views::projects::ProjectView;
 
 use crate::components::{Tab, Tabs};
@@ -26,7 +29,7 @@ use crate::urls;
 #[component]
 pub(super) fn ImageTabs(project: ProjectView) -> impl IntoView {
     let mut tabs = vec![Tab::new(urls::project_page(&project.name, "images"), "Repositories"), Tab::new(urls::lineage(&project.name), "Lineage")];
-    if project.may(Action::ManageImageRules) {
+    if project.may(Action::Push) {
         tabs.push(Tab::deep(urls::image_rules(&project.name), "Rules"));
     }
     view! { <Tabs label="Images" tabs/> }
@@ -37,9 +40,27 @@ fn size(bytes: i64) -> String {
     crate::components::bytes(u64::try_from(bytes).unwrap_or(0))
 }
 
+/// Whether it is neither an image nor an index: a chart, a signature, a list of parts.
+fn is_artifact(kind: Kind, artifact_type: Option<&str>) -> bool {
+    kind != Kind::Index && !(kind == Kind::Image && artifact_type.and_then(artifact::name) == Some("Image"))
+}
+
+/// A count with its thousands apart: `10,000`.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// `1 tag`, `2 tags`.
 fn count(number: i64, one: &str, more: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { more })
+    format!("{} {}", grouped(number), if number == 1 { one } else { more })
 }
 
 /// The head of a column by which its table can be sorted.
@@ -85,4 +106,13 @@ fn More(
             </footer>
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_stand_apart() {
+        let said = [0, 7, 999, 1000, 10_000, 1_234_567].map(super::grouped);
+        assert_eq!(said, ["0", "7", "999", "1,000", "10,000", "1,234,567"]);
+    }
 }

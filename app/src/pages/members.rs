@@ -11,7 +11,7 @@ use super::setup::check_username;
 use crate::api::projects::{RemoveMember, SetMember, list_members};
 use crate::components::{Ago, Badge, Choice, Confirm, Csrf, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error};
 use crate::live::Pulse;
-use crate::page::{change, loaded_in, problem, query};
+use crate::page::{change, forget, loaded_in, problem, query};
 use crate::urls;
 
 /// The members.
@@ -106,7 +106,7 @@ fn Row(project: String, member: MemberView, manages: bool, set: ServerAction<Set
             <td data-label="Since"><Ago at=member.since/></td>
             <td class="end">
                 {manages.then(|| view! {
-                    <Confirm id=id.clone() button="Remove" look="button-small button-danger" title=format!("Remove {} from {}?", username(), project())>
+                    <Confirm id=id.clone() button="Remove" look="button-small button-danger" title=format!("Remove {} from {}?", username(), project()) on_open=forget(remove)>
                         <p>{format!("{} loses access to {} at once; their open shells and logs are cut. What they made stays.", username(), project())}</p>
                         <ProblemNotice problem=problem(remove)/>
                         <ActionForm action=remove>

@@ -16,8 +16,15 @@ use super::states;
 use crate::api::outside::{CancelCopy, CheckCredential, CopyImage, DeleteCredential, PutCredential, list_copies, list_credentials};
 use crate::components::{Ago, Badge, Bar, CheckBox, Confirm, Csrf, Empty, Keep, ProblemNotice, Submit, TextField, bytes, field_error};
 use crate::live::Pulse;
-use crate::page::{change, loaded, loaded_in, problem, query};
+use crate::page::{RowChange, change, loaded, loaded_in, problem, query, row_change};
 use crate::urls;
+
+/// What can be done to a copy of the list.
+#[derive(Clone, Copy)]
+struct Rows {
+    cancel: RowChange<CancelCopy>,
+    again: RowChange<CopyImage>,
+}
 
 /// The page.
 #[component]
@@ -38,7 +45,7 @@ pub(crate) fn Registries() -> impl IntoView {
         },
     );
     let copy = change::<CopyImage>("It will be copied", Some(pulse));
-    let cancel = change::<CancelCopy>("Copy cancelled", Some(pulse));
+    let rows = Rows { cancel: row_change("Copy cancelled", Some(pulse)), again: row_change("It will be copied", Some(pulse)) };
     let changes = credentials::Changes {
         put: change::<PutCredential>("Registry kept", Some(kept_pulse)),
         delete: change::<DeleteCredential>("Registry forgotten", Some(kept_pulse)),
@@ -48,7 +55,7 @@ pub(crate) fn Registries() -> impl IntoView {
         {loaded(project.view, move |project| project.may(Action::Push).then(|| view! { <CopyForm project=project.name.to_string() copy/> }))}
         {loaded_in(project.view, copies, move |project, page| {
             pulse.watch(format!("copies:{}", project.id));
-            view! { <CopyTable project page cancel/> }
+            view! { <CopyTable project page rows/> }
         })}
         {loaded_in(project.view, kept, move |project, kept| kept.map(|kept| view! { <credentials::Credentials project kept changes/> }))}
     }
@@ -94,7 +101,7 @@ fn CopyForm(project: String, copy: ServerAction<CopyImage>) -> impl IntoView {
 }
 
 #[component]
-fn CopyTable(project: ProjectView, page: Page<CopyView>, cancel: ServerAction<CancelCopy>) -> impl IntoView {
+fn CopyTable(project: ProjectView, page: Page<CopyView>, rows: Rows) -> impl IntoView {
     if page.items.is_empty() {
         return view! {
             <section class="panel"><Empty title="No copies yet"><p>"What is copied in stands here, with how far it is and why it failed, if it did."</p></Empty></section>
@@ -102,18 +109,19 @@ fn CopyTable(project: ProjectView, page: Page<CopyView>, cancel: ServerAction<Ca
         .into_any();
     }
     let next = page.next.map(|next| format!("{}?after={}", urls::project_page(&project.name, "registries"), urls::query(&next)));
-    let may_cancel = project.may(Action::Push);
-    let rows = page.items.into_iter().map(|copy| view! { <Row copy may_cancel cancel/> }).collect_view();
+    let may_push = project.may(Action::Push);
+    let items = page.items.into_iter().map(|copy| view! { <Row copy may_push rows/> }).collect_view();
     view! {
-        <ProblemNotice problem=problem(cancel)/>
+        <ProblemNotice problem=rows.cancel.unplaced()/>
+        <ProblemNotice problem=rows.again.problem(|_| true)/>
         <section class="panel">
             <header><h2>"Copies"</h2></header>
-            <table class="table">
+            <table class="table copies">
                 <thead><tr>
                     <th scope="col">"From"</th><th scope="col">"To"</th><th scope="col">"State"</th><th scope="col">"Asked for"</th>
                     <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr></thead>
-                <tbody>{rows}</tbody>
+                <tbody>{items}</tbody>
             </table>
             {next.map(|href| view! { <footer><a href=href>"Older copies"</a></footer> })}
         </section>
@@ -122,7 +130,7 @@ fn CopyTable(project: ProjectView, page: Page<CopyView>, cancel: ServerAction<Ca
 }
 
 #[component]
-fn Row(copy: CopyView, may_cancel: bool, cancel: ServerAction<CancelCopy>) -> impl IntoView {
+fn Row(copy: CopyView, may_push: bool, rows: Rows) -> impl IntoView {
     let (tone, text) = states::copy(copy.state);
     let to = copy.tag.as_ref().map_or_else(|| copy.repository.to_string(), |tag| format!("{}:{tag}", copy.repository));
     let href = urls::repository(&copy.project, &copy.repository);
@@ -130,16 +138,35 @@ fn Row(copy: CopyView, may_cancel: bool, cancel: ServerAction<CancelCopy>) -> im
     let chosen = (!copy.platforms.is_empty()).then(|| copy.platforms.join(", "));
     let tags = copy.progress.tags.clone();
     let several = (tags.len() > 1).then(|| view! { <span class="small muted break">{format!("tags {}", tags.join(", "))}</span> });
-    let stop =
-        (may_cancel && !copy.state.is_final()).then(|| view! { <Cancel project=copy.project.to_string() copy=copy.id.to_string() to cancel/> });
+    let stop = (may_push && !copy.state.is_final())
+        .then(|| view! { <Cancel project=copy.project.to_string() copy=copy.id.to_string() to cancel=rows.cancel/> });
+    let failed = matches!(copy.state, CopyState::Failed | CopyState::Cancelled);
+    let again = (may_push && failed).then(|| view! { <Again copy=copy.clone() again=rows.again.action/> });
     view! {
         <tr>
             <td data-label="From" class="table-main"><span class="break">{copy.from.clone()}</span>" "{chosen.map(|chosen| view! { <span class="faint small">{chosen}</span> })}</td>
             <td data-label="To"><span class="row"><span class="break">{target}</span>{several}</span></td>
             <td data-label="State"><HowFar copy=copy.clone() badge=view! { <Badge tone text/> }.into_any()/></td>
             <td data-label="Asked for"><span><Ago at=copy.created_at/>" by "{copy.by.clone()}</span></td>
-            <td class="end">{stop}</td>
+            <td class="end">{stop}{again}</td>
         </tr>
+    }
+    .into_any()
+}
+
+/// Asks for the same copy once more.
+#[component]
+fn Again(copy: CopyView, again: ServerAction<CopyImage>) -> impl IntoView {
+    view! {
+        <ActionForm action=again>
+            <Csrf/>
+            <input type="hidden" name="project" value=copy.project.to_string()/>
+            <input type="hidden" name="from" value=copy.from/>
+            <input type="hidden" name="to" value=copy.tag.map_or_else(|| copy.repository.to_string(), |tag| format!("{}:{tag}", copy.repository))/>
+            <input type="hidden" name="platforms" value=copy.platforms.join(",")/>
+            {copy.referrers.then(|| view! { <input type="hidden" name="referrers" value="true"/> })}
+            <Submit label="Try again" look="button-small" pending=again.pending()/>
+        </ActionForm>
     }
     .into_any()
 }
@@ -181,16 +208,19 @@ fn HowFar(copy: CopyView, badge: AnyView) -> impl IntoView {
 }
 
 #[component]
-fn Cancel(project: String, copy: String, to: String, cancel: ServerAction<CancelCopy>) -> impl IntoView {
+fn Cancel(project: String, copy: String, to: String, cancel: RowChange<CancelCopy>) -> impl IntoView {
     let id = format!("cancel-{copy}");
+    let own = copy.clone();
+    let refused = cancel.problem(move |sent: &CancelCopy| sent.copy == own);
     view! {
-        <Confirm id=id.clone() button="Cancel" look="button-small" title=format!("Cancel the copy to {to}?")>
+        <Confirm id=id.clone() button="Cancel" look="button-small" title=format!("Cancel the copy to {to}?") on_open=cancel.forget()>
             <p>"Nothing more is fetched and no tag is set. What came is kept for a day, so that asking again goes on from there."</p>
-            <ActionForm action=cancel>
+            <ProblemNotice problem=refused/>
+            <ActionForm action=cancel.action>
                 <Csrf/>
                 <input type="hidden" name="project" value=project/>
                 <input type="hidden" name="copy" value=copy/>
-                <div class="actions"><Keep dialog=id/><Submit label="Cancel copy" look="button-danger-fill" pending=cancel.pending()/></div>
+                <div class="actions"><Keep dialog=id/><Submit label="Cancel copy" look="button-danger-fill" pending=cancel.action.pending()/></div>
             </ActionForm>
         </Confirm>
     }

@@ -197,11 +197,11 @@ fn Heading(project: ProjectView) -> impl IntoView {
             <div class="heading">
                 <h1>{name.to_string()}</h1>
                 {project.internal.then(|| view! { <Badge tone=Tone::Idle text="Internal"/> })}
+                {(!project.description.is_empty()).then(|| view! { <p class="heading-sub">{project.description.clone()}</p> })}
                 {project.may(Action::CreateService).then(|| view! {
-                    <div class="actions"><a class="button button-primary" href=page("services/new")>"New service"</a></div>
+                    <div class="actions"><a class="button" href=page("services/new")>"New service"</a></div>
                 })}
             </div>
-            {(!project.description.is_empty()).then(|| view! { <p class="heading-sub">{project.description.clone()}</p> })}
             <Tabs label="Project" tabs/>
         </div>
     }

@@ -5,10 +5,11 @@ use leptos::prelude::*;
 use model::quantity::Memory;
 use model::views::projects::ProjectView;
 use model::views::quotas::{Limits, QuotaView};
+use model::views::upkeep::WaitingView;
 
 use super::projects::current;
 use crate::api::quotas::{QuotaPage, SetQuota, get_quota};
-use crate::components::{Bar, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, bytes, field_error};
+use crate::components::{Ago, Bar, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, bytes, field_error};
 use crate::live::Pulse;
 use crate::page::{change, loaded, problem};
 
@@ -18,14 +19,15 @@ pub(crate) fn ProjectQuota(project: ProjectView) -> impl IntoView {
     let name = current().name;
     let pulse = Pulse::new();
     pulse.watch(format!("project:{}", project.id));
-    let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| get_quota(name));
+    let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| get_quota(name, true));
     let set = change::<SetQuota>("Quota set", Some(pulse));
-    loaded(data, move |QuotaPage { quota, may_set }| {
+    loaded(data, move |QuotaPage { quota, waiting, may_set }| {
         view! {
             <section class="panel page-narrow">
                 <header><h2>"Quota"</h2></header>
                 <div class="panel-body">
                     <Used quota=quota.clone()/>
+                    {waiting.map(|waiting| view! { <Waiting waiting/> })}
                     {may_set.then(|| view! { <QuotaForm quota set/> })}
                     {(!may_set).then(|| view! { <p class="small muted">"Operators set quotas."</p> })}
                 </div>
@@ -42,13 +44,54 @@ pub(crate) fn Used(quota: QuotaView) -> impl IntoView {
     view! {
         {full.then(|| view! {
             <Notice tone=Tone::Warn title="The quota is used up.">
-                <p>"Pushes that need more are refused. What is there stays and can be pulled. Delete what is not needed, or have the quota raised."</p>
+                <p>"Pushes that need more are refused. What is there stays and can be pulled. Delete what is not needed, or have the quota raised. What is deleted counts until the registry's next collection gives it back."</p>
             </Notice>
         })}
         <Share label="Images and layers, each counted once" used=used_bytes limit=quota.limits.bytes.map(unsigned) shown=bytes/>
         <Share label="Tags" used=used_tags limit=quota.limits.tags.map(unsigned) shown=|count| count.to_string()/>
     }
     .into_any()
+}
+
+/// What a collection gives back, and when.
+#[component]
+fn Waiting(waiting: WaitingView) -> impl IntoView {
+    let from = waiting.from.filter(|_| waiting.bytes > 0).map(|from| {
+        view! {
+            <p class="small">
+                {format!("Of this {} belong to nothing any more: the first collection after ", bytes(unsigned(waiting.bytes)))}
+                <Ago at=from/>" gives all of it back. Operators can start one at any time."
+            </p>
+        }
+    });
+    view! {
+        {from}
+        <p class="small muted">"Deleting tags and images gives bytes back with the registry's next collection, not at once: what was deleted rests first, so that it can be pushed again quickly."</p>
+    }
+    .into_any()
+}
+
+/// How much the project keeps, in one line, for everybody who pushes to it.
+#[component]
+pub(crate) fn QuotaLine(project: ProjectView) -> impl IntoView {
+    let name = current().name;
+    let pulse = Pulse::new();
+    pulse.watch(format!("project:{}", project.id));
+    pulse.watch(format!("images:{}", project.id));
+    let data = Resource::new(
+        move || (name.get(), pulse.track()),
+        |(name, _)| async move { Ok::<_, crate::api::ApiError>(get_quota(name, false).await.ok().map(|page| page.quota)) },
+    );
+    loaded(data, |quota| quota.map(|quota| view! { <p class="small muted">{line(&quota)}</p> }))
+}
+
+fn line(quota: &QuotaView) -> String {
+    let of = |used: String, limit: Option<String>| limit.map_or_else(|| used.clone(), |limit| format!("{used} of {limit}"));
+    let size = of(bytes(unsigned(quota.used_bytes)), quota.limits.bytes.map(|limit| bytes(unsigned(limit))));
+    let tags = of(quota.used_tags.to_string(), quota.limits.tags.map(|limit| limit.to_string()));
+    let full = if quota.is_full() { " The quota is used up: pushes that need more are refused." } else { "" };
+    let none = if quota.limits.bytes.is_none() && quota.limits.tags.is_none() { ", no limit" } else { "" };
+    format!("The project keeps {size} in {tags} {}{none}.{full}", if quota.used_tags == 1 && quota.limits.tags.is_none() { "tag" } else { "tags" })
 }
 
 #[component]
@@ -77,13 +120,13 @@ fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
         <ActionForm action=set attr:class="filter">
             <Csrf/>
             <input type="hidden" name="project" value=quota.project.to_string()/>
-            <TextField name="bytes" label="Size" optional=true value=size(quota.limits) placeholder="no limit" check=Some(check_size)
+            <TextField name="bytes" label="Size limit" optional=true value=size(quota.limits) placeholder="no limit" check=Some(check_size)
                 error=field_error(refused, "bytes")/>
-            <TextField name="tags" label="Tags" optional=true value=count(quota.limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
+            <TextField name="tags" label="Tag limit" optional=true value=count(quota.limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
                 error=field_error(refused, "tags")/>
             <Submit label="Set quota" pending=set.pending()/>
         </ActionForm>
-        <p class="hint">"A size like 10GiB; nothing for no limit. Less than is there deletes nothing, and stops pushes alone."</p>
+        <p class="hint">"A size like 10GiB; nothing for no limit. A limit below current use deletes nothing; it only stops new pushes."</p>
     }
     .into_any()
 }
@@ -104,4 +147,18 @@ pub(crate) fn check_size(text: &str) -> Result<(), String> {
 
 pub(crate) fn check_count(text: &str) -> Result<(), String> {
     if text.trim().is_empty() || text.trim().parse::<u32>().is_ok() { Ok(()) } else { Err("a whole number, or nothing for no limit".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_is_kept_and_may_be() {
+        let quota =
+            |bytes, tags| QuotaView { project: "shop".parse().expect("a name"), used_bytes: 1024, used_tags: 1, limits: Limits { bytes, tags } };
+        assert_eq!(line(&quota(None, None)), "The project keeps 1.0 KiB in 1 tag, no limit.");
+        assert_eq!(line(&quota(Some(2048), Some(5))), "The project keeps 1.0 KiB of 2.0 KiB in 1 of 5 tags.");
+        assert!(line(&quota(Some(1024), None)).ends_with("The quota is used up: pushes that need more are refused."));
+    }
 }

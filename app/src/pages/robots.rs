@@ -16,16 +16,17 @@ use super::projects::current;
 use crate::api::robots::{CreateRobot, DeleteRobot, ProjectRobots, RotateRobot, SetRobotDisabled, UpdateRobot, list_robots};
 use crate::components::{CheckBox, Choice, Csrf, Empty, ProblemNotice, Select, Submit, TextField, field_error};
 use crate::live::Pulse;
-use crate::page::{change, loaded_in, problem, query};
+use crate::page::{RowChange, change, loaded_in, problem, query, row_change};
 use crate::urls;
 
 /// What can be done to a robot that is there.
 #[derive(Clone, Copy)]
 struct Changes {
-    update: ServerAction<UpdateRobot>,
-    rotate: ServerAction<RotateRobot>,
-    disable: ServerAction<SetRobotDisabled>,
-    delete: ServerAction<DeleteRobot>,
+    update: RowChange<UpdateRobot>,
+    rotate: RowChange<RotateRobot>,
+    disable: RowChange<SetRobotDisabled>,
+    enable: RowChange<SetRobotDisabled>,
+    delete: RowChange<DeleteRobot>,
 }
 
 /// The robots.
@@ -37,12 +38,13 @@ pub(crate) fn Robots() -> impl IntoView {
     let data = Resource::new(move || (project.name.get(), after.get(), pulse.track()), |(name, after, _)| list_robots(name, Some(after)));
     let create = change::<CreateRobot>("", Some(pulse));
     let changes = Changes {
-        update: change::<UpdateRobot>("Robot saved", Some(pulse)),
-        rotate: change::<RotateRobot>("", Some(pulse)),
-        disable: change::<SetRobotDisabled>("Robot saved", Some(pulse)),
-        delete: change::<DeleteRobot>("Robot deleted", Some(pulse)),
+        update: row_change("Robot saved", Some(pulse)),
+        rotate: row_change("", Some(pulse)),
+        disable: row_change("Robot disabled: it is refused from now on", Some(pulse)),
+        enable: row_change("Robot enabled", Some(pulse)),
+        delete: row_change("Robot deleted", Some(pulse)),
     };
-    let made = newest(create, changes.rotate);
+    let made = newest(create, changes.rotate.action);
     loaded_in(project.view, data, move |project, ProjectRobots { robots, made: waiting }| {
         pulse.watch(format!("project:{}", project.id));
         let name = project.name.to_string();
@@ -144,6 +146,15 @@ fn NewRobotForm(project: String, create: ServerAction<CreateRobot>) -> impl Into
     .into_any()
 }
 
+/// Refusals of forms without a dialog of their own, and of such as a browser without scripts sent.
+#[component]
+fn Refusals(changes: Changes) -> impl IntoView {
+    // Both are one door: what nobody knows the row of is told once.
+    let forms = [problem(changes.disable.action), changes.enable.problem(|_| true)];
+    let sent = [changes.update.unplaced(), changes.rotate.unplaced(), changes.delete.unplaced()];
+    forms.into_iter().chain(sent).map(|problem| view! { <ProblemNotice problem/> }).collect_view()
+}
+
 #[component]
 fn Table(project: String, robots: Page<RobotView>, changes: Changes) -> impl IntoView {
     if robots.items.is_empty() {
@@ -157,6 +168,7 @@ fn Table(project: String, robots: Page<RobotView>, changes: Changes) -> impl Int
     view! {
         <section class="panel">
             <header><h2>"Robots"</h2></header>
+            <Refusals changes/>
             <table class="table">
                 <thead><tr>
                     <th scope="col">"Robot"</th><th scope="col">"Role"</th><th scope="col">"Last used"</th><th scope="col">"Ends"</th><th scope="col">"Made"</th>

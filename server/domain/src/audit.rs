@@ -72,11 +72,10 @@ pub async fn of_site(platform: &Platform, _: &May<can::ReadSiteAudit, Site>, pag
 
 async fn list(platform: &Platform, condition: &str, project: Option<model::ids::ProjectId>, page: &PageRequest) -> Result<Page<AuditView>> {
     let limit = page.limit();
-    let mut arguments = args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let mut arguments = args![page.before_id(), i64::from(limit) + 1];
     if let Some(project) = project {
         arguments.push(project.into());
     }
-    // Ids begin with their time, so the order of ids is the order of time; "g" sorts behind every id.
     let sql = format!(
         "SELECT id, at, actor, door, action, target_kind, target, project, address, detail FROM audit
          WHERE id < $1 AND {condition} ORDER BY id DESC LIMIT $2"

@@ -23,10 +23,10 @@ use crate::change::Record;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
 use crate::images::Destination;
-use crate::live::{Signal, Topic, changed};
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::Project;
-use crate::{environments, outside};
+use crate::{environments, outside, watch};
 
 mod proof;
 pub mod work;
@@ -39,8 +39,6 @@ crate::text_columns! { CopyState }
 const OPEN_MOST: i64 = 100;
 /// Platforms that can be chosen.
 const PLATFORMS_MOST: usize = 20;
-/// Longest wait for a copy's end.
-pub const WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// A copy's row, as far as permission asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,30 +238,17 @@ async fn by_id(tx: &mut Tx, id: CopyId) -> Result<CopyView> {
 /// A project's copies, newest first.
 pub async fn list(platform: &Platform, may: &May<can::Push, Project>, page: &PageRequest) -> Result<Page<CopyView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
-    let arguments = args![may.id, page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let arguments = args![may.id, page.before_id(), i64::from(limit) + 1];
     let sql = format!("{SELECT} WHERE c.project_id = $1 AND c.id < $2 ORDER BY c.id DESC LIMIT $3");
     let items = platform.read().await?.all(sql, arguments, view).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 
-/// A copy when it ended, or as it is after a time (at most [`WAIT_MAX`]). Ends with an error when the permission is lost.
+/// A copy when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]). Ends with an error when the permission is lost.
 pub async fn wait(platform: &Platform, lease: &mut Lease<can::Push, CopyKey>, span: Duration) -> Result<CopyView> {
-    // Listening begins before the first look, so that no change falls between the two.
-    let mut live = platform.live();
-    let (id, project) = (lease.may().id, lease.may().project.id);
-    let deadline = tokio::time::Instant::now() + span.min(WAIT_MAX);
-    loop {
-        let view = by_id(&mut platform.read().await?, id).await?;
-        if view.state.is_final() {
-            return Ok(view);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(view),
-            error = lease.lost() => return Err(error),
-            changed = changed(&mut live, Topic::Copies(project)) => changed?,
-        }
-    }
+    let (id, topic) = (lease.may().id, Topic::Copies(lease.may().project.id));
+    let look = || async move { by_id(&mut platform.read().await?, id).await };
+    watch::until(platform, topic, span, lease.lost(), look, |view| view.state.is_final()).await
 }
 
 /// Cancels a copy: nothing more is fetched, no tag is set. What was fetched already is collected later.

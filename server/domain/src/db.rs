@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 mod migrations;
+mod placeholders;
 mod value;
 
 pub use migrations::LATEST;
+pub use placeholders::{BATCH, placeholder_rows, placeholders};
 pub use value::{Column, Json, Row, Value};
 
 use crate::error::{Error, Result};
@@ -74,14 +76,15 @@ impl Db {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
-            // What was acknowledged survives a loss of power.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
             .collation("C", |a, b| a.cmp(b));
         // The writer opens first: it makes the file and switches it to WAL.
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone().create_if_missing(true)).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+        // SQLite itself undoes a transaction that a full disk stopped. sqlx does not notice, and would begin none on this connection ever again.
+        let writer = writer.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+        let writer = writer.connect_with(options.clone().create_if_missing(true)).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE).connect_with(options.read_only(true)).await?;
         Ok(Self::Lite { writer, readers })
     }
@@ -106,8 +109,22 @@ impl Db {
     /// A transaction for writing. Only a [`crate::Change`] and a worker's change hold one.
     pub(crate) async fn write(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Lite { writer, .. } => Tx::Lite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            // What was acknowledged survives a loss of power.
+            Self::Lite { writer, .. } => Tx::Lite(writer.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await?),
             Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+        })
+    }
+
+    /// The same without waiting for the disk: a loss of power, not the end of the process, may undo what was committed so, but never out of
+    /// order, and never once a later [`Self::write`] that wrote something was committed.
+    pub(crate) async fn write_relaxed(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Lite { writer, .. } => Tx::Lite(writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?),
+            Self::Pg(pool) => {
+                let mut tx = pool.begin().await?;
+                tx.execute("SET LOCAL synchronous_commit = off").await?;
+                Tx::Pg(tx)
+            }
         })
     }
 

@@ -27,7 +27,7 @@ mod tests;
 mod verbs;
 pub mod work;
 
-pub use acts::{WAIT_MAX, get, list, of_project, wait};
+pub use acts::{get, list, of_project, wait};
 pub use deploy::{Request, deploy, deploy_from, plan};
 pub use revisions::{compare, revision, revisions};
 pub use verbs::{cancel, restart, rollback, scale, start, stop};

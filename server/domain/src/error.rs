@@ -99,8 +99,8 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(cause) if cause.is_unique_violation() => {
                 Self::conflict("exists", "something of the same name or number exists already; look again and choose another")
             }
-            // SQLITE_FULL, and PostgreSQL's disk_full.
-            sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("13" | "53100")) => {
+            // SQLITE_FULL, the same of its index of the log (SQLITE_IOERR_SHMSIZE), and PostgreSQL's disk_full.
+            sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("13" | "4874" | "53100")) => {
                 Self::Unavailable("the disk is full: nothing was changed; an operator must make room".into())
             }
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Unavailable("the database is busy or stopping; try again".into()),

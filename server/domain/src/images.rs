@@ -26,18 +26,22 @@ use crate::worker::Worker;
 pub mod chains;
 mod delete;
 mod detail;
+mod gone;
 mod lineage;
 mod repositories;
 pub mod rules;
 mod tags;
+mod untagged;
 pub mod usage;
 mod uses;
 
-pub use delete::{delete_manifest, delete_repository, delete_tag};
+pub use delete::{clear, delete_manifest, delete_repository, delete_tag};
 pub use detail::{image, manifest, manifest_text};
+pub use gone::gone;
 pub use lineage::{of_image as image_lineage, of_project as project_lineage};
 pub use repositories::repositories;
 pub use tags::tags;
+pub use untagged::{counts, untagged};
 
 crate::text_columns! { Digest, Kind, Part }
 

@@ -84,6 +84,8 @@ pub enum Signal {
     Upkeep,
     /// A copy from an outside registry was asked for, or has ended.
     Copies,
+    /// A repository was deleted whose rows are still to be taken away.
+    DeletedRepositories,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

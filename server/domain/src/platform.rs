@@ -46,6 +46,7 @@ struct Inner {
     image_rules: Notify,
     upkeep: Notify,
     copies: Notify,
+    deleted_repositories: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -80,6 +81,7 @@ impl Platform {
             image_rules: Notify::new(),
             upkeep: Notify::new(),
             copies: Notify::new(),
+            deleted_repositories: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -169,6 +171,10 @@ impl Platform {
         Ok(Bookkeeping::new(self.clone(), self.inner.db.write().await?))
     }
 
+    pub(crate) async fn relaxed(&self) -> Result<Bookkeeping> {
+        Ok(Bookkeeping::new(self.clone(), self.inner.db.write_relaxed().await?))
+    }
+
     /// Encrypts what is secret at rest, bound to its purpose.
     #[must_use]
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
@@ -220,6 +226,7 @@ impl Platform {
             Signal::ImageRules => &self.inner.image_rules,
             Signal::Upkeep => &self.inner.upkeep,
             Signal::Copies => &self.inner.copies,
+            Signal::DeletedRepositories => &self.inner.deleted_repositories,
         }
     }
 

@@ -1,10 +1,12 @@
-//! How much a project may keep: bytes of blobs, each counted once, and tags. Operators set limits, a project's admins see them. A limit below
+//! How much a project may keep: bytes of blobs, each counted once, and tags. Operators set limits, who pushes sees them. A limit below
 //! what is kept deletes nothing and stops pushes alone. Bytes are counted where blobs are held; here tags are, in the push's transaction.
 
 use model::access::Action;
 use model::ids::ProjectId;
 use model::page::{Page, PageRequest};
+use model::time::Millis;
 use model::views::quotas::{Limits, QuotaView, QuotasView};
+use model::views::upkeep::WaitingView;
 use serde_json::json;
 
 use crate::access::{May, Site, can};
@@ -15,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
 use crate::projects::Project;
+use crate::upkeep;
 
 /// The setting that holds a new project's limits.
 const DEFAULT: &str = "quota_default";
@@ -41,7 +44,7 @@ impl Wanted {
 }
 
 const USED: &str = "COALESCE(u.bytes, 0) AS used_bytes, u.bytes_limit, u.tags_limit,
-    (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.project_id = p.id) AS used_tags";
+    (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = p.id) AS used_tags";
 
 fn quota(row: &Row<'_>) -> Result<QuotaView> {
     Ok(QuotaView {
@@ -52,9 +55,26 @@ fn quota(row: &Row<'_>) -> Result<QuotaView> {
     })
 }
 
-/// What the project keeps and may keep.
-pub async fn get(platform: &Platform, may: &May<can::ManageProject, Project>) -> Result<QuotaView> {
+/// What the project keeps and may keep: for everybody whose pushes a limit refuses.
+pub async fn get(platform: &Platform, may: &May<can::Push, Project>) -> Result<QuotaView> {
     read(&mut platform.read().await?, may.id).await
+}
+
+/// Of what the project keeps that which none of its images needs any more: a collection gives it back.
+pub async fn waiting(platform: &Platform, may: &May<can::Push, Project>) -> Result<WaitingView> {
+    let mut tx = platform.read().await?;
+    let sql = "SELECT CAST(COALESCE(SUM(x.size), 0) AS BIGINT) AS bytes, MAX(x.used_at) AS used_at FROM (
+                   SELECT b.digest, b.size, MAX(rb.used_at) AS used_at FROM project_blobs b
+                   JOIN repository_blobs rb ON rb.digest = b.digest JOIN repositories r ON r.id = rb.repository_id AND r.project_id = b.project_id
+                   WHERE b.project_id = $1 AND NOT EXISTS (SELECT 1 FROM repositories o JOIN manifest_parts p ON p.repository_id = o.id AND p.digest = b.digest
+                       WHERE o.project_id = b.project_id) GROUP BY b.digest, b.size
+               ) x";
+    let kept = upkeep::kept(&mut tx).await?;
+    tx.one(sql, args![may.id], |row| {
+        let used_at: Option<Millis> = row.get("used_at")?;
+        Ok(WaitingView { bytes: row.get("bytes")?, from: used_at.map(|at| at.plus(kept)) })
+    })
+    .await
 }
 
 async fn read(tx: &mut Tx, project: ProjectId) -> Result<QuotaView> {
@@ -141,7 +161,7 @@ pub(crate) async fn room_for_tags(tx: &mut Tx, project: &Project, more: i64) -> 
         return Ok(());
     }
     let Some(limit) = tx.opt(format!("{sql} FOR UPDATE"), args![project.id], limit).await?.flatten() else { return Ok(()) };
-    let sql = "SELECT COUNT(*) AS n FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.project_id = $1";
+    let sql = "SELECT COUNT(*) AS n FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = $1";
     let used: i64 = tx.one(sql, args![project.id], |row| row.get("n")).await?;
     if used.saturating_add(more) <= limit {
         return Ok(());
@@ -154,6 +174,6 @@ pub(crate) async fn room_for_tags(tx: &mut Tx, project: &Project, more: i64) -> 
 
 /// Whether the caller also sets quotas: pages show the form then.
 #[must_use]
-pub fn may_set(may: &May<can::ManageProject, Project>) -> bool {
+pub fn may_set(may: &May<can::Push, Project>) -> bool {
     may.also(Action::SetQuotas)
 }

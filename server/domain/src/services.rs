@@ -147,8 +147,7 @@ pub async fn list(platform: &Platform, may: &May<can::SeeServices, Project>, pag
 pub async fn list_all(platform: &Platform, visible: &Visible<can::SeeServices>, page: &PageRequest) -> Result<Page<ServiceSummary>> {
     let (seen, mut more) = visible.condition("p", 3);
     let condition = format!("s.id < $1 AND {seen} ORDER BY s.id DESC");
-    // Ids are hexadecimal, so "g" sorts behind every id.
-    let mut arguments: Vec<Value> = args![page.after.as_deref().unwrap_or("g"), i64::from(page.limit()) + 1];
+    let mut arguments: Vec<Value> = args![page.before_id(), i64::from(page.limit()) + 1];
     arguments.append(&mut more);
     let items = summary::read(&mut platform.read().await?, &condition, arguments).await?;
     Ok(Page::cut(items, page.limit(), |item| item.id.to_string()))

@@ -6,18 +6,18 @@ use std::time::Duration;
 use model::ids::RunId;
 use model::page::{Page, PageRequest};
 use model::time::Millis;
-use model::views::upkeep::{Counts, RunKind, RunState, RunView, Schedule, StorageView};
+use model::views::upkeep::{Counts, DamageView, DamagedImage, RunKind, RunState, RunView, Schedule, StorageView, WaitingView};
 use serde_json::json;
 
 use crate::access::{Lease, May, Site, can};
 use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx};
-use crate::deployments::WAIT_MAX;
 use crate::error::{Error, Result};
-use crate::live::{Signal, Topic, changed};
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::site::{put_setting, setting};
+use crate::watch;
 use crate::worker::Worker;
 
 crate::text_columns! { RunKind, RunState }
@@ -26,6 +26,10 @@ crate::text_columns! { RunKind, RunState }
 pub const SCHEDULE: &str = "schedule";
 /// Runs that are remembered.
 const REMEMBERED: i64 = 500;
+/// Damaged blobs that are named.
+const DAMAGED_NAMED: i64 = 50;
+/// Images that are named with each.
+const DAMAGED_IN: i64 = 8;
 
 const COLUMNS: &str = "id, kind, dry_run, state, asked_by, started_at, ended_at, counts, error";
 
@@ -44,23 +48,70 @@ pub async fn storage(platform: &Platform, _: &May<can::MaintainRegistry, Site>, 
     let (blobs, bytes, damaged) = tx.one(sql, args![], read).await?;
     let sql = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM project_usage";
     let bytes_of_projects = tx.one(sql, args![], |row| row.get("bytes")).await?;
-    let kept = setting(&mut tx, "upkeep_kept_seconds").await?.and_then(|text| text.parse().ok());
+    let kept = kept(&mut tx).await?;
+    // While a run works the page is read again and again, and the run tells the same.
+    let waiting = if working(&mut tx).await?.is_none() { Some(waiting(&mut tx, kept).await?) } else { None };
+    let damage = if damaged > 0 { damage(&mut tx).await? } else { Vec::new() };
     Ok(StorageView {
         blobs,
         bytes,
         bytes_of_projects,
         damaged,
-        kept_seconds: kept.unwrap_or_default(),
+        damage,
+        waiting,
+        kept_seconds: kept.as_secs(),
         schedule: schedule(&mut tx).await?,
         runs: runs(&mut tx, page).await?,
     })
 }
 
+/// For how long what nothing needs is kept after its last use.
+pub(crate) async fn kept(tx: &mut Tx) -> Result<Duration> {
+    let stored = setting(tx, "upkeep_kept_seconds").await?.and_then(|text| text.parse().ok());
+    Ok(Duration::from_secs(stored.unwrap_or_default()))
+}
+
+/// What a collection would take away once all of it has been left alone for so long.
+async fn waiting(tx: &mut Tx, kept: Duration) -> Result<WaitingView> {
+    let sql = "SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) AS bytes, MAX(b.used_at) AS used_at, MAX(b.held_at) AS held_at FROM (
+                   SELECT b.size, b.used_at, (SELECT MAX(rb.used_at) FROM repository_blobs rb WHERE rb.digest = b.digest) AS held_at FROM blobs b
+                   WHERE NOT EXISTS (SELECT 1 FROM repository_blobs rb JOIN repositories r ON r.id = rb.repository_id
+                       JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
+                       JOIN manifest_parts m ON m.repository_id = rb.repository_id AND m.digest = rb.digest WHERE rb.digest = b.digest)
+               ) b";
+    tx.one(sql, args![], |row| {
+        let used: Option<Millis> = row.get("used_at")?;
+        let last = used.max(row.get::<Option<Millis>>("held_at")?);
+        Ok(WaitingView { bytes: row.get("bytes")?, from: last.map(|at| at.plus(kept)) })
+    })
+    .await
+}
+
+/// The damaged blobs, and what is made of them; of both the first few.
+async fn damage(tx: &mut Tx) -> Result<Vec<DamageView>> {
+    let sql = "SELECT digest, size FROM blobs WHERE damaged_at IS NOT NULL ORDER BY digest LIMIT $1";
+    let mut all =
+        tx.all(sql, args![DAMAGED_NAMED], |row| Ok(DamageView { digest: row.get("digest")?, size: row.get("size")?, places: Vec::new() })).await?;
+    let sql = "SELECT x.project, x.repository, x.manifest, x.tag FROM (
+               SELECT p.name AS project, r.name AS repository, m.manifest,
+                   (SELECT MAX(t.name) FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.manifest) AS tag
+               FROM repository_blobs rb JOIN repositories r ON r.id = rb.repository_id JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
+               JOIN manifest_parts m ON m.repository_id = rb.repository_id AND m.digest = rb.digest
+               WHERE rb.digest = $1
+               ) x ORDER BY CASE WHEN x.tag IS NULL THEN 1 ELSE 0 END, x.project, x.repository, x.manifest LIMIT $2";
+    for one in &mut all {
+        let place = |row: &Row<'_>| {
+            Ok(DamagedImage { project: row.get("project")?, repository: row.get("repository")?, digest: row.get("manifest")?, tag: row.get("tag")? })
+        };
+        one.places = tx.all(sql, args![&one.digest, DAMAGED_IN], place).await?;
+    }
+    Ok(all)
+}
+
 async fn runs(tx: &mut Tx, page: &PageRequest) -> Result<Page<RunView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
     let sql = format!("SELECT {COLUMNS} FROM registry_runs WHERE id < $1 ORDER BY id DESC LIMIT $2");
-    let items = tx.all(sql, args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1], view).await?;
+    let items = tx.all(sql, args![page.before_id(), i64::from(limit) + 1], view).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 
@@ -74,21 +125,10 @@ async fn find(tx: &mut Tx, id: RunId) -> Result<RunView> {
     found.ok_or(Error::NotFound { what: "run" })
 }
 
-/// A run when it ended, or as it is after a time (at most [`WAIT_MAX`]). Ends with an error when the permission is lost.
+/// A run when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]). Ends with an error when the permission is lost.
 pub async fn wait(platform: &Platform, lease: &mut Lease<can::MaintainRegistry, Site>, id: RunId, span: Duration) -> Result<RunView> {
-    let mut live = platform.live();
-    let deadline = tokio::time::Instant::now() + span.min(WAIT_MAX);
-    loop {
-        let view = find(&mut platform.read().await?, id).await?;
-        if view.state != RunState::Running {
-            return Ok(view);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(view),
-            error = lease.lost() => return Err(error),
-            changed = changed(&mut live, Topic::Upkeep) => changed?,
-        }
-    }
+    let look = || async move { find(&mut platform.read().await?, id).await };
+    watch::until(platform, Topic::Upkeep, span, lease.lost(), look, |view| view.state != RunState::Running).await
 }
 
 /// Asks for a run.

@@ -4,6 +4,7 @@
 use crate::change::Bookkeeping;
 use crate::error::Result;
 use crate::platform::Platform;
+use crate::site::put_setting;
 
 /// A background loop's handle. Made in the server's `workers.rs` alone (clippy.toml forbids [`Worker::hire`] elsewhere).
 #[derive(Clone)]
@@ -34,5 +35,19 @@ impl Worker {
     /// A writing transaction for what the loop observed or did.
     pub async fn change(&self) -> Result<Bookkeeping> {
         self.platform.bookkeeping().await
+    }
+
+    /// The same for what may be undone by a loss of power, since the loop would do it again: it does not wait for the disk, nor do others who
+    /// write. What rests on it for good calls [`Worker::make_lasting`] first.
+    pub async fn relaxed_change(&self) -> Result<Bookkeeping> {
+        self.platform.relaxed().await
+    }
+
+    /// When this returns, all that was committed before survives a loss of power.
+    pub async fn make_lasting(&self) -> Result<()> {
+        // A new value each time: a row that is overwritten with what it holds is not written.
+        let mut tx = self.change().await?;
+        put_setting(&mut tx, "lasting", &self.platform.new_id::<model::ids::RunId>().to_string()).await?;
+        tx.finish().await
     }
 }

@@ -14,6 +14,11 @@ pub mod history;
 
 /// Largest manifest that is accepted, in bytes; what the OCI distribution-spec asks registries to accept at least.
 pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;
+/// Longest type or word of a platform that a manifest may name, in bytes: what RFC 6838, section 4.2, lets a media type have.
+pub const TYPE_MAX: usize = 255;
+/// Most descriptors of one manifest: layers of an image, entries of an index. Engines run images of at most 128 layers, and indexes have
+/// some dozens of platforms; the rest is for artifacts of many files. Each costs a row where the registry keeps it.
+pub const DESCRIPTORS_MAX: usize = 2_000;
 
 /// Media types that are understood.
 pub mod media_type {
@@ -191,6 +196,12 @@ pub enum InvalidManifest {
     /// A type or platform with characters that no name of one has.
     #[error("the manifest names a type or platform with control characters in it: {0:?}")]
     Control(String),
+    /// A type or platform that is longer than any name of one.
+    #[error("the manifest names a type or platform of more than {TYPE_MAX} bytes: {0:?}...")]
+    Long(String),
+    /// More descriptors than anything real has.
+    #[error("the manifest names {0} layers or manifests; at most {DESCRIPTORS_MAX} are accepted: split it into several")]
+    TooMany(usize),
 }
 
 /// The JSON of images and indexes alike.
@@ -216,8 +227,15 @@ struct Document {
 }
 
 impl Document {
-    /// The first type or platform with a control character in it: none of them may be repeated to anybody.
-    fn control(&self) -> Option<&str> {
+    /// Refuses more descriptors than anything real has.
+    fn is_bounded(&self) -> Result<(), InvalidManifest> {
+        let count = self.layers.as_ref().map_or(0, Vec::len) + self.manifests.as_ref().map_or(0, Vec::len);
+        if count > DESCRIPTORS_MAX { Err(InvalidManifest::TooMany(count)) } else { Ok(()) }
+    }
+
+    /// Refuses types and platforms with control characters, and those that are longer than any: they are repeated to everybody, in lists
+    /// that hold many of them.
+    fn names_types(&self) -> Result<(), InvalidManifest> {
         let parts = self.config.iter().chain(self.layers.iter().flatten()).chain(self.manifests.iter().flatten()).chain(&self.subject);
         let texts = parts.flat_map(|part| {
             let platform = part
@@ -226,7 +244,15 @@ impl Document {
                 .flat_map(|platform| [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()].into_iter().flatten());
             [Some(&part.media_type), part.artifact_type.as_ref()].into_iter().flatten().chain(platform)
         });
-        texts.chain(&self.artifact_type).map(String::as_str).find(|text| text.contains(char::is_control))
+        for text in texts.chain(&self.artifact_type) {
+            if text.len() > TYPE_MAX {
+                return Err(InvalidManifest::Long(text.chars().take(80).collect()));
+            }
+            if text.contains(char::is_control) {
+                return Err(InvalidManifest::Control(text.chars().take(80).collect()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -248,7 +274,7 @@ impl Manifest {
         match media_type.as_str() {
             media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => Self::known(media_type, Kind::Image, body),
             media_type::OCI_INDEX | media_type::DOCKER_LIST => Self::known(media_type, Kind::Index, body),
-            _ => Ok(Self::other(media_type, body)),
+            _ => Self::other(media_type, body),
         }
     }
 
@@ -274,16 +300,16 @@ impl Manifest {
             Kind::Index if !index => return Err(wrong("the field manifests is missing".into())),
             _ => {}
         }
-        if let Some(text) = document.control() {
-            return Err(InvalidManifest::Control(text.chars().take(80).collect()));
-        }
+        document.is_bounded()?;
+        document.names_types()?;
         Ok(Self::of(media_type, kind, document))
     }
 
     /// A document of an unknown type: whatever can be understood of it is taken, so that what it points to is kept.
-    fn other(media_type: String, body: &[u8]) -> Self {
-        let understood = serde_json::from_slice::<Document>(body).ok().filter(|document| document.control().is_none());
-        Self::of(media_type, Kind::Other, understood.unwrap_or_default())
+    fn other(media_type: String, body: &[u8]) -> Result<Self, InvalidManifest> {
+        let understood = serde_json::from_slice::<Document>(body).ok().filter(|document| document.names_types().is_ok()).unwrap_or_default();
+        understood.is_bounded()?;
+        Ok(Self::of(media_type, Kind::Other, understood))
     }
 
     fn of(media_type: String, kind: Kind, document: Document) -> Self {

@@ -24,6 +24,13 @@ impl PageRequest {
     pub fn limit(&self) -> u32 {
         self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
     }
+
+    /// The id before which a list goes on that has the newest first (ids begin with their time): an earlier page's last one, or what sorts behind
+    /// every id, whose text is hexadecimal.
+    #[must_use]
+    pub fn before_id(&self) -> &str {
+        self.after.as_deref().unwrap_or("g")
+    }
 }
 
 /// A part of a list.
@@ -52,5 +59,19 @@ impl<T> Page<T> {
     /// The same page with other items.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ProjectId;
+
+    #[test]
+    fn a_list_by_id_begins_behind_every_id_and_goes_on_before_the_last_one() {
+        let highest: ProjectId = "ffffffff-ffff-ffff-ffff-ffffffffffff".parse().expect("an id");
+        assert!(highest.to_string().as_str() < PageRequest::default().before_id());
+        let next = PageRequest { after: Some(highest.to_string()), limit: None };
+        assert_eq!(next.before_id(), highest.to_string());
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::descriptor::Change;
 use crate::pattern::Pattern;
 use crate::problem::FieldError;
 
@@ -187,6 +188,39 @@ impl ImageRules {
     }
 }
 
+impl std::fmt::Display for ImmutableRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "tags {} of repositories {}", self.tags, self.repositories)
+    }
+}
+
+impl std::fmt::Display for RetentionRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keeps: Vec<String> = self.keep.iter().map(ToString::to_string).collect();
+        write!(f, "of tags {} of repositories {} keeps {}", self.tags, self.repositories, keeps.join(", "))
+    }
+}
+
+impl ImageRules {
+    /// What is other than `before`, rule by rule.
+    #[must_use]
+    pub fn changes(&self, before: &Self) -> Vec<Change> {
+        let (old, new) = (before.lines(), self.lines());
+        let fields: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let differ = fields.into_iter().filter(|field| old.get(*field) != new.get(*field));
+        differ.map(|field| Change { field: field.clone(), before: old.get(field).cloned(), after: new.get(field).cloned() }).collect()
+    }
+
+    /// Each rule by what it is called.
+    fn lines(&self) -> std::collections::BTreeMap<String, String> {
+        let immutable = self.immutable.iter().map(|rule| (format!("immutable {}", rule.name), rule.to_string()));
+        let kept = self.retention.rules.iter().map(|rule| (format!("retention {}", rule.name), rule.to_string()));
+        let untagged = self.retention.untagged_after_days.map(|days| (String::from("without a tag"), format!("go after {days} d")));
+        let hour = self.retention.daily_at.map(|hour| (String::from("runs"), format!("daily at {hour:02}:00 UTC")));
+        immutable.chain(kept).chain(untagged).chain(hour).collect()
+    }
+}
+
 /// What a rule is called: its patterns where it was given no name.
 #[must_use]
 pub fn rule_name(given: &str, repositories: &Pattern, tags: &Pattern) -> String {
@@ -289,6 +323,23 @@ mod tests {
         };
         let rules = ImageRules { immutable: (0..20).map(rule).collect(), ..ImageRules::default() };
         assert_eq!(rules.checked().expect_err("too many")[0].field, "rules");
+    }
+
+    #[test]
+    fn differences_are_told_rule_by_rule() {
+        let old = read(r#"{"immutable": [{"name": "releases", "tags": "v*"}], "retention": {"untagged_after_days": 7}}"#).expect("right");
+        let new =
+            read(r#"{"immutable": [{"name": "releases", "tags": "r*"}], "retention": {"untagged_after_days": 7, "daily_at": 3}}"#).expect("right");
+        let said: Vec<_> = new.changes(&old).into_iter().map(|change| (change.field, change.before, change.after)).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            said,
+            [
+                ("immutable releases".to_owned(), text("tags v* of repositories **"), text("tags r* of repositories **")),
+                ("runs".to_owned(), None, text("daily at 03:00 UTC")),
+            ]
+        );
+        assert!(new.changes(&new).is_empty());
     }
 
     #[test]

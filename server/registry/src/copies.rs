@@ -25,7 +25,9 @@ mod run;
 use context::Context;
 
 /// Copies at the same time.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
+/// Of them of one asker: one place is always left for others, whatever one's sources do.
+const OF_ONE: usize = AT_ONCE - 1;
 /// What no signal tells of is noticed after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A pause after the database failed.
@@ -67,7 +69,7 @@ pub async fn run(worker: Worker, registry: Registry, outside: Outside) {
 async fn fill(shared: &(Worker, Registry, Outside), running: &mut JoinSet<()>) -> Result<Duration> {
     let (worker, registry, outside) = shared;
     while running.len() < AT_ONCE {
-        let Some(job) = work::claim(worker).await? else { break };
+        let Some(job) = work::claim(worker, OF_ONE).await? else { break };
         running.spawn(one(worker.clone(), registry.clone(), outside.clone(), job));
     }
     let due = work::next_due(worker).await?;
@@ -87,9 +89,9 @@ async fn one(worker: Worker, registry: Registry, outside: Outside, job: Job) {
     };
     match &ended {
         Ended::Succeeded => tracing::info!(copy = %job.id, from = %job.from, "an image was copied in"),
-        Ended::Failed(reason) => tracing::info!(copy = %job.id, from = %job.from, code = reason.code, "a copy failed: {}", reason.message),
+        Ended::Failed(reason) => tracing::info!(copy = %job.id, from = %job.from, code = reason.code, reason = ?reason.message, "a copy failed"),
         Ended::Again { reason, after, .. } => {
-            tracing::info!(copy = %job.id, from = %job.from, code = reason.code, ?after, "a copy is tried again later: {}", reason.message);
+            tracing::info!(copy = %job.id, from = %job.from, code = reason.code, reason = ?reason.message, ?after, "a copy is tried again later");
         }
     }
     let progress = context.progress(None);

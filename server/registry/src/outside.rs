@@ -1,7 +1,7 @@
 //! A client of other registries (OCI distribution-spec 1.1, the pulling side), for copying images in and for checking credentials.
 //!
 //! People of a project name the hosts, so this client trusts nobody: connections go only where [`net::Guard`] lets them, whatever a name
-//! resolves to and whatever a redirect or a challenge says; credentials go to the registry and to the token service that it names, never to
+//! resolves to and whatever a redirect or a challenge says, and from outside nothing leads inside; credentials go to the registry and to the token service that it names, never to
 //! where a blob is redirected to; everything that comes is limited in size and, while it comes, in slowness. Bytes are not changed: what is
 //! asked for by digest is compared with it.
 
@@ -19,12 +19,14 @@ use tokio::sync::Semaphore;
 mod body;
 mod challenge;
 mod net;
+mod referrers;
 mod refusal;
 mod session;
 mod token;
 
 pub use body::{Fetch, Tally};
 pub use net::Net;
+pub use referrers::Lists;
 pub use session::{Document, Session};
 
 /// Checks at the same time.
@@ -43,6 +45,26 @@ pub enum Retry {
     After(Duration),
 }
 
+/// Most characters of a failure's message.
+const MESSAGE: usize = 1_000;
+
+/// The text without control characters, which are written out, and no longer than a message is.
+fn words(text: &str) -> String {
+    let mut words = String::with_capacity(text.len().min(MESSAGE));
+    for c in text.chars().take(MESSAGE) {
+        // Besides those, what turns the direction of writing or ends a line.
+        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            words.extend(c.escape_default());
+        } else {
+            words.push(c);
+        }
+    }
+    if text.chars().nth(MESSAGE).is_some() {
+        words.push('\u{2026}');
+    }
+    words
+}
+
 /// Why something was not got from another registry, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -56,13 +78,19 @@ pub struct Failure {
 
 impl Failure {
     /// Somebody has to do something first.
-    pub fn last(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry: Retry::Never }
+    pub fn last(code: &'static str, message: impl AsRef<str>) -> Self {
+        Self::new(code, message, Retry::Never)
     }
 
     /// It may go better in a moment.
-    pub fn passing(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry: Retry::Soon }
+    pub fn passing(code: &'static str, message: impl AsRef<str>) -> Self {
+        Self::new(code, message, Retry::Soon)
+    }
+
+    /// With a word on when to try again. Messages repeat what other registries say: control characters of theirs are written out, so that
+    /// none begins a line of its own in a log or speaks to a terminal, and what is longer than a message is cut.
+    pub fn new(code: &'static str, message: impl AsRef<str>, retry: Retry) -> Self {
+        Self { code, message: words(message.as_ref()), retry }
     }
 
     /// As a reason that is stored and shown.

@@ -1,12 +1,14 @@
 //! The registry's shared parts, in one handle that is cheap to clone.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use domain::images::{Readable, RepositoryKey};
 use domain::ports::PullGrants;
 use domain::{Platform, Result, Worker};
+use model::digest::Digest;
 use model::ids::TokenId;
 use model::names::{ProjectName, RepositoryPath};
 use model::secret::Secret;
@@ -21,6 +23,8 @@ use crate::upkeep;
 
 /// How long an upload may lie untouched before it is thrown away.
 const UPLOAD_RESTS: Duration = Duration::from_secs(24 * 60 * 60);
+/// Files without a row that are remembered.
+const ORPHANS: usize = 10_000;
 /// How long an engine has for one pull, in seconds.
 const GRANT_LIFE: i64 = 60 * 60;
 
@@ -41,6 +45,7 @@ struct Inner {
     hosts: Arc<[String]>,
     engines: OnceLock<Worker>,
     lease: Duration,
+    orphans: Mutex<BTreeSet<Digest>>,
 }
 
 impl Registry {
@@ -64,6 +69,7 @@ impl Registry {
             hosts,
             engines: OnceLock::new(),
             lease,
+            orphans: Mutex::default(),
         };
         domain::upkeep::prepare(platform, lease).await?;
         Ok(Self { inner: Arc::new(inner) })
@@ -87,6 +93,31 @@ impl Registry {
     /// Works on collections and scrubs, for ever.
     pub async fn tend(self, worker: Worker) {
         upkeep::tend(worker, self).await;
+    }
+
+    /// Takes the rows of deleted repositories away, for ever.
+    pub async fn clear_deleted(worker: Worker) {
+        upkeep::deleted::tend(worker).await;
+    }
+
+    /// A blob's file came to its place and no row names it, since something failed after that: it goes again, unless somebody else's push holds it.
+    /// Where even that cannot be written now, it is tried again later; what a restart forgets, a collection finds.
+    pub(crate) async fn forsake(&self, digest: &Digest) {
+        if let Err(error) = store::collect::take_orphan(self.platform(), self.blobs(), digest).await {
+            tracing::debug!(%digest, %error, "a blob that could not be noted cannot be put aside yet");
+            let mut orphans = self.inner.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+            if orphans.len() < ORPHANS {
+                orphans.insert(*digest);
+            }
+        }
+    }
+
+    /// Tries again for those that could not go before.
+    pub(crate) async fn take_orphans(&self) {
+        let orphans = std::mem::take(&mut *self.inner.orphans.lock().unwrap_or_else(PoisonError::into_inner));
+        for digest in orphans {
+            self.forsake(&digest).await;
+        }
     }
 
     /// Writes what was counted of pulls since the last time. For a loop: every few seconds, and once more at the end.

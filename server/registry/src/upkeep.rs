@@ -13,6 +13,7 @@ use crate::registry::Registry;
 use crate::store::collect as rows;
 
 pub mod collect;
+pub(crate) mod deleted;
 mod scrub;
 mod work;
 
@@ -42,6 +43,7 @@ pub async fn tend(worker: Worker, registry: Registry) {
 
 /// Settles what was put aside, and works on one run, if there is one.
 async fn once(worker: &Worker, registry: &Registry) -> Result<bool> {
+    registry.take_orphans().await;
     settle(worker, registry, Some(ASIDE)).await?;
     let Some(run) = upkeep::next(worker).await? else { return Ok(false) };
     work_on(worker, registry, run).await?;
@@ -75,6 +77,10 @@ pub(crate) async fn settle(worker: &Worker, registry: &Registry, age: Option<Dur
             return Ok(());
         }
         let gone = rows::unknown(worker, listed.iter().copied().collect::<BTreeSet<_>>()).await?;
+        // A row must not come back when its file has gone for good.
+        if !gone.is_empty() {
+            worker.make_lasting().await?;
+        }
         let files = registry.blobs().clone();
         let settled = tokio::task::spawn_blocking(move || {
             listed.iter().try_for_each(|digest| {

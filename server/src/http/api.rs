@@ -2,14 +2,16 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, Request};
-use domain::Error;
+use domain::projects::Project;
+use domain::{Actor, Error, May, can};
 use http::header::{HeaderValue, LINK, LOCATION};
 use http::{HeaderMap, StatusCode};
+use model::names::ProjectName;
 use model::page::{Page, PageRequest};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::problem::Refusal;
+use super::problem::{Answer, Refusal};
 use super::table::Table;
 use super::{Portal, doors};
 
@@ -27,6 +29,7 @@ mod services;
 mod templates;
 mod upkeep;
 mod users;
+mod waiting;
 
 pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;
@@ -97,6 +100,18 @@ pub(crate) fn field<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, t
     text.parse().map_err(|error| Refusal(Error::invalid(field, error)))
 }
 
+/// The permission on the project that a path names. Who is nobody learns that first, whatever the name.
+pub(crate) async fn may_in<P: can::Permission>(portal: &Portal, actor: &Actor, project: &str) -> Answer<May<P, Project>> {
+    actor.account()?;
+    let project: ProjectName = named(project, "project")?;
+    Ok(actor.may(&portal.platform, &project).await?)
+}
+
+/// For a field that may be left out, and may be `null`: "no limit" is not "as it was". With `#[serde(default)]`, which stands for left out.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(reader: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(reader).map(Some)
+}
+
 /// `?limit=&after=`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Paging {
@@ -123,11 +138,20 @@ pub(crate) fn listed<T: Serialize>(path: &str, page: Page<T>) -> (HeaderMap, Jso
 
 /// 201 with the view of what was made, and where it is.
 pub(crate) fn created<T: Serialize>(location: &str, view: T) -> (StatusCode, HeaderMap, Json<T>) {
+    located(StatusCode::CREATED, location, view)
+}
+
+/// 202: it is under way; `Location` tells how it goes.
+pub(crate) fn accepted<T: Serialize>(location: &str, view: T) -> (StatusCode, HeaderMap, Json<T>) {
+    located(StatusCode::ACCEPTED, location, view)
+}
+
+fn located<T: Serialize>(status: StatusCode, location: &str, view: T) -> (StatusCode, HeaderMap, Json<T>) {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(location) {
         headers.insert(LOCATION, value);
     }
-    (StatusCode::CREATED, headers, Json(view))
+    (status, headers, Json(view))
 }
 
 /// Percent-encodes what a query cannot hold as it is.

@@ -1,8 +1,7 @@
-//! Accepting connections: limits on how long a client may take over its headers, no delay for small answers, and an end that lets what is
-//! under way finish within a grace period.
+//! Accepting connections: limits on how long a client may take over its headers and may leave unread what it asked for, and on how many
+//! connections one client holds; no delay for small answers; and an end that lets what is under way finish within a grace period.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,16 +12,26 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+mod places;
+mod stall;
+
+use places::Places;
+use stall::Stalling;
+
 /// A client that has not sent its headers by then is cut.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that takes nothing of what is written to it for so long is cut. Between two writes that succeed a third of what the kernel
+/// buffers must have arrived: time enough for the slowest line.
+const STALLED: Duration = Duration::from_secs(60);
 /// Bytes that one connection buffers at most: what a client that reads slowly costs.
 const BUFFER: usize = 128 * 1024;
 /// Connections at the same time; file descriptors are left for everything else.
 const CONNECTIONS: usize = 8192;
+/// Of them of one client, behind whose address a whole office may be; connections from this machine, where a proxy may be, have no such limit.
+const OF_ONE: usize = 1024;
 /// After a failed accept (too many open files), a pause instead of a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,7 +41,7 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Cancellati
     let mut http = Builder::new(TokioExecutor::new());
     http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(BUFFER);
     http.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS, OF_ONE);
     loop {
         let accepted = select_all(listeners.iter().map(|listener| Box::pin(listener.accept())));
         let (stream, address) = tokio::select! {
@@ -46,13 +55,16 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Cancellati
                 }
             },
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            tracing::warn!(client.address = %address, "too many connections: one was refused");
-            continue;
+        let place = match places.take(address.ip()) {
+            Ok(place) => place,
+            Err(why) => {
+                tracing::warn!(client.address = %address, "a connection was refused: {why}");
+                continue;
+            }
         };
         let (http, watcher, service) = (http.clone(), graceful.watcher(), service(router.clone(), address));
         tokio::spawn(async move {
-            let _slot = slot;
+            let _place = place;
             // What says nothing at all would otherwise be kept for ever: the header timeout begins with the first byte.
             if !matches!(tokio::time::timeout(HEADER_TIMEOUT, stream.peek(&mut [0])).await, Ok(Ok(1))) {
                 return;
@@ -69,12 +81,12 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: Cancellati
     }
 }
 
-fn io(stream: TcpStream) -> TokioIo<TcpStream> {
+fn io(stream: TcpStream) -> TokioIo<Stalling<TcpStream>> {
     // An answer of two small writes would otherwise wait for the client's acknowledgement in between.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    TokioIo::new(stream)
+    TokioIo::new(Stalling::new(stream, STALLED))
 }
 
 fn service(

@@ -10,6 +10,7 @@ mod access;
 mod debian;
 mod faults;
 mod page;
+mod rules;
 mod source;
 
 use source::{Reply, Source};

@@ -357,7 +357,7 @@ async fn a_run_that_was_cut_short_goes_on_and_the_hour_begins_one() {
 }
 
 /// Posts a form as a browser without scripts does; where it is led to.
-async fn post(portal: &TestPortal, browser: &Browser, from: &str, to: &str, fields: &[(&str, &str)]) -> String {
+pub async fn post(portal: &TestPortal, browser: &Browser, from: &str, to: &str, fields: &[(&str, &str)]) -> String {
     let csrf = browser.csrf().await;
     let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("csrf", csrf.as_str())]).collect();
     let referer = format!("{}{from}", portal.base);
@@ -367,7 +367,8 @@ async fn post(portal: &TestPortal, browser: &Browser, from: &str, to: &str, fiel
     answer.headers()["location"].to_str().expect("a location").to_owned()
 }
 
-async fn open(browser: &Browser, path: &str) -> String {
+/// Opens a page that must be there.
+pub async fn open(browser: &Browser, path: &str) -> String {
     let page = browser.open(path).await;
     assert_eq!(page.status(), StatusCode::OK, "{path}");
     page.text().await.expect("a page")

@@ -8,6 +8,7 @@ mod copies;
 mod deploy;
 mod docker;
 mod ground;
+mod image_pages;
 mod image_rules;
 mod inside;
 mod limits;

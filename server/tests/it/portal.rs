@@ -61,12 +61,21 @@ impl TestPortal {
         Self::build(Some(host), None).await
     }
 
+    /// The same as [`Self::start_with_clock`], with its data below this folder.
+    pub async fn start_in(parent: &Path) -> Self {
+        let clock = Arc::new(TestClock::at(MachineClock.now()));
+        Self::build_in(tempfile::tempdir_in(parent).expect("a data folder"), None, Some(clock), None).await
+    }
+
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
         Self::build_as(engine, clock, None).await
     }
 
     async fn build_as(engine: Option<String>, clock: Option<Arc<TestClock>>, public_url: Option<String>) -> Self {
-        let folder = tempfile::tempdir().expect("a data folder");
+        Self::build_in(tempfile::tempdir().expect("a data folder"), engine, clock, public_url).await
+    }
+
+    async fn build_in(folder: TempDir, engine: Option<String>, clock: Option<Arc<TestClock>>, public_url: Option<String>) -> Self {
         let database = TestDatabase::make().await;
         let config = Serve { public_url, ..config(folder.path(), database.as_ref(), engine) };
         let running = start(&config, clock.clone()).await;

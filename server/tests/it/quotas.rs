@@ -46,13 +46,17 @@ pub async fn put_fine(person: &Person, name: &str, reference: &str, manifest: &s
 }
 
 #[tokio::test]
-async fn operators_set_quotas_and_admins_see_them() {
+async fn operators_set_quotas_and_who_pushes_sees_them() {
     let portal = shop(TestPortal::start().await).await;
     let (admin, ana, dev) = (portal.person("admin"), portal.person("ana"), portal.person("dev"));
     push(&dev, "shop/web", "1", b"a layer").await;
     let path = "/api/v1/projects/shop/quota";
     ana.put(path, json!({"tags": 1})).await.expect_status(StatusCode::FORBIDDEN).await;
-    dev.get(path).await.expect_status(StatusCode::FORBIDDEN).await;
+    dev.put(path, json!({"tags": 1})).await.expect_status(StatusCode::FORBIDDEN).await;
+    assert_eq!(dev.get(path).await.expect_status(StatusCode::OK).await["used_tags"], 1, "it refuses their pushes");
+    portal.new_person("gus").await;
+    admin.put("/api/v1/projects/shop/members/gus", json!({"role": "guest"})).await.expect_status(StatusCode::CREATED).await;
+    portal.person("gus").get(path).await.expect_status(StatusCode::FORBIDDEN).await;
     let set = admin.put(path, json!({"bytes": "10GiB", "tags": 500})).await.expect_status(StatusCode::OK).await;
     assert_eq!(set["limits"], json!({"bytes": 10_737_418_240_i64, "tags": 500}));
     admin.put(path, json!({"bytes": 5000})).await.expect_status(StatusCode::OK).await;

@@ -11,7 +11,7 @@ use crate::components::{
     Ago, CheckBox, Choice, Command, Confirm, CopyButton, Csrf, Empty, Keep, Notice, ProblemNotice, Select, Submit, TextField, Tone, field_error,
 };
 use crate::live::Pulse;
-use crate::page::{change, loaded, problem};
+use crate::page::{change, forget, loaded, problem};
 
 /// The own tokens.
 #[component]
@@ -131,7 +131,7 @@ fn Row(token: TokenView, revoke: ServerAction<RevokeToken>) -> impl IntoView {
             <td data-label="Last used">{token.used_at.map_or_else(|| "never".into_any(), |at| view! { <Ago at/> }.into_any())}</td>
             <td data-label="Ends">{token.expires_at.map_or_else(|| "never".into_any(), |at| view! { <Ago at/> }.into_any())}</td>
             <td class="end">
-                <Confirm id=id.clone() button="Revoke" look="button-small button-danger" title=format!("Revoke {}?", token.name)>
+                <Confirm id=id.clone() button="Revoke" look="button-small button-danger" title=format!("Revoke {}?", token.name) on_open=forget(revoke)>
                     <p>"What signs in with it is refused from now on. This cannot be undone."</p>
                     <ProblemNotice problem=problem(revoke)/>
                     <ActionForm action=revoke>

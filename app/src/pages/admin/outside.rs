@@ -30,7 +30,7 @@ fn Allowed(settings: OutsideSettings, set: ServerAction<SetOutside>) -> impl Int
         <section class="panel page-narrow">
             <header><h2>"Outside registries"</h2></header>
             <div class="panel-body">
-                <p>"Project admins name the registries that images are copied from. So the portal speaks with public addresses alone, over https, and with nothing inside your network."</p>
+                <p>"Project admins name the registries that images are copied from. The portal reaches public addresses alone, over https, and nothing inside your network."</p>
                 <p class="muted">"Allow internal registries here, one in each line: "<code class="inline">"registry.lan:5000"</code>", "<code class="inline">"*.corp.example"</code>
                     ", "<code class="inline">"http://registry.lan:5000"</code>" for plain HTTP, or a network, "<code class="inline">"10.20.0.0/16"</code>
                     ". Every project can then reach them. Where a registry leads downloads or sign-ins elsewhere, that place must be allowed too."</p>

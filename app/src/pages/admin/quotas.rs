@@ -32,9 +32,9 @@ fn Default(limits: Limits, set: ServerAction<SetDefaultQuota>) -> impl IntoView 
                 <ProblemNotice problem=refused beside=&["bytes", "tags"]/>
                 <ActionForm action=set attr:class="filter">
                     <Csrf/>
-                    <TextField name="bytes" label="Size" optional=true value=size(limits) placeholder="no limit" check=Some(check_size)
+                    <TextField name="bytes" label="Size limit" optional=true value=size(limits) placeholder="no limit" check=Some(check_size)
                         error=field_error(refused, "bytes")/>
-                    <TextField name="tags" label="Tags" optional=true value=count(limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
+                    <TextField name="tags" label="Tag limit" optional=true value=count(limits) placeholder="no limit" inputmode="numeric" check=Some(check_count)
                         error=field_error(refused, "tags")/>
                     <Submit label="Set default" pending=set.pending()/>
                 </ActionForm>
@@ -57,8 +57,8 @@ fn Table(view: QuotasView) -> impl IntoView {
             <header><h2>"Projects by size"</h2></header>
             <table class="table">
                 <thead><tr>
-                    <th scope="col">"Project"</th><th scope="col" class="number">"Keeps"</th><th scope="col" class="number">"May keep"</th>
-                    <th scope="col" class="number">"Tags"</th><th scope="col" class="number">"May have"</th><th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th scope="col">"Project"</th><th scope="col" class="number">"Keeps"</th><th scope="col" class="number">"Size limit"</th>
+                    <th scope="col" class="number">"Tags"</th><th scope="col" class="number">"Tag limit"</th><th scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -80,9 +80,9 @@ fn Row(quota: QuotaView) -> impl IntoView {
                 <a href=urls::project(&quota.project)>{quota.project.to_string()}</a>" "{full.then(|| view! { <Badge tone=Tone::Warn text="full"/> })}
             </td>
             <td data-label="Keeps" class="number">{shown(quota.used_bytes)}</td>
-            <td data-label="May keep" class="number">{limit(quota.limits.bytes.map(shown))}</td>
+            <td data-label="Size limit" class="number">{limit(quota.limits.bytes.map(shown))}</td>
             <td data-label="Tags" class="number">{quota.used_tags}</td>
-            <td data-label="May have" class="number">{limit(quota.limits.tags.map(|tags| tags.to_string()))}</td>
+            <td data-label="Tag limit" class="number">{limit(quota.limits.tags.map(|tags| tags.to_string()))}</td>
             <td class="end"><a class="button button-small" href=settings>"Set quota"</a></td>
         </tr>
     }

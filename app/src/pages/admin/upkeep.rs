@@ -4,7 +4,7 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::page::Page;
 use model::quantity::Span;
-use model::views::upkeep::{Counts, RunKind, RunState, RunView, Schedule, StorageView};
+use model::views::upkeep::{Counts, DamageView, RunKind, RunState, RunView, Schedule, StorageView};
 
 use crate::api::upkeep::{CancelRun, Run, SetSchedule, storage};
 use crate::components::{Ago, Badge, Bar, Choice, Csrf, Digest, Empty, Notice, ProblemNotice, Select, Submit, TextField, Tone, bytes, field_error};
@@ -49,13 +49,13 @@ fn Storage(storage: StorageView, run: ServerAction<Run>, cancel: ServerAction<Ca
                 <div><dt>"Bytes"</dt><dd>{size(storage.bytes)}</dd></div>
                 <div><dt>"Spared by sharing between projects"</dt><dd>{size(shared.max(0))}</dd></div>
                 <div><dt>"Damaged"</dt><dd>{storage.damaged}</dd></div>
+                {storage.waiting.map(|waiting| view! { <div><dt>"Waiting for collection"</dt><dd>{size(waiting.bytes)}</dd></div> })}
             </dl>
+            {storage.waiting.filter(|waiting| waiting.bytes > 0).and_then(|waiting| waiting.from).map(|from| view! {
+                <footer>"What was deleted rests for "{kept.clone()}" after its last use. A collection takes all that waits now from "<Ago at=from/>" on, at "{from.exact()}"."</footer>
+            })}
         </section>
-        {(storage.damaged > 0).then(|| view! {
-            <Notice tone=Tone::Bad title="Some blobs are damaged">
-                <p>"The last scrub names them. They are told to clients as missing: push the images that have them again, and they are whole."</p>
-            </Notice>
-        })}
+        {(storage.damaged > 0).then(|| view! { <Damaged number=storage.damaged damage=storage.damage/> })}
         <section class="panel">
             <header><h2>"Run now"</h2></header>
             <div class="panel-body stack-s">
@@ -70,6 +70,52 @@ fn Storage(storage: StorageView, run: ServerAction<Run>, cancel: ServerAction<Ca
         </section>
         <Runs page=storage.runs cancel/>
         <Timetable now=storage.schedule schedule/>
+    }
+    .into_any()
+}
+
+/// What a scrub found, by the images that are made of it.
+#[component]
+fn Damaged(number: i64, damage: Vec<DamageView>) -> impl IntoView {
+    let more = number - i64::try_from(damage.len()).unwrap_or(number);
+    let rows = damage
+        .into_iter()
+        .map(|one| {
+            let none = one.places.is_empty();
+            let places = one
+                .places
+                .into_iter()
+                .map(|place| {
+                    let name = match &place.tag {
+                        Some(tag) => format!("{}/{}:{tag}", place.project, place.repository),
+                        None => format!("{}/{}@{}", place.project, place.repository, place.digest.short()),
+                    };
+                    view! { <li><a href=urls::image(&place.project, &place.repository, place.digest)>{name}</a></li> }
+                })
+                .collect_view();
+            view! {
+                <tr>
+                    <td data-label="Images" class="table-main">
+                        {if none { "no image needs it".into_any() } else { view! { <ul>{places}</ul> }.into_any() }}
+                    </td>
+                    <td data-label="Blob"><Digest value=one.digest.to_string()/></td>
+                    <td data-label="Size" class="number">{size(one.size)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <Notice tone=Tone::Bad title="Some blobs are damaged.">
+            <p>"They are told to clients as missing: push the images that have them again, and they are whole."</p>
+        </Notice>
+        <section class="panel">
+            <header><h2>"Damaged "<span class="count">{number}</span></h2></header>
+            <table class="table">
+                <thead><tr><th scope="col">"Images"</th><th scope="col">"Blob"</th><th scope="col" class="number">"Size"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {(more > 0).then(|| view! { <footer>{format!("And {more} more.")}</footer> })}
+        </section>
     }
     .into_any()
 }

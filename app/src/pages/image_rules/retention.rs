@@ -6,19 +6,19 @@ use leptos_router::hooks::use_navigate;
 use model::rules::{Keep, RetentionRule};
 use model::views::rules::{ImageRulesView, RetentionState, RuleRunView};
 
-use super::{PATTERNS, check_pattern};
+use super::{PATTERNS, check_pattern, dialog_part};
 use crate::api::ApiError;
 use crate::api::image_rules::{DryRunRules, PutRetention, RemoveRetention, RetentionForm, RunRules, ScheduleRetention};
-use crate::components::{Ago, Choice, Confirm, Csrf, Keep as KeepButton, Notice, ProblemNotice, Select, Submit, TextField, Tone, field_error};
+use crate::components::{Ago, Choice, Confirm, Csrf, Keep as KeepButton, Notice, ProblemNotice, Select, Submit, TextField, Tone, bytes, field_error};
 use crate::live::Pulse;
-use crate::page::{change, problem};
+use crate::page::{RowChange, change, problem, row_change};
 use crate::urls;
 
 /// What can be done to retention.
 #[derive(Clone, Copy)]
 pub(super) struct RetentionActions {
     put: ServerAction<PutRetention>,
-    remove: ServerAction<RemoveRetention>,
+    remove: RowChange<RemoveRetention>,
     schedule: ServerAction<ScheduleRetention>,
     dry_run: ServerAction<DryRunRules>,
     run: ServerAction<RunRules>,
@@ -29,7 +29,7 @@ impl RetentionActions {
     pub(super) fn new(pulse: Pulse, project: Memo<String>) -> Self {
         let actions = Self {
             put: change("Rule saved", Some(pulse)),
-            remove: change("Rule taken away", Some(pulse)),
+            remove: row_change("Rule taken away", Some(pulse)),
             schedule: change("Saved", Some(pulse)),
             dry_run: change("", None),
             run: change("", None),
@@ -49,18 +49,35 @@ impl RetentionActions {
 
 /// Which tags are kept, and when the others go.
 #[component]
-pub(super) fn Retention(project: String, view: ImageRulesView, edit: String, actions: RetentionActions) -> impl IntoView {
+pub(super) fn Retention(
+    /// The project.
+    project: String,
+    /// Its rules.
+    view: ImageRulesView,
+    /// The rule that is in the form.
+    edit: String,
+    /// What can be done.
+    actions: RetentionActions,
+    /// Whether the reader may do it.
+    may_change: bool,
+    /// The last dry run of these very rules.
+    last_dry_run: Option<RuleRunView>,
+) -> impl IntoView {
     let rules = view.rules.retention.rules.clone();
     let edited = rules.iter().find(|rule| !edit.is_empty() && rule.name == edit).cloned();
     let none = rules.is_empty();
-    let rows = rules.into_iter().map(|rule| view! { <RuleRow project=project.clone() rule actions/> }).collect_view();
+    let rows = rules.into_iter().map(|rule| view! { <RuleRow project=project.clone() rule actions may_change/> }).collect_view();
     view! {
         <section class="panel">
             <header><h2>"Retention"</h2></header>
             <div class="panel-body">
                 <p class="muted">"A tag goes when some rule is about it and none keeps it. Tags that no rule is about stay, and so do immutable ones and all that a service could be rolled back to."</p>
-                <State project=project.clone() view=view.clone() actions/>
-                <ProblemNotice problem=problem(actions.remove)/>
+                {if may_change {
+                    view! { <State project=project.clone() view=view.clone() actions last_dry_run/> }.into_any()
+                } else {
+                    view! { <p>{stands(view.retention)}</p> }.into_any()
+                }}
+                <ProblemNotice problem=actions.remove.unplaced()/>
             </div>
             {(!none).then(|| view! {
                 <table class="table">
@@ -72,15 +89,34 @@ pub(super) fn Retention(project: String, view: ImageRulesView, edit: String, act
                 </table>
             })}
         </section>
-        <RuleForm project=project.clone() edited actions/>
-        <Schedule project view actions/>
+        {may_change.then(|| view! { <RuleForm project=project.clone() edited actions/><Schedule project view actions/> })}
     }
     .into_any()
 }
 
+/// How retention stands, to who only reads it.
+fn stands(retention: RetentionState) -> &'static str {
+    match retention {
+        RetentionState::None => "Nothing is deleted: there is no rule yet.",
+        RetentionState::NeedsReview => "These rules delete nothing yet.",
+        RetentionState::Active => "The rules are in force.",
+    }
+}
+
+/// What a run now would do, as far as the last dry run of these rules tells.
+fn would_go(run: &RuleRunView) -> String {
+    let number = |count: u64, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    format!(
+        "The last dry run of these rules found {} and {} that would go ({}).",
+        number(run.counts.tags_gone, "tag", "tags"),
+        number(run.counts.images_gone, "image", "images"),
+        bytes(run.counts.bytes_gone),
+    )
+}
+
 /// Whether retention deletes, and what to do next.
 #[component]
-fn State(project: String, view: ImageRulesView, actions: RetentionActions) -> impl IntoView {
+fn State(project: String, view: ImageRulesView, actions: RetentionActions, last_dry_run: Option<RuleRunView>) -> impl IntoView {
     let of = project.clone();
     let look = view! {
         <ActionForm action=actions.dry_run>
@@ -108,7 +144,12 @@ fn State(project: String, view: ImageRulesView, actions: RetentionActions) -> im
                 {refused}
                 <div class="actions">
                     {look}
-                    <Confirm id="run-rules" button="Run now" look="button-danger" title="Delete now what no rule keeps?">
+                    <Confirm id="run-rules" button="Run now" look="button-danger" title="Run the rules now?">
+                        {match last_dry_run {
+                            Some(run) => view! { <p>{would_go(&run)}" It was made "<Ago at=run.started_at/>"."</p> }.into_any(),
+                            None => view! { <p>"No dry run tells what would go: \u{201c}Show what would go\u{201d} makes one."</p> }.into_any(),
+                        }}
+                        <p>"Tags that no rule is about stay."</p>
                         <p>{format!("In {project}, tags that go are gone for everybody and cannot be pulled. Their images stay reachable by digest until images without a tag go.")}</p>
                         <ActionForm action=actions.run>
                             <Csrf/>
@@ -124,7 +165,14 @@ fn State(project: String, view: ImageRulesView, actions: RetentionActions) -> im
 }
 
 #[component]
-fn RuleRow(project: String, rule: RetentionRule, actions: RetentionActions) -> impl IntoView {
+fn RuleRow(project: String, rule: RetentionRule, actions: RetentionActions, may_change: bool) -> impl IntoView {
+    let id = format!("remove-{}", dialog_part(&rule.name));
+    let named = rule.name.clone();
+    let refused = actions.remove.problem(move |sent: &RemoveRetention| sent.name == named);
+    let about = format!(
+        "Tags like {} of repositories like {} stay from then on, unless another rule is about them: then that one alone decides which of them are kept.",
+        rule.tags, rule.repositories
+    );
     let keeps = rule.keep.iter().map(|keep| view! { <span class="chip">{keep.to_string()}</span>" " }).collect_view();
     let edit = format!("{}?edit={}#retention-rule", urls::image_rules(&project), urls::query(&rule.name));
     view! {
@@ -134,15 +182,20 @@ fn RuleRow(project: String, rule: RetentionRule, actions: RetentionActions) -> i
             <td data-label="Tags"><span class="chip">{rule.tags.to_string()}</span></td>
             <td data-label="Keeps"><span>{keeps}</span></td>
             <td class="end">
-                <div class="actions">
+                {may_change.then(|| view! { <div class="actions">
                     <a class="button button-small" href=edit>"Edit"</a>
-                    <ActionForm action=actions.remove>
-                        <Csrf/>
-                        <input type="hidden" name="project" value=project/>
-                        <input type="hidden" name="name" value=rule.name/>
-                        <Submit label="Take away" look="button-small button-danger" pending=actions.remove.pending()/>
-                    </ActionForm>
-                </div>
+                    <Confirm id=id.clone() button="Take away" look="button-small button-danger" title=format!("Take the rule {} away?", rule.name) on_open=actions.remove.forget()>
+                        <p>{about}</p>
+                        <p>"The rules that are left delete nothing until a dry run of them was looked at."</p>
+                        <ProblemNotice problem=refused/>
+                        <ActionForm action=actions.remove.action>
+                            <Csrf/>
+                            <input type="hidden" name="project" value=project/>
+                            <input type="hidden" name="name" value=rule.name/>
+                            <div class="actions"><KeepButton dialog=id/><Submit label="Take rule away" look="button-danger-fill" pending=actions.remove.action.pending()/></div>
+                        </ActionForm>
+                    </Confirm>
+                </div> })}
             </td>
         </tr>
     }
@@ -177,7 +230,7 @@ fn RuleForm(project: String, edited: Option<RetentionRule>, actions: RetentionAc
         <section class="panel" id="retention-rule">
             <header><h2>{title}</h2></header>
             <div class="panel-body">
-                <ProblemNotice problem=refused beside=&["rule[repositories]", "rule[tags]", "rule[newest]", "rule[pushed_days]", "rule[pulled_days]", "rule[always]"]/>
+                <ProblemNotice problem=refused beside=&["rule[repositories]", "rule[tags]", "rule[newest]", "rule[pushed_days]", "rule[pulled_days]", "rule[always]", "rule[name]"]/>
                 <ActionForm action=actions.put attr:class="form">
                     <Csrf/>
                     <input type="hidden" name="project" value=project/>
@@ -185,19 +238,19 @@ fn RuleForm(project: String, edited: Option<RetentionRule>, actions: RetentionAc
                         <TextField name="rule[repositories]" label="Repositories" mono=true value=form.repositories check=Some(check_pattern)
                             error=field_error(refused, "rule[repositories]")/>
                         <TextField name="rule[tags]" label="Tags" mono=true value=form.tags check=Some(check_pattern) error=field_error(refused, "rule[tags]")/>
-                        <TextField name="rule[name]" label="Called" optional=true value=form.name placeholder="builds" hint="A rule of the same name is replaced."/>
+                        <TextField name="rule[name]" label="Called" optional=true value=form.name placeholder="builds" error=field_error(refused, "rule[name]") hint="A rule of the same name is replaced."/>
                     </div>
                     <p class="hint">{PATTERNS}</p>
                     <fieldset class="stack-s">
                         <legend class="label">"Of these, keep what any of this is true of"</legend>
                         <div class="fields">
-                            <TextField name="rule[newest]" label="The newest, by push" optional=true value=form.newest inputmode="numeric" placeholder="10"
+                            <TextField name="rule[newest]" label="The newest, by push" optional=true value=form.newest inputmode="numeric" placeholder="e.g. 10"
                                 error=field_error(refused, "rule[newest]") hint="Tags, in each repository."/>
-                            <TextField name="rule[pushed_days]" label="Pushed within days" optional=true value=form.pushed_days inputmode="numeric" placeholder="30"
+                            <TextField name="rule[pushed_days]" label="Pushed within days" optional=true value=form.pushed_days inputmode="numeric" placeholder="e.g. 30"
                                 error=field_error(refused, "rule[pushed_days]")/>
-                            <TextField name="rule[pulled_days]" label="Pulled within days" optional=true value=form.pulled_days inputmode="numeric" placeholder="30"
+                            <TextField name="rule[pulled_days]" label="Pulled within days" optional=true value=form.pulled_days inputmode="numeric" placeholder="e.g. 30"
                                 error=field_error(refused, "rule[pulled_days]")/>
-                            <TextField name="rule[always]" label="Always, by name" optional=true mono=true value=form.always placeholder="release-*" check=Some(check_pattern)
+                            <TextField name="rule[always]" label="Always, by name" optional=true mono=true value=form.always placeholder="e.g. release-*" check=Some(check_pattern)
                                 error=field_error(refused, "rule[always]")/>
                         </div>
                     </fieldset>

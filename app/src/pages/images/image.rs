@@ -7,19 +7,20 @@ use model::access::Action;
 use model::manifest::config::ImageConfig;
 use model::manifest::{Kind, artifact};
 use model::reference::Reference;
-use model::views::images::{ImageRun, ImageUses, ImageView, ManifestText, Part, PartView, ReferrerView};
+use model::views::images::{ImageRun, ImageUses, ImageView, Part, PartView, ReferrerView};
 use model::views::lineage::{ChildView, ImageLineage, StackView};
 use model::views::projects::ProjectView;
 
 use super::super::projects::current;
 use super::configuration::{Configuration, Notes};
+use super::content::{Content, Manifest, Pull};
 use super::layers::Layers;
 use super::loss::Delete;
 use super::picture::Stack;
-use super::{count, size};
-use crate::api::images::{DeleteImage, ImagePage, get_image};
+use super::{count, grouped, is_artifact, size};
+use crate::api::images::{DeleteImage, Gone, ImagePage, get_image};
 use crate::boot::boot;
-use crate::components::{Ago, Badge, Command, Crumb, Crumbs, Digest, ProblemNotice, Tone};
+use crate::components::{Ago, Badge, Crumb, Crumbs, Digest, Notice, ProblemNotice, Tone, sentence};
 use crate::live::Pulse;
 use crate::page::{change, loaded_in, param, problem};
 use crate::urls;
@@ -53,7 +54,8 @@ pub(crate) fn Image() -> impl IntoView {
 
 #[component]
 fn Whole(project: ProjectView, reference: String, page: ImagePage, delete: ServerAction<DeleteImage>) -> impl IntoView {
-    let ImagePage { image, lineage, manifest } = page;
+    let ImagePage { image, lineage, gone, manifest } = page;
+    let gone = StoredValue::new(gone);
     let (name, repository) = (project.name.to_string(), image.repository.to_string());
     let tag = match reference.parse::<Reference>() {
         Ok(Reference::Tag(tag)) => Some(tag),
@@ -62,6 +64,9 @@ fn Whole(project: ProjectView, reference: String, page: ImagePage, delete: Serve
     let title = tag.as_ref().map_or_else(|| format!("{repository}@{}", image.digest.short()), |tag| format!("{repository}:{tag}"));
     let path = vec![Crumb::new(urls::project_page(&name, "images"), "Images"), Crumb::new(urls::repository(&name, &repository), repository.clone())];
     let is_index = image.kind == Kind::Index;
+    // A list of parts or a signature is nothing that docker pulls or a service runs.
+    let artifact = is_artifact(image.kind, image.artifact_type.as_deref());
+    let damaged = image.damaged.len();
     let layers: Vec<PartView> = image.parts.iter().filter(|part| part.part == Part::Layer).cloned().collect();
     let history = image.config.as_ref().map(|config| config.history.clone()).unwrap_or_default();
     let pull = tag.or_else(|| image.tags.first().cloned()).map(|tag| tag.to_string());
@@ -73,21 +78,30 @@ fn Whole(project: ProjectView, reference: String, page: ImagePage, delete: Serve
             <div class="heading">
                 <h2>{title.clone()}</h2>
                 <Badge tone=Tone::Idle text=sort(&image)/>
-                {project.may(Action::DeleteImages).then(|| view! { <div class="actions"><Delete image=image.clone() delete/></div> })}
+                {image.immutable.is_some().then(|| view! { <Badge tone=Tone::Idle text="immutable"/> })}
+                {image.immutable.as_deref().map(|why| view! { <p class="heading-sub small">{sentence(why)}</p> })}
+                {project.may(Action::DeleteImages).then(|| view! { <div class="actions"><Delete image=image.clone() lineage=lineage.clone() delete/></div> })}
             </div>
         </div>
         <ProblemNotice problem=problem(delete)/>
+        {(damaged > 0).then(|| view! {
+            <Notice tone=Tone::Bad title="It cannot be pulled: a part of it is damaged on the disk.">
+                <p>{format!("A scrub found {} whose content is no longer what the digest says. Push the same image again, and it is whole.",
+                    count(i64::try_from(damaged).unwrap_or(0), "layer or configuration", "layers or configurations"))}</p>
+            </Notice>
+        })}
         <Figures image=image.clone() layers=layers.len()/>
         <div class="columns">
             <div class="stack">
                 {is_index.then(|| view! { <Platforms name=name.clone() repository=repository.clone() parts=image.parts.clone()/> })}
-                <StandsOn lineage title/>
-                <Runs uses=image.uses.clone() index=is_index/>
-                {(!is_index).then(|| view! { <Layers layers history stack=own_stack/> })}
+                {(!artifact).then(|| view! { <StandsOn lineage title gone/> })}
+                {(!artifact || !image.uses.runs.is_empty()).then(|| view! { <Runs uses=image.uses.clone() index=is_index/> })}
+                {(!is_index && !artifact).then(|| view! { <Layers layers history stack=own_stack damaged=image.damaged.clone()/> })}
+                {artifact.then(|| view! { <Content parts=image.parts.clone() damaged=image.damaged.clone()/> })}
                 <Referrers image=image.clone()/>
             </div>
             <div class="stack">
-                <Pull name=format!("{}/{name}/{repository}", boot().registry) tag=pull digest=image.digest.to_string() short=repository.clone()/>
+                <Pull name=format!("{}/{name}/{repository}", boot().registry) tag=pull digest=image.digest.to_string() short=repository.clone() artifact/>
                 <Facts image=image.clone()/>
                 {image.config.clone().map(|config| view! { <Configuration config/> })}
                 <Notes title="Annotations" notes=image.annotations.clone().into_iter().collect()/>
@@ -111,12 +125,16 @@ fn sort(image: &ImageView) -> String {
 #[component]
 fn Figures(image: ImageView, layers: usize) -> impl IntoView {
     let listed = image.parts.iter().filter(|part| part.part == Part::Manifest).count();
-    let (what, number) = if image.kind == Kind::Index { ("Manifests", listed) } else { ("Layers", layers) };
+    let (what, number) = match image.kind {
+        Kind::Index => ("Manifests", listed),
+        kind if is_artifact(kind, image.artifact_type.as_deref()) => ("Files", layers),
+        _ => ("Layers", layers),
+    };
     view! {
         <dl class="figures panel">
             <div><dt>"Size"</dt><dd>{size(image.size)}</dd></div>
             <div><dt>{what}</dt><dd>{number}</dd></div>
-            <div><dt>"Pulls"</dt><dd>{image.pulls}</dd></div>
+            <div><dt>"Pulls"</dt><dd>{grouped(image.pulls)}</dd></div>
             <div><dt>"Pushed"</dt><dd><Ago at=image.pushed_at/></dd></div>
         </dl>
     }
@@ -162,35 +180,6 @@ fn Facts(image: ImageView) -> impl IntoView {
 }
 
 #[component]
-fn Pull(name: String, tag: Option<String>, digest: String, short: String) -> impl IntoView {
-    let folder = short.rsplit('/').next().unwrap_or_default().to_owned();
-    let all = move |reference: String| {
-        let clients = [
-            ("docker", format!("docker pull {reference}")),
-            ("podman", format!("podman pull {reference}")),
-            ("skopeo", format!("skopeo copy docker://{reference} oci:{folder}")),
-        ];
-        clients.into_iter().map(|(client, text)| view! { <Command what=format!("pull command of {client}") text/> }).collect_view()
-    };
-    let by_tag = tag.map(|tag| all(format!("{name}:{tag}")));
-    let by_digest = all(format!("{name}@{digest}"));
-    let tagged = by_tag.is_some();
-    view! {
-        <section class="panel">
-            <header><h2>"Pull"</h2></header>
-            <div class="panel-body">
-                {by_tag.map(|commands| view! { <div class="stack-s">{commands}</div> })}
-                <details class="as-table" open=!tagged>
-                    <summary>"By digest: always this very image"</summary>
-                    <div class="stack-s">{by_digest}</div>
-                </details>
-            </div>
-        </section>
-    }
-    .into_any()
-}
-
-#[component]
 fn Platforms(name: String, repository: String, parts: Vec<PartView>) -> impl IntoView {
     let rows = parts
         .into_iter()
@@ -224,7 +213,7 @@ fn Platforms(name: String, repository: String, parts: Vec<PartView>) -> impl Int
 
 /// The stacks as pictures, and what is built on the image.
 #[component]
-fn StandsOn(lineage: ImageLineage, title: String) -> impl IntoView {
+fn StandsOn(lineage: ImageLineage, title: String, gone: StoredValue<Gone>) -> impl IntoView {
     let ImageLineage { stacks, children, more_children, unfinished } = lineage;
     let stacks: Vec<StackView> = stacks.into_iter().filter(|stack| stack.blocks.iter().any(|block| !block.layers.is_empty())).collect();
     if stacks.is_empty() && children.is_empty() {
@@ -246,7 +235,7 @@ fn StandsOn(lineage: ImageLineage, title: String) -> impl IntoView {
             view! {
                 <div class="stack-s">
                     {platform.map(|platform| view! { <h3>{platform}</h3> })}
-                    <Stack stack name=title.clone()/>
+                    <Stack stack name=title.clone() gone/>
                     <p class="muted small">{said}</p>
                 </div>
             }
@@ -360,27 +349,4 @@ fn Referrers(image: ImageView) -> impl IntoView {
             </section>
         }
     })
-}
-
-#[component]
-fn Manifest(image: ImageView, manifest: ManifestText, reference: String) -> impl IntoView {
-    let href = format!("{}/manifest", urls::image(&image.project, &image.repository, &reference));
-    let cut = (!manifest.whole).then_some("Only its beginning is shown.");
-    view! {
-        <section class="panel">
-            <header>
-                <h2>"Manifest "<span class="count">{size(image.manifest_size)}</span></h2>
-                <div class="actions"><a class="button button-small" href=href download="" rel="external">"Download"</a></div>
-            </header>
-            <details class="as-table panel-body">
-                <summary>"Show it as it was pushed"</summary>
-                {match manifest.text {
-                    Some(text) => view! { <pre class="code-block" tabindex="0" aria-label="Manifest"><code class="break">{text}</code></pre> }.into_any(),
-                    None => view! { <p class="muted">"It is no text."</p> }.into_any(),
-                }}
-                {cut.map(|text| view! { <p class="muted small">{text}</p> })}
-            </details>
-        </section>
-    }
-    .into_any()
 }

@@ -7,7 +7,7 @@ use model::views::images::PartView;
 use model::views::lineage::{Owner, StackView};
 
 use super::size;
-use crate::components::Digest;
+use crate::components::{Badge, Digest, Tone};
 
 /// The layers and the history.
 #[component]
@@ -18,6 +18,8 @@ pub(super) fn Layers(
     history: Vec<Step>,
     /// Who brought each layer in, where that is known.
     stack: Option<StackView>,
+    /// Layers that are damaged on the disk.
+    damaged: Vec<model::digest::Digest>,
 ) -> impl IntoView {
     let largest = layers.iter().map(|layer| layer.size).max().unwrap_or(0).max(1);
     let owners: Vec<String> = stack.map(owners).unwrap_or_default();
@@ -31,7 +33,8 @@ pub(super) fn Layers(
             let text = text.or_else(|| step.map(|step| step.comment.clone()).filter(|text| !text.is_empty()));
             let layer = made.layer.and_then(|at| Some((at, layers.get(at)?.clone())));
             let owner = layer.as_ref().and_then(|(at, _)| owners.get(*at).cloned());
-            view! { <Row text layer largest owner/> }
+            let broken = layer.as_ref().is_some_and(|(_, layer)| damaged.contains(&layer.digest));
+            view! { <Row text layer largest owner broken/> }
         })
         .collect_view();
     view! {
@@ -59,7 +62,7 @@ fn owners(stack: StackView) -> Vec<String> {
 }
 
 #[component]
-fn Row(text: Option<String>, layer: Option<(usize, PartView)>, largest: i64, owner: Option<String>) -> impl IntoView {
+fn Row(text: Option<String>, layer: Option<(usize, PartView)>, largest: i64, owner: Option<String>, broken: bool) -> impl IntoView {
     let said =
         text.map_or_else(|| view! { <span class="faint">"not told"</span> }.into_any(), |text| view! { <code class="step">{text}</code> }.into_any());
     let Some((_, layer)) = layer else {
@@ -75,7 +78,7 @@ fn Row(text: Option<String>, layer: Option<(usize, PartView)>, largest: i64, own
         <tr>
             <td data-label="Step">{said}</td>
             <td data-label="Brought in by"><span class="layers-owner" title=owner.clone()>{owner.clone()}</span></td>
-            <td data-label="Layer"><Digest value=layer.digest.to_string()/>{foreign.then(|| view! { <span class="small muted">" kept elsewhere"</span> })}</td>
+            <td data-label="Layer"><Digest value=layer.digest.to_string()/>{broken.then(|| view! { " "<Badge tone=Tone::Bad text="damaged"/> })}{foreign.then(|| view! { <span class="small muted">" kept elsewhere"</span> })}</td>
             <td data-label="Size" class="number layer-size">
                 <span>{size(layer.size)}</span>
                 <svg class="picture bar" width="96" height="6" aria-hidden="true">

@@ -3,13 +3,13 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use model::views::lineage::{NodeView, OutdatedService, ProjectLineage, ShareView};
+use model::views::lineage::{NodeView, OutdatedService, ShareView};
 use model::views::projects::ProjectView;
 
 use super::super::projects::current;
 use super::picture::{BaseLink, Tree, moved};
 use super::{ImageTabs, size};
-use crate::api::images::get_lineage;
+use crate::api::images::{Gone, LineagePage, get_lineage};
 use crate::components::{Ago, Empty};
 use crate::live::Pulse;
 use crate::page::loaded_in;
@@ -25,12 +25,14 @@ pub(crate) fn Lineage() -> impl IntoView {
     loaded_in(project.view, data, move |project, lineage| {
         pulse.watch(format!("images:{}", project.id));
         pulse.watch(format!("project:{}", project.id));
-        view! { <ImageTabs project=project.clone()/><Whole project lineage/> }
+        view! { <ImageTabs project=project.clone()/><Whole project page=lineage/> }
     })
 }
 
 #[component]
-fn Whole(project: ProjectView, lineage: ProjectLineage) -> impl IntoView {
+fn Whole(project: ProjectView, page: LineagePage) -> impl IntoView {
+    let LineagePage { lineage, gone } = page;
+    let gone = StoredValue::new(gone);
     let name = project.name.to_string();
     if lineage.nodes.is_empty() {
         return view! {
@@ -46,7 +48,7 @@ fn Whole(project: ProjectView, lineage: ProjectLineage) -> impl IntoView {
     view! {
         <Title text=format!("Lineage of {name}")/>
         {lineage.unfinished.then(|| view! { <p class="muted">"Some images are still being looked at; they appear here in a moment."</p> })}
-        {(!lineage.outdated.is_empty()).then(|| view! { <Outdated project=name.clone() services=lineage.outdated/> })}
+        {(!lineage.outdated.is_empty()).then(|| view! { <Outdated project=name.clone() services=lineage.outdated gone/> })}
         <section class="panel">
             <header><h2>"Bases and what is built on them"</h2></header>
             <div class="panel-body">
@@ -54,8 +56,8 @@ fn Whole(project: ProjectView, lineage: ProjectLineage) -> impl IntoView {
                     "The newest image of each repository, below the one whose layers it begins with. Bars: what it inherits, and in colour what it adds."
                     {lineage.more.then_some(" Only the first 200 repositories by name take part.")}
                 </p>
-                <Tree nodes=lineage.nodes.clone()/>
-                <details class="as-table"><summary>"The same as a table"</summary><TreeTable nodes=lineage.nodes/></details>
+                <Tree nodes=lineage.nodes.clone() gone/>
+                <details class="as-table"><summary>"The same as a table"</summary><TreeTable nodes=lineage.nodes gone/></details>
             </div>
         </section>
         {(!lineage.shares.is_empty()).then(|| view! { <Shares project=name shares=lineage.shares/> })}
@@ -65,7 +67,7 @@ fn Whole(project: ProjectView, lineage: ProjectLineage) -> impl IntoView {
 
 /// Services on a base whose tag has moved on.
 #[component]
-fn Outdated(project: String, services: Vec<OutdatedService>) -> impl IntoView {
+fn Outdated(project: String, services: Vec<OutdatedService>, gone: StoredValue<Gone>) -> impl IntoView {
     let number = services.len();
     let rows = services
         .into_iter()
@@ -76,8 +78,8 @@ fn Outdated(project: String, services: Vec<OutdatedService>) -> impl IntoView {
                     <td data-label="Service" class="table-main"><a href=urls::service(&project, &one.service)>{one.service.to_string()}</a></td>
                     <td data-label="Environment">{one.environment.to_string()}</td>
                     <td data-label="Runs"><span class="break">{one.image}<span class="table-side small muted">{format!("revision {}", one.revision)}</span></span></td>
-                    <td data-label="Stands on"><span class="break"><BaseLink base=one.base.clone()/></span></td>
-                    <td data-label="Since then"><span>{moved(&one.base)}", "{since.map(|at| view! { <Ago at/> })}</span></td>
+                    <td data-label="Stands on"><span class="break"><BaseLink base=one.base.clone() gone/></span></td>
+                    <td data-label="Since then"><span>{gone.with_value(|gone| moved(&one.base, gone))}", "{since.map(|at| view! { <Ago at/> })}</span></td>
                 </tr>
             }
         })
@@ -100,7 +102,7 @@ fn Outdated(project: String, services: Vec<OutdatedService>) -> impl IntoView {
 
 /// The tree, for those who do not see pictures.
 #[component]
-fn TreeTable(nodes: Vec<NodeView>) -> impl IntoView {
+fn TreeTable(nodes: Vec<NodeView>, gone: StoredValue<Gone>) -> impl IntoView {
     let mut above: Vec<String> = Vec::new();
     let rows = nodes
         .into_iter()
@@ -118,8 +120,12 @@ fn TreeTable(nodes: Vec<NodeView>) -> impl IntoView {
             above.truncate(node.depth);
             let base = above.last().cloned().unwrap_or_else(|| String::from("\u{2013}"));
             above.push(name.clone());
-            let outdated =
-                node.outdated.iter().filter_map(|base| Some(format!("{}:{}", base.repository, moved(base)?))).collect::<Vec<_>>().join("; ");
+            let outdated = node
+                .outdated
+                .iter()
+                .filter_map(|base| Some(format!("{}:{}", base.repository, gone.with_value(|gone| moved(base, gone))?)))
+                .collect::<Vec<_>>()
+                .join("; ");
             view! {
                 <tr>
                     <td data-label="Image" class="table-main">{name}</td>

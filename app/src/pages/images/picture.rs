@@ -3,15 +3,16 @@
 //! by keyboard and cut where there is no room.
 
 use leptos::prelude::*;
-use model::views::lineage::{BaseView, Block, NodeView, Owner, StackView};
+use model::views::lineage::{BaseView, Block, NodeImage, NodeView, Owner, StackView};
 
 use super::{count, size};
+use crate::api::images::{Gone, TagSearch, UNTAGGED};
 use crate::urls;
 
 /// Height of a block of a stack, in pixels.
 const BLOCK: usize = 68;
 /// Height of a node of a tree.
-const NODE: usize = 68;
+const NODE: usize = 80;
 /// How far a node stands in from what it is built on.
 const INDENT: usize = 26;
 /// Deeper nodes stand no further in.
@@ -31,6 +32,8 @@ pub(super) fn Stack(
     stack: StackView,
     /// What the image is called.
     name: String,
+    /// What of its bases is gone.
+    gone: StoredValue<Gone>,
 ) -> impl IntoView {
     let height = stack.blocks.len() * BLOCK;
     let (total, blocks) = (stack.size, stack.blocks.len());
@@ -41,7 +44,7 @@ pub(super) fn Stack(
         .enumerate()
         .map(|(at, block)| {
             let (top, left) = ((blocks - 1 - at) * BLOCK, below);
-            below += block.size;
+            below = i64::saturating_add(below, block.size);
             let (by, level) = (owner(&block), block.level.name());
             let bar = view! {
                 <rect class="picture-bar" x=percent(left, total) y=(top + BLOCK - 8).to_string() width=percent(block.size, total) height="8"></rect>
@@ -52,7 +55,7 @@ pub(super) fn Stack(
                     <rect class="picture-block" x="0" y=top.to_string() width="100%" height=BLOCK.to_string()></rect>
                     {bar}{line}
                     <foreignObject x="0" y=top.to_string() width="100%" height=(BLOCK - 8).to_string()>
-                        <div class="picture-words"><BlockWords block name=name.clone()/></div>
+                        <div class="picture-words"><BlockWords block name=name.clone() gone/></div>
                     </foreignObject>
                 </g>
             }
@@ -78,13 +81,13 @@ fn owner(block: &Block) -> &'static str {
 }
 
 #[component]
-fn BlockWords(block: Block, name: String) -> impl IntoView {
+fn BlockWords(block: Block, name: String, gone: StoredValue<Gone>) -> impl IntoView {
     let layers = count(i64::try_from(block.layers.len()).unwrap_or(0), "layer", "layers");
     let said = format!("{} \u{b7} {layers}", block.level.name());
     let (first, moved) = match block.owner {
         Owner::Itself => (view! { <strong>{name}</strong> }.into_any(), None),
         Owner::AnotherProject => (view! { <span class="muted">"Another project\u{2019}s image"</span> }.into_any(), None),
-        Owner::Image(base) => (view! { <strong><BaseLink base=base.clone()/></strong> }.into_any(), moved(&base)),
+        Owner::Image(base) => (view! { <strong><BaseLink base=base.clone() gone/></strong> }.into_any(), gone.with_value(|gone| moved(&base, gone))),
     };
     view! {
         <p class="picture-row"><span class="picture-name">{first}</span><span class="number">{size(block.size)}</span></p>
@@ -97,21 +100,21 @@ fn BlockWords(block: Block, name: String) -> impl IntoView {
 
 /// A base by its name, and where it can be looked at: by the digest that it had.
 #[component]
-pub(super) fn BaseLink(base: BaseView) -> impl IntoView {
+pub(super) fn BaseLink(base: BaseView, gone: StoredValue<Gone>) -> impl IntoView {
     let name = format!("{}/{}:{}", base.project, base.repository, base.tag);
-    // What no tag names any more may be gone; its repository is there.
-    let href = if base.current || !base.moved.is_empty() {
-        urls::image(&base.project, &base.repository, base.digest)
-    } else {
+    // What no tag names any more is there until it is deleted; then its repository may be.
+    let href = if gone.with_value(|gone| gone.image(&base.project, &base.repository, &base.digest)) {
         urls::repository(&base.project, &base.repository)
+    } else {
+        urls::image(&base.project, &base.repository, base.digest)
     };
     view! { <a href=href title=name.clone()>{name.clone()}</a> }.into_any()
 }
 
-/// What has moved on of a base, in words.
-pub(super) fn moved(base: &BaseView) -> Option<String> {
+/// What has moved on of a base, or is gone, in words.
+pub(super) fn moved(base: &BaseView, gone: &Gone) -> Option<String> {
     match base.moved.as_slice() {
-        [] => None,
+        [] => gone.tag(&base.project, &base.repository, &base.tag).then(|| format!("{} is gone", base.tag)),
         [one] => Some(format!("{} has moved on", one.tag)),
         [first, rest @ ..] => Some(format!("{} and {} have moved on", first.tag, count(i64::try_from(rest.len()).unwrap_or(0), "tag", "more tags"))),
     }
@@ -122,6 +125,8 @@ pub(super) fn moved(base: &BaseView) -> Option<String> {
 pub(super) fn Tree(
     /// The nodes, each before what is built on it.
     nodes: Vec<NodeView>,
+    /// What of them is gone.
+    gone: StoredValue<Gone>,
 ) -> impl IntoView {
     let height = nodes.len() * NODE;
     let largest = nodes.iter().map(|node| node.size).max().unwrap_or(0);
@@ -141,7 +146,7 @@ pub(super) fn Tree(
             view! {
                 <g data-owner=state>
                     <foreignObject x=left.to_string() y=top.to_string() width="100%" height=(NODE - 8).to_string()>
-                        <div class="tree-node" style=format!("margin-right: {left}px")><NodeWords node=node.clone() carries=carried[at]/></div>
+                        <div class="tree-node" style=format!("margin-right: {left}px")><NodeWords node=node.clone() carries=carried[at] gone/></div>
                     </foreignObject>
                     <svg x=(left + 13).to_string() y=(top + NODE - 17).to_string() width="56%" height="4">
                         <rect class="picture-bar picture-bar-below" width=percent(node.inherited, largest) height="4"></rect>
@@ -186,8 +191,21 @@ fn carried(nodes: &[NodeView]) -> Vec<i64> {
     nodes.iter().enumerate().map(above).map(|count| i64::try_from(count).unwrap_or(i64::MAX)).collect()
 }
 
+fn is_gone(image: &NodeImage, gone: StoredValue<Gone>) -> bool {
+    gone.with_value(|gone| gone.tag(&image.project, &image.repository, &image.tag))
+}
+
+/// Where a node leads: to what its tag names, or, where that is gone, to what its repository has without a tag.
+fn node_address(image: &NodeImage, gone: StoredValue<Gone>) -> String {
+    if is_gone(image, gone) {
+        let search = TagSearch { kind: UNTAGGED.to_owned(), ..TagSearch::default() };
+        return super::tags::address(image.project.as_str(), image.repository.as_str(), &search, "");
+    }
+    urls::image(&image.project, &image.repository, &image.tag)
+}
+
 #[component]
-fn NodeWords(node: NodeView, carries: i64) -> impl IntoView {
+fn NodeWords(node: NodeView, carries: i64, gone: StoredValue<Gone>) -> impl IntoView {
     let name = match &node.image {
         None => view! { <span class="muted">"Another project\u{2019}s image"</span> }.into_any(),
         Some(image) => {
@@ -196,10 +214,11 @@ fn NodeWords(node: NodeView, carries: i64) -> impl IntoView {
             } else {
                 format!("{}/{}:{}", image.project, image.repository, image.tag)
             };
-            view! { <a href=urls::image(&image.project, &image.repository, &image.tag) title=text.clone()>{text.clone()}</a> }.into_any()
+            view! { <a href=node_address(image, gone) title=text.clone()>{text.clone()}</a> }.into_any()
         }
     };
     let mut said = Vec::new();
+    let lost = node.image.as_ref().filter(|image| is_gone(image, gone)).map(|image| format!("{} is gone", image.tag));
     if node.inherited > 0 {
         said.push(format!("{} of its own", size(node.size - node.inherited)));
     }
@@ -213,11 +232,12 @@ fn NodeWords(node: NodeView, carries: i64) -> impl IntoView {
         said.push(String::from("stands alone"));
     }
     let said = said.join(" \u{b7} ");
-    let moved = node.outdated.first().and_then(|base| Some(format!("{}:{}", base.repository, moved(base)?)));
+    let moved = node.outdated.first().and_then(|base| Some(format!("{}:{}", base.repository, gone.with_value(|gone| moved(base, gone))?)));
+    let moved = lost.or(moved);
     view! {
         <p class="picture-row"><strong class="picture-name">{name}</strong><span class="number small">{(node.size > 0).then(|| size(node.size))}</span></p>
         <p class="picture-row small">
-            <span class="picture-name muted">
+            <span class="picture-said muted">
                 {moved.map(|text| view! { <span class="picture-moved">{text}</span>{(!said.is_empty()).then_some(" \u{b7} ")} })}{said.clone()}
             </span>
         </p>
@@ -239,8 +259,8 @@ mod tests {
         let path = lines(&nodes);
         assert_eq!(path.matches('M').count(), 3);
         assert_eq!(carried(&nodes), [3, 1, 0, 0, 0]);
-        assert!(path.starts_with("M12 60V98H26"), "{path}");
-        assert!(path.ends_with("M12 60V234H26"), "{path}");
+        assert!(path.starts_with("M12 72V116H26"), "{path}");
+        assert!(path.ends_with("M12 72V276H26"), "{path}");
     }
 
     #[test]

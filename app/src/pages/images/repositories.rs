@@ -8,11 +8,12 @@ use model::views::images::{RepositoryOrder, RepositorySummary};
 use model::views::projects::ProjectView;
 
 use super::super::projects::{PushCommands, current};
-use super::{ImageTabs, More, SortHead, size};
+use super::{ImageTabs, More, SortHead, grouped, size};
 use crate::api::images::list_repositories;
 use crate::components::{Ago, Empty};
 use crate::live::Pulse;
 use crate::page::{loaded_in, query};
+use crate::pages::quotas::QuotaLine;
 use crate::urls;
 
 /// What of the list is shown.
@@ -76,9 +77,9 @@ fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>, shown: S
             view! {
                 <tr>
                     <td data-label="Repository" class="table-main"><a href=urls::repository(&repository.project, &repository.name)>{repository.name.to_string()}</a></td>
-                    <td data-label="Tags" class="number">{repository.tags}</td>
+                    <td data-label="Tags" class="number">{grouped(repository.tags)}</td>
                     <td data-label="Size" class="number">{size(repository.size)}</td>
-                    <td data-label="Pulls" class="number">{repository.pulls}</td>
+                    <td data-label="Pulls" class="number">{grouped(repository.pulls)}</td>
                     <td data-label="Last push"><Ago at=repository.pushed_at/></td>
                 </tr>
             }
@@ -91,6 +92,7 @@ fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>, shown: S
         {head("Pulls", RepositoryOrder::Pulls)}{head("Last push", RepositoryOrder::Pushed)}
     };
     view! {
+        {project.may(Action::Push).then(|| view! { <QuotaLine project=project.clone()/> })}
         <section class="panel">
             <header>
                 <h2>"Repositories"</h2>
@@ -111,7 +113,10 @@ fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>, shown: S
             <More first next label="More repositories"/>
         </section>
         {project.may(Action::Push).then(|| view! {
-            <section class="panel"><header><h2>"Push an image"</h2></header><div class="panel-body"><PushCommands project=name/></div></section>
+            <section class="panel"><header><h2>"Push an image"</h2></header><div class="panel-body">
+                <p class="muted">"Sign in with your user name, and a token as the password: "<a href=urls::ACCOUNT_TOKENS>"make a token"</a>"."</p>
+                <PushCommands project=name/>
+            </div></section>
         })}
     }
     .into_any()

@@ -10,7 +10,7 @@ use model::views::services::RegistryCredentialView;
 
 use crate::api::outside::{CheckCredential, Checked, DeleteCredential, Kept, PutCredential};
 use crate::components::{Ago, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
-use crate::page::problem;
+use crate::page::{forget, problem};
 
 /// What can be done to a registry.
 #[derive(Clone, Copy)]
@@ -138,7 +138,7 @@ fn Actions(project: String, host: String, changes: Changes) -> impl IntoView {
                 <input type="hidden" name="host" value=host()/>
                 <Submit label="Check" look="button-small" pending=changes.check.pending()/>
             </ActionForm>
-            <Confirm id=id.clone() button="Forget" look="button-small button-danger" title=format!("Forget the credential for {}?", host())>
+            <Confirm id=id.clone() button="Forget" look="button-small button-danger" title=format!("Forget the credential for {}?", host()) on_open=forget(changes.delete)>
                 <p>"Images there that need a sign-in can no longer be pulled or copied: a deployment, roll-back or copy of one fails."</p>
                 <ProblemNotice problem=problem(changes.delete)/>
                 <ActionForm action=changes.delete>

@@ -72,7 +72,7 @@ fn Panels(
     view! {
         <div class="columns">
             <div class="stack">
-                {services.map(|page| view! { <Services project=project.clone() services=page.items/> })}
+                {services.map(|page| view! { <Services project=project.clone() services=page.items images=!images.items.is_empty()/> })}
                 {visitor.then(|| view! { <p class="muted">"You are not a member of this project: you see its images and may pull them."</p> })}
             </div>
             <div class="stack">
@@ -85,7 +85,7 @@ fn Panels(
 }
 
 #[component]
-fn Services(project: ProjectView, services: Vec<ServiceSummary>) -> impl IntoView {
+fn Services(project: ProjectView, services: Vec<ServiceSummary>, images: bool) -> impl IntoView {
     let new = urls::project_page(&project.name, "services/new");
     let count = services.len();
     view! {
@@ -96,7 +96,7 @@ fn Services(project: ProjectView, services: Vec<ServiceSummary>) -> impl IntoVie
                     <Empty title="No services yet">
                         {if project.may(Action::CreateService) {
                             view! {
-                                <p>"A service is one thing that runs. Push an image first, then make a service and deploy it."</p>
+                                <p>"A service is one thing that runs. "{if images { "Make one and deploy an image to it." } else { "Push an image first, then make a service and deploy it." }}</p>
                                 <a class="button button-primary" href=new>"New service"</a>
                             }.into_any()
                         } else {

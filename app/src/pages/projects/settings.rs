@@ -4,13 +4,14 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
+use model::problem::{Problem, ProblemKind};
 use model::views::projects::ProjectView;
 
 use super::current;
 use crate::api::audit::project_audit;
 use crate::api::projects::{DeleteProject, UpdateProject};
 use crate::components::{CheckBox, Confirm, Csrf, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
-use crate::page::{change, loaded, loaded_in, problem, query};
+use crate::page::{Refusal, change, loaded, loaded_in, problem, query};
 use crate::pages::audit::AuditTable;
 use crate::pages::quotas::ProjectQuota;
 use crate::urls;
@@ -28,16 +29,16 @@ pub(crate) fn Settings() -> impl IntoView {
         }
     });
     loaded(project.view, move |view| {
-        let quota = view.may(Action::ManageProject).then(|| view! { <ProjectQuota project=view.clone()/> });
-        view! { <SettingsForm project=view.clone() action/>{quota}<Danger project=view delete/> }
+        if !view.may(Action::ManageProject) {
+            let text = format!("you may not {}: its admins may", Action::ManageProject.phrase());
+            return view! { <Refusal problem=Problem::new(ProblemKind::Forbidden, "forbidden", text)/> }.into_any();
+        }
+        view! { <SettingsForm project=view.clone() action/><ProjectQuota project=view.clone()/><Danger project=view delete/> }.into_any()
     })
 }
 
 #[component]
 fn Danger(project: ProjectView, delete: ServerAction<DeleteProject>) -> impl IntoView {
-    if !project.may.contains(&Action::ManageProject) {
-        return ().into_any();
-    }
     let name = project.name.to_string();
     view! {
         <section class="panel panel-danger page-narrow">

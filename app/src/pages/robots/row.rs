@@ -2,13 +2,19 @@
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use model::problem::Problem;
 use model::time::Millis;
 use model::views::robots::{RobotMark, RobotView};
 
-use super::{Changes, ends, roles};
+use super::{Changes, NARROW, ends, roles};
+use crate::api::ApiError;
+use crate::api::robots::{DeleteRobot, RotateRobot, UpdateRobot};
 use crate::boot::boot;
-use crate::components::{Ago, Badge, Choice, Clock, Confirm, Csrf, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error, relative};
-use crate::page::problem;
+use crate::components::{
+    Ago, Badge, CheckBox, Choice, Clock, Confirm, Csrf, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error, relative,
+};
+use crate::page::RowChange;
 
 #[component]
 pub(super) fn Row(project: String, robot: RobotView, changes: Changes) -> impl IntoView {
@@ -24,9 +30,9 @@ pub(super) fn Row(project: String, robot: RobotView, changes: Changes) -> impl I
     let marked = robot.clone();
     view! {
         <tr>
-            <td data-label="Robot">
+            <td data-label="Robot" class="table-main">
                 <span>
-                    <span class="table-main">{robot.username.to_string()}</span>" "<Marks robot=marked/>
+                    {robot.username.to_string()}" "<Marks robot=marked/>
                     {(!robot.description.is_empty()).then(|| view! { <span class="small muted table-side">{robot.description.clone()}</span> })}
                     {previous}
                 </span>
@@ -74,10 +80,10 @@ fn Actions(project: String, robot: RobotView, changes: Changes) -> impl IntoView
         <div class="actions">
             <Edit named robot=robot.clone() changes/>
             <Rotate named robot=robot.clone() changes/>
-            <ActionForm action=changes.disable>
+            <ActionForm action=if disabled { changes.enable.action } else { changes.disable.action }>
                 <Fields named/>
                 {(!disabled).then(|| view! { <input type="hidden" name="disabled" value="true"/> })}
-                <Submit label=if disabled { "Enable" } else { "Disable" } look="button-small" pending=changes.disable.pending()/>
+                <Submit label=if disabled { "Enable" } else { "Disable" } look="button-small" pending=if disabled { changes.enable.action.pending() } else { changes.disable.action.pending() }/>
             </ActionForm>
             <Delete named robot changes/>
         </div>
@@ -90,6 +96,18 @@ fn Actions(project: String, robot: RobotView, changes: Changes) -> impl IntoView
 struct Named {
     project: StoredValue<String>,
     robot: StoredValue<String>,
+}
+
+impl Named {
+    /// Why a change of this robot was refused.
+    fn refused<S>(self, change: RowChange<S>, robot: fn(&S) -> &String) -> Signal<Option<Problem>>
+    where
+        S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+        S::Output: Send + Sync + 'static,
+    {
+        let name = self.robot.get_value();
+        change.problem(move |sent| *robot(sent) == name)
+    }
 }
 
 #[component]
@@ -105,21 +123,36 @@ fn Fields(named: Named) -> impl IntoView {
 #[component]
 fn Edit(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
     let id = format!("edit-{}", robot.name);
-    let refused = problem(changes.update);
+    let refused = named.refused(changes.update, |sent: &UpdateRobot| &sent.robot);
+    let narrowed = robot.narrowed;
+    let chosen = robot.scopes.clone();
+    let scopes = NARROW
+        .into_iter()
+        .map(|(scope, says)| view! { <CheckBox name="scopes[]" value=scope.as_str() label=scope.as_str() hint=says checked={narrowed && chosen.contains(&scope)}/> })
+        .collect_view();
     let keep = match robot.expires_at {
         Some(at) => Choice::new("", format!("leave it: {}", at.exact())),
         None => Choice::new("", "leave it: never"),
     };
     let choices: Vec<Choice> = [keep].into_iter().chain(ends()).collect();
     view! {
-        <Confirm id=id.clone() button="Change" look="button-small" title=format!("Change {}", robot.username)>
-            <ProblemNotice problem=refused beside=&["role", "description", "expires_in_days"]/>
-            <ActionForm action=changes.update attr:class="form">
+        <Confirm id=id.clone() button="Change" look="button-small" title=format!("Change {}", robot.username) on_open=changes.update.forget()>
+            <ProblemNotice problem=refused beside=&["role", "description", "scopes", "expires_in_days"]/>
+            <ActionForm action=changes.update.action attr:class="form">
                 <Fields named/>
                 <Select name="role" label="Role" choices=roles() value=robot.role.as_str() scope=id.clone() error=field_error(refused, "role")/>
                 <TextField name="description" label="What it is for" optional=true value=robot.description scope=id.clone() error=field_error(refused, "description")/>
                 <Select name="expires_in_days" label="Ends, counted from now" choices value="" scope=id.clone() error=field_error(refused, "expires_in_days")/>
-                <div class="actions"><Keep dialog=id/><Submit label="Save robot" pending=changes.update.pending()/></div>
+                <input type="hidden" name="scopes[]" value=""/>
+                <details open=narrowed>
+                    <summary>"What it may do"</summary>
+                    <fieldset class="stack-s">
+                        <legend class="hint">"With none chosen it may do what goes with its role, shells excepted."</legend>
+                        <div class="fields">{scopes}</div>
+                    </fieldset>
+                </details>
+                <p class="error" aria-live="polite">{move || field_error(refused, "scopes").get()}</p>
+                <div class="actions"><Keep dialog=id/><Submit label="Save robot" pending=changes.update.action.pending()/></div>
             </ActionForm>
         </Confirm>
     }
@@ -129,22 +162,22 @@ fn Edit(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
 #[component]
 fn Rotate(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
     let id = format!("rotate-{}", robot.name);
-    let refused = problem(changes.rotate);
+    let refused = named.refused(changes.rotate, |sent: &RotateRobot| &sent.robot);
     let overlap = vec![
-        Choice::new("0", "at once: choose this if it leaked"),
+        Choice::new("24", "after 24 hours: time to change pipelines over"),
         Choice::new("1", "after 1 hour"),
-        Choice::new("24", "after 24 hours"),
         Choice::new("72", "after 72 hours"),
+        Choice::new("0", "at once: choose this if it leaked"),
     ];
     view! {
-        <Confirm id=id.clone() button="Rotate" look="button-small" title=format!("A new secret for {}", robot.username)>
-            <p>"The new secret is shown once. Give the old one time to end, and pipelines can be changed over without a gap."</p>
+        <Confirm id=id.clone() button="Rotate" look="button-small" title=format!("A new secret for {}", robot.username) on_open=changes.rotate.forget()>
+            <p>"The new secret is shown once. The old one goes on working meanwhile, so that pipelines are changed over without a gap."</p>
             {robot.previous.is_some().then(|| view! { <p>"The secret of the rotation before still works; it ends at once now."</p> })}
             <ProblemNotice problem=refused beside=&["overlap_hours"]/>
-            <ActionForm action=changes.rotate attr:class="form">
+            <ActionForm action=changes.rotate.action attr:class="form">
                 <Fields named/>
-                <Select name="overlap_hours" label="The old secret ends" choices=overlap value="0" scope=id.clone() error=field_error(refused, "overlap_hours")/>
-                <div class="actions"><Keep dialog=id/><Submit label="Make new secret" pending=changes.rotate.pending()/></div>
+                <Select name="overlap_hours" label="The old secret ends" choices=overlap value="24" scope=id.clone() error=field_error(refused, "overlap_hours")/>
+                <div class="actions"><Keep dialog=id/><Submit label="Make new secret" pending=changes.rotate.action.pending()/></div>
             </ActionForm>
         </Confirm>
     }
@@ -159,13 +192,13 @@ fn Delete(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
         None => String::from("It was never used."),
     };
     view! {
-        <Confirm id=id.clone() button="Delete" look="button-small button-danger" title=format!("Delete {}?", robot.username)>
+        <Confirm id=id.clone() button="Delete" look="button-small button-danger" title=format!("Delete {}?", robot.username) on_open=changes.delete.forget()>
             <p>{format!("Whatever signs in as {} is refused from now on: pipelines and machines that push, pull or deploy with it fail. {used}", robot.username)}</p>
             <p>"What it pushed and deployed stays. A robot of this name made later has another secret."</p>
-            <ProblemNotice problem=problem(changes.delete)/>
-            <ActionForm action=changes.delete>
+            <ProblemNotice problem=named.refused(changes.delete, |sent: &DeleteRobot| &sent.robot)/>
+            <ActionForm action=changes.delete.action>
                 <Fields named/>
-                <div class="actions"><Keep dialog=id/><Submit label="Delete robot" look="button-danger-fill" pending=changes.delete.pending()/></div>
+                <div class="actions"><Keep dialog=id/><Submit label="Delete robot" look="button-danger-fill" pending=changes.delete.action.pending()/></div>
             </ActionForm>
         </Confirm>
     }

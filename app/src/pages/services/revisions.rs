@@ -11,7 +11,7 @@ use model::views::services::ServiceDetail;
 use super::current;
 use crate::api::deployments::{RollBack, compare_revisions, list_revisions};
 use crate::components::{Ago, Badge, Changes, Choice, Confirm, Csrf, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone};
-use crate::page::{change, loaded, loaded_in, problem, query};
+use crate::page::{change, forget, loaded, loaded_in, problem, query};
 use crate::urls;
 
 /// The revisions.
@@ -124,7 +124,7 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
     let only = places.first().map(ToString::to_string).unwrap_or_default();
     let one = places.len() == 1;
     view! {
-        <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name)>
+        <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name) on_open=forget(back)>
             <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
             <ProblemNotice problem=problem(back)/>
             <ActionForm action=back attr:class="form">

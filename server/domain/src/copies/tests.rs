@@ -20,7 +20,7 @@ async fn asked(store: &Store, actor: &Actor, project: &ProjectName, from: &str, 
 }
 
 async fn claim(store: &Store) -> Option<Job> {
-    work::claim(&store.worker).await.expect("claimed")
+    work::claim(&store.worker, 3).await.expect("claimed")
 }
 
 async fn cancelled(store: &Store, actor: &Actor, project: &ProjectName, id: CopyId) -> Result<CopyView> {
@@ -58,6 +58,29 @@ async fn copies_are_taken_by_turns_and_never_two_into_one_repository() {
     assert_eq!(claim(&store).await.expect("one").id, same.id);
     work::recover(&store.worker).await.expect("recovered");
     assert_eq!(claim(&store).await.expect("one").id, same.id, "what a stop left running waits again");
+}
+
+#[tokio::test]
+async fn no_asker_holds_every_place_and_who_holds_none_goes_first() {
+    let store = Store::open().await;
+    let (ana, bob) = (store.person("ana", false).await, store.person("bob", false).await);
+    let (shop, lab) = (store.project("shop", &ana, Role::Developer).await, store.project("lab", &ana, Role::Developer).await);
+    let own = store.project("own", &bob, Role::Developer).await;
+    for (project, to) in [(&shop, "a"), (&lab, "b"), (&shop, "c"), (&lab, "d"), (&shop, "e")] {
+        asked(&store, &ana, project, "quay.io/a:1", to).await;
+    }
+    let first = claim(&store).await.expect("one");
+    assert!(!work::others_wait(&store.worker, &first, 3).await.expect("read"), "what waits is her own");
+    let late = asked(&store, &bob, &own, "quay.io/b:1", "").await;
+    assert!(work::others_wait(&store.worker, &first, 3).await.expect("read"));
+    let second = claim(&store).await.expect("one");
+    assert_eq!(second.id, late.id, "he asked last, and has nothing under way");
+    assert!(work::others_wait(&store.worker, &second, 3).await.expect("read"), "she may have two more");
+    for _ in 0..2 {
+        assert_eq!(claim(&store).await.expect("one").asked_by, first.asked_by);
+    }
+    assert!(claim(&store).await.is_none(), "one place is left for others");
+    assert!(!work::others_wait(&store.worker, &second, 3).await.expect("read"), "she has as many as anybody may have");
 }
 
 #[tokio::test]

@@ -89,17 +89,24 @@ pub async fn recover(worker: &Worker) -> Result<()> {
     change.finish().await
 }
 
-/// Takes the next copy that is due: of the project with the fewest under way the oldest, and never two into one repository at once.
-pub async fn claim(worker: &Worker) -> Result<Option<Job>> {
+/// What may be begun of `c`, with the time as `$1` and the most places of one asker as `$2`: what is due, never two into one repository at
+/// once, and never so many of one asker that nobody else finds a place.
+const READY: &str = "c.state = 'queued' AND c.due_at <= $1
+    AND NOT EXISTS (SELECT 1 FROM copies r WHERE r.state = 'running' AND r.project_id = c.project_id AND r.repository = c.repository)
+    AND (SELECT COUNT(*) FROM copies r WHERE r.state = 'running' AND r.asked_by = c.asked_by) < $2";
+
+/// Takes the next copy that may be begun: of the asker with the fewest under way, of the project with the fewest, the oldest. Of one
+/// asker at most `most` are under way.
+pub async fn claim(worker: &Worker, most: usize) -> Result<Option<Job>> {
     let now = worker.platform().now();
     let mut change = worker.change().await?;
     change.lock_key("copies claim").await?;
     let sql = format!(
-        "{SELECT} WHERE c.state = 'queued' AND c.due_at <= $1
-         AND NOT EXISTS (SELECT 1 FROM copies r WHERE r.state = 'running' AND r.project_id = c.project_id AND r.repository = c.repository)
-         ORDER BY (SELECT COUNT(*) FROM copies r WHERE r.state = 'running' AND r.project_id = c.project_id), c.due_at, c.id LIMIT 1"
+        "{SELECT} WHERE {READY}
+         ORDER BY (SELECT COUNT(*) FROM copies r WHERE r.state = 'running' AND r.asked_by = c.asked_by),
+             (SELECT COUNT(*) FROM copies r WHERE r.state = 'running' AND r.project_id = c.project_id), c.due_at, c.id LIMIT 1"
     );
-    let Some(job) = change.opt(sql, args![now], job).await? else { return Ok(None) };
+    let Some(job) = change.opt(sql, args![now, most as i64], job).await? else { return Ok(None) };
     let sql = "UPDATE copies SET state = 'running', started_at = COALESCE(started_at, $2), reason = NULL WHERE id = $1";
     change.exec(sql, args![job.id, now]).await?;
     change.touch(Topic::Copies(job.project));
@@ -135,10 +142,11 @@ pub async fn is_wanted(worker: &Worker, job: &Job) -> Result<bool> {
     Ok(state.as_deref() == Some("running"))
 }
 
-/// Whether others wait for their turn.
-pub async fn others_wait(worker: &Worker) -> Result<bool> {
-    let sql = "SELECT id FROM copies WHERE state = 'queued' AND due_at <= $1 LIMIT 1";
-    let waiting: Option<CopyId> = worker.platform().read().await?.opt(sql, args![worker.platform().now()], |row| row.get("id")).await?;
+/// Whether somebody else waits for a place: another asker, with what could be begun at once if there were one.
+pub async fn others_wait(worker: &Worker, job: &Job, most: usize) -> Result<bool> {
+    let sql = format!("SELECT c.id FROM copies c WHERE {READY} AND c.asked_by <> $3 LIMIT 1");
+    let arguments = args![worker.platform().now(), most as i64, job.asked_by];
+    let waiting: Option<CopyId> = worker.platform().read().await?.opt(sql, arguments, |row| row.get("id")).await?;
     Ok(waiting.is_some())
 }
 

@@ -16,7 +16,9 @@ const FILES: &[(i64, &str, &str)] = &[
     (6, "robots", include_str!("../../../../migrations/0006_robots.sql")),
     (7, "outside_registries", include_str!("../../../../migrations/0007_outside_registries.sql")),
     (8, "images", include_str!("../../../../migrations/0008_images.sql")),
-    (10, "templates", include_str!("../../../../migrations/0010_templates.sql")),
+    (9, "repository_deletion", include_str!("../../../../migrations/0009_repository_deletion.sql")),
+    (10, "packed_chains", include_str!("../../../../migrations/0010_packed_chains.sql")),
+    (15, "templates", include_str!("../../../../migrations/0015_templates.sql")),
 ];
 
 /// The newest version of the schema.

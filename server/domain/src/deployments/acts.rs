@@ -11,13 +11,11 @@ use crate::access::{Lease, May, can};
 use crate::args;
 use crate::db::{Json, Row, Tx, Value};
 use crate::error::Result;
-use crate::live::{Topic, changed};
+use crate::live::Topic;
 use crate::platform::Platform;
 use crate::projects::Project;
 use crate::services::Service;
-
-/// Longest wait for a deployment's end.
-pub const WAIT_MAX: Duration = Duration::from_secs(300);
+use crate::watch;
 
 const SELECT: &str = "SELECT a.id, p.name AS project, s.name AS service, e.name AS environment, a.kind, a.state, a.reason_code, a.reason_message,
     a.progress, r.number, pr.number AS previous, r.image, a.created_by, a.why, a.created_at, a.started_at, a.finished_at
@@ -62,23 +60,11 @@ pub async fn get(platform: &Platform, may: &May<can::SeeServices, Deployment>) -
     by_id(&mut platform.read().await?, may.id).await
 }
 
-/// A deployment when it ended, or as it is after a time (at most [`WAIT_MAX`]). Ends with an error when the permission is lost.
+/// A deployment when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]). Ends with an error when the permission is lost.
 pub async fn wait(platform: &Platform, lease: &mut Lease<can::SeeServices, DeploymentKey>, span: Duration) -> Result<DeploymentView> {
-    // Listening begins before the first look, so that no change falls between the two.
-    let mut live = platform.live();
     let id = lease.may().id;
-    let deadline = tokio::time::Instant::now() + span.min(WAIT_MAX);
-    loop {
-        let view = by_id(&mut platform.read().await?, id).await?;
-        if view.state.is_final() {
-            return Ok(view);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(view),
-            error = lease.lost() => return Err(error),
-            changed = changed(&mut live, Topic::Deployment(id)) => changed?,
-        }
-    }
+    let look = || async move { by_id(&mut platform.read().await?, id).await };
+    watch::until(platform, Topic::Deployment(id), span, lease.lost(), look, |view| view.state.is_final()).await
 }
 
 /// The deployments of a service, newest first.
@@ -93,8 +79,7 @@ pub async fn of_project(platform: &Platform, may: &May<can::SeeServices, Project
 
 async fn read(platform: &Platform, condition: &str, id: Value, page: &PageRequest) -> Result<Page<DeploymentView>> {
     let limit = page.limit();
-    // Ids begin with their time; "g" sorts behind every id.
-    let mut arguments = args![page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let mut arguments = args![page.before_id(), i64::from(limit) + 1];
     arguments.push(id);
     let sql = format!("{SELECT} WHERE a.id < $1 AND {condition} ORDER BY a.id DESC LIMIT $2");
     let items = platform.read().await?.all(sql, arguments, view).await?;

@@ -14,7 +14,7 @@ use super::source::Source;
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
-use crate::db::{Row, Tx, Value};
+use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::services::Service;
@@ -163,9 +163,9 @@ async fn mark_current(tx: &mut Tx, views: &mut [RevisionView]) -> Result<()> {
     if views.is_empty() {
         return Ok(());
     }
-    let places = (1..=views.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+    let list = placeholders(1, views.len());
     let sql = format!(
-        "SELECT d.revision_id, e.name FROM desired d JOIN environments e ON e.id = d.environment_id WHERE d.revision_id IN ({places}) ORDER BY e.name"
+        "SELECT d.revision_id, e.name FROM desired d JOIN environments e ON e.id = d.environment_id WHERE d.revision_id IN ({list}) ORDER BY e.name"
     );
     let ids = views.iter().map(|view| Value::from(view.id)).collect();
     let current: Vec<(RevisionId, EnvironmentName)> = tx.all(sql, ids, |row| Ok((row.get("revision_id")?, row.get("name")?))).await?;

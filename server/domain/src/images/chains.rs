@@ -1,12 +1,13 @@
 //! The chain of an image: one value for a whole stack of layers, so that "who stands on this" is one look into an index. Much like the
 //! image specification's ChainID, but seeded with the platform: equal files for other machines are another image.
 //!
-//! A layer is named by its unpacked content where the configuration tells it (two compressions of one content are one layer), else by
-//! its blob. Nothing here is trusted: a configuration can claim what it likes, and then its image is shown standing where it claims.
+//! A layer is named by its blob, which the repository holds: only who has a base's bytes can be shown to stand on it, or to have brought
+//! them in. What a configuration says of unpacked contents is a claim that anybody can make of anything, and would tell who has what.
+//! So two compressions of one content are two layers; and layers that lie elsewhere, which nobody needs to have, make no chain.
 
 use std::fmt;
 
-use model::digest::Digest;
+use model::manifest::Descriptor;
 use model::manifest::config::ImageConfig;
 use sha2::{Digest as _, Sha256};
 
@@ -52,24 +53,17 @@ impl From<Option<Chain>> for Value {
     }
 }
 
-/// The chains of an image with these layers, lowest first: one up to each layer. None where there are too many.
+/// The chains of an image with these layers, lowest first: one up to each layer. None where there are too many, or one lies elsewhere.
 #[must_use]
-pub fn chains(config: Option<&ImageConfig>, layers: &[Digest]) -> Vec<Chain> {
-    if layers.len() > MOST_LAYERS {
+pub fn chains(config: Option<&ImageConfig>, layers: &[Descriptor]) -> Vec<Chain> {
+    if layers.len() > MOST_LAYERS || layers.iter().any(Descriptor::is_foreign) {
         return Vec::new();
     }
-    let unpacked = config.and_then(|config| config.rootfs.as_ref()).map(|rootfs| rootfs.diff_ids.as_slice());
-    let unpacked = unpacked.filter(|ids| ids.len() == layers.len() && ids.iter().all(|id| id.parse::<Digest>().is_ok()));
-    let (sort, contents): (&str, Vec<String>) = match unpacked {
-        Some(ids) => ("unpacked", ids.to_vec()),
-        None => ("packed", layers.iter().map(ToString::to_string).collect()),
-    };
     let platform = config.and_then(ImageConfig::platform).unwrap_or_default();
-    let seed = Sha256::digest(format!("slipway chain {sort} {platform}"));
-    let mut below: [u8; 32] = seed.into();
-    let mut all = Vec::with_capacity(contents.len());
-    for content in contents {
-        below = Sha256::new().chain_update(below).chain_update(content).finalize().into();
+    let mut below: [u8; 32] = Sha256::digest(format!("slipway chain packed {platform}")).into();
+    let mut all = Vec::with_capacity(layers.len());
+    for layer in layers {
+        below = Sha256::new().chain_update(below).chain_update(layer.digest.to_string()).finalize().into();
         all.push(Chain(below));
     }
     all
@@ -77,6 +71,7 @@ pub fn chains(config: Option<&ImageConfig>, layers: &[Digest]) -> Vec<Chain> {
 
 #[cfg(test)]
 mod tests {
+    use model::digest::Digest;
     use model::manifest::config::RootFs;
 
     use super::*;
@@ -90,8 +85,17 @@ mod tests {
         ImageConfig { os: "linux".into(), architecture: architecture.into(), rootfs: Some(RootFs { diff_ids }), ..ImageConfig::default() }
     }
 
-    fn layers(digits: &str) -> Vec<Digest> {
-        digits.chars().map(digest).collect()
+    fn layers(digits: &str) -> Vec<Descriptor> {
+        let layer = |digit| Descriptor {
+            media_type: "application/vnd.oci.image.layer.v1.tar+gzip".into(),
+            digest: digest(digit),
+            size: 1,
+            urls: None,
+            annotations: None,
+            platform: None,
+            artifact_type: None,
+        };
+        digits.chars().map(layer).collect()
     }
 
     #[test]
@@ -99,23 +103,24 @@ mod tests {
         let base = chains(Some(&config("amd64", "ab")), &layers("12"));
         let app = chains(Some(&config("amd64", "abc")), &layers("123"));
         assert_eq!(app[..2], base[..]);
-        assert_ne!(chains(Some(&config("amd64", "bac")), &layers("123"))[1], base[1], "the order counts");
+        assert_ne!(chains(Some(&config("amd64", "bac")), &layers("213"))[1], base[1], "the order counts");
     }
 
     #[test]
-    fn compression_does_not_count_and_platforms_do() {
+    fn blobs_and_platforms_count_and_claims_do_not() {
         let one = chains(Some(&config("amd64", "ab")), &layers("12"));
-        assert_eq!(chains(Some(&config("amd64", "ab")), &layers("89")), one);
+        assert_ne!(chains(Some(&config("amd64", "ab")), &layers("89")), one, "whoever claims the contents has not the bytes");
+        assert_eq!(chains(Some(&config("amd64", "cd")), &layers("12")), one);
         assert_ne!(chains(Some(&config("arm64", "ab")), &layers("12")), one);
+        assert_eq!(chains(None, &layers("12")), chains(Some(&ImageConfig::default()), &layers("12")));
     }
 
     #[test]
-    fn without_unpacked_digests_the_blobs_count() {
-        let packed = chains(None, &layers("12"));
-        assert_eq!(packed, chains(Some(&ImageConfig::default()), &layers("12")));
-        let odd = ImageConfig { rootfs: Some(RootFs { diff_ids: vec!["x".into(), "y".into()] }), ..ImageConfig::default() };
-        assert_eq!(packed, chains(Some(&odd), &layers("12")));
-        assert_eq!(packed[..1], chains(None, &layers("1"))[..]);
-        assert!(chains(None, &vec![digest('a'); MOST_LAYERS + 1]).is_empty());
+    fn what_nobody_needs_to_have_makes_no_chain() {
+        let mut elsewhere = layers("12");
+        elsewhere[0].media_type = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip".into();
+        elsewhere[0].urls = Some(vec!["https://example.com/layer".into()]);
+        assert!(chains(None, &elsewhere).is_empty());
+        assert!(chains(None, &vec![layers("1").remove(0); MOST_LAYERS + 1]).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use model::reference::Reference;
 use model::time::Millis;
 use model::views::images::{ImageUses, ImageView, ManifestText, PartView, ReferrerView};
 
+use super::rules::guard;
 use super::{Repository, uses};
 use crate::access::{May, can};
 use crate::args;
@@ -30,6 +31,7 @@ pub async fn image(platform: &Platform, may: &May<can::Pull, Repository>, refere
     let mut view = tx.one(sql, args![may.id, &digest], |row| view(row, may, digest)).await?;
     complete(&mut tx, may.id, &digest, &mut view).await?;
     view.uses = uses::of_image(&mut tx, may, &view).await?;
+    view.immutable = guard::image_is_kept(&mut tx, &may.project, &may.path, may.id, &digest).await?;
     Ok(view)
 }
 
@@ -62,6 +64,8 @@ fn view(row: &Row<'_>, may: &Repository, digest: Digest) -> Result<ImageView> {
         manifest_size: row.get("size")?,
         listed_in: Vec::new(),
         uses: ImageUses::default(),
+        immutable: None,
+        damaged: Vec::new(),
     })
 }
 
@@ -78,6 +82,9 @@ async fn complete(tx: &mut Tx, repository: RepositoryId, digest: &Digest, view: 
     let sql =
         "SELECT DISTINCT manifest FROM manifest_parts WHERE repository_id = $1 AND digest = $2 AND role = 'manifest' ORDER BY manifest LIMIT $3";
     view.listed_in = tx.all(sql, args![repository, digest, WITH_IMAGE], |row| row.get("manifest")).await?;
+    let sql = "SELECT DISTINCT p.digest FROM manifest_parts p JOIN blobs b ON b.digest = p.digest AND b.damaged_at IS NOT NULL
+               WHERE p.repository_id = $1 AND p.manifest = $2 ORDER BY p.digest LIMIT $3";
+    view.damaged = tx.all(sql, args![repository, digest, WITH_IMAGE], |row| row.get("digest")).await?;
     Ok(())
 }
 

@@ -85,8 +85,8 @@ async fn lock(tx: &mut Tx, project: ProjectId) -> Result<()> {
     tx.lock_key(&format!("image rules {project}")).await
 }
 
-/// The rules of a project.
-pub async fn get(platform: &Platform, may: &May<can::ManageImageRules, Project>) -> Result<ImageRulesView> {
+/// The rules of a project: for everybody whose pushes they refuse.
+pub async fn get(platform: &Platform, may: &May<can::Push, Project>) -> Result<ImageRulesView> {
     Ok(stored(&mut platform.read().await?, may.id).await?.view())
 }
 

@@ -4,7 +4,11 @@
 //! grow until the page is full, and in no more than [`SCAN`] tags for one page. A page that ends there says where to go on, even if it is empty: so
 //! no question, however rare its answer, makes one request read a whole large repository.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::digest::Digest;
 use model::ids::RepositoryId;
+use model::manifest::config::ImageConfig;
 use model::manifest::media_type;
 use model::names::TagName;
 use model::page::{Page, PageRequest};
@@ -12,9 +16,10 @@ use model::views::images::{Matching, TagKind, TagOrder, TagQuery, TagView};
 
 use super::Repository;
 use super::repositories::numbered_cursor;
+use super::rules::guard;
 use crate::access::{May, can};
 use crate::args;
-use crate::db::{Row, Tx, Value};
+use crate::db::{Json, Row, Tx, Value, placeholders};
 use crate::error::Result;
 use crate::platform::Platform;
 
@@ -36,7 +41,7 @@ pub async fn tags(platform: &Platform, may: &May<can::Pull, Repository>, query: 
     if !is_filtered(query) {
         let (sql, arguments) = plain(may.id, query, from.as_ref(), i64::from(limit) + 1);
         let items = tx.all(sql, arguments, tag).await?;
-        return Ok(Page::cut(items, limit, |item| Place::of(query.order, item).text()));
+        return whole(&mut tx, may, Page::cut(items, limit, |item| Place::of(query.order, item).text())).await;
     }
     let mut items: Vec<TagView> = Vec::new();
     for window in WINDOWS {
@@ -45,11 +50,58 @@ pub async fn tags(platform: &Platform, may: &May<can::Pull, Repository>, query: 
         let (sql, arguments) = filtered(may.id, query, from.as_ref(), window, wanted);
         items.extend(tx.all(sql, arguments, tag).await?);
         if items.len() > limit as usize || end.is_none() {
-            return Ok(Page::cut(items, limit, |item| Place::of(query.order, item).text()));
+            return whole(&mut tx, may, Page::cut(items, limit, |item| Place::of(query.order, item).text())).await;
         }
         from = end;
     }
-    Ok(Page { items, next: from.map(|place| place.text()) })
+    whole(&mut tx, may, Page { items, next: from.map(|place| place.text()) }).await
+}
+
+/// The page with what stands elsewhere: the rules that protect its tags, platforms and signatures. Two statements, however long it is.
+async fn whole(tx: &mut Tx, may: &May<can::Pull, Repository>, mut page: Page<TagView>) -> Result<Page<TagView>> {
+    let rules = guard::rules(tx, &may.project).await?;
+    let digests: BTreeSet<Digest> = page.items.iter().map(|tag| tag.digest).collect();
+    let beside = beside(tx, may.id, &digests).await?;
+    for tag in &mut page.items {
+        tag.immutable = rules.immutable_by(may.path.as_str(), tag.name.as_str()).map(|rule| rule.name.clone());
+        if let Some((platforms, signed)) = beside.get(&tag.digest) {
+            tag.platforms.clone_from(platforms);
+            tag.signed = *signed;
+        }
+    }
+    Ok(page)
+}
+
+/// For which platforms these are, and whether something that signs lies beside them: referrers, and tags as cosign writes them.
+async fn beside(tx: &mut Tx, repository: RepositoryId, digests: &BTreeSet<Digest>) -> Result<BTreeMap<Digest, (Vec<String>, bool)>> {
+    if digests.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let list = placeholders(2, digests.len());
+    let sql = format!(
+        "SELECT m.digest, p.platform, CASE WHEN p.digest IS NULL AND m.kind = 'image' THEN m.config END AS config,
+             CASE WHEN EXISTS (SELECT 1 FROM manifests s WHERE s.repository_id = m.repository_id AND s.subject = m.digest
+                     AND (s.artifact_type LIKE '%sigstore%' OR s.artifact_type LIKE '%cosign%' OR s.artifact_type LIKE '%notary.signature%'))
+                 OR EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = m.repository_id AND t.name = replace(m.digest, ':', '-') || '.sig')
+                 THEN TRUE ELSE FALSE END AS signed
+         FROM manifests m
+         LEFT JOIN manifest_parts p ON p.repository_id = m.repository_id AND p.manifest = m.digest AND p.role = 'manifest' AND p.platform <> 'unknown/unknown'
+         WHERE m.repository_id = $1 AND m.digest IN ({list}) ORDER BY m.digest, p.position"
+    );
+    let mut arguments = args![repository];
+    arguments.extend(digests.iter().map(Value::from));
+    let read = |row: &Row<'_>| {
+        let config: Option<Json<ImageConfig>> = row.get("config")?;
+        let platform = row.get::<Option<String>>("platform")?.or_else(|| config.and_then(|json| json.0.platform()));
+        Ok((row.get::<Digest>("digest")?, platform, row.get::<bool>("signed")?))
+    };
+    let mut found: BTreeMap<Digest, (Vec<String>, bool)> = BTreeMap::new();
+    for (digest, platform, signed) in tx.all(sql, arguments, read).await? {
+        let (platforms, is_signed) = found.entry(digest).or_default();
+        *is_signed = signed;
+        platforms.extend(platform.filter(|platform| !platforms.contains(platform)));
+    }
+    Ok(found)
 }
 
 fn is_filtered(query: &TagQuery) -> bool {
@@ -206,6 +258,9 @@ fn tag(row: &Row<'_>) -> Result<TagView> {
         pushed_by: row.get("pusher")?,
         pulled_at: row.get("pulled_at")?,
         pulls: row.get("pulls")?,
+        immutable: None,
+        platforms: Vec::new(),
+        signed: false,
     })
 }
 

@@ -5,16 +5,13 @@
 //! database. The turn comes after the lock of a repository's row, where both are taken, and before that of any blob.
 
 use model::digest::Digest;
-use model::ids::{ProjectId, RepositoryId};
+use model::ids::ProjectId;
 use model::quantity::shown_bytes;
 
 use crate::args;
-use crate::db::{Row, Tx};
+use crate::db::{BATCH, Row, Tx, placeholders};
 use crate::error::{Error, Result};
 use crate::projects::Project;
-
-/// Placeholders of one statement.
-const BATCH: usize = 500;
 
 /// What a project keeps now, and may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +32,20 @@ impl Usage {
     /// The refusal of a blob of at least `more` bytes: what docker prints to who pushed them.
     #[must_use]
     pub fn refusal(&self, project: &Project, more: u64) -> Error {
+        self.refused(project, if more > 1 { format!(", and this blob has at least {}", shown_bytes(more)) } else { String::new() })
+    }
+
+    /// The refusal of an image of which so many bytes are not kept yet.
+    #[must_use]
+    pub fn refusal_of_image(&self, project: &Project, more: u64) -> Error {
+        self.refused(project, format!(", and this image needs {} more", shown_bytes(more)))
+    }
+
+    fn refused(&self, project: &Project, more: String) -> Error {
         let shown = |bytes: i64| shown_bytes(u64::try_from(bytes).unwrap_or(0));
         let limit = self.limit.unwrap_or(i64::MAX);
-        let more = if more > 1 { format!(", and this blob has at least {}", shown_bytes(more)) } else { String::new() };
         Error::Forbidden(format!(
-            "the quota of project {} is used up: it keeps {} of {}{more}; delete what is not needed, or ask an operator for more",
+            "the quota of project {} is used up: it keeps {} of {}{more}; delete what is not needed (it counts until the registry's next collection), or ask an operator for more",
             project.name,
             shown(self.bytes),
             shown(limit),
@@ -85,26 +91,18 @@ pub async fn hold(tx: &mut Tx, project: &Project, usage: Usage, digest: &Digest,
 
 /// One repository fewer of the project holds each of these blobs. In the project's turn.
 pub async fn let_go(tx: &mut Tx, project: ProjectId, digests: &[Digest]) -> Result<()> {
+    if digests.is_empty() {
+        return Ok(());
+    }
     let mut freed = 0;
     for some in digests.chunks(BATCH) {
-        let list: Vec<String> = (2..some.len() + 2).map(|n| format!("${n}")).collect();
-        let list = list.join(", ");
+        let list = placeholders(2, some.len());
         let mut arguments = args![project];
         arguments.extend(some.iter().map(Into::into));
         tx.exec(format!("UPDATE project_blobs SET holders = holders - 1 WHERE project_id = $1 AND digest IN ({list})"), arguments.clone()).await?;
         let sql = format!("DELETE FROM project_blobs WHERE project_id = $1 AND holders <= 0 AND digest IN ({list}) RETURNING size");
         freed += tx.all(sql, arguments, |row| row.get::<i64>("size")).await?.iter().sum::<i64>();
     }
-    give_back(tx, project, freed).await
-}
-
-/// The repository will hold nothing any more: to be called before its row goes. In the project's turn.
-pub async fn let_go_of_everything(tx: &mut Tx, project: ProjectId, repository: RepositoryId) -> Result<()> {
-    let held = "project_id = $1 AND digest IN (SELECT digest FROM repository_blobs WHERE repository_id = $2)";
-    tx.exec(format!("UPDATE project_blobs SET holders = holders - 1 WHERE {held}"), args![project, repository]).await?;
-    let sql = format!("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) AS freed FROM project_blobs WHERE holders <= 0 AND {held}");
-    let freed: i64 = tx.one(sql, args![project, repository], |row| row.get("freed")).await?;
-    tx.exec(format!("DELETE FROM project_blobs WHERE holders <= 0 AND {held}"), args![project, repository]).await?;
     give_back(tx, project, freed).await
 }
 

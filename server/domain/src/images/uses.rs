@@ -9,7 +9,7 @@ use super::Repository;
 use super::detail::WITH_IMAGE;
 use crate::access::{May, can};
 use crate::args;
-use crate::db::{Row, Tx, Value};
+use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::Result;
 
 /// Where something of the image's revisions should run or lives still.
@@ -44,9 +44,18 @@ pub(super) async fn of_image(tx: &mut Tx, may: &May<can::Pull, Repository>, imag
     Ok(ImageUses { runs, hidden_runs, revisions })
 }
 
+/// In how many places an image of the repository runs, and how many revisions are made from its images: wherever, whoever may see it.
+pub(super) async fn of_repository(tx: &mut Tx, repository: &Repository) -> Result<(i64, i64)> {
+    let place = args![repository.project.id, &repository.path];
+    let runs = tx.one(format!("SELECT COUNT(*) AS n {RUNNING}"), place.clone(), |row| row.get("n")).await?;
+    let sql = "SELECT COUNT(*) AS n FROM revisions r JOIN services s ON s.id = r.service_id AND s.deleted_at IS NULL
+               WHERE r.image_project_id = $1 AND r.image_repository = $2";
+    Ok((runs, tx.one(sql, place, |row| row.get("n")).await?))
+}
+
 fn among(repository: &Repository, digests: &[Digest]) -> (String, Vec<Value>) {
     let mut arguments = args![repository.project.id, &repository.path];
-    let list = (0..digests.len()).map(|at| format!("${}", at + 3)).collect::<Vec<_>>().join(", ");
+    let list = placeholders(3, digests.len());
     arguments.extend(digests.iter().map(Value::from));
     (list, arguments)
 }

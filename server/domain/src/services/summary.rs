@@ -3,7 +3,7 @@
 use model::views::deployments::DeploymentState;
 use model::views::services::{DesiredState, RunSummary, ServiceState, ServiceSummary};
 
-use crate::db::{Row, Tx, Value};
+use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::Result;
 
 /// Tasks that serve: they run, and their check passes where there is one.
@@ -85,11 +85,11 @@ pub(super) async fn read(tx: &mut Tx, condition: &str, arguments: Vec<Value>) ->
     if services.is_empty() {
         return Ok(services);
     }
-    let places = (1..=services.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+    let list = placeholders(1, services.len());
     let sql = format!(
         "SELECT d.service_id, {RUN_COLUMNS},
          (SELECT COUNT(*) FROM tasks t WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id AND {SERVING}) AS healthy
-         FROM desired d {RUN_JOINS} WHERE d.service_id IN ({places}) ORDER BY e.name"
+         FROM desired d {RUN_JOINS} WHERE d.service_id IN ({list}) ORDER BY e.name"
     );
     let ids = services.iter().map(|service| Value::from(service.id)).collect();
     let runs = tx.all(sql, ids, |row| Ok((row.get::<model::ids::ServiceId>("service_id")?, run(row)?))).await?;

@@ -34,6 +34,21 @@ fn an_image_is_taken_apart() {
 }
 
 #[test]
+fn more_parts_than_anything_real_has_are_refused() {
+    let layer = image()["layers"][0].clone();
+    let of = |count: usize| {
+        let mut body = image();
+        body["layers"] = vec![layer.clone(); count].into();
+        parse(None, &body).map(|manifest| manifest.layers.len())
+    };
+    assert_eq!(of(DESCRIPTORS_MAX), Ok(DESCRIPTORS_MAX));
+    assert_eq!(of(DESCRIPTORS_MAX + 1), Err(InvalidManifest::TooMany(DESCRIPTORS_MAX + 1)));
+    let index = json!({"schemaVersion": 2, "manifests": vec![layer; DESCRIPTORS_MAX + 1]});
+    assert_eq!(parse(Some(media_type::OCI_INDEX), &index), Err(InvalidManifest::TooMany(DESCRIPTORS_MAX + 1)));
+    assert_eq!(parse(Some("application/vnd.example+json"), &index), Err(InvalidManifest::TooMany(DESCRIPTORS_MAX + 1)));
+}
+
+#[test]
 fn an_artifact_says_what_it_is_and_what_it_is_about() {
     let mut body = image();
     body["artifactType"] = json!("application/vnd.example.sbom");
@@ -85,6 +100,11 @@ fn a_wrong_manifest_is_told_what_is_wrong() {
     assert!(wrong(None, |body| body["layers"][0]["size"] = json!(-1)).contains("layers[0].size"));
     assert!(wrong(None, |body| body["layers"][0]["mediaType"] = json!("a\u{0}b")).contains("control characters"));
     assert!(wrong(None, |body| body["artifactType"] = json!("a\nb")).contains("control characters"));
+    assert!(wrong(None, |body| body["artifactType"] = json!("a".repeat(256))).contains("more than 255 bytes"));
+    assert!(wrong(None, |body| body["config"]["mediaType"] = json!("a".repeat(256))).contains("more than 255 bytes"));
+    assert!(wrong(None, |body| body["subject"] = json!({"mediaType": "b".repeat(256), "digest": A, "size": 1})).contains("more than 255 bytes"));
+    let os = |body: &mut Value| body["layers"][0]["platform"] = json!({"os": "c".repeat(256), "architecture": "amd64"});
+    assert!(wrong(None, os).contains("more than 255 bytes"));
     let error = Manifest::parse(Some(media_type::OCI_MANIFEST), b"{}garbage").expect_err("refused");
     assert!(matches!(error, InvalidManifest::Json { .. }));
 }

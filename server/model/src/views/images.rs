@@ -57,6 +57,51 @@ pub struct TagView {
     pub pulled_at: Option<Millis>,
     /// How often the manifest was pulled.
     pub pulls: i64,
+    /// The rule by which the tag can neither be moved nor deleted, where there is one.
+    #[serde(default)]
+    pub immutable: Option<String>,
+    /// The platforms that it is for, where that is known: of an index those of its images, each once.
+    #[serde(default)]
+    pub platforms: Vec<String>,
+    /// Whether a signature of it lies beside it. Nobody checked whose it is.
+    #[serde(default)]
+    pub signed: bool,
+}
+
+/// An image (or an index, or an artifact) that no tag names, that no index lists and that is about nothing else that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntaggedView {
+    /// Its digest: the only way to it.
+    pub digest: Digest,
+    /// What sort of document it is.
+    pub kind: Kind,
+    /// What sort of artifact it is, where it says so.
+    pub artifact_type: Option<String>,
+    /// Bytes of all that it is made of.
+    pub size: i64,
+    /// When it was last pushed.
+    pub pushed_at: Millis,
+    /// Who pushed it then, by the name at that time.
+    pub pushed_by: String,
+    /// When it was last pulled.
+    pub pulled_at: Option<Millis>,
+    /// How often it was pulled.
+    pub pulls: i64,
+    /// Since when no tag names it, where one did.
+    pub untagged_at: Option<Millis>,
+}
+
+/// What a repository holds, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryCounts {
+    /// Its tags.
+    pub tags: i64,
+    /// Its images, indexes and artifacts, with a tag and without. Counted for who may delete them.
+    pub images: i64,
+    /// Places in which a service runs one of them, whoever may see it. Counted for who may delete them.
+    pub runs: i64,
+    /// Revisions of services that are made from them. Counted for who may delete them.
+    pub revisions: i64,
 }
 
 /// An image (or an index, or an artifact) with all that is known of it.
@@ -104,6 +149,12 @@ pub struct ImageView {
     /// Where it is used.
     #[serde(default)]
     pub uses: ImageUses,
+    /// Why rules do not let it be deleted, where they don't.
+    #[serde(default)]
+    pub immutable: Option<String>,
+    /// Of its parts those that a scrub found damaged: they are told to clients as missing until they are pushed again.
+    #[serde(default)]
+    pub damaged: Vec<Digest>,
 }
 
 /// Where an image is used, as its reader may see it.

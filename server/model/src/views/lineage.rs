@@ -73,8 +73,10 @@ pub enum Level {
     Runtime,
     /// What holds applications: a server, a framework.
     Container,
-    /// The image itself.
+    /// The image itself, on what it stands on.
     Application,
+    /// The image itself, where it stands on nothing: it may be a base as well as an application.
+    Image,
 }
 
 impl Level {
@@ -82,6 +84,7 @@ impl Level {
     #[must_use]
     pub fn of(at: usize, blocks: usize) -> Self {
         match at {
+            0 if blocks == 1 => Self::Image,
             _ if at + 1 >= blocks => Self::Application,
             0 => Self::Base,
             1 => Self::Runtime,
@@ -97,6 +100,7 @@ impl Level {
             Self::Runtime => "Runtime",
             Self::Container => "Container",
             Self::Application => "Application",
+            Self::Image => "Image",
         }
     }
 }
@@ -118,7 +122,7 @@ impl StackView {
     /// Bytes that other images brought in.
     #[must_use]
     pub fn inherited(&self) -> i64 {
-        self.blocks.iter().filter(|block| block.owner != Owner::Itself).map(|block| block.size).sum()
+        self.blocks.iter().filter(|block| block.owner != Owner::Itself).fold(0, |sum, block| sum.saturating_add(block.size))
     }
 }
 
@@ -228,7 +232,7 @@ mod tests {
     #[test]
     fn levels_have_the_words_of_layered_images() {
         let words = |blocks: usize| (0..blocks).map(|at| Level::of(at, blocks).name()).collect::<Vec<_>>();
-        assert_eq!(words(1), ["Application"]);
+        assert_eq!(words(1), ["Image"]);
         assert_eq!(words(2), ["Base", "Application"]);
         assert_eq!(words(4), ["Base", "Runtime", "Container", "Application"]);
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::ids::RunId;
+use crate::names::{ProjectName, RepositoryPath, TagName};
 use crate::page::Page;
 use crate::time::Millis;
 use crate::words::words;
@@ -106,6 +107,39 @@ impl Default for Schedule {
     }
 }
 
+/// A blob whose file no longer has its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamageView {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes, as they should be.
+    pub size: i64,
+    /// Images that are made of it, the first few.
+    pub places: Vec<DamagedImage>,
+}
+
+/// An image that is made of a damaged blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedImage {
+    /// Its project.
+    pub project: ProjectName,
+    /// Its repository.
+    pub repository: RepositoryPath,
+    /// Its digest.
+    pub digest: Digest,
+    /// A tag that names it, if one does.
+    pub tag: Option<TagName>,
+}
+
+/// What was deleted, or never finished, and still lies on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// Its bytes.
+    pub bytes: i64,
+    /// From when on a collection takes all of it; none where there is nothing.
+    pub from: Option<Millis>,
+}
+
 /// What the registry's disk holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StorageView {
@@ -117,6 +151,12 @@ pub struct StorageView {
     pub bytes_of_projects: i64,
     /// Blobs that are told as missing because a scrub found them damaged.
     pub damaged: i64,
+    /// The first of these, with where they are needed.
+    #[serde(default)]
+    pub damage: Vec<DamageView>,
+    /// What nothing needs any more and no collection took away yet. Not counted while a run works.
+    #[serde(default)]
+    pub waiting: Option<WaitingView>,
     /// Seconds for which what nothing needs is kept after its last use.
     pub kept_seconds: u64,
     /// When runs begin by themselves.

@@ -166,14 +166,22 @@ async fn stop(context: &Context, blob: &Descriptor, key: &UploadKey, stopped: St
     })
 }
 
+/// It may have taken hours to come: whether its asker may still push is asked once more.
+async fn hold(context: &Context, blob: &Descriptor, size: u64) -> Result<bool, Failure> {
+    let may = context.may().await?;
+    store::hold(context.worker.platform(), context.registry.blobs(), &may, &blob.digest, size).await.map_err(refused)
+}
+
 async fn finish(context: &Context, blob: &Descriptor, key: &UploadKey, upload: Upload) -> Result<(), Failure> {
     let finished = upload.finish(blob.digest, context.registry.blobs()).await.map_err(disk)?;
-    context.registry.uploads().forget(key.id);
+    context.registry.uploads().forget(key);
     match finished {
         Finished::Kept(size) => {
-            // It may have taken hours to come: whether its asker may still push is asked once more.
-            let may = context.may().await?;
-            if store::hold(context.worker.platform(), context.registry.blobs(), &may, &blob.digest, size).await.map_err(refused)? {
+            let held = hold(context, blob, size).await;
+            if held.is_err() {
+                context.registry.forsake(&blob.digest).await;
+            }
+            if held? {
                 return Ok(());
             }
             Err(Failure::passing("gone", format!("the blob {} was lost on the disk after it came", blob.digest)))

@@ -19,8 +19,8 @@ use crate::registry::Registry;
 
 /// How often progress is written.
 const TELL: Duration = Duration::from_millis(1000);
-/// How long one copy's turn may be while others wait: a source that crawls keeps nobody else's place.
-const TURN: Duration = Duration::from_secs(30 * 60);
+/// How long one copy's turn may be while somebody else waits for a place: a source that crawls keeps it no longer.
+const TURN: Duration = Duration::from_secs(2 * 60);
 /// What no event tells of is noticed after this.
 const CHECK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -131,12 +131,8 @@ impl Context {
             {
                 return failure;
             }
-            if began.elapsed() >= TURN && matches!(work::others_wait(&self.worker).await, Ok(true)) {
-                return Failure {
-                    code: "turn",
-                    message: "others wait too; it goes on after them where it was".into(),
-                    retry: Retry::After(CHECK_AGAIN),
-                };
+            if began.elapsed() >= TURN && matches!(work::others_wait(&self.worker, &self.job, super::OF_ONE).await, Ok(true)) {
+                return Failure::new("turn", "others wait too; it goes on after them where it was", Retry::After(CHECK_AGAIN));
             }
             let topic = Topic::Copies(self.job.project);
             let changed = async {
@@ -163,9 +159,7 @@ pub(super) fn refused(error: Error) -> Failure {
         Error::Conflict { code, message } => Failure::last(code, message),
         Error::TooLarge(message) => Failure::last("too_large", message),
         Error::Forbidden(message) => Failure::last("forbidden", message),
-        Error::TooMany { retry_after } => {
-            Failure { code: "too_many", message: "the portal is busy".into(), retry: Retry::After(Duration::from_secs(retry_after)) }
-        }
+        Error::TooMany { retry_after } => Failure::new("too_many", "the portal is busy", Retry::After(Duration::from_secs(retry_after))),
         Error::Unavailable(message) if message.starts_with("the disk is full") => disk_full(),
         Error::TooManyOpen(message) | Error::Unavailable(message) => Failure::passing("unavailable", message),
         Error::Invalid(_) | Error::NotFound { .. } | Error::Unauthenticated => Failure::last("refused", error.to_string()),

@@ -4,6 +4,7 @@
 //! lists only some of its images would be another content, with another digest than the one that was signed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use model::digest::Digest;
@@ -14,12 +15,14 @@ use model::outside::{in_tag, is_meant, read_platform};
 use model::reference::Reference;
 
 use super::context::Context;
-use crate::outside::{Document, Failure, Session};
+use crate::outside::{Document, Failure, Lists, Session};
 
 /// Manifests of one copy at most.
 const MANIFESTS: usize = 2000;
-/// Their bytes at most: they are held in memory.
+/// Their bytes at most, with those of the lists that name them: they are held in memory.
 const BYTES: usize = 64 * 1024 * 1024;
+/// What they name at most, layers and manifests.
+const DESCRIPTORS: usize = 50_000;
 /// Indexes in indexes at most.
 const DEPTH: usize = 4;
 /// Manifests that are fetched at the same time.
@@ -69,7 +72,7 @@ pub(super) async fn make(context: &Context, session: &Session, root: Document) -
     let mut gathered = Gathered::default();
     let roots = choose(context, session, root).await?;
     for (document, manifest, tags) in roots {
-        gathered.count(&document)?;
+        gathered.count(&document, &manifest)?;
         plan.parts.extend(gathered.below(session, &[(&document, &manifest)]).await?);
         plan.roots.push(Node { document, manifest, tags });
     }
@@ -182,15 +185,17 @@ struct Gathered {
     seen: BTreeSet<Digest>,
     manifests: usize,
     bytes: usize,
+    descriptors: usize,
 }
 
 impl Gathered {
-    fn count(&mut self, document: &Document) -> Result<(), Failure> {
+    fn count(&mut self, document: &Document, manifest: &Manifest) -> Result<(), Failure> {
         self.manifests += 1;
         self.bytes += document.body.len();
-        if self.manifests > MANIFESTS || self.bytes > BYTES {
+        self.descriptors += manifest.layers.len() + manifest.manifests.len();
+        if self.manifests > MANIFESTS || self.bytes > BYTES || self.descriptors > DESCRIPTORS {
             let text = format!(
-                "it is made of more than {MANIFESTS} manifests or {} MiB of them; choose platforms or leave out what refers to it",
+                "it is made of more than {MANIFESTS} manifests, {} MiB of them or {DESCRIPTORS} parts; choose platforms or leave out what refers to it",
                 BYTES >> 20
             );
             return Err(Failure::last("too_large", text));
@@ -207,18 +212,16 @@ impl Gathered {
                 return Err(Failure::last("too_deep", format!("its indexes list indexes more than {DEPTH} deep")));
             }
             let fresh: Vec<Descriptor> = wanted.drain(..).filter(|described| !described.is_foreign() && self.seen.insert(described.digest)).collect();
-            let fetched: Vec<(Descriptor, Document)> = stream::iter(fresh)
-                .map(async |described| {
-                    let document = session.manifest(&Reference::Digest(described.digest)).await?;
-                    Ok::<_, Failure>((described, document))
-                })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await?;
+            let coming = stream::iter(fresh).map(async |described| {
+                let document = session.manifest(&Reference::Digest(described.digest)).await?;
+                Ok::<_, Failure>((described, document))
+            });
+            let mut coming = pin!(coming.buffer_unordered(AT_ONCE));
             let mut level = Vec::new();
-            for (described, document) in fetched {
-                self.count(&document)?;
+            // Counted as they come: what is too much is not fetched first.
+            while let Some((described, document)) = coming.try_next().await? {
                 let manifest = read(&document, Some(&described))?;
+                self.count(&document, &manifest)?;
                 wanted.extend(manifest.manifests.iter().cloned());
                 level.push(Node { document, manifest, tags: Vec::new() });
             }
@@ -230,10 +233,15 @@ impl Gathered {
 
 /// What refers to these.
 async fn referrers(session: &Session, gathered: &mut Gathered, about: &[Digest]) -> Result<Vec<Node>, Failure> {
-    let lists: Vec<Vec<Descriptor>> =
-        stream::iter(about.iter().take(ASKED).copied()).map(async |digest| session.referrers(&digest).await).buffered(AT_ONCE).try_collect().await?;
+    let lists = &Lists::new(MANIFESTS, BYTES.saturating_sub(gathered.bytes));
+    let found: Vec<Vec<Descriptor>> = stream::iter(about.iter().take(ASKED).copied())
+        .map(async |digest| session.referrers(&digest, lists).await)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    gathered.bytes += lists.bytes();
     let mut nodes = Vec::new();
-    for described in lists.into_iter().flatten() {
+    for described in found.into_iter().flatten() {
         if gathered.seen.insert(described.digest) {
             let document = session.manifest(&Reference::Digest(described.digest)).await?;
             nodes.extend(whole(session, gathered, document, Some(&described), Vec::new()).await?);
@@ -262,8 +270,8 @@ async fn whole(
     described: Option<&Descriptor>,
     tags: Vec<TagName>,
 ) -> Result<Vec<Node>, Failure> {
-    gathered.count(&document)?;
     let manifest = read(&document, described)?;
+    gathered.count(&document, &manifest)?;
     let mut nodes = gathered.below(session, &[(&document, &manifest)]).await?;
     nodes.push(Node { document, manifest, tags });
     Ok(nodes)

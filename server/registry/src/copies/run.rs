@@ -3,12 +3,13 @@
 
 use domain::copies::work;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use model::manifest::Descriptor;
 use model::reference::Reference;
 use model::views::deployments::Share;
 
 use super::blobs;
 use super::context::{Context, disk, refused};
-use super::plan::{self, Node};
+use super::plan::{self, Node, Plan};
 use crate::outside::Failure;
 use crate::store::{self, Pushed};
 use crate::v2::manifests::image_config;
@@ -45,6 +46,7 @@ async fn copy(context: &Context) -> Result<(), Failure> {
         progress.blobs.total = wanted.len() as u64;
         progress.bytes = Share { done: 0, total: wanted.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)) };
     });
+    may_come(context, &plan, &wanted).await?;
     let session = &session;
     stream::iter(wanted).map(async |blob| blobs::bring(context, session, &blob).await).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
     for node in &plan.parts {
@@ -57,6 +59,14 @@ async fn copy(context: &Context) -> Result<(), Failure> {
         put(context, node).await?;
     }
     Ok(())
+}
+
+/// Refuses what cannot be kept or named so, before hours of fetching. It is decided where it comes to be held and put.
+async fn may_come(context: &Context, plan: &Plan, blobs: &[Descriptor]) -> Result<(), Failure> {
+    let (platform, may) = (context.worker.platform(), context.may().await?);
+    let tagged: Vec<_> = plan.nodes().map(|node| (node.document.digest, node.tags.as_slice())).filter(|(_, tags)| !tags.is_empty()).collect();
+    store::may_tag(platform, &may, &tagged).await.map_err(refused)?;
+    store::may_keep(platform, &may, blobs).await.map_err(refused)
 }
 
 /// Puts one manifest, as the registry's door does.

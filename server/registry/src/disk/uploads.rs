@@ -1,39 +1,43 @@
 //! Uploads under way: one file each, whose name tells its id, its owner and its repository, so that nobody else's request and
 //! no other repository's ever finds it, and nothing about it has to be stored elsewhere. Its length says how far it came.
 //!
-//! One request writes to an upload at a time. A newer one takes over from an older one, which most often is a dead
+//! One request has an upload in its hands at a time: its turn. A file of this folder goes (finished, cancelled, expired) within its turn alone, and
+//! what was remembered of it goes with it, so that a name that is used again, which copies do, never meets what was known of another file.
+//! A newer request takes over from an older one, which most often is a dead
 //! connection that nobody has noticed yet. Bytes are hashed as they come, on one thread while another one writes them and the
 //! next ones are received, because hashing is what takes the time; where the hash of what is there is not known (the portal was
 //! restarted), the file is read once more at the end.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::fs::{DirEntry, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
 use model::digest::{Algorithm, Digest};
 use model::ids::{UploadId, UserId};
 use model::time::Millis;
 use tokio::sync::OwnedMutexGuard;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::{Blobs, PIECE, absent_is_none};
+use super::absent_is_none;
 use crate::hash::{self, Hasher};
+
+mod writing;
 
 /// How long an upload waits for its next byte.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request waits for an older one to let go of the upload.
 const TAKE_OVER: Duration = Duration::from_secs(20);
+/// Uploads that one account may have open; a new one beyond them takes the place of the one to which nothing was written for the longest time.
+const OPEN_MAX: usize = 256;
 /// Uploads whose hash is remembered between two requests, at most.
 const REMEMBERED: usize = 4096;
 
 /// Which upload.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadKey {
     /// Its id.
     pub id: UploadId,
@@ -66,12 +70,46 @@ struct Session {
 #[derive(Clone)]
 pub struct Uploads {
     folder: PathBuf,
-    sessions: Arc<Mutex<HashMap<UploadId, Session>>>,
+    /// By the file's name, which says whose it is: nobody's request reaches another one's session.
+    sessions: Arc<Mutex<HashMap<String, Session>>>,
+    open: Open,
+}
+
+/// How many uploads each account has open.
+#[derive(Clone, Default)]
+struct Open(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Open {
+    fn of(&self, owner: &str) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(owner).copied().unwrap_or_default()
+    }
+
+    fn begun(&self, owner: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.to_owned()).or_default() += 1;
+    }
+
+    /// The file of this name has gone.
+    fn ended(&self, file_name: &str) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owner) = owner_of(file_name)
+            && let Some(count) = open.get_mut(owner)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(owner);
+            }
+        }
+    }
+}
+
+fn owner_of(file_name: &str) -> Option<&str> {
+    file_name.split('.').nth(1)
 }
 
 /// An upload in the hands of one request.
 pub struct Upload {
     path: PathBuf,
+    open: Open,
     file: Arc<File>,
     size: u64,
     hashed: Hashed,
@@ -134,24 +172,54 @@ impl Uploads {
     pub fn open(data: &Path) -> io::Result<Self> {
         let folder = data.join("uploads");
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder, sessions: Arc::default() })
+        let open = Open::default();
+        for entry in std::fs::read_dir(&folder)? {
+            if let Some(owner) = entry?.file_name().to_str().and_then(owner_of) {
+                open.begun(owner);
+            }
+        }
+        Ok(Self { folder, sessions: Arc::default(), open })
     }
 
-    fn path(&self, key: &UploadKey) -> PathBuf {
-        self.folder.join(key.file_name())
-    }
-
-    fn sessions(&self) -> MutexGuard<'_, HashMap<UploadId, Session>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins an upload of nothing yet.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// `ResourceBusy` when the account has too many open and writes to all of them; else when the file cannot be made.
     pub async fn begin(&self, key: &UploadKey) -> io::Result<()> {
-        let path = self.path(key);
-        blocking(move || File::create_new(path).map(drop)).await
+        let (uploads, owner, path) = (self.clone(), key.owner.to_string(), self.folder.join(key.file_name()));
+        blocking(move || {
+            if uploads.open.of(&owner) >= OPEN_MAX && !uploads.end_the_oldest_of(&owner)? {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            File::create_new(path)?;
+            uploads.open.begun(&owner);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends the account's upload to which nothing was written for the longest time. False: it writes to all of them. Blocks.
+    fn end_the_oldest_of(&self, owner: &str) -> io::Result<bool> {
+        let mut own = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().to_str().and_then(owner_of) == Some(owner)
+                && let Some(written) = written(&entry)?
+            {
+                own.push((written, entry));
+            }
+        }
+        own.sort_by_key(|(written, _)| *written);
+        for (_, entry) in own {
+            if self.end_idle(&entry, Millis(i64::MAX))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the upload over for a request; none: there is no such upload.
@@ -159,49 +227,60 @@ impl Uploads {
     /// # Errors
     /// `TimedOut` when an older request does not let go of it; else when the file cannot be opened.
     pub async fn take(&self, key: &UploadKey) -> io::Result<Option<Upload>> {
-        let (path, exists) = (self.path(key), self.path(key));
+        let name = key.file_name();
+        let path = self.folder.join(&name);
+        let exists = path.clone();
         if !blocking(move || std::fs::exists(exists)).await? {
             return Ok(None);
         }
-        let (turn, hashed, replaced) = self.next_turn(key.id);
+        let open = self.open.clone();
+        let (turn, hashed, replaced) = self.next_turn(name);
         let turn = tokio::time::timeout(TAKE_OVER, turn.lock_owned()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
         blocking(move || {
             let Some(file) = absent_is_none(File::options().append(true).read(true).open(&path))? else { return Ok(None) };
             // Another portal over the same folder.
             file.try_lock().map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
             let size = file.metadata()?.len();
-            Ok(Some(Upload { path, file: Arc::new(file), size, hashed, turn: Arc::new(turn), replaced }))
+            // What another portal wrote was not hashed here.
+            known(&hashed).take_if(|(hashed, _)| *hashed > size);
+            Ok(Some(Upload { path, open, file: Arc::new(file), size, hashed, turn: Arc::new(turn), replaced }))
         })
         .await
     }
 
-    fn next_turn(&self, id: UploadId) -> (Arc<tokio::sync::Mutex<()>>, Hashed, CancellationToken) {
+    fn next_turn(&self, name: String) -> (Arc<tokio::sync::Mutex<()>>, Hashed, CancellationToken) {
         let mut sessions = self.sessions();
         if sessions.len() >= REMEMBERED {
             // Those that no request holds; the worst that comes of it is a second reading at the end.
             sessions.retain(|_, session| Arc::strong_count(&session.turn) > 1);
         }
-        let session = sessions.entry(id).or_default();
+        let session = sessions.entry(name).or_default();
         session.newest.cancel();
         session.newest = CancellationToken::new();
         (Arc::clone(&session.turn), Arc::clone(&session.hashed), session.newest.clone())
     }
 
-    /// Forgets what was remembered of an upload that has ended.
-    pub fn forget(&self, id: UploadId) {
-        self.sessions().remove(&id);
+    /// Forgets what was remembered of an upload that has ended. One that somebody waits for is kept: two turns of one file must not be.
+    pub fn forget(&self, key: &UploadKey) {
+        self.forget_name(&key.file_name());
     }
 
-    /// Ends an upload and throws away what came. Says whether there was one.
+    fn forget_name(&self, name: &str) {
+        let mut sessions = self.sessions();
+        if sessions.get(name).is_some_and(|session| Arc::strong_count(&session.turn) == 1) {
+            sessions.remove(name);
+        }
+    }
+
+    /// Ends an upload and throws away what came, when who works on it has let go. Says whether there was one.
     ///
     /// # Errors
-    /// When the file cannot be removed.
+    /// `TimedOut` when an older request does not let go of it; else when the file cannot be removed.
     pub async fn cancel(&self, key: &UploadKey) -> io::Result<bool> {
-        if let Some(session) = self.sessions().remove(&key.id) {
-            session.newest.cancel();
-        }
-        let path = self.path(key);
-        blocking(move || Ok(absent_is_none(std::fs::remove_file(path))?.is_some())).await
+        let Some(upload) = self.take(key).await? else { return Ok(false) };
+        blocking(move || upload.remove()).await?;
+        self.forget(key);
+        Ok(true)
     }
 
     /// Removes uploads to which nothing was written since `before`; answers how many. Blocks.
@@ -212,169 +291,40 @@ impl Uploads {
         let mut removed = 0;
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let Some(written) = absent_is_none(entry.metadata().and_then(|found| found.modified()))? else { continue };
-            let millis = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            if i64::try_from(millis).unwrap_or(i64::MAX) < before.0 && absent_is_none(std::fs::remove_file(entry.path()))?.is_some() {
-                removed += 1;
-            }
+            removed += u64::from(self.end_idle(&entry, before)?);
         }
         Ok(removed)
     }
-}
 
-impl Upload {
-    /// Bytes that are there.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Hashes what comes with this algorithm. Without it, what comes is taken to be meant for SHA-256.
-    pub fn expect(&mut self, algorithm: Algorithm) {
-        if self.size == 0 {
-            *known(&self.hashed) = Some((0, Hasher::new(algorithm)));
+    /// Ends an upload to which nothing was written since `before`, unless somebody works on it at this moment. Blocks.
+    fn end_idle(&self, entry: &DirEntry, before: Millis) -> io::Result<bool> {
+        let old = || Ok::<_, io::Error>(written(entry)?.is_some_and(|written| written < before));
+        let Ok(name) = entry.file_name().into_string() else { return Ok(false) };
+        if !old()? {
+            return Ok(false);
         }
-    }
-
-    /// Appends what the stream brings.
-    ///
-    /// # Errors
-    /// Tells why it stopped, and what became of the bytes that came.
-    pub async fn append<E>(mut self, mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin, limits: Appended) -> Result<Self, Stopped> {
-        let (begin, replaced) = (self.size, self.replaced.clone());
-        known(&self.hashed).get_or_insert_with(|| (0, Hasher::new(Algorithm::Sha256)));
-        let most = limits.announced.map_or(limits.most, |announced| limits.most.min(begin.saturating_add(announced)));
-        let (mut piece, mut gathered, mut came) = (Vec::new(), 0, 0_u64);
-        let mut work = Work::default();
-        let ended = loop {
-            let next = tokio::select! {
-                biased;
-                () = replaced.cancelled() => break Err(Stopped::Replaced),
-                next = tokio::time::timeout(IDLE, stream.next()) => next,
-            };
-            let bytes = match next {
-                Err(_) => break Err(Stopped::Idle),
-                Ok(None) => break Ok(()),
-                Ok(Some(Err(_))) => break Err(Stopped::Cut),
-                Ok(Some(Ok(bytes))) => bytes,
-            };
-            came += bytes.len() as u64;
-            if begin.saturating_add(came) > most {
-                let wrong_size = limits.announced.map(|announced| Stopped::Size { came, announced });
-                break Err(wrong_size.unwrap_or(Stopped::TooLarge(limits.most)));
-            }
-            gathered += bytes.len();
-            piece.push(bytes);
-            if gathered >= PIECE {
-                self.write(&mut work, std::mem::take(&mut piece), gathered).await?;
-                gathered = 0;
-            }
-        };
-        self.write(&mut work, piece, gathered).await?;
-        self.written(&mut work).await?;
-        let ended = match (ended, limits.announced) {
-            (Ok(()), Some(announced)) if came != announced => Err(Stopped::Size { came, announced }),
-            (ended, _) => ended,
-        };
-        if matches!(ended, Err(Stopped::Size { .. } | Stopped::TooLarge(_))) {
-            self.cut_to(begin).await?;
-        }
-        ended.map(|()| self)
-    }
-
-    /// Waits for the piece before and begins with this one.
-    async fn write(&mut self, work: &mut Work, piece: Vec<Bytes>, size: usize) -> io::Result<()> {
-        self.written(work).await?;
-        let piece = Arc::new(piece);
-        let (file, to_write, turn) = (Arc::clone(&self.file), Arc::clone(&piece), Arc::clone(&self.turn));
-        work.writing = Some(spawn_blocking(move || {
-            let _turn = turn;
-            to_write.iter().try_for_each(|bytes| (&*file).write_all(bytes))
-        }));
-        let (hashed, turn, at) = (Arc::clone(&self.hashed), Arc::clone(&self.turn), self.size);
-        work.hashing = Some(spawn_blocking(move || {
-            let _turn = turn;
-            if let Some((size, hasher)) = &mut *known(&hashed)
-                && *size == at
-            {
-                for bytes in piece.iter() {
-                    hasher.update(bytes);
-                    *size += bytes.len() as u64;
+        let turn = Arc::clone(&self.sessions().entry(name.clone()).or_default().turn);
+        let mut ended = false;
+        if let Ok(turn) = turn.try_lock_owned() {
+            ended = old()? && absent_is_none(std::fs::remove_file(entry.path()))?.is_some();
+            if ended {
+                self.open.ended(&name);
+                if let Some(session) = self.sessions().get(&name) {
+                    known(&session.hashed).take();
                 }
             }
-        }));
-        work.size = size as u64;
-        Ok(())
-    }
-
-    /// Waits for the piece under way. When it could not be written, the file is as it was before.
-    async fn written(&mut self, work: &mut Work) -> io::Result<()> {
-        let Work { writing, hashing, size } = std::mem::take(work);
-        let written = match writing {
-            Some(writing) => writing.await.map_err(io::Error::other)?,
-            None => Ok(()),
-        };
-        if let Some(hashing) = hashing {
-            hashing.await.map_err(io::Error::other)?;
+            drop(turn);
         }
-        match written {
-            Ok(()) => self.size += size,
-            Err(_) => self.cut_to(self.size).await?,
-        }
-        written
-    }
-
-    async fn cut_to(&mut self, size: u64) -> io::Result<()> {
-        known(&self.hashed).take_if(|(hashed, _)| *hashed > size);
-        self.size = size;
-        let file = Arc::clone(&self.file);
-        blocking(move || file.set_len(size)).await
-    }
-
-    /// Makes a blob of it, if its content has this digest; else it is thrown away.
-    ///
-    /// # Errors
-    /// When the disk fails; then the upload stays and can be finished again.
-    pub async fn finish(self, digest: Digest, blobs: &Blobs) -> io::Result<Finished> {
-        let blobs = blobs.clone();
-        blocking(move || {
-            let actual = self.digest(digest.algorithm())?;
-            if actual != digest {
-                std::fs::remove_file(&self.path)?;
-                return Ok(Finished::Wrong(actual));
-            }
-            blobs.keep(&self.file, &self.path, &digest)?;
-            Ok(Finished::Kept(self.size))
-        })
-        .await
-    }
-
-    fn digest(&self, algorithm: Algorithm) -> io::Result<Digest> {
-        let hashed = known(&self.hashed).clone();
-        match hashed {
-            Some((size, hasher)) if size == self.size && hasher.algorithm() == algorithm => Ok(hasher.finish()),
-            _ => self.read_again(algorithm),
-        }
-    }
-
-    fn read_again(&self, algorithm: Algorithm) -> io::Result<Digest> {
-        let mut file = File::open(&self.path)?;
-        let (mut hasher, mut buffer) = (Hasher::new(algorithm), vec![0; PIECE]);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(hasher.finish()),
-                count => hasher.update(&buffer[..count]),
-            }
-        }
+        self.forget_name(&name);
+        Ok(ended)
     }
 }
 
-/// The piece that is being written and hashed.
-#[derive(Default)]
-struct Work {
-    writing: Option<JoinHandle<io::Result<()>>>,
-    hashing: Option<JoinHandle<()>>,
-    size: u64,
+/// When something was last written to the file. None: it is gone.
+fn written(entry: &DirEntry) -> io::Result<Option<Millis>> {
+    let Some(written) = absent_is_none(std::fs::metadata(entry.path()).and_then(|found| found.modified()))? else { return Ok(None) };
+    let millis = written.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    Ok(Some(Millis(i64::try_from(millis).unwrap_or(i64::MAX))))
 }
 
 fn known(hashed: &Hashed) -> MutexGuard<'_, Option<(u64, Hasher)>> {

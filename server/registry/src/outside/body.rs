@@ -17,10 +17,10 @@ use super::Failure;
 const IDLE: Duration = Duration::from_secs(45);
 /// So much of waiting is one look at the speed...
 const LOOK: Duration = Duration::from_secs(60);
-/// ...in which at least so many bytes must come.
-const SLOWEST: u64 = 60 * 1024;
-/// Longest time for a whole small body.
-const WHOLE: Duration = Duration::from_secs(60);
+/// ...in which at least so many bytes must come: 8 KiB a second.
+const SLOWEST: u64 = 480 * 1024;
+/// Longest time for a whole small body: a manifest, a list, a token.
+const WHOLE: Duration = Duration::from_secs(30);
 
 /// Bytes that came.
 pub type Tally = Arc<AtomicU64>;

@@ -15,8 +15,9 @@ use http::Uri;
 use http_body_util::Empty;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use model::outside::AllowList;
+use model::outside::{AllowList, special};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 
@@ -65,10 +66,11 @@ impl Net {
         Ok(self.tls.get_or_init(|| config).clone())
     }
 
-    /// A client that goes only where `allowed` lets it.
-    pub(super) async fn client(&self, allowed: Arc<AllowList>) -> Result<Http, Failure> {
+    /// A client that goes only where `allowed` lets it; where it does not go `inside`, to public addresses alone.
+    pub(super) async fn client(&self, allowed: Arc<AllowList>, inside: bool) -> Result<Http, Failure> {
         let tls = self.tls().await?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(Guard { allowed });
+        let guard = Guard { allowed, inside };
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(guard);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.http1_max_buf_size(HEAD).http2_max_header_list_size(HEAD as u32).http2_adaptive_window(true);
         builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(20));
@@ -89,12 +91,30 @@ pub(super) struct Refused {
     pub host: String,
     /// The sort of range.
     pub range: &'static str,
+    /// It may be spoken to, but not because somebody outside said so.
+    pub led: bool,
+}
+
+/// Whether an answer came from an address that is not of the public internet. What is inside may lead to what is inside too; what is
+/// outside may not, or else everybody's registry would reach what an operator allows for one purpose.
+pub(super) fn came_from_inside<B>(answer: &http::Response<B>) -> bool {
+    answer.extensions().get::<HttpInfo>().is_some_and(|info| is_inside(info.remote_addr()))
+}
+
+fn is_inside(address: SocketAddr) -> bool {
+    #[cfg(test)]
+    if tests::is_called_public(address) {
+        return false;
+    }
+    special(address.ip()).is_some()
 }
 
 /// Connects to what may be spoken to.
 #[derive(Clone)]
 pub(super) struct Guard {
     allowed: Arc<AllowList>,
+    /// Whether also to addresses inside, where they are allowed.
+    inside: bool,
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, io::Error>> + Send>>;
@@ -109,20 +129,25 @@ impl tower::Service<Uri> for Guard {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        let allowed = Arc::clone(&self.allowed);
-        Box::pin(async move { connect(&allowed, &uri).await.map(TokioIo::new) })
+        let guard = self.clone();
+        Box::pin(async move { connect(&guard.allowed, guard.inside, &uri).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(allowed: &AllowList, uri: &Uri) -> io::Result<TcpStream> {
+async fn connect(allowed: &AllowList, inside: bool, uri: &Uri) -> io::Result<TcpStream> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let plain = uri.scheme_str() != Some("https");
     let port = uri.port_u16().unwrap_or(if plain { 80 } else { 443 });
     let mut failed = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
     for address in resolve(&host, port).await?.into_iter().take(ADDRESSES) {
+        let named = || if uri.port_u16().is_some() { format!("{host}:{port}") } else { host.clone() };
         if let Err(range) = allowed.admits(plain, &host, port, address.ip()) {
-            let host = if uri.port_u16().is_some() { format!("{host}:{port}") } else { host.clone() };
-            failed = io::Error::other(Refused { host, range });
+            failed = io::Error::other(Refused { host: named(), range, led: false });
+            continue;
+        }
+        if !inside && is_inside(address) {
+            let range = special(address.ip()).unwrap_or("private");
+            failed = io::Error::other(Refused { host: named(), range, led: true });
             continue;
         }
         match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
@@ -148,12 +173,29 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
+    /// Ports of this machine that a test calls public: no test has a public address.
+    static PUBLIC: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+
+    pub(in super::super) fn call_public(port: u16) {
+        PUBLIC.lock().expect("no panic").push(port);
+    }
+
+    pub(super) fn is_called_public(address: SocketAddr) -> bool {
+        PUBLIC.lock().expect("no panic").contains(&address.port())
+    }
+
     async fn refused(allowed: &str, uri: &str) -> bool {
+        refused_from(allowed, true, uri).await
+    }
+
+    async fn refused_from(allowed: &str, inside: bool, uri: &str) -> bool {
         let allowed = AllowList::from_lines(allowed.lines()).expect("a list");
-        let error = connect(&allowed, &uri.parse().expect("an address")).await.expect_err("nobody is there");
+        let error = connect(&allowed, inside, &uri.parse().expect("an address")).await.expect_err("nobody is there");
         error.get_ref().is_some_and(|inner| inner.is::<Refused>())
     }
 
@@ -181,5 +223,8 @@ mod tests {
         assert!(!refused("http://localhost:9", "http://localhost:9/").await);
         assert!(refused("http://localhost:9", "http://127.0.0.1:9/").await, "another name for the same");
         assert!(!refused("127.0.0.0/8\n::1/128", "https://localhost:9/").await);
+        for uri in ["https://127.0.0.1:9/", "https://localhost:9/"] {
+            assert!(refused_from("127.0.0.1:9\nlocalhost:9\n127.0.0.0/8\n::1/128", false, uri).await, "{uri} is not reached from outside");
+        }
     }
 }

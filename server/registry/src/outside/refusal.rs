@@ -22,8 +22,23 @@ impl Session {
             // What a wrapped i/o error carries is not its source.
             let inner =
                 cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
-            if let Some(Refused { host, range }) = cause.downcast_ref() {
+            if let Some(Refused { host, range, led: true }) = cause.downcast_ref() {
+                let text = format!(
+                    "{} leads on to {host}, which is at a {range} address; a registry outside may lead nowhere inside, also where an operator allows it: name the one inside itself",
+                    self.host
+                );
+                return Failure::last("address_refused", text);
+            }
+            if let Some(Refused { host, range, .. }) = cause.downcast_ref() {
                 return Failure::last("address_refused", domain::copies::refusal(host, range));
+            }
+            // What a server that speaks no TLS answers is no message of TLS.
+            if let Some(rustls::Error::InvalidMessage(_)) = cause.downcast_ref() {
+                let text = format!(
+                    "{} does not answer as https; it seems to speak plain HTTP: an operator can allow that by writing it as http://{} under Outside registries",
+                    self.host, self.host
+                );
+                return Failure::last("plain_http", text);
             }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 let text = format!(
@@ -78,11 +93,11 @@ impl Session {
                 let after = retry_after(headers).unwrap_or(WAIT).min(WAIT_MAX);
                 let anonymous = if self.credential.is_none() { "; with a credential it may allow more" } else { "" };
                 let text = format!("{host} says that it was asked too often (429){anonymous}");
-                Failure { code: "too_many", message: text, retry: Retry::After(after) }
+                Failure::new("too_many", text, Retry::After(after))
             }
             status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 let retry = retry_after(headers).map_or(Retry::Soon, |after| Retry::After(after.min(WAIT_MAX)));
-                Failure { code: "source_failed", message: format!("{host} failed with {status} when asked for {what}"), retry }
+                Failure::new("source_failed", format!("{host} failed with {status} when asked for {what}"), retry)
             }
             status => Failure::last("protocol", format!("{host} answered {status} when asked for {what}")),
         }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LINK, LOCATION, RANGE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use model::digest::{Algorithm, Digest};
-use model::manifest::{Descriptor, MANIFEST_MAX, Manifest, media_type};
+use model::manifest::{MANIFEST_MAX, media_type};
 use model::outside::{AllowList, RegistryHost};
 use model::reference::Reference;
 use model::secret::Secret;
@@ -21,7 +21,7 @@ use model::secret::Secret;
 use super::Failure;
 use super::body::{Fetch, whole};
 use super::challenge::{self, Challenge};
-use super::net::{Http, Net};
+use super::net::{Http, Net, came_from_inside};
 use super::token::{self, Token};
 use crate::hash;
 
@@ -29,8 +29,6 @@ use crate::hash;
 const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;
-/// Pages of a list of referrers that are read.
-const PAGES: usize = 20;
 /// Who asks.
 const AGENT: &str = concat!("slipway/", env!("CARGO_PKG_VERSION"));
 
@@ -48,6 +46,8 @@ pub struct Document {
 /// A registry that is spoken to.
 pub struct Session {
     http: Http,
+    /// Goes to public addresses alone, whatever operators allow: for where somebody outside leads.
+    public: Http,
     pub(super) host: RegistryHost,
     pub(super) path: String,
     /// Scheme, host and port.
@@ -75,8 +75,9 @@ impl Session {
         let (name, port) = host.host_and_port();
         let plain = allowed.plan(name, port).plain;
         let base = format!("{}://{}", if plain { "http" } else { "https" }, host.authority());
-        let http = net.client(Arc::new(allowed)).await?;
-        Ok(Self { http, host: host.clone(), path: path.to_owned(), base, plain, credential, proof: Mutex::default() })
+        let allowed = Arc::new(allowed);
+        let (http, public) = (net.client(Arc::clone(&allowed), true).await?, net.client(allowed, false).await?);
+        Ok(Self { http, public, host: host.clone(), path: path.to_owned(), base, plain, credential, proof: Mutex::default() })
     }
 
     /// Whether the registry answers and lets the caller in. True: it asked for a credential and took the one that is kept.
@@ -162,44 +163,12 @@ impl Session {
         Ok(Fetch { start: 0, body: answer.into_body() })
     }
 
-    /// What refers to a manifest (distribution-spec 1.1, "Listing Referrers"); where the source has no such list, what its fall-back tag says.
-    ///
-    /// # Errors
-    /// Says what is wrong and who can do something.
-    pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, Failure> {
-        let mut found = Vec::new();
-        let mut next = Some(format!("/v2/{}/referrers/{digest}", self.path));
-        for page in 0..PAGES {
-            let Some(path) = next.take() else { break };
-            let answer = self.get(&path, &[(ACCEPT, HeaderValue::from_static(media_type::OCI_INDEX))], true).await?;
-            let status = answer.status();
-            if matches!(status, StatusCode::TOO_MANY_REQUESTS) || status.is_server_error() {
-                return Err(self.refusal(&answer, &format!("what refers to {digest}")));
-            }
-            let is_index =
-                answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with(media_type::OCI_INDEX));
-            if status != StatusCode::OK || !is_index {
-                return if page == 0 { self.referrers_by_tag(digest).await } else { Ok(found) };
-            }
-            next = next_page(answer.headers());
-            let body = whole(self.host.as_str(), answer, MANIFEST_MAX).await?;
-            found.extend(listed(&body));
-        }
-        Ok(found)
-    }
-
-    async fn referrers_by_tag(&self, digest: &Digest) -> Result<Vec<Descriptor>, Failure> {
-        let Ok(tag) = format!("{}-{}", digest.algorithm().as_str(), digest.hex()).parse() else { return Ok(Vec::new()) };
-        let found = self.manifest_if_there(&Reference::Tag(tag)).await?;
-        Ok(found.map(|document| listed(&document.body)).unwrap_or_default())
-    }
-
     fn proof(&self) -> std::sync::MutexGuard<'_, Proof> {
         self.proof.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks, answering a challenge once. `scoped`: for this session's repository.
-    async fn get(&self, path: &str, headers: &[(http::HeaderName, HeaderValue)], scoped: bool) -> Result<Response<Incoming>, Failure> {
+    pub(super) async fn get(&self, path: &str, headers: &[(http::HeaderName, HeaderValue)], scoped: bool) -> Result<Response<Incoming>, Failure> {
         let scope = if scoped { format!("repository:{}:pull", self.path) } else { String::new() };
         let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
         let answer = self.follow(&url, headers, self.authorization(&scope)).await?;
@@ -208,7 +177,7 @@ impl Session {
         }
         self.proof().tokens.remove(&scope);
         let authorization = match challenge::read(answer.headers()) {
-            Some(Challenge::Bearer { realm, service }) => self.fetch_token(&realm, service.as_deref(), &scope).await?,
+            Some(Challenge::Bearer { realm, service }) => self.fetch_token(&realm, service.as_deref(), &scope, came_from_inside(&answer)).await?,
             Some(Challenge::Basic) => self.basic().ok_or_else(|| self.unauthorized())?,
             None => return Err(self.unauthorized()),
         };
@@ -235,13 +204,14 @@ impl Session {
         header
     }
 
-    async fn fetch_token(&self, realm: &str, service: Option<&str>, scope: &str) -> Result<HeaderValue, Failure> {
+    /// `inside`: whether the realm may be inside, which one outside may not name.
+    async fn fetch_token(&self, realm: &str, service: Option<&str>, scope: &str, inside: bool) -> Result<HeaderValue, Failure> {
         let shown: String = realm.chars().take(120).collect();
         let wrong = || Failure::last("protocol", format!("{} names a token service that may not be asked: {shown:?}", self.host));
         let scope_asked = Some(scope).filter(|scope| !scope.is_empty());
         let url = token::address(realm, service, scope_asked, self.plain).ok_or_else(wrong)?;
         let authorization = self.credential.as_ref().and_then(basic);
-        let answer = self.send(&url, &[], authorization).await?;
+        let answer = self.send(&url, &[], authorization, inside).await?;
         match answer.status() {
             status if status.is_success() => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.unauthorized()),
@@ -263,14 +233,17 @@ impl Session {
     ) -> Result<Response<Incoming>, Failure> {
         let wrong = || Failure::last("protocol", format!("{} redirects to what is no address", self.host));
         let mut at: Uri = url.parse().map_err(|_| wrong())?;
+        // The registry itself may be inside; where it leads, only if it is.
+        let mut inside = true;
         for _ in 0..=REDIRECTS {
             let own = format!("{}://{}", at.scheme_str().unwrap_or_default(), at.authority().map_or("", |authority| authority.as_str())) == self.base;
-            let answer = self.send(&at, headers, authorization.clone().filter(|_| own)).await?;
+            let answer = self.send(&at, headers, authorization.clone().filter(|_| own), inside).await?;
             if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 // A 401 of a storage is no challenge to us.
                 let foreign = !own && answer.status() == StatusCode::UNAUTHORIZED;
                 return if foreign { Err(self.refusal_of(StatusCode::FORBIDDEN, answer.headers(), "its storage")) } else { Ok(answer) };
             }
+            inside = inside && came_from_inside(&answer);
             at = redirected(&at, answer.headers()).ok_or_else(wrong)?;
         }
         Err(Failure::last("protocol", format!("{} redirects again and again", self.host)))
@@ -281,7 +254,9 @@ impl Session {
         url: &Uri,
         headers: &[(http::HeaderName, HeaderValue)],
         authorization: Option<HeaderValue>,
+        inside: bool,
     ) -> Result<Response<Incoming>, Failure> {
+        let http = if inside { &self.http } else { &self.public };
         let mut request = Request::get(url.clone()).header(USER_AGENT, AGENT).header(ACCEPT_ENCODING, "identity");
         for (name, value) in headers {
             request = request.header(name, value);
@@ -291,7 +266,7 @@ impl Session {
         }
         let request =
             request.body(Empty::<Bytes>::new()).map_err(|_| Failure::last("protocol", format!("{} cannot be asked for {url}", self.host)))?;
-        match tokio::time::timeout(HEAD_TIME, self.http.request(request)).await {
+        match tokio::time::timeout(HEAD_TIME, http.request(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => Err(Failure::passing("unreachable", format!("{} did not answer in time", self.host))),
@@ -323,17 +298,4 @@ fn redirected(from: &Uri, headers: &HeaderMap) -> Option<Uri> {
     let to: Uri = text.parse().ok()?;
     let known = matches!(to.scheme_str(), Some("https" | "http")) && to.authority().is_some_and(|authority| !authority.as_str().contains('@'));
     known.then_some(to)
-}
-
-/// The path of the next page, where there is one. Only a path: a list goes on at the registry that began it.
-fn next_page(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(LINK)?.to_str().ok()?;
-    let (address, parameters) = text.strip_prefix('<')?.split_once('>')?;
-    let path = address.starts_with('/') && !address.starts_with("//");
-    (path && parameters.contains("next")).then(|| address.to_owned())
-}
-
-/// The manifests that an index lists; what is none lists nothing.
-fn listed(body: &[u8]) -> Vec<Descriptor> {
-    Manifest::parse(Some(media_type::OCI_INDEX), body).map(|index| index.manifests).unwrap_or_default()
 }

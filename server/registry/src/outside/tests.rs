@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -78,4 +79,64 @@ async fn a_name_that_nobody_knows_and_a_port_where_nobody_is_are_told() {
     let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a port");
     let view = check(&trusting(), &closed.to_string(), &closed.to_string()).await;
     assert_eq!(view.state, CheckState::Unreachable, "{view:?}");
+}
+
+#[test]
+fn what_others_say_begins_no_line_and_is_no_longer_than_a_message() {
+    let failure = Failure::last("x", "a \"key\"\n2026 INFO admin signed in\u{1b}[31m\u{2028}\u{202e}\u{9b}\u{e4}");
+    assert_eq!(failure.message, "a \"key\"\\n2026 INFO admin signed in\\u{1b}[31m\\u{2028}\\u{202e}\\u{9b}\u{e4}");
+    assert_eq!(failure.reason().message, failure.message);
+    let long = Failure::passing("x", "y".repeat(4 << 20));
+    assert_eq!(long.message.chars().count(), MESSAGE + 1);
+    assert!(Failure::new("x", "\r", Retry::After(CHECK_TIME)).message == "\\r");
+}
+
+/// A registry over plain HTTP that answers every request so; how often it was asked.
+async fn plain(status: u16, header: Option<(&'static str, String)>) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (header, count) = (header.clone(), Arc::clone(&count));
+            let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
+                count.fetch_add(1, Ordering::SeqCst);
+                let mut answer = Response::builder().status(status);
+                if let Some((name, value)) = &header {
+                    answer = answer.header(*name, value);
+                }
+                let answer = answer.body(Full::new(Bytes::from_static(b"{}"))).expect("an answer");
+                async { Ok::<_, Infallible>(answer) }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    (port, asked)
+}
+
+#[tokio::test]
+async fn who_is_outside_leads_nowhere_inside_also_where_an_operator_allows_it() {
+    let (inside, asked) = plain(200, None).await;
+    let challenge = format!("Bearer realm=\"http://127.0.0.1:{inside}/token\"");
+    for (status, header, way) in
+        [(307, ("location", format!("http://127.0.0.1:{inside}/admin")), true), (401, ("www-authenticate", challenge), false)]
+    {
+        let (port, _) = plain(status, Some(header)).await;
+        let allowed = format!("http://127.0.0.1:{inside}\nhttp://127.0.0.1:{port}");
+        let allowed = AllowList::from_lines(allowed.lines()).expect("a list");
+        let host: RegistryHost = format!("127.0.0.1:{port}").parse().expect("a host");
+        let outside = Outside::default();
+        let manifest = async || {
+            let session = outside.session(&host, "team/app", None, allowed.clone()).await.expect("a session");
+            session.manifest(&"1".parse().expect("a tag")).await
+        };
+        // As one that is inside itself it may.
+        assert_eq!(manifest().await.is_ok(), way);
+        assert_eq!(asked.swap(0, Ordering::SeqCst), 1);
+        net::tests::call_public(port);
+        let failure = manifest().await.expect_err("refused");
+        assert!(failure.code == "address_refused" && failure.message.contains("leads on to"), "{failure:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+    }
 }

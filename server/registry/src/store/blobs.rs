@@ -1,15 +1,17 @@
 //! Which repository holds which blob, and for how long that is promised.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::access::{May, can};
 use domain::change::Record;
-use domain::db::Row;
+use domain::db::{BATCH, Row, placeholders};
 use domain::images::rules::guard;
 use domain::images::usage::{self, Usage};
 use domain::images::{Destination, Readable, Repository};
 use domain::{Error, Platform, Result, Topic, args};
 use model::digest::Digest;
+use model::manifest::Descriptor;
 use model::time::Millis;
 
 use crate::disk::Blobs;
@@ -72,10 +74,52 @@ pub async fn hold(platform: &Platform, blobs: &Blobs, destination: &May<can::Pus
     Ok(true)
 }
 
+/// Whether the project may keep these blobs, of which it may keep some already. Good for a refusal before anything is fetched; it is decided
+/// in [`hold`].
+///
+/// # Errors
+/// `Forbidden` where it would keep more than its quota.
+pub async fn may_keep(platform: &Platform, destination: &May<can::Push, Destination>, blobs: &[Descriptor]) -> Result<()> {
+    let over = overrun(platform, destination, blobs.iter().map(|blob| (blob.digest, blob.size))).await?;
+    over.map_or(Ok(()), |(usage, more)| Err(usage.refusal_of_image(&destination.project, more)))
+}
+
 /// What the project may still keep; none: as much as the disk takes. Good for a refusal before anything is sent.
 pub async fn glance(platform: &Platform, destination: &May<can::Push, Destination>) -> Result<Usage> {
     let mut tx = platform.read().await?;
     usage::glance(&mut tx, destination.project.id).await
+}
+
+/// What the project keeps, if the blob would be more than it still may. A blob that it keeps already costs nothing.
+pub async fn would_overrun(platform: &Platform, destination: &May<can::Push, Destination>, digest: &Digest, size: u64) -> Result<Option<Usage>> {
+    Ok(overrun(platform, destination, [(*digest, size)]).await?.map(|(usage, _)| usage))
+}
+
+/// What the project keeps and how many bytes these blobs would add, if that is more than it still may; those that it keeps already add nothing.
+async fn overrun(
+    platform: &Platform,
+    destination: &May<can::Push, Destination>,
+    blobs: impl IntoIterator<Item = (Digest, u64)>,
+) -> Result<Option<(Usage, u64)>> {
+    let mut tx = platform.read().await?;
+    let usage = usage::glance(&mut tx, destination.project.id).await?;
+    let Some(left) = usage.left() else { return Ok(None) };
+    let mut more: BTreeMap<Digest, u64> = blobs.into_iter().collect();
+    let sum = |more: &BTreeMap<Digest, u64>| more.values().fold(0_u64, |sum, size| sum.saturating_add(*size));
+    if sum(&more) <= left {
+        return Ok(None);
+    }
+    let asked: Vec<Digest> = more.keys().copied().collect();
+    for some in asked.chunks(BATCH) {
+        let mut arguments = args![destination.project.id];
+        arguments.extend(some.iter().map(Into::into));
+        let sql = format!("SELECT digest FROM project_blobs WHERE project_id = $1 AND digest IN ({})", placeholders(2, some.len()));
+        for kept in tx.all(sql, arguments, |row| row.get::<Digest>("digest")).await? {
+            more.remove(&kept);
+        }
+    }
+    let more = sum(&more);
+    Ok((more > left).then_some((usage, more)))
 }
 
 /// A repository that holds the blob and from which the caller may pull, and the blob's bytes.
@@ -93,7 +137,7 @@ pub async fn is_held_somewhere_visible(
     let sql = format!(
         "SELECT p.name AS project, r.name AS repository, b.size FROM repository_blobs rb JOIN blobs b ON b.digest = rb.digest
          JOIN repositories r ON r.id = rb.repository_id JOIN projects p ON p.id = r.project_id
-         WHERE rb.digest = $1 AND b.damaged_at IS NULL AND p.deleted_at IS NULL AND {condition} LIMIT 1"
+         WHERE rb.digest = $1 AND b.damaged_at IS NULL AND r.deleted_at IS NULL AND p.deleted_at IS NULL AND {condition} LIMIT 1"
     );
     let mut arguments = args![digest];
     arguments.append(&mut more);
@@ -107,7 +151,9 @@ pub async fn is_held_somewhere_visible(
 /// The repository no longer holds the blob. Refused while one of its manifests is made of it.
 pub async fn release(platform: &Platform, may: &May<can::DeleteImages, Repository>, digest: &Digest) -> Result<bool> {
     let mut change = platform.change(may.actor()).await?;
-    guard::lock(&mut change, may.id).await?;
+    if !guard::lock(&mut change, may.id).await? {
+        return Ok(false);
+    }
     usage::turn(&mut change, may.project.id).await?;
     let sql = "SELECT manifest FROM manifest_parts WHERE repository_id = $1 AND digest = $2 AND role <> 'manifest' LIMIT 1";
     let user = change.opt(sql, args![may.id, digest], |row| row.get::<Digest>("manifest")).await?;

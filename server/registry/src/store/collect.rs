@@ -1,18 +1,20 @@
 //! What collection reads and writes. Whether something is dead is decided in the statement that deletes it, and in no earlier one; the
-//! argument is in [`crate::upkeep::collect`].
+//! argument is in [`crate::upkeep::collect`]. Its writes do not wait for the disk, which pushes would feel: undone by a loss of power, they are
+//! done again by the next run.
 
 use std::collections::BTreeSet;
 
-use domain::db::{Row, Tx};
-use domain::images::rules::guard;
-use domain::images::usage;
-use domain::{Result, Worker, args};
+use domain::db::{BATCH, Row, Tx, placeholders};
+use domain::images::{self, usage};
+use domain::{Platform, Result, Worker, args};
 use model::digest::Digest;
 use model::ids::{ProjectId, RepositoryId};
 use model::time::Millis;
 
-use super::placeholders;
 use crate::disk::Blobs;
+
+/// Rows that may still go with a repository's own.
+const LAST: u32 = 50;
 
 /// A repository, and the project whose turn is taken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,53 +35,58 @@ pub async fn totals(worker: &Worker) -> Result<(i64, i64)> {
     worker.platform().read().await?.one(sql, args![], |row| Ok((row.get("n")?, row.get("bytes")?))).await
 }
 
-/// Repositories that nobody can reach: of deleted projects, and such as hold nothing and never had an image. At most `count`.
+/// What is dead at `$1`: repositories that were deleted, or whose project was, and such as hold nothing and never had an image.
+const DEAD: &str = "(r.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL OR (r.pushed_at IS NULL AND r.created_at < $1
+    AND NOT EXISTS (SELECT 1 FROM repository_blobs rb WHERE rb.repository_id = r.id)))";
+
+/// Repositories that nobody can reach: deleted ones, those of deleted projects, and such as hold nothing and never had an image. At most `count`.
 pub async fn dead_repositories(worker: &Worker, before: Millis, count: u32) -> Result<Vec<Place>> {
-    let sql = "SELECT r.id, r.project_id FROM repositories r JOIN projects p ON p.id = r.project_id
-               WHERE p.deleted_at IS NOT NULL OR (r.pushed_at IS NULL AND r.created_at < $1
-                   AND NOT EXISTS (SELECT 1 FROM repository_blobs rb WHERE rb.repository_id = r.id))
-               ORDER BY r.id LIMIT $2";
+    let sql = format!("SELECT r.id, r.project_id FROM repositories r JOIN projects p ON p.id = r.project_id WHERE {DEAD} ORDER BY r.id LIMIT $2");
     worker.platform().read().await?.all(sql, args![before, count], place).await
 }
 
-/// Takes some of a dead repository's manifests away, so many at most; whether any was left.
+/// Repositories that were deleted and whose rows are not all gone yet. At most `count`.
+pub async fn deleted_repositories(worker: &Worker, count: u32) -> Result<Vec<Place>> {
+    let sql = "SELECT id, project_id FROM repositories WHERE deleted_at IS NOT NULL ORDER BY id LIMIT $1";
+    worker.platform().read().await?.all(sql, args![count], place).await
+}
+
+/// Takes rows of a dead repository away, so many of a table at most; whether there may be more.
 pub async fn thin_out(worker: &Worker, at: Place, count: u32) -> Result<bool> {
-    let mut tx = worker.change().await?;
-    let sql = "SELECT digest FROM manifests WHERE repository_id = $1 ORDER BY digest LIMIT $2";
-    let digests: Vec<Digest> = tx.all(sql, args![at.repository, count], |row| row.get("digest")).await?;
-    if digests.is_empty() {
+    let mut tx = worker.relaxed_change().await?;
+    take_turns(&mut tx, at).await?;
+    let sql = format!("SELECT r.id, r.project_id FROM repositories r JOIN projects p ON p.id = r.project_id WHERE {DEAD} AND r.id = $2");
+    // What never had an image has nothing to thin out.
+    if tx.opt(sql, args![Millis(0), at.repository], place).await?.is_none() {
         return Ok(false);
     }
-    let list = placeholders(2, digests.len());
-    for table in ["tags", "manifests"] {
-        let mut arguments = args![at.repository];
-        arguments.extend(digests.iter().map(Into::into));
-        tx.exec(format!("DELETE FROM {table} WHERE repository_id = $1 AND digest IN ({list})"), arguments).await?;
-    }
+    let more = images::clear(&mut tx, at.project, at.repository, count).await?;
     tx.finish().await?;
-    Ok(true)
+    Ok(more)
 }
 
 /// Takes a repository away that is still dead and has no manifests. Says whether it was.
 pub async fn drop_repository(worker: &Worker, at: Place, before: Millis) -> Result<bool> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     take_turns(&mut tx, at).await?;
-    let sql = "SELECT r.id, r.project_id FROM repositories r JOIN projects p ON p.id = r.project_id
-               WHERE r.id = $1 AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id)
-               AND (p.deleted_at IS NOT NULL OR (r.pushed_at IS NULL AND r.created_at < $2
-                   AND NOT EXISTS (SELECT 1 FROM repository_blobs rb WHERE rb.repository_id = r.id)))";
-    if tx.opt(sql, args![at.repository, before], place).await?.is_none() {
+    let sql = format!(
+        "SELECT r.id, r.project_id FROM repositories r JOIN projects p ON p.id = r.project_id
+         WHERE {DEAD} AND r.id = $2 AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository_id = r.id)"
+    );
+    if tx.opt(sql, args![before, at.repository], place).await?.is_none() {
         return Ok(false);
     }
-    usage::let_go_of_everything(&mut tx, at.project, at.repository).await?;
+    if images::clear(&mut tx, at.project, at.repository, LAST).await? {
+        return Ok(false);
+    }
     tx.exec("DELETE FROM repositories WHERE id = $1", args![at.repository]).await?;
     tx.finish().await?;
     Ok(true)
 }
 
-/// The repository's row and the project's turn, in the order in which pushes take them.
+/// The repository's row and the project's turn, in the order in which pushes take them. Also where the repository is deleted.
 async fn take_turns(tx: &mut Tx, at: Place) -> Result<()> {
-    guard::lock(tx, at.repository).await?;
+    tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![at.repository]).await?;
     usage::turn(tx, at.project).await.map(drop)
 }
 
@@ -107,7 +114,7 @@ pub async fn holds(worker: &Worker, after: Option<(RepositoryId, Digest)>, befor
 
 /// Ends those of these holds that are idle now; how many.
 pub async fn drop_holds(worker: &Worker, at: Place, digests: &[Digest], before: Millis) -> Result<usize> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     // A push of a manifest takes the same row first: what it is made of is seen here, or it sees here what is gone.
     take_turns(&mut tx, at).await?;
     let mut arguments = args![at.repository, before];
@@ -142,7 +149,7 @@ pub async fn blobs(worker: &Worker, after: Option<&Digest>, before: Millis, coun
     let sql = "SELECT b.digest, b.size, CASE WHEN b.damaged_at IS NULL THEN FALSE ELSE TRUE END AS damaged,
                    CASE WHEN b.used_at < $2 AND NOT EXISTS (SELECT 1 FROM repository_blobs rb WHERE rb.digest = b.digest) THEN TRUE ELSE FALSE END AS free,
                    CASE WHEN b.used_at < $2 AND NOT EXISTS (SELECT 1 FROM repository_blobs rb JOIN repositories r ON r.id = rb.repository_id
-                       JOIN projects p ON p.id = r.project_id WHERE rb.digest = b.digest AND p.deleted_at IS NULL AND (rb.used_at >= $2
+                       JOIN projects p ON p.id = r.project_id WHERE rb.digest = b.digest AND p.deleted_at IS NULL AND r.deleted_at IS NULL AND (rb.used_at >= $2
                        OR EXISTS (SELECT 1 FROM manifest_parts m WHERE m.repository_id = rb.repository_id AND m.digest = rb.digest)))
                        THEN TRUE ELSE FALSE END AS would_be_free
                FROM blobs b WHERE b.digest > $1 ORDER BY b.digest LIMIT $3";
@@ -161,7 +168,7 @@ pub async fn blobs(worker: &Worker, after: Option<&Digest>, before: Millis, coun
 
 /// Deletes those of these blobs that are free now, and puts their files aside before that is kept. Answers how many and their bytes.
 pub async fn take_away(worker: &Worker, files: &Blobs, digests: &[Digest], before: Millis) -> Result<(i64, i64)> {
-    let mut tx = worker.change().await?;
+    let mut tx = worker.relaxed_change().await?;
     let mut arguments = args![before];
     arguments.extend(digests.iter().map(Into::into));
     // On PostgreSQL too: a hold that was made meanwhile has written `used_at` of the very row, so this statement looks at it again.
@@ -205,7 +212,7 @@ async fn back(files: &Blobs, digests: &[Digest]) -> Result<()> {
 pub async fn unknown(worker: &Worker, mut digests: BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
     let all: Vec<Digest> = digests.iter().copied().collect();
     let mut tx = worker.platform().read().await?;
-    for some in all.chunks(super::BATCH) {
+    for some in all.chunks(BATCH) {
         let sql = format!("SELECT digest FROM blobs WHERE digest IN ({})", placeholders(1, some.len()));
         for known in tx.all(sql, some.iter().map(Into::into).collect(), |row| row.get::<Digest>("digest")).await? {
             digests.remove(&known);
@@ -216,7 +223,12 @@ pub async fn unknown(worker: &Worker, mut digests: BTreeSet<Digest>) -> Result<B
 
 /// Puts the file of a digest that is no blob's aside. False: it is one by now.
 pub async fn take_file(worker: &Worker, files: &Blobs, digest: &Digest) -> Result<bool> {
-    let mut tx = worker.change().await?;
+    take_orphan(worker.platform(), files, digest).await
+}
+
+/// The same for a file that just came to its place and could not be noted.
+pub async fn take_orphan(platform: &Platform, files: &Blobs, digest: &Digest) -> Result<bool> {
+    let mut tx = platform.bookkeeping().await?;
     // A row of our own is the lock: whoever is about to hold this blob waits for it, and looks for the file after that.
     let sql = "INSERT INTO blobs (digest, size, created_at, used_at) VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING";
     if tx.exec(sql, args![digest]).await? == 0 {

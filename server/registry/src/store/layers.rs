@@ -1,7 +1,7 @@
 //! What images are made of and what tags named, kept for the lineage: chains of layers, and the moves of tags. Written in the
 //! transaction of the push; for what was pushed before there were chains a loop does it later, as often as it likes.
 
-use domain::db::Tx;
+use domain::db::{BATCH, Tx, placeholder_rows};
 use domain::images::chains::{Chain, chains};
 use domain::{Result, Worker, args};
 use model::digest::Digest;
@@ -11,29 +11,33 @@ use model::manifest::config::ImageConfig;
 use model::names::TagName;
 use model::time::Millis;
 
-use super::{BATCH, placeholders};
-
 /// So many moves of one tag are kept (an index counts once for each of its images); older ones are forgotten.
 const MOVES_KEPT: i64 = 200;
 /// So many images of one index take part.
 const OF_INDEX: i64 = 64;
 
-/// Keeps the chains of a manifest that was just written, if it is an image.
-pub(super) async fn insert(tx: &mut Tx, repository: RepositoryId, digest: &Digest, manifest: &Manifest, config: Option<&ImageConfig>) -> Result<()> {
-    let layers: Vec<Digest> = manifest.layers.iter().map(|layer| layer.digest).collect();
-    let all = if manifest.has_image_config() { chains(config, &layers) } else { Vec::new() };
-    write(tx, repository, digest, &all).await
+/// Keeps the chains of a manifest that was just written, if it is an image; answers that of the whole image.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    repository: RepositoryId,
+    digest: &Digest,
+    manifest: &Manifest,
+    config: Option<&ImageConfig>,
+) -> Result<Option<Chain>> {
+    let all = if manifest.has_image_config() { chains(config, &manifest.layers) } else { Vec::new() };
+    write(tx, repository, digest, &all).await?;
+    Ok(all.last().copied())
 }
 
 async fn write(tx: &mut Tx, repository: RepositoryId, digest: &Digest, all: &[Chain]) -> Result<()> {
     const COLUMNS: usize = 4;
     for (batch, some) in all.chunks(BATCH / COLUMNS).enumerate() {
-        let rows: Vec<String> = (0..some.len()).map(|row| format!("({})", placeholders(row * COLUMNS + 1, COLUMNS))).collect();
         let mut arguments = Vec::with_capacity(some.len() * COLUMNS);
         for (at, chain) in some.iter().enumerate() {
             arguments.extend(args![repository, digest, (batch * (BATCH / COLUMNS) + at) as i64, *chain]);
         }
-        let sql = format!("INSERT INTO image_layers (repository_id, manifest, position, chain) VALUES {} ON CONFLICT DO NOTHING", rows.join(", "));
+        let rows = placeholder_rows(some.len(), COLUMNS);
+        let sql = format!("INSERT INTO image_layers (repository_id, manifest, position, chain) VALUES {rows} ON CONFLICT DO NOTHING");
         tx.exec(sql, arguments).await?;
     }
     let sql = "UPDATE manifests SET layered = TRUE, chain = $3 WHERE repository_id = $1 AND digest = $2";
@@ -95,17 +99,23 @@ pub async fn unlayered(worker: &Worker, count: u32) -> Result<Vec<Unlayered>> {
 pub async fn derive(worker: &Worker, image: &Unlayered, manifest: Option<&Manifest>, config: Option<&ImageConfig>) -> Result<()> {
     let mut change = worker.change().await?;
     // A push or deletion may have been faster; then the row is as it should be, or gone.
-    let sql = "SELECT digest FROM manifests WHERE repository_id = $1 AND digest = $2 AND NOT layered FOR UPDATE";
-    if change.opt(sql, args![image.repository, &image.digest], |row| row.get::<Digest>("digest")).await?.is_none() {
+    let sql = "SELECT chain FROM manifests WHERE repository_id = $1 AND digest = $2 AND NOT layered FOR UPDATE";
+    let Some(before) = change.opt(sql, args![image.repository, &image.digest], |row| row.get::<Option<Chain>>("chain")).await? else {
         return Ok(());
-    }
+    };
     if let Some(config) = config.and_then(|config| serde_json::to_string(config).ok()) {
         let sql = "UPDATE manifests SET config = $3 WHERE repository_id = $1 AND digest = $2";
         change.exec(sql, args![image.repository, &image.digest, config]).await?;
     }
-    match manifest {
+    let now = match manifest {
         Some(manifest) => insert(&mut change, image.repository, &image.digest, manifest, config).await?,
-        None => write(&mut change, image.repository, &image.digest, &[]).await?,
+        None => {
+            write(&mut change, image.repository, &image.digest, &[]).await?;
+            None
+        }
+    };
+    if let Some(before) = before.filter(|before| Some(*before) != now) {
+        rename(&mut change, image, before, now).await?;
     }
     let sql = "INSERT INTO tag_moves (repository_id, name, digest, chain, since)
                SELECT t.repository_id, t.name, t.digest, m.chain, t.pushed_at FROM manifests m JOIN tags t ON t.repository_id = m.repository_id
@@ -114,6 +124,21 @@ pub async fn derive(worker: &Worker, image: &Unlayered, manifest: Option<&Manife
                ON CONFLICT DO NOTHING";
     change.exec(sql, args![image.repository, &image.digest]).await?;
     change.finish().await
+}
+
+/// What tags named is known by the chain that the image has now instead of the one that it had.
+async fn rename(tx: &mut Tx, image: &Unlayered, before: Chain, now: Option<Chain>) -> Result<()> {
+    let moves = "repository_id = $1 AND chain = $3 AND digest IN (
+        SELECT $2 UNION ALL SELECT p.manifest FROM manifest_parts p WHERE p.repository_id = $1 AND p.digest = $2 AND p.role = 'manifest')";
+    if let Some(now) = now {
+        let sql = format!(
+            "INSERT INTO tag_moves (repository_id, name, digest, chain, since)
+             SELECT repository_id, name, digest, $4, since FROM tag_moves WHERE {moves} ON CONFLICT DO NOTHING"
+        );
+        tx.exec(sql, args![image.repository, &image.digest, before, now]).await?;
+    }
+    tx.exec(format!("DELETE FROM tag_moves WHERE {moves}"), args![image.repository, &image.digest, before]).await?;
+    Ok(())
 }
 
 /// Forgets moves of tags that are gone, to contents on which nothing stands any more; answers how many. At most `count` at once.

@@ -34,9 +34,11 @@ pub async fn catalog(platform: &Platform, visible: &Visible<can::Pull>, last: Op
 
 /// Most referrers of one page.
 const REFERRERS_MAX: usize = 200;
-/// Most characters of annotations of one page, which a page of one referrer alone may exceed: a page must stay below a manifest's size,
-/// which is what clients take, and all annotations must be listed ("Listing Referrers").
-const ANNOTATIONS_MAX: i64 = 1024 * 1024;
+/// Most bytes of one page's descriptors, which a page of one referrer alone may exceed: a page must stay below a manifest's size, which is
+/// what clients take, and all annotations must be listed ("Listing Referrers").
+const PAGE_MAX: i64 = 2 * 1024 * 1024;
+/// Bytes of a descriptor besides its type, its artifact's type and its annotations: names of fields, digest, size.
+const DESCRIPTOR: i64 = 320;
 
 /// A manifest that is about another one.
 pub struct Referrer {
@@ -70,12 +72,14 @@ pub async fn referrers(
     };
     let from = format!("FROM manifests WHERE repository_id = $1 AND subject = $2 AND digest > $3{filter} ORDER BY digest LIMIT $4");
     let mut tx = platform.read().await?;
-    let sql = format!("SELECT CAST(LENGTH(annotations) AS BIGINT) AS length {from}");
+    let sql = format!(
+        "SELECT CAST(OCTET_LENGTH(annotations) + OCTET_LENGTH(media_type) + COALESCE(OCTET_LENGTH(artifact_type), 0) AS BIGINT) AS length {from}"
+    );
     let lengths: Vec<i64> = tx.all(sql, arguments(REFERRERS_MAX as i64 + 1), |row| row.get("length")).await?;
     let mut total = 0;
     let fitting = lengths.iter().take(REFERRERS_MAX).take_while(|length| {
-        total += **length;
-        total <= ANNOTATIONS_MAX
+        total += **length + DESCRIPTOR;
+        total <= PAGE_MAX
     });
     let count = fitting.count().max(1);
     let sql = format!("SELECT digest, media_type, size, artifact_type, annotations {from}");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use domain::access::{May, can};
 use domain::change::{Change, Record};
-use domain::db::{Json, Tx};
+use domain::db::{BATCH, Json, Tx, placeholder_rows, placeholders};
 use domain::images::rules::guard;
 use domain::images::{Destination, Readable};
 use domain::{Error, Platform, Result, Topic, args};
@@ -18,7 +18,7 @@ use model::reference::Reference;
 use model::views::images::Part;
 use serde_json::json;
 
-use super::{BATCH, layers, placeholders};
+use super::layers;
 
 /// A manifest as it is given back.
 pub struct Stored {
@@ -49,6 +49,9 @@ pub struct Pushed<'a> {
     /// That reference.
     pub reference: &'a Reference,
 }
+
+/// How often a push makes the repository anew that is deleted under it.
+const TRIES: usize = 20;
 
 /// The code of a conflict with what the pusher thought the reference names.
 pub const CHANGED: &str = "changed_meanwhile";
@@ -109,13 +112,18 @@ async fn absent(tx: &mut Tx, repository: RepositoryId, table: &str, mut wanted: 
     Ok(wanted.into_iter().collect())
 }
 
+/// Whether these images may be tagged so. Good for a refusal before anything is fetched; it is decided in [`put`].
+///
+/// # Errors
+/// `Conflict` with `immutable_tag`, `Forbidden` where the project's quota of tags is reached.
+pub async fn may_tag(platform: &Platform, destination: &May<can::Push, Destination>, wanted: &[(Digest, &[TagName])]) -> Result<()> {
+    guard::may_tag(&mut platform.read().await?, destination, wanted).await
+}
+
 /// Keeps a manifest and points tags to it. Answers what is missing, and then nothing was kept.
 pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>, pushed: Pushed<'_>) -> Result<Vec<Digest>> {
     let now = platform.now();
-    let mut change = platform.change(destination.actor()).await?;
-    let id = super::repository(&mut change, platform, destination).await?;
-    // The repository's row first: two pushes to one repository stand in line here, and not across each other below.
-    change.exec("UPDATE repositories SET pushed_at = $2 WHERE id = $1", args![id, now]).await?;
+    let (mut change, id) = begin(platform, destination).await?;
     if !(pushed.still_wanted)(named(&mut change, id, pushed.reference).await?.as_ref()) {
         return Err(Error::conflict(CHANGED, format!("{} names something else than the condition demands; look at it again", pushed.reference)));
     }
@@ -149,6 +157,23 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
     let detail = json!({ "digest": pushed.digest, "tags": pushed.tags, "media_type": pushed.manifest.media_type });
     change.commit(Record::new("image.push", "image", target).project(&destination.project).detail(detail)).await?;
     Ok(Vec::new())
+}
+
+/// Begins the change of a push, with the repository's row first: two pushes to one repository stand in line here, and not across each other below. A
+/// repository that is deleted while the push waits is made anew, as if the push had come a moment later.
+async fn begin(platform: &Platform, destination: &May<can::Push, Destination>) -> Result<(Change, RepositoryId)> {
+    for _ in 0..TRIES {
+        let mut change = platform.change(destination.actor()).await?;
+        if let Some(id) = super::find_repository(&mut change, destination).await?
+            && change.exec("UPDATE repositories SET pushed_at = $2 WHERE id = $1 AND deleted_at IS NULL", args![id, platform.now()]).await? > 0
+        {
+            return Ok((change, id));
+        }
+        drop(change);
+        super::make_repository(platform, destination).await?;
+    }
+    let text = format!("{} is deleted again and again while this is pushed; push it again", destination.full_name());
+    Err(Error::Unavailable(text))
 }
 
 /// The manifest that a reference names at the moment, in this transaction.
@@ -190,7 +215,8 @@ async fn insert(
     ];
     change.exec(sql, arguments).await?;
     insert_parts(change, id, pushed.digest, manifest).await?;
-    layers::insert(change, id, pushed.digest, manifest, pushed.config.as_ref()).await
+    layers::insert(change, id, pushed.digest, manifest, pushed.config.as_ref()).await?;
+    Ok(())
 }
 
 async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, manifest: &Manifest) -> Result<()> {
@@ -200,7 +226,6 @@ async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, ma
     let parts: Vec<_> = config.chain(layers).chain(manifests).enumerate().collect();
     const COLUMNS: usize = 8;
     for some in parts.chunks(BATCH / COLUMNS) {
-        let rows: Vec<String> = (0..some.len()).map(|row| format!("({})", placeholders(row * COLUMNS + 1, COLUMNS))).collect();
         let mut arguments = Vec::with_capacity(some.len() * COLUMNS);
         for (position, (role, part)) in some {
             let size = i64::try_from(part.size).unwrap_or(i64::MAX);
@@ -208,7 +233,8 @@ async fn insert_parts(change: &mut Change, id: RepositoryId, digest: &Digest, ma
             arguments.extend(args![id, digest, *position as i64, *role, part.digest, &part.media_type, size, platform]);
         }
         let columns = "repository_id, manifest, position, role, digest, media_type, size, platform";
-        change.exec(format!("INSERT INTO manifest_parts ({columns}) VALUES {}", rows.join(", ")), arguments).await?;
+        let rows = placeholder_rows(some.len(), COLUMNS);
+        change.exec(format!("INSERT INTO manifest_parts ({columns}) VALUES {rows}"), arguments).await?;
     }
     Ok(())
 }

@@ -23,6 +23,8 @@
 //!    later at the earliest, after one more look at the rows.
 //! 4. *A kill changes nothing of this.* Before the commit: the rows are as they were, and what was moved aside is brought back at the start. After
 //!    it: the row is gone, and what is aside is removed at the start. A file that was put into its place with no row written is found by the last step.
+//!    A loss of power may undo the last commits, which do not wait for the disk; then the rows are back and their files come back from aside. What
+//!    is aside is only removed when the commits before are known to last.
 //!
 //! A run notes its place about once in a second and goes on there after a restart; everything it does is done in small transactions that stand alone.
 
@@ -42,7 +44,7 @@ use crate::store::collect::{self, Hold, Place, Seen};
 /// Rows that are read at a time.
 const READ: u32 = 500;
 /// Rows that are deleted in one transaction; other writers wait for so many at most.
-const WRITE: usize = 10;
+const WRITE: usize = 20;
 
 /// How far a run came.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
         return Err(usage.refusal(&may.project, 1).into());
     }
     let key = key(&may, name, call.registry.platform().new_id())?;
-    call.registry.uploads().begin(&key).await?;
+    begin(call, &key).await?;
     let Some(digest) = call.parameter("digest").filter(|_| call.parameter("mount").is_none()) else {
         return Ok((StatusCode::ACCEPTED, progress(name, &key, 0)?).into_response());
     };
@@ -60,7 +60,12 @@ pub(super) async fn post(call: &Call<'_>, name: &Name, body: Body) -> Result<Res
             return Err(error);
         }
     };
-    finish(call, name, &key, upload, &digest).await
+    let finished = finish(call, &may, name, &key, upload, &digest).await;
+    if finished.is_err() {
+        // As above, where it came and could not be kept.
+        call.registry.uploads().cancel(&key).await?;
+    }
+    finished
 }
 
 /// The blob's bytes, if it is here and the caller may take it from where it is. Where the caller may and the token does not reach so far,
@@ -123,13 +128,23 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, id: Option<UploadId>, body
     upload.expect(digest.algorithm());
     let chunk = in_order(call, name, &key, &upload)?;
     let upload = append(call, &may, &key, upload, chunk, body).await?;
-    finish(call, name, &key, upload, &digest).await
+    finish(call, &may, name, &key, upload, &digest).await
 }
 
 pub(super) async fn delete(call: &Call<'_>, name: &Name, id: Option<UploadId>) -> Result<Response> {
     let may = call.caller.destination(name).await?;
     let key = known(&may, name, id)?;
-    if call.registry.uploads().cancel(&key).await? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Error::upload_unknown()) }
+    if call.registry.uploads().cancel(&key).await.map_err(busy)? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(Error::upload_unknown()) }
+}
+
+async fn begin(call: &Call<'_>, key: &UploadKey) -> Result<()> {
+    call.registry.uploads().begin(key).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::ResourceBusy {
+            let text = "too many of your uploads are under way at once; finish some of them first";
+            return Error::new(Code::TooManyRequests, text);
+        }
+        error.into()
+    })
 }
 
 fn key(may: &MayPush, name: &Name, id: UploadId) -> Result<UploadKey> {
@@ -148,12 +163,16 @@ async fn take(call: &Call<'_>, key: &UploadKey) -> Result<Upload> {
     match call.registry.uploads().take(key).await {
         Ok(Some(upload)) => Ok(upload),
         Ok(None) => Err(Error::upload_unknown()),
-        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            let text = "another request writes to this upload and does not let go; ask for its status and go on from there";
-            Err(Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(busy(error)),
     }
+}
+
+fn busy(error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::TimedOut {
+        let text = "another request writes to this upload and does not let go; ask for its status and go on from there";
+        return Error::new(Code::BlobUploadInvalid, text).status(StatusCode::CONFLICT);
+    }
+    error.into()
 }
 
 /// The chunk that the request announces, if it announces one; 416 if that is not what follows.
@@ -200,22 +219,43 @@ async fn append(call: &Call<'_>, may: &MayPush, key: &UploadKey, upload: Upload,
         }
         Stopped::TooLarge(_) => Error::new(Code::SizeInvalid, text).status(StatusCode::PAYLOAD_TOO_LARGE),
         Stopped::Disk(error) => {
-            if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
-                // What came so far would only keep the disk full.
-                call.registry.uploads().cancel(key).await?;
-            }
+            cancel_if_full(call, key, &error).await?;
             error.into()
         }
     })
 }
 
-async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
-    let finished = upload.finish(*digest, call.registry.blobs()).await?;
-    call.registry.uploads().forget(key.id);
+/// What came so far would only keep a full disk full.
+async fn cancel_if_full(call: &Call<'_>, key: &UploadKey, error: &std::io::Error) -> Result<()> {
+    if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+        call.registry.uploads().cancel(key).await?;
+    }
+    Ok(())
+}
+
+async fn finish(call: &Call<'_>, may: &MayPush, name: &Name, key: &UploadKey, upload: Upload, digest: &Digest) -> Result<Response> {
+    let size = upload.size();
+    if let Some(usage) = store::would_overrun(call.registry.platform(), may, digest, size).await? {
+        // Told before it becomes a file among the blobs; what two do in the same moment is decided where the blob comes to be held.
+        drop(upload);
+        call.registry.uploads().cancel(key).await?;
+        return Err(usage.refusal(&may.project, size).into());
+    }
+    let finished = match upload.finish(*digest, call.registry.blobs()).await {
+        Ok(finished) => finished,
+        Err(error) => {
+            cancel_if_full(call, key, &error).await?;
+            return Err(error.into());
+        }
+    };
+    call.registry.uploads().forget(key);
     match finished {
         Finished::Kept(size) => {
-            let may = call.caller.still_destination(name).await?;
-            if store::hold(call.registry.platform(), call.registry.blobs(), &may, digest, size).await? {
+            let held = hold(call, name, digest, size).await;
+            if held.is_err() {
+                call.registry.forsake(digest).await;
+            }
+            if held? {
                 return created(name, digest);
             }
             Err(Error::new(Code::BlobUploadInvalid, "the blob was lost on the disk after it came; upload it again").status(StatusCode::CONFLICT))
@@ -225,6 +265,12 @@ async fn finish(call: &Call<'_>, name: &Name, key: &UploadKey, upload: Upload, d
             Err(Error::new(Code::DigestInvalid, text))
         }
     }
+}
+
+/// From now on the repository holds what came, if its pusher still may and there is room.
+async fn hold(call: &Call<'_>, name: &Name, digest: &Digest, size: u64) -> Result<bool> {
+    let may = call.caller.still_destination(name).await?;
+    Ok(store::hold(call.registry.platform(), call.registry.blobs(), &may, digest, size).await?)
 }
 
 fn created(name: &Name, digest: &Digest) -> Result<Response> {

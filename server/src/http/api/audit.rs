@@ -4,9 +4,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use domain::access::Site;
 use domain::{audit, can};
-use model::names::ProjectName;
 
-use super::{Paging, listed, named};
+use super::{Paging, listed, may_in};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -27,9 +26,7 @@ async fn of_project(
     Path(project): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ReadAudit, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::ReadAudit>(&portal, &actor, &project).await?;
     let page = audit::of_project(&portal.platform, &may, &paging.into()).await?;
-    Ok(listed(&format!("/api/v1/projects/{name}/audit"), page))
+    Ok(listed(&format!("/api/v1/projects/{}/audit", may.name), page))
 }

@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use domain::access::Lease;
 use domain::copies::{self, CopyKey, Wanted};
 use domain::images::DestinationKey;
-use domain::projects::Project;
 use domain::services::credentials;
-use domain::{Actor, Error, access, can, outside};
-use http::header::{HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
+use domain::{Actor, access, can, outside};
+use http::StatusCode;
 use model::ids::CopyId;
 use model::names::ProjectName;
 use model::page::Page;
 use model::secret::Secret;
-use model::views::copies::{CopyView, OutsideSettings};
+use model::views::copies::OutsideSettings;
 use serde::Deserialize;
 
-use super::{Body, Paging, listed, named};
+use super::waiting::{Waiting, waited};
+use super::{Body, Paging, accepted, listed, may_in, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -38,12 +37,6 @@ pub(super) fn table() -> Table {
         .post("/api/v1/projects/{project}/copies/{copy}/cancel", cancel)
         .get("/api/v1/outside-registries", settings)
         .put("/api/v1/outside-registries", set)
-}
-
-async fn may_in<P: can::Permission>(portal: &Portal, actor: &Actor, project: &str) -> Answer<domain::May<P, Project>> {
-    actor.account()?;
-    let project: ProjectName = named(project, "project")?;
-    Ok(actor.may(&portal.platform, &project).await?)
 }
 
 async fn list_credentials(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<impl IntoResponse> {
@@ -103,23 +96,20 @@ struct NewCopy {
     referrers: bool,
 }
 
-async fn ask(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>, Body(new): Body<NewCopy>) -> Answer<Response> {
+async fn ask(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Body(new): Body<NewCopy>,
+) -> Answer<impl IntoResponse> {
     // Who may push nothing here learns that before what they wrote is judged.
     may_in::<can::Push>(&portal, &actor, &project).await?;
     let wanted = Wanted::read(&new.from, &new.to, &new.platforms, new.referrers)?;
     let project: ProjectName = named(&project, "project")?;
     let key = DestinationKey { project: &project, repository: &wanted.to.path };
     let may = actor.may::<can::Push, _>(&portal.platform, &key).await?;
-    Ok(accepted(copies::ask(&portal.platform, &may, &wanted).await?))
-}
-
-/// 202: it is under way; `Location` tells how it goes.
-fn accepted(view: CopyView) -> Response {
-    let mut headers = HeaderMap::new();
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/projects/{}/copies/{}", view.project, view.id)) {
-        headers.insert(LOCATION, location);
-    }
-    (StatusCode::ACCEPTED, headers, Json(view)).into_response()
+    let view = copies::ask(&portal.platform, &may, &wanted).await?;
+    Ok(accepted(&format!("/api/v1/projects/{}/copies/{}", view.project, view.id), view))
 }
 
 async fn list(
@@ -133,21 +123,14 @@ async fn list(
     Ok(listed(&format!("/api/v1/projects/{project}/copies"), page))
 }
 
-#[derive(Deserialize)]
-struct Waiting {
-    wait: Option<u64>,
-}
-
 async fn get(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, copy)): Path<(String, String)>,
-    Query(query): Query<Waiting>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let mut lease: Lease<can::Push, CopyKey> = actor.lease(&portal.platform, key(&actor, &project, &copy)?).await?;
-    let span = Duration::from_secs(query.wait.unwrap_or(0));
-    let waited = portal.stopping.run_until_cancelled(copies::wait(&portal.platform, &mut lease, span)).await;
-    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+    waited(&portal, copies::wait(&portal.platform, &mut lease, waiting.span(Duration::ZERO))).await
 }
 
 async fn cancel(

@@ -10,8 +10,7 @@ use domain::deployments::{self, DeploymentKey, Intent, Request};
 use domain::services::Service;
 use domain::templates::{self, Asked, Origin};
 use domain::{Actor, Error, May, can};
-use http::header::{HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use model::descriptor::Descriptor;
 use model::ids::DeploymentId;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
@@ -20,7 +19,8 @@ use serde::Deserialize;
 
 use super::services::may;
 use super::templates::{answers, surroundings};
-use super::{Body, Paging, field, listed, named};
+use super::waiting::{Waiting, waited};
+use super::{Body, Paging, accepted, field, listed, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::{Answer, Refusal};
 use crate::http::table::Table;
@@ -103,17 +103,12 @@ async fn deploy(
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let (request, origin) = wanted.request(&portal, &may).await?;
-    Ok(accepted(deployments::deploy_from(&portal.platform, &may, &request, origin.as_ref()).await?))
+    Ok(begun(deployments::deploy_from(&portal.platform, &may, &request, origin.as_ref()).await?))
 }
 
-/// 202: it is under way; `Location` tells how it goes.
-fn accepted(view: DeploymentView) -> Response {
-    let mut headers = HeaderMap::new();
+fn begun(view: DeploymentView) -> Response {
     let location = format!("/api/v1/projects/{}/services/{}/deployments/{}", view.project, view.service, view.id);
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        headers.insert(LOCATION, location);
-    }
-    (StatusCode::ACCEPTED, headers, Json(view)).into_response()
+    accepted(&location, view).into_response()
 }
 
 async fn list(
@@ -127,22 +122,15 @@ async fn list(
     Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/deployments"), page))
 }
 
-#[derive(Deserialize)]
-struct Waiting {
-    wait: Option<u64>,
-}
-
 async fn get(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, service, deployment)): Path<(String, String, String)>,
-    Query(query): Query<Waiting>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let key = key(&actor, &project, &service, &deployment)?;
     let mut lease: Lease<can::SeeServices, DeploymentKey> = actor.lease(&portal.platform, key).await?;
-    let span = Duration::from_secs(query.wait.unwrap_or(0));
-    let waited = portal.stopping.run_until_cancelled(deployments::wait(&portal.platform, &mut lease, span)).await;
-    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+    waited(&portal, deployments::wait(&portal.platform, &mut lease, waiting.span(Duration::ZERO))).await
 }
 
 fn key(actor: &Actor, project: &str, service: &str, deployment: &str) -> Answer<DeploymentKey> {
@@ -194,7 +182,7 @@ async fn roll_back(
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
-    Ok(accepted(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
+    Ok(begun(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
 }
 
 #[derive(Deserialize)]
@@ -214,7 +202,7 @@ async fn scale(
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
     let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
-    Ok(accepted(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
+    Ok(begun(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
 }
 
 async fn restart(
@@ -224,7 +212,7 @@ async fn restart(
     Body(verb): Body<Verb>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(accepted(deployments::restart(&portal.platform, &may, &verb.intent()?).await?))
+    Ok(begun(deployments::restart(&portal.platform, &may, &verb.intent()?).await?))
 }
 
 async fn start(
@@ -234,7 +222,7 @@ async fn start(
     Body(verb): Body<Verb>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(accepted(deployments::start(&portal.platform, &may, &verb.intent()?).await?))
+    Ok(begun(deployments::start(&portal.platform, &may, &verb.intent()?).await?))
 }
 
 async fn stop(

@@ -8,23 +8,23 @@ use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use domain::images::rules;
 use domain::projects::Project;
-use domain::{Actor, May, can};
+use domain::{May, can};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::ids::RuleRunId;
-use model::names::ProjectName;
 use model::rules::ImageRules;
 use model::views::rules::{ImageRulesView, RuleRunView};
 use serde::Deserialize;
 
-use super::{Body, Paging, listed, named, parse};
+use super::waiting::Waiting;
+use super::{Body, Paging, accepted, listed, may_in, named, parse};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
 use crate::http::{Portal, doors};
 
-/// How long an answer waits for a run's end where nothing else is asked, and at most, in seconds.
-const WAIT: u64 = 10;
-const WAIT_MAX: u64 = 60;
+/// How long an answer waits for a run's end where nothing else is asked, and at most.
+const WAIT: Duration = Duration::from_secs(10);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn table() -> Table {
     doors()
@@ -37,14 +37,8 @@ pub(super) fn table() -> Table {
         .get("/api/v1/projects/{project}/image-rules/runs/{run}", detail)
 }
 
-async fn may(portal: &Portal, actor: &Actor, project: &str) -> Answer<May<can::ManageImageRules, Project>> {
-    actor.account()?;
-    let name: ProjectName = named(project, "project")?;
-    Ok(actor.may(&portal.platform, &name).await?)
-}
-
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::Push>(&portal, &actor, &project).await?;
     Ok(Json(rules::get(&portal.platform, &may).await?))
 }
 
@@ -54,13 +48,8 @@ async fn put(
     Path(project): Path<String>,
     Body(new): Body<ImageRules>,
 ) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     Ok(Json(rules::put(&portal.platform, &may, new).await?))
-}
-
-#[derive(Deserialize)]
-struct Wait {
-    wait: Option<u64>,
 }
 
 /// Without a body, or without `rules` in it: of the stored ones.
@@ -75,24 +64,24 @@ async fn dry_run(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
-    Query(wait): Query<Wait>,
+    Query(waiting): Query<Waiting>,
     body: Bytes,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let asked: DryRun = if body.is_empty() { DryRun::default() } else { parse(&body)? };
     let begun = rules::dry_run(&portal.platform, &may, asked.rules).await?;
-    begun_run(&portal, &may, begun, &wait).await
+    begun_run(&portal, &may, begun, &waiting).await
 }
 
 async fn run(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
-    Query(wait): Query<Wait>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let begun = rules::run(&portal.platform, &may).await?;
-    begun_run(&portal, &may, begun, &wait).await
+    begun_run(&portal, &may, begun, &waiting).await
 }
 
 /// 202 with where the run can be read, and how it stands after a while.
@@ -100,15 +89,10 @@ async fn begun_run(
     portal: &Portal,
     may: &May<can::ManageImageRules, Project>,
     begun: RuleRunView,
-    wait: &Wait,
+    waiting: &Waiting,
 ) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
-    let span = Duration::from_secs(wait.wait.unwrap_or(WAIT).min(WAIT_MAX));
-    let view = rules::wait(&portal.platform, may, begun.id, span).await?;
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id)) {
-        headers.insert(header::LOCATION, value);
-    }
-    Ok((StatusCode::ACCEPTED, headers, Json(view)))
+    let view = rules::wait(&portal.platform, may, begun.id, waiting.span(WAIT).min(WAIT_MAX)).await?;
+    Ok(accepted(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id), view))
 }
 
 #[derive(Deserialize)]
@@ -121,10 +105,10 @@ async fn activate(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
-    Body(accepted): Body<Accepted>,
+    Body(wanted): Body<Accepted>,
 ) -> Answer<Json<ImageRulesView>> {
-    let may = may(&portal, &actor, &project).await?;
-    Ok(Json(rules::activate(&portal.platform, &may, accepted.dry_run).await?))
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
+    Ok(Json(rules::activate(&portal.platform, &may, wanted.dry_run).await?))
 }
 
 async fn runs(
@@ -133,7 +117,7 @@ async fn runs(
     Path(project): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let page = rules::list(&portal.platform, &may, &paging.into()).await?;
     Ok(listed(&format!("/api/v1/projects/{}/image-rules/runs", may.name), page))
 }
@@ -151,7 +135,7 @@ async fn detail(
     Path((project, run)): Path<(String, String)>,
     Query(items): Query<Items>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
     let id: RuleRunId = named(&run, "run")?;
     let paging = Paging { limit: items.limit, after: items.after };
     let view = rules::detail(&portal.platform, &may, id, items.goes, &paging.into()).await?;

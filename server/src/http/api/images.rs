@@ -14,7 +14,7 @@ use model::reference::Reference;
 use model::views::images::{Matching, RepositoryOrder, RepositoryQuery, TagKind, TagOrder, TagQuery};
 use serde::{Deserialize, Serialize};
 
-use super::{Paging, escape, named};
+use super::{Paging, escape, may_in, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -53,14 +53,12 @@ async fn repositories(
     Path(project): Path<String>,
     Query(asked): Query<Repositories>,
 ) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::Pull, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::Pull>(&portal, &actor, &project).await?;
     let query = RepositoryQuery { order: asked.order, q: asked.q };
     let paging = Paging { limit: asked.limit, after: asked.after };
     let page = images::repositories(&portal.platform, &may, &query, &paging.into()).await?;
     let more = [("order", query.order.as_str()), ("q", &query.q)];
-    Ok(linked(&format!("/api/v1/projects/{name}/repositories"), &more, asked.limit, page))
+    Ok(linked(&format!("/api/v1/projects/{}/repositories", may.name), &more, asked.limit, page))
 }
 
 #[derive(Deserialize)]
@@ -112,9 +110,7 @@ async fn image_lineage(
 }
 
 async fn project_lineage(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::Pull, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::Pull>(&portal, &actor, &project).await?;
     Ok(Json(images::project_lineage(&portal.platform, &may).await?))
 }
 

@@ -10,7 +10,7 @@ use http::StatusCode;
 use model::names::{ProjectName, Username};
 use serde::Deserialize;
 
-use super::{Body, Paging, created, field, listed, named};
+use super::{Body, Paging, created, field, listed, may_in, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -51,9 +51,7 @@ async fn create(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Body(
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::SeeProject, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::SeeProject>(&portal, &actor, &project).await?;
     Ok(Json(projects::get(&portal.platform, &may).await?))
 }
 
@@ -71,18 +69,14 @@ async fn update(
     Path(project): Path<String>,
     Body(wanted): Body<ProjectChange>,
 ) -> Answer<StatusCode> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ManageProject, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::ManageProject>(&portal, &actor, &project).await?;
     let settings = Settings { description: wanted.description, internal: wanted.internal, developer_shells: wanted.developer_shells };
     projects::update(&portal.platform, &may, &settings).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn delete(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<StatusCode> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ManageProject, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::ManageProject>(&portal, &actor, &project).await?;
     projects::delete(&portal.platform, &may).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -93,11 +87,9 @@ async fn members(
     Path(project): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::SeeMembers, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::SeeMembers>(&portal, &actor, &project).await?;
     let page = projects::members(&portal.platform, &may, &paging.into()).await?;
-    Ok(listed(&format!("/api/v1/projects/{name}/members"), page))
+    Ok(listed(&format!("/api/v1/projects/{}/members", may.name), page))
 }
 
 #[derive(Deserialize)]
@@ -112,9 +104,7 @@ async fn set_member(
     Path((project, username)): Path<(String, String)>,
     Body(new): Body<NewRole>,
 ) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ManageMembers, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::ManageMembers>(&portal, &actor, &project).await?;
     let username: Username = field("username", &username)?;
     let role = field("role", &new.role)?;
     Ok((StatusCode::CREATED, Json(projects::set_member(&portal.platform, &may, &username, role).await?)))
@@ -125,9 +115,7 @@ async fn remove_member(
     ApiCaller(actor): ApiCaller,
     Path((project, username)): Path<(String, String)>,
 ) -> Answer<StatusCode> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ManageMembers, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::ManageMembers>(&portal, &actor, &project).await?;
     projects::remove_member(&portal.platform, &may, &named(&username, "member")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,12 +6,11 @@ use axum::response::IntoResponse;
 use domain::access::Site;
 use domain::quotas::{self, Wanted};
 use domain::{Error, can};
-use model::names::ProjectName;
 use model::quantity::Memory;
 use model::views::quotas::{Limits, QuotaView};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::{Body, Paging, listed, named};
+use super::{Body, Paging, listed, may_in, present};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -33,10 +32,6 @@ struct NewLimits {
     bytes: Option<Option<Size>>,
     #[serde(default, deserialize_with = "present")]
     tags: Option<Option<i64>>,
-}
-
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(reader: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(reader).map(Some)
 }
 
 /// A number of bytes, or a text like `10GiB`.
@@ -63,9 +58,7 @@ impl NewLimits {
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(project): Path<String>) -> Answer<Json<QuotaView>> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::ManageProject, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::Push>(&portal, &actor, &project).await?;
     Ok(Json(quotas::get(&portal.platform, &may).await?))
 }
 
@@ -75,9 +68,7 @@ async fn set(
     Path(project): Path<String>,
     Body(new): Body<NewLimits>,
 ) -> Answer<Json<QuotaView>> {
-    actor.account()?;
-    let name: ProjectName = named(&project, "project")?;
-    let may = actor.may::<can::SetQuotas, _>(&portal.platform, &name).await?;
+    let may = may_in::<can::SetQuotas>(&portal, &actor, &project).await?;
     Ok(Json(quotas::set(&portal.platform, &may, new.wanted()?).await?))
 }
 

@@ -4,16 +4,13 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
-use domain::access::May;
-use domain::projects::Project;
+use domain::can;
 use domain::robots::{self, Changed, Wanted};
-use domain::{Actor, can};
 use http::StatusCode;
 use model::access::Scope;
-use model::names::ProjectName;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::{Body, Paging, created, field, listed, named, parse};
+use super::{Body, Paging, created, field, listed, may_in, named, parse, present};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::{Answer, Refusal};
 use crate::http::table::Table;
@@ -29,19 +26,13 @@ pub(super) fn table() -> Table {
         .post("/api/v1/projects/{project}/robots/{robot}/rotate", rotate)
 }
 
-async fn may(portal: &Portal, actor: &Actor, project: &str) -> Answer<May<can::ManageRobots, Project>> {
-    actor.account()?;
-    let name: ProjectName = named(project, "project")?;
-    Ok(actor.may(&portal.platform, &name).await?)
-}
-
 async fn list(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(project): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageRobots>(&portal, &actor, &project).await?;
     let page = robots::list(&portal.platform, &may, &paging.into()).await?;
     Ok(listed(&format!("/api/v1/projects/{}/robots", may.name), page))
 }
@@ -64,7 +55,7 @@ async fn create(
     Path(project): Path<String>,
     Body(new): Body<NewRobot>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageRobots>(&portal, &actor, &project).await?;
     let wanted = Wanted {
         name: field("name", &new.name)?,
         role: field("role", &new.role)?,
@@ -77,7 +68,7 @@ async fn create(
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, robot)): Path<(String, String)>) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageRobots>(&portal, &actor, &project).await?;
     Ok(Json(robots::get(&portal.platform, &may, &named(&robot, "robot")?).await?))
 }
 
@@ -87,14 +78,9 @@ struct RobotChange {
     role: Option<String>,
     description: Option<String>,
     scopes: Option<Vec<Scope>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     expires_in_days: Option<Option<u32>>,
     disabled: Option<bool>,
-}
-
-/// What is there, also where it is `null`: "no end" is not "as it was".
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 async fn update(
@@ -103,7 +89,7 @@ async fn update(
     Path((project, robot)): Path<(String, String)>,
     Body(wanted): Body<RobotChange>,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageRobots>(&portal, &actor, &project).await?;
     let changed = Changed {
         role: wanted.role.as_deref().map(|role| field("role", role)).transpose()?,
         description: wanted.description,
@@ -126,14 +112,14 @@ async fn rotate(
     Path((project, robot)): Path<(String, String)>,
     body: Bytes,
 ) -> Answer<impl IntoResponse> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageRobots>(&portal, &actor, &project).await?;
     // Without a body the old secret ends at once.
     let wanted: Rotation = if body.is_empty() { Rotation::default() } else { parse(&body).map_err(Refusal)? };
     Ok(Json(robots::rotate(&portal.platform, &may, &named(&robot, "robot")?, wanted.overlap_hours).await?))
 }
 
 async fn delete(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, robot)): Path<(String, String)>) -> Answer<StatusCode> {
-    let may = may(&portal, &actor, &project).await?;
+    let may = may_in::<can::ManageRobots>(&portal, &actor, &project).await?;
     robots::delete(&portal.platform, &may, &named(&robot, "robot")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::page::Page;
 use serde::Deserialize;
 
-use super::{Body, Paging, created, field, listed, named};
+use super::{Body, Paging, created, field, listed, may_in, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -38,13 +38,6 @@ pub(crate) async fn may<P: can::Permission>(
     let project: ProjectName = named(project, "service")?;
     let service: ServiceName = named(service, "service")?;
     Ok(actor.may(&portal.platform, &ServiceKey { project: &project, service: &service }).await?)
-}
-
-/// The permission on the project that a path names.
-async fn may_in<P: can::Permission>(portal: &Portal, actor: &Actor, project: &str) -> Answer<domain::May<P, domain::projects::Project>> {
-    actor.account()?;
-    let project: ProjectName = named(project, "project")?;
-    Ok(actor.may(&portal.platform, &project).await?)
 }
 
 async fn list(

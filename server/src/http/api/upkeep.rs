@@ -6,12 +6,13 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use domain::access::{Lease, Site};
-use domain::{Error, can, upkeep};
+use domain::{can, upkeep};
 use http::StatusCode;
 use model::ids::RunId;
 use model::views::upkeep::{RunKind, Schedule};
 use serde::Deserialize;
 
+use super::waiting::{Waiting, waited};
 use super::{Body, Paging, created, listed, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
@@ -58,22 +59,15 @@ async fn ask(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Body(wan
     Ok(created(&format!("/api/v1/registry/runs/{}", run.id), run))
 }
 
-#[derive(Deserialize)]
-struct Waiting {
-    wait: Option<u64>,
-}
-
 async fn get(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path(run): Path<String>,
-    Query(query): Query<Waiting>,
+    Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
     let mut lease: Lease<can::MaintainRegistry, Site> = actor.lease(&portal.platform, Site).await?;
     let id: RunId = named(&run, "run")?;
-    let span = Duration::from_secs(query.wait.unwrap_or(0));
-    let waited = portal.stopping.run_until_cancelled(upkeep::wait(&portal.platform, &mut lease, id, span)).await;
-    Ok(Json(waited.ok_or_else(|| Error::Unavailable("the portal is stopping; ask again when it is back".into()))??))
+    waited(&portal, upkeep::wait(&portal.platform, &mut lease, id, waiting.span(Duration::ZERO))).await
 }
 
 async fn cancel(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(run): Path<String>) -> Answer<StatusCode> {

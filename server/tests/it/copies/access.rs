@@ -94,6 +94,12 @@ async fn nothing_inside_is_spoken_to_unless_an_operator_allows_it() {
     assert_eq!(checked["state"], "not_allowed", "{checked}");
     assert_eq!(source.asked(), 0, "nothing was sent");
 
+    // Allowed, but over https, which it does not speak.
+    let plain = Source::start().await;
+    allow(&portal, &[plain.host()]).await;
+    let message = fails(&dev, json!({"from": format!("{}/team/app:1", plain.host())}), "plain_http").await;
+    assert!(message.contains(&format!("an operator can allow that by writing it as {}", plain.pattern())), "{message}");
+
     // Neither by what an allowed registry says.
     let allowed = Source::start().await;
     allow(&portal, &[allowed.pattern()]).await;

@@ -66,6 +66,11 @@ async fn what_has_another_digest_or_size_is_not_kept() {
     fails(&dev, pinned, "digest_mismatch").await;
     source.serve("/v2/team/app/manifests/1", vec![Reply::ok(&bytes(5 << 20)).typed(IMAGE)]);
     fails(&dev, from(&source), "too_large").await;
+    // What a source writes begins no line of our log.
+    let forged = r#"{"schemaVersion":2,"annotations":{"x\n2026 INFO admin\u001b[31m":5}}"#;
+    source.serve("/v2/team/app/manifests/1", vec![Reply::ok(forged.as_bytes()).typed(IMAGE)]);
+    let message = fails(&dev, from(&source), "manifest_invalid").await;
+    assert!(!message.contains(char::is_control), "{message:?}");
     source.serve("/v2/team/app/manifests/1", vec![Reply::ok(b"<html>hello</html>").typed("text/html")]);
     fails(&dev, from(&source), "manifest_invalid").await;
 }
@@ -190,4 +195,52 @@ async fn a_redirect_is_followed_where_it_may_lead_and_without_the_credential() {
     assert!(at_source.iter().all(|seen| seen.headers.contains_key("authorization")), "{at_source:?}");
     let at_storage = storage.seen("/bucket/layer?signed=1");
     assert!(!at_storage.is_empty() && at_storage.iter().all(|seen| !seen.headers.contains_key("authorization")), "{at_storage:?}");
+}
+
+#[tokio::test]
+async fn lists_without_an_end_end_the_copy() {
+    let (portal, source) = shop_and_source().await;
+    let dev = portal.person("dev");
+    let image = Image::new("amd64", b"small");
+    image.serve(&source, vec![Reply::ok(&image.layer)]).await;
+    let list = |entries: std::ops::Range<usize>| {
+        let entry = |n: usize| json!({"mediaType": IMAGE, "digest": format!("sha256:{n:064x}"), "size": 1, "annotations": {"n": "x".repeat(800)}});
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries.map(entry).collect::<Vec<_>>()}).to_string().into_bytes()
+    };
+    let path = format!("/v2/team/app/referrers/{}", image.digest());
+    let page = |n: usize| if n == 0 { path.clone() } else { format!("{path}?page={n}") };
+    for n in 0..20 {
+        let next = format!("<{}>; rel=\"next\"", page(n + 1));
+        source.serve(&page(n), vec![Reply::ok(&list(n * 1_000..(n + 1) * 1_000)).typed(INDEX).header("link", &next)]);
+    }
+    let wanted = json!({"from": format!("{}/team/app:1", source.host()), "referrers": true});
+    let message = fails(&dev, wanted.clone(), "too_large").await;
+    assert!(message.contains("leave out"), "{message}");
+    assert_eq!(source.seen(&page(2)).len(), 1);
+    assert_eq!(source.seen(&page(3)).len(), 0, "nothing more is read");
+    // A page that names itself as the next one is read once.
+    let circle = Reply::ok(&list(0..0)).typed(INDEX).header("link", &format!("<{path}>; rel=\"next\""));
+    source.serve(&path, vec![circle]);
+    let before = source.seen(&path).len();
+    copied(&dev, wanted).await;
+    assert_eq!(source.seen(&path).len(), before + 1);
+}
+
+#[tokio::test]
+async fn more_than_a_copy_may_be_made_of_is_not_fetched_first() {
+    let (portal, source) = shop_and_source().await;
+    let padded = |n: usize| {
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"n": format!("{n}{}", "x".repeat(4_000_000))}})
+            .to_string()
+            .into_bytes()
+    };
+    let mut parts = Vec::new();
+    for part in (0..30).map(padded) {
+        parts.push(json!({"mediaType": INDEX, "digest": digest_of(&part), "size": part.len()}));
+        source.serve(&format!("/v2/team/app/manifests/{}", digest_of(&part)), vec![Reply::ok(&part).typed(INDEX)]);
+    }
+    let whole = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": parts}).to_string();
+    source.serve("/v2/team/app/manifests/1", vec![Reply::ok(whole.as_bytes()).typed(INDEX)]);
+    fails(&portal.person("dev"), from(&source), "too_large").await;
+    assert!(source.asked() < 25, "{}", source.asked());
 }

@@ -35,6 +35,20 @@ async fn a_person_copies_an_image_in_without_scripts() {
     let page = browser.open("/projects/shop/images").await.text().await.expect("a page");
     assert!(page.contains("Copy an image in"), "{page}");
 
+    // What failed can be asked for again, as it was.
+    let browser = portal.browser("dev").await;
+    let csrf = browser.csrf().await;
+    let none = format!("{}/team/none:1", source.host());
+    let form = [("csrf", csrf.as_str()), ("project", "shop"), ("from", &none), ("to", "web:2"), ("platforms", "linux/amd64")];
+    let ask = browser.request(Method::POST, "/fn/outside/copy").header("origin", &portal.base).header("accept", html);
+    assert!(browser.send(ask.form(&form)).await.status().is_redirection());
+    let listed = dev.get("/api/v1/projects/shop/copies").await.expect_status(StatusCode::OK).await;
+    assert_eq!(over(&dev, listed["items"][0]["id"].as_str().expect("an id")).await["state"], "failed");
+    let page = browser.open("/projects/shop/registries").await.text().await.expect("a page");
+    let again = page.split("Try again").next().and_then(|before| before.rsplit("<form").next()).expect("its form").to_owned();
+    assert!(page.matches("Try again").count() == 1 && again.contains(&none), "{again}");
+    assert!(again.contains("value=\"web:2\"") && again.contains("value=\"linux/amd64\"") && again.contains("/fn/outside/copy"), "{again}");
+
     let admin = portal.browser("ana").await;
     let csrf = admin.csrf().await;
     let put = admin.request(Method::POST, "/fn/outside/put_credential").header("origin", &portal.base).header("accept", html);

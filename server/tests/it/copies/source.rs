@@ -171,6 +171,12 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
+        // The beginning of TLS: what servers of plain HTTP answer to it.
+        if head == [0x16] {
+            let refusal = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n";
+            stream.write_all(refusal.as_bytes()).await.ok()?;
+            return None;
+        }
     }
     let text = String::from_utf8(head).ok()?;
     let mut lines = text.lines();

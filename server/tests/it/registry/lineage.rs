@@ -89,7 +89,8 @@ async fn an_image_stands_on_what_its_lower_layers_are() {
     portal.new_project("hidden", &[]).await;
     push_stack(&admin, "tools/base", "1", "ab", "").await;
     push_stack(&admin, "hidden/secret-runtime", "8", "abc", "").await;
-    push_stack(&dev, "shop/container", "3", "abcd", "other").await;
+    push_stack(&dev, "shop/container", "3", "abcd", "").await;
+    push_stack(&dev, "shop/packed", "1", "abcd", "other").await;
     push_stack(&dev, "shop/web", "1", "abcdefg", "").await;
     push_stack(&dev, "shop/odd", "1", "bacd", "").await;
 
@@ -117,13 +118,32 @@ async fn an_image_stands_on_what_its_lower_layers_are() {
         .iter()
         .map(|node| format!("{} {}", node["depth"], node["image"]["repository"].as_str().unwrap_or("?")))
         .collect();
-    assert_eq!(nodes, ["0 odd", "0 base", "1 ?", "2 container", "3 web"], "{whole}");
+    assert_eq!(nodes, ["0 odd", "0 packed", "0 base", "1 ?", "2 container", "3 web"], "{whole}");
     let shares = whole["shares"].as_array().expect("shares");
     let of = |name: &str| shares.iter().find(|share| share["repository"] == name).expect("there").clone();
     assert!(of("web")["shared"].as_i64() > Some(0) && of("web")["shared"].as_i64() < of("web")["size"].as_i64(), "{whole}");
-    assert_eq!(of("container")["shared"], 0, "other blobs of the same contents are not the same bytes");
+    assert_eq!(of("packed")["shared"], 0, "other blobs of the same contents are not the same bytes");
     portal.person("eve").get("/api/v1/projects/shop/lineage").await.expect_status(StatusCode::NOT_FOUND).await;
     portal.person("eve").get(&format!("{}/lineage", image("shop", "web", "1"))).await.expect_status(StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn a_base_is_told_only_to_who_holds_its_bytes() {
+    let portal = shop().await;
+    let (dev, admin) = (portal.person("dev"), portal.person("admin"));
+    portal.new_project("tools", &[("dev", "developer")]).await;
+    portal.new_project("hidden", &[]).await;
+    push_stack(&admin, "hidden/base", "1", "xy", "").await;
+    // Whoever guesses what a hidden image unpacks to learns nothing.
+    push_stack(&dev, "shop/probe", "1", "xyz", "guess").await;
+    assert_eq!(owners(&read(&dev, &format!("{}/lineage", image("shop", "probe", "1"))).await), [". 3"]);
+    // Whoever claims a base's contents first is not what stands below others' images.
+    push_stack(&dev, "tools/claims", "1", "ab", "evil").await;
+    push_stack(&dev, "shop/base", "1", "ab", "").await;
+    push_stack(&dev, "shop/web", "1", "abc", "").await;
+    assert_eq!(owners(&read(&dev, &format!("{}/lineage", image("shop", "web", "1"))).await), ["shop/base:1 2", ". 1"]);
+    let claims = read(&dev, &format!("{}/lineage", image("tools", "claims", "1"))).await;
+    assert_eq!(claims["children"], json!([]));
 }
 
 #[tokio::test]
@@ -289,6 +309,20 @@ async fn images_of_an_older_portal_get_their_layers_later() {
     let seen = read(&dev, &image("shop", "web", "1")).await;
     assert_eq!(seen["config"]["config"]["User"], "1000", "its configuration is read again");
 
+    // Chains that were made otherwise are made anew, and what tags named is still known.
+    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+    write.exec("DELETE FROM image_layers", args![]).await.expect("none");
+    let sql = "UPDATE tag_moves SET chain = $1, since = 7 WHERE digest IN (SELECT digest FROM manifests)";
+    write.exec(sql, args![vec![7_u8; 32]]).await.expect("other moves");
+    write.exec("UPDATE manifests SET layered = FALSE, chain = $1", args![vec![7_u8; 32]]).await.expect("other chains");
+    write.finish().await.expect("kept");
+    assert_eq!(registry.derive_layers(&worker).await.expect("derived"), 2);
+    assert_eq!(owners(&read(&dev, &path).await), ["shop/base:1 2", ". 1"]);
+    let mut tx = portal.platform().read().await.expect("a transaction");
+    let since = tx.all("SELECT since FROM tag_moves", args![], |row| row.get::<i64>("since")).await.expect("moves");
+    assert_eq!(since, [7, 7]);
+    drop(tx);
+
     // Moves of tags that are gone, on whose content nothing stands, are forgotten; others are not.
     let ana = portal.person("ana");
     ana.delete("/api/v1/projects/shop/repositories/base/tags/1").await.expect_status(StatusCode::NO_CONTENT).await;
@@ -297,4 +331,33 @@ async fn images_of_an_older_portal_get_their_layers_later() {
     let web = read(&dev, &image("shop", "web", "1")).await["digest"].as_str().expect("a digest").to_owned();
     ana.delete(&image("shop", "web", &web)).await.expect_status(StatusCode::NO_CONTENT).await;
     assert_eq!(registry.forget_moves(&worker).await.expect("looked"), 1);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "hundreds of thousands of tags are planted")]
+async fn tags_of_others_make_nobody_s_page_slow() {
+    let portal = shop().await;
+    let (dev, admin) = (portal.person("dev"), portal.person("admin"));
+    portal.new_project("hidden", &[]).await;
+    push_stack(&dev, "shop/base", "1", "ab", "").await;
+    push_stack(&admin, "hidden/flood", "1", "ab", "").await;
+    push_stack(&admin, "hidden/child", "1", "abx", "").await;
+    push_stack(&dev, "shop/web", "1", "abc", "").await;
+    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO tag_moves (repository_id, name, digest, chain, since)
+               WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
+               SELECT v.repository_id, 't' || n.i, v.digest, v.chain, v.since + n.i FROM tag_moves v CROSS JOIN n
+               JOIN repositories r ON r.id = v.repository_id WHERE r.name = 'flood' OR r.name = 'child'";
+    assert_eq!(write.exec(sql, args![]).await.expect("planted"), 400_000);
+    write.finish().await.expect("kept");
+    for (path, wanted) in [("web", &["shop/base:1 2", ". 1"][..]), ("base", &[". 2"])] {
+        let mut fastest = std::time::Duration::MAX;
+        for _ in 0..5 {
+            let began = std::time::Instant::now();
+            let lineage = read(&dev, &format!("{}/lineage", image("shop", path, "1"))).await;
+            fastest = fastest.min(began.elapsed());
+            assert_eq!(owners(&lineage), wanted);
+        }
+        assert!(fastest < std::time::Duration::from_millis(400), "{path}: {fastest:?}");
+    }
 }

@@ -14,14 +14,14 @@ use crate::portal::Person;
 const LEASE: Duration = Duration::from_secs(24 * 3600);
 
 /// The shop, with a clock that the test moves and no run that begins by itself.
-async fn shop() -> TestPortal {
+pub(super) async fn shop() -> TestPortal {
     let portal = furnished(TestPortal::start_with_clock().await).await;
     let by_hand = json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 1000});
     portal.person("admin").put("/api/v1/registry/schedule", by_hand).await.expect_status(StatusCode::NO_CONTENT).await;
     portal
 }
 
-fn later(portal: &TestPortal, span: Duration) {
+pub(super) fn later(portal: &TestPortal, span: Duration) {
     portal.clock.as_ref().expect("a clock of the test").advance(span);
 }
 
@@ -35,7 +35,7 @@ async fn run(portal: &TestPortal, kind: &str, dry_run: bool) -> Value {
     ended["counts"].clone()
 }
 
-async fn collect(portal: &TestPortal) -> Value {
+pub(super) async fn collect(portal: &TestPortal) -> Value {
     run(portal, "collect", false).await
 }
 
@@ -58,7 +58,7 @@ async fn delete(person: &Person, path: &str) {
 
 /// What the ledger says that the project keeps, and what the repositories' holds add up to.
 #[expect(clippy::disallowed_methods, reason = "two sums of the database are compared; no door tells the second")]
-async fn kept(portal: &TestPortal, project: &str) -> (i64, i64) {
+pub(super) async fn kept(portal: &TestPortal, project: &str) -> (i64, i64) {
     let mut tx = portal.platform().read().await.expect("a transaction");
     let sql = "SELECT CAST(COALESCE((SELECT u.bytes FROM project_usage u JOIN projects p ON p.id = u.project_id WHERE p.name = $1), 0) AS BIGINT) AS ledger,
                CAST(COALESCE((SELECT SUM(b.size) FROM blobs b WHERE b.digest IN (SELECT rb.digest FROM repository_blobs rb
@@ -293,7 +293,15 @@ async fn a_scrub_reports_what_is_damaged_and_the_next_push_heals_it() {
     expected.sort();
     assert_eq!(named, expected);
     assert!(file(&portal, &layer).exists(), "nothing is deleted");
-    assert_eq!(admin.get("/api/v1/registry").await.expect_status(StatusCode::OK).await["damaged"], 2);
+    let storage = admin.get("/api/v1/registry").await.expect_status(StatusCode::OK).await;
+    assert_eq!(storage["damaged"], 2);
+    let named = storage["damage"].as_array().expect("names").iter().find(|one| one["digest"] == json!(layer.to_string())).expect("the layer");
+    assert_eq!(named["places"][0]["repository"], "web");
+    assert_eq!((&named["places"][0]["project"], &named["places"][0]["tag"]), (&json!("shop"), &json!("1")));
+    let page = portal.browser("admin").await.open("/admin/registry").await.text().await.expect("a page");
+    assert!(page.contains("shop/web:1") && page.contains("no image needs it"), "{page}");
+    let page = portal.browser("dev").await.open("/projects/shop/images/web/1").await.text().await.expect("a page");
+    assert!(page.contains("It cannot be pulled") && page.contains(">damaged</span>"), "{page}");
     assert_eq!(head(&dev, "shop/web", &layer).await, 404, "told as missing, so that a client sends it");
 
     push_blob(&dev, "shop/web", b"layer fine").await;

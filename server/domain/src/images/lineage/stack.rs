@@ -12,12 +12,15 @@ use model::views::lineage::{BaseView, Block, Level, MovedTag, Owner, StackView};
 
 use super::pairs;
 use crate::access::{Visible, can};
-use crate::db::{Row, Tx, Value};
+use crate::db::{Row, Tx, Value, placeholder_rows};
 use crate::error::Result;
 use crate::images::chains::Chain;
 
-/// Names of one base that are read.
+/// Names of one base that are read: those that were moved last.
 const NAMES: i64 = 20;
+/// Repositories with one stack among which its owner is looked for: those that were made first. Whoever pushes a base's layers again makes
+/// no longer work of other people's pages than this.
+const HOLDERS: i64 = 64;
 /// Chains that one statement asks for.
 const CHAINS: usize = 400;
 
@@ -25,7 +28,6 @@ const CHAINS: usize = 400;
 #[derive(Default)]
 pub(super) struct Images {
     all: Vec<Image>,
-    counts: HashMap<(RepositoryId, Digest), usize>,
 }
 
 /// An image, and the manifest that is it or lists it.
@@ -37,12 +39,8 @@ pub(super) struct Image {
 }
 
 impl Images {
-    pub(super) fn add(&mut self, repository: RepositoryId, whole: Digest, digest: Digest, platform: Option<String>, most: usize) {
-        let count = self.counts.entry((repository, whole)).or_default();
-        *count += 1;
-        if *count <= most {
-            self.all.push(Image { repository, whole, digest, platform });
-        }
+    pub(super) fn add(&mut self, repository: RepositoryId, whole: Digest, digest: Digest, platform: Option<String>) {
+        self.all.push(Image { repository, whole, digest, platform });
     }
 
     /// Of each manifest one image: of an index that for most machines, or the first.
@@ -55,7 +53,7 @@ impl Images {
                 _ => _ = chosen.insert(key, image),
             }
         }
-        Self { all: chosen.into_values().collect(), counts: HashMap::new() }
+        Self { all: chosen.into_values().collect() }
     }
 }
 
@@ -126,18 +124,36 @@ pub(super) async fn named(tx: &mut Tx, visible: &Visible<can::Pull>, chains: imp
     let chains: Vec<Chain> = chains.collect::<BTreeSet<_>>().into_iter().collect();
     let mut names = Names::new();
     for some in chains.chunks(CHAINS) {
-        let list = (1..=some.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
+        let wanted = placeholder_rows(some.len(), 1);
         let mut arguments: Vec<Value> = some.iter().map(|chain| Value::from(*chain)).collect();
         let (seen, mut more) = visible.condition("p", arguments.len() + 1);
         arguments.append(&mut more);
+        // CROSS JOIN keeps SQLite to this order, in which each step is a look into the index by chain and repository: of no repository more
+        // rows are read than are used. Of those that are seen and those that are not two are enough, since one of them may be the image's own.
         let sql = format!(
-            "SELECT x.*, t.digest AS now, COALESCE(n.since, t.pushed_at) AS now_since, n.chain AS now_chain FROM (
-                 SELECT v.chain, v.repository_id, p.name AS project, r.name AS repository, v.name, v.digest, v.since,
-                     MIN(v.since) OVER (PARTITION BY v.chain, v.repository_id) AS first_since,
-                     ROW_NUMBER() OVER (PARTITION BY v.chain, v.repository_id ORDER BY v.since DESC, v.name) AS nth,
+            "WITH RECURSIVE wanted (chain) AS (VALUES {wanted}),
+             holders (chain, repository_id, nth) AS (
+                 SELECT w.chain, (SELECT v.repository_id FROM tag_moves v WHERE v.chain = w.chain ORDER BY v.repository_id LIMIT 1), 1
+                 FROM wanted w
+                 UNION ALL
+                 SELECT h.chain, (SELECT v.repository_id FROM tag_moves v WHERE v.chain = h.chain AND v.repository_id > h.repository_id
+                                  ORDER BY v.repository_id LIMIT 1), h.nth + 1
+                 FROM holders h WHERE h.repository_id IS NOT NULL AND h.nth < {HOLDERS}),
+             known AS (
+                 SELECT h.chain, h.repository_id, p.name AS project, r.name AS repository,
+                     (SELECT v.since FROM tag_moves v WHERE v.chain = h.chain AND v.repository_id = h.repository_id
+                      ORDER BY v.since LIMIT 1) AS first_since,
                      CAST(CASE WHEN {seen} THEN 1 ELSE 0 END AS BIGINT) AS seen
-                 FROM tag_moves v JOIN repositories r ON r.id = v.repository_id JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL
-                 WHERE v.chain IN ({list})
+                 FROM holders h JOIN repositories r ON r.id = h.repository_id AND r.deleted_at IS NULL JOIN projects p ON p.id = r.project_id AND p.deleted_at IS NULL),
+             owners AS (
+                 SELECT k.*, ROW_NUMBER() OVER (PARTITION BY k.chain, k.seen ORDER BY k.first_since, k.repository_id) AS nth FROM known k)
+             SELECT x.*, t.digest AS now, COALESCE(n.since, t.pushed_at) AS now_since, n.chain AS now_chain FROM (
+                 SELECT o.chain, o.repository_id, o.project, o.repository, v.name, v.digest, v.since, o.first_since, o.seen,
+                     ROW_NUMBER() OVER (PARTITION BY v.chain, v.repository_id ORDER BY v.since DESC, v.name) AS nth
+                 FROM owners o CROSS JOIN tag_moves v
+                 WHERE o.nth <= 2 AND v.chain = o.chain AND v.repository_id = o.repository_id AND v.since >= COALESCE(
+                     (SELECT l.since FROM tag_moves l WHERE l.chain = o.chain AND l.repository_id = o.repository_id
+                      ORDER BY l.since DESC LIMIT 1 OFFSET {NAMES}), 0)
              ) x LEFT JOIN tags t ON t.repository_id = x.repository_id AND t.name = x.name
              LEFT JOIN tag_moves n ON n.repository_id = t.repository_id AND n.name = t.name AND n.digest = t.digest
              WHERE x.nth <= {NAMES} ORDER BY x.chain, x.repository_id, x.name, x.digest"
@@ -178,6 +194,11 @@ pub(super) enum Found<'a> {
     Hidden(Chain),
 }
 
+/// Bytes of these layers. What manifests claim is anybody's word: more than can be counted is the most that can be.
+fn total<'a>(layers: impl IntoIterator<Item = &'a PartView>) -> i64 {
+    layers.into_iter().fold(0, |sum, layer| sum.saturating_add(layer.size))
+}
+
 impl Layers {
     /// The chains of what it can stand on.
     pub(super) fn below(&self) -> impl Iterator<Item = Chain> + '_ {
@@ -196,12 +217,12 @@ impl Layers {
 
     /// Bytes of all its layers.
     pub(super) fn size(&self) -> i64 {
-        self.layers.iter().map(|(_, layer)| layer.size).sum()
+        self.size_up_to(self.layers.len())
     }
 
     /// Bytes of its lowest layers.
     pub(super) fn size_up_to(&self, end: usize) -> i64 {
-        self.layers[..end].iter().map(|(_, layer)| layer.size).sum()
+        total(self.layers[..end].iter().map(|(_, layer)| layer))
     }
 
     /// Who brought its layers in, the lowest first, each with the end of its layers. What is above the last is the image's own.
@@ -264,8 +285,26 @@ impl Layers {
         let blocks = owners.chain([Owner::Itself]).enumerate().map(|(at, owner)| {
             let layers: Vec<PartView> = self.layers[begin..ends[at]].iter().map(|(_, layer)| layer.clone()).collect();
             begin = ends[at];
-            Block { owner, level: Level::of(at, count), size: layers.iter().map(|layer| layer.size).sum(), layers }
+            Block { owner, level: Level::of(at, count), size: total(&layers), layers }
         });
         StackView { digest: self.image.digest, platform: self.image.platform.clone(), size: self.size(), blocks: blocks.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_nothing_has_are_counted_to_the_most() {
+        let layer = |size| PartView {
+            part: Part::Layer,
+            digest: format!("sha256:{}", "a".repeat(64)).parse().expect("a digest"),
+            media_type: "a/b".into(),
+            size,
+            platform: None,
+        };
+        assert_eq!(total(&[layer(i64::MAX), layer(i64::MAX)]), i64::MAX);
+        assert_eq!(total(&[layer(1), layer(2)]), 3);
     }
 }

@@ -10,7 +10,7 @@ use model::rules::ImageRules;
 use model::time::Millis;
 
 use crate::args;
-use crate::db::{Tx, Value};
+use crate::db::{Tx, Value, placeholders};
 use crate::error::{Error, Result};
 use crate::images::Destination;
 use crate::projects::Project;
@@ -23,10 +23,11 @@ const NAMED: usize = 2;
 /// What is told of a service of another project, which the reader may not know of.
 const ELSEWHERE: &str = "a service of another project";
 
-/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there. The lock of an update and not
-/// `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to stay, which that would refuse, each waiting for the other.
+/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there: one that was deleted is not. The lock
+/// of an update and not `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to stay, which that would refuse, each
+/// waiting for the other.
 pub async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
-    Ok(tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![repository]).await? > 0)
+    Ok(tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1 AND deleted_at IS NULL", args![repository]).await? > 0)
 }
 
 /// Whether a push may point these tags at an image: none of them is immutable and names another, and there is room for new ones. The caller
@@ -35,12 +36,33 @@ pub async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
 /// # Errors
 /// `Conflict` with `immutable_tag`, `Forbidden` where the project's quota of tags is reached; both in words that docker prints.
 pub async fn before_tagging(tx: &mut Tx, to: &Destination, id: RepositoryId, digest: &Digest, tags: &[TagName]) -> Result<Vec<Digest>> {
+    let (moved, new) = moved_and_new(tx, to, id, digest, tags).await?;
+    if new > 0 {
+        quotas::room_for_tags(tx, &to.project, new).await?;
+    }
+    Ok(moved)
+}
+
+/// The same for several images at once, before any of them is here: good for a refusal before hours of fetching, and for no more.
+pub async fn may_tag(tx: &mut Tx, to: &Destination, wanted: &[(Digest, &[TagName])]) -> Result<()> {
+    let mut more = 0;
+    for (digest, tags) in wanted {
+        more += match to.id {
+            Some(id) => moved_and_new(tx, to, id, digest, tags).await?.1,
+            None => i64::try_from(tags.len()).unwrap_or(i64::MAX),
+        };
+    }
+    if more > 0 { quotas::room_for_tags(tx, &to.project, more).await } else { Ok(()) }
+}
+
+/// What the tags name that would name something else then, and how many of them are not there yet.
+async fn moved_and_new(tx: &mut Tx, to: &Destination, id: RepositoryId, digest: &Digest, tags: &[TagName]) -> Result<(Vec<Digest>, i64)> {
     if tags.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     }
     let mut arguments = args![id];
     arguments.extend(tags.iter().map(Value::from));
-    let sql = format!("SELECT name, digest FROM tags WHERE repository_id = $1 AND name IN ({})", places(2, tags.len()));
+    let sql = format!("SELECT name, digest FROM tags WHERE repository_id = $1 AND name IN ({})", placeholders(2, tags.len()));
     let there: BTreeMap<TagName, Digest> = tx.all(sql, arguments, |row| Ok((row.get("name")?, row.get("digest")?))).await?.into_iter().collect();
     let moved: Vec<(&TagName, Digest)> = there.iter().filter(|(_, old)| *old != digest).map(|(tag, old)| (tag, *old)).collect();
     if !moved.is_empty() {
@@ -59,10 +81,7 @@ pub async fn before_tagging(tx: &mut Tx, to: &Destination, id: RepositoryId, dig
         }
     }
     let new = tags.iter().filter(|tag| !there.contains_key(*tag)).count();
-    if new > 0 {
-        quotas::room_for_tags(tx, &to.project, i64::try_from(new).unwrap_or(i64::MAX)).await?;
-    }
-    Ok(moved.into_iter().map(|(_, old)| old).collect())
+    Ok((moved.into_iter().map(|(_, old)| old).collect(), i64::try_from(new).unwrap_or(i64::MAX)))
 }
 
 /// Notes since when images have no tag. To be called after their tags went.
@@ -75,7 +94,7 @@ pub async fn lost_a_tag(tx: &mut Tx, repository: RepositoryId, digests: &[Digest
     let sql = format!(
         "UPDATE manifests SET untagged_at = $2 WHERE repository_id = $1 AND digest IN ({})
          AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = manifests.repository_id AND t.digest = manifests.digest)",
-        places(3, digests.len())
+        placeholders(3, digests.len())
     );
     tx.exec(sql, arguments).await.map(drop)
 }
@@ -101,6 +120,21 @@ pub(crate) async fn before_deleting_image(tx: &mut Tx, project: &Project, path: 
         let Some(last) = tags.last() else { return Ok(()) };
         after = last.to_string();
         refuse(&rules, project, path, &tags, "the image that it names cannot be deleted")?;
+    }
+}
+
+/// Why rules do not let an image be deleted, where they don't: the refusal that its deletion would get.
+pub(crate) async fn image_is_kept(
+    tx: &mut Tx,
+    project: &Project,
+    path: &RepositoryPath,
+    id: RepositoryId,
+    digest: &Digest,
+) -> Result<Option<String>> {
+    match before_deleting_image(tx, project, path, id, digest).await {
+        Err(Error::Conflict { message, .. }) => Ok(Some(message)),
+        Err(error) => Err(error),
+        Ok(()) => Ok(None),
     }
 }
 
@@ -133,7 +167,7 @@ fn refuse(rules: &ImageRules, project: &Project, path: &RepositoryPath, tags: &[
     Ok(())
 }
 
-async fn rules(tx: &mut Tx, project: &Project) -> Result<ImageRules> {
+pub(in crate::images) async fn rules(tx: &mut Tx, project: &Project) -> Result<ImageRules> {
     Ok(super::stored(tx, project.id).await?.rules)
 }
 
@@ -154,7 +188,7 @@ pub(super) async fn needed(
     if digests.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let up = UP.replace("{list}", &places(4, digests.len()));
+    let up = UP.replace("{list}", &placeholders(4, digests.len()));
     let sql = format!(
         "WITH RECURSIVE {up}
          SELECT up.base, s.project_id, s.name AS service, MAX(r.number) AS number FROM up
@@ -183,9 +217,4 @@ fn several(users: &[String]) -> String {
     let more = users.len().saturating_sub(NAMED);
     let named = users[..users.len().min(NAMED)].join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
-}
-
-/// `$first, $first+1, ...` for so many values.
-pub(super) fn places(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }

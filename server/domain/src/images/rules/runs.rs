@@ -15,9 +15,10 @@ use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
-use crate::live::{Signal, Topic, changed};
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::Project;
+use crate::watch;
 
 /// Who asks for runs that begin by themselves.
 pub(super) const SCHEDULE: &str = "schedule";
@@ -121,9 +122,8 @@ pub async fn list(platform: &Platform, may: &May<can::ManageImageRules, Project>
     let limit = page.limit();
     let mut tx = platform.read().await?;
     let current = fingerprint(&stored(&mut tx, may.id).await?.rules);
-    // Ids begin with their time; "g" sorts behind every id.
     let sql = format!("SELECT {COLUMNS} FROM image_rule_runs WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
-    let arguments = args![may.id, page.after.as_deref().unwrap_or("g"), i64::from(limit) + 1];
+    let arguments = args![may.id, page.before_id(), i64::from(limit) + 1];
     let items = tx.all(sql, arguments, |row| view(row, &current)).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
@@ -169,23 +169,12 @@ pub async fn detail(
     Ok(RuleRunDetail { run, rules: rules.0, items: Page::cut(items, limit, |item| item.number.to_string()) })
 }
 
-/// A run when it ended, or as it is after a time.
+/// A run when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]).
 pub async fn wait(platform: &Platform, may: &May<can::ManageImageRules, Project>, id: RuleRunId, span: Duration) -> Result<RuleRunView> {
-    // Listening begins before the first look, so that no change falls between the two.
-    let mut live = platform.live();
-    let deadline = tokio::time::Instant::now() + span;
-    loop {
-        let view = {
-            let mut tx = platform.read().await?;
-            let stored = stored(&mut tx, may.id).await?;
-            one(&mut tx, may, id, &stored).await?
-        };
-        if view.state != RuleRunState::Running {
-            return Ok(view);
-        }
-        tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(view),
-            heard = changed(&mut live, Topic::Images(may.id)) => heard?,
-        }
-    }
+    let look = || async move {
+        let mut tx = platform.read().await?;
+        let stored = stored(&mut tx, may.id).await?;
+        one(&mut tx, may, id, &stored).await
+    };
+    watch::until(platform, Topic::Images(may.id), span, std::future::pending(), look, |view| view.state != RuleRunState::Running).await
 }

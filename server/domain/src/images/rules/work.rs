@@ -236,7 +236,7 @@ async fn load(tx: &mut Bookkeeping, id: RuleRunId) -> Result<Option<(Run, String
 
 /// Goes to the next repository; whether there is one.
 async fn enter(tx: &mut Bookkeeping, run: &mut Run) -> Result<bool> {
-    let sql = "SELECT id, name FROM repositories WHERE project_id = $1 AND name > $2 ORDER BY name LIMIT 1";
+    let sql = "SELECT id, name FROM repositories WHERE project_id = $1 AND name > $2 AND deleted_at IS NULL ORDER BY name LIMIT 1";
     let next = tx.opt(sql, args![run.project.id, &run.place.repository], |row| Ok((row.get("id")?, row.get::<String>("name")?))).await?;
     let Some((id, name)) = next else { return Ok(false) };
     run.place.inside = Some(id);

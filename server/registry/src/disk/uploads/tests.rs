@@ -1,9 +1,11 @@
 use std::convert::Infallible;
 
-use futures::stream;
+use bytes::Bytes;
+use futures::{Stream, stream};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::disk::{Blobs, PIECE};
 
 struct Fixture {
     data: tempfile::TempDir,
@@ -168,9 +170,90 @@ async fn an_upload_that_nobody_goes_on_with_expires() {
     let it = fixture();
     it.uploads.begin(&key()).await.expect("begun");
     let millis = |time: std::time::SystemTime| Millis(time.duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64);
-    let path = it.uploads.path(&key());
+    let path = it.data.path().join("uploads").join(key().file_name());
     let written = millis(std::fs::metadata(&path).expect("there").modified().expect("a time"));
     assert_eq!(it.uploads.expire(written).expect("read"), 0);
     assert_eq!(it.uploads.expire(Millis(written.0 + 1)).expect("read"), 1);
     assert!(!path.exists());
+}
+
+/// What is known of the bytes of one account's upload says nothing about another's of the same id, which copies of one blob for two people have.
+#[tokio::test]
+async fn two_uploads_of_one_id_know_nothing_of_each_other() {
+    let it = fixture();
+    let (mine, yours) = (key(), UploadKey { owner: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a13".parse().expect("an id"), ..key() });
+    let digest = hash::digest(Algorithm::Sha256, b"good bytes");
+    for key in [&mine, &yours] {
+        it.uploads.begin(key).await.expect("begun");
+    }
+    let upload = take(&it.uploads).await.append(whole(b"good bytes"), ALL).await.expect("appended");
+    drop(upload);
+    let bad = it.uploads.take(&yours).await.expect("read").expect("there").append(whole(b"evil bytes"), ALL).await.expect("appended");
+    let evil = hash::digest(Algorithm::Sha256, b"evil bytes");
+    assert_eq!(bad.finish(digest, &it.blobs).await.expect("finished"), Finished::Wrong(evil));
+    assert!(it.blobs.read(&digest).is_err());
+    assert_eq!(take(&it.uploads).await.finish(digest, &it.blobs).await.expect("finished"), Finished::Kept(10));
+}
+
+#[tokio::test]
+async fn an_upload_that_expired_leaves_nothing_behind_for_the_next_of_its_name() {
+    let it = fixture();
+    it.uploads.begin(&key()).await.expect("begun");
+    drop(take(&it.uploads).await.append(whole(b"good bytes"), ALL).await.expect("appended"));
+    assert_eq!(it.uploads.expire(Millis(i64::MAX)).expect("expired"), 1);
+    it.uploads.begin(&key()).await.expect("begun");
+    let upload = take(&it.uploads).await.append(whole(b"evil bytes"), ALL).await.expect("appended");
+    let evil = hash::digest(Algorithm::Sha256, b"evil bytes");
+    assert_eq!(upload.finish(hash::digest(Algorithm::Sha256, b"good bytes"), &it.blobs).await.expect("finished"), Finished::Wrong(evil));
+}
+
+#[tokio::test]
+async fn an_upload_in_somebodys_hands_is_neither_cancelled_nor_expired_under_them() {
+    let it = fixture();
+    it.uploads.begin(&key()).await.expect("begun");
+    let upload = take(&it.uploads).await.append(whole(b"abc"), ALL).await.expect("appended");
+    assert_eq!(it.uploads.expire(Millis(i64::MAX)).expect("looked"), 0);
+    let the_key = key();
+    let mut cancel = std::pin::pin!(it.uploads.cancel(&the_key));
+    assert!(futures::poll!(&mut cancel).is_pending());
+    let digest = hash::digest(Algorithm::Sha256, b"abc");
+    assert_eq!(upload.finish(digest, &it.blobs).await.expect("finished"), Finished::Kept(3));
+    assert!(!cancel.await.expect("looked"), "it was finished meanwhile");
+    assert_eq!(std::fs::read(it.blobs.path(&digest)).expect("there"), b"abc");
+}
+
+/// Whatever came into an upload's place, only what was hashed becomes a blob.
+#[tokio::test]
+async fn a_file_in_the_uploads_place_does_not_become_a_blob() {
+    let it = fixture();
+    it.uploads.begin(&key()).await.expect("begun");
+    let upload = take(&it.uploads).await.append(whole(b"abc"), ALL).await.expect("appended");
+    let path = it.data.path().join("uploads").join(key().file_name());
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::write(&path, b"xyz").expect("written");
+    let digest = hash::digest(Algorithm::Sha256, b"abc");
+    upload.finish(digest, &it.blobs).await.expect_err("another file");
+    assert!(it.blobs.read(&digest).is_err());
+}
+
+#[tokio::test]
+async fn one_account_has_so_many_uploads_open_and_the_oldest_idle_one_makes_room() {
+    let it = fixture();
+    let other = UploadKey { owner: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a13".parse().expect("an id"), ..key() };
+    it.uploads.begin(&other).await.expect("begun");
+    let of = |n: usize| UploadKey { id: format!("0192f0c1-7c1e-7b44-8d2a-{n:012x}").parse().expect("an id"), ..key() };
+    for n in 0..OPEN_MAX {
+        it.uploads.begin(&of(n)).await.expect("begun");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + n as u64);
+        let file = File::options().append(true).open(it.data.path().join("uploads").join(of(n).file_name())).expect("there");
+        file.set_modified(long_ago).expect("set");
+    }
+    let in_hands = it.uploads.take(&of(0)).await.expect("read").expect("there");
+    // The count comes from the folder after a restart.
+    let again = Uploads::open(it.data.path()).expect("opened");
+    assert_eq!(again.open.of(&key().owner.to_string()), OPEN_MAX);
+    it.uploads.begin(&of(OPEN_MAX)).await.expect("begun");
+    assert_eq!(size(&it.uploads, &of(1)).await, None, "the oldest that nobody works on");
+    assert_eq!(in_hands.size(), 0);
+    assert_eq!(size(&it.uploads, &other).await, Some(0), "another account's");
 }

@@ -14,7 +14,7 @@ use super::report;
 use super::{PAGE, Run, Stage};
 use crate::args;
 use crate::change::{Bookkeeping, Record};
-use crate::db::{Row, Value};
+use crate::db::{Row, Value, placeholders};
 use crate::error::Result;
 use crate::images::rules::guard;
 use crate::live::Topic;
@@ -125,7 +125,7 @@ async fn subjects(tx: &mut Bookkeeping, repository: RepositoryId, tags: &[Found]
     }
     let mut arguments = args![repository];
     arguments.extend(named.iter().map(Value::from));
-    let sql = format!("SELECT digest FROM manifests WHERE repository_id = $1 AND digest IN ({})", guard::places(2, named.len()));
+    let sql = format!("SELECT digest FROM manifests WHERE repository_id = $1 AND digest IN ({})", placeholders(2, named.len()));
     Ok(tx.all(sql, arguments, |row| row.get("digest")).await?.into_iter().collect())
 }
 
