@@ -14,6 +14,7 @@ pub(crate) mod accounts;
 #[cfg(feature = "ssr")]
 mod answer;
 pub(crate) mod audit;
+pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod environments;
 pub(crate) mod image_rules;

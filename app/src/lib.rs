@@ -112,6 +112,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::ProjectAudit>::new()} ssr=SsrMode::Async/>
@@ -124,6 +125,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/deployments/:deployment") view={Lazy::<parts::Deployment>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/inspect") view={Lazy::<parts::Inspect>::new()} ssr=SsrMode::Async/>

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod admin;
 mod audit;
+pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod frame;
 pub(crate) mod home;

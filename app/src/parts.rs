@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup, templates,
+    account, admin, configs, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup, templates,
 };
 
 macro_rules! part {
@@ -100,6 +100,12 @@ part!(
     templates_part,
     __preload_templates_part,
     TemplatePages { Templates: templates::List, Template: templates::One, NewTemplate: templates::New, EditTemplate: templates::Edit }
+);
+
+part!(
+    configuration,
+    __preload_configuration,
+    ConfigurationPages { ProjectConfiguration: configs::OfProject, ServiceConfiguration: configs::OfService }
 );
 
 part!(

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Read as _};
 
 use domain::db::Db;
-use domain::keys::Keys;
+use domain::keys::{Keys, rotation};
 use domain::{Platform, Result, accounts};
 use model::names::Username;
 use model::secret::Secret;
@@ -29,6 +29,19 @@ pub async fn run(admin: Admin) -> Result<()> {
             eprintln!("the password of {username} is changed; its sessions have ended");
             Ok(())
         }
+        AdminCommand::RotateKey { give_up_lost, store } => {
+            let platform = open(&store).await?;
+            let rotated = rotation::rotate(&platform, fresh_key()?, give_up_lost).await?;
+            platform.close().await;
+            if rotated.finished_earlier {
+                eprintln!("a change of the key that was cut off is finished");
+            }
+            if rotated.lost > 0 {
+                eprintln!("{} secrets were lost with their key and must be set again", rotated.lost);
+            }
+            eprintln!("{} secrets are sealed with the new key in {}; the old key is forgotten", rotated.resealed, store.key_file().display());
+            Ok(())
+        }
     }
 }
 
@@ -38,12 +51,17 @@ pub async fn open(store: &Store) -> Result<Platform> {
     private_folder(&store.data_dir)?;
     let db = Db::open(&store.location()?).await?;
     db.migrate().await?;
-    let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh).map_err(|error| domain::Error::internal(format!("no randomness: {error}")))?;
-    let keys = Keys::load_or_create(&store.key_file(), fresh)?;
+    let keys = Keys::load_or_create(&store.key_file(), fresh_key()?)?;
     let platform = Platform::new(db, keys);
     domain::site::prepare(&platform).await?;
     Ok(platform)
+}
+
+/// The bytes of a new key.
+fn fresh_key() -> Result<[u8; 32]> {
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).map_err(|error| domain::Error::internal(format!("no randomness: {error}")))?;
+    Ok(fresh)
 }
 
 /// A password from standard input: one line. It is never an argument, which other users of the machine could read.

@@ -168,6 +168,16 @@ pub enum AdminCommand {
         #[command(flatten)]
         store: Store,
     },
+    /// Seal every stored secret with a new key and forget the old one. The portal may run. Cut off, it goes on when it is called again. Where
+    /// several portals share a database, copy the key file to each of them afterwards.
+    RotateKey {
+        /// Empty what no key opens: for a key that is lost. Those secrets must be set again.
+        #[arg(long)]
+        give_up_lost: bool,
+        /// Where the data is.
+        #[command(flatten)]
+        store: Store,
+    },
 }
 
 /// Makes a folder for our eyes alone, if it is not there.

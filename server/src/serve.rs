@@ -87,6 +87,7 @@ impl Running {
 
 /// Starts the portal over an open platform: registry, engine loops, doors.
 pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
+    domain::keys::rotation::check(&platform).await?;
     let listeners = listen(config.listen).await?;
     let port = listeners[0].local_addr()?.port();
     let origin = config.origin(port)?;

@@ -5,6 +5,7 @@ use model::descriptor::Descriptor;
 use model::form::DeployForm;
 use model::page::Page;
 use model::time::Millis;
+use model::views::configs::ConfigurationOf;
 use model::views::deployments::{Comparison, DeploymentView, PlanView, RevisionView};
 use model::views::environments::EnvironmentView;
 use model::views::services::ServiceDetail;
@@ -63,13 +64,15 @@ pub struct DeployPage {
     pub base: Option<Descriptor>,
     /// What was typed before it was refused, for a browser without scripts.
     pub typed: Option<DeployForm>,
+    /// The configuration that a deploy would use.
+    pub configuration: ConfigurationOf,
 }
 
 /// What the deploy form begins with, for one environment.
 #[server(prefix = "/fn", endpoint = "deployments/form")]
 pub async fn read_deploy_form(project: String, service: String, #[server(default)] environment: String) -> Result<DeployPage, ApiError> {
     let caller = caller().await?;
-    may::<can::Deploy>(&caller, &project, &service).await?;
+    let deploys = may::<can::Deploy>(&caller, &project, &service).await?;
     let may = may::<can::SeeServices>(&caller, &project, &service).await?;
     let service = services::get(&caller.platform, &may).await?;
     let site = caller.actor.may::<can::SeeEnvironments, _>(&caller.platform, &domain::access::Site).await?;
@@ -81,7 +84,11 @@ pub async fn read_deploy_form(project: String, service: String, #[server(default
     let base = here.or_else(|| service.runs.first()).and_then(|run| run.revision.as_ref()).map(|detail| detail.descriptor.clone());
     let offers = offers(&caller, may.project.name.clone()).await?;
     let typed = caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(DeployPage { service, environments, environment, offers, base, typed })
+    let configuration = match chosen {
+        Some(one) => domain::configs::would_be_used(&caller.platform, &deploys, &one.name).await?,
+        None => ConfigurationOf::default(),
+    };
+    Ok(DeployPage { service, environments, environment, offers, base, typed, configuration })
 }
 
 /// The project's own images; none where the caller may not pull.

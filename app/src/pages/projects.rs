@@ -175,6 +175,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
         tabs.push(Tab::deep(page("templates"), "Templates"));
     }
+    if project.may(Action::Configure) {
+        tabs.push(Tab::new(page("configuration"), "Configuration"));
+    }
     if project.may(Action::SeeMembers) {
         tabs.push(Tab::new(page("members"), "Members"));
     }

@@ -169,6 +169,9 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
     tabs.push(Tab::deep(page("deployments"), "Deployments"));
     tabs.push(Tab::new(page("revisions"), "Revisions"));
     tabs.push(Tab::new(page("template"), "Template and CI"));
+    if service.may(Action::Configure) {
+        tabs.push(Tab::new(page("configuration"), "Configuration"));
+    }
     tabs.push(Tab::new(page("logs"), "Logs"));
     if service.may(Action::OpenShell) {
         tabs.push(Tab::new(page("shell"), "Shell"));

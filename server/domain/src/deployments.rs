@@ -21,6 +21,7 @@ mod limits;
 mod plan;
 mod ports;
 pub(crate) mod revisions;
+mod roll;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub mod work;
 pub use acts::{get, list, of_project, wait};
 pub use deploy::{Request, deploy, deploy_from, plan};
 pub use revisions::{compare, revision, revisions};
+pub use roll::roll;
 pub use verbs::{cancel, restart, rollback, scale, start, stop};
 
 crate::text_columns! { DeploymentState, DeploymentKind }

@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod audit;
 pub mod change;
 pub mod clock;
+pub mod configs;
 pub mod copies;
 pub mod db;
 pub mod deployments;

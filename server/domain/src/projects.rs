@@ -178,6 +178,7 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
     if change.exec("UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL", args![may.id, now]).await? == 0 {
         return Err(Error::NotFound { what: "project" });
     }
+    crate::configs::forget(&mut change, may.id, None).await?;
     change.lock_key(&format!("robots {}", may.id)).await?;
     // Their names are free for the robots of a later project of this name.
     change.exec("DELETE FROM robots WHERE project_id = $1", args![may.id]).await?;

@@ -26,6 +26,7 @@ use crate::{accounts, args, site};
 pub(crate) struct Store {
     pub platform: Platform,
     pub clock: Arc<TestClock>,
+    pub db: Db,
     pub worker: Worker,
     database: Option<(String, String)>,
     _folder: TempDir,
@@ -39,12 +40,12 @@ impl Store {
         db.migrate().await.expect("migrated");
         let clock = Arc::new(TestClock::at(Millis(1_795_166_400_000)));
         let entropy = Box::new(|buffer: &mut [u8]| getrandom::fill(buffer).expect("randomness"));
-        let platform = Platform::with(db, Keys::of([7; 32]), clock.clone(), entropy);
+        let platform = Platform::with(db.clone(), Keys::of([7; 32]), clock.clone(), entropy);
         site::prepare(&platform).await.expect("prepared");
         environments::prepare(&platform, &local((20_000, 20_009))).await.expect("prepared");
         #[expect(clippy::disallowed_methods, reason = "a test does what a loop does")]
         let worker = Worker::hire(&platform, "test");
-        Self { platform, clock, worker, database, _folder: folder }
+        Self { platform, clock, db, worker, database, _folder: folder }
     }
 
     /// Moves the clock, so that what follows is later.

@@ -18,12 +18,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use changes::Change;
-pub use check::{ENV_VALUE_MAX, MEMORY_MIN, REPLICAS_MAX, check_env_name};
+pub use check::{ENV_TOTAL_MAX, ENV_VALUE_MAX, MEMORY_MIN, REPLICAS_MAX, check_entry_name, check_env_name};
 pub use document::TEXT_MAX;
 pub use parts::{
     Artifact, ConfigMount, Drift, Health, Kind, Metrics, Network, OnFailure, Placement, Port, Probe, Protocol, Resources, Restart, RestartPolicy,
     Route, SecretUse, StatusPage, Stop, Update, UpdateOrder, Volume,
 };
+pub(crate) use reader::nearest;
 
 use crate::image::ImageReference;
 use crate::problem::FieldError;

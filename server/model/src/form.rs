@@ -3,6 +3,8 @@
 
 mod lines;
 
+pub use lines::{read_env as read_variables, show_env as show_variables};
+
 use serde::{Deserialize, Serialize};
 
 use crate::descriptor::{Descriptor, Health, Probe, REPLICAS_MAX};

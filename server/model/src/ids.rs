@@ -79,6 +79,8 @@ ids! {
     RunId
     /// A copy of an image from an outside registry.
     CopyId
+    /// A place of the configuration centre: a project or service, everywhere or in one environment.
+    ConfigScopeId
     /// A template, all its versions together.
     TemplateId
     /// One record of the audit log.

@@ -2,6 +2,7 @@
 //! randomness; builds for wasm, so that the browser checks a form with the very code that the server checks it with.
 
 pub mod access;
+pub mod configs;
 pub mod descriptor;
 pub mod digest;
 pub mod form;

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod configs;
 pub mod copies;
 pub mod deployments;
 pub mod environments;

@@ -17,6 +17,7 @@ use super::{Portal, doors};
 
 mod account;
 mod audit;
+mod configs;
 mod copies;
 mod deployments;
 mod environments;
@@ -49,6 +50,7 @@ pub(super) fn table() -> Table {
         .merge(templates::table())
         .merge(copies::table())
         .merge(deployments::table())
+        .merge(configs::table())
         .merge(super::logs::table())
         .merge(environments::table())
         .merge(audit::table())

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod configs;
 mod copies;
 mod deploy;
 mod docker;

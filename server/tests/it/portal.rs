@@ -228,6 +228,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody who calls a portal that runs as a process of its own.
+    pub fn at(base: &str, name: &str) -> Self {
+        Self { base: base.to_owned(), http: client(), credential: Some((name.to_owned(), PASSWORD.to_owned())), bearer: None }
+    }
+
     /// Somebody else of the same portal, with this name and secret: a robot.
     pub fn named(&self, name: &str, secret: &str) -> Self {
         Self { credential: Some((name.to_owned(), secret.to_owned())), bearer: None, ..self.clone() }
@@ -311,6 +316,11 @@ impl Browser {
     /// A browser that has never been here.
     pub fn new(portal: &TestPortal) -> Self {
         Self { base: portal.base.clone(), http: client(), cookie: std::sync::Mutex::default() }
+    }
+
+    /// The same for a portal that runs as a process of its own.
+    pub fn at(base: &str) -> Self {
+        Self { base: base.to_owned(), http: client(), cookie: std::sync::Mutex::default() }
     }
 
     fn remember(&self, response: &Response) {

@@ -134,6 +134,7 @@ fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> imp
     let here = page.environments.iter().find(|one| one.name.as_str() == page.environment).cloned();
     let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.environment.clone());
     let path = urls::service_page(&project, &service, "deploy");
+    let configured = urls::asking(urls::service_page(&project, &service, "configuration"), &[("environment", &environment)]);
     let ask = {
         let asked = PlanDeploy {
             csrf: boot().csrf,
@@ -162,6 +163,7 @@ fn Form(page: DeployPage, image: String, action: ServerAction<DeployNow>) -> imp
                         {(!kept.is_empty()).then(|| view! {
                             <p class="hint">{format!("Kept as it is, because this form does not show it: {}. The API changes it.", kept.join(", "))}</p>
                         })}
+                        <p class="hint">"Configuration: "{page.configuration.to_string()}". "<a href=configured>"What it holds"</a></p>
                         <TextField name="why" label="Why" optional=true hint="For the history: what this deployment is for."/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
@@ -238,6 +240,7 @@ fn Plan(plan: PlanView) -> impl IntoView {
                 <dl class="facts">
                     <dt>"Image"</dt><dd><code>{plan.image.clone()}</code></dd>
                     <dt>"Tasks"</dt><dd>{if first { format!("{} made", plan.creates) } else { format!("{} made, {} ended; {order}", plan.creates, plan.ends) }}</dd>
+                    <dt>"Configuration"</dt><dd>{plan.configuration.to_string()}</dd>
                 </dl>
                 {(!plan.notes.is_empty()).then(|| view! { <ul class="stack-s">{notes}</ul> })}
                 {if first { view! { <p class="muted">"This is the first deployment here."</p> }.into_any() } else { view! { <Changes changes=plan.changes/> }.into_any() }}

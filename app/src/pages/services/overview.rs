@@ -122,6 +122,7 @@ fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
                     {revision.digest.map(|digest| view! { <dt>"Digest"</dt><dd><Digest value=digest.to_string()/></dd> })}
                     <dt>"Replicas"</dt><dd>{revision.replicas}</dd>
                     {revision.template.as_ref().map(|mark| view! { <dt>"Template"</dt><dd>{format!("{}, version {}", mark.name, mark.version)}</dd> })}
+                    <dt>"Configuration"</dt><dd>{revision.configuration.to_string()}</dd>
                     {rows}
                     <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}</dd>
                     {(!revision.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{revision.why.clone()}</dd> })}

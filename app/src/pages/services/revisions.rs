@@ -73,7 +73,7 @@ fn Table(service: ServiceDetail, page: Page<RevisionView>, back: ServerAction<Ro
             <header><h2>"Revisions"</h2></header>
             <table class="table">
                 <thead><tr>
-                    <th scope="col">"Revision"</th><th scope="col">"Image"</th><th scope="col">"Replicas"</th><th scope="col">"Made"</th><th scope="col">"Why"</th>
+                    <th scope="col">"Revision"</th><th scope="col">"Image"</th><th scope="col">"Replicas"</th><th scope="col">"Configuration"</th><th scope="col">"Made"</th><th scope="col">"Why"</th>
                     <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
@@ -103,6 +103,7 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
             <td data-label="Revision" class="table-main">{number}" "{current}</td>
             <td data-label="Image"><span class="chip">{revision.image.clone()}</span>{made_by}{(!revision.image_present).then(|| view! { " "<Badge tone=Tone::Warn text="image deleted"/> })}</td>
             <td data-label="Replicas">{revision.replicas}</td>
+            <td data-label="Configuration"><span class="small">{revision.configuration.to_string()}</span></td>
             <td data-label="Made"><span><Ago at=revision.created_at/>" by "{revision.by.clone()}</span></td>
             <td data-label="Why">{(!revision.why.is_empty() || commit.is_some()).then(|| view! { <span>{revision.why.clone()}" "{commit}</span> })}</td>
             <td class="end">
@@ -126,6 +127,7 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
     view! {
         <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name) on_open=forget(back)>
             <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
+            <p>{format!("They run with the configuration of revision {number} ({}), not with today's.", revision.configuration)}</p>
             <ProblemNotice problem=problem(back)/>
             <ActionForm action=back attr:class="form">
                 <Csrf/>

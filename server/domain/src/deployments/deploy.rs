@@ -8,6 +8,7 @@ use super::begin::{Act, begin, lock, wanted};
 use super::{Intent, acts, limits, plan as plans, revisions, source};
 use crate::access::{May, can};
 use crate::change::Record;
+use crate::configs::pinned;
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
@@ -30,7 +31,8 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
     let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut tx, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
-    plans::plan(&mut tx, may, &environment, &request.descriptor, &source).await
+    let configuration = pinned::newest(&mut tx, may, &environment, &request.descriptor).await?;
+    plans::plan(&mut tx, may, &environment, &request.descriptor, &source, &configuration).await
 }
 
 /// Makes a revision and puts its deployment into the queue; what is unfinished there is superseded.
@@ -46,7 +48,8 @@ pub async fn deploy_from(platform: &Platform, may: &May<can::Deploy, Service>, r
     let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
-    let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &request.intent).await?;
+    let configuration = pinned::newest(&mut change, may, &environment, &request.descriptor).await?;
+    let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &configuration, &request.intent).await?;
     if let Some(origin) = origin {
         templates::remember(&mut change, platform, may, environment.id, revision, origin).await?;
     }
@@ -90,9 +93,8 @@ pub(super) async fn rescaled(
         let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Error::invalid("replicas", message)
     })?;
-    let own = base.own.as_ref().map(|(project, _, repository)| (*project, repository.clone()));
-    let source = source::Source { image: descriptor.image.clone(), own, digest: base.digest };
-    revisions::insert(change, platform, may, &descriptor, &source, intent).await
+    let configuration = pinned::of_revision(change, base.id, &base.descriptor).await?;
+    revisions::insert(change, platform, may, &descriptor, &base.source(), &configuration, intent).await
 }
 
 /// Whether something was deployed there at all, for verbs that need it.

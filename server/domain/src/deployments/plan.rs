@@ -11,25 +11,36 @@ use super::begin::wanted;
 use super::revisions;
 use super::source::Source;
 use crate::args;
+use crate::configs::pinned::Pinned;
 use crate::db::Tx;
 use crate::environments::Environment;
 use crate::error::{Error, Result};
 use crate::machines;
 use crate::services::Service;
 
-pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environment, d: &Descriptor, source: &Source) -> Result<PlanView> {
+pub(super) async fn plan(
+    tx: &mut Tx,
+    service: &Service,
+    environment: &Environment,
+    d: &Descriptor,
+    source: &Source,
+    configuration: &Pinned,
+) -> Result<PlanView> {
     let wanted = wanted(tx, service, environment).await?;
     let current = match wanted.as_ref().and_then(|wanted| wanted.revision) {
         Some(id) => Some(revisions::by_id(tx, id).await?),
         None => None,
     };
-    let spec = source.spec(&d.task_part());
+    let spec = source.spec(&d.task_part(), configuration);
     let sql = "SELECT COUNT(*) AS n FROM tasks t JOIN revisions r ON r.id = t.revision_id
                WHERE t.service_id = $1 AND t.environment_id = $2 AND t.ended_at IS NULL AND t.state <> 'stopping' AND (r.spec = $3) = $4";
     let same: i64 = tx.one(sql, args![service.id, environment.id, &spec, true], |row| row.get("n")).await?;
     let other: i64 = tx.one(sql, args![service.id, environment.id, &spec, false], |row| row.get("n")).await?;
     let (same, other) = (u32::try_from(same).unwrap_or(u32::MAX), u32::try_from(other).unwrap_or(u32::MAX));
-    let changes = current.as_ref().map(|current| revisions::changes(current, d, source.digest)).unwrap_or_default();
+    let changes = match &current {
+        Some(current) => revisions::changes(tx, current, d, source.digest, configuration).await?,
+        None => Vec::new(),
+    };
     let stopped = wanted.as_ref().is_some_and(|wanted| wanted.state == DesiredState::Stopped);
     let mut notes = Vec::new();
     if stopped {
@@ -58,6 +69,7 @@ pub(super) async fn plan(tx: &mut Tx, service: &Service, environment: &Environme
         creates: d.replicas.saturating_sub(same),
         ends: other + same.saturating_sub(d.replicas),
         notes,
+        configuration: configuration.view(environment),
     })
 }
 

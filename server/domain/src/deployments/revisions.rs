@@ -1,11 +1,13 @@
 //! Revisions: immutable, numbered for each service. Made with a deploy or a scale; read to be shown, compared and rolled back to.
 
 use model::access::Action;
+use model::configs::Level;
 use model::descriptor::Descriptor;
 use model::digest::Digest;
 use model::ids::{ProjectId, RevisionId, ServiceId};
 use model::names::{EnvironmentName, ProjectName, RepositoryPath};
 use model::page::{Page, PageRequest};
+use model::views::configs::{ConfigurationOf, LevelVersion};
 use model::views::deployments::{Comparison, RevisionDetail, RevisionView};
 use model::views::templates::TemplateMark;
 
@@ -14,6 +16,7 @@ use super::source::Source;
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
+use crate::configs::pinned::{self, Pinned};
 use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
@@ -31,6 +34,14 @@ pub(crate) struct Stored {
     /// Whether the image is in the registry (always for outside ones).
     pub image_present: bool,
     pub view: RevisionView,
+}
+
+impl Stored {
+    /// Its image, for a further revision of the same.
+    pub(super) fn source(&self) -> Source {
+        let own = self.own.as_ref().map(|(project, _, repository)| (*project, repository.clone()));
+        Source { image: self.descriptor.image.clone(), own, digest: self.digest }
+    }
 }
 
 /// Columns of a revision `r` with its image's project `ip`.
@@ -74,6 +85,7 @@ fn view(row: &Row<'_>) -> Result<RevisionView> {
         current_in: Vec::new(),
         image_present: row.get("image_present")?,
         template: template(row)?,
+        configuration: ConfigurationOf::default(),
     })
 }
 
@@ -92,6 +104,7 @@ pub(super) async fn insert(
     may: &May<can::Deploy, Service>,
     descriptor: &Descriptor,
     source: &Source,
+    configuration: &Pinned,
     intent: &Intent,
 ) -> Result<(RevisionId, i64)> {
     let sql = "SELECT CAST(COALESCE(MAX(number), 0) + 1 AS BIGINT) AS next FROM revisions WHERE service_id = $1";
@@ -116,7 +129,7 @@ pub(super) async fn insert(
                 image_repository,
                 source.digest,
                 descriptor.replicas,
-                source.spec(&descriptor.task_part()),
+                source.spec(&descriptor.task_part(), configuration),
                 platform.now(),
                 may.actor().account()?.id,
                 may.actor().name(),
@@ -126,6 +139,7 @@ pub(super) async fn insert(
             ],
         )
         .await?;
+    configuration.keep(change, id).await?;
     Ok((id, number))
 }
 
@@ -155,6 +169,7 @@ pub(crate) async fn detail(tx: &mut Tx, may: &May<can::SeeServices, Service>, id
     }
     let mut views = vec![found.view];
     mark_current(tx, &mut views).await?;
+    mark_configuration(tx, &mut views).await?;
     Ok(RevisionDetail { revision: views.remove(0), descriptor: found.descriptor })
 }
 
@@ -177,6 +192,35 @@ async fn mark_current(tx: &mut Tx, views: &mut [RevisionView]) -> Result<()> {
     Ok(())
 }
 
+/// Notes with which configuration each runs.
+async fn mark_configuration(tx: &mut Tx, views: &mut [RevisionView]) -> Result<()> {
+    if views.is_empty() {
+        return Ok(());
+    }
+    let list = placeholders(1, views.len());
+    let sql = format!(
+        "SELECT rc.revision_id, c.service_id IS NOT NULL AS of_service, c.environment_id IS NOT NULL AS of_environment, rc.version, e.name
+         FROM revision_configs rc JOIN config_scopes c ON c.id = rc.scope_id JOIN revisions r ON r.id = rc.revision_id
+         LEFT JOIN environments e ON e.id = r.config_environment_id WHERE rc.revision_id IN ({list})"
+    );
+    let ids = views.iter().map(|view| Value::from(view.id)).collect();
+    type Found = (RevisionId, LevelVersion, Option<EnvironmentName>);
+    let found: Vec<Found> = tx
+        .all(sql, ids, |row| {
+            let level = Level::of(row.get("of_service")?, row.get("of_environment")?);
+            Ok((row.get("revision_id")?, LevelVersion { level, version: row.get("version")? }, row.get("name")?))
+        })
+        .await?;
+    for (id, version, environment) in found {
+        if let Some(view) = views.iter_mut().find(|view| view.id == id) {
+            view.configuration.environment = environment;
+            view.configuration.versions.push(version);
+        }
+    }
+    views.iter_mut().for_each(|view| view.configuration.versions.sort_by_key(|one| one.level));
+    Ok(())
+}
+
 /// The revisions of a service, newest first; the cursor is a number.
 pub async fn revisions(platform: &Platform, may: &May<can::SeeServices, Service>, page: &PageRequest) -> Result<Page<RevisionView>> {
     let limit = page.limit();
@@ -185,6 +229,7 @@ pub async fn revisions(platform: &Platform, may: &May<can::SeeServices, Service>
     let mut tx = platform.read().await?;
     let mut items = tx.all(sql, args![may.id, after, i64::from(limit) + 1], view).await?;
     mark_current(&mut tx, &mut items).await?;
+    mark_configuration(&mut tx, &mut items).await?;
     Ok(Page::cut(items, limit, |item| item.number.to_string()))
 }
 
@@ -199,19 +244,28 @@ pub async fn revision(platform: &Platform, may: &May<can::SeeServices, Service>,
 pub async fn compare(platform: &Platform, may: &May<can::SeeServices, Service>, before: i64, after: i64) -> Result<Comparison> {
     let mut tx = platform.read().await?;
     let (old, new) = (by_number(&mut tx, may.id, before).await?, by_number(&mut tx, may.id, after).await?);
-    let mut changes = changes(&old, &new.descriptor, new.digest);
+    let configuration = pinned::of_revision(&mut tx, new.id, &new.descriptor).await?;
+    let mut changes = changes(&mut tx, &old, &new.descriptor, new.digest, &configuration).await?;
     if !may.also(Action::Deploy) {
         changes.iter_mut().for_each(model::descriptor::Change::hide_secrets);
     }
     Ok(Comparison { before, after, changes })
 }
 
-/// What differs, the image's content included where its name stayed and its tag moved.
-pub(super) fn changes(old: &Stored, descriptor: &Descriptor, digest: Option<Digest>) -> Vec<model::descriptor::Change> {
+/// What differs, the image's content included where its name stayed and its tag moved, and what tasks get of the configuration.
+pub(super) async fn changes(
+    tx: &mut Tx,
+    old: &Stored,
+    descriptor: &Descriptor,
+    digest: Option<Digest>,
+    configuration: &Pinned,
+) -> Result<Vec<model::descriptor::Change>> {
     let mut changes = descriptor.changes_since(&old.descriptor);
     if old.digest != digest {
         let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
         changes.insert(0, model::descriptor::Change { field: "image content".into(), before: text(old.digest), after: text(digest) });
     }
-    changes
+    let before = pinned::of_revision(tx, old.id, &old.descriptor).await?;
+    changes.extend(configuration.changes_since(&before));
+    Ok(changes)
 }

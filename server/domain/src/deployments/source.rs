@@ -11,6 +11,7 @@ use model::reference::Reference;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::{Actor, May, can};
+use crate::configs::pinned::Pinned;
 use crate::db::Tx;
 use crate::environments;
 use crate::error::{Error, Result};
@@ -36,10 +37,12 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// A hash of all that a container is made from: the image's content and the descriptor's part.
-    pub fn spec(&self, task_part: &str) -> String {
+    /// A hash of all that a container is made from: the image's content, the descriptor's part, and what reaches it of the configuration.
+    pub fn spec(&self, task_part: &str, configuration: &Pinned) -> String {
         let content = self.digest.as_ref().map_or_else(|| self.image.to_string(), ToString::to_string);
-        hex(&Sha256::digest(format!("{content}\n{task_part}")))
+        // Without any it is what it was before there was a configuration: tasks of that time stay.
+        let used = if configuration.fingerprint.is_empty() { String::new() } else { format!("\n{}", configuration.fingerprint) };
+        hex(&Sha256::digest(format!("{content}\n{task_part}{used}")))
     }
 }
 

@@ -11,13 +11,15 @@ use super::{Deployment, Intent, acts, limits, plan, source};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
+use crate::configs::pinned;
 use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
 use crate::services::Service;
 
-/// Brings an earlier revision again. Needs Pull on its image, and the image to be there.
+/// Brings an earlier revision again, with its configuration. Needs Pull on its image, and the image to be there. Where it was made for another
+/// environment whose configuration gave it something else, it becomes a new revision with this environment's configuration of now.
 pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, number: i64) -> Result<DeploymentView> {
     intent.check()?;
     let mut tx = platform.read().await?;
@@ -29,7 +31,33 @@ pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, inte
     limits::still_allowed(&mut change, may, &environment, &revision).await?;
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
+    let revision = for_environment(&mut change, platform, may, &environment, intent, revision).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Rollback, &revision).await
+}
+
+/// The revision itself where its configuration is the environment's, else one like it with that environment's configuration.
+async fn for_environment(
+    change: &mut Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    environment: &Environment,
+    intent: &Intent,
+    revision: Stored,
+) -> Result<Stored> {
+    let own = pinned::of_revision(change, revision.id, &revision.descriptor).await?;
+    if own.environment.is_none_or(|id| id == environment.id) {
+        if own.whole() {
+            return Ok(revision);
+        }
+        let message = format!("the configuration of revision {} is no longer kept; deploy its image again with today's", revision.number);
+        return Err(Error::conflict("configuration_gone", message));
+    }
+    let here = pinned::newest(change, may, environment, &revision.descriptor).await?;
+    if here.fingerprint == own.fingerprint {
+        return Ok(revision);
+    }
+    let (id, _) = revisions::insert(change, platform, may, &revision.descriptor, &revision.source(), &here, intent).await?;
+    revisions::by_id(change, id).await
 }
 
 /// Makes a revision with another number of tasks, like the newest one that was asked for, and brings it.
@@ -110,7 +138,7 @@ pub async fn cancel(platform: &Platform, may: &May<can::Deploy, Deployment>) -> 
 }
 
 /// The newest revision that was asked for, of a service that is not stopped.
-async fn running(change: &mut Change, service: &Service, environment: &Environment) -> Result<Stored> {
+pub(super) async fn running(change: &mut Change, service: &Service, environment: &Environment) -> Result<Stored> {
     let wanted = need_wanted(change, service, environment).await?;
     if wanted.state == DesiredState::Stopped && wanted.next.is_none() {
         return Err(Error::conflict("stopped", format!("{} is stopped in {}; start it first", service.name, environment.name)));
@@ -126,7 +154,7 @@ fn never_good(service: &Service, environment: &Environment) -> Error {
 }
 
 /// Puts a stored revision into the queue, with its record.
-async fn again(
+pub(super) async fn again(
     mut change: Change,
     platform: &Platform,
     may: &May<can::Deploy, Service>,

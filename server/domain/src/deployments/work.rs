@@ -10,6 +10,7 @@
 //! After a crash nothing is half: a task in the state `preparing` has its row and its ports, and perhaps a container, which bears
 //! the task's id as a label. The loop looks for it there, and goes on with it or ends the task.
 
+mod delivery;
 mod load;
 mod networks;
 mod state;
@@ -28,6 +29,7 @@ use crate::machines::Machine;
 #[cfg(doc)]
 use crate::worker::Worker;
 
+pub use delivery::{Delivery, TaskFile, delivery};
 pub use load::{due, every_key, load, recent_failures, revision};
 pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
 pub use state::{advance, move_network, network, pin, progress, pull_source};

@@ -17,7 +17,7 @@ use crate::projects::Project;
 /// Most registries of one project.
 const MOST: i64 = 100;
 
-fn purpose(project: model::ids::ProjectId, host: &str) -> String {
+pub(crate) fn purpose(project: impl std::fmt::Display, host: &str) -> String {
     format!("registry-credential {project} {host}")
 }
 
@@ -32,7 +32,7 @@ pub async fn put(platform: &Platform, may: &May<can::ManageRegistries, Project>,
     if count >= MOST {
         return Err(Error::conflict("too_many_credentials", format!("a project has credentials for at most {MOST} registries; delete one first")));
     }
-    let sealed = platform.seal(&purpose(may.id, &host), secret.expose().as_bytes());
+    let sealed = platform.seal_in(&mut change, &purpose(may.id, &host), secret.expose().as_bytes()).await?;
     let sql = "INSERT INTO registry_credentials (project_id, host, username, secret, updated_by, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (project_id, host) DO UPDATE SET username = excluded.username, secret = excluded.secret,
                updated_by = excluded.updated_by, updated_at = excluded.updated_at";

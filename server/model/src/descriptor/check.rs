@@ -16,7 +16,7 @@ pub const MEMORY_MIN: Memory = Memory::from_mib(6);
 /// Longest value of a variable, in bytes.
 pub const ENV_VALUE_MAX: usize = 32 * 1024;
 /// Longest sum of all variables, in bytes; the kernel refuses a program with much more.
-const ENV_TOTAL_MAX: usize = 256 * 1024;
+pub const ENV_TOTAL_MAX: usize = 256 * 1024;
 /// Signals that a program can be asked to end with.
 const SIGNALS: &[&str] = &["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGWINCH", "SIGPWR", "SIGRTMIN+3", "SIGABRT"];
 /// Folders that the kernel or the engine own in every task.
@@ -60,6 +60,12 @@ pub(super) fn mount_path(text: &str) -> Rule {
     rule(!owned, || format!("nothing can be mounted at {text}; choose a folder like /data"))
 }
 
+/// A path at which a file may be put.
+pub(super) fn file_path(text: &str) -> Rule {
+    mount_path(text)?;
+    rule(!text.ends_with('/'), || format!("{text:?} is a folder; name the file, like /etc/app.conf"))
+}
+
 /// Path and query of a URL.
 pub(super) fn url_path(text: &str) -> Rule {
     let fine = text.starts_with('/') && text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic());
@@ -85,7 +91,10 @@ pub(super) fn label(text: &str) -> Rule {
 }
 
 /// A name in the configuration centre: `app.conf`, `db_password`.
-pub(super) fn entry_name(text: &str) -> Rule {
+///
+/// # Errors
+/// What would be right.
+pub fn check_entry_name(text: &str) -> Rule {
     let inner = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     rule(inner && !text.is_empty() && text.len() <= 128 && !text.starts_with('.'), || {
         format!("{:?} is not a name: letters, digits, _, - and inner dots", text.chars().take(60).collect::<String>())
@@ -227,11 +236,13 @@ fn mounts(d: &Descriptor, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::new(format!("volumes[{at}].name"), format!("{name:?} is mounted twice")));
         }
     }
+    let mut variables = BTreeSet::new();
     for (at, secret) in d.secrets.iter().enumerate() {
-        if let Some(name) = &secret.env
-            && d.env.contains_key(name)
-        {
+        let Some(name) = &secret.env else { continue };
+        if d.env.contains_key(name) {
             errors.push(FieldError::new(format!("secrets[{at}].env"), format!("{name} is set in env already")));
+        } else if !variables.insert(name) {
+            errors.push(FieldError::new(format!("secrets[{at}].env"), format!("{name} is set by another secret already")));
         }
     }
 }

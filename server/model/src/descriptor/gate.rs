@@ -8,8 +8,6 @@ pub(super) fn gate(d: &Descriptor) -> Vec<FieldError> {
     let host_folders = d.volumes.iter().enumerate().filter(|(_, volume)| volume.host.is_some());
     let mut asked: Vec<String> = host_folders.map(|(at, _)| format!("volumes[{at}].host")).collect();
     let sections = [
-        ("configs", !d.configs.is_empty()),
-        ("secrets", !d.secrets.is_empty()),
         ("network.name", d.network.name != "default"),
         ("network.ip", d.network.ip.is_some()),
         ("placement", d.placement.is_some()),

@@ -85,7 +85,7 @@ fn storage(r: &mut Reader, top: &Section<'_>, d: &mut Descriptor) {
     if let Some((node, path)) = top.get("configs") {
         d.configs = r.list(node, &path, 64, |r, node, path| {
             let s = r.section(node, path, &["name", "path"])?;
-            let (name, at) = (need(r, &s, "name", check::entry_name), need(r, &s, "path", check::path));
+            let (name, at) = (need(r, &s, "name", check::check_entry_name), need(r, &s, "path", check::file_path));
             Some(ConfigMount { name: name?, path: at? })
         });
     }
@@ -248,9 +248,9 @@ fn resources(r: &mut Reader, node: &Node, path: &str) -> Resources {
 
 fn secret(r: &mut Reader, node: &Node, path: &str) -> Option<SecretUse> {
     let s = r.section(node, path, &["name", "env", "path"])?;
-    let name = need(r, &s, "name", check::entry_name);
+    let name = need(r, &s, "name", check::check_entry_name);
     let env = s.get("env").and_then(|(node, path)| checked(r, node, &path, check::check_env_name));
-    let at = s.get("path").and_then(|(node, path)| checked(r, node, &path, check::path));
+    let at = s.get("path").and_then(|(node, path)| checked(r, node, &path, check::file_path));
     if s.get("env").is_some() == s.get("path").is_some() {
         r.fail(path, Some(node), "say where it goes: either env or path");
         return None;

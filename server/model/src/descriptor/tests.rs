@@ -139,8 +139,6 @@ fn what_is_not_built_is_refused_by_name() {
     let all = r#"
 image: web
 ports: [{name: http, container: 80}]
-configs: [{name: app.conf, path: /etc/app.conf}]
-secrets: [{name: db_password, env: DB_PASSWORD}]
 volumes: [{host: /mnt/shared/x, path: /x, read_only: true}]
 network: {name: other, ip: 10.8.0.20}
 placement: {pool: web, machines: [m1], spread: machine}
@@ -157,8 +155,6 @@ metrics: {port: 9100, path: /metrics, names: [up]}
     let found = errors(all);
     let expected = [
         "volumes[0].host",
-        "configs",
-        "secrets",
         "network.name",
         "network.ip",
         "placement",
@@ -175,6 +171,19 @@ metrics: {port: 9100, path: /metrics, names: [up]}
     let told: Vec<&str> = found.iter().filter_map(|error| error.strip_suffix(": not yet supported; leave it out for now")).collect();
     assert_eq!(told, expected, "{found:#?}");
     assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn files_and_secrets_go_where_nothing_else_is() {
+    let one = |text: &str| error(&format!("image: web\n{text}"));
+    assert!(one("configs: [{name: a, path: /proc/1/x}]").starts_with("configs[0].path"));
+    assert!(one("configs: [{name: a, path: /}]").starts_with("configs[0].path"));
+    assert!(one("configs: [{name: a, path: /etc/}]").contains("/etc/app.conf"));
+    assert!(one("secrets: [{name: a, path: /sys/x}]").starts_with("secrets[0].path"));
+    assert!(one("secrets: [{name: a, env: X, path: /x}]").contains("either env or path"));
+    assert!(one("secrets: [{name: a, env: X}, {name: b, env: X}]").starts_with("secrets[1].env"));
+    assert!(one("configs: [{name: a, path: /x}]\nsecrets: [{name: a, path: /x}]").starts_with("secrets[0].path"));
+    assert!(one("configs: [{name: ../a, path: /x}]").starts_with("configs[0].name"));
 }
 
 #[test]

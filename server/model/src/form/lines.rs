@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use crate::descriptor::{Port, Protocol, check_env_name};
 
 /// One `NAME=value` on each line; empty lines and lines that begin with `#` are passed over.
-pub(super) fn read_env(text: &str) -> Result<BTreeMap<String, String>, String> {
+///
+/// # Errors
+/// The first line that is wrong, with what would be right.
+pub fn read_env(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut env = BTreeMap::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_start().trim_end_matches('\r');
@@ -31,7 +34,8 @@ pub(super) fn read_env(text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 /// The lines that read back as `env`.
-pub(super) fn show_env(env: &BTreeMap<String, String>) -> String {
+#[must_use]
+pub fn show_env(env: &BTreeMap<String, String>) -> String {
     let line = |(name, value): (&String, &String)| {
         let plain = !value.starts_with('"') && !value.contains(['\n', '\r']) && !value.ends_with(char::is_whitespace);
         if plain { format!("{name}={value}") } else { format!("{name}={}", serde_json::Value::from(value.as_str())) }

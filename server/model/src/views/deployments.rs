@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::ids::{DeploymentId, RevisionId};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::time::Millis;
+use crate::views::configs::ConfigurationOf;
 use crate::views::templates::TemplateMark;
 use crate::words::words;
 
@@ -179,6 +180,9 @@ pub struct RevisionView {
     /// Which version of a template made it; none: it was described by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateMark>,
+    /// The configuration that it runs with, here and when it is rolled back to.
+    #[serde(default)]
+    pub configuration: ConfigurationOf,
 }
 
 /// A revision with all that it says.
@@ -224,6 +228,9 @@ pub struct PlanView {
     pub unchanged: bool,
     /// What to know before: `the service is stopped; a deploy starts it`.
     pub notes: Vec<String>,
+    /// The configuration that would be used.
+    #[serde(default)]
+    pub configuration: ConfigurationOf,
 }
 
 #[cfg(test)]

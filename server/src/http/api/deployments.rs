@@ -106,7 +106,8 @@ async fn deploy(
     Ok(begun(deployments::deploy_from(&portal.platform, &may, &request, origin.as_ref()).await?))
 }
 
-fn begun(view: DeploymentView) -> Response {
+/// The answer to what is under way: `Location` tells how it goes.
+pub(super) fn begun(view: DeploymentView) -> Response {
     let location = format!("/api/v1/projects/{}/services/{}/deployments/{}", view.project, view.service, view.id);
     accepted(&location, view).into_response()
 }

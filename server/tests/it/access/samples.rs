@@ -20,6 +20,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/accounts/tokens"
             | "/fn/accounts/users"
             | "/fn/audit/project"
+            | "/fn/configs/get"
             | "/fn/audit/site"
             | "/fn/deployments/form"
             | "/fn/deployments/get"
@@ -68,6 +69,9 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path.starts_with("/v2") || path.starts_with("/auth/") {
         return Some(registry(portal, cast, caller, world, verb, path).await);
     }
+    if is_configuration(path) {
+        world::configured(cast, world).await;
+    }
     // An image is deleted by its digest alone.
     let by_digest = verb == Method::DELETE && path.ends_with("/images/{reference}");
     let named = if by_digest { path.replace("{reference}", &world.digest) } else { path.to_owned() };
@@ -98,6 +102,12 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     Some(cast.page(portal, caller, verb, &place).header("accept", "text/html"))
 }
 
+/// Whether a door is one of the configuration centre's.
+fn is_configuration(path: &str) -> bool {
+    let words = ["/configuration", "/variables", "/configs", "/secrets", "/fn/configs/", "/roll"];
+    words.iter().any(|word| path.contains(word)) && !path.ends_with("/rollback")
+}
+
 /// The path with its parameters filled in.
 async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, path: &str) -> String {
     let session = if path.contains("{session}") { world::own(cast, caller, "sessions").await } else { String::new() };
@@ -119,6 +129,9 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
         .replace("{template}", &world.template)
+        .replace("/variables/{name}", "/variables/LOG_LEVEL")
+        .replace("/configs/{name}", "/configs/app.conf")
+        .replace("/secrets/{name}", "/secrets/db_password")
         .replace("{version}", "1")
         .replace("{host}", "registry.example.com")
         .replace("{copy}", &world.copy)
@@ -176,6 +189,11 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects/{project}/services/{service}/plan" | "/projects/{project}/services/{service}/deployments") => {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
         }
+        ("PUT", path) if path.ends_with("/variables") => json!({"variables": {"A": "1"}}),
+        ("PUT", path) if path.ends_with("/configs/{name}") => json!({"content": "changed"}),
+        ("PUT", path) if path.ends_with("/variables/{name}") || path.ends_with("/secrets/{name}") => json!({"value": "changed"}),
+        ("POST", path) if path.ends_with("/configuration/restore") => json!({"version": 1}),
+        ("POST", "/projects/{project}/services/{service}/roll") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         ("PUT", "/templates/{template}" | "/projects/{project}/templates/{template}") => {
@@ -231,6 +249,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "deployments/get" | "deployments/cancel" => vec![project(), service(), ("deployment", world.deployment.clone())],
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
+        path if path.starts_with("configs/") => configuration(world, path)?,
         "quotas/get" | "image_rules/get" | "image_rules/dry_run" | "image_rules/run" => vec![project()],
         "quotas/set" => vec![project(), ("bytes", text("10GiB")), ("tags", text("500"))],
         "quotas/set_default" => vec![("tags", text("100000"))],
@@ -285,6 +304,25 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/may_create"
         | "services/mine"
         | "upkeep/storage" => Vec::new(),
+        _ => return None,
+    })
+}
+
+/// The fields of the configuration centre's forms; the world's project was configured just now.
+fn configuration(world: &World, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let at = ("at[project]", world.project.clone());
+    let text = |text: &str| text.to_owned();
+    // As often as `world::configured` changes it.
+    let based_on = ("based_on", text("3"));
+    Some(match path {
+        "configs/get" => vec![at],
+        "configs/put_variable" => vec![at, based_on, ("name", text("A")), ("value", text("1"))],
+        "configs/put_variables" => vec![at, based_on, ("lines", text("A=1"))],
+        "configs/put_file" => vec![at, based_on, ("name", text("b.conf")), ("content", text("x"))],
+        "configs/put_secret" => vec![at, based_on, ("name", text("key")), ("value", text("x"))],
+        "configs/remove" => vec![at, based_on, ("kind", text("variable")), ("name", text("LOG_LEVEL"))],
+        "configs/restore" => vec![at, based_on, ("version", text("1"))],
+        "configs/roll" => vec![("project", world.project.clone()), ("service", text("web")), ("environment", text("local"))],
         _ => return None,
     })
 }

@@ -133,6 +133,25 @@ pub async fn rules_in_force(cast: &Cast, world: &World) -> String {
     run["id"].as_str().expect("an id").to_owned()
 }
 
+/// Gives the world's project and service one entry of each sort, once.
+pub async fn configured(cast: &Cast, world: &World) {
+    let builder = cast.person(Cast::NAMES.len() - 1);
+    let project = format!("/api/v1/projects/{}", world.project);
+    let known = builder.get(&format!("{project}/configuration")).await.expect_status(StatusCode::OK).await;
+    if known["version"] != 0 {
+        return;
+    }
+    for base in [project.clone(), format!("{project}/services/web")] {
+        for (path, body) in [
+            ("variables/LOG_LEVEL", json!({"value": "info"})),
+            ("configs/app.conf", json!({"content": "x"})),
+            ("secrets/db_password", json!({"value": "s"})),
+        ] {
+            builder.put(&format!("{base}/{path}"), body).await.expect_status(StatusCode::OK).await;
+        }
+    }
+}
+
 /// An upload of the caller's own, where they may push; a made-up one elsewhere.
 pub async fn upload(portal: &TestPortal, cast: &Cast, caller: usize, world: &World) -> String {
     let path = format!("/v2/{}/web/blobs/uploads/", world.project);

@@ -1,0 +1,71 @@
+//! Which services run with this configuration, and the button that brings them the newest.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use model::views::configs::UseView;
+
+use super::{Changes, Here};
+use crate::components::{Badge, Csrf, Empty, Submit, Tone};
+use crate::urls;
+
+/// The services.
+#[component]
+pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, changes: Changes) -> impl IntoView {
+    if uses.is_empty() {
+        return view! {
+            <section class="panel"><header><h2>"Used by"</h2></header>
+                <Empty title="Nothing runs with it"><p>"The next deployment gets what is set here, if it uses it."</p></Empty>
+            </section>
+        }
+        .into_any();
+    }
+    let behind = uses.iter().filter(|one| one.behind && !one.stopped).count();
+    let rows: Vec<_> = uses.into_iter().map(|one| view! { <Row project=here.at.project.clone() one may_roll changes/> }).collect();
+    view! {
+        <section class="panel" id="uses">
+            <header><h2>"Used by"</h2></header>
+            {(behind > 0).then(|| view! {
+                <div class="panel-body"><p>"Rolling brings a service again as it is, with the newest configuration: a new revision, tasks replaced as with any deployment."</p></div>
+            })}
+            <table class="table">
+                <thead><tr>
+                    <th scope="col">"Service"</th><th scope="col">"Environment"</th><th scope="col">"Revision"</th><th scope="col">"Runs with"</th>
+                    <th scope="col">"Uses from here"</th><th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Row(project: String, one: UseView, may_roll: bool, changes: Changes) -> impl IntoView {
+    let (tone, text) = match (one.stopped, one.behind) {
+        (true, _) => (Tone::Idle, "stopped"),
+        (false, true) => (Tone::Warn, "older configuration"),
+        (false, false) => (Tone::Ok, "the newest"),
+    };
+    let offers = may_roll && one.behind && !one.stopped;
+    let (service, environment) = (one.service.to_string(), one.environment.to_string());
+    let shown = if one.uses.len() > 6 { format!("{} and {} more", one.uses[..6].join(", "), one.uses.len() - 6) } else { one.uses.join(", ") };
+    view! {
+        <tr>
+            <td data-label="Service" class="table-main"><a href=urls::service(&project, &service)>{service.clone()}</a></td>
+            <td data-label="Environment">{environment.clone()}</td>
+            <td data-label="Revision">{one.revision}</td>
+            <td data-label="Runs with"><Badge tone text/></td>
+            <td data-label="Uses from here"><span class="small break">{shown}</span></td>
+            <td class="end">{offers.then(|| view! {
+                <ActionForm action=changes.roll>
+                    <Csrf/>
+                    <input type="hidden" name="project" value=project/>
+                    <input type="hidden" name="service" value=service/>
+                    <input type="hidden" name="environment" value=environment/>
+                    <Submit label="Roll" look="button-small" pending=changes.roll.pending()/>
+                </ActionForm>
+            })}</td>
+        </tr>
+    }
+    .into_any()
+}
