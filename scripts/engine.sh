@@ -2,7 +2,7 @@
 # A Docker Engine of Slipway's own, all of it in one folder: `engine.sh start DIR [SOCKET]` and `engine.sh stop DIR`, as root.
 # It has its own socket, data and pid file, and is ended by that pid alone, after a look at what runs under it. It never touches
 # another engine's containers; it shares the bridge docker0 and iptables of the network namespace that it is started in, so
-# start it only where no other engine runs.
+# start it only where no other engine runs. ENGINE_FLAGS: further options of dockerd.
 set -euo pipefail
 
 verb="${1:-}"
@@ -32,7 +32,8 @@ start() {
   if pid >/dev/null && answers; then return; fi
   rm -f "$dir/dockerd.pid"
   # A session of its own: Ctrl-C at the portal is not meant for the engine.
-  setsid nohup dockerd --data-root "$dir/data" --exec-root "$dir/run" --pidfile "$dir/dockerd.pid" \
+  # shellcheck disable=SC2086 # options, separated by blanks
+  setsid nohup dockerd ${ENGINE_FLAGS:-} --data-root "$dir/data" --exec-root "$dir/run" --pidfile "$dir/dockerd.pid" \
     --host "unix://$socket" >>"$dir/dockerd.log" 2>&1 </dev/null &
   local started=$!
   for _ in $(seq 300); do

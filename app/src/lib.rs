@@ -136,6 +136,8 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/templates/new") view={Lazy::<parts::NewTemplate>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/environments/:environment") view={Lazy::<parts::Environment>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view={Lazy::<parts::Account>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Profile>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/sessions") view={Lazy::<parts::Sessions>::new()} ssr=SsrMode::Async/>
@@ -143,7 +145,9 @@ fn Pages() -> impl IntoView {
                 </ParentRoute>
                 <ParentRoute path=path!("/admin") view={Lazy::<parts::Admin>::new()} ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::Users>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments") view={Lazy::<parts::AdminEnvironments>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments/:environment") view={Lazy::<parts::AdminEnvironment>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments/:environment/machines/:machine") view={Lazy::<parts::AdminMachine>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>

@@ -6,6 +6,7 @@ pub(crate) mod admin;
 mod audit;
 pub(crate) mod configs;
 pub(crate) mod deployments;
+pub(crate) mod environments;
 pub(crate) mod frame;
 pub(crate) mod home;
 pub(crate) mod image_rules;

@@ -8,7 +8,8 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, configs, deployments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup, templates,
+    account, admin, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots, services, setup,
+    templates,
 };
 
 macro_rules! part {
@@ -116,7 +117,11 @@ part!(
         Sessions: account::Sessions,
         Tokens: account::Tokens,
         Users: admin::Users,
-        Environments: admin::Environments,
+        Environments: environments::List,
+        Environment: environments::One,
+        AdminEnvironments: admin::Environments,
+        AdminEnvironment: admin::Environment,
+        AdminMachine: admin::Machine,
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
         OutsideRegistries: admin::OutsideRegistries,

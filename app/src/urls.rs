@@ -23,6 +23,7 @@ pub(crate) const LOGIN: &str = "/login";
 pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
 pub(crate) const TEMPLATES: &str = "/templates";
+pub(crate) const ENVIRONMENTS: &str = "/environments";
 pub(crate) const ACCOUNT: &str = "/account";
 pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
 pub(crate) const ACCOUNT_TOKENS: &str = "/account/tokens";
@@ -36,6 +37,21 @@ pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
 /// The sign-in page that leads back to `next`.
 pub(crate) fn login(next: &str) -> String {
     if next.is_empty() || next == HOME { LOGIN.to_owned() } else { format!("{LOGIN}?next={}", query(next)) }
+}
+
+/// An environment.
+pub(crate) fn environment(name: impl AsRef<str>) -> String {
+    format!("{ENVIRONMENTS}/{}", segment(name.as_ref()))
+}
+
+/// The operators' page of an environment; `new` for a new one.
+pub(crate) fn admin_environment(name: impl AsRef<str>) -> String {
+    format!("{ADMIN_ENVIRONMENTS}/{}", segment(name.as_ref()))
+}
+
+/// The operators' page of a machine; `new` for a new one.
+pub(crate) fn admin_machine(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
+    format!("{}/machines/{}", admin_environment(environment), segment(machine.as_ref()))
 }
 
 /// A project's dashboard.

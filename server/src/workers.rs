@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::images::rules;
-use domain::{Result, Signal, Worker, accounts};
+use domain::{Result, Signal, Worker, accounts, deployments};
 use engine::Engine;
 use registry::Registry;
 use registry::outside::Outside;
@@ -18,6 +18,8 @@ use crate::http::Portal;
 const SWEEP: Duration = Duration::from_secs(600);
 /// How often it is looked whether a project's rules for images are due.
 const RULES: Duration = Duration::from_secs(60);
+/// How often it is looked whether a deployment waited too long for an approval.
+const APPROVALS: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -41,6 +43,7 @@ pub fn start(portal: &Portal, loops: &TaskTracker, stop: &CancellationToken, fai
     spawn(loops, stop, failed, "layers", write_layers(hire("layers"), portal.registry.clone()));
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
+    spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     Ok(())
 }
 
@@ -109,6 +112,18 @@ async fn sweep(worker: Worker, registry: Registry) {
             tracing::warn!(%error, "uploads that nobody goes on with could not be removed");
         }
         tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Ends deployments that waited too long for an approval.
+async fn approvals(worker: Worker) {
+    loop {
+        match deployments::expire(&worker).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::info!(deployments = ended, "deployments that nobody approved expired"),
+            Err(error) => tracing::warn!(%error, "deployments that nobody approved could not be ended; it is tried again in a minute"),
+        }
+        tokio::time::sleep(APPROVALS).await;
     }
 }
 

@@ -1,10 +1,10 @@
 //! The configuration centre: what is in force at a place, its changes and its versions. A secret comes in and never goes out.
 
 use leptos::prelude::*;
+use model::names::EnvironmentName;
 use model::page::Page;
 use model::views::configs::{ChangedView, ConfigView, FileView, VersionDetail, VersionView};
 use model::views::deployments::DeploymentView;
-use model::views::environments::EnvironmentView;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -15,13 +15,13 @@ use super::parse::{field, named, page};
 #[cfg(feature = "ssr")]
 use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
-use domain::access::{May, Site, can};
+use domain::access::{May, can};
 #[cfg(feature = "ssr")]
 use domain::configs::{self, Content, Edit, Holder, HolderKey, Hush};
 #[cfg(feature = "ssr")]
 use domain::deployments::{self, Intent};
 #[cfg(feature = "ssr")]
-use model::names::{EnvironmentName, ProjectName, ServiceName};
+use model::names::{ProjectName, ServiceName};
 
 /// What the page of a place begins with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ pub struct ConfigPage {
     pub version: Option<VersionDetail>,
     /// The file that is open.
     pub file: Option<FileView>,
-    /// The environments that there are.
-    pub environments: Vec<EnvironmentView>,
+    /// The environments that can be chosen.
+    pub environments: Vec<EnvironmentName>,
     /// Whether the reader may roll services.
     pub may_roll: bool,
     /// A file that was typed before it was refused, for a browser without scripts.
@@ -99,7 +99,6 @@ pub async fn get_config(
     let caller = caller().await?;
     let may = at.may(&caller).await?;
     let environment = at.environment()?;
-    let site = caller.actor.may::<can::SeeEnvironments, _>(&caller.platform, &Site).await?;
     let (platform, place) = (&caller.platform, environment.as_ref());
     let version = match version {
         Some(number) => Some(configs::version(platform, &may, place, number, None).await?),
@@ -111,7 +110,7 @@ pub async fn get_config(
         versions: configs::versions(platform, &may, place, &page(after)).await?,
         version,
         file,
-        environments: domain::environments::list(platform, &site).await?,
+        environments: configs::environments(platform, &may).await?,
         may_roll: may.also(model::access::Action::Deploy),
         typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
     })

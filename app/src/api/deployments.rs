@@ -29,6 +29,8 @@ use domain::{environments, images, services};
 #[cfg(feature = "ssr")]
 use model::names::{EnvironmentName, ProjectName};
 #[cfg(feature = "ssr")]
+use model::views::deployments::DeploymentState;
+#[cfg(feature = "ssr")]
 use model::views::images::{RepositoryQuery, TagOrder, TagQuery};
 
 /// Name under which a refused form waits for the next page of a browser without scripts.
@@ -73,10 +75,9 @@ pub struct DeployPage {
 pub async fn read_deploy_form(project: String, service: String, #[server(default)] environment: String) -> Result<DeployPage, ApiError> {
     let caller = caller().await?;
     let deploys = may::<can::Deploy>(&caller, &project, &service).await?;
+    let environments = environments::for_service(&caller.platform, &deploys).await?;
     let may = may::<can::SeeServices>(&caller, &project, &service).await?;
     let service = services::get(&caller.platform, &may).await?;
-    let site = caller.actor.may::<can::SeeEnvironments, _>(&caller.platform, &domain::access::Site).await?;
-    let environments = environments::list(&caller.platform, &site).await?;
     let chosen = environments.iter().find(|one| one.name.as_str() == environment).or_else(|| environments.first());
     let environment = chosen.map(|one| one.name.to_string()).unwrap_or_default();
     // The first deploy into another environment begins with what runs elsewhere.
@@ -257,6 +258,45 @@ pub async fn get_deployment(project: String, service: String, deployment: String
     let caller = caller().await?;
     let may = may_act::<can::SeeServices>(&caller, &project, &service, &deployment).await?;
     Ok(deployments::get(&caller.platform, &may).await?)
+}
+
+/// What letting a deployment through would do now; none where it does not wait.
+#[server(prefix = "/fn", endpoint = "deployments/waiting")]
+pub async fn plan_of_deployment(project: String, service: String, deployment: String) -> Result<Option<PlanView>, ApiError> {
+    let caller = caller().await?;
+    let may = may_act::<can::SeeServices>(&caller, &project, &service, &deployment).await?;
+    if may.state != DeploymentState::Pending {
+        return Ok(None);
+    }
+    Ok(Some(deployments::plan_of(&caller.platform, &may).await?))
+}
+
+/// Lets a deployment through that waits.
+#[server(prefix = "/fn", endpoint = "deployments/approve")]
+pub async fn approve_deployment(
+    csrf: String,
+    project: String,
+    service: String,
+    deployment: String,
+    #[server(default)] why: String,
+) -> Result<DeploymentView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = may_act::<can::Approve>(&caller, &project, &service, &deployment).await?;
+    Ok(deployments::approve(&caller.platform, &may, &why).await?)
+}
+
+/// Sends a deployment back that waits.
+#[server(prefix = "/fn", endpoint = "deployments/refuse")]
+pub async fn refuse_deployment(
+    csrf: String,
+    project: String,
+    service: String,
+    deployment: String,
+    #[server(default)] why: String,
+) -> Result<DeploymentView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = may_act::<can::Approve>(&caller, &project, &service, &deployment).await?;
+    Ok(deployments::refuse(&caller.platform, &may, &why).await?)
 }
 
 /// The deployments of a service, or of all of a project's services; the newest first.

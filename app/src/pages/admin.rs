@@ -12,7 +12,7 @@ use leptos_router::components::Outlet;
 use model::page::Page;
 use model::views::accounts::UserView;
 
-pub(crate) use environments::Environments;
+pub(crate) use environments::{Environment, Environments, Machine};
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
@@ -32,7 +32,7 @@ use crate::urls;
 pub(crate) fn Frame() -> impl IntoView {
     let tabs = vec![
         Tab::new(urls::ADMIN, "Users"),
-        Tab::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
+        Tab::deep(urls::ADMIN_ENVIRONMENTS, "Environments"),
         Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),

@@ -128,7 +128,7 @@ fn Whole(page: ConfigPage, edit: String, changes: Changes) -> impl IntoView {
     let here = Here::of(&view);
     let of = |kind: EntryKind| view.entries.iter().filter(|entry| entry.kind == kind).cloned().collect::<Vec<EntryView>>();
     let (variables, files, secrets) = (of(EntryKind::Variable), of(EntryKind::File), of(EntryKind::Secret));
-    let names: Vec<String> = environments.into_iter().map(|one| one.name.to_string()).collect();
+    let names: Vec<String> = environments.iter().map(ToString::to_string).collect();
     let title = view.service.as_ref().map_or_else(|| view.project.to_string(), ToString::to_string);
     view! {
         <Title text=format!("Configuration of {title}")/>

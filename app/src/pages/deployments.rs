@@ -1,5 +1,7 @@
 //! Deployments: lists of them, and one with its progress.
 
+mod approval;
+
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::access::Action;
@@ -8,7 +10,7 @@ use model::views::deployments::{DeploymentState, DeploymentView, Share};
 
 use super::projects::current as project_of;
 use super::states;
-use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments};
+use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments, plan_of_deployment};
 use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes};
 use crate::live::Pulse;
 use crate::page::{change, loaded_in, param, problem, query};
@@ -88,12 +90,26 @@ pub(crate) fn One() -> impl IntoView {
         move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
         |(project, service, id, _)| get_deployment(project, service, id),
     );
+    let waiting = Resource::new(
+        move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
+        |(project, service, id, _)| plan_of_deployment(project, service, id),
+    );
     let cancel = change::<CancelDeployment>("Deployment cancelled", Some(pulse));
-    loaded_in(service.view, data, move |service, deployment| {
-        pulse.watch(format!("deployment:{}", deployment.id));
-        let may_cancel = service.may(Action::Deploy) && !deployment.state.is_final();
-        view! { <Whole deployment may_cancel cancel/> }
-    })
+    let decide = approval::Decide { approve: change("Approved", Some(pulse)), refuse: change("Refused", Some(pulse)) };
+    view! {
+        {loaded_in(service.view, data, move |service, deployment| {
+            pulse.watch(format!("deployment:{}", deployment.id));
+            let may_cancel = service.may(Action::Deploy) && !deployment.state.is_final();
+            let may_approve = service.may(Action::Approve);
+            view! {
+                {(deployment.state == DeploymentState::Pending).then(|| view! { <approval::Waits deployment=deployment.clone() may_approve decide/> })}
+                <Whole deployment may_cancel cancel/>
+            }
+        })}
+        // What it would do is shown as long as it waits.
+        {loaded_in(data, waiting, |_, plan| plan.map(|plan| view! { <super::services::Plan plan/> }))}
+    }
+    .into_any()
 }
 
 #[component]
@@ -119,6 +135,10 @@ fn Whole(deployment: DeploymentView, may_cancel: bool, cancel: ServerAction<Canc
                     <dt>"Environment"</dt><dd><a href=overview>{facts.environment.to_string()}</a></dd>
                     <dt>"Asked for"</dt><dd><Ago at=facts.created_at/>" by "{facts.by}</dd>
                     {(!facts.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{facts.why.clone()}</dd> })}
+                    {facts.decision.map(|decision| view! {
+                        <dt>{if decision.approved { "Approved" } else { "Refused" }}</dt>
+                        <dd><Ago at=decision.at/>" by "{decision.by}{(!decision.why.is_empty()).then(|| format!(": {}", decision.why))}</dd>
+                    })}
                     {facts.started_at.map(|at| view! { <dt>"Began"</dt><dd><Ago at/></dd> })}
                     {facts.finished_at.map(|at| view! { <dt>"Ended"</dt><dd><Ago at/>{took(&deployment)}</dd> })}
                     <dt>"Id"</dt><dd><code>{facts.id.to_string()}</code></dd>
@@ -169,7 +189,7 @@ pub(super) fn DeploymentPanel(
 ) -> impl IntoView {
     let (tone, text) = states::deployment(deployment.state);
     let href = urls::deployment(&deployment.project, &deployment.service, deployment.id);
-    let (progress, under_way) = (deployment.progress.clone(), !deployment.state.is_final());
+    let (progress, under_way) = (deployment.progress.clone(), !deployment.state.is_final() && deployment.state != DeploymentState::Pending);
     let title = states::act(&deployment);
     let reason = deployment.reason.clone();
     let detailed = alone || under_way;
@@ -211,17 +231,27 @@ fn Bars(layers: Share, fetched: Share, tasks: Share) -> impl IntoView {
 
 /// The steps of a deployment, with the one where it failed.
 fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
-    use DeploymentState::{Cancelled, Failed, Pending, Pulling, Queued, RolledBack, Rolling, Succeeded, Superseded};
+    use DeploymentState::{Cancelled, Expired, Failed, Pending, Pulling, Queued, Refused, RolledBack, Rolling, Succeeded, Superseded};
     let began = deployment.started_at.is_some();
     let rolled = deployment.progress.tasks.total > 0;
     let three = |queue, pull, roll| vec![("Queue", queue), ("Image", pull), ("Tasks", roll)];
-    match deployment.state {
-        Pending | Queued => three(Step::Now, Step::Ahead, Step::Ahead),
+    let mut steps = match deployment.state {
+        Pending | Refused | Expired => three(Step::Ahead, Step::Ahead, Step::Ahead),
+        Queued => three(Step::Now, Step::Ahead, Step::Ahead),
         Pulling => three(Step::Done, Step::Now, Step::Ahead),
         Rolling => three(Step::Done, Step::Done, Step::Now),
         Succeeded => three(Step::Done, Step::Done, Step::Done),
         Failed | RolledBack | Cancelled | Superseded if rolled => three(Step::Done, Step::Done, Step::Failed),
         Failed | RolledBack | Cancelled | Superseded if began => three(Step::Done, Step::Failed, Step::Ahead),
         Failed | RolledBack | Cancelled | Superseded => three(Step::Failed, Step::Ahead, Step::Ahead),
+    };
+    let approval = match deployment.state {
+        Pending => Some(Step::Now),
+        Refused | Expired => Some(Step::Failed),
+        _ => deployment.decision.as_ref().map(|_| Step::Done),
+    };
+    if let Some(approval) = approval {
+        steps.insert(0, ("Approval", approval));
     }
+    steps
 }

@@ -22,7 +22,7 @@ use model::problem::{Problem, ProblemKind};
 use model::views::services::{RunView, ServiceDetail};
 use model::views::templates::TemplateSummary;
 
-pub(crate) use deploy::Deploy;
+pub(crate) use deploy::{Deploy, Plan};
 pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
 pub(crate) use overview::Overview;

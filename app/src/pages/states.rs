@@ -2,7 +2,7 @@
 
 use model::views::copies::CopyState;
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
-use model::views::environments::MachineState;
+use model::views::environments::{MachineState, StepState};
 use model::views::services::{RunSummary, ServiceState, TaskHealth, TaskState, TaskView};
 
 use crate::components::Tone;
@@ -52,6 +52,8 @@ pub(super) fn deployment(state: DeploymentState) -> (Tone, &'static str) {
         DeploymentState::RolledBack => (Tone::Warn, "Rolled back"),
         DeploymentState::Cancelled => (Tone::Idle, "Cancelled"),
         DeploymentState::Superseded => (Tone::Idle, "Superseded"),
+        DeploymentState::Refused => (Tone::Bad, "Refused"),
+        DeploymentState::Expired => (Tone::Idle, "Expired"),
     }
 }
 
@@ -73,6 +75,16 @@ pub(super) fn machine(state: MachineState) -> (Tone, &'static str) {
         MachineState::Unknown => (Tone::Idle, "Not asked yet"),
         MachineState::Up => (Tone::Ok, "Up"),
         MachineState::Away => (Tone::Bad, "Away"),
+    }
+}
+
+/// A step of a connection's test.
+pub(super) fn step(state: StepState) -> (Tone, &'static str) {
+    match state {
+        StepState::Ok => (Tone::Ok, "Right"),
+        StepState::Warning => (Tone::Warn, "Mind"),
+        StepState::Failed => (Tone::Bad, "Wrong"),
+        StepState::Skipped => (Tone::Idle, "Not tried"),
     }
 }
 

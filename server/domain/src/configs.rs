@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{Key, Resource};
 use crate::db::Tx;
-use crate::environments::{self, Environment};
+use crate::environments::{Environment, choose_configured};
 use crate::error::{Error, Result};
 use crate::projects::Project;
 use crate::services::{Service, ServiceKey};
@@ -34,7 +34,7 @@ mod view;
 
 pub use change::{Content, Edit, put, put_variables, remove, restore};
 pub use history::{file, version, versions};
-pub use view::{get, would_be_used};
+pub use view::{environments, get, would_be_used};
 
 crate::text_columns! { EntryKind }
 
@@ -84,10 +84,10 @@ impl Key for HolderKey<'_> {
     }
 }
 
-/// The environment that is meant; none: everywhere.
-async fn place(tx: &mut Tx, name: Option<&EnvironmentName>) -> Result<Option<Environment>> {
+/// The environment that is meant; none: everywhere. One that the project may not use is as if it were missing.
+async fn place(tx: &mut Tx, project: &Project, name: Option<&EnvironmentName>) -> Result<Option<Environment>> {
     match name {
-        Some(name) => environments::choose(tx, Some(name)).await.map(Some),
+        Some(name) => choose_configured(tx, project.id, name).await.map(Some),
         None => Ok(None),
     }
 }

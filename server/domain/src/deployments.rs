@@ -15,6 +15,7 @@ use crate::projects::Project;
 use crate::services::{Service, ServiceKey};
 
 pub(crate) mod acts;
+mod approval;
 mod begin;
 mod deploy;
 mod limits;
@@ -29,6 +30,7 @@ mod verbs;
 pub mod work;
 
 pub use acts::{get, list, of_project, wait};
+pub use approval::{approve, expire, plan_of, refuse};
 pub use deploy::{Request, deploy, deploy_from, plan};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;

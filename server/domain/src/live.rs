@@ -86,6 +86,8 @@ pub enum Signal {
     Copies,
     /// A repository was deleted whose rows are still to be taken away.
     DeletedRepositories,
+    /// Machines were added, changed or removed.
+    Machines,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

@@ -108,7 +108,7 @@ impl Reader {
         if query.tail.is_some_and(|tail| tail > TAIL_MAX) {
             return Err(Error::invalid("tail", format!("at most {TAIL_MAX} lines")));
         }
-        let environment = environments::choose(&mut platform.read().await?, query.environment.as_ref()).await?.id;
+        let environment = environments::choose_for(&mut platform.read().await?, may, query.environment.as_ref()).await?.id;
         Ok(Self { platform: platform.clone(), service: may.id, environment, query: query.clone() })
     }
 

@@ -47,6 +47,7 @@ struct Inner {
     upkeep: Notify,
     copies: Notify,
     deleted_repositories: Notify,
+    machines: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -82,6 +83,7 @@ impl Platform {
             upkeep: Notify::new(),
             copies: Notify::new(),
             deleted_repositories: Notify::new(),
+            machines: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -252,6 +254,7 @@ impl Platform {
             Signal::Upkeep => &self.inner.upkeep,
             Signal::Copies => &self.inner.copies,
             Signal::DeletedRepositories => &self.inner.deleted_repositories,
+            Signal::Machines => &self.inner.machines,
         }
     }
 

@@ -7,11 +7,14 @@ use std::pin::Pin;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use model::engine::EngineAddress;
 use model::ids::MachineId;
 use model::names::{ProjectName, RepositoryPath};
 use model::outside::{AllowList, RegistryHost};
 use model::secret::Secret;
+use model::time::Millis;
 use model::views::copies::CheckView;
+use model::views::environments::{HostKeyView, StepState, TrialStep};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::Result;
@@ -118,6 +121,59 @@ pub trait ShellControl: Send + Sync {
     async fn end(&self) -> Result<()>;
 }
 
+/// How an engine is reached: where it is, and what proves both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineDoor {
+    /// Where.
+    pub address: EngineAddress,
+    /// For `tcp://`; none: plain.
+    pub tls: Option<TlsKeys>,
+    /// For `ssh://`.
+    pub ssh: Option<SshKeys>,
+}
+
+/// Certificates for an engine behind TLS, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsKeys {
+    /// Whom the engine's certificate is vouched for by.
+    pub ca: String,
+    /// Our certificate and its key, where the engine wants one.
+    pub client: Option<(String, Secret)>,
+}
+
+/// Keys for an engine behind an SSH server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshKeys {
+    /// Our private key.
+    pub key: Secret,
+    /// The server's key that was confirmed, as OpenSSH writes public keys; none: nobody has yet, and nothing is sent to it.
+    pub host_key: Option<String>,
+}
+
+/// A connection to be tried.
+#[derive(Clone, Debug)]
+pub struct TrialOrder {
+    /// How the engine is reached.
+    pub door: EngineDoor,
+    /// The embedded registry as that engine is to reach it, and a token for an image that it does not have.
+    pub registry: Option<(String, Secret)>,
+    /// The ports that would be given out.
+    pub ports: (u16, u16),
+    /// The portal's time.
+    pub now: Millis,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// The steps that were made.
+    pub steps: Vec<TrialStep>,
+    /// The SSH server's key, where nobody confirmed one yet, or it is another one than the confirmed.
+    pub host_key: Option<HostKeyView>,
+    /// What the engine calls itself, where it answered.
+    pub engine_id: Option<String>,
+}
+
 /// The engines of all machines. How they do is recorded by a loop (`machines`), and how far a pull is, in the deployment.
 #[async_trait]
 pub trait Engines: Send + Sync {
@@ -135,6 +191,9 @@ pub trait Engines: Send + Sync {
     /// # Errors
     /// `Conflict` with the code `command_not_found` (no shell in the image) or `wrong_state` (it does not run).
     async fn shell(&self, place: &Place, order: &ShellOrder) -> Result<Shell>;
+
+    /// Tries a connection, step by step, and says what is wrong. Ends within a minute. Nothing is kept, and nothing is changed on the engine.
+    async fn try_door(&self, order: &TrialOrder) -> Trial;
 }
 
 /// Where no engine is plugged in (a command at the console): everything is away.
@@ -152,6 +211,11 @@ impl Engines for NoEngines {
 
     async fn shell(&self, _: &Place, _: &ShellOrder) -> Result<Shell> {
         Err(away())
+    }
+
+    async fn try_door(&self, _: &TrialOrder) -> Trial {
+        let message = "no engine is connected to this process".to_owned();
+        Trial { steps: vec![TrialStep { step: "reach".into(), state: StepState::Failed, message }], ..Trial::default() }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::projects::{NAME_RESTS, Project};
 pub mod credentials;
 mod detail;
 mod inspect;
-mod summary;
+pub(crate) mod summary;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::access::{Actor, Site, can};
+use crate::environments::Readable;
 use crate::error::{Error, Result};
 use crate::live::{Topic, changed};
 use crate::platform::Platform;
@@ -17,7 +18,7 @@ pub async fn may_watch(platform: &Platform, actor: &Actor, topic: Topic) -> Resu
         Topic::Project(id) => actor.may::<can::SeeProject, _>(platform, &id).await.map(drop),
         Topic::Images(id) => actor.may::<can::Pull, _>(platform, &id).await.map(drop),
         Topic::Copies(id) => actor.may::<can::Push, _>(platform, &id).await.map(drop),
-        Topic::Environment(_) => actor.may::<can::SeeEnvironments, _>(platform, &Site).await.map(drop),
+        Topic::Environment(id) => actor.may::<can::SeeEnvironments, _>(platform, &Readable { key: id, reader: actor }).await.map(drop),
         Topic::Upkeep => actor.may::<can::MaintainRegistry, _>(platform, &Site).await.map(drop),
         Topic::Service(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),
         Topic::Deployment(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),

@@ -7,7 +7,6 @@
 //! It never decides anything (what should run is `plan`'s and `reconcile`'s), never writes to the database, and never touches a
 //! container that it was not told to touch by id or by name.
 
-mod address;
 mod containers;
 mod error;
 mod events;
@@ -19,14 +18,22 @@ mod logs;
 mod networks;
 mod seen;
 mod spec;
+mod ssh;
+mod tls;
+mod wire;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::ports::EngineDoor;
+pub use model::engine::EngineAddress as Address;
+use model::views::environments::HostKeyView;
 use serde::Deserialize;
 
-pub use address::Address;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use wire::Dialer;
+
 pub use error::{EngineError, Kind, Result};
 pub use events::{Event, EventKind, Heard};
 pub use exec::{Exec, ExecControl, ExecOrder, SHELLS};
@@ -48,6 +55,9 @@ const QUICK: Duration = Duration::from_secs(15);
 const WORK: Duration = Duration::from_secs(120);
 /// bollard has one limit for all calls; ours are per call and shorter, so this is only a backstop (a stop may wait for its grace).
 const BACKSTOP_SECONDS: u64 = 3_900;
+/// A connection that was dear to make is kept for so long, and so many of them.
+const IDLE: Duration = Duration::from_secs(20);
+const IDLE_MOST: usize = 2;
 /// Oldest API that we speak.
 const OLDEST: (usize, usize) = (1, 41);
 
@@ -58,14 +68,14 @@ pub struct Docker {
 }
 
 struct Inner {
-    address: Address,
+    dialer: Arc<Dialer>,
     /// The client with the API version that was agreed upon; forgotten when the engine goes away, since it may come back as another.
     client: Mutex<Option<bollard::Docker>>,
 }
 
 impl std::fmt::Debug for Docker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Docker({})", self.inner.address)
+        write!(f, "Docker({})", self.inner.dialer.address())
     }
 }
 
@@ -88,6 +98,8 @@ pub struct EngineInfo {
     pub cpus: u32,
     /// Memory in bytes.
     pub memory: u64,
+    /// What its clock says, milliseconds since the epoch.
+    pub clock: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -99,14 +111,33 @@ struct VersionAnswer {
 }
 
 impl Docker {
-    /// A client for the engine at `address`. Nothing is dialled yet.
+    /// A client for the engine at `address`, without any keys. Nothing is dialled yet.
     pub fn new(address: Address) -> Self {
-        Self { inner: Arc::new(Inner { address, client: Mutex::new(None) }) }
+        Self::through(EngineDoor { address, tls: None, ssh: None })
+    }
+
+    /// A client for an engine that is reached so. Nothing is dialled yet; keys that are none are told at the first call.
+    pub fn through(door: EngineDoor) -> Self {
+        Self { inner: Arc::new(Inner { dialer: Arc::new(Dialer::new(door)), client: Mutex::new(None) }) }
     }
 
     /// Where it is.
     pub fn address(&self) -> &Address {
-        &self.inner.address
+        self.inner.dialer.address()
+    }
+
+    /// Why the keys cannot be used at all, whoever answers.
+    pub fn unusable(&self) -> Option<EngineError> {
+        self.dialer().unusable()
+    }
+
+    /// The key that its SSH server showed last, where it is not the confirmed one.
+    pub fn shown_key(&self) -> Option<HostKeyView> {
+        self.inner.dialer.shown_key()
+    }
+
+    pub(in crate::docker) fn dialer(&self) -> &Dialer {
+        &self.inner.dialer
     }
 
     /// Does an engine answer that we can work with?
@@ -128,6 +159,7 @@ impl Docker {
             architecture: info.architecture.unwrap_or_default(),
             cpus: info.ncpu.and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
             memory: info.mem_total.and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
+            clock: info.system_time.and_then(|text| text.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_millisecond),
         })
     }
 
@@ -144,7 +176,7 @@ impl Docker {
 
     /// Forgets the agreed version when the engine went away or says that it does not know it.
     fn note<T>(&self, answer: &Result<T>) {
-        if let Err(EngineError { kind: Kind::Unreachable | Kind::Unsupported, .. }) = answer {
+        if let Err(EngineError { kind: Kind::Unreachable | Kind::Unsupported | Kind::Identity, .. }) = answer {
             *self.inner.client.lock().expect("no code panics while it holds this lock") = None;
         }
     }
@@ -155,17 +187,35 @@ impl Docker {
         if let Some(client) = self.inner.client.lock().expect("no code panics while it holds this lock").clone() {
             return Ok(client);
         }
-        let body = hijack::get(&self.inner.address, "/version", 1 << 20, QUICK).await?;
+        let body = hijack::get(self.dialer(), "/version", 1 << 20, QUICK).await?;
         let answer: VersionAnswer = serde_json::from_slice(&body)
-            .map_err(|_| EngineError::new(Kind::Unsupported, format!("what answers at {} is not a Docker Engine", self.inner.address)))?;
+            .map_err(|_| EngineError::new(Kind::Unsupported, format!("what answers at {} is not a Docker Engine", self.address())))?;
         let version = agree(&answer)?;
-        let client = match &self.inner.address {
+        let client = match self.address() {
             Address::Unix(path) => bollard::Docker::connect_with_unix(&path.to_string_lossy(), BACKSTOP_SECONDS, &version)?,
-            Address::Tcp(host) => bollard::Docker::connect_with_http(host, BACKSTOP_SECONDS, &version)?,
+            Address::Tcp { .. } if self.dialer().plain() => {
+                bollard::Docker::connect_with_http(&self.address().to_string(), BACKSTOP_SECONDS, &version)?
+            }
+            Address::Tcp { .. } | Address::Ssh { .. } => self.over_wire(&version)?,
         };
         let client = client.with_request_modifier(images::mend_credential);
         *self.inner.client.lock().expect("no code panics while it holds this lock") = Some(client.clone());
         Ok(client)
+    }
+}
+
+impl Docker {
+    /// bollard over connections of our own.
+    fn over_wire(&self, version: &bollard::ClientVersion) -> Result<bollard::Docker> {
+        let mut builder = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(if self.dialer().dear() { IDLE_MOST } else { 0 });
+        let http = builder.build(wire::Connector(Arc::clone(&self.inner.dialer)));
+        let transport = move |request: bollard::BollardRequest| {
+            let answer = http.request(request);
+            Box::pin(async move { answer.await.map_err(bollard::errors::Error::from) })
+                as std::pin::Pin<Box<dyn Future<Output = std::result::Result<hyper::Response<hyper::body::Incoming>, bollard::errors::Error>> + Send>>
+        };
+        Ok(bollard::Docker::connect_with_custom_transport(transport, Some("http://engine"), BACKSTOP_SECONDS, version)?)
     }
 }
 

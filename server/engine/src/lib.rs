@@ -28,6 +28,7 @@ pub mod probe;
 mod reconcile;
 pub mod rollout;
 mod tend;
+mod trial;
 mod trouble;
 mod watch;
 

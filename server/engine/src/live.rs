@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::ports::{Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder};
+use domain::ports::{Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder, Trial, TrialOrder};
 use domain::{Error, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -61,6 +61,10 @@ impl Engines for Live {
         let exec = self.docker(place)?.exec(&order).await.map_err(to_domain)?;
         Ok(Shell { output: Box::pin(exec.output), input: Box::pin(exec.input), control: Arc::new(Control(exec.control)) })
     }
+
+    async fn try_door(&self, order: &TrialOrder) -> Trial {
+        crate::trial::make(order).await
+    }
 }
 
 struct Control(ExecControl);
@@ -92,7 +96,8 @@ fn from_docker(line: docker::LogLine) -> LogLine {
 pub(crate) fn to_domain(error: EngineError) -> Error {
     match error.kind {
         Kind::NoSuchContainer => Error::NotFound { what: "container" },
-        Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::RegistryUnreachable | Kind::DiskFull => Error::Unavailable(error.message),
+        Kind::Unreachable | Kind::Unsupported | Kind::Identity => Error::Unavailable(format!("the engine cannot be asked: {}", error.public())),
+        Kind::TimedOut | Kind::RegistryUnreachable | Kind::DiskFull => Error::Unavailable(error.message),
         Kind::Other => Error::Unavailable(format!("the engine failed: {}", error.message)),
         kind @ (Kind::NoSuchImage
         | Kind::NoSuchNetwork

@@ -1,10 +1,12 @@
 //! The machines whose engines we speak with: one connection each, one listener for its events each, and a record of whether it
 //! answers.
 //!
-//! Follows what the database says: a machine that is added is connected, one that is changed is connected anew, one that is removed is
-//! let go. An engine that is away harms no other. It never touches a container.
+//! Follows what the database says: a machine that is added is connected, one whose address or keys are changed is connected anew, one that is
+//! removed is let go. An engine that is away harms no other, and an engine that is another machine's already is not used at all. It never touches
+//! a container.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -15,11 +17,14 @@ use model::ids::{EnvironmentId, MachineId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::docker::{Address, Docker, EngineError, Event, Heard, Kind};
+use crate::docker::{Docker, EngineError, Event, Heard, Kind};
 
 /// How often an engine is asked whether it still answers. Its stream of events ends when it stops; this is for one that hangs, or
 /// for a network that swallows everything.
 const PULSE: Duration = Duration::from_secs(15);
+
+/// How often an engine that is another machine's is asked whether it still is.
+const TWIN: Duration = Duration::from_secs(30);
 
 /// What the loops hear of a machine.
 #[derive(Debug)]
@@ -43,6 +48,24 @@ struct Link {
     machine: Machine,
     docker: Docker,
     listener: AbortHandle,
+    bearing: Arc<Bearing>,
+}
+
+/// How an engine does, as its listener knows.
+#[derive(Default)]
+struct Bearing(AtomicU8);
+
+impl Bearing {
+    const AWAY: u8 = 1;
+    const TAKEN: u8 = 2;
+
+    fn set(&self, bearing: u8) {
+        self.0.store(bearing, Ordering::Relaxed);
+    }
+
+    fn is(&self, bearing: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == bearing
+    }
 }
 
 impl Drop for Link {
@@ -52,9 +75,16 @@ impl Drop for Link {
 }
 
 impl Machines {
-    /// The engine of a machine, if the machine is known.
+    /// The engine of a machine, if the machine is known and its engine is its own.
     pub fn docker(&self, id: MachineId) -> Option<Docker> {
-        self.links.read().expect("no code panics while it holds this lock").get(&id).map(|link| link.docker.clone())
+        let links = self.links.read().expect("no code panics while it holds this lock");
+        links.get(&id).filter(|link| !link.bearing.is(Bearing::TAKEN)).map(|link| link.docker.clone())
+    }
+
+    /// Whether the engine of a machine is known to be away.
+    pub fn away(&self, id: MachineId) -> bool {
+        let links = self.links.read().expect("no code panics while it holds this lock");
+        links.get(&id).is_none_or(|link| link.bearing.is(Bearing::AWAY))
     }
 
     /// A machine as the database had it last.
@@ -65,7 +95,7 @@ impl Machines {
     /// All machines and their engines.
     pub fn all(&self) -> Vec<(Machine, Docker)> {
         let links = self.links.read().expect("no code panics while it holds this lock");
-        links.values().map(|link| (link.machine.clone(), link.docker.clone())).collect()
+        links.values().filter(|link| !link.bearing.is(Bearing::TAKEN)).map(|link| (link.machine.clone(), link.docker.clone())).collect()
     }
 
     /// All environments that have a machine, also one whose address is of no use.
@@ -83,16 +113,16 @@ impl Machines {
             links.retain(|id, _| wanted.iter().any(|machine| machine.id == *id));
             for machine in wanted {
                 match links.get_mut(&machine.id) {
-                    Some(link) if link.machine.engine == machine.engine => link.machine = machine,
-                    _ => match machine.engine.parse::<Address>() {
-                        Ok(address) => {
-                            let docker = Docker::new(address);
-                            let listener = listen(worker.clone(), machine.clone(), docker.clone(), news.clone());
-                            links.insert(machine.id, Link { machine, docker, listener });
+                    Some(link) if link.machine.same_door(&machine) => link.machine = machine,
+                    _ => match machines::door(worker.platform(), &machine) {
+                        Ok(door) => {
+                            let (docker, bearing) = (Docker::through(door), Arc::<Bearing>::default());
+                            let listener = listen(worker.clone(), machine.clone(), docker.clone(), Arc::clone(&bearing), news.clone());
+                            links.insert(machine.id, Link { machine, docker, listener, bearing });
                         }
                         Err(error) => {
                             links.remove(&machine.id);
-                            unusable.push((machine, error));
+                            unusable.push((machine, EngineError::new(Kind::Unsupported, error.to_string())));
                         }
                     },
                 }
@@ -111,7 +141,7 @@ impl Machines {
 }
 
 /// Listens to one engine until it is let go.
-fn listen(worker: Worker, machine: Machine, docker: Docker, news: mpsc::Sender<News>) -> AbortHandle {
+fn listen(worker: Worker, machine: Machine, docker: Docker, bearing: Arc<Bearing>, news: mpsc::Sender<News>) -> AbortHandle {
     let work = async move {
         let instance = worker.platform().instance().to_owned();
         let mut events = Box::pin(docker.events(&instance));
@@ -133,12 +163,22 @@ fn listen(worker: Worker, machine: Machine, docker: Docker, news: mpsc::Sender<N
             let told = match heard {
                 Heard::Event(event) => News::Event(machine.id, event),
                 Heard::Connected => {
+                    let seen = introduce(&docker, &machine).await;
+                    if !record(&worker, &machine, seen).await {
+                        bearing.set(Bearing::TAKEN);
+                        tracing::error!(machine = %machine.name, "the engine is another machine's already; it is left alone");
+                        tokio::time::sleep(TWIN).await;
+                        // Asked anew: the other machine may be gone.
+                        events = Box::pin(docker.events(&instance));
+                        continue;
+                    }
                     up = true;
-                    record(&worker, &machine, introduce(&docker, &machine).await).await;
+                    bearing.set(0);
                     News::Up(machine.id)
                 }
                 Heard::Lost(error) => {
                     up = false;
+                    bearing.set(Bearing::AWAY);
                     tracing::warn!(machine = %machine.name, %error, "an engine is away");
                     record(&worker, &machine, Seen::Away(advice(&machine, &error))).await;
                     News::Away(machine.id)
@@ -155,6 +195,7 @@ fn listen(worker: Worker, machine: Machine, docker: Docker, news: mpsc::Sender<N
 async fn introduce(docker: &Docker, machine: &Machine) -> Seen {
     match docker.info().await {
         Ok(info) => Seen::Up {
+            id: info.id,
             version: info.version,
             api_version: info.api,
             os: info.system,
@@ -165,18 +206,24 @@ async fn introduce(docker: &Docker, machine: &Machine) -> Seen {
     }
 }
 
-/// A record that cannot be written is no reason to stop listening.
-async fn record(worker: &Worker, machine: &Machine, seen: Seen) {
-    if let Err(error) = machines::seen(worker, machine, &seen).await {
-        tracing::error!(machine = %machine.name, %error, "the state of a machine could not be recorded");
+/// Whether the engine is this machine's own. A record that cannot be written is no reason to stop listening.
+async fn record(worker: &Worker, machine: &Machine, seen: Seen) -> bool {
+    match machines::seen(worker, machine, &seen).await {
+        Ok(own) => own,
+        Err(error) => {
+            tracing::error!(machine = %machine.name, %error, "the state of a machine could not be recorded");
+            true
+        }
     }
 }
 
 /// What is wrong and what to do.
 fn advice(machine: &Machine, error: &EngineError) -> String {
     let what = match error.kind {
-        Kind::Unsupported => "",
-        _ if machine.engine.starts_with("unix:") => " Start Docker on this machine, or give the address of another engine with --docker-host.",
+        Kind::Unsupported | Kind::Identity => "",
+        _ if machine.engine.starts_with("unix:") && machine.name.as_str() == "local" => {
+            " Start Docker on this machine, or give the address of another engine with --docker-host."
+        }
         _ => " Check that the engine runs and that its address is right.",
     };
     format!("{}.{what}", error.message.trim_end_matches('.'))

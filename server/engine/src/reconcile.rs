@@ -42,6 +42,7 @@ pub(crate) async fn run(context: Arc<Context>) {
             Some((key, crew)) = called.recv() => drop(at_work.spawn(tend(Arc::clone(&context), key, crew))),
             Some(ended) = at_work.join_next() => still_standing(ended),
             () = platform.signal(Signal::Reconcile).notified() => log(due(&context).await),
+            () = platform.signal(Signal::Machines).notified() => log(pass(&context, &tell, &mut at_work).await),
             Some(told) = news.recv() => log(heard(&context, told, &mut at_work).await),
             _ = timer.tick() => log(pass(&context, &tell, &mut at_work).await),
         }

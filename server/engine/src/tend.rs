@@ -121,6 +121,10 @@ impl Tender {
         let died = self.crew.look();
         let Some(mut work) = work::load(&self.context.worker, self.key).await? else { return Ok(Next::Rest) };
         self.places = work.machines.iter().filter_map(|machine| Some((machine.clone(), self.docker(machine.id)?))).collect();
+        // A machine that is known to be away is not waited for while another one is there.
+        if self.places.iter().any(|(machine, _)| !self.context.machines.away(machine.id)) {
+            self.places.retain(|(machine, _)| !self.context.machines.away(machine.id));
+        }
         let seen = match self.see(&work).await {
             Ok(seen) => seen,
             Err(trouble) => {

@@ -8,7 +8,7 @@ use crate::docker::{EngineError, Kind};
 /// Why work did not succeed.
 #[derive(Debug, Clone)]
 pub(crate) enum Trouble {
-    /// The engine is away: nothing is wrong with the work, it waits.
+    /// The engine is away: nothing is wrong with the work, it waits. The text is for everybody.
     Away(String),
     /// It cannot be, and this is why.
     Reason(Reason),
@@ -19,7 +19,7 @@ pub(crate) enum Trouble {
 impl From<EngineError> for Trouble {
     fn from(error: EngineError) -> Self {
         match error.kind {
-            Kind::Unreachable | Kind::TimedOut | Kind::Unsupported => Self::Away(error.message),
+            Kind::Unreachable | Kind::TimedOut | Kind::Unsupported | Kind::Identity => Self::Away(error.public()),
             kind => Self::Reason(Reason::new(kind.code(), error.message)),
         }
     }

@@ -126,10 +126,7 @@ impl Plan {
 
 /// The name or address of another machine that the engine is on; none: it is on this one.
 fn elsewhere(machine: &Machine) -> Option<String> {
-    let Ok(Address::Tcp(place)) = machine.engine.parse() else { return None };
-    let host = place.rsplit_once(':').map_or(place.as_str(), |(host, _)| host).trim_start_matches('[').trim_end_matches(']');
-    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
-    (!here).then(|| host.to_owned())
+    machine.engine.parse::<Address>().ok()?.elsewhere().map(str::to_owned)
 }
 
 /// Where published ports of a machine are reached from here: the address that they are published on, where it says which machine, else the one by

@@ -8,6 +8,8 @@ mod configs;
 mod copies;
 mod deploy;
 mod docker;
+mod environments;
+mod far;
 mod ground;
 mod image_pages;
 mod image_rules;

@@ -67,6 +67,18 @@ impl TestPortal {
         Self::build_in(tempfile::tempdir_in(parent).expect("a data folder"), None, Some(clock), None).await
     }
 
+    /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
+    pub async fn start_for_far_engines() -> Self {
+        let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use");
+        let folder = tempfile::tempdir().expect("a data folder");
+        let database = TestDatabase::make().await;
+        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let config = Serve { listen, ..config(folder.path(), database.as_ref(), Some(host)) };
+        let running = start(&config, None).await;
+        let base = format!("http://127.0.0.1:{}", running.port);
+        Self { base, running, clock: None, folder, database }
+    }
+
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
         Self::build_as(engine, clock, None).await
     }

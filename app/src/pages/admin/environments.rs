@@ -1,97 +1,74 @@
-//! Where things run, and how the engines there do.
+//! What operators do with environments: the list, and the pages of one and of its machines below.
+
+mod machine;
+mod one;
 
 use leptos::prelude::*;
-use model::views::environments::{EnvironmentView, MachineState, MachineView};
+use model::views::environments::EnvironmentView;
+
+pub(crate) use machine::Machine;
+pub(crate) use one::Environment;
 
 use crate::api::environments::list_environments;
-use crate::components::{Ago, Badge, Command, Empty, Notice, Tone, bytes};
+use crate::components::{Badge, Notice, Tone, sentence};
 use crate::live::Pulse;
 use crate::page::loaded;
+use crate::pages::environments::Machines;
 use crate::pages::states;
+use crate::urls;
 
 /// The environments.
 #[component]
 pub(crate) fn Environments() -> impl IntoView {
     let pulse = Pulse::new();
     let data = Resource::new(move || pulse.track(), |_| list_environments());
-    loaded(data, move |environments| {
-        for environment in &environments {
-            pulse.watch(format!("environment:{}", environment.id));
-        }
-        environments.into_iter().map(|environment| view! { <Environment environment/> }).collect_view()
-    })
+    view! {
+        <div class="row">
+            <p class="muted">"An environment is where projects deploy to: one machine with a Docker Engine, or several."</p>
+            <span class="actions"><a class="button button-primary" href=urls::admin_environment("new")>"New environment"</a></span>
+        </div>
+        {loaded(data, move |environments| {
+            for environment in &environments {
+                pulse.watch(format!("environment:{}", environment.id));
+            }
+            environments.into_iter().map(|environment| view! { <Panel environment/> }).collect_view()
+        })}
+    }
+    .into_any()
 }
 
 #[component]
-fn Environment(environment: EnvironmentView) -> impl IntoView {
+fn Panel(environment: EnvironmentView) -> impl IntoView {
     let (tone, text) = states::machine(environment.state);
-    let none = environment.machines.is_empty();
-    let rows = environment.machines.into_iter().map(|machine| view! { <Row machine/> }).collect_view();
+    let href = urls::admin_environment(&environment.name);
+    let granted = match &environment.projects {
+        None => String::from("every project"),
+        Some(projects) if projects.is_empty() => String::from("no project yet"),
+        Some(projects) => projects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
     view! {
         <section class="panel">
-            <header><h2>{environment.name.to_string()}</h2><Badge tone text/></header>
+            <header>
+                <h2><a href=href>{environment.name.to_string()}</a></h2><Badge tone text/>
+                {environment.protected.then(|| view! { <Badge tone=Tone::Idle text="Protected"/> })}
+            </header>
             {environment.message.map(|message| view! {
                 <div class="panel-body">
                     <Notice tone=Tone::Bad title="No engine answers here">
-                        <p>{message}</p>
-                        <p>"What runs goes on; deployments wait or fail until it answers. Look whether the engine is up:"</p>
+                        <p>{sentence(&message)}</p>
+                        <p>"What runs goes on; deployments wait until it answers."</p>
                     </Notice>
-                    <Command text="docker version"/>
                 </div>
             })}
             <div class="panel-body">
                 <dl class="facts">
                     {(!environment.description.is_empty()).then(|| view! { <dt>"What it is for"</dt><dd>{environment.description.clone()}</dd> })}
                     {environment.registry_address.map(|address| view! { <dt>"Pulls from"</dt><dd><code>{address}</code></dd> })}
+                    <dt>"Open to"</dt><dd>{granted}</dd>
                 </dl>
             </div>
-            {if none {
-                view! { <Empty title="No machines"><p>"An environment needs a machine with a Docker Engine."</p></Empty> }.into_any()
-            } else {
-                view! {
-                    <table class="table">
-                        <thead><tr>
-                            <th scope="col">"Machine"</th><th scope="col">"Engine"</th><th scope="col">"Version"</th><th scope="col">"Size"</th>
-                            <th scope="col">"Ports"</th><th scope="col" class="number">"Tasks"</th>
-                        </tr></thead>
-                        <tbody>{rows}</tbody>
-                    </table>
-                }.into_any()
-            }}
+            <Machines machines=environment.machines edit=true/>
         </section>
-    }
-    .into_any()
-}
-
-#[component]
-fn Row(machine: MachineView) -> impl IntoView {
-    let (tone, text) = states::machine(machine.state);
-    let version = match (&machine.version, &machine.api_version) {
-        (Some(version), Some(api)) => format!("{version} (API {api})"),
-        (Some(version), None) => version.clone(),
-        (None, _) => String::new(),
-    };
-    let size = match (machine.cpus, machine.memory) {
-        (Some(cpus), Some(memory)) => format!("{cpus} CPUs, {}", bytes(u64::try_from(memory).unwrap_or(0))),
-        _ => String::new(),
-    };
-    let message = machine.message.filter(|_| machine.state == MachineState::Away);
-    view! {
-        <tr>
-            <td data-label="Machine" class="table-main">{machine.name.to_string()}" "<span class="faint small">{machine.host.clone()}</span></td>
-            <td data-label="Engine">
-                <span class="row">
-                    <Badge tone text/>
-                    {machine.since.map(|at| view! { <span class="small muted">"since "<Ago at/></span> })}
-                    {machine.engine.map(|engine| view! { <code class="small">{engine}</code> })}
-                    {message.map(|message| view! { <span class="small break">{message}</span> })}
-                </span>
-            </td>
-            <td data-label="Version">{version}</td>
-            <td data-label="Size">{size}</td>
-            <td data-label="Ports">{format!("{}-{}", machine.ports.0, machine.ports.1)}</td>
-            <td data-label="Tasks" class="number">{machine.tasks}</td>
-        </tr>
     }
     .into_any()
 }

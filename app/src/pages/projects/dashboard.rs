@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::access::Action;
 use model::page::Page;
-use model::views::deployments::DeploymentView;
+use model::views::deployments::{DeploymentState, DeploymentView};
 use model::views::images::RepositorySummary;
 use model::views::projects::ProjectView;
 use model::views::services::ServiceSummary;
@@ -113,7 +113,9 @@ fn Services(project: ProjectView, services: Vec<ServiceSummary>, images: bool) -
 }
 
 #[component]
-fn Latest(project: String, deployments: Vec<DeploymentView>) -> impl IntoView {
+fn Latest(project: String, mut deployments: Vec<DeploymentView>) -> impl IntoView {
+    // What waits for somebody's approval comes first.
+    deployments.sort_by_key(|deployment| deployment.state != DeploymentState::Pending);
     let all = urls::project_page(&project, "deployments");
     let none = deployments.is_empty();
     let items = deployments

@@ -19,7 +19,7 @@ use crate::api::ApiError;
 use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
 use crate::api::templates::{DeployTemplate, read_template_form};
 use crate::boot::boot;
-use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone};
+use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 use fields::Fields;
@@ -204,7 +204,7 @@ fn Away(here: EnvironmentView) -> impl IntoView {
     (here.state == MachineState::Away).then(|| {
         view! {
             <Notice tone=Tone::Warn title=format!("No engine answers in {}", here.name)>
-                <p>{here.message.unwrap_or_default()}</p>
+                <p>{sentence(&here.message.unwrap_or_default())}</p>
                 <p>"A deployment waits in the queue until one does, or fails."</p>
             </Notice>
         }
@@ -224,8 +224,9 @@ fn Planned(answer: Signal<Option<Result<PlanView, ApiError>>>) -> impl IntoView 
     .into_any()
 }
 
+/// A plan.
 #[component]
-fn Plan(plan: PlanView) -> impl IntoView {
+pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
     let order = match plan.order {
         model::descriptor::UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
         model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",

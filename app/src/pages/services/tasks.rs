@@ -42,7 +42,8 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
             }
             match port.protocol {
                 model::descriptor::Protocol::Tcp => {
-                    let href = format!("http://{}:{}/", task.host, port.host);
+                    let host = if task.host.contains(':') { format!("[{}]", task.host) } else { task.host.clone() };
+                    let href = format!("http://{host}:{}/", port.host);
                     view! { <a class="chip" href=href rel="external noopener" target="_blank" title=title>{said}</a>" " }.into_any()
                 }
                 model::descriptor::Protocol::Udp => view! { <span class="chip" title=title>{said}" udp"</span>" " }.into_any(),

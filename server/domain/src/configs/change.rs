@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
             return Err(Error::invalid("why", format!("at most {WHY_MAX} characters")));
         }
         let mut change = platform.change(may.actor()).await?;
-        let environment = place(&mut change, environment).await?;
+        let environment = place(&mut change, &may.project, environment).await?;
         let service = may.service.as_ref().map(|service| service.id);
         let fresh: ConfigScopeId = platform.new_id();
         let scope = scopes::locked(&mut change, fresh, may.project.id, service, environment.as_ref().map(|one| one.id)).await?;

@@ -29,7 +29,7 @@ fn view(row: &Row<'_>, scope: &Scope) -> Result<VersionView> {
 }
 
 async fn scope(tx: &mut Tx, holder: &Holder, environment: Option<&EnvironmentName>) -> Result<Option<Scope>> {
-    let environment = place(tx, environment).await?;
+    let environment = place(tx, &holder.project, environment).await?;
     let service = holder.service.as_ref().map(|service| service.id);
     scopes::exactly(tx, holder.project.id, service, environment.map(|one| one.id)).await
 }
@@ -84,7 +84,7 @@ pub async fn version(
 /// A file that is in force at a place.
 pub async fn file(platform: &Platform, may: &May<can::Configure, Holder>, environment: Option<&EnvironmentName>, name: &str) -> Result<FileView> {
     let mut tx = platform.read().await?;
-    let environment = place(&mut tx, environment).await?;
+    let environment = place(&mut tx, &may.project, environment).await?;
     let service = may.service.as_ref().map(|service| service.id);
     let chain = scopes::chain(&mut tx, may.project.id, service, environment.as_ref().map(|one| one.id)).await?;
     let entries = scopes::entries(&mut tx, &chain).await?;

@@ -80,6 +80,15 @@ impl Pinned {
         self.fingerprint.is_empty() || self.scopes.iter().all(|scope| scope.version >= scope.kept_from)
     }
 
+    /// Refuses what cannot run any more, since contents were given up.
+    pub(crate) fn still_there(&self, revision: i64) -> Result<()> {
+        if self.whole() {
+            return Ok(());
+        }
+        let message = format!("the configuration of revision {revision} is no longer kept; deploy its image again with today's");
+        Err(Error::conflict("configuration_gone", message))
+    }
+
     /// The same for people.
     pub(crate) fn view(&self, environment: &Environment) -> ConfigurationOf {
         let environment = (!self.scopes.is_empty()).then(|| environment.name.clone());

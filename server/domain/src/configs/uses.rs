@@ -62,6 +62,7 @@ async fn runs(tx: &mut Tx, holder: &Holder, environment: Option<&Environment>) -
     let sql = "SELECT d.service_id, s.name AS service, d.environment_id, e.name AS environment, d.state, r.number, r.descriptor, r.config_used
         FROM desired d JOIN services s ON s.id = d.service_id JOIN environments e ON e.id = d.environment_id
         LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
+            AND a.state <> 'pending'
         JOIN revisions r ON r.id = COALESCE(a.revision_id, d.revision_id)
         WHERE s.project_id = $1 AND s.deleted_at IS NULL AND ($2 IS NULL OR d.service_id = $2) AND ($3 IS NULL OR d.environment_id = $3)
         ORDER BY s.name, e.name LIMIT 2000";

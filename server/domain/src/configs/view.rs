@@ -16,7 +16,7 @@ use crate::services::Service;
 /// What is in force at a place, by sort and name; the newest version of the place; who runs with it.
 pub async fn get(platform: &Platform, may: &May<can::Configure, Holder>, environment: Option<&EnvironmentName>) -> Result<ConfigView> {
     let mut tx = platform.read().await?;
-    let environment = place(&mut tx, environment).await?;
+    let environment = place(&mut tx, &may.project, environment).await?;
     let service = may.service.as_ref().map(|service| service.id);
     let chain = scopes::chain(&mut tx, may.project.id, service, environment.as_ref().map(|one| one.id)).await?;
     let entries = scopes::entries(&mut tx, &chain).await?;
@@ -33,6 +33,12 @@ pub async fn get(platform: &Platform, may: &May<can::Configure, Holder>, environ
         level,
         entries,
     })
+}
+
+/// The environments of which the project has a configuration: those that it may use, and those in which something of it was brought.
+pub async fn environments(platform: &Platform, may: &May<can::Configure, Holder>) -> Result<Vec<EnvironmentName>> {
+    let all = crate::environments::configured_for(&mut platform.read().await?, may.project.id).await?;
+    Ok(all.into_iter().map(|one| one.name).collect())
 }
 
 fn entry(entry: Entry, origin: model::configs::Level, over: Vec<model::configs::Level>) -> EntryView {
@@ -61,7 +67,7 @@ fn configuration(chain: &[super::Scope], environment: Option<&Environment>) -> C
 /// The configuration that a deploy of the service would use now.
 pub async fn would_be_used(platform: &Platform, may: &May<can::Deploy, Service>, environment: &EnvironmentName) -> Result<ConfigurationOf> {
     let mut tx = platform.read().await?;
-    let environment = place(&mut tx, Some(environment)).await?;
+    let environment = place(&mut tx, &may.project, Some(environment)).await?;
     in_force(&mut tx, may, environment.as_ref()).await
 }
 

@@ -19,6 +19,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (9, "repository_deletion", include_str!("../../../../migrations/0009_repository_deletion.sql")),
     (10, "packed_chains", include_str!("../../../../migrations/0010_packed_chains.sql")),
     (11, "configs", include_str!("../../../../migrations/0011_configs.sql")),
+    (12, "environments", include_str!("../../../../migrations/0012_environments.sql")),
     (15, "templates", include_str!("../../../../migrations/0015_templates.sql")),
 ];
 

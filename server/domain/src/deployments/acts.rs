@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::ids::{DeploymentId, EnvironmentId, ServiceId};
 use model::page::{Page, PageRequest};
-use model::views::deployments::{DeploymentView, Progress};
+use model::time::Millis;
+use model::views::deployments::{Decision, DeploymentView, Progress};
 
 use super::{Deployment, DeploymentKey};
 use crate::access::{Lease, May, can};
@@ -18,12 +19,22 @@ use crate::services::Service;
 use crate::watch;
 
 const SELECT: &str = "SELECT a.id, p.name AS project, s.name AS service, e.name AS environment, a.kind, a.state, a.reason_code, a.reason_message,
-    a.progress, r.number, pr.number AS previous, r.image, a.created_by, a.why, a.created_at, a.started_at, a.finished_at
+    a.progress, r.number, pr.number AS previous, r.image, a.created_by, a.why, a.created_at, a.started_at, a.finished_at,
+    a.expires_at, a.approved, a.decided_by, a.decided_at, a.decided_why
     FROM deployments a JOIN services s ON s.id = a.service_id JOIN projects p ON p.id = s.project_id
     JOIN environments e ON e.id = a.environment_id JOIN revisions r ON r.id = a.revision_id
     LEFT JOIN revisions pr ON pr.id = a.previous_revision_id";
 
+fn decision(row: &Row<'_>) -> Result<Option<Decision>> {
+    let Some(approved) = row.get("approved")? else { return Ok(None) };
+    let why: Option<String> = row.get("decided_why")?;
+    Ok(Some(Decision { approved, by: row.get("decided_by")?, at: row.get("decided_at")?, why: why.unwrap_or_default() }))
+}
+
 fn view(row: &Row<'_>) -> Result<DeploymentView> {
+    let finished_at: Option<Millis> = row.get("finished_at")?;
+    let decision = decision(row)?;
+    let waits = finished_at.is_none() && decision.is_none();
     Ok(DeploymentView {
         id: row.get("id")?,
         project: row.get("project")?,
@@ -40,7 +51,9 @@ fn view(row: &Row<'_>) -> Result<DeploymentView> {
         why: row.get("why")?,
         created_at: row.get("created_at")?,
         started_at: row.get("started_at")?,
-        finished_at: row.get("finished_at")?,
+        finished_at,
+        expires_at: row.get::<Option<Millis>>("expires_at")?.filter(|_| waits),
+        decision,
     })
 }
 
@@ -49,8 +62,8 @@ pub(super) async fn by_id(tx: &mut Tx, id: DeploymentId) -> Result<DeploymentVie
 }
 
 pub(crate) async fn newest(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Option<DeploymentView>> {
-    // The unfinished one is the newest, also when two began in the same millisecond.
-    let order = "CASE WHEN a.finished_at IS NULL THEN 0 ELSE 1 END, a.id DESC";
+    // What is under way is the newest, also when two began in the same millisecond; then what waits for an approval.
+    let order = "CASE WHEN a.finished_at IS NOT NULL THEN 2 WHEN a.state = 'pending' THEN 1 ELSE 0 END, a.id DESC";
     let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY {order} LIMIT 1");
     tx.opt(sql, args![service, environment], view).await
 }

@@ -1,6 +1,8 @@
 //! The beginning of every act, under the service's lock: what is unfinished in that environment is superseded, the new deployment
 //! stands in the queue, and the loop is woken when it is committed.
 
+use std::time::Duration;
+
 use model::ids::{DeploymentId, RevisionId};
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress, Share};
 use model::views::services::DesiredState;
@@ -22,7 +24,7 @@ pub(super) struct Wanted {
     /// The revision that should run; none: no deployment succeeded yet.
     pub revision: Option<RevisionId>,
     pub state: DesiredState,
-    /// The revision of the unfinished deployment.
+    /// The revision of the deployment that is under way. What waits for an approval is nothing that others build on.
     pub next: Option<RevisionId>,
 }
 
@@ -37,6 +39,7 @@ impl Wanted {
 pub(super) async fn wanted(tx: &mut Tx, service: &Service, environment: &Environment) -> Result<Option<Wanted>> {
     let sql = "SELECT d.revision_id, d.state, a.revision_id AS next FROM desired d
                LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
+                   AND a.state <> 'pending'
                WHERE d.service_id = $1 AND d.environment_id = $2";
     tx.opt(sql, args![service.id, environment.id], |row| {
         Ok(Wanted { revision: row.get("revision_id")?, state: row.get("state")?, next: row.get("next")? })
@@ -61,59 +64,83 @@ pub(super) struct Act<'a> {
     pub intent: &'a Intent,
 }
 
-/// Puts the deployment into the queue. The caller holds the lock, and commits.
+/// How long a deployment waits for an approval.
+pub(super) const WAITS: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Puts the deployment into the queue, or lets it wait where the environment is protected. A restart brings nothing new, so it waits for nobody.
+/// The caller holds the lock, and commits.
 pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<can::Deploy, Service>, act: &Act<'_>) -> Result<DeploymentId> {
     let now = platform.now();
     let environment = act.environment.id;
-    end_unfinished(change, platform, may, act.environment, DeploymentState::Superseded, "superseded", "a newer deployment took its place").await?;
+    let waits = act.environment.protected && act.kind != DeploymentKind::Restart;
+    let (of, state) = if waits { (Unfinished::Waiting, DeploymentState::Pending) } else { (Unfinished::UnderWay, DeploymentState::Queued) };
+    end_unfinished(change, platform, may, act.environment, of, &End::SUPERSEDED).await?;
     let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at) VALUES ($1, $2, NULL, 'running', $3)
                ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
     let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
     let id: DeploymentId = platform.new_id();
     let progress = Progress { tasks: Share { done: 0, total: act.replicas.into() }, ..Progress::default() };
-    change
-        .exec(
-            "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
-             created_by_id, created_by, why) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $9, $10, $11)",
-            args![
-                id,
-                may.id,
-                environment,
-                act.revision,
-                previous,
-                act.kind,
-                Json(progress),
-                now,
-                may.actor().account()?.id,
-                may.actor().name(),
-                act.intent.why.trim(),
-            ],
-        )
-        .await?;
+    let arguments = args![
+        id,
+        may.id,
+        environment,
+        act.revision,
+        previous,
+        act.kind,
+        state,
+        Json(progress),
+        now,
+        may.actor().account()?.id,
+        may.actor().name(),
+        act.intent.why.trim(),
+        waits.then(|| now.plus(WAITS)),
+    ];
+    let sql = "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
+               created_by_id, created_by, why, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    change.exec(sql, arguments).await?;
     change.touch(Topic::Deployment(id));
     tell(change, may);
     Ok(id)
 }
 
-/// Ends what is unfinished in an environment, for a reason. Answers whether there was something.
+/// Which unfinished deployment of a service in an environment: there is at most one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// In the queue, or at work.
+    UnderWay,
+    /// Waiting for an approval.
+    Waiting,
+}
+
+/// How a deployment ends that did not come to its own end.
+pub(super) struct End<'a> {
+    pub state: DeploymentState,
+    pub code: &'a str,
+    pub message: &'a str,
+}
+
+impl End<'static> {
+    /// A newer one came.
+    pub const SUPERSEDED: Self = Self { state: DeploymentState::Superseded, code: "superseded", message: "a newer deployment took its place" };
+}
+
+/// Ends what is unfinished in an environment, if there is something.
 pub(super) async fn end_unfinished(
     change: &mut Change,
     platform: &Platform,
     service: &Service,
     environment: &Environment,
-    state: DeploymentState,
-    code: &str,
-    message: &str,
-) -> Result<bool> {
+    of: Unfinished,
+    end: &End<'_>,
+) -> Result<()> {
     let sql = "UPDATE deployments SET state = $3, reason_code = $4, reason_message = $5, finished_at = $6
-               WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL RETURNING id";
-    let arguments = args![service.id, environment.id, state, code, message, platform.now()];
+               WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL AND (state = 'pending') = $7 RETURNING id";
+    let arguments = args![service.id, environment.id, end.state, end.code, end.message, platform.now(), of == Unfinished::Waiting];
     let ended: Vec<DeploymentId> = change.all(sql, arguments, |row| row.get("id")).await?;
-    let any = !ended.is_empty();
     for id in ended {
         change.touch(Topic::Deployment(id));
     }
-    Ok(any)
+    Ok(())
 }
 
 /// Pages of the service and its project, and the loop, hear of it.

@@ -28,7 +28,7 @@ pub struct Request {
 pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<PlanView> {
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, request.intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut tx, may.project.id, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut tx, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
     let configuration = pinned::newest(&mut tx, may, &environment, &request.descriptor).await?;
@@ -45,7 +45,7 @@ pub async fn deploy_from(platform: &Platform, may: &May<can::Deploy, Service>, r
     let source = check(platform, may, request).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, request.intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
     let configuration = pinned::newest(&mut change, may, &environment, &request.descriptor).await?;

@@ -55,8 +55,14 @@ pub(super) async fn plan(
     if d.update.order == UpdateOrder::StopFirst && other > 0 {
         notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
     }
-    if let Some(away) = away(tx, environment).await? {
-        notes.push(format!("the engine of {} does not answer ({away}); the deployment waits for it", environment.name));
+    if environment.protected {
+        let who = "until a project admin or an operator approves it";
+        notes.push(format!("{} is protected: the deployment waits {who}; what runs there runs on meanwhile", environment.name));
+    }
+    match away(tx, environment).await? {
+        Away::No => {}
+        Away::Yes => notes.push(format!("the engine of {} does not answer; the deployment waits for it", environment.name)),
+        Away::NoMachine => notes.push(format!("{} has no machine yet; the deployment waits until an operator adds one", environment.name)),
     }
     Ok(PlanView {
         environment: environment.name.clone(),
@@ -73,13 +79,19 @@ pub(super) async fn plan(
     })
 }
 
-/// Why no machine of the environment can take tasks now, if none can.
-async fn away(tx: &mut Tx, environment: &Environment) -> Result<Option<String>> {
+/// Whether no machine of an environment can take tasks now.
+enum Away {
+    No,
+    Yes,
+    NoMachine,
+}
+
+async fn away(tx: &mut Tx, environment: &Environment) -> Result<Away> {
     let machines = machines::of(tx, environment, false).await?;
-    if machines.iter().any(|machine| machine.state != MachineState::Away) {
-        return Ok(None);
+    if machines.is_empty() {
+        return Ok(Away::NoMachine);
     }
-    Ok(machines.into_iter().find_map(|machine| machine.message))
+    Ok(if machines.iter().all(|machine| machine.state == MachineState::Away) { Away::Yes } else { Away::No })
 }
 
 /// Refuses fixed ports that another service's tasks hold on every machine of the environment.

@@ -20,7 +20,7 @@ pub async fn roll(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let base = running(&mut change, may, &environment).await?;
     limits::still_allowed(&mut change, may, &environment, &base).await?;
     source::still_there(&base)?;

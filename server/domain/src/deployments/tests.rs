@@ -502,7 +502,7 @@ async fn a_plan_says_what_a_deploy_would_do_and_does_nothing() {
         .await
         .expect("recorded");
     let away = plan(shop.platform(), &shop.may().await, &request(TWO)).await.expect("planned");
-    assert!(away.notes[0].contains("does not answer (no such socket)"), "{:?}", away.notes);
+    assert!(away.notes[0].contains("does not answer") && !away.notes[0].contains("no such socket"), "{:?}", away.notes);
 }
 
 #[tokio::test]
@@ -613,7 +613,14 @@ async fn an_environment_follows_the_configuration_and_hides_its_engine() {
     environments::prepare(shop.platform(), &local((25_000, 25_009))).await.expect("prepared again");
     let machine = shop.store.machine().await;
     assert_eq!(machine.ports, (25_000, 25_009));
-    let up = crate::machines::Seen::Up { version: "28.5".into(), api_version: "1.51".into(), os: "Debian".into(), cpus: 2, memory: 1 << 30 };
+    let up = crate::machines::Seen::Up {
+        id: "E1".into(),
+        version: "28.5".into(),
+        api_version: "1.51".into(),
+        os: "Debian".into(),
+        cpus: 2,
+        memory: 1 << 30,
+    };
     crate::machines::seen(&shop.store.worker, &machine, &up).await.expect("recorded");
     let since = shop.platform().now();
     shop.store.later(5);
@@ -626,4 +633,17 @@ async fn an_environment_follows_the_configuration_and_hides_its_engine() {
     let see = operator.may::<can::SeeEnvironments, _>(shop.platform(), &crate::access::Site).await.expect("allowed");
     let seen = environments::list(shop.platform(), &see).await.expect("read").remove(0);
     assert_eq!(seen.machines[0].engine.as_deref(), Some("unix:///nowhere.sock"));
+
+    // Why it is away names it, and is for operators too.
+    let away = crate::machines::Seen::Away("no engine answers at unix:///nowhere.sock".into());
+    crate::machines::seen(&shop.store.worker, &machine, &away).await.expect("recorded");
+    let of_operator = environments::list(shop.platform(), &see).await.expect("read").remove(0);
+    assert!(of_operator.message.as_deref().is_some_and(|message| message.contains("nowhere.sock")));
+    let see = shop.ana.may::<can::SeeEnvironments, _>(shop.platform(), &crate::access::Site).await.expect("allowed");
+    let environments = environments::list(shop.platform(), &see).await.expect("read");
+    let machines = crate::machines::list(shop.platform(), &see).await.expect("read");
+    let places = environments::for_service(shop.platform(), &shop.may().await).await.expect("read");
+    assert!(environments[0].message.as_deref().is_some_and(|message| message.contains("operators see why")));
+    let told = serde_json::to_string(&(environments, machines, places)).expect("JSON");
+    assert!(!told.contains("nowhere"), "{told}");
 }

@@ -4,7 +4,7 @@
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
 use model::views::services::DesiredState;
 
-use super::begin::{Act, begin, end_unfinished, lock, tell};
+use super::begin::{Act, End, Unfinished, begin, end_unfinished, lock, tell};
 use super::deploy::{need_wanted, rescaled};
 use super::revisions::{self, Stored};
 use super::{Deployment, Intent, acts, limits, plan, source};
@@ -23,7 +23,7 @@ use crate::services::Service;
 pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, number: i64) -> Result<DeploymentView> {
     intent.check()?;
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
     let revision = revisions::by_number(&mut tx, may.id, number).await?;
     drop(tx);
     let mut change = platform.change(may.actor()).await?;
@@ -46,11 +46,8 @@ async fn for_environment(
 ) -> Result<Stored> {
     let own = pinned::of_revision(change, revision.id, &revision.descriptor).await?;
     if own.environment.is_none_or(|id| id == environment.id) {
-        if own.whole() {
-            return Ok(revision);
-        }
-        let message = format!("the configuration of revision {} is no longer kept; deploy its image again with today's", revision.number);
-        return Err(Error::conflict("configuration_gone", message));
+        own.still_there(revision.number)?;
+        return Ok(revision);
     }
     let here = pinned::newest(change, may, environment, &revision.descriptor).await?;
     if here.fingerprint == own.fingerprint {
@@ -65,7 +62,7 @@ pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let base = running(&mut change, may, &environment).await?;
     limits::still_allowed(&mut change, may, &environment, &base).await?;
     let (id, _) = rescaled(&mut change, platform, may, &base, replicas, intent).await?;
@@ -78,7 +75,7 @@ pub async fn restart(platform: &Platform, may: &May<can::Deploy, Service>, inten
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let revision = running(&mut change, may, &environment).await?;
     limits::still_allowed(&mut change, may, &environment, &revision).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Restart, &revision).await
@@ -89,7 +86,7 @@ pub async fn start(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let wanted = need_wanted(&mut change, may, &environment).await?;
     if wanted.state == DesiredState::Running && wanted.revision.is_some() {
         return Err(Error::conflict("already_running", format!("{} is not stopped in {}", may.name, environment.name)));
@@ -108,9 +105,12 @@ pub async fn stop(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
     intent.check()?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, intent.environment.as_ref()).await?;
+    let environment = environments::choose_for(&mut change, may, intent.environment.as_ref()).await?;
     need_wanted(&mut change, may, &environment).await?;
-    end_unfinished(&mut change, platform, may, &environment, DeploymentState::Cancelled, "stopped", "the service was stopped").await?;
+    for of in [Unfinished::UnderWay, Unfinished::Waiting] {
+        let end = End { state: DeploymentState::Cancelled, code: "stopped", message: "the service was stopped" };
+        end_unfinished(&mut change, platform, may, &environment, of, &end).await?;
+    }
     let sql = "UPDATE desired SET state = 'stopped', updated_at = $3 WHERE service_id = $1 AND environment_id = $2";
     change.exec(sql, args![may.id, environment.id, platform.now()]).await?;
     tell(&mut change, may);

@@ -49,6 +49,13 @@ const SEALED: &[Sealed] = &[
         condition: "kind = 'secret'",
         purpose: |names| crate::configs::secret_purpose(&names[0], &names[1]),
     },
+    Sealed {
+        table: "machines",
+        column: "secrets",
+        names: &["id"],
+        condition: "secrets IS NOT NULL",
+        purpose: |names| crate::machines::purpose(&names[0]),
+    },
 ];
 
 /// What a change of the key did.

@@ -7,7 +7,7 @@ use crate::db::{Row, Tx, Value, placeholders};
 use crate::error::Result;
 
 /// Tasks that serve: they run, and their check passes where there is one.
-pub(super) const SERVING: &str = "t.ended_at IS NULL AND t.state = 'running' AND t.health IN ('none', 'healthy')";
+pub(crate) const SERVING: &str = "t.ended_at IS NULL AND t.state = 'running' AND t.health IN ('none', 'healthy')";
 
 /// What decides how a service does in an environment.
 pub(super) struct Counts {
@@ -34,17 +34,18 @@ impl Counts {
 }
 
 /// Columns of [`run`], over `desired d` with its environment `e`, revision `r` and unfinished deployment `a` with its revision `ar`.
-pub(super) const RUN_COLUMNS: &str = "e.name AS environment, d.state AS desired, d.updated_at, a.state AS deploying, r.image, r.number, r.replicas,
+pub(crate) const RUN_COLUMNS: &str = "e.name AS environment, d.state AS desired, d.updated_at, a.state AS deploying, r.image, r.number, r.replicas,
     ar.replicas AS next_replicas";
 
 /// The joins that they need.
-pub(super) const RUN_JOINS: &str = "LEFT JOIN environments e ON e.id = d.environment_id
+pub(crate) const RUN_JOINS: &str = "LEFT JOIN environments e ON e.id = d.environment_id
     LEFT JOIN revisions r ON r.id = d.revision_id
     LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
+        AND a.state <> 'pending'
     LEFT JOIN revisions ar ON ar.id = a.revision_id";
 
 /// A service's run from a row with [`RUN_COLUMNS`] and `healthy`.
-pub(super) fn run(row: &Row<'_>) -> Result<RunSummary> {
+pub(crate) fn run(row: &Row<'_>) -> Result<RunSummary> {
     let (replicas, next): (Option<i64>, Option<i64>) = (row.get("replicas")?, row.get("next_replicas")?);
     let counts = Counts {
         desired: row.get("desired")?,

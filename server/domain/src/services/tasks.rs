@@ -86,7 +86,7 @@ pub(super) async fn find(tx: &mut Tx, id: TaskId) -> Result<Option<Task>> {
 pub async fn tasks(platform: &Platform, may: &May<can::SeeServices, Service>, environment: Option<&EnvironmentName>) -> Result<Vec<TaskView>> {
     let mut tx = platform.read().await?;
     let environment = match environment {
-        Some(name) => Some(crate::environments::choose(&mut tx, Some(name)).await?.id),
+        Some(name) => Some(crate::environments::choose_for(&mut tx, may, Some(name)).await?.id),
         None => None,
     };
     read(&mut tx, may.id, environment).await

@@ -96,7 +96,7 @@ impl Docker {
     /// The engine's whole inspection as it would print it, with secrets hidden.
     pub async fn inspect_full(&self, id: &str, hidden: &Hidden) -> Result<serde_json::Value> {
         let path = self.path(&format!("/containers/{}/json", path_part(id)?)).await?;
-        let body = hijack::get(self.address(), &path, INSPECT_LIMIT, QUICK).await?;
+        let body = hijack::get(self.dialer(), &path, INSPECT_LIMIT, QUICK).await?;
         let mut value = serde_json::from_slice(&body)
             .map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))?;
         hidden.hide(&mut value);

@@ -17,6 +17,8 @@ pub enum Kind {
     TimedOut,
     /// The address or the engine's version cannot be used at all.
     Unsupported,
+    /// One side could not prove who it is: certificates, keys, the SSH server's key.
+    Identity,
     /// The image is neither on the engine nor at its registry.
     NoSuchImage,
     /// There is no such container (any more).
@@ -57,6 +59,7 @@ impl Kind {
             Kind::Unreachable => "engine_unreachable",
             Kind::TimedOut => "engine_timed_out",
             Kind::Unsupported => "engine_unsupported",
+            Kind::Identity => "engine_identity",
             Kind::NoSuchImage => "image_not_found",
             Kind::NoSuchContainer => "container_not_found",
             Kind::NoSuchNetwork => "network_not_found",
@@ -102,7 +105,23 @@ impl EngineError {
 
     /// From the engine's answer: HTTP status and message.
     pub fn answered(status: u16, message: &str) -> Self {
+        if status == 400 && message.to_ascii_lowercase().contains("http request to an https server") {
+            return Self::new(
+                Kind::Identity,
+                "the engine speaks TLS at this port: give its authority's certificate (CA), and do not say that it is without TLS",
+            );
+        }
         Self::new(classify(status, message), tidy(message))
+    }
+
+    /// What everybody may read of it. Where an engine is, and what it takes to be let in, is for operators, who read the whole message at the
+    /// machine.
+    pub fn public(&self) -> String {
+        match self.kind {
+            Kind::Unreachable => "it does not answer; operators see why at its machine".into(),
+            Kind::Unsupported | Kind::Identity => "it cannot be used as it is; operators see why at its machine".into(),
+            _ => self.message.clone(),
+        }
     }
 
     /// Is it worth trying the same call again by itself, later? (The engine is away or slow, not our wish wrong.)
@@ -114,6 +133,9 @@ impl EngineError {
 impl From<bollard::errors::Error> for EngineError {
     fn from(error: bollard::errors::Error) -> Self {
         use bollard::errors::Error;
+        if let Some(told) = told(&error) {
+            return told;
+        }
         match error {
             Error::DockerResponseServerError { status_code, message } => Self::answered(status_code, &message),
             Error::DockerStreamError { error } => Self::answered(500, &error),
@@ -125,6 +147,29 @@ impl From<bollard::errors::Error> for EngineError {
             Error::UnsupportedURISchemeError { uri } => Self::new(Kind::Unsupported, format!("{uri} is not an engine's address")),
             other => Self::new(Kind::Other, format!("the engine's answer could not be read: {}", root_cause(&other))),
         }
+    }
+}
+
+/// What our own connections said of an error, somewhere in its sources.
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> Option<EngineError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<EngineError>() {
+            return Some(own.clone());
+        }
+        // What an io::Error wraps is not among its sources.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(own) = wrapped.and_then(|error| error.downcast_ref::<EngineError>()) {
+            return Some(own.clone());
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl From<model::engine::InvalidEngineAddress> for EngineError {
+    fn from(error: model::engine::InvalidEngineAddress) -> Self {
+        Self::new(Kind::Unsupported, error.to_string())
     }
 }
 
@@ -295,6 +340,18 @@ mod tests {
         assert_eq!(kind(404, "network p-local not found"), Kind::NoSuchNetwork);
         assert_eq!(kind(403, "Pool overlaps with other one on this address space"), Kind::RangeTaken);
         assert_eq!(kind(500, "write /var/lib/docker/x: no space left on device"), Kind::DiskFull);
+    }
+
+    #[test]
+    fn where_an_engine_is_is_not_told_to_everybody() {
+        for kind in [Kind::Unreachable, Kind::Unsupported, Kind::Identity] {
+            let error = EngineError::new(kind, "no engine answers at ssh://root@10.0.0.1");
+            assert!(!error.public().contains("10.0.0.1") && error.message.contains("10.0.0.1"));
+        }
+        assert_eq!(
+            EngineError::timed_out("list containers", Duration::from_secs(15)).public(),
+            "the engine did not finish to list containers within 15 s"
+        );
     }
 
     #[test]

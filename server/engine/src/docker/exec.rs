@@ -190,7 +190,7 @@ impl Docker {
             start["ConsoleSize"] = json!(size);
         }
         let path = self.path(&format!("/exec/{}/start", path_part(&made.id)?)).await?;
-        let (output, input) = hijack::upgrade(self.address(), &path, start.to_string().into_bytes(), WORK).await?;
+        let (output, input) = hijack::upgrade(self.dialer(), &path, start.to_string().into_bytes(), WORK).await?;
         Ok((made.id, output, input))
     }
 

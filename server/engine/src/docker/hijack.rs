@@ -15,14 +15,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio_util::either::Either;
 
 use super::error::root_cause;
-use super::{Address, EngineError, Kind, Result, limited};
-
-/// A connection of either sort.
-type Wire = Either<UnixStream, TcpStream>;
+use super::wire::{Dialer, Wire};
+use super::{EngineError, Kind, Result, limited};
 
 /// What an error's body may hold at most.
 const ERROR_LIMIT: usize = 64 * 1024;
@@ -38,9 +34,9 @@ struct Refusal {
 }
 
 /// GET of `path` (with the version in it, where one is wanted); the body, at most `most` bytes of it.
-pub(super) async fn get(address: &Address, path: &str, most: usize, limit: Duration) -> Result<Bytes> {
+pub(super) async fn get(dialer: &Dialer, path: &str, most: usize, limit: Duration) -> Result<Bytes> {
     limited("answer", limit, async {
-        let response = send(address, Method::GET, path, None, false).await?;
+        let response = send(dialer, Method::GET, path, None, false).await?;
         let response = check(response).await?;
         collect(response, most).await
     })
@@ -48,9 +44,9 @@ pub(super) async fn get(address: &Address, path: &str, most: usize, limit: Durat
 }
 
 /// POST of `body` to `path`, whose connection then belongs to us.
-pub(super) async fn upgrade(address: &Address, path: &str, body: Vec<u8>, limit: Duration) -> Result<(RawRead, RawWrite)> {
+pub(super) async fn upgrade(dialer: &Dialer, path: &str, body: Vec<u8>, limit: Duration) -> Result<(RawRead, RawWrite)> {
     limited("open a terminal", limit, async {
-        let response = send(address, Method::POST, path, Some(body), true).await?;
+        let response = send(dialer, Method::POST, path, Some(body), true).await?;
         let response = check(response).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(EngineError::new(Kind::Unsupported, "the connection to the engine cannot be upgraded: is there a proxy in between?"));
@@ -64,23 +60,28 @@ pub(super) async fn upgrade(address: &Address, path: &str, body: Vec<u8>, limit:
     .await
 }
 
-/// Two halves without a lock between them; what was read too far comes first.
+/// Two halves, without a lock between them where the stream has two; what was read too far comes first.
 fn split(wire: Wire, already: Bytes) -> (RawRead, RawWrite) {
     let already = Cursor::new(already);
     match wire {
-        Either::Left(unix) => {
+        Wire::Unix(unix) => {
             let (read, write) = unix.into_split();
             (Box::new(already.chain(read)), Box::new(write))
         }
-        Either::Right(tcp) => {
+        Wire::Tcp(tcp) => {
             let (read, write) = tcp.into_split();
+            (Box::new(already.chain(read)), Box::new(write))
+        }
+        // Their two directions are one machinery.
+        wire @ (Wire::Tls(_) | Wire::Ssh(_)) => {
+            let (read, write) = tokio::io::split(wire);
             (Box::new(already.chain(read)), Box::new(write))
         }
     }
 }
 
-async fn send(address: &Address, method: Method, path: &str, body: Option<Vec<u8>>, upgrade: bool) -> Result<Response<hyper::body::Incoming>> {
-    let wire = dial(address).await?;
+async fn send(dialer: &Dialer, method: Method, path: &str, body: Option<Vec<u8>>, upgrade: bool) -> Result<Response<hyper::body::Incoming>> {
+    let wire = dialer.dial().await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(broken)?;
     // Ends by itself with the answer's body, or gives the socket up when upgraded.
     tokio::spawn(async move {
@@ -101,23 +102,10 @@ async fn send(address: &Address, method: Method, path: &str, body: Option<Vec<u8
     sender.send_request(request).await.map_err(broken)
 }
 
-async fn dial(address: &Address) -> Result<Wire> {
-    let dialled = match address {
-        Address::Unix(path) => UnixStream::connect(path).await.map(Either::Left),
-        Address::Tcp(place) => match TcpStream::connect(place).await {
-            Ok(stream) => stream.set_nodelay(true).map(|()| Either::Right(stream)),
-            Err(error) => Err(error),
-        },
-    };
-    dialled.map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            EngineError::new(Kind::Unreachable, format!("this portal may not use the socket of the engine at {address}: {error}"))
-        }
-        _ => EngineError::new(Kind::Unreachable, format!("no engine answers at {address}: {error}")),
-    })
-}
-
 fn broken(error: hyper::Error) -> EngineError {
+    if let Some(told) = super::error::told(&error) {
+        return told;
+    }
     EngineError::new(Kind::Unreachable, format!("the connection to the engine broke: {}", root_cause(&error)))
 }
 

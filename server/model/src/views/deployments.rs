@@ -32,6 +32,10 @@ words! {
     Cancelled = "cancelled",
     /// A newer one took its place.
     Superseded = "superseded",
+    /// It waited for an approval, and somebody said no.
+    Refused = "refused",
+    /// It waited for an approval, and nobody decided in time.
+    Expired = "expired",
 }
 
 impl DeploymentState {
@@ -40,20 +44,20 @@ impl DeploymentState {
     pub const fn is_final(self) -> bool {
         match self {
             Self::Pending | Self::Queued | Self::Pulling | Self::Rolling => false,
-            Self::Succeeded | Self::Failed | Self::RolledBack | Self::Cancelled | Self::Superseded => true,
+            Self::Succeeded | Self::Failed | Self::RolledBack | Self::Cancelled | Self::Superseded | Self::Refused | Self::Expired => true,
         }
     }
 
     /// Whether a deployment in this state may go over to `next`.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
-        use DeploymentState::{Cancelled, Failed, Pending, Pulling, Queued, RolledBack, Rolling, Succeeded, Superseded};
+        use DeploymentState::{Cancelled, Expired, Failed, Pending, Pulling, Queued, Refused, RolledBack, Rolling, Succeeded, Superseded};
         match self {
-            Pending => matches!(next, Queued | Cancelled | Superseded),
+            Pending => matches!(next, Queued | Cancelled | Superseded | Refused | Expired),
             Queued => matches!(next, Pulling | Rolling | Failed | Cancelled | Superseded),
             Pulling => matches!(next, Rolling | Failed | Cancelled | Superseded),
             Rolling => matches!(next, Succeeded | Failed | RolledBack | Cancelled | Superseded),
-            Succeeded | Failed | RolledBack | Cancelled | Superseded => false,
+            Succeeded | Failed | RolledBack | Cancelled | Superseded | Refused | Expired => false,
         }
     }
 }
@@ -148,6 +152,25 @@ pub struct DeploymentView {
     pub started_at: Option<Millis>,
     /// When it ended.
     pub finished_at: Option<Millis>,
+    /// When it expires, while it waits for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+    /// Who approved or refused it, where it waited for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+/// What somebody decided about a deployment that waited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Approved or refused.
+    pub approved: bool,
+    /// Who, by the name at that time.
+    pub by: String,
+    /// When.
+    pub at: Millis,
+    /// Why, as they said.
+    pub why: String,
 }
 
 /// A revision in a list.

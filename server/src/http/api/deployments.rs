@@ -1,4 +1,4 @@
-//! What is done to a service: plan, deploy, roll back, scale, restart, start, stop, cancel; its deployments and revisions.
+//! What is done to a service: plan, deploy, approve and refuse, roll back, scale, restart, start, stop, cancel; its deployments and revisions.
 
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ pub(super) fn table() -> Table {
         .get("/api/v1/projects/{project}/services/{service}/deployments", list)
         .get("/api/v1/projects/{project}/services/{service}/deployments/{deployment}", get)
         .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/cancel", cancel)
+        .get("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/plan", plan_of)
+        .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/approve", approve)
+        .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/refuse", refuse)
         .post("/api/v1/projects/{project}/services/{service}/rollback", roll_back)
         .post("/api/v1/projects/{project}/services/{service}/scale", scale)
         .post("/api/v1/projects/{project}/services/{service}/restart", restart)
@@ -149,6 +152,43 @@ async fn cancel(
 ) -> Answer<impl IntoResponse> {
     let may = actor.may::<can::Deploy, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
     Ok(Json(deployments::cancel(&portal.platform, &may).await?))
+}
+
+/// What a deployment that waits would do now.
+async fn plan_of(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, deployment)): Path<(String, String, String)>,
+) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::SeeServices, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
+    Ok(Json(deployments::plan_of(&portal.platform, &may).await?))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Because {
+    #[serde(default)]
+    why: String,
+}
+
+async fn approve(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, deployment)): Path<(String, String, String)>,
+    Body(because): Body<Because>,
+) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::Approve, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
+    Ok(Json(deployments::approve(&portal.platform, &may, &because.why).await?))
+}
+
+async fn refuse(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, deployment)): Path<(String, String, String)>,
+    Body(because): Body<Because>,
+) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::Approve, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
+    Ok(Json(deployments::refuse(&portal.platform, &may, &because.why).await?))
 }
 
 #[derive(Default, Deserialize)]

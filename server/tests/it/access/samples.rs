@@ -27,7 +27,10 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/list"
             | "/fn/deployments/revisions"
             | "/fn/deployments/compare"
+            | "/fn/deployments/waiting"
             | "/fn/environments/list"
+            | "/fn/environments/get"
+            | "/fn/environments/machine_form"
             | "/fn/image_rules/get"
             | "/fn/image_rules/run_detail"
             | "/fn/images/repositories"
@@ -117,7 +120,15 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         _ if path.contains("{run}") => world::run(portal).await,
         _ => String::new(),
     };
+    if path.contains("{environment}") {
+        world::environment(cast, world).await;
+    }
+    if path.ends_with("/approve") || path.ends_with("/refuse") {
+        world::waiting(portal, world).await;
+    }
     path.replace("{run}", &run)
+        .replace("{environment}", &world.place)
+        .replace("{machine}", &world.machine)
         .replace("{project}", &world.project)
         .replace("{username}", &world.victim)
         .replace("{robot}", "ci")
@@ -194,6 +205,9 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", path) if path.ends_with("/variables/{name}") || path.ends_with("/secrets/{name}") => json!({"value": "changed"}),
         ("POST", path) if path.ends_with("/configuration/restore") => json!({"version": 1}),
         ("POST", "/projects/{project}/services/{service}/roll") => json!({}),
+        ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
+        ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
+        ("POST", "/environments/{environment}/machines/{machine}/test") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
         ("PUT", "/templates/{template}" | "/projects/{project}/templates/{template}") => {
@@ -205,6 +219,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/registry/runs") => json!({"kind": "scrub", "dry_run": true}),
         ("PUT", "/registry/schedule") => json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 50}),
         ("POST", path) if path.ends_with("/restart") || path.ends_with("/start") || path.ends_with("/stop") || path.ends_with("/cancel") => json!({}),
+        ("POST", path) if path.ends_with("/approve") || path.ends_with("/refuse") => json!({"why": "because"}),
         _ => return None,
     })
 }
@@ -217,6 +232,14 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let repository = || ("repository", String::from("web"));
     let victim = || ("username", world.victim.clone());
     let robot = || ("robot", String::from("ci"));
+    let place = || ("environment", world.place.clone());
+    let machine = || ("machine", world.machine.clone());
+    if path.starts_with("/fn/environments/") && path != "/fn/environments/list" {
+        world::environment(cast, world).await;
+    }
+    if path == "/fn/deployments/approve" || path == "/fn/deployments/refuse" {
+        world::waiting(portal, world).await;
+    }
     let text = |text: &str| text.to_owned();
     Some(match path.strip_prefix("/fn/")? {
         "accounts/login" => vec![("username", text("admin")), ("password", text(PASSWORD))],
@@ -247,7 +270,15 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
-        "deployments/get" | "deployments/cancel" => vec![project(), service(), ("deployment", world.deployment.clone())],
+        "environments/get" | "environments/remove" => vec![place()],
+        "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("projects", world.project.clone())],
+        "environments/machine_form" | "environments/remove_machine" => vec![place(), machine()],
+        "environments/put_machine" => {
+            vec![place(), machine(), ("act", text("save")), ("untested", text("true")), ("form[engine]", text("unix:///nowhere.sock"))]
+        }
+        "deployments/get" | "deployments/cancel" | "deployments/waiting" | "deployments/approve" | "deployments/refuse" => {
+            vec![project(), service(), ("deployment", world.deployment.clone())]
+        }
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
         path if path.starts_with("configs/") => configuration(world, path)?,
         "quotas/get" | "image_rules/get" | "image_rules/dry_run" | "image_rules/run" => vec![project()],

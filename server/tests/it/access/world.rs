@@ -22,6 +22,9 @@ pub struct World {
     pub deployment: String,
     pub task: String,
     pub copy: String,
+    /// An environment and a machine of its own; they are made where a door is about them.
+    pub place: String,
+    pub machine: String,
     /// A template of the project, and one of the whole site, of the same name.
     pub template: String,
 }
@@ -62,7 +65,18 @@ impl World {
         let deployment = deployed["id"].as_str().expect("an id").to_owned();
         let task = plant_task(portal, &deployment).await;
         let copy = plant_copy(portal, &project, builder).await;
-        Self { project, victim, digest: pushed.manifest, blob: pushed.layer, deployment, task: task.to_string(), copy, template }
+        Self {
+            project,
+            victim,
+            digest: pushed.manifest,
+            blob: pushed.layer,
+            deployment,
+            task: task.to_string(),
+            copy,
+            place: format!("e{number}"),
+            machine: format!("m{number}"),
+            template,
+        }
     }
 
     /// The smallest document of a template.
@@ -92,7 +106,7 @@ async fn plant_task(portal: &TestPortal, deployment: &str) -> TaskId {
     let id: TaskId = platform.new_id();
     let mut write = platform.bookkeeping().await.expect("a transaction");
     let sql = "INSERT INTO tasks (id, service_id, environment_id, machine_id, revision_id, deployment_id, slot, state, health, container, restarts, created_at)
-               SELECT $1, d.service_id, d.environment_id, (SELECT id FROM machines LIMIT 1), d.revision_id, d.id, 1, 'running', 'none', 'c0ffee', 0, d.created_at
+               SELECT $1, d.service_id, d.environment_id, (SELECT id FROM machines WHERE name = 'local'), d.revision_id, d.id, 1, 'running', 'none', 'c0ffee', 0, d.created_at
                FROM deployments d WHERE d.id = $2";
     write.exec(sql, args![id, deployment]).await.expect("a task");
     // The revision is the one that serves, so that it can be stopped, scaled and rolled back to.
@@ -113,6 +127,27 @@ pub async fn run(portal: &TestPortal) -> String {
     write.exec(sql, args![&id, false]).await.expect("a run");
     write.finish().await.expect("kept");
     id
+}
+
+/// The world's environment with its machine; made anew where a caller before removed it.
+pub async fn environment(cast: &Cast, world: &World) {
+    let builder = cast.person(Cast::NAMES.len() - 1);
+    let path = format!("/api/v1/environments/{}", world.place);
+    let answer = builder.put(&path, json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]})).await;
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let path = format!("{path}/machines/{}", world.machine);
+    let answer = builder.put(&path, json!({"engine": "unix:///nowhere.sock", "untested": true})).await;
+    assert!(answer.status().is_success(), "{}", answer.status());
+}
+
+/// Lets the world's deployment wait for an approval.
+#[expect(clippy::disallowed_methods, reason = "its environment is not protected, so that it is deployed to; the state is planted")]
+pub async fn waiting(portal: &TestPortal, world: &World) {
+    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+    let sql =
+        "UPDATE deployments SET state = 'pending', expires_at = $2, finished_at = NULL, reason_code = NULL, reason_message = NULL WHERE id = $1";
+    write.exec(sql, args![&world.deployment, i64::MAX / 2]).await.expect("it waits");
+    write.finish().await.expect("kept");
 }
 
 /// How many audit records there are.

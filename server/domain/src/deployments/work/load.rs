@@ -107,12 +107,12 @@ pub(super) async fn revision_work(tx: &mut Tx, id: RevisionId) -> Result<Revisio
 }
 
 async fn deployment_work(tx: &mut Tx, key: WorkKey) -> Result<Option<DeploymentWork>> {
-    let sql = "SELECT revision_id FROM deployments WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL";
+    let sql = "SELECT revision_id FROM deployments WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL AND state <> 'pending'";
     let revision: Option<RevisionId> = tx.opt(sql, args![key.service, key.environment], |row| row.get("revision_id")).await?;
     let Some(revision) = revision else { return Ok(None) };
     let revision = revision_work(tx, revision).await?;
     let sql = "SELECT id, kind, state, progress, created_at, started_at FROM deployments
-               WHERE service_id = $1 AND environment_id = $2 AND revision_id = $3 AND finished_at IS NULL";
+               WHERE service_id = $1 AND environment_id = $2 AND revision_id = $3 AND finished_at IS NULL AND state <> 'pending'";
     tx.opt(sql, args![key.service, key.environment, revision.id], |row| {
         Ok(DeploymentWork {
             id: row.get::<DeploymentId>("id")?,

@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
 use model::access::Role;
-use model::names::ProjectName;
+use model::machine::MachineForm;
+use model::names::{EnvironmentName, MachineName, ProjectName};
 use model::secret::Secret;
 
 use super::*;
 use crate::access::{Actor, can};
 use crate::clock::TestClock;
 use crate::configs::{self, Content, Edit, HolderKey, Hush};
-use crate::keys::Keys;
+use crate::environments::{self, EnvironmentOrder};
+use crate::keys::{Keys, is_sealed_with};
+use crate::machines::{self, Machine};
 use crate::services::credentials;
 use crate::testing::Store;
 
@@ -71,6 +74,27 @@ impl Site {
         rows.len() + hosts.len()
     }
 
+    /// Adds or changes a machine behind SSH, as an operator; without a key the kept one stays.
+    async fn put_machine(&self, root: &Actor, process: &Platform, key: Option<&str>) -> Result<()> {
+        let order = EnvironmentOrder {
+            description: String::new(),
+            registry_address: Some("10.0.0.5:3000".into()),
+            protected: false,
+            open: true,
+            projects: Vec::new(),
+        };
+        let far: EnvironmentName = "far".parse().expect("a name");
+        environments::put(process, &root.may(process, &crate::access::Site).await?, &far, &order).await?;
+        let form = MachineForm { engine: "ssh://u@docker1".into(), ssh_key: key.unwrap_or_default().into(), ..MachineForm::default() };
+        let name: MachineName = "docker1".parse().expect("a name");
+        machines::put(process, &root.may(process, &far).await?, &name, &form, true).await.map(drop)
+    }
+
+    async fn machine(&self) -> Machine {
+        let all = machines::all(&self.store.worker).await.expect("read");
+        all.into_iter().find(|machine| machine.name.as_str() == "docker1").expect("there")
+    }
+
     async fn fill(&self, process: &Platform) {
         for n in 0..70 {
             self.put_secret(process, &format!("s{n}")).await.expect("kept");
@@ -101,6 +125,43 @@ async fn everything_is_sealed_anew_and_a_portal_that_runs_goes_on() {
     assert!(site.put_secret(&wrong, "never").await.is_err(), "nothing is sealed with a key that is over");
     let audit = site.store.audit().await;
     assert!(audit.contains(&"key.rotate slipway".to_owned()));
+}
+
+#[tokio::test]
+async fn keys_of_machines_are_sealed_anew_too_and_given_again_where_they_are_lost() {
+    let site = Site::open().await;
+    let root = site.store.person("root", true).await;
+    let running = site.process();
+    let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n";
+    site.put_machine(&root, &running, Some(key)).await.expect("kept");
+    let before = site.machine().await;
+    let done = rotate(&site.process(), [2; 32], false).await.expect("changed");
+    assert_eq!((done.resealed, done.lost), (1, 0));
+    let after = site.machine().await;
+    assert!(before.secrets != after.secrets && !is_sealed_with(&root_id([1; 32]), after.secrets.as_deref().unwrap_or_default()));
+    for process in [&running, &site.process()] {
+        let door = machines::door(process, &after).expect("it opens");
+        assert_eq!(door.ssh.expect("keys").key.expose(), key);
+    }
+    site.put_machine(&root, &running, None).await.expect("kept");
+    assert_eq!(site.machine().await.secrets, after.secrets, "keys that stay are not written");
+
+    // With a key that nobody has any more.
+    std::fs::write(site.path(), [5; 32]).expect("another key");
+    let done = rotate(&site.process(), [6; 32], true).await.expect("given up");
+    assert_eq!((done.resealed, done.lost), (0, 1));
+    let fresh = site.process();
+    let lost = machines::door(&fresh, &site.machine().await).expect_err("lost");
+    assert!(lost.to_string().contains("give them again"), "{lost}");
+    let missing = site.put_machine(&root, &fresh, None).await.expect_err("nothing is kept");
+    assert!(matches!(&missing, Error::Invalid(fields) if fields[0].field == "ssh_key"), "{missing}");
+    site.put_machine(&root, &fresh, Some(key)).await.expect("given again");
+    let door = machines::door(&fresh, &site.machine().await).expect("it opens");
+    assert_eq!(door.ssh.expect("keys").key.expose(), key);
+}
+
+fn root_id(bytes: [u8; 32]) -> KeyId {
+    Root(Zeroizing::new(bytes)).id()
 }
 
 #[tokio::test]

@@ -1,0 +1,136 @@
+//! One environment as operators see it: what it is like, who may use it, its machines, and its end.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_navigate;
+use model::views::environments::EnvironmentView;
+
+use crate::api::environments::{PutEnvironment, RemoveEnvironment, get_environment};
+use crate::components::{CheckBox, Confirm, Crumb, Crumbs, Csrf, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
+use crate::live::Pulse;
+use crate::page::{change, loaded, param, problem};
+use crate::pages::environments::Machines;
+use crate::urls;
+
+/// The page. `new` makes a new one.
+#[component]
+pub(crate) fn Environment() -> impl IntoView {
+    let name = param("environment");
+    let pulse = Pulse::new();
+    let data = Resource::new(
+        move || (name.get(), pulse.track()),
+        |(name, _)| async move { if name == "new" { Ok(None) } else { get_environment(name).await.map(|page| Some(page.environment)) } },
+    );
+    let put = change::<PutEnvironment>("Saved", Some(pulse));
+    let remove = change::<RemoveEnvironment>("Environment removed", None);
+    let navigate = use_navigate();
+    let go = navigate.clone();
+    Effect::new(move |_| {
+        if let Some(Ok(made)) = put.value().get() {
+            go(&urls::admin_environment(&made.name), leptos_router::NavigateOptions::default());
+        }
+    });
+    Effect::new(move |_| {
+        if let Some(Ok(())) = remove.value().get() {
+            navigate(urls::ADMIN_ENVIRONMENTS, leptos_router::NavigateOptions::default());
+        }
+    });
+    view! {
+        <Crumbs path=vec![Crumb::new(urls::ADMIN_ENVIRONMENTS, "Environments")]/>
+        {loaded(data, move |found| {
+            if let Some(environment) = &found {
+                pulse.watch(format!("environment:{}", environment.id));
+            }
+            let machines = found.clone().map(|environment| view! { <OfIt environment remove/> });
+            view! { <Form found put/>{machines} }
+        })}
+    }
+    .into_any()
+}
+
+fn check_name(text: &str) -> Result<(), String> {
+    text.trim().parse::<model::names::EnvironmentName>().map(drop).map_err(|error| error.to_string())
+}
+
+#[component]
+fn Form(found: Option<EnvironmentView>, put: ServerAction<PutEnvironment>) -> impl IntoView {
+    let refused = problem(put);
+    let title = found.as_ref().map_or_else(|| String::from("New environment"), |environment| environment.name.to_string());
+    let configured = found.as_ref().is_some_and(|environment| environment.configured);
+    let open = found.as_ref().is_none_or(|environment| environment.open);
+    let protected = found.as_ref().is_some_and(|environment| environment.protected);
+    let description = found.as_ref().map(|environment| environment.description.clone()).unwrap_or_default();
+    let address = found.as_ref().and_then(|environment| environment.registry_address.clone()).unwrap_or_default();
+    let projects = found.as_ref().and_then(|environment| environment.projects.clone()).unwrap_or_default();
+    let projects = projects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let name = found.map(|environment| environment.name.to_string());
+    view! {
+        <Title text=title.clone()/>
+        <section class="panel page-narrow">
+            <header><h2>{title}</h2></header>
+            <div class="panel-body">
+                <ProblemNotice problem=refused beside=&["environment", "description", "registry_address", "projects"]/>
+                <ActionForm action=put attr:class="form">
+                    <Csrf/>
+                    {match name {
+                        Some(name) => view! { <input type="hidden" name="environment" value=name/> }.into_any(),
+                        None => view! {
+                            <TextField name="environment" label="Name" required=true check=Some(check_name) error=field_error(refused, "environment")
+                                placeholder="staging" hint="Lower-case letters, digits and hyphens. It cannot be changed later."/>
+                        }.into_any(),
+                    }}
+                    <TextField name="description" label="What it is for" optional=true value=description error=field_error(refused, "description")/>
+                    {if configured {
+                        view! { <p class="hint">"Its machine and its way to the registry come from the portal's configuration (--docker-host, --listen)."</p> }.into_any()
+                    } else {
+                        view! {
+                            <TextField name="registry_address" label="Registry address" required=true mono=true value=address placeholder="10.0.0.5:3000"
+                                error=field_error(refused, "registry_address")
+                                hint="Host and port by which the engines there reach this portal, to pull images from it."/>
+                        }.into_any()
+                    }}
+                    <CheckBox name="protected" label="Protected" checked=protected
+                        hint="Deployments, roll-backs, scaling and starts wait until a project admin or an operator approves them. A restart or a stop does not."/>
+                    <CheckBox name="open" label="Open to every project" checked=open hint="Otherwise to those below alone; to others it is as if it were not there."/>
+                    <TextArea name="projects" label="Projects that may use it" optional=true rows=3 mono=true value=projects error=field_error(refused, "projects")
+                        hint="One in each line. What runs there already runs on when a project is taken away, and can be stopped."/>
+                    <div class="actions"><Submit label="Save" pending=put.pending()/></div>
+                </ActionForm>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// Its machines, and its end.
+#[component]
+fn OfIt(environment: EnvironmentView, remove: ServerAction<RemoveEnvironment>) -> impl IntoView {
+    let name = environment.name.to_string();
+    let add = urls::admin_machine(&environment.name, "new");
+    let removable = !environment.configured;
+    view! {
+        <section class="panel">
+            <header><h2>"Machines"</h2><span class="actions"><a class="button button-small" href=add>"Add a machine"</a></span></header>
+            <Machines machines=environment.machines edit=true/>
+        </section>
+        {removable.then(|| view! {
+            <section class="panel page-narrow">
+                <header><h2>"Remove it"</h2></header>
+                <div class="panel-body">
+                    <p>"Only while nothing is deployed there. Its machines' keys are forgotten; its history stays."</p>
+                    <Confirm id="remove-environment" button="Remove environment" title=format!("Remove the environment {name}?")>
+                        <p>"Networks and stopped containers that were made on its machines stay on them."</p>
+                        <ProblemNotice problem=problem(remove)/>
+                        <ActionForm action=remove>
+                            <Csrf/>
+                            <input type="hidden" name="environment" value=name.clone()/>
+                            <div class="actions"><Keep dialog="remove-environment"/><Submit label="Remove environment" look="button-danger-fill" pending=remove.pending()/></div>
+                        </ActionForm>
+                    </Confirm>
+                </div>
+            </section>
+        })}
+    }
+    .into_any()
+}

@@ -1,0 +1,172 @@
+//! Deployments to protected environments: they wait until a person who may approves or refuses them, and expire when nobody does. At the
+//! approval everything is checked again, for the one who approves: what was right yesterday may not be today. What runs runs on meanwhile.
+
+use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
+use model::time::Millis;
+use model::views::deployments::{DeploymentState, DeploymentView, PlanView};
+
+use super::begin::{End, Unfinished, end_unfinished, lock, tell};
+use super::{Deployment, WHY_MAX, acts, limits, plan, revisions, source};
+use crate::access::{Actor, May, can};
+use crate::args;
+use crate::change::{Change, Record};
+use crate::configs::pinned;
+use crate::db::Row;
+use crate::environments::{self, Environment};
+use crate::error::{Error, Result};
+use crate::live::Topic;
+use crate::platform::Platform;
+use crate::services::Service;
+use crate::worker::Worker;
+
+/// Most that expire in one go.
+const MOST: i64 = 500;
+
+/// A deployment that waits.
+struct Waiting {
+    environment: EnvironmentId,
+    revision: RevisionId,
+    asked_by: Option<String>,
+    asked_by_name: String,
+}
+
+/// Lets a deployment through. It goes into the queue, and takes the place of what is under way.
+pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str) -> Result<DeploymentView> {
+    check_why(why)?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, &may.service).await?;
+    let waiting = waiting(&mut change, platform, may.id).await?;
+    let environment = still_good(&mut change, may.actor(), &may.service, &waiting).await?;
+    end_unfinished(&mut change, platform, &may.service, &environment, Unfinished::UnderWay, &End::SUPERSEDED).await?;
+    let sql = "UPDATE deployments SET state = 'queued', previous_revision_id =
+               (SELECT d.revision_id FROM desired d WHERE d.service_id = deployments.service_id AND d.environment_id = deployments.environment_id)
+               WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
+    change.exec(sql, args![may.id]).await?;
+    decide(change, platform, may, &waiting, true, why).await
+}
+
+/// Sends a deployment back. Nothing changes for what runs.
+pub async fn refuse(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str) -> Result<DeploymentView> {
+    check_why(why)?;
+    let mut change = platform.change(may.actor()).await?;
+    lock(&mut change, &may.service).await?;
+    let waiting = waiting(&mut change, platform, may.id).await?;
+    let because = if why.trim().is_empty() { String::new() } else { format!(": {}", why.trim()) };
+    let message = format!("refused by {}{because}; what ran before runs on", may.actor().name());
+    let sql = "UPDATE deployments SET state = 'refused', reason_code = 'refused', reason_message = $2, finished_at = $3
+               WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
+    change.exec(sql, args![may.id, message, platform.now()]).await?;
+    decide(change, platform, may, &waiting, false, why).await
+}
+
+/// Writes down who decided, and leaves the record. That somebody let their own deployment through is told.
+async fn decide(
+    mut change: Change,
+    platform: &Platform,
+    may: &May<can::Approve, Deployment>,
+    waiting: &Waiting,
+    approved: bool,
+    why: &str,
+) -> Result<DeploymentView> {
+    let actor = may.actor().account()?.id;
+    let sql = "UPDATE deployments SET approved = $2, decided_by_id = $3, decided_by = $4, decided_at = $5, decided_why = $6 WHERE id = $1";
+    change.exec(sql, args![may.id, approved, actor, may.actor().name(), platform.now(), why.trim()]).await?;
+    change.touch(Topic::Deployment(may.id));
+    tell(&mut change, &may.service);
+    let view = acts::by_id(&mut change, may.id).await?;
+    let detail = serde_json::json!({
+        "deployment": may.id, "environment": view.environment, "revision": view.revision, "asked_by": waiting.asked_by_name,
+        "own": waiting.asked_by.as_deref() == Some(actor.to_string().as_str()), "why": why.trim(),
+    });
+    let action = if approved { "deployment.approve" } else { "deployment.refuse" };
+    change.commit(Record::new(action, "service", &may.service.name).project(&may.service.project).detail(detail)).await?;
+    Ok(view)
+}
+
+fn check_why(why: &str) -> Result<()> {
+    if why.chars().count() > WHY_MAX || why.contains('\0') {
+        return Err(Error::invalid("why", format!("at most {WHY_MAX} characters")));
+    }
+    Ok(())
+}
+
+/// The deployment, if it waits still. The caller holds the lock.
+async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> Result<Waiting> {
+    let sql = "SELECT state, expires_at, environment_id, revision_id, created_by_id, created_by FROM deployments WHERE id = $1";
+    let (state, expires, waiting) = change
+        .one(sql, args![id], |row: &Row<'_>| {
+            let waiting = Waiting {
+                environment: row.get("environment_id")?,
+                revision: row.get("revision_id")?,
+                asked_by: row.get("created_by_id")?,
+                asked_by_name: row.get("created_by")?,
+            };
+            Ok((row.get::<DeploymentState>("state")?, row.get::<Option<Millis>>("expires_at")?, waiting))
+        })
+        .await?;
+    if state != DeploymentState::Pending {
+        return Err(Error::conflict("not_waiting", format!("this deployment does not wait for an approval: it is {state}")));
+    }
+    if expires.is_some_and(|expires| expires <= platform.now()) {
+        return Err(Error::conflict("expired", "nobody decided in time: this deployment expired; deploy again"));
+    }
+    Ok(waiting)
+}
+
+/// What was checked when it was asked for, checked again: the grant, the image, what the descriptor asks of the machines.
+async fn still_good(change: &mut Change, actor: &Actor, service: &Service, waiting: &Waiting) -> Result<Environment> {
+    let Some(environment) = environments::granted(change, service.project.id, waiting.environment).await? else {
+        let text = format!("project {} may not use this environment any more", service.project.name);
+        return Err(Error::conflict("environment_not_granted", text));
+    };
+    let deploy: May<can::Deploy, Service> = actor.may_in(change, &service.id).await?;
+    let revision = revisions::by_id(change, waiting.revision).await?;
+    source::still_there(&revision)?;
+    pinned::of_revision(change, revision.id, &revision.descriptor).await?.still_there(revision.number)?;
+    limits::still_allowed(change, &deploy, &environment, &revision).await?;
+    plan::refuse_taken_ports(change, service, &environment, &revision.descriptor).await?;
+    Ok(environment)
+}
+
+/// What letting a deployment through would do now. Only for one that waits.
+pub async fn plan_of(platform: &Platform, may: &May<can::SeeServices, Deployment>) -> Result<PlanView> {
+    let mut tx = platform.read().await?;
+    let deploys = may.also(model::access::Action::Deploy);
+    let Some(environment) = environments::granted(&mut tx, may.service.project.id, may.environment_id).await? else {
+        return Err(Error::conflict("environment_not_granted", "the project may not use this environment any more"));
+    };
+    let revision = revisions::by_id(&mut tx, may.revision_id).await?;
+    let configuration = pinned::of_revision(&mut tx, revision.id, &revision.descriptor).await?;
+    let mut plan = plan::plan(&mut tx, &may.service, &environment, &revision.descriptor, &revision.source(), &configuration).await?;
+    if !deploys {
+        plan.changes.iter_mut().for_each(model::descriptor::Change::hide_secrets);
+    }
+    Ok(plan)
+}
+
+/// Ends what waited too long. Idempotent; answers how many.
+pub async fn expire(worker: &Worker) -> Result<usize> {
+    let platform = worker.platform();
+    let now = platform.now();
+    let sql = "SELECT id FROM deployments WHERE state = 'pending' AND finished_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
+    let due: Vec<DeploymentId> = platform.read().await?.all(sql, args![now, MOST], |row| row.get("id")).await?;
+    let mut ended = 0;
+    for id in due {
+        let mut change = worker.change().await?;
+        let sql = "UPDATE deployments SET state = 'expired', reason_code = 'expired', reason_message = $2, finished_at = $3
+                   WHERE id = $1 AND state = 'pending' AND finished_at IS NULL RETURNING service_id";
+        let message = "nobody approved it within 24 hours; what ran before runs on";
+        let service: Option<ServiceId> = change.opt(sql, args![id, message, now], |row| row.get("service_id")).await?;
+        let Some(service) = service else { continue };
+        if let Some(service) = crate::access::Key::find(&service, &mut change).await? {
+            change.touch(Topic::Deployment(id));
+            change.touch(Topic::Service(service.id));
+            change.touch(Topic::Project(service.project.id));
+            let record = Record::new("deployment.expire", "service", &service.name).project(&service.project);
+            change.record(worker, "approval", &record.detail(serde_json::json!({ "deployment": id }))).await?;
+        }
+        change.finish().await?;
+        ended += 1;
+    }
+    Ok(ended)
+}
