@@ -1,4 +1,5 @@
--- Templates and their versions; what each service was answered, and which version made which revision.
+-- Templates and their versions; what each service was answered, and which version made which revision. Secret answers are entries of the
+-- configuration centre.
 
 CREATE TABLE templates (
     id TEXT PRIMARY KEY,
@@ -20,6 +21,7 @@ CREATE TABLE template_versions (
     title TEXT NOT NULL,
     description TEXT NOT NULL,
     document TEXT NOT NULL, -- YAML, as its writer wrote it
+    size BIGINT NOT NULL, -- of the document, in bytes
     digest TEXT NOT NULL, -- of the document
     shipped BOOLEAN NOT NULL, -- it came with a release, and nobody here wrote it
     note TEXT NOT NULL,
@@ -41,17 +43,6 @@ CREATE TABLE service_templates (
 );
 
 CREATE INDEX service_templates_by_template ON service_templates (template_id, version);
-
--- Answers that are secret.
-CREATE TABLE service_template_secrets (
-    service_id TEXT NOT NULL REFERENCES services (id),
-    environment_id TEXT NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
-    name TEXT NOT NULL, -- the parameter's
-    sealed BYTEA NOT NULL,
-    updated_at BIGINT NOT NULL,
-    updated_by TEXT NOT NULL,
-    PRIMARY KEY (service_id, environment_id, name)
-);
 
 -- Which version made a revision, from which answers.
 CREATE TABLE revision_templates (

@@ -31,7 +31,7 @@ pub mod work;
 
 pub use acts::{get, list, of_project, wait};
 pub use approval::{approve, expire, plan_of, refuse};
-pub use deploy::{Request, deploy, deploy_from, plan};
+pub use deploy::{Request, deploy, deploy_from, plan, plan_from};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;
 pub use verbs::{cancel, restart, rollback, scale, start, stop};

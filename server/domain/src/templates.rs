@@ -28,13 +28,15 @@ use crate::live::Topic;
 use crate::platform::Platform;
 use crate::projects::Project;
 
-pub(crate) use answers::remember;
+pub(crate) use answers::{note, note_same, remember};
 pub use answers::{Asked, Origin, Surroundings};
 
 /// Most templates of one owner.
 const MOST: i64 = 200;
 /// Most versions of one template.
 const VERSIONS_MOST: i64 = 1000;
+/// Most bytes of all documents of one owner, of deleted templates too, as far as services were made from them.
+const ROOM: i64 = 32 * 1024 * 1024;
 /// Longest note of a version, in characters.
 const NOTE_MAX: usize = 500;
 
@@ -52,6 +54,11 @@ impl Owner {
     /// The condition for its templates `t`, where `$1` is [`Owner::id`]'s value.
     fn argument(&self) -> Value {
         Value::from(self.id())
+    }
+
+    /// Who writes its templates does it alone.
+    fn turn(&self) -> String {
+        format!("templates {}", self.id().map_or_else(|| String::from("site"), |id| id.to_string()))
     }
 
     fn record(&self, action: &'static str, name: &TemplateName) -> Record {
@@ -126,15 +133,6 @@ impl Writes for May<can::ManageTemplates, Project> {
     }
 }
 
-/// A version with what is needed to use it.
-#[derive(Clone, Debug)]
-pub(crate) struct Stored {
-    pub id: TemplateId,
-    pub summary: TemplateSummary,
-    pub number: i64,
-    pub template: Template,
-}
-
 /// Columns of a template `t` with its newest version `n` and its project `tp`.
 const COLUMNS: &str = "t.id, t.name, tp.name AS project, t.shipped, n.number, n.title, n.description, n.created_at, n.created_by";
 const FROM: &str = "FROM templates t LEFT JOIN projects tp ON tp.id = t.project_id
@@ -201,8 +199,9 @@ pub(crate) async fn document(tx: &mut Tx, id: TemplateId, number: i64) -> Result
 }
 
 /// What was stored reads back, unless the rules for templates grew stricter since.
-fn parsed(text: &str) -> Result<Template> {
-    Template::parse(text).map_err(|errors| {
+async fn parsed(text: String) -> Result<Template> {
+    let read = tries::apart(move || Template::parse(&text)).await?;
+    read.map_err(|errors| {
         let shown = errors.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Error::conflict("template_outdated", format!("this version is not understood by this release: {shown}; make a new version of it"))
     })
@@ -224,7 +223,8 @@ pub async fn get(platform: &Platform, may: &impl Sees, name: &TemplateName, numb
     let sql = "SELECT COUNT(DISTINCT u.service_id) AS n FROM service_templates u JOIN services s ON s.id = u.service_id AND s.deleted_at IS NULL
                WHERE u.template_id = $1";
     let services = tx.one(sql, args![id], |row| row.get("n")).await?;
-    let parsed = parsed(&document)?;
+    drop(tx);
+    let parsed = parsed(document.clone()).await?;
     let outputs = parsed.sources.iter().map(|(output, _)| *output).collect();
     Ok(TemplateDetail { template, version, document, parameters: parsed.parameters, outputs, versions, services, may_write: may.may_write() })
 }
@@ -255,7 +255,8 @@ pub struct Saved {
 /// # Errors
 /// `Invalid`, at `document.<path>`; `expected` is the name that it must have, where one is edited.
 pub async fn save(platform: &Platform, may: &impl Writes, text: &str, note: &str, expected: Option<&TemplateName>) -> Result<Saved> {
-    let template = read_document(text).map_err(|errors| {
+    let owned = text.to_owned();
+    let template = tries::apart(move || read_document(&owned)).await?.map_err(|errors| {
         let below = |error: FieldError| {
             let field = if error.field.is_empty() { String::from("document") } else { format!("document.{}", error.field) };
             FieldError::new(field, error.message)
@@ -271,7 +272,7 @@ pub async fn save(platform: &Platform, may: &impl Writes, text: &str, note: &str
     }
     let owner = may.owner();
     let mut change = platform.change(may.actor()).await?;
-    change.lock_key(&format!("templates {}", owner.id().map_or_else(|| String::from("site"), |id| id.to_string()))).await?;
+    change.lock_key(&owner.turn()).await?;
     let by = may.actor().name().to_owned();
     let written = Written { text, template: &template, shipped: false, note: note.trim(), by: &by };
     let (id, newest) = match by_name(&mut change, &owner, &template.name).await? {
@@ -281,6 +282,7 @@ pub async fn save(platform: &Platform, may: &impl Writes, text: &str, note: &str
     if newest > 0 && digest_of(&mut change, id, newest).await? == digest(text) {
         return Ok(Saved { name: template.name, version: newest, made: false });
     }
+    make_room(&mut change, &owner, text).await?;
     add_version(&mut change, platform, id, newest + 1, &written).await?;
     owner.touch(&mut change);
     let action = if newest == 0 { "template.create" } else { "template.version" };
@@ -323,22 +325,52 @@ async fn add_version(tx: &mut Tx, platform: &Platform, id: TemplateId, number: i
     if number > VERSIONS_MOST {
         return Err(Error::conflict("too_many_versions", format!("a template has at most {VERSIONS_MOST} versions; import it under another name")));
     }
-    let sql = "INSERT INTO template_versions (template_id, number, title, description, document, digest, shipped, note, created_at, created_by)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let sql = "INSERT INTO template_versions (template_id, number, title, description, document, size, digest, shipped, note, created_at, created_by)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let (title, description) = (written.template.title.as_str(), written.template.description.as_str());
-    let arguments =
-        args![id, number, title, description, written.text, digest(written.text), written.shipped, written.note, platform.now(), written.by];
+    let arguments = args![
+        id,
+        number,
+        title,
+        description,
+        written.text,
+        bytes(written.text),
+        digest(written.text),
+        written.shipped,
+        written.note,
+        platform.now(),
+        written.by,
+    ];
     tx.exec(sql, arguments).await.map(drop)
 }
 
-/// Deletes a template. Services that were made from it run on, and say so; they cannot be deployed from it any more.
+fn bytes(text: &str) -> i64 {
+    i64::try_from(text.len()).unwrap_or(i64::MAX)
+}
+
+/// Whether the owner may keep this document too. The caller holds the owner's turn.
+async fn make_room(tx: &mut Tx, owner: &Owner, text: &str) -> Result<()> {
+    let sql = "SELECT CAST(COALESCE(SUM(v.size), 0) AS BIGINT) AS n FROM template_versions v JOIN templates t ON t.id = v.template_id
+               WHERE t.project_id IS NOT DISTINCT FROM $1";
+    let held: i64 = tx.one(sql, vec![owner.argument()], |row| row.get("n")).await?;
+    if held + bytes(text) > ROOM {
+        let message = format!("all versions of all templates would have more than {ROOM} bytes; delete a template that is of no use any more");
+        return Err(Error::conflict("templates_full", message));
+    }
+    Ok(())
+}
+
+/// Deletes a template. Services that were made from it run on, and say so; they cannot be deployed from it any more. The versions that they were made
+/// from stay, for what those make can still be looked at.
 pub async fn delete(platform: &Platform, may: &impl Writes, name: &TemplateName) -> Result<()> {
     let owner = may.owner();
     let mut change = platform.change(may.actor()).await?;
-    let sql = "UPDATE templates SET deleted_at = $3 WHERE project_id IS NOT DISTINCT FROM $1 AND name = $2 AND deleted_at IS NULL";
-    if change.exec(sql, vec![owner.argument(), name.into(), platform.now().into()]).await? == 0 {
-        return Err(Error::NotFound { what: "template" });
-    }
+    change.lock_key(&owner.turn()).await?;
+    let Some((id, _)) = by_name(&mut change, &owner, name).await? else { return Err(Error::NotFound { what: "template" }) };
+    change.exec("UPDATE templates SET deleted_at = $2 WHERE id = $1", args![id, platform.now()]).await?;
+    let sql = "DELETE FROM template_versions WHERE template_id = $1 AND NOT EXISTS (SELECT 1 FROM service_templates u
+               WHERE u.template_id = template_versions.template_id AND u.version = template_versions.number)";
+    change.exec(sql, args![id]).await?;
     owner.touch(&mut change);
     change.commit(owner.record("template.delete", name)).await
 }

@@ -14,7 +14,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use answers::{Answers, Checked, Value, from_json};
+pub use answers::{Answers, Checked, Value, from_json, hide_secrets};
 
 use crate::descriptor::document;
 use crate::names::TemplateName;
@@ -29,6 +29,8 @@ pub const CHOICES_MAX: usize = 500;
 pub const SOURCE_MAX: usize = 60 * 1024;
 /// Longest answer, in bytes.
 pub const ANSWER_MAX: usize = 16 * 1024;
+/// Most bytes of all answers together.
+pub const ANSWERS_MAX: usize = 128 * 1024;
 
 words! {
     /// What a parameter takes.
@@ -45,7 +47,7 @@ words! {
     Boolean = "boolean",
     /// One of several.
     Choice = "choice",
-    /// A text that is sealed when it is given and never shown again. In the texts its value is the name that it is kept under.
+    /// A text that is set as a secret of the service and never shown again. In the texts its value is the secret's name: that of the parameter.
     Secret = "secret",
     /// An image, one of the registry's or of an outside one.
     Image = "image",
@@ -236,15 +238,9 @@ impl Parameters {
         groups
     }
 
-    /// Whether a secret is asked for.
+    /// The parameters that are secrets.
     #[must_use]
     pub fn secrets(&self) -> Vec<&str> {
         self.0.iter().filter(|parameter| parameter.kind == ParameterKind::Secret).map(|parameter| parameter.name.as_str()).collect()
     }
-}
-
-/// The name under which a secret answer is kept, and which the texts have in its place: `db_password` is `db-password`.
-#[must_use]
-pub fn secret_name(parameter: &str) -> String {
-    parameter.replace('_', "-")
 }

@@ -28,6 +28,10 @@ descriptor: |
   env:
     GREETING: {{ greeting }}
     PLACE: {{ region ~ \"-\" ~ (zone | default(\"any\")) }}
+  {% if db_password %}
+  secrets:
+    - {name: {{ db_password }}, env: DB_PASSWORD}
+  {% endif %}
 curl: |
   #!/bin/sh
   curl --silent --show-error --user \"$SLIPWAY_USER\" --header 'Content-Type: application/json' --data '{\"answers\":{\"image\":\"web:1\"}}' {{ slipway.url ~ \"/api/v1/projects/\" ~ slipway.project ~ \"/services/\" ~ slipway.service ~ \"/deployments\" }}
@@ -187,18 +191,26 @@ async fn a_secret_answer_is_shown_to_nobody() {
     let refused = json!({"answers": {"db_password": "9f3a-zz"}});
     let told = scene.dora.post("/api/v1/projects/shop/services/web/plan", refused).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
     assert!(!told.to_string().contains("9f3a-zz"), "{told}");
+    let plan = json!({"answers": {"db_password": format!("{SECRET}-2")}});
+    let planned = scene.dora.post("/api/v1/projects/shop/services/web/plan", plan).await.expect_status(StatusCode::OK).await;
+    assert_eq!(planned["changes"], json!([{"field": "secrets.db_password", "before": "(hidden)", "after": "(changed)"}]), "{planned}");
+    let rendered = json!({"answers": {"image": "web:1", "db_password": SECRET}});
+    let rendered = scene.dora.post("/api/v1/projects/shop/templates/echo/render", rendered).await.expect_status(StatusCode::OK).await;
     let browser = scene.portal.browser("ana").await;
-    let mut seen = String::new();
-    for page in ["", "/deploy", "/template", "/revisions", "/deployments"] {
+    let mut seen = format!("{planned}{rendered}");
+    for page in ["", "/deploy", "/template", "/configuration", "/configuration?environment=local", "/revisions", "/deployments"] {
         seen.push_str(&browser.open(&format!("/projects/shop/services/web{page}")).await.text().await.expect("a page"));
     }
     seen.push_str(&browser.open("/projects/shop/audit").await.text().await.expect("a page"));
-    for path in ["template", "revisions", "revisions/1", "deployments"] {
+    for path in ["template", "revisions", "revisions/1", "deployments", "configuration", "configuration?environment=local"] {
         let answer = scene.ana.get(&format!("/api/v1/projects/shop/services/web/{path}")).await.expect_status(StatusCode::OK).await;
         seen.push_str(&answer.to_string());
     }
     seen.push_str(&scene.ana.get("/api/v1/projects/shop/audit").await.expect_status(StatusCode::OK).await.to_string());
     assert!(!seen.contains(SECRET) && seen.contains("db_password"));
+    // It is one of the service's secrets from now on: the next deployment need not name it.
+    scene.deploy("web", json!({"answers": {}})).await;
+    assert_eq!(scene.revision("web", 2).await["descriptor"]["secrets"], json!([{"name": "db_password", "env": "DB_PASSWORD"}]));
     for file in std::fs::read_dir(scene.portal.folder()).expect("the data folder") {
         let path = file.expect("a file").path();
         if path.is_file() {

@@ -10,7 +10,7 @@ use model::views::templates::{ServiceTemplate, TemplateForm, TemplateSummary};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "ssr")]
-use super::{of_project, of_site, surroundings};
+use super::{of_project, surroundings};
 use crate::api::ApiError;
 #[cfg(feature = "ssr")]
 use crate::api::answer::{lead_to, posted_form};
@@ -76,6 +76,8 @@ pub struct TemplatePlan {
 #[cfg(feature = "ssr")]
 #[derive(Serialize, Deserialize)]
 struct Waiting {
+    /// The service that it was typed for.
+    service: String,
     answers: Answers,
     planned: Option<TemplatePlan>,
 }
@@ -100,8 +102,7 @@ pub async fn read_template_form(
     let see = may_service::<can::SeeServices>(&caller, &project, &service).await?;
     let in_project = of_project::<can::SeeServices>(&caller, &project).await?;
     let offered = templates::offered(&caller.platform, &in_project).await?;
-    let site = of_site::<can::SeeEnvironments>(&caller).await?;
-    let environments = environments::list(&caller.platform, &site).await?;
+    let environments = environments::for_service(&caller.platform, &deploy).await?;
     let chosen = environments.iter().find(|one| one.name.as_str() == environment).or_else(|| environments.first());
     let place = chosen.map(|one| one.name.clone());
     // A service whose template was deleted meanwhile has the plain form.
@@ -114,7 +115,7 @@ pub async fn read_template_form(
     let mut form = answers::form(&caller.platform, &deploy, place.as_ref(), &asked).await?;
     let waiting = caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str::<Waiting>(&text).ok());
     let mut planned = None;
-    if let Some(waiting) = waiting {
+    if let Some(waiting) = waiting.filter(|waiting| waiting.service == deploy.id.to_string()) {
         form.answers.extend(waiting.answers.into_iter().filter(|(name, _)| form.parameters.get(name).is_some()));
         planned = waiting.planned;
     }
@@ -162,7 +163,7 @@ async fn keep_typed(
         Ok(form) => given.retain(|name, _| form.answers.contains_key(name)),
         Err(_) => given.clear(),
     }
-    if let Ok(text) = serde_json::to_string(&Waiting { answers: given, planned }) {
+    if let Ok(text) = serde_json::to_string(&Waiting { service: may.id.to_string(), answers: given, planned }) {
         caller.session.flash(TYPED, text).await?;
     }
     Ok(())
@@ -197,7 +198,7 @@ async fn planned(
 ) -> Result<TemplatePlan, ApiError> {
     let made = made(caller, may, environment, of, given).await?;
     let request = Request { intent: Intent::in_environment(place(environment)?), descriptor: made.descriptor };
-    let plan = deployments::plan(&caller.platform, may, &request).await?;
+    let plan = deployments::plan_from(&caller.platform, may, &request, Some(&made.origin)).await?;
     Ok(TemplatePlan { plan, descriptor: made.text })
 }
 

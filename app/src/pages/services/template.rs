@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use model::template::Output;
 use model::views::templates::ServiceTemplate;
 
-use super::current;
+use super::{EnvironmentChoice, current};
 use crate::api::templates::service_template;
 use crate::components::{Ago, Empty, Notice, Tone};
-use crate::page::{loaded, query};
+use crate::page::{loaded_in, query};
 use crate::pages::templates::Texts;
 use crate::urls;
 
@@ -27,10 +27,14 @@ pub(crate) fn Template() -> impl IntoView {
             }
         },
     );
-    loaded(data, move |found| {
-        let (project, name) = (service.project.get_untracked(), service.name.get_untracked());
+    loaded_in(service.view, data, move |detail, found| {
+        let (project, name) = (detail.project.to_string(), detail.name.to_string());
         match found {
-            Some(found) => view! { <Made found project name/> }.into_any(),
+            Some(found) => {
+                let names = detail.runs.iter().map(|run| run.summary.environment.clone()).collect();
+                let page = urls::service_page(&project, &name, "template");
+                view! { <EnvironmentChoice names shown=found.environment.clone() page/><Made found project name/> }.into_any()
+            }
             None => view! { <NoTemplate project name/> }.into_any(),
         }
     })
@@ -61,7 +65,7 @@ fn Made(found: ServiceTemplate, project: String, name: String) -> impl IntoView 
         .filter(|(_, answer)| !answer.is_empty())
         .map(|(parameter, answer)| view! { <dt>{parameter.clone()}</dt><dd><code class="inline">{answer.clone()}</code></dd> })
         .collect_view();
-    let secrets = found.secrets.iter().map(|secret| view! { <dt>{secret.clone()}</dt><dd class="muted">"a secret, sealed"</dd> }).collect_view();
+    let secrets = found.secrets.iter().map(|secret| view! { <dt>{secret.clone()}</dt><dd class="muted">"a secret, set"</dd> }).collect_view();
     let behind = (newest > found.mark.version).then(|| {
         let version = newest.to_string();
         let reference = found.template.as_ref().map(model::views::templates::TemplateSummary::reference).unwrap_or_default();
@@ -75,8 +79,14 @@ fn Made(found: ServiceTemplate, project: String, name: String) -> impl IntoView 
         <div class="columns">
             <section class="panel">
                 <header><h2>"What it makes for this service"</h2></header>
-                <p class="panel-body muted">"Each calls Slipway with a token: of a robot of this project, or a personal one with the scope deploy. No secret is in these texts."</p>
-                <Texts rendered=found.rendered but=Output::Descriptor/>
+                {if found.hidden {
+                    view! { <p class="panel-body muted">"Some answers are hidden from you, since their names say that they are secret. Who may deploy sees what is made of them."</p> }.into_any()
+                } else {
+                    view! {
+                        <p class="panel-body muted">"Each calls Slipway with a token: of a robot of this project, or a personal one with the scope deploy. No secret is in these texts."</p>
+                        <Texts rendered=found.rendered but=Output::Descriptor/>
+                    }.into_any()
+                }}
             </section>
             <section class="panel">
                 <header><h2>"Made from"</h2></header>

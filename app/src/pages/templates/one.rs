@@ -10,7 +10,7 @@ use model::views::templates::{TemplateDetail, TemplateVersion};
 use super::{Texts, Way};
 use crate::api::templates::{DeleteTemplate, TemplatePage, get_template};
 use crate::components::{Ago, Badge, Confirm, Csrf, Keep, ProblemNotice, Submit, Tone};
-use crate::page::{change, loaded, param, problem, query};
+use crate::page::{change, forget, loaded, param, problem, query};
 use crate::urls;
 
 /// The page of a template.
@@ -157,7 +157,7 @@ fn Danger(project: String, name: String, services: i64, delete: ServerAction<Del
         <section class="panel panel-danger">
             <header><h2>"Delete"</h2></header>
             <div class="panel-body">
-                <Confirm id="delete-template" button="Delete template" title=title>
+                <Confirm id="delete-template" button="Delete template" title=title on_open=forget(delete)>
                     <p>{format!("All its versions go. The {services} services that were made from it run on; their form is the plain one then.")}</p>
                     <ProblemNotice problem=problem(delete)/>
                     <ActionForm action=delete attr:class="form">

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates;
 use crate::worker::Worker;
 
 /// Most that expire in one go.
@@ -42,6 +43,7 @@ pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, w
                (SELECT d.revision_id FROM desired d WHERE d.service_id = deployments.service_id AND d.environment_id = deployments.environment_id)
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
     change.exec(sql, args![may.id]).await?;
+    templates::remember(&mut change, platform, waiting.environment, waiting.revision, &waiting.asked_by_name).await?;
     decide(change, platform, may, &waiting, true, why).await
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates;
 
 /// What is wanted of a service in an environment at the moment.
 #[derive(Clone, Debug)]
@@ -98,6 +99,9 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let sql = "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
                created_by_id, created_by, why, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     change.exec(sql, arguments).await?;
+    if !waits {
+        templates::remember(change, platform, environment, act.revision, may.actor().name()).await?;
+    }
     change.touch(Topic::Deployment(id));
     tell(change, may);
     Ok(id)

@@ -8,7 +8,7 @@ use super::begin::{Act, begin, lock, wanted};
 use super::{Intent, acts, limits, plan as plans, revisions, source};
 use crate::access::{May, can};
 use crate::change::Record;
-use crate::configs::pinned;
+use crate::configs::{coming, pinned};
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
@@ -26,12 +26,20 @@ pub struct Request {
 
 /// Says what a deploy would do, and does nothing. The mistakes are those that the deploy would have.
 pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<PlanView> {
+    plan_from(platform, may, request, None).await
+}
+
+/// The same for what a template made: the secrets that were answered count as set.
+pub async fn plan_from(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request, origin: Option<&Origin>) -> Result<PlanView> {
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, may.project.id, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut tx, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &request.descriptor).await?;
-    let configuration = pinned::newest(&mut tx, may, &environment, &request.descriptor).await?;
+    let configuration = match origin {
+        Some(origin) => pinned::newest_with(&mut tx, platform, may, &environment, &request.descriptor, origin.secrets()).await?,
+        None => pinned::newest(&mut tx, may, &environment, &request.descriptor).await?,
+    };
     plans::plan(&mut tx, may, &environment, &request.descriptor, &source, &configuration).await
 }
 
@@ -48,10 +56,13 @@ pub async fn deploy_from(platform: &Platform, may: &May<can::Deploy, Service>, r
     let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     limits::refuse_foreign_ports(&mut change, may, &environment, &request.descriptor).await?;
     plans::refuse_taken_ports(&mut change, may, &environment, &request.descriptor).await?;
+    if let Some(origin) = origin {
+        coming::set(&mut change, platform, may, &environment, origin.secrets(), request.intent.why.trim()).await?;
+    }
     let configuration = pinned::newest(&mut change, may, &environment, &request.descriptor).await?;
     let (revision, number) = revisions::insert(&mut change, platform, may, &request.descriptor, &source, &configuration, &request.intent).await?;
     if let Some(origin) = origin {
-        templates::remember(&mut change, platform, may, environment.id, revision, origin).await?;
+        templates::note(&mut change, revision, origin).await?;
     }
     let act =
         Act { kind: DeploymentKind::Deploy, revision, replicas: request.descriptor.replicas, environment: &environment, intent: &request.intent };

@@ -1,25 +1,26 @@
 //! From answers to a deployment: which template and version is meant, what is remembered, what the answers make. The form and the API come through
 //! here both, so the same answers give the same revision.
 //!
-//! A secret answer is sealed at once, for its service and environment, and opened for a task alone ([`open_secret`]): nothing else reads it. The
-//! descriptor names it by [`secret_name`].
+//! A secret answer becomes a secret of the service in the environment, in the deployment's own transaction (`configs::coming`): it is sealed at once, a
+//! task alone gets it, and nothing here reads it. The descriptor names it like its parameter. Left empty, the secret that is in force stays.
 
 use std::collections::BTreeSet;
 
+use model::access::Action;
 use model::descriptor::Descriptor;
-use model::ids::{EnvironmentId, RevisionId, ServiceId, TemplateId};
+use model::ids::{EnvironmentId, ProjectId, RevisionId, ServiceId, TemplateId};
 use model::names::{EnvironmentName, TemplateName};
-use model::secret::Secret;
-use model::template::{Answers, Checked, Output, ParameterKind, Template, secret_name};
+use model::template::{Answers, Checked, Output, ParameterKind, Parameters, Template, hide_secrets};
 use model::time::Millis;
 use model::views::templates::{RenderedView, ServiceTemplate, TemplateForm, TemplateMark, TemplateSummary};
 
 use super::render::{self, Around};
 use super::tries::{self, apart};
-use super::{Owner, Stored, by_id, by_name, document, parsed};
+use super::{Owner, by_id, by_name, document, parsed};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
+use crate::configs::coming::{self, Coming};
 use crate::db::{Json, Tx};
 use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
@@ -52,11 +53,14 @@ pub struct Origin {
     id: TemplateId,
     mark: TemplateMark,
     checked: Checked,
-    /// Secret parameters of the version, to forget those that are used no more.
-    secrets: BTreeSet<String>,
 }
 
 impl Origin {
+    /// The secrets that were given: they are to be set with the deployment.
+    pub(crate) fn secrets(&self) -> &Coming {
+        &self.checked.secrets
+    }
+
     /// For the audit log: names and numbers alone.
     #[must_use]
     pub fn shown(&self) -> serde_json::Value {
@@ -80,61 +84,78 @@ struct Remembered {
     id: TemplateId,
     version: i64,
     answers: Answers,
-    secrets: BTreeSet<String>,
     at: Millis,
     by: String,
 }
 
-async fn remembered(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Option<Remembered>> {
-    let sql = "SELECT template_id, version, answers, updated_at, updated_by FROM service_templates WHERE service_id = $1 AND environment_id = $2";
-    let found = tx
-        .opt(sql, args![service, environment], |row| {
-            Ok(Remembered {
-                id: row.get("template_id")?,
-                version: row.get("version")?,
-                answers: row.get::<Json<Answers>>("answers")?.0,
-                secrets: BTreeSet::new(),
-                at: row.get("updated_at")?,
-                by: row.get("updated_by")?,
-            })
-        })
-        .await?;
-    let Some(found) = found else { return Ok(None) };
-    let sql = "SELECT name FROM service_template_secrets WHERE service_id = $1 AND environment_id = $2 ORDER BY name";
-    let secrets = tx.all(sql, args![service, environment], |row| row.get("name")).await?;
-    Ok(Some(Remembered { secrets: secrets.into_iter().collect(), ..found }))
+/// The environment that was answered for last.
+async fn latest(tx: &mut Tx, service: ServiceId) -> Result<Option<EnvironmentName>> {
+    let sql = "SELECT e.name FROM service_templates t JOIN environments e ON e.id = t.environment_id WHERE t.service_id = $1 AND e.removed_at IS NULL
+               ORDER BY t.updated_at DESC, e.name LIMIT 1";
+    tx.opt(sql, args![service], |row| row.get("name")).await
 }
 
-/// What a form or a deployment begins with: of this environment, else of the one that was answered last. Secrets are never carried over to another
-/// environment.
+/// What a form or a deployment begins with: of this environment, else of the one that was answered last.
 async fn nearest(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Option<Remembered>> {
-    if let Some(found) = remembered(tx, service, environment).await? {
-        return Ok(Some(found));
-    }
-    let sql = "SELECT environment_id FROM service_templates WHERE service_id = $1 ORDER BY updated_at DESC, environment_id LIMIT 1";
-    let other: Option<EnvironmentId> = tx.opt(sql, args![service], |row| row.get("environment_id")).await?;
-    let Some(other) = other else { return Ok(None) };
-    let found = remembered(tx, service, other).await?;
-    Ok(found.map(|found| Remembered { secrets: BTreeSet::new(), ..found }))
+    let sql = "SELECT template_id, version, answers, updated_at, updated_by FROM service_templates WHERE service_id = $1
+               ORDER BY CASE WHEN environment_id = $2 THEN 0 ELSE 1 END, updated_at DESC, environment_id LIMIT 1";
+    tx.opt(sql, args![service, environment], |row| {
+        Ok(Remembered {
+            id: row.get("template_id")?,
+            version: row.get("version")?,
+            answers: row.get::<Json<Answers>>("answers")?.0,
+            at: row.get("updated_at")?,
+            by: row.get("updated_by")?,
+        })
+    })
+    .await
 }
 
-/// The template and version that are meant.
-async fn choose(tx: &mut Tx, service: &Service, asked: &Asked, before: Option<&Remembered>) -> Result<Stored> {
+/// The secret parameters whose secret is known already.
+fn kept(known: &BTreeSet<String>, parameters: &Parameters) -> BTreeSet<String> {
+    parameters.secrets().into_iter().filter(|name| known.contains(*name)).map(str::to_owned).collect()
+}
+
+/// What was read for a form or a deployment. The document is parsed after the transaction: that may have to wait, and nobody waits for it then.
+struct Found {
+    environment: Environment,
+    before: Option<Remembered>,
+    id: TemplateId,
+    summary: TemplateSummary,
+    number: i64,
+    document: String,
+    /// Secrets that are in force.
+    known: BTreeSet<String>,
+}
+
+impl Found {
+    async fn read(platform: &Platform, service: &Service, environment: Option<&EnvironmentName>, asked: &Asked) -> Result<Self> {
+        let mut tx = platform.read().await?;
+        let environment = environments::choose(&mut tx, service.project.id, environment).await?;
+        let before = nearest(&mut tx, service.id, environment.id).await?;
+        let (id, summary) = choose(&mut tx, service, asked, before.as_ref()).await?;
+        let same = before.as_ref().filter(|before| before.id == id).map(|before| before.version);
+        let number = asked.version.or(same).unwrap_or(summary.version);
+        let document = document(&mut tx, id, number).await?;
+        let unknown = || Error::invalid("version", format!("{} has no version {number}; the newest is {}", summary.name, summary.version));
+        let document = document.ok_or_else(unknown)?;
+        let known = coming::known(&mut tx, service, environment.id).await?;
+        let before = before.filter(|before| before.id == id);
+        Ok(Self { environment, before, id, summary, number, document, known })
+    }
+}
+
+/// The template that is meant.
+async fn choose(tx: &mut Tx, service: &Service, asked: &Asked, before: Option<&Remembered>) -> Result<(TemplateId, TemplateSummary)> {
     let named = asked.template.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    let (id, summary) = match (named, before) {
-        (Some(name), _) => find(tx, service, name).await?,
+    match (named, before) {
+        (Some(name), _) => find(tx, service, name).await,
         (None, Some(before)) => match by_id(tx, before.id).await? {
-            Some(summary) => (before.id, summary),
-            None => return Err(Error::invalid("template", "the template that this service was made from was deleted; name another one")),
+            Some(summary) => Ok((before.id, summary)),
+            None => Err(Error::invalid("template", "the template that this service was made from was deleted; name another one")),
         },
-        (None, None) => return Err(Error::invalid("template", "this service was not made from a template yet; name one")),
-    };
-    let same = before.filter(|before| before.id == id).map(|before| before.version);
-    let number = asked.version.or(same).unwrap_or(summary.version);
-    let text = document(tx, id, number).await?;
-    let text =
-        text.ok_or_else(|| Error::invalid("version", format!("{} has no version {number}; the newest is {}", summary.name, summary.version)))?;
-    Ok(Stored { id, summary, number, template: parsed(&text)? })
+        (None, None) => Err(Error::invalid("template", "this service was not made from a template yet; name one")),
+    }
 }
 
 async fn find(tx: &mut Tx, service: &Service, text: &str) -> Result<(TemplateId, TemplateSummary)> {
@@ -166,94 +187,68 @@ pub async fn make(
     asked: &Asked,
     site: &Surroundings,
 ) -> Result<Made> {
-    let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, environment).await?;
-    let before = nearest(&mut tx, may.id, environment.id).await?;
-    let stored = choose(&mut tx, may, asked, before.as_ref()).await?;
-    drop(tx);
-    let parameters = &stored.template.parameters;
-    let before = before.filter(|before| before.id == stored.id);
-    let kept = before.as_ref().map(|before| before.secrets.clone()).unwrap_or_default();
+    let Found { environment, before, id, summary, number, document, known } = Found::read(platform, may, environment, asked).await?;
+    let template = parsed(document).await?;
+    let kept = kept(&known, &template.parameters);
     let mut answers = asked.answers.clone();
     for (name, answer) in before.map(|before| before.answers).unwrap_or_default() {
         // What another version asked and this one does not is let go; a secret of this one was none there.
-        if parameters.get(&name).is_some_and(|parameter| parameter.kind != ParameterKind::Secret) {
+        if template.parameters.get(&name).is_some_and(|parameter| parameter.kind != ParameterKind::Secret) {
             answers.entry(name).or_insert(answer);
         }
     }
-    let checked = parameters.check(&answers, &kept).map_err(Error::Invalid)?;
-    let around = around(site, may, &environment, &stored);
-    let mark = TemplateMark { name: stored.summary.name.clone(), of_site: stored.summary.project.is_none(), version: stored.number };
-    let secrets = parameters.secrets().into_iter().map(str::to_owned).collect();
-    let id = stored.id;
+    let around = around(site, may, &environment, summary.name.as_str(), number);
+    let mark = TemplateMark { name: summary.name, of_site: summary.project.is_none(), version: number };
     let (text, descriptor, checked) = apart(move || {
-        let (text, descriptor) = render::descriptor(&stored.template, &checked.values, &around)?;
+        let checked = template.parameters.check(&answers, &kept)?;
+        let (text, descriptor) = render::descriptor(&template, &checked.values, &around)?;
         Ok((text, descriptor, checked))
     })
     .await?
     .map_err(Error::Invalid)?;
-    Ok(Made { text, descriptor, origin: Origin { id, mark, checked, secrets } })
+    if !checked.secrets.is_empty() {
+        coming::need_configure(may)?;
+    }
+    Ok(Made { text, descriptor, origin: Origin { id, mark, checked } })
 }
 
-fn around(site: &Surroundings, service: &Service, environment: &Environment, stored: &Stored) -> Around {
+fn around(site: &Surroundings, service: &Service, environment: &Environment, template: &str, version: i64) -> Around {
     Around {
         url: site.url.clone(),
         registry: site.registry.clone(),
         project: service.project.name.to_string(),
         service: service.name.to_string(),
         environment: environment.name.to_string(),
-        template: stored.summary.name.to_string(),
-        version: stored.number,
+        template: template.to_owned(),
+        version,
     }
 }
 
-/// Writes down what a revision was made from, and what is remembered. The caller holds the service's lock.
-pub(crate) async fn remember(
-    change: &mut Change,
-    platform: &Platform,
-    may: &May<can::Deploy, Service>,
-    environment: EnvironmentId,
-    revision: RevisionId,
-    origin: &Origin,
-) -> Result<()> {
-    let (now, by) = (platform.now(), may.actor().name().to_owned());
+/// Writes down what a revision was made from. The caller holds the service's lock.
+pub(crate) async fn note(change: &mut Change, revision: RevisionId, origin: &Origin) -> Result<()> {
     let sql = "INSERT INTO revision_templates (revision_id, template_id, template, of_site, version, answers) VALUES ($1, $2, $3, $4, $5, $6)";
-    let answers = &origin.checked.answers;
-    change.exec(sql, args![revision, origin.id, &origin.mark.name, origin.mark.of_site, origin.mark.version, Json(answers)]).await?;
+    let mark = &origin.mark;
+    change.exec(sql, args![revision, origin.id, &mark.name, mark.of_site, mark.version, Json(&origin.checked.answers)]).await.map(drop)
+}
+
+/// A revision was made from another's description: what made the one made the other.
+pub(crate) async fn note_same(change: &mut Change, from: RevisionId, to: RevisionId) -> Result<()> {
+    let sql = "INSERT INTO revision_templates (revision_id, template_id, template, of_site, version, answers)
+               SELECT $2, template_id, template, of_site, version, answers FROM revision_templates WHERE revision_id = $1";
+    change.exec(sql, args![from, to]).await.map(drop)
+}
+
+/// A revision is brought to an environment: the next deployment begins with the answers that made it, where answers did. What waits for an approval is
+/// remembered when it is approved.
+pub(crate) async fn remember(change: &mut Change, platform: &Platform, environment: EnvironmentId, revision: RevisionId, by: &str) -> Result<()> {
     let sql = "INSERT INTO service_templates (service_id, environment_id, template_id, version, answers, updated_at, updated_by)
-               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (service_id, environment_id) DO UPDATE SET template_id = excluded.template_id,
-               version = excluded.version, answers = excluded.answers, updated_at = excluded.updated_at, updated_by = excluded.updated_by";
-    change.exec(sql, args![may.id, environment, origin.id, origin.mark.version, Json(answers), now, &by]).await?;
-    // Secrets that this version does not know are of no use any more.
-    let sql = "SELECT name FROM service_template_secrets WHERE service_id = $1 AND environment_id = $2";
-    let held: Vec<String> = change.all(sql, args![may.id, environment], |row| row.get("name")).await?;
-    for name in held.iter().filter(|name| !origin.secrets.contains(*name)) {
-        let sql = "DELETE FROM service_template_secrets WHERE service_id = $1 AND environment_id = $2 AND name = $3";
-        change.exec(sql, args![may.id, environment, name]).await?;
-    }
-    for (name, secret) in &origin.checked.secrets {
-        let sealed = platform.seal(&purpose(may.id, environment, name), secret.expose().as_bytes());
-        let sql =
-            "INSERT INTO service_template_secrets (service_id, environment_id, name, sealed, updated_at, updated_by) VALUES ($1, $2, $3, $4, $5, $6)
-                   ON CONFLICT (service_id, environment_id, name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at,
-                   updated_by = excluded.updated_by";
-        change.exec(sql, args![may.id, environment, name, sealed, now, &by]).await?;
-    }
-    Ok(())
-}
-
-fn purpose(service: ServiceId, environment: EnvironmentId, name: &str) -> String {
-    format!("template-secret {service} {environment} {name}")
-}
-
-/// A secret answer, by the name that the descriptor has for it, for the task that needs it.
-pub async fn open_secret(tx: &mut Tx, platform: &Platform, service: ServiceId, environment: EnvironmentId, name: &str) -> Result<Option<Secret>> {
-    let sql = "SELECT name, sealed FROM service_template_secrets WHERE service_id = $1 AND environment_id = $2";
-    let held: Vec<(String, Vec<u8>)> = tx.all(sql, args![service, environment], |row| Ok((row.get("name")?, row.get("sealed")?))).await?;
-    let Some((parameter, sealed)) = held.into_iter().find(|(parameter, _)| secret_name(parameter) == name) else { return Ok(None) };
-    let plain = platform.open(&purpose(service, environment, &parameter), &sealed)?;
-    let text = String::from_utf8(plain).map_err(|_| Error::internal("a secret answer is no text"))?;
-    Ok(Some(Secret::new(text)))
+               SELECT r.service_id, $2, t.template_id, t.version, t.answers, $3, $4 FROM revision_templates t
+               JOIN revisions r ON r.id = t.revision_id WHERE t.revision_id = $1
+               ON CONFLICT (service_id, environment_id) DO UPDATE SET template_id = excluded.template_id,
+               version = excluded.version, answers = excluded.answers, updated_at = excluded.updated_at, updated_by = excluded.updated_by
+               WHERE service_templates.template_id <> excluded.template_id OR service_templates.version <> excluded.version
+               OR service_templates.answers <> excluded.answers";
+    change.exec(sql, args![revision, environment, platform.now(), by]).await.map(drop)
 }
 
 /// What a form begins with.
@@ -263,21 +258,16 @@ pub async fn form(
     environment: Option<&EnvironmentName>,
     asked: &Asked,
 ) -> Result<TemplateForm> {
-    let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, environment).await?;
-    let before = nearest(&mut tx, may.id, environment.id).await?;
-    let stored = choose(&mut tx, may, asked, before.as_ref()).await?;
-    let same = before.filter(|before| before.id == stored.id);
-    let parameters = stored.template.parameters;
-    let mut answers = parameters.beginning(same.as_ref().map(|before| &before.answers).unwrap_or(&Answers::new()));
-    let mut kept = same.as_ref().map(|before| before.secrets.clone()).unwrap_or_default();
-    kept.retain(|name| parameters.get(name).is_some_and(|parameter| parameter.kind == ParameterKind::Secret));
+    let Found { environment, before, summary, number, document, known, .. } = Found::read(platform, may, environment, asked).await?;
+    let parameters = parsed(document).await?.parameters;
+    let kept = kept(&known, &parameters);
+    let mut answers = parameters.beginning(before.as_ref().map(|before| &before.answers).unwrap_or(&Answers::new()));
     let open = |name: &str| parameters.get(name).is_some_and(|parameter| parameter.kind != ParameterKind::Secret);
     answers.extend(asked.answers.iter().filter(|(name, _)| open(name)).map(|(name, answer)| (name.clone(), answer.clone())));
     Ok(TemplateForm {
-        template: stored.summary,
-        version: stored.number,
-        remembered: same.map(|before| before.version),
+        template: summary,
+        version: number,
+        remembered: before.map(|before| before.version),
         environment: environment.name,
         parameters,
         answers,
@@ -294,7 +284,8 @@ pub async fn used(
     service(platform, may, environment, &Surroundings::default(), &[]).await
 }
 
-/// What a service was made from in an environment, and what its template makes of that: its CI's side, its Dockerfile.
+/// What a service was made from in an environment, where none is named in the one that was answered for last, and what its template makes of that: its
+/// CI's side, its Dockerfile.
 pub async fn of_service(
     platform: &Platform,
     may: &May<can::SeeServices, Service>,
@@ -313,42 +304,55 @@ async fn service(
     outputs: &'static [Output],
 ) -> Result<Option<ServiceTemplate>> {
     let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, environment).await?;
+    let latest = match environment {
+        Some(_) => None,
+        None => match latest(&mut tx, may.id).await? {
+            Some(latest) => Some(latest),
+            None => return Ok(None),
+        },
+    };
+    let environment = environments::choose_for(&mut tx, may, environment.or(latest.as_ref())).await?;
     let Some(before) = nearest(&mut tx, may.id, environment.id).await? else { return Ok(None) };
     let template = by_id(&mut tx, before.id).await?;
     let sql = "SELECT name, project_id FROM templates WHERE id = $1";
     let mark = tx
         .one(sql, args![before.id], |row| {
-            let project: Option<model::ids::ProjectId> = row.get("project_id")?;
+            let project: Option<ProjectId> = row.get("project_id")?;
             Ok(TemplateMark { name: row.get("name")?, of_site: project.is_none(), version: before.version })
         })
         .await?;
-    let text = document(&mut tx, before.id, before.version).await?.unwrap_or_default();
+    let text = document(&mut tx, before.id, before.version).await?;
+    let known = coming::known(&mut tx, may, environment.id).await?;
     drop(tx);
-    let rendered = match Template::parse(&text) {
-        Ok(read) if !outputs.is_empty() => {
-            let around = Around {
-                url: site.url.clone(),
-                registry: site.registry.clone(),
-                project: may.project.name.to_string(),
-                service: may.name.to_string(),
-                environment: environment.name.to_string(),
-                template: mark.name.to_string(),
-                version: before.version,
-            };
-            // A secret that is not kept here is asked for at the next deployment; what it makes can be shown all the same.
-            let kept: BTreeSet<String> = read.parameters.secrets().into_iter().map(str::to_owned).collect();
-            tries::all(read, before.answers.clone(), kept, around, outputs).await?
+    // A version may be gone with its template.
+    let read = match text {
+        Some(text) => Some(apart(move || Template::parse(&text)).await?),
+        None => None,
+    };
+    let secrets = match &read {
+        Some(Ok(read)) => kept(&known, &read.parameters),
+        _ => BTreeSet::new(),
+    };
+    // What says that it is secret is for those who may change it, as in a revision.
+    let mut answers = before.answers;
+    let hidden = !may.also(Action::Deploy) && hide_secrets(&mut answers);
+    let rendered = match read {
+        Some(Ok(read)) if !outputs.is_empty() && !hidden => {
+            let around = around(site, may, &environment, mark.name.as_str(), before.version);
+            // A secret that is not set is asked for at the next deployment; what it makes can be shown all the same.
+            let all: BTreeSet<String> = read.parameters.secrets().into_iter().map(str::to_owned).collect();
+            tries::all(read, answers.clone(), all, around, outputs).await?
         }
-        Ok(_) => RenderedView::default(),
-        Err(errors) => RenderedView { outputs: Vec::new(), errors },
+        Some(Err(errors)) => RenderedView { outputs: Vec::new(), errors },
+        _ => RenderedView::default(),
     };
     Ok(Some(ServiceTemplate {
         environment: environment.name,
         template,
         mark,
-        answers: before.answers,
-        secrets: before.secrets,
+        answers,
+        hidden,
+        secrets,
         updated_at: before.at,
         by: before.by,
         rendered,

@@ -3,7 +3,7 @@
 //! (`model::template::shape`).
 //!
 //! Invariants: a source sees the answers and the few names of [`Around`], nothing else: no loader, no file, no clock, no network, no function; its
-//! steps, its output and every value on the way are bounded. A secret's text is never here: its value is its name.
+//! steps, its time, its output and every value on the way are bounded. A secret's text is never here: its value is its name.
 
 mod sandbox;
 #[cfg(test)]
@@ -13,6 +13,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error as Fault, ErrorKind, State, UndefinedBehavior, Value as Item};
@@ -23,6 +24,8 @@ use model::template::{Output, Template, Value};
 
 /// Steps that one text may take.
 const FUEL: u64 = 50_000;
+/// Longest time for one text. It is some thousand times what one takes that nobody meant to be slow.
+const TIME: Duration = Duration::from_secs(1);
 /// Longest text that is made, in bytes.
 const OUTPUT_MAX: usize = 200 * 1024;
 /// Deepest nesting while a text is made.
@@ -53,8 +56,8 @@ const AROUND: [&str; 7] = ["url", "registry", "project", "service", "environment
 impl Around {
     fn item(&self) -> Item {
         let texts = [&self.url, &self.registry, &self.project, &self.service, &self.environment, &self.template];
-        let pairs = AROUND.iter().zip(texts).map(|(name, text)| ((*name).to_owned(), Item::from(text.as_str())));
-        pairs.chain([(String::from("version"), Item::from(self.version))]).collect()
+        let pairs = AROUND.iter().zip(texts).map(|(name, text)| (*name, Item::from(text.as_str())));
+        Item::from_pairs(pairs.chain([("version", Item::from(self.version))]))
     }
 }
 
@@ -69,7 +72,8 @@ pub fn inspect(template: &Template) -> Result<(), Vec<FieldError>> {
         .iter()
         .filter_map(|(output, source)| {
             let flaw = sandbox::look(source, &names).err();
-            let flaw = flaw.or_else(|| environment(*output, source, Arc::default()).err().map(|fault| told(&fault)));
+            let compiled = || environment(*output, source, &Around::default(), Instant::now() + TIME, Arc::default());
+            let flaw = flaw.or_else(|| compiled().err().map(|fault| told(&fault)));
             flaw.map(|flaw| FieldError::new(output.as_str(), flaw))
         })
         .collect();
@@ -105,8 +109,7 @@ pub fn render(template: &Template, output: Output, values: &BTreeMap<String, Val
     let mut context: BTreeMap<String, Item> = names.iter().map(|name| ((*name).to_owned(), Item::from(()))).collect();
     context.extend(values.iter().map(|(name, value)| (name.clone(), item(value))));
     context.insert(String::from("slipway"), around.item());
-    let context: Item = context.into_iter().collect();
-    let way = Way { output, source, context };
+    let way = Way { output, source, context: Item::from_pairs(context), around, until: Instant::now() + TIME };
     let (filled, places) = way.go(Mode::Fill).map_err(wrong)?;
     let (marked, _) = way.go(Mode::Mark).map_err(wrong)?;
     match fits(output, &marked, &filled, &places) {
@@ -206,6 +209,8 @@ struct Way<'a> {
     output: Output,
     source: &'a str,
     context: Item,
+    around: &'a Around,
+    until: Instant,
 }
 
 impl Way<'_> {
@@ -215,7 +220,7 @@ impl Way<'_> {
 
     fn run(&self, mode: Mode) -> Result<(String, Vec<Place>), Fault> {
         let shared: Shared = Arc::new(Mutex::new(Run { mode, ..Run::default() }));
-        let environment = environment(self.output, self.source, Arc::clone(&shared))?;
+        let environment = environment(self.output, self.source, self.around, self.until, Arc::clone(&shared))?;
         environment.get_template(self.output.as_str())?.render_captured_to(self.context.clone(), Sink(Arc::clone(&shared)))?;
         let mut run = open(&shared);
         let text = String::from_utf8(std::mem::take(&mut run.text)).map_err(|_| Fault::new(ErrorKind::WriteFailure, "no text"))?;
@@ -233,14 +238,15 @@ impl Way<'_> {
 }
 
 /// The engine for one source: only what is added here is there.
-fn environment(output: Output, source: &str, shared: Shared) -> Result<Environment<'static>, Fault> {
+fn environment(output: Output, source: &str, around: &Around, until: Instant, shared: Shared) -> Result<Environment<'static>, Fault> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(DEPTH_MAX);
     environment.set_syntax(syntax());
-    words::add(&mut environment);
+    words::add(&mut environment, around, until);
     environment.set_formatter(move |out, _: &mut State<'_, '_>, value| {
+        words::in_time(until)?;
         let mut run = open(&shared);
         let number = run.places.len();
         if run.mode == Mode::Find(number) {

@@ -37,7 +37,7 @@ pub async fn prepare(platform: &Platform) -> Result<()> {
 async fn put(platform: &Platform, text: &str, template: &Template) -> Result<()> {
     let site = Owner { project: None };
     let mut write = platform.bookkeeping().await?;
-    write.lock_key("templates site").await?;
+    write.lock_key(&site.turn()).await?;
     let written = Written { text, template, shipped: true, note: "came with this release", by: BY };
     match by_name(&mut write, &site, &template.name).await? {
         Some((id, found)) if found.shipped => {

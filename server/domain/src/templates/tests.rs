@@ -4,8 +4,10 @@ use model::access::Role;
 use model::names::{ProjectName, ServiceName};
 use model::page::PageRequest;
 use model::template::{Answers, Output, ParameterKind};
+use model::views::deployments::{DeploymentState, DeploymentView, PlanView};
 
 use super::*;
+use crate::deployments::work::{self, WorkKey};
 use crate::deployments::{self, Intent, Request};
 use crate::services::{self, ServiceKey};
 use crate::testing::Store;
@@ -62,12 +64,62 @@ impl Scene {
         self.ana.may(&self.store.platform, &ServiceKey { project: &self.shop, service: &self.web }).await.expect("allowed")
     }
 
-    async fn deploy(&self, asked: Asked) -> Result<i64> {
+    async fn request(&self, asked: Asked) -> Result<(May<can::Deploy, services::Service>, Request, Origin)> {
+        self.store.later(1);
         let may = self.may::<can::Deploy>().await;
         let made = answers::make(&self.store.platform, &may, None, &asked, &site()).await?;
-        let request = Request { intent: Intent::default(), descriptor: made.descriptor };
-        self.store.later(1);
-        Ok(deployments::deploy_from(&self.store.platform, &may, &request, Some(&made.origin)).await?.revision)
+        Ok((may, Request { intent: Intent::default(), descriptor: made.descriptor }, made.origin))
+    }
+
+    async fn plan(&self, asked: Asked) -> Result<PlanView> {
+        let (may, request, origin) = self.request(asked).await?;
+        deployments::plan_from(&self.store.platform, &may, &request, Some(&origin)).await
+    }
+
+    async fn ask(&self, asked: Asked) -> Result<DeploymentView> {
+        let (may, request, origin) = self.request(asked).await?;
+        deployments::deploy_from(&self.store.platform, &may, &request, Some(&origin)).await
+    }
+
+    async fn deploy(&self, asked: Asked) -> Result<i64> {
+        Ok(self.ask(asked).await?.revision)
+    }
+
+    /// Deploys, and lets it go well.
+    async fn bring(&self, asked: Asked) -> Result<DeploymentView> {
+        let made = self.ask(asked).await?;
+        self.succeed(&made).await;
+        Ok(made)
+    }
+
+    async fn succeed(&self, made: &DeploymentView) {
+        for state in [DeploymentState::Rolling, DeploymentState::Succeeded] {
+            assert!(work::advance(&self.store.worker, made.id, state, None).await.expect("recorded"));
+        }
+    }
+
+    /// The secret that tasks of what runs get.
+    async fn delivered(&self) -> String {
+        let mut tx = self.store.platform.read().await.expect("a transaction");
+        let sql = "SELECT service_id, environment_id FROM desired";
+        let key = tx.one(sql, args![], |row| Ok(WorkKey { service: row.get("service_id")?, environment: row.get("environment_id")? })).await;
+        drop(tx);
+        let key = key.expect("something is wanted");
+        let found = work::load(&self.store.worker, key).await.expect("loaded").expect("something was deployed");
+        let revision = found.target().expect("something runs").revision.id;
+        let delivery = work::delivery(&self.store.worker, key, revision).await.expect("all is there");
+        delivery.secret_env["DB_PASSWORD"].expose().to_owned()
+    }
+
+    async fn count(&self, table: &str) -> i64 {
+        let mut tx = self.store.platform.read().await.expect("a transaction");
+        tx.one(format!("SELECT COUNT(*) AS n FROM {table}"), args![], |row| row.get("n")).await.expect("a number")
+    }
+
+    async fn write_sql(&self, sql: &'static str) {
+        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
+        write.exec(sql, args![]).await.expect("written");
+        write.finish().await.expect("kept");
     }
 
     async fn form(&self, asked: Asked) -> model::views::templates::TemplateForm {
@@ -196,50 +248,149 @@ async fn wrong_answers_and_unknown_versions_are_told() {
     assert!(scene.write(ECHO).await.expect("made anew").version == 1);
 }
 
+/// A template that asks for a secret and puts it into a variable.
+fn with_secret() -> String {
+    ECHO.replace("descriptor: |", "  - {name: db_password, type: secret, required: true}\ndescriptor: |")
+        .replace("curl: |", "  secrets:\n    - {name: {{ db_password }}, env: DB_PASSWORD}\ncurl: |")
+}
+
 #[tokio::test]
-async fn secrets_are_sealed_kept_and_told_to_nobody() {
+async fn a_secret_answer_is_a_secret_of_the_service_and_told_to_nobody() {
+    const SECRET: &str = "correct-horse-battery";
     let scene = Scene::set().await;
-    let text = ECHO
-        .replace("descriptor: |", "  - {name: db_password, type: secret, required: true}\ndescriptor: |")
-        .replace("GREETING: {{ greeting }}", "GREETING: {{ db_password }}");
-    scene.write(&text).await.expect("made");
-    let secret = "correct-horse-battery";
-    let given = [("image", "web:1"), ("db_password", secret)];
-    scene.deploy(asked(Some("echo"), None, &given)).await.expect("deployed");
-    let (platform, see) = (&scene.store.platform, scene.may::<can::SeeServices>().await);
+    scene.write(&with_secret()).await.expect("made");
+    let platform = &scene.store.platform;
+    let missing = scene.deploy(asked(Some("echo"), None, &[("image", "web:1")])).await;
+    assert!(matches!(missing, Err(Error::Invalid(fields)) if fields[0].field == "answers.db_password"));
+    let given = asked(Some("echo"), None, &[("image", "web:1"), ("db_password", SECRET)]);
+
+    // A plan counts it as set, and sets nothing.
+    let plan = scene.plan(given.clone()).await.expect("planned");
+    assert_eq!(plan.creates, 1);
+    assert_eq!(scene.count("config_entries").await, 0);
+    scene.bring(given).await.expect("deployed");
+    assert_eq!(scene.delivered().await, SECRET);
+    let see = scene.may::<can::SeeServices>().await;
     let revision = deployments::revision(platform, &see, 1).await.expect("found");
-    assert_eq!(revision.descriptor.env["GREETING"], "db-password", "its value is its name");
+    assert_eq!(revision.descriptor.secrets[0].name, "db_password", "its value in the texts is its name");
     let form = scene.form(asked(None, None, &[])).await;
     assert_eq!(form.kept, BTreeSet::from([String::from("db_password")]));
     let found = answers::of_service(platform, &see, None, &site()).await.expect("found");
-    assert!(!format!("{form:?}{found:?}{revision:?}{:?}", scene.store.audit().await).contains(secret));
-    assert!(!serde_json::to_string(&(&form, &found)).expect("JSON").contains(secret));
-
-    // Left empty it is unchanged; given, it is another one.
-    scene.deploy(asked(None, None, &[("db_password", ""), ("image", "web:2")])).await.expect("deployed");
-    let service = see.id;
+    let audit = scene.store.audit().await;
+    assert!(audit.contains(&String::from("config.set db_password")), "{audit:?}");
+    assert!(!format!("{form:?}{found:?}{revision:?}{plan:?}{audit:?}").contains(SECRET));
+    assert!(!serde_json::to_string(&(&form, &found, &revision)).expect("JSON").contains(SECRET));
     let mut tx = platform.read().await.expect("a transaction");
-    let environment = environments_first(&mut tx).await;
-    let held = answers::open_secret(&mut tx, platform, service, environment, "db-password").await.expect("read").expect("kept");
-    assert_eq!(held.expose(), secret);
-    let rows: Vec<Vec<u8>> = tx.all("SELECT sealed FROM service_template_secrets", args![], |row| row.get("sealed")).await.expect("rows");
-    assert!(rows.iter().all(|sealed| !sealed.windows(secret.len()).any(|part| part == secret.as_bytes())));
-    drop(tx);
-    scene.deploy(asked(None, None, &[("db_password", "another-secret")])).await.expect("deployed");
-    let mut tx = platform.read().await.expect("a transaction");
-    let held = answers::open_secret(&mut tx, platform, service, environment, "db-password").await.expect("read").expect("kept");
-    assert_eq!(held.expose(), "another-secret");
+    let rows: Vec<Vec<u8>> = tx.all("SELECT content FROM config_entries", args![], |row| row.get("content")).await.expect("rows");
+    assert!(!rows.is_empty() && rows.iter().all(|sealed| !sealed.windows(SECRET.len()).any(|part| part == SECRET.as_bytes())));
+    for table in ["service_templates", "revision_templates"] {
+        let texts: Vec<String> = tx.all(format!("SELECT answers FROM {table}"), args![], |row| row.get("answers")).await.expect("rows");
+        assert!(!texts.is_empty() && texts.iter().all(|answers| !answers.contains("db_password")), "{table}: {texts:?}");
+    }
     drop(tx);
 
-    // A version without it lets go of it.
-    scene.write(ECHO).await.expect("made");
-    scene.deploy(asked(None, Some(2), &[])).await.expect("deployed");
-    let mut tx = platform.read().await.expect("a transaction");
-    assert!(answers::open_secret(&mut tx, platform, service, environment, "db-password").await.expect("read").is_none());
+    // Left empty it stays; given, it is another one, and the plan says no more than that.
+    let plan = scene.plan(asked(None, None, &[("db_password", "")])).await.expect("planned");
+    assert!(plan.changes.is_empty(), "{plan:?}");
+    scene.bring(asked(None, None, &[("db_password", ""), ("image", "web:2")])).await.expect("deployed");
+    assert_eq!(scene.delivered().await, SECRET);
+    let plan = scene.plan(asked(None, None, &[("db_password", "another-secret")])).await.expect("planned");
+    let changes: Vec<(&str, Option<&str>)> = plan.changes.iter().map(|change| (change.field.as_str(), change.after.as_deref())).collect();
+    assert_eq!(changes, [("secrets.db_password", Some("(changed)"))]);
+    scene.bring(asked(None, None, &[("db_password", "another-secret")])).await.expect("deployed");
+    assert_eq!(scene.delivered().await, "another-secret");
 }
 
-async fn environments_first(tx: &mut Tx) -> model::ids::EnvironmentId {
-    tx.one("SELECT id FROM environments ORDER BY name LIMIT 1", args![], |row| row.get("id")).await.expect("an environment")
+#[tokio::test]
+async fn a_secret_of_the_project_need_not_be_given_again() {
+    let scene = Scene::set().await;
+    scene.write(&with_secret()).await.expect("made");
+    let holder = crate::configs::HolderKey { project: &scene.shop, service: None };
+    let may = scene.ana.may::<can::Configure, _>(&scene.store.platform, &holder).await.expect("allowed");
+    let content = crate::configs::Content::Secret(crate::configs::Hush::new(b"of the project".to_vec()));
+    crate::configs::put(&scene.store.platform, &may, None, "db_password", &content, &crate::configs::Edit::default()).await.expect("set");
+    assert!(scene.form(asked(Some("echo"), None, &[])).await.kept.contains("db_password"));
+    scene.bring(asked(Some("echo"), None, &[("image", "web:1")])).await.expect("deployed");
+    assert_eq!(scene.delivered().await, "of the project");
+}
+
+#[tokio::test]
+async fn what_waits_for_an_approval_is_remembered_when_it_is_approved() {
+    let scene = Scene::set().await;
+    let platform = &scene.store.platform;
+    scene.write(ECHO).await.expect("made");
+    scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("greeting", "first")])).await.expect("deployed");
+    scene.write_sql("UPDATE environments SET protected = TRUE").await;
+    let greeting = async || scene.form(asked(None, None, &[])).await.answers["greeting"].clone();
+    let decide = async |made: DeploymentView| {
+        let key = deployments::DeploymentKey { project: scene.shop.clone(), service: scene.web.clone(), deployment: made.id };
+        scene.ana.may::<can::Approve, _>(platform, &key).await.expect("allowed")
+    };
+    let asks = async |greeting: &str| scene.ask(asked(None, None, &[("greeting", greeting)])).await.expect("asked for");
+    let refused = asks("refused").await;
+    deployments::refuse(platform, &decide(refused).await, "").await.expect("refused");
+    assert_eq!(greeting().await, "first", "what was refused is no base for what comes");
+    let approved = asks("approved").await;
+    assert_eq!(greeting().await, "first");
+    deployments::approve(platform, &decide(approved).await, "").await.expect("approved");
+    assert_eq!(greeting().await, "approved");
+}
+
+#[tokio::test]
+async fn a_rollback_is_what_the_next_deployment_begins_with() {
+    let scene = Scene::set().await;
+    scene.write(ECHO).await.expect("made");
+    for greeting in ["good", "bad"] {
+        scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("greeting", greeting)])).await.expect("deployed");
+    }
+    let back = deployments::rollback(&scene.store.platform, &scene.may().await, &Intent::default(), 1).await.expect("rolled back");
+    scene.succeed(&back).await;
+    assert_eq!(scene.form(asked(None, None, &[])).await.answers["greeting"], "good");
+    let next = scene.bring(asked(None, None, &[("image", "web:2")])).await.expect("deployed");
+    let see = scene.may::<can::SeeServices>().await;
+    let revision = deployments::revision(&scene.store.platform, &see, next.revision).await.expect("found");
+    assert_eq!(revision.descriptor.env["GREETING"], "good", "CI names an image, and what was rolled back stays so");
+}
+
+#[tokio::test]
+async fn what_says_that_it_is_secret_is_for_those_who_deploy() {
+    let scene = Scene::set().await;
+    let text = ECHO
+        .replace("descriptor: |", "  - {name: variables, type: text}\n  - {name: api_token}\ndescriptor: |")
+        .replace("    GREETING: {{ greeting }}\n", "    GREETING: {{ greeting }}\n{% for one in variables | pairs %}\n    {{ one.name }}: {{ one.value }}\n{% endfor %}\n")
+        .replace("{% ", "  {% ");
+    scene.write(&text).await.expect("made");
+    let variables = "LOG_LEVEL=debug\nDB_PASSWORD=battery-staple";
+    let given = [("image", "web:1"), ("variables", variables), ("api_token", "staple-token")];
+    scene.bring(asked(Some("echo"), None, &given)).await.expect("deployed");
+    let guest = scene.store.person("gus", false).await;
+    let sql = "INSERT INTO members (project_id, user_id, role, since) SELECT p.id, u.id, 'guest', 1 FROM projects p, users u
+               WHERE p.name = 'shop' AND u.username = 'gus'";
+    scene.write_sql(sql).await;
+    let key = ServiceKey { project: &scene.shop, service: &scene.web };
+    let see = guest.may::<can::SeeServices, _>(&scene.store.platform, &key).await.expect("allowed");
+    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found");
+    assert!(found.hidden && found.rendered.outputs.is_empty() && !format!("{found:?}").contains("staple"), "{found:?}");
+    assert!(found.answers["variables"].contains("LOG_LEVEL=debug") && found.answers["variables"].contains("DB_PASSWORD=(hidden)"));
+    let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found");
+    assert!(!found.hidden && found.rendered.errors.is_empty() && found.answers["variables"].contains("battery-staple"), "{found:?}");
+}
+
+#[tokio::test]
+async fn versions_are_kept_as_long_as_something_was_made_from_them_and_there_is_room() {
+    let scene = Scene::set().await;
+    let made = scene.write(ECHO).await.expect("made");
+    scene.bring(asked(Some("echo"), None, &[("image", "web:1")])).await.expect("deployed");
+    scene.write(&ECHO.replace("hello", "hullo")).await.expect("made");
+    scene.write_sql("UPDATE template_versions SET size = 33554432 WHERE number = 2").await;
+    let full = scene.write(&ECHO.replace("hello", "hallo")).await;
+    assert!(matches!(full, Err(Error::Conflict { code: "templates_full", .. })), "{full:?}");
+    let may: May<can::ManageTemplates, Project> = scene.store.may(&scene.ana, &scene.shop).await;
+    delete(&scene.store.platform, &may, &made.name).await.expect("deleted");
+    assert_eq!(scene.count("template_versions").await, 1, "the one that a service was made from");
+    scene.write(&ECHO.replace("hello", "hallo")).await.expect("there is room again");
+    let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found");
+    assert!(found.template.is_none() && !found.rendered.outputs.is_empty());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use model::names::TemplateName;
 use model::problem::FieldError;
 use model::template::{Answers, Checked, Output, ParameterKind, Template};
 use model::views::templates::{Rendered, RenderedView};
+use tokio::sync::Semaphore;
 
 use super::answers::Surroundings;
 use super::render::{self, Around};
@@ -14,10 +15,18 @@ use super::{Owner, Sees, Writes, parsed};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 
-/// Work that takes some milliseconds stands in nobody's way.
+/// What is at work at once. Each takes milliseconds, and at most some seconds whatever somebody wrote.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// Reading, checking and rendering stand in nobody's way.
 pub(super) async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Vec<FieldError>> + Send + 'static,
 ) -> Result<Result<T, Vec<FieldError>>> {
+    let place = PLACES.acquire().await.map_err(|_| Error::internal("nothing is rendered any more"))?;
+    let work = move || {
+        let _place = place;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(format!("rendering crashed: {error}")))
 }
 
@@ -63,7 +72,7 @@ pub async fn try_version(
     site: &Surroundings,
 ) -> Result<RenderedView> {
     let detail = super::get(platform, may, name, number).await?;
-    let template = parsed(&detail.document)?;
+    let template = parsed(detail.document).await?;
     let answers = with_samples(&template, answers);
     let around = sample_around(site, may.owner(), &template, detail.version.number);
     all(template, answers, BTreeSet::new(), around, Output::ALL).await

@@ -1,15 +1,16 @@
 //! What is answered to a template's parameters, and whether it is right. An answer is a text, as it was typed; a parameter without an answer has its
 //! default; one whose answer is empty has none. A parameter that is not shown has no value, whatever was answered to it.
 //!
-//! A secret's answer is taken out of sight at once: the value is the name that it is kept under, and no message repeats it.
+//! A secret's answer is taken out of sight at once: the value is the name of the secret, and no message repeats it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ANSWER_MAX, Choice, Choices, Parameter, ParameterKind, Parameters, secret_name};
+use super::{ANSWER_MAX, ANSWERS_MAX, Choice, Choices, Parameter, ParameterKind, Parameters};
 use crate::image::ImageReference;
 use crate::problem::FieldError;
 use crate::quantity::{Memory, Span};
-use crate::secret::Secret;
+use crate::secret::{HIDDEN, Secret, names_a_secret};
 
 /// Answers by parameter, as they were typed.
 pub type Answers = BTreeMap<String, String>;
@@ -49,6 +50,10 @@ impl Parameters {
     /// # Errors
     /// Every mistake, each at `answers.<parameter>`.
     pub fn check(&self, answers: &Answers, kept: &BTreeSet<String>) -> Result<Checked, Vec<FieldError>> {
+        let size: usize = answers.iter().map(|(name, answer)| name.len() + answer.len()).sum();
+        if size > ANSWERS_MAX {
+            return Err(vec![FieldError::new("answers", format!("all answers together have {size} bytes; at most {ANSWERS_MAX} are taken"))]);
+        }
         let mut errors = self.unknown(answers);
         let mut checked = Checked::default();
         let seen = self.texts(answers);
@@ -67,7 +72,7 @@ impl Parameters {
             if text.is_empty() {
                 return match (kept.contains(&name), parameter.required) {
                     (true, _) => {
-                        checked.values.insert(name.clone(), Value::Text(secret_name(&name)));
+                        checked.values.insert(name.clone(), Value::Text(name.clone()));
                         checked.used.insert(name);
                         Ok(())
                     }
@@ -76,7 +81,7 @@ impl Parameters {
                 };
             }
             read_secret(parameter, text)?;
-            checked.values.insert(name.clone(), Value::Text(secret_name(&name)));
+            checked.values.insert(name.clone(), Value::Text(name.clone()));
             checked.used.insert(name.clone());
             checked.secrets.insert(name, Secret::new(text));
             return Ok(());
@@ -117,21 +122,21 @@ impl Parameters {
         .collect()
     }
 
-    /// The text of each parameter that is shown: its answer without space around it, or its default.
+    /// The text of each parameter that is shown: its answer in its one spelling, or its default. Conditions are about these.
     fn texts<'a>(&'a self, answers: &'a Answers) -> Texts<'a> {
         let mut seen = Texts::new();
         for parameter in &self.0 {
             let shown = parameter
                 .shown_if
                 .as_ref()
-                .is_none_or(|condition| seen.get(condition.parameter.as_str()).is_some_and(|text: &&str| condition.is.iter().any(|one| one == text)));
+                .is_none_or(|condition| seen.get(condition.parameter.as_str()).is_some_and(|text| condition.is.iter().any(|one| one == text)));
             if !shown {
                 continue;
             }
             let text = match answers.get(&parameter.name) {
-                Some(answer) if matches!(parameter.kind, ParameterKind::Text | ParameterKind::Secret) => answer.as_str(),
-                Some(answer) => answer.trim(),
-                None => usable_default(parameter, &seen),
+                Some(answer) if matches!(parameter.kind, ParameterKind::Text | ParameterKind::Secret) => Cow::Borrowed(answer.as_str()),
+                Some(answer) => in_one_spelling(parameter.kind, answer.trim()),
+                None => in_one_spelling(parameter.kind, usable_default(parameter, &seen)),
             };
             seen.insert(&parameter.name, text);
         }
@@ -154,7 +159,15 @@ impl Parameters {
     }
 }
 
-type Texts<'a> = BTreeMap<&'a str, &'a str>;
+type Texts<'a> = BTreeMap<&'a str, Cow<'a, str>>;
+
+/// What is understood as it is written back; what is not, as it is.
+fn in_one_spelling(kind: ParameterKind, text: &str) -> Cow<'_, str> {
+    match read_kind(kind, text) {
+        Ok((_, spelled)) if !text.is_empty() && spelled != text => Cow::Owned(spelled),
+        _ => Cow::Borrowed(text),
+    }
+}
 
 /// A default holds where it can be chosen; a choice that depends on another may not offer it.
 fn usable_default<'a>(parameter: &'a Parameter, seen: &Texts<'a>) -> &'a str {
@@ -170,7 +183,7 @@ fn choices_in<'a>(parameter: &'a Parameter, seen: &Texts<'_>) -> &'a [Choice] {
         None => &[],
         Some(Choices::Fixed(list)) => list,
         Some(Choices::By { parameter, when }) => {
-            let answer = seen.get(parameter.as_str()).copied().unwrap_or_default();
+            let answer = seen.get(parameter.as_str()).map_or("", |answer| answer.as_ref());
             when.iter().find(|(known, _)| known == answer).map_or(&[], |(_, list)| list.as_slice())
         }
     }
@@ -184,8 +197,23 @@ pub(super) fn read_value(parameter: &Parameter, text: &str, choices: &[Choice]) 
     if text.chars().any(forbidden) {
         return Err(String::from("holds a control character, which no document can show"));
     }
-    let text_value = |text: String| Ok::<_, String>((Value::Text(text.clone()), text));
-    let value = match parameter.kind {
+    if parameter.kind == ParameterKind::Choice && !choices.iter().any(|choice| choice.value == text) {
+        if choices.is_empty() {
+            return Err(String::from("there is nothing to choose yet: answer what it depends on"));
+        }
+        let known = choices.iter().take(20).map(|choice| choice.value.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(format!("{:?} is none of {known}", short(text)));
+    }
+    let value = read_kind(parameter.kind, text)?;
+    check_range(parameter, &value.1)?;
+    check_pattern(parameter, &value.1)?;
+    Ok(value)
+}
+
+/// A text as what a parameter of this kind takes, whatever its choices, range and pattern.
+fn read_kind(kind: ParameterKind, text: &str) -> Result<(Value, String), String> {
+    let of_text = |text: String| (Value::Text(text.clone()), text);
+    Ok(match kind {
         ParameterKind::Integer => {
             let number = whole(text)?;
             (Value::Whole(number), number.to_string())
@@ -199,24 +227,13 @@ pub(super) fn read_value(parameter: &Parameter, text: &str, choices: &[Choice]) 
             "false" | "no" => (Value::Truth(false), String::from("false")),
             _ => return Err(format!("{:?} is neither true nor false", short(text))),
         },
-        ParameterKind::Duration => text_value(text.parse::<Span>().map_err(|error| error.to_string())?.to_string())?,
-        ParameterKind::Size => text_value(text.parse::<Memory>().map_err(|error| error.to_string())?.to_string())?,
-        ParameterKind::Image => text_value(text.parse::<ImageReference>().map_err(|error| error.to_string())?.to_string())?,
-        ParameterKind::Choice => match choices.iter().any(|choice| choice.value == text) {
-            true => text_value(text.to_owned())?,
-            false if choices.is_empty() => return Err(String::from("there is nothing to choose yet: answer what it depends on")),
-            false => {
-                let known = choices.iter().take(20).map(|choice| choice.value.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(format!("{:?} is none of {known}", short(text)));
-            }
-        },
+        ParameterKind::Duration => of_text(text.parse::<Span>().map_err(|error| error.to_string())?.to_string()),
+        ParameterKind::Size => of_text(text.parse::<Memory>().map_err(|error| error.to_string())?.to_string()),
+        ParameterKind::Image => of_text(text.parse::<ImageReference>().map_err(|error| error.to_string())?.to_string()),
         ParameterKind::String if text.contains(['\n', '\r']) => return Err(String::from("is one line")),
-        ParameterKind::String | ParameterKind::Secret => text_value(text.to_owned())?,
-        ParameterKind::Text => text_value(text.replace("\r\n", "\n"))?,
-    };
-    check_range(parameter, &value.1)?;
-    check_pattern(parameter, &value.1)?;
-    Ok(value)
+        ParameterKind::String | ParameterKind::Secret | ParameterKind::Choice => of_text(text.to_owned()),
+        ParameterKind::Text => of_text(text.replace("\r\n", "\n")),
+    })
 }
 
 /// Like [`read_value`], with messages that do not repeat what was typed.
@@ -234,9 +251,11 @@ fn read_secret(parameter: &Parameter, text: &str) -> Result<(), String> {
     }
 }
 
-/// Characters that no answer holds: what documents cannot show, and the two that rendering marks its places with.
+/// Characters that no answer holds: what documents cannot show, what lets them show another order than they have, and the two that rendering marks its
+/// places with.
 fn forbidden(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{e000}' | '\u{e001}')
+    let unseen = matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    unseen || (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{e000}' | '\u{e001}')
 }
 
 fn check_range(parameter: &Parameter, text: &str) -> Result<(), String> {
@@ -262,9 +281,12 @@ fn check_pattern(parameter: &Parameter, text: &str) -> Result<(), String> {
     }
 }
 
-/// A pattern that matches whole answers. The time of a match is linear in the answer's length.
+/// Most memory of a compiled pattern. A match takes time in proportion to it and to the answer's length, and never more, whatever the pattern.
+const PATTERN_SIZE: usize = 32 * 1024;
+
+/// A pattern that matches whole answers.
 pub(super) fn compiled(pattern: &str) -> Result<regex_lite::Regex, String> {
-    let build = |text: &str| regex_lite::RegexBuilder::new(text).size_limit(256 * 1024).build();
+    let build = |text: &str| regex_lite::RegexBuilder::new(text).size_limit(PATTERN_SIZE).build();
     // By itself first: `a)|(b` would only be one within the group.
     build(pattern)
         .and_then(|_| build(&format!("^(?:{pattern})$")))
@@ -326,4 +348,28 @@ pub fn from_json(value: &serde_json::Value, path: &str) -> Result<Answers, Vec<F
         answers.insert(name.clone(), text);
     }
     if errors.is_empty() { Ok(answers) } else { Err(errors) }
+}
+
+/// Hides what says by its name that it is secret: answers to such parameters, and the values of such variables among lines of `NAME=value`. Whether
+/// something was hidden.
+pub fn hide_secrets(answers: &mut Answers) -> bool {
+    let mut hidden = false;
+    for (name, answer) in answers.iter_mut().filter(|(_, answer)| !answer.is_empty()) {
+        if names_a_secret(name) {
+            HIDDEN.clone_into(answer);
+            hidden = true;
+            continue;
+        }
+        let secret = |line: &str| line.split_once('=').is_some_and(|(name, _)| names_a_secret(name.trim()));
+        if !answer.lines().any(secret) {
+            continue;
+        }
+        let shown = |line: &str| match line.split_once('=') {
+            Some((name, _)) if secret(line) => format!("{name}={HIDDEN}"),
+            _ => line.to_owned(),
+        };
+        *answer = answer.lines().map(shown).collect::<Vec<_>>().join("\n");
+        hidden = true;
+    }
+    hidden
 }

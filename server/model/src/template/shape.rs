@@ -206,7 +206,7 @@ fn parts(text: &str) -> Vec<(Option<usize>, &str)> {
 }
 
 /// The numbers of marks in a shell script that stand outside of quotes, where a quoted word is one word. What is not understood for sure (here-documents,
-/// substitutions within quotes) makes everything behind it unsafe.
+/// substitutions within quotes, arithmetic) makes everything behind it unsafe.
 #[must_use]
 pub fn in_shell(script: &str) -> Vec<usize> {
     #[derive(PartialEq)]
@@ -221,7 +221,13 @@ pub fn in_shell(script: &str) -> Vec<usize> {
     let mut before = '\n';
     for (mark, part) in parts(script) {
         if let Some(number) = mark {
-            if matches!(state, In::Code | In::Comment) && before != '\\' {
+            // Behind `$` quotes mean something else.
+            let holds = match state {
+                In::Code => !matches!(before, '\\' | '$'),
+                In::Comment => true,
+                In::Single | In::Double => false,
+            };
+            if holds {
                 safe.push(number);
             }
             before = 'x';
@@ -239,6 +245,7 @@ pub fn in_shell(script: &str) -> Vec<usize> {
                 }
                 (In::Code, '<') if next == Some('<') => return safe,
                 (In::Code, '$') if next == Some('\'') => return safe,
+                (In::Code, '(') if next == Some('(') => return safe,
                 (In::Code | In::Double, '`') => return safe,
                 (In::Double, '$') if matches!(next, Some('(' | '{')) => return safe,
                 (In::Code, '\'') => state = In::Single,

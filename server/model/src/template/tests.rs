@@ -107,7 +107,7 @@ fn a_secret_is_kept_when_it_is_left_empty_and_its_value_is_its_name() {
     assert!(refused(&template, &[("image", "a:1")])[0].0.ends_with("db_password"));
     let kept = BTreeSet::from([String::from("db_password")]);
     let checked = template.parameters.check(&answers(&[("image", "a:1"), ("db_password", "")]), &kept).expect("kept");
-    assert_eq!(checked.values.get("db_password"), Some(&Value::Text("db-password".into())));
+    assert_eq!(checked.values.get("db_password"), Some(&Value::Text("db_password".into())));
     assert!(checked.secrets.is_empty() && checked.used.contains("db_password"));
     let given = template.parameters.check(&answers(&[("image", "a:1"), ("db_password", "correct horse")]), &kept).expect("given");
     assert_eq!(given.secrets["db_password"].expose(), "correct horse");
@@ -147,6 +147,94 @@ fn a_descriptor_that_is_no_text_is_explained() {
     assert!(found.contains("write `|` behind the colon"), "{found}");
 }
 
+/// What a writer may try: refused at once, or as fast as anything else.
+#[test]
+fn a_hostile_document_is_refused_in_time() {
+    let bomb = format!(
+        "name: a\nparameters:\n  - &a {{name: x, choices: [a, b]}}\n{}descriptor: x\n",
+        (0..5000).map(|_| String::from("  - *a\n")).collect::<String>()
+    );
+    let laughs = "name: a\ndescription: &a [x, x, x, x, x, x, x, x, x]\nparameters: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\n\
+                  descriptor: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\ncurl: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\n\
+                  github: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]\ngitlab: [*e, *e, *e, *e, *e, *e, *e, *e, *e]\n";
+    let deep = format!("name: a\nparameters: {}{}\ndescriptor: x\n", "[".repeat(5000), "]".repeat(5000));
+    let wide = format!("name: a\nparameters: [{}]\ndescriptor: x\n", "{name: a},".repeat(15_000));
+    let long = format!("name: a\ndescriptor: {}\n", "x".repeat(300_000));
+    let texts = format!("name: a\ndescriptor: x\ncurl: {0}\ngithub: {0}\ngitlab: {0}\njenkinsfile: {0}\n", "x".repeat(60_000));
+    let merged = "name: a\nparameters: [{<<: [{name: b}], type: string}]\ndescriptor: x\n";
+    for (what, text) in [("aliases", bomb.as_str()), ("laughs", laughs), ("deep", deep.as_str()), ("wide", wide.as_str()), ("long", long.as_str()), ("texts", texts.as_str())] {
+        let began = std::time::Instant::now();
+        let found = mistakes(text);
+        assert!(!found.is_empty() && began.elapsed().as_secs() < 2, "{what}: {:?}", began.elapsed());
+    }
+    _ = Template::parse(merged);
+}
+
+#[test]
+fn a_pattern_takes_no_longer_than_its_answer() {
+    let with = |pattern: &str| format!("name: a\nparameters:\n  - {{name: x, pattern: '{pattern}'}}\ndescriptor: x\n");
+    let answer = format!("{}!", "a".repeat(ANSWER_MAX - 1));
+    for pattern in ["(a+)+", "(a|a)*b", "(a*)*(a*)*(a*)*c", "([a-z]+)*[0-9]", "(.*)*x", "a{0,100}a{0,100}"] {
+        let template = template(&with(pattern));
+        let began = std::time::Instant::now();
+        assert_eq!(refused(&template, &[("x", &answer)]).len(), 1);
+        assert!(began.elapsed().as_secs() < 3, "{pattern} took {:?}", began.elapsed());
+    }
+    for pattern in ["(a{1,500}){1,500}", "((((a{9}){9}){9}){9}){9}", "[a-z]{100000}", "a)|(b"] {
+        assert!(mistakes(&with(pattern)).contains("no regular expression"), "{pattern}");
+    }
+    // A pattern is of the whole answer.
+    assert_eq!(refused(&template(&with("a")), &[("x", "ab")]).len(), 1);
+    assert!(template(&with("a|b")).parameters.check(&answers(&[("x", "b")]), &BTreeSet::new()).is_ok());
+    assert_eq!(refused(&template(&with("a|b")), &[("x", "bc")]).len(), 1);
+}
+
+/// Conditions look back alone: none can depend on itself, through however many others.
+#[test]
+fn nothing_depends_on_what_comes_after_it() {
+    let with = |parameters: &str| format!("name: a\nparameters:\n{parameters}descriptor: x\n");
+    let circles = [
+        "  - {name: a, shown_if: {parameter: a, equals: x}}\n",
+        "  - {name: a, shown_if: {parameter: b, equals: x}}\n  - {name: b, shown_if: {parameter: a, equals: x}}\n",
+        "  - {name: a, type: choice, depends_on: b, choices: {x: [x]}}\n  - {name: b, type: choice, depends_on: a, choices: {x: [x]}}\n",
+    ];
+    for circle in circles {
+        assert!(mistakes(&with(circle)).contains("no parameter that stands before"), "{circle}");
+    }
+    // A chain: what hides the first hides all that hang on it, whatever was answered to them.
+    let chain = "  - {name: a, type: boolean, default: false}\n  - {name: b, default: x, shown_if: {parameter: a, equals: 'true'}}\n  \
+                 - {name: c, required: true, shown_if: {parameter: b, equals: x}}\n";
+    let template = template(&with(chain));
+    let checked = template.parameters.check(&answers(&[("b", "x"), ("c", "y")]), &BTreeSet::new()).expect("right");
+    assert_eq!(checked.values.keys().collect::<Vec<_>>(), ["a"]);
+    assert!(refused(&template, &[("a", "true")])[0].0 == "answers.c");
+    assert_eq!(refused(&template, &[("a", "yes")]).len(), 1, "a condition is about the answer's one spelling");
+}
+
+#[test]
+fn answers_are_bounded_and_hold_what_documents_can_show() {
+    let template = template("name: a\nparameters: [{name: x}, {name: y, type: text}, {name: z, type: secret}]\ndescriptor: x\n");
+    let one = |name: &str, answer: &str| template.parameters.check(&answers(&[(name, answer)]), &BTreeSet::new());
+    for fine in ["größe", "東京", "🚢", "a\u{301}", "x".repeat(ANSWER_MAX).as_str()] {
+        assert!(one("x", fine).is_ok(), "{fine:?}");
+    }
+    for wrong in ["a\nb", "a\rb", "a\0b", "\u{1b}[31m", "\u{feff}", "\u{202e}abc", "\u{e000}0\u{e001}", "x".repeat(ANSWER_MAX + 1).as_str()] {
+        assert!(one("x", wrong).is_err(), "{wrong:?}");
+    }
+    assert!(one("y", "a\r\nb").is_ok() && one("z", "a\nb\u{1b}").is_ok() && one("z", "a\0b").is_err());
+    let many: Answers = (0..20).map(|number| (format!("n{number}"), "x".repeat(ANSWER_MAX))).collect();
+    let found = template.parameters.check(&many, &BTreeSet::new()).expect_err("too much");
+    assert_eq!((found.len(), found[0].field.as_str()), (1, "answers"));
+}
+
+#[test]
+fn what_says_that_it_is_secret_is_hidden() {
+    let mut all = answers(&[("greeting", "hello"), ("api_token", "abc"), ("variables", "LOG=1\n DB_PASSWORD = x=y\nplain"), ("my_key", "")]);
+    assert!(hide_secrets(&mut all));
+    assert_eq!(all, answers(&[("greeting", "hello"), ("api_token", "(hidden)"), ("variables", "LOG=1\n DB_PASSWORD =(hidden)\nplain"), ("my_key", "")]));
+    assert!(!hide_secrets(&mut answers(&[("greeting", "hello"), ("command", "a=b")])));
+}
+
 fn whole(value: &str) -> Place {
     Place { line: 1, style: Style::Whole, value: value.into(), written: serde_json::to_string(value).expect("a text"), plain: is_plain(value) }
 }
@@ -181,7 +269,7 @@ fn quotes_of_shell_and_groovy_are_known() {
     for safe in ["curl @", "A=@ curl", "# it's @", "echo 'a' @", "echo \"a\"@", "x='it'\\''s' y=@", "echo a#b '@' @"] {
         assert!(in_shell(&at(safe)).contains(&7), "{safe}");
     }
-    for unsafe_ in ["echo '@'", "echo \"@\"", "cat <<EOF\n@\nEOF", "echo \"$(echo \"@\")\"", "echo `@`", "echo $'\\'@'", "echo \\@"] {
+    for unsafe_ in ["echo '@'", "echo \"@\"", "cat <<EOF\n@\nEOF", "echo \"$(echo \"@\")\"", "echo `@`", "echo $'\\'@'", "echo \\@", "echo $@", "echo $((@))"] {
         assert!(!in_shell(&at(unsafe_)).contains(&7), "{unsafe_}");
     }
     for safe in ["image = @", "// it's\nimage = @", "a = 'x\\'' + @", "sh '''it's''' + @", "/* ' */ @"] {

@@ -125,7 +125,7 @@ pub struct TemplateForm {
     pub parameters: Parameters,
     /// The answers that it begins with; never a secret.
     pub answers: Answers,
-    /// The secret parameters whose secret is known: left empty, it is unchanged.
+    /// The secret parameters whose secret is set, here or for the whole project: left empty, it stays.
     pub kept: BTreeSet<String>,
 }
 
@@ -140,7 +140,10 @@ pub struct ServiceTemplate {
     pub mark: TemplateMark,
     /// The answers; never a secret.
     pub answers: Answers,
-    /// The parameters whose secret is kept.
+    /// Whether some are hidden from this reader, since their names say that they are secret. Then nothing is made of them.
+    #[serde(default)]
+    pub hidden: bool,
+    /// The secret parameters whose secret is set.
     pub secrets: BTreeSet<String>,
     /// When it was answered.
     pub updated_at: Millis,

@@ -94,8 +94,8 @@ async fn plan(
     Body(wanted): Body<Wanted>,
 ) -> Answer<impl IntoResponse> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    let (request, _) = wanted.request(&portal, &may).await?;
-    Ok(Json(deployments::plan(&portal.platform, &may, &request).await?))
+    let (request, origin) = wanted.request(&portal, &may).await?;
+    Ok(Json(deployments::plan_from(&portal.platform, &may, &request, origin.as_ref()).await?))
 }
 
 async fn deploy(

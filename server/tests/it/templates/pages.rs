@@ -131,7 +131,7 @@ async fn a_service_is_made_and_deployed_without_scripts() {
 
     // The next time the form is the template's, with what was answered; the secret is kept.
     let again = text(&browser, "/projects/shop/services/fresh/deploy").await;
-    assert!(again.contains("kept &lt;as&gt; typed") && again.contains("A secret is kept; left empty, it is unchanged"), "{again}");
+    assert!(again.contains("kept &lt;as&gt; typed") && again.contains("A secret is set; left empty, it stays as it is"), "{again}");
     scene.write(&ECHO.replace("GREETING:", "WELCOME:")).await;
     let again = text(&browser, "/projects/shop/services/fresh/deploy").await;
     assert!(again.contains("Version 2 of this template is there"), "{again}");

@@ -85,14 +85,14 @@ impl Looker<'_> {
         match word {
             "if" => {
                 self.begin(false)?;
-                self.expression(rest, Joins::Some)
+                self.expression(rest, Joins::None)
             }
             "elif" => {
                 self.elifs += 1;
                 if self.elifs + self.blocks.len() > NESTING_MAX {
                     return Err(format!("more than {NESTING_MAX} conditions within each other or one behind the other"));
                 }
-                self.expression(rest, Joins::Some)
+                self.expression(rest, Joins::None)
             }
             "for" => {
                 let [Token::Ident(name), Token::Ident("in"), rest @ ..] = rest else {

@@ -83,6 +83,7 @@ fn hostile_sources_are_refused_with_their_line() {
         ("a range", "\n{% for i in range(1000000000) %}x{% endfor %}".into(), "line 2"),
         ("a product", "{{ a * 1000000000 }}".into(), "multiplied"),
         ("a power", "{{ n ** 64 }}".into(), "multiplied"),
+        ("joined to be compared", "{% if (a ~ a) == b %}{% endif %}".into(), "joined"),
         ("doubling by set", "{% set x = a ~ a %}{% set y = x ~ x %}{{ y }}".into(), "joined"),
         ("doubling by a loop", "{% for x in [a ~ a] %}{{ x }}{% endfor %}".into(), "joined"),
         ("lists within lists", "{% for x in [[a, a], [a, a]] %}{% endfor %}".into(), "never within another"),
@@ -136,6 +137,33 @@ fn what_runs_too_long_or_makes_too_much_ends() {
     assert!(made("curl", &much, &[("more", &lines)]).expect_err("too much").contains("makes more than"));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(made("curl", "\n\n{{ a }}", &[]).expect_err("no answer").contains("line 3"));
+}
+
+/// Few steps that each do much: the clock ends them.
+#[test]
+fn what_is_slow_without_taking_many_steps_ends() {
+    let many = (0..2000).map(|number| format!("N{number}=1")).collect::<Vec<_>>().join("\n");
+    let list = (0..70).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    let loops = |inner: &str| format!("{{% for x in [{list}] %}}{{% for y in [{list}] %}}{inner}{{% endfor %}}{{% endfor %}}");
+    for inner in ["{% if more | pairs %}{% endif %}", "{% if more | upper %}{% endif %}", "{{ 1 if (more ~ more ~ more ~ more) == a else 2 }}"] {
+        let began = Instant::now();
+        let _ = made("curl", &loops(inner), &[("a", "x"), ("more", &many)]);
+        assert!(began.elapsed() < 3 * TIME, "{inner} took {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn builds_are_pushed_to_a_repository_of_the_project() {
+    let source = "push {{ slipway.registry ~ \"/\" ~ slipway.project ~ \"/\" ~ (image | repository) }}\n";
+    let of = |image: &str| {
+        let template = template("  - {name: image, type: image}", &[("curl", source)]);
+        render(&template, Output::Curl, &values(&template, &[("image", image)]), &around()).expect("made")
+    };
+    assert_eq!(of("team/api:1.4.2"), "push slipway.example.com/shop/team/api\n");
+    assert_eq!(of("slipway.example.com/shop/api:1"), "push slipway.example.com/shop/api\n");
+    for foreign in ["slipway.example.com/lab/api:1", "registry.example.org/team/api:1", "docker.io/library/nginx:1.27"] {
+        assert_eq!(of(foreign), "push slipway.example.com/shop/web\n", "{foreign} is not of this project");
+    }
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! How a value is written into each sort of text, and the few filters that sources have. A text is always written so that it stays one: quoted where
 //! quotes are known, refused where none would hold.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use minijinja::value::{Object, ObjectRepr, ValueKind};
 use minijinja::{Environment, Error as Fault, ErrorKind, Value as Item};
+use model::image::ImageReference;
 use model::template::Output;
 use model::template::shape::{Place, Style, is_plain};
+
+use super::Around;
 
 /// Filters, by name. What is not here is refused before anything runs.
 pub(super) const FILTERS: [&str; 10] = ["shell", "json", "lines", "words", "pairs", "repository", "default", "lower", "upper", "trim"];
@@ -31,21 +36,35 @@ impl Object for Quoted {
     }
 }
 
-pub(super) fn add(environment: &mut Environment<'_>) {
-    environment.add_filter("shell", |value: Item| Ok::<_, Fault>(Item::from_object(Quoted { text: text_of(&value)?, json: false })));
-    environment.add_filter("json", |value: Item| Ok::<_, Fault>(Item::from_object(Quoted { text: text_of(&value)?, json: true })));
-    environment.add_filter("lines", |value: Item| Ok::<_, Fault>(lines(&value)?.map(Item::from).collect::<Vec<_>>()));
-    environment.add_filter("words", |value: Item| {
-        let text = if value.is_none() { String::new() } else { text_of(&value)? };
+/// Adds the filters and tests. Each looks at the clock: one of them may take as long as a thousand steps.
+pub(super) fn add(environment: &mut Environment<'_>, around: &Around, until: Instant) {
+    let quoted = move |value: &Item, json: bool| Ok::<_, Fault>(Item::from_object(Quoted { text: timely(until, value)?, json }));
+    environment.add_filter("shell", move |value: Item| quoted(&value, false));
+    environment.add_filter("json", move |value: Item| quoted(&value, true));
+    environment.add_filter("lines", move |value: Item| lines(until, &value).map(|lines| lines.into_iter().map(Item::from).collect::<Vec<_>>()));
+    environment.add_filter("words", move |value: Item| {
+        let text = if value.is_none() { String::new() } else { timely(until, &value)? };
         Ok::<_, Fault>(text.split_whitespace().map(Item::from).collect::<Vec<_>>())
     });
-    environment.add_filter("repository", |value: Item| text_of(&value).map(|text| repository(&text).to_owned()));
-    environment.add_filter("pairs", |value: Item| pairs(&value));
+    let around = around.clone();
+    environment.add_filter("repository", move |value: Item| timely(until, &value).map(|image| repository(&image, &around)));
+    environment.add_filter("pairs", move |value: Item| lines(until, &value).and_then(|lines| pairs(&lines)));
     environment.add_filter("default", |value: Item, other: Item| if value.is_none() || value.is_undefined() { other } else { value });
-    environment.add_filter("lower", |value: Item| text_of(&value).map(|text| text.to_lowercase()));
-    environment.add_filter("upper", |value: Item| text_of(&value).map(|text| text.to_uppercase()));
-    environment.add_filter("trim", |value: Item| text_of(&value).map(|text| text.trim().to_owned()));
+    environment.add_filter("lower", move |value: Item| timely(until, &value).map(|text| text.to_lowercase()));
+    environment.add_filter("upper", move |value: Item| timely(until, &value).map(|text| text.to_uppercase()));
+    environment.add_filter("trim", move |value: Item| timely(until, &value).map(|text| text.trim().to_owned()));
     environment.add_test("none", |value: Item| value.is_none());
+}
+
+/// Fails once the time is over.
+pub(super) fn in_time(until: Instant) -> Result<(), Fault> {
+    if Instant::now() < until { Ok(()) } else { Err(fault("takes too long: what it makes is too much work")) }
+}
+
+/// A single value as a text, if there is time.
+fn timely(until: Instant, value: &Item) -> Result<String, Fault> {
+    in_time(until)?;
+    text_of(value)
 }
 
 fn fault(text: impl Into<String>) -> Fault {
@@ -66,35 +85,39 @@ fn text_of(value: &Item) -> Result<String, Fault> {
     }
 }
 
-/// An image's name without its tag and digest.
-fn repository(image: &str) -> &str {
-    let name = image.split('@').next().unwrap_or_default();
-    match name.rfind(':') {
-        // A colon before a slash is a host's port.
-        Some(at) if !name[at..].contains('/') => &name[..at],
-        _ => name,
-    }
+/// The repository of the project that builds of an image are pushed to: the image's own where it lies there, else one that is called like the service.
+fn repository(image: &str, around: &Around) -> String {
+    let of_project = |image: &ImageReference| match image.host() {
+        None => Some(image.path().to_string()),
+        Some(host) if host == around.registry => {
+            let (project, repository) = image.project_and_repository()?;
+            (project.as_str() == around.project).then(|| repository.to_string())
+        }
+        Some(_) => None,
+    };
+    image.parse::<ImageReference>().ok().and_then(|image| of_project(&image)).unwrap_or_else(|| around.service.clone())
 }
 
 /// The lines of a text that are not empty; of none, none.
-fn lines(value: &Item) -> Result<impl Iterator<Item = String>, Fault> {
-    let text = if value.is_none() { String::new() } else { text_of(value)? };
-    let lines: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    Ok(lines.into_iter())
+fn lines(until: Instant, value: &Item) -> Result<Vec<String>, Fault> {
+    let text = if value.is_none() { String::new() } else { timely(until, value)? };
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// `NAME=value` on each line, as a list of `name` and `value`. A name stands once: the last one counts, as in a shell.
-fn pairs(value: &Item) -> Result<Vec<Item>, Fault> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in lines(value)? {
+/// `NAME=value` on each line, as a list of `name` and `value`. A name stands once, where it stood last, as in a shell.
+fn pairs(lines: &[String]) -> Result<Vec<Item>, Fault> {
+    let mut found: Vec<(&str, &str)> = Vec::with_capacity(lines.len());
+    for line in lines {
         let Some((name, value)) = line.split_once('=') else {
             return Err(fault(format!("{:?} is not of the form NAME=value", line.chars().take(40).collect::<String>())));
         };
-        let name = name.trim().to_owned();
-        found.retain(|(known, _)| *known != name);
-        found.push((name, value.to_owned()));
+        found.push((name.trim(), value));
     }
-    Ok(found.into_iter().map(|(name, value)| Item::from_iter([("name", Item::from(name)), ("value", Item::from(value))])).collect())
+    let mut seen = HashSet::new();
+    let mut last: Vec<Item> =
+        found.into_iter().rev().filter(|(name, _)| seen.insert(*name)).map(|(name, value)| Item::from_pairs([("name", name), ("value", value)])).collect();
+    last.reverse();
+    Ok(last)
 }
 
 /// What a value is written as, where it stands.

@@ -178,6 +178,60 @@ fn the_pipeline_of_jenkins_is_balanced_and_its_scripts_are_understood() {
     }
 }
 
+/// What a step of a CI does with the portal's answers, played back by a `curl` of our own: whether it went well, what stood on command lines, and what
+/// was said on standard input.
+fn played(script: &str, last: &str) -> (bool, String, String) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (curl, sent, config) = (folder.path().join("curl"), folder.path().join("sent"), folder.path().join("config"));
+    let play = format!(
+        "#!/bin/sh\ncat >>'{}'\necho \"$@\" >>'{sent}'\ncase $(wc -l <'{sent}') in\n1) echo '{{\"id\":\"0197-a\",\"state\":\"queued\"}}' ;;\n\
+         2) echo '{{\"id\":\"0197-a\",\"state\":\"rolling\"}}' ;;\n*) echo '{{\"id\":\"0197-a\",\"state\":\"{last}\"}}' ;;\nesac\n",
+        config.display(),
+        sent = sent.display(),
+    );
+    std::fs::write(&curl, play).expect("written");
+    std::fs::set_permissions(&curl, std::fs::Permissions::from_mode(0o755)).expect("made a program");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", script]).env("PATH", path);
+    for name in ["SLIPWAY_TOKEN", "SLIPWAY_PSW"] {
+        command.env(name, "the-token");
+    }
+    for name in ["DEPLOYMENTS", "ENVIRONMENT", "TARGET", "IMAGE", "GITHUB_SHA", "GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"] {
+        command.env(name, format!("a-{}", name.to_lowercase()));
+    }
+    for name in ["CI_COMMIT_SHA", "CI_PIPELINE_URL", "GIT_COMMIT", "BUILD_URL"] {
+        command.env(name, format!("a-{}", name.to_lowercase()));
+    }
+    let ran = command.output().expect("a shell");
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    (ran.status.success(), read(sent), read(config))
+}
+
+#[test]
+fn a_step_of_a_ci_ends_as_its_deployment_does() {
+    let step = |output: Output| -> Vec<(String, String)> {
+        let of = |what: &str, text: &str| match output {
+            Output::Curl => text.to_owned(),
+            Output::Github => yaml(what, text)["jobs"]["deploy"]["steps"][2]["run"].as_str().expect("a script").to_owned(),
+            Output::Gitlab => yaml(what, text)["deploy"]["script"][0].as_str().expect("a script").to_owned(),
+            _ => groovy(what, text).into_iter().find(|literal| literal.contains("curl")).expect("a script"),
+        };
+        all(output).into_iter().map(|(what, text)| (format!("{output} {what}"), of(&what, &text))).collect()
+    };
+    for output in [Output::Curl, Output::Github, Output::Gitlab, Output::Jenkinsfile] {
+        // The texts differ in their first lines alone.
+        let (what, script) = step(output).swap_remove(0);
+        for (last, well) in [("succeeded", true), ("failed", false), ("rolled_back", false), ("superseded", false), ("pending", true), ("refused", false)] {
+            let (ended, sent, config) = played(&script, last);
+            assert_eq!(ended, well, "{what}: {last}\n{sent}");
+            assert!(sent.lines().count() == 3 && sent.contains("/0197-a?wait=300"), "{what}: {sent}");
+            assert!(!sent.contains("the-token") && config.contains("Authorization: Bearer the-token"), "{what}: everybody on the machine would see it");
+        }
+    }
+}
+
 #[test]
 fn the_dockerfile_has_four_layers_in_their_order() {
     const INSTRUCTIONS: [&str; 11] = ["FROM", "RUN", "COPY", "ENV", "EXPOSE", "CMD", "ENTRYPOINT", "USER", "WORKDIR", "STOPSIGNAL", "LABEL"];

@@ -110,7 +110,7 @@ fn hint(parameter: &Parameter, kept: bool) -> String {
         (None, None) => {}
     }
     if kept {
-        add(String::from("A secret is kept; left empty, it is unchanged."));
+        add(String::from("A secret is set; left empty, it stays as it is."));
     }
     text
 }
