@@ -36,6 +36,7 @@ mod view;
 
 pub use change::{Content, Edit, put, put_variables, remove, restore};
 pub use history::{file, version, versions};
+pub(crate) use room::forget_environment;
 pub use view::{environments, get, would_be_used};
 
 crate::text_columns! { EntryKind }

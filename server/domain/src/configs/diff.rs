@@ -1,7 +1,7 @@
 //! How entries differ, line by line. Of secrets only that they do: their content is not even read here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::configs::EntryKind;
 use model::views::configs::{DiffLine, EntryDiff, LineKind};
@@ -9,7 +9,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::scopes::{self, Entry, Name};
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Longest text that is compared line by line, in bytes.
 const TEXT_MAX: i64 = 128 * 1024;
@@ -17,8 +17,8 @@ const TEXT_MAX: i64 = 128 * 1024;
 const LINES_MAX: usize = 400;
 /// Lines around what differs.
 const AROUND: usize = 2;
-/// Texts that are very unlike are compared more roughly after this.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// After this, texts that are very unlike are compared more roughly.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// What differs from some entries to others of the same place.
 pub(super) async fn between(tx: &mut Tx, before: Vec<Entry>, after: Vec<Entry>) -> Result<Vec<EntryDiff>> {
@@ -31,13 +31,23 @@ pub(super) async fn between(tx: &mut Tx, before: Vec<Entry>, after: Vec<Entry>) 
         if before.map(|entry| &entry.stamp) == after.map(|entry| &entry.stamp) {
             continue;
         }
-        let lines = match (text(tx, before).await?, text(tx, after).await?) {
-            (Some(old), Some(new)) if name.0 != EntryKind::Secret => lines(&old, &new),
-            _ => Vec::new(),
+        let texts = match (text(tx, before).await?, text(tx, after).await?) {
+            (Some(old), Some(new)) if name.0 != EntryKind::Secret => Some((old, new)),
+            _ => None,
         };
-        diffs.push(EntryDiff { kind: name.0, name: name.1.clone(), before: before.is_some(), after: after.is_some(), lines });
+        let (before, after) = (before.is_some(), after.is_some());
+        diffs.push((EntryDiff { kind: name.0, name: name.1.clone(), before, after, lines: Vec::new() }, texts));
     }
-    Ok(diffs)
+    // Work for a processor, which keeps nobody else waiting.
+    let compare = move || {
+        let deadline = Instant::now() + PATIENCE;
+        let compared = |(diff, texts): (EntryDiff, Option<(String, String)>)| match texts {
+            Some((old, new)) => EntryDiff { lines: lines(&old, &new, deadline), ..diff },
+            None => diff,
+        };
+        diffs.into_iter().map(compared).collect()
+    };
+    tokio::task::spawn_blocking(compare).await.map_err(|error| Error::internal(format!("comparing: {error}")))
 }
 
 /// The text of an entry; empty where there is no entry, none where it is not to be shown.
@@ -52,8 +62,8 @@ async fn text(tx: &mut Tx, entry: Option<&Entry>) -> Result<Option<String>> {
     }
 }
 
-fn lines(old: &str, new: &str) -> Vec<DiffLine> {
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old, new);
+fn lines(old: &str, new: &str, deadline: Instant) -> Vec<DiffLine> {
+    let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
     let mut lines = Vec::new();
     for group in diff.grouped_ops(AROUND) {
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
@@ -81,12 +91,13 @@ mod tests {
     fn only_what_differs_is_shown_with_a_little_around() {
         let old: String = (0..50).map(|n| format!("line {n}\n")).collect();
         let new = old.replace("line 25\n", "line twenty-five\n");
-        let shown: Vec<_> = lines(&old, &new).into_iter().map(|line| (line.kind, line.text)).collect();
+        let soon = Instant::now() + PATIENCE;
+        let shown: Vec<_> = lines(&old, &new, soon).into_iter().map(|line| (line.kind, line.text)).collect();
         assert_eq!(shown.len(), 6);
         assert!(shown.contains(&(LineKind::Cut, "line 25".into())) && shown.contains(&(LineKind::Add, "line twenty-five".into())));
-        assert!(lines(&old, &old).is_empty());
+        assert!(lines(&old, &old, soon).is_empty());
         let long: String = (0..2000).map(|n| format!("{n}\n")).collect();
-        let shown = lines("", &long);
+        let shown = lines("", &long, soon);
         assert_eq!((shown.len(), shown[LINES_MAX].text.as_str()), (LINES_MAX + 1, "... 1600 more lines"));
     }
 }

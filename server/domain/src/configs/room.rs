@@ -1,7 +1,7 @@
 //! How much of the past is kept. All contents of a project, old ones too, have a limit; when it is reached the oldest contents that nothing runs
 //! with are given up, and the versions that they stood in are not whole any more: they can be looked at, not brought back.
 
-use model::ids::{ConfigScopeId, ProjectId};
+use model::ids::{ConfigScopeId, EnvironmentId, ProjectId};
 
 use crate::args;
 use crate::db::Tx;
@@ -52,16 +52,28 @@ pub(super) async fn make_within(tx: &mut Tx, project: ProjectId, more: i64, most
     Ok(())
 }
 
-/// The oldest contents that are not in force and that no revision has which runs, or is on its way.
+/// True of an entry `e` that a revision has which runs, or is on its way.
+const RUNS: &str = "EXISTS (SELECT 1 FROM revision_configs rc WHERE rc.scope_id = e.scope_id AND rc.version >= e.since
+    AND (e.until IS NULL OR rc.version < e.until)
+    AND (EXISTS (SELECT 1 FROM desired d WHERE d.revision_id = rc.revision_id)
+         OR EXISTS (SELECT 1 FROM deployments a WHERE a.revision_id = rc.revision_id AND a.finished_at IS NULL)
+         OR EXISTS (SELECT 1 FROM tasks t WHERE t.revision_id = rc.revision_id AND t.ended_at IS NULL)))";
+
+/// Takes away what projects have set for an environment alone: it is being removed. What something elsewhere runs with, since it had the same
+/// content there, stays.
+pub(crate) async fn forget_environment(tx: &mut Tx, environment: EnvironmentId) -> Result<()> {
+    let sql = format!("DELETE FROM config_entries AS e WHERE e.scope_id IN (SELECT id FROM config_scopes WHERE environment_id = $1) AND NOT {RUNS}");
+    tx.exec(sql, args![environment]).await?;
+    tx.exec("UPDATE config_scopes SET kept_from = version + 1 WHERE environment_id = $1", args![environment]).await.map(drop)
+}
+
+/// The oldest contents that are not in force and that nothing runs with.
 async fn oldest(tx: &mut Tx, project: ProjectId) -> Result<Vec<Old>> {
-    let sql = "SELECT e.scope_id, e.kind, e.name, e.since, e.until, e.size FROM config_entries e
+    let sql = format!(
+        "SELECT e.scope_id, e.kind, e.name, e.since, e.until, e.size FROM config_entries e
         JOIN config_scopes c ON c.id = e.scope_id JOIN config_versions v ON v.scope_id = e.scope_id AND v.number = e.until
-        WHERE c.project_id = $1 AND e.until IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM revision_configs rc WHERE rc.scope_id = e.scope_id AND rc.version >= e.since AND rc.version < e.until
-            AND (EXISTS (SELECT 1 FROM desired d WHERE d.revision_id = rc.revision_id)
-                 OR EXISTS (SELECT 1 FROM deployments a WHERE a.revision_id = rc.revision_id AND a.finished_at IS NULL)
-                 OR EXISTS (SELECT 1 FROM tasks t WHERE t.revision_id = rc.revision_id AND t.ended_at IS NULL)))
-        ORDER BY v.created_at, e.since LIMIT $2";
+        WHERE c.project_id = $1 AND e.until IS NOT NULL AND NOT {RUNS} ORDER BY v.created_at, e.since LIMIT $2"
+    );
     tx.all(sql, args![project, BATCH], |row| {
         Ok(Old {
             scope: row.get("scope_id")?,

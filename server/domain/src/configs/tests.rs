@@ -11,6 +11,7 @@ use crate::access::{Actor, May, can};
 use crate::args;
 use crate::deployments::work::{self, Delivery, NewTask, WorkKey};
 use crate::deployments::{self, Intent, Request};
+use crate::environments;
 use crate::platform::Platform;
 use crate::services;
 use crate::testing::Store;
@@ -34,7 +35,8 @@ impl Shop {
         let service: ServiceName = "web".parse().expect("a name");
         services::create(&store.platform, &store.may(&ana, &project).await, &service).await.expect("created");
         let mut write = store.platform.bookkeeping().await.expect("a transaction");
-        let sql = "INSERT INTO environments (id, name, description, registry_address, created_at) VALUES ($1, 'test', '', '127.0.0.1:1', 1)";
+        let sql = "INSERT INTO environments (id, name, description, registry_address, open_to_all, created_at)
+                   VALUES ($1, 'test', '', '127.0.0.1:1', TRUE, 1)";
         write.exec(sql, args![store.platform.new_id::<EnvironmentId>()]).await.expect("an environment");
         write.finish().await.expect("kept");
         Self { store, ana, project, service }
@@ -93,8 +95,9 @@ impl Shop {
     }
 
     async fn key(&self, environment: &str) -> WorkKey {
+        let project = self.may().await.project.clone();
         let mut tx = self.platform().read().await.expect("a transaction");
-        let environment = place(&mut tx, place_of(environment).as_ref()).await.expect("there").expect("named").id;
+        let environment = place(&mut tx, &project, place_of(environment).as_ref()).await.expect("there").expect("named").id;
         drop(tx);
         WorkKey { service: self.may().await.id, environment }
     }
@@ -424,6 +427,80 @@ async fn what_is_deleted_takes_its_configuration_along() {
     assert_eq!(left().await, ["A"]);
     crate::projects::delete(shop.platform(), &shop.store.may(&admin, &shop.project).await).await.expect("deleted");
     assert!(left().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_environment_that_is_not_granted_has_no_configuration_and_one_that_is_removed_has_none_any_more() {
+    let shop = Shop::open().await;
+    let root = shop.store.person("root", true).await;
+    let open = async |open: bool| {
+        let order =
+            environments::EnvironmentOrder { description: String::new(), registry_address: None, protected: false, open, projects: Vec::new() };
+        let may = root.may(shop.platform(), &crate::access::Site).await.expect("allowed");
+        environments::put(shop.platform(), &may, &place_of("test").expect("a name"), &order).await.expect("kept");
+    };
+    shop.variable(false, "", "A", "everywhere").await;
+    shop.variable(false, "test", "A", "in test").await;
+    let sealed = Content::Secret(Hush::new(SECRET.into()));
+    shop.try_set(true, "test", "key", sealed, &Edit::default()).await.expect("set");
+    let places = async || {
+        let names = super::environments(shop.platform(), &shop.holder(false).await).await.expect("read");
+        names.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(places().await, ["local", "test"]);
+    open(false).await;
+    assert_eq!(places().await, ["local"]);
+    let refused = fields(shop.try_set(false, "test", "A", Content::Variable("x".into()), &Edit::default()).await);
+    let missing = fields(shop.try_set(false, "nowhere", "A", Content::Variable("x".into()), &Edit::default()).await);
+    assert_eq!(refused[0].1, missing[0].1.replace("nowhere", "test"), "one does not tell it from one that is not there");
+    let seen = get(shop.platform(), &shop.holder(true).await, place_of("test").as_ref()).await;
+    assert_eq!(fields(seen)[0].0, "environment");
+    // What runs there is configured as long as it does.
+    open(true).await;
+    shop.deploy("test", "image: web:1\nsecrets: [{name: key, path: /key}]").await;
+    open(false).await;
+    assert_eq!(places().await, ["local", "test"]);
+    shop.variable(false, "test", "A", "in test still").await;
+
+    let left = async || {
+        let mut tx = shop.platform().read().await.expect("a transaction");
+        let sql = "SELECT name FROM config_entries ORDER BY name, since";
+        tx.all(sql, args![], |row| row.get::<String>("name")).await.expect("rows")
+    };
+    assert_eq!(left().await, ["A", "A", "A", "key"]);
+    deployments::stop(shop.platform(), &shop.may().await, &Intent::in_environment(place_of("test"))).await.expect("stopped");
+    let test = place_of("test").expect("a name");
+    environments::remove(shop.platform(), &root.may(shop.platform(), &test).await.expect("there")).await.expect("removed");
+    assert_eq!(left().await, ["A"], "no secret is left behind");
+    assert_eq!(shop.view(false, "").await.entries.len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_approval_keeps_its_configuration_and_is_nothing_that_runs() {
+    let shop = Shop::open().await;
+    let root = shop.store.person("root", true).await;
+    shop.variable(false, "", "A", "1").await;
+    shop.deploy("local", "image: web:1").await;
+    let order =
+        environments::EnvironmentOrder { description: String::new(), registry_address: None, protected: true, open: true, projects: Vec::new() };
+    let may = root.may(shop.platform(), &crate::access::Site).await.expect("allowed");
+    environments::put(shop.platform(), &may, &place_of("local").expect("a name"), &order).await.expect("kept");
+    shop.variable(false, "", "A", "2").await;
+    let waiting = deployments::roll(shop.platform(), &shop.may().await, &Intent::in_environment(place_of("local"))).await.expect("rolled");
+    assert_eq!(waiting.state, DeploymentState::Pending);
+    let uses = shop.variable(false, "", "A", "3").await.uses;
+    assert_eq!(uses.iter().map(|one| (one.revision, one.behind)).collect::<Vec<_>>(), [(1, true)]);
+    assert_eq!(shop.delivered("local").await.env["A"], "1");
+    let key = deployments::DeploymentKey { project: shop.project.clone(), service: shop.service.clone(), deployment: waiting.id };
+    let see = shop.ana.may::<can::SeeServices, _>(shop.platform(), &key).await.expect("allowed");
+    let plan = deployments::plan_of(shop.platform(), &see).await.expect("planned");
+    let change = &plan.changes[0];
+    assert_eq!((change.field.as_str(), change.before.as_deref(), change.after.as_deref()), ("variables.A", Some("1"), Some("2")));
+    deployments::approve(shop.platform(), &root.may(shop.platform(), &key).await.expect("allowed"), "").await.expect("approved");
+    shop.succeed(&waiting).await;
+    assert_eq!(shop.delivered("local").await.env["A"], "2", "what was looked at is what runs");
+    let over = deployments::plan_of(shop.platform(), &shop.ana.may(shop.platform(), &key).await.expect("allowed")).await;
+    assert_eq!(code(over), "not_waiting");
 }
 
 #[tokio::test]

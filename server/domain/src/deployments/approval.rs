@@ -42,7 +42,9 @@ pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, w
     let sql = "UPDATE deployments SET state = 'queued', previous_revision_id =
                (SELECT d.revision_id FROM desired d WHERE d.service_id = deployments.service_id AND d.environment_id = deployments.environment_id)
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
-    change.exec(sql, args![may.id]).await?;
+    if change.exec(sql, args![may.id]).await? == 0 {
+        return Err(expired());
+    }
     templates::remember(&mut change, platform, waiting.environment, waiting.revision, &waiting.asked_by_name).await?;
     decide(change, platform, may, &waiting, true, why).await
 }
@@ -57,7 +59,9 @@ pub async fn refuse(platform: &Platform, may: &May<can::Approve, Deployment>, wh
     let message = format!("refused by {}{because}; what ran before runs on", may.actor().name());
     let sql = "UPDATE deployments SET state = 'refused', reason_code = 'refused', reason_message = $2, finished_at = $3
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
-    change.exec(sql, args![may.id, message, platform.now()]).await?;
+    if change.exec(sql, args![may.id, message, platform.now()]).await? == 0 {
+        return Err(expired());
+    }
     decide(change, platform, may, &waiting, false, why).await
 }
 
@@ -107,12 +111,21 @@ async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> 
         })
         .await?;
     if state != DeploymentState::Pending {
-        return Err(Error::conflict("not_waiting", format!("this deployment does not wait for an approval: it is {state}")));
+        return Err(not_waiting(state));
     }
     if expires.is_some_and(|expires| expires <= platform.now()) {
-        return Err(Error::conflict("expired", "nobody decided in time: this deployment expired; deploy again"));
+        return Err(expired());
     }
     Ok(waiting)
+}
+
+fn not_waiting(state: DeploymentState) -> Error {
+    Error::conflict("not_waiting", format!("this deployment does not wait for an approval: it is {state}"))
+}
+
+/// Nobody but the loop ends what waits without the service's lock.
+fn expired() -> Error {
+    Error::conflict("expired", "nobody decided in time: this deployment expired; deploy again")
 }
 
 /// What was checked when it was asked for, checked again: the grant, the image, what the descriptor asks of the machines.
@@ -130,8 +143,14 @@ async fn still_good(change: &mut Change, actor: &Actor, service: &Service, waiti
     Ok(environment)
 }
 
-/// What letting a deployment through would do now. Only for one that waits.
+/// What letting a deployment through would do now.
+///
+/// # Errors
+/// `Conflict`: it does not wait, or the project may not use the environment any more.
 pub async fn plan_of(platform: &Platform, may: &May<can::SeeServices, Deployment>) -> Result<PlanView> {
+    if may.state != DeploymentState::Pending {
+        return Err(not_waiting(may.state));
+    }
     let mut tx = platform.read().await?;
     let deploys = may.also(model::access::Action::Deploy);
     let Some(environment) = environments::granted(&mut tx, may.service.project.id, may.environment_id).await? else {

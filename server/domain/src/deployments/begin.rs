@@ -99,6 +99,11 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let sql = "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
                created_by_id, created_by, why, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     change.exec(sql, arguments).await?;
+    // From here on nobody removes the environment: the new row holds on to it.
+    let there = "SELECT id FROM environments WHERE id = $1 AND removed_at IS NULL";
+    if change.opt(there, args![environment], |row| row.get::<model::ids::EnvironmentId>("id")).await?.is_none() {
+        return Err(Error::conflict("environment_removed", format!("the environment {} was removed meanwhile", act.environment.name)));
+    }
     if !waits {
         templates::remember(change, platform, environment, act.revision, may.actor().name()).await?;
     }

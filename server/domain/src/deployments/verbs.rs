@@ -23,12 +23,10 @@ use crate::templates;
 /// environment whose configuration gave it something else, it becomes a new revision with this environment's configuration of now.
 pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, number: i64) -> Result<DeploymentView> {
     intent.check()?;
-    let mut tx = platform.read().await?;
-    let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
-    let revision = revisions::by_number(&mut tx, may.id, number).await?;
-    drop(tx);
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
+    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
+    let revision = revisions::by_number(&mut change, may.id, number).await?;
     limits::still_allowed(&mut change, may, &environment, &revision).await?;
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;

@@ -106,6 +106,9 @@ async fn alter(change: &mut Change, found: &Environment, order: &EnvironmentOrde
 }
 
 async fn add(change: &mut Change, platform: &Platform, name: &EnvironmentName, order: &EnvironmentOrder) -> Result<EnvironmentId> {
+    if name.as_str() == "new" {
+        return Err(Error::invalid("environment", "its page would be the one for a new environment; choose another name than new"));
+    }
     let Some(address) = &order.registry_address else {
         return Err(Error::invalid("registry_address", "say by which host and port its engines reach this portal, like 10.0.0.5:3000"));
     };
@@ -136,7 +139,8 @@ async fn grant(change: &mut Change, id: EnvironmentId, order: &EnvironmentOrder)
     Ok(())
 }
 
-/// Removes an environment in which nothing is deployed, and its machines with it. Its history stays, under a name that says so.
+/// Removes an environment in which nothing is deployed, and with it its machines and what was configured for it alone. Its history stays, under a
+/// name that says so.
 pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Environment>) -> Result<()> {
     if may.configured {
         let text = format!("{} is set up from the portal's configuration at each start; it cannot be removed", may.name);
@@ -144,6 +148,12 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     }
     let mut change = platform.change(may.actor()).await?;
     change.lock_key("environments").await?;
+    let now = platform.now();
+    // First, so that a deployment that begins meanwhile is either seen below or sees this.
+    let sql = "UPDATE environments SET removed_at = $2, name = $3 WHERE id = $1 AND removed_at IS NULL";
+    if change.exec(sql, args![may.id, now, tomb(may.name.as_str(), &may.id.to_string())]).await? == 0 {
+        return Err(Error::NotFound { what: "environment" });
+    }
     let deployed = deployed(&mut change, may.id).await?;
     if !deployed.is_empty() {
         let named = deployed.iter().take(NAMED as usize - 1).cloned().collect::<Vec<_>>().join(", ");
@@ -151,7 +161,6 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
         let text = format!("{} cannot be removed: {named}{more} are deployed there; stop or delete them first", may.name);
         return Err(Error::conflict("environment_in_use", text));
     }
-    let now = platform.now();
     // What ended there is not looked into any more.
     let of_machines = "machine_id IN (SELECT id FROM machines WHERE environment_id = $1)";
     change.exec(format!("DELETE FROM ports WHERE {of_machines}"), args![may.id]).await?;
@@ -164,8 +173,7 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     for (id, name) in machines {
         crate::machines::bury(&mut change, platform, id, &name).await?;
     }
-    let sql = "UPDATE environments SET removed_at = $2, name = $3 WHERE id = $1";
-    change.exec(sql, args![may.id, now, tomb(may.name.as_str(), &may.id.to_string())]).await?;
+    crate::configs::forget_environment(&mut change, may.id).await?;
     change.touch(Topic::Environment(may.id));
     change.wake(Signal::Machines);
     change.commit(Record::new("environment.delete", "environment", &may.name)).await

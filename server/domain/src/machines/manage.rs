@@ -266,6 +266,9 @@ fn failure(tried: &TrialView) -> String {
 }
 
 async fn make(change: &mut Change, platform: &Platform, environment: &Environment, name: &MachineName) -> Result<MachineId> {
+    if name.as_str() == "new" {
+        return Err(Error::invalid("machine", "its page would be the one for a new machine; choose another name than new"));
+    }
     let sql = "SELECT COUNT(*) AS n FROM machines WHERE environment_id = $1 AND removed_at IS NULL";
     let count: i64 = change.one(sql, args![environment.id], |row| row.get("n")).await?;
     if count >= MOST {
@@ -311,6 +314,8 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     change.lock_key("machines").await?;
     let Some(found) = changeable(&mut change, may, name).await? else { return Err(Error::NotFound { what: "machine" }) };
     let id = found.machine.id;
+    // First, so that a task that is made meanwhile is either seen below or sees this.
+    bury(&mut change, platform, id, name.as_str()).await?;
     let services = living(&mut change, id).await?;
     if !services.is_empty() && !gone {
         let text = format!("{name} has tasks of {}: stop them first, or say that the machine is gone for good", services.join(", "));
@@ -326,7 +331,6 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     change.exec(sql, args![id, now, format!("its machine {name} was removed")]).await?;
     change.exec("UPDATE tasks SET removed_at = $2 WHERE machine_id = $1 AND removed_at IS NULL", args![id, now]).await?;
     change.exec("DELETE FROM ports WHERE machine_id = $1", args![id]).await?;
-    bury(&mut change, platform, id, name.as_str()).await?;
     change.touch(Topic::Environment(may.id));
     change.wake(Signal::Machines);
     change.wake(Signal::Reconcile);

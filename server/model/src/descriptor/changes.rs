@@ -22,10 +22,11 @@ pub struct Change {
 }
 
 impl Change {
-    /// Hides both values of a variable whose name says that they are secret, and what tells of a file's content; that they differ stays to be seen.
+    /// Hides both values of a variable whose name says that they are secret, and of everything of the configuration centre, which a reader alone may
+    /// not read; that they differ stays to be seen.
     pub fn hide_secrets(&mut self) {
-        let variable = self.field.strip_prefix("env.").or_else(|| self.field.strip_prefix("variables."));
-        if variable.is_some_and(names_a_secret) || self.field.starts_with("files.") {
+        let configured = ["variables.", "files.", "secrets."].iter().any(|sort| self.field.starts_with(sort));
+        if configured || self.field.strip_prefix("env.").is_some_and(names_a_secret) {
             [&mut self.before, &mut self.after].into_iter().flatten().for_each(|value| HIDDEN.clone_into(value));
         }
     }

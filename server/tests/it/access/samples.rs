@@ -123,7 +123,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if path.contains("{environment}") {
         world::environment(cast, world).await;
     }
-    if path.ends_with("/approve") || path.ends_with("/refuse") {
+    if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
         world::waiting(portal, world).await;
     }
     path.replace("{run}", &run)

@@ -118,7 +118,7 @@ fn OfIt(environment: EnvironmentView, remove: ServerAction<RemoveEnvironment>) -
             <section class="panel page-narrow">
                 <header><h2>"Remove it"</h2></header>
                 <div class="panel-body">
-                    <p>"Only while nothing is deployed there. Its machines' keys are forgotten; its history stays."</p>
+                    <p>"Only while nothing is deployed there. Its machines' keys are forgotten, and so is what projects configured for it alone; its history stays."</p>
                     <Confirm id="remove-environment" button="Remove environment" title=format!("Remove the environment {name}?")>
                         <p>"Networks and stopped containers that were made on its machines stay on them."</p>
                         <ProblemNotice problem=problem(remove)/>

@@ -46,6 +46,11 @@ pub async fn create_task(worker: &Worker, new: &NewTask<'_>) -> Result<TaskWork>
     let (key, now) = (new.key, platform.now());
     let arguments: Vec<Value> = args![id, key.service, key.environment, new.machine.id, new.revision.id, new.deployment, new.slot, health, now];
     change.exec(sql, arguments).await?;
+    // From here on nobody removes the machine: the new row holds on to it.
+    let there = "SELECT id FROM machines WHERE id = $1 AND removed_at IS NULL";
+    if change.opt(there, args![new.machine.id], |row| row.get::<model::ids::MachineId>("id")).await?.is_none() {
+        return Err(Error::Unavailable(format!("the machine {} was removed meanwhile", new.machine.name)));
+    }
     ports::give(&mut change, platform, new.machine, id, &new.revision.descriptor.ports).await?;
     let mut made = change.one(format!("{TASK} WHERE t.id = $1"), args![id], task).await?;
     made.ports = ports::of(&mut change, id).await?;
