@@ -28,8 +28,8 @@ use crate::live::Topic;
 use crate::platform::Platform;
 use crate::projects::Project;
 
-pub(crate) use answers::{note, note_same, remember};
 pub use answers::{Asked, Origin, Surroundings};
+pub(crate) use answers::{note, note_same, remember};
 
 /// Most templates of one owner.
 const MOST: i64 = 200;

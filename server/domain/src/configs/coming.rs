@@ -63,7 +63,14 @@ pub(crate) fn need_configure(may: &May<can::Deploy, Service>) -> Result<()> {
 }
 
 /// What would be there once they are set.
-pub(super) fn assumed(platform: &Platform, service: &Service, environment: &Environment, coming: &Coming, scopes: &mut Vec<Scope>, entries: &mut Vec<Entry>) {
+pub(super) fn assumed(
+    platform: &Platform,
+    service: &Service,
+    environment: &Environment,
+    coming: &Coming,
+    scopes: &mut Vec<Scope>,
+    entries: &mut Vec<Entry>,
+) {
     if coming.is_empty() {
         return;
     }

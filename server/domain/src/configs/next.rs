@@ -94,8 +94,7 @@ impl Next {
         room::make(tx, self.project, gained).await?;
         let (scope, version) = (self.scope.id, self.scope.version + 1);
         tx.exec("UPDATE config_scopes SET version = $2 WHERE id = $1", args![scope, version]).await?;
-        let sql =
-            "INSERT INTO config_versions (scope_id, number, created_at, created_by_id, created_by, why, restored) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO config_versions (scope_id, number, created_at, created_by_id, created_by, why, restored) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let who = (actor.account()?.id, actor.name());
         tx.exec(sql, args![scope, version, platform.now(), who.0, who.1, edit.why.trim(), restored]).await?;
         for (kind, name) in self.set.keys().chain(&self.unset) {

@@ -357,7 +357,10 @@ async fn what_says_that_it_is_secret_is_for_those_who_deploy() {
     let scene = Scene::set().await;
     let text = ECHO
         .replace("descriptor: |", "  - {name: variables, type: text}\n  - {name: api_token}\ndescriptor: |")
-        .replace("    GREETING: {{ greeting }}\n", "    GREETING: {{ greeting }}\n{% for one in variables | pairs %}\n    {{ one.name }}: {{ one.value }}\n{% endfor %}\n")
+        .replace(
+            "    GREETING: {{ greeting }}\n",
+            "    GREETING: {{ greeting }}\n{% for one in variables | pairs %}\n    {{ one.name }}: {{ one.value }}\n{% endfor %}\n",
+        )
         .replace("{% ", "  {% ");
     scene.write(&text).await.expect("made");
     let variables = "LOG_LEVEL=debug\nDB_PASSWORD=battery-staple";

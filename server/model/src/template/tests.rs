@@ -162,7 +162,14 @@ fn a_hostile_document_is_refused_in_time() {
     let long = format!("name: a\ndescriptor: {}\n", "x".repeat(300_000));
     let texts = format!("name: a\ndescriptor: x\ncurl: {0}\ngithub: {0}\ngitlab: {0}\njenkinsfile: {0}\n", "x".repeat(60_000));
     let merged = "name: a\nparameters: [{<<: [{name: b}], type: string}]\ndescriptor: x\n";
-    for (what, text) in [("aliases", bomb.as_str()), ("laughs", laughs), ("deep", deep.as_str()), ("wide", wide.as_str()), ("long", long.as_str()), ("texts", texts.as_str())] {
+    for (what, text) in [
+        ("aliases", bomb.as_str()),
+        ("laughs", laughs),
+        ("deep", deep.as_str()),
+        ("wide", wide.as_str()),
+        ("long", long.as_str()),
+        ("texts", texts.as_str()),
+    ] {
         let began = std::time::Instant::now();
         let found = mistakes(text);
         assert!(!found.is_empty() && began.elapsed().as_secs() < 2, "{what}: {:?}", began.elapsed());
@@ -231,7 +238,10 @@ fn answers_are_bounded_and_hold_what_documents_can_show() {
 fn what_says_that_it_is_secret_is_hidden() {
     let mut all = answers(&[("greeting", "hello"), ("api_token", "abc"), ("variables", "LOG=1\n DB_PASSWORD = x=y\nplain"), ("my_key", "")]);
     assert!(hide_secrets(&mut all));
-    assert_eq!(all, answers(&[("greeting", "hello"), ("api_token", "(hidden)"), ("variables", "LOG=1\n DB_PASSWORD =(hidden)\nplain"), ("my_key", "")]));
+    assert_eq!(
+        all,
+        answers(&[("greeting", "hello"), ("api_token", "(hidden)"), ("variables", "LOG=1\n DB_PASSWORD =(hidden)\nplain"), ("my_key", "")])
+    );
     assert!(!hide_secrets(&mut answers(&[("greeting", "hello"), ("command", "a=b")])));
 }
 
@@ -269,7 +279,9 @@ fn quotes_of_shell_and_groovy_are_known() {
     for safe in ["curl @", "A=@ curl", "# it's @", "echo 'a' @", "echo \"a\"@", "x='it'\\''s' y=@", "echo a#b '@' @"] {
         assert!(in_shell(&at(safe)).contains(&7), "{safe}");
     }
-    for unsafe_ in ["echo '@'", "echo \"@\"", "cat <<EOF\n@\nEOF", "echo \"$(echo \"@\")\"", "echo `@`", "echo $'\\'@'", "echo \\@", "echo $@", "echo $((@))"] {
+    for unsafe_ in
+        ["echo '@'", "echo \"@\"", "cat <<EOF\n@\nEOF", "echo \"$(echo \"@\")\"", "echo `@`", "echo $'\\'@'", "echo \\@", "echo $@", "echo $((@))"]
+    {
         assert!(!in_shell(&at(unsafe_)).contains(&7), "{unsafe_}");
     }
     for safe in ["image = @", "// it's\nimage = @", "a = 'x\\'' + @", "sh '''it's''' + @", "/* ' */ @"] {

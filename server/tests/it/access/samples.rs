@@ -126,6 +126,9 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
         world::waiting(portal, world).await;
     }
+    if path.contains("{template}") && !path.contains("{project}") {
+        world::site_template(cast, world).await;
+    }
     path.replace("{run}", &run)
         .replace("{environment}", &world.place)
         .replace("{machine}", &world.machine)

@@ -114,8 +114,12 @@ fn pairs(lines: &[String]) -> Result<Vec<Item>, Fault> {
         found.push((name.trim(), value));
     }
     let mut seen = HashSet::new();
-    let mut last: Vec<Item> =
-        found.into_iter().rev().filter(|(name, _)| seen.insert(*name)).map(|(name, value)| Item::from_pairs([("name", name), ("value", value)])).collect();
+    let mut last: Vec<Item> = found
+        .into_iter()
+        .rev()
+        .filter(|(name, _)| seen.insert(*name))
+        .map(|(name, value)| Item::from_pairs([("name", name), ("value", value)]))
+        .collect();
     last.reverse();
     Ok(last)
 }

@@ -223,11 +223,16 @@ fn a_step_of_a_ci_ends_as_its_deployment_does() {
     for output in [Output::Curl, Output::Github, Output::Gitlab, Output::Jenkinsfile] {
         // The texts differ in their first lines alone.
         let (what, script) = step(output).swap_remove(0);
-        for (last, well) in [("succeeded", true), ("failed", false), ("rolled_back", false), ("superseded", false), ("pending", true), ("refused", false)] {
+        for (last, well) in
+            [("succeeded", true), ("failed", false), ("rolled_back", false), ("superseded", false), ("pending", true), ("refused", false)]
+        {
             let (ended, sent, config) = played(&script, last);
             assert_eq!(ended, well, "{what}: {last}\n{sent}");
             assert!(sent.lines().count() == 3 && sent.contains("/0197-a?wait=300"), "{what}: {sent}");
-            assert!(!sent.contains("the-token") && config.contains("Authorization: Bearer the-token"), "{what}: everybody on the machine would see it");
+            assert!(
+                !sent.contains("the-token") && config.contains("Authorization: Bearer the-token"),
+                "{what}: everybody on the machine would see it"
+            );
         }
     }
 }
