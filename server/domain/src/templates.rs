@@ -4,6 +4,7 @@
 //! What is stored was parsed and looked at: a version that does not render is one whose answers do not fit, never one that could do harm.
 
 pub mod answers;
+mod gone;
 pub mod render;
 pub mod shipped;
 #[cfg(test)]
@@ -30,6 +31,8 @@ use crate::projects::Project;
 
 pub use answers::{Asked, Origin, Surroundings};
 pub(crate) use answers::{note, note_same, remember};
+pub use gone::delete;
+pub(crate) use gone::forget;
 
 /// Most templates of one owner.
 const MOST: i64 = 200;
@@ -358,19 +361,4 @@ async fn make_room(tx: &mut Tx, owner: &Owner, text: &str) -> Result<()> {
         return Err(Error::conflict("templates_full", message));
     }
     Ok(())
-}
-
-/// Deletes a template. Services that were made from it run on, and say so; they cannot be deployed from it any more. The versions that they were made
-/// from stay, for what those make can still be looked at.
-pub async fn delete(platform: &Platform, may: &impl Writes, name: &TemplateName) -> Result<()> {
-    let owner = may.owner();
-    let mut change = platform.change(may.actor()).await?;
-    change.lock_key(&owner.turn()).await?;
-    let Some((id, _)) = by_name(&mut change, &owner, name).await? else { return Err(Error::NotFound { what: "template" }) };
-    change.exec("UPDATE templates SET deleted_at = $2 WHERE id = $1", args![id, platform.now()]).await?;
-    let sql = "DELETE FROM template_versions WHERE template_id = $1 AND NOT EXISTS (SELECT 1 FROM service_templates u
-               WHERE u.template_id = template_versions.template_id AND u.version = template_versions.number)";
-    change.exec(sql, args![id]).await?;
-    owner.touch(&mut change);
-    change.commit(owner.record("template.delete", name)).await
 }

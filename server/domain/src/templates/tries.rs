@@ -2,6 +2,7 @@
 //! written.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use model::names::TemplateName;
 use model::problem::FieldError;
@@ -14,6 +15,9 @@ use super::render::{self, Around};
 use super::{Owner, Sees, Writes, parsed};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
+
+/// After this no further text is begun.
+const TIME: Duration = Duration::from_secs(2);
 
 /// What is at work at once. Each takes milliseconds, and at most some seconds whatever somebody wrote.
 static PLACES: Semaphore = Semaphore::const_new(2);
@@ -40,13 +44,22 @@ pub(super) async fn all(
 ) -> Result<RenderedView> {
     let work = move || {
         let checked = template.parameters.check(&answers, &kept)?;
-        let one = |output: &Output| template.source(*output).is_some().then(|| text(&template, *output, &checked, &around));
+        let began = Instant::now();
+        let one = |output: &Output| {
+            template.source(*output)?;
+            Some(if began.elapsed() < TIME { text(&template, *output, &checked, &around) } else { too_late(*output) })
+        };
         Ok(outputs.iter().filter_map(one).collect())
     };
     Ok(match apart(work).await? {
         Ok(outputs) => RenderedView { outputs, errors: Vec::new() },
         Err(errors) => RenderedView { outputs: Vec::new(), errors },
     })
+}
+
+fn too_late(output: Output) -> Rendered {
+    let error = FieldError::new(output.as_str(), "is not made: those before it took too long");
+    Rendered { output, file: output.file().to_owned(), text: String::new(), errors: vec![error] }
 }
 
 fn text(template: &Template, output: Output, checked: &Checked, around: &Around) -> Rendered {
