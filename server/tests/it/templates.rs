@@ -219,3 +219,97 @@ async fn a_secret_answer_is_shown_to_nobody() {
         }
     }
 }
+
+#[tokio::test]
+async fn hostile_documents_and_answers_are_refused_and_nothing_else_waits() {
+    let scene = Scene::set().await;
+    let list = (0..70).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    let nested =
+        format!("{{% for x in [{list}] %}}{{% for y in [{list}] %}}{{% for z in [{list}] %}}{{{{ x }}}}{{% endfor %}}{{% endfor %}}{{% endfor %}}");
+    let documents = [
+        ECHO.replace("  #!/bin/sh", "  {% include '/etc/passwd' %}"),
+        ECHO.replace("  #!/bin/sh", "  {{ a.__class__ }}"),
+        ECHO.replace("default: hello", "default: hello, pattern: '(a{1,500}){1,500}'"),
+        format!("{ECHO}more: [{}]\n", "[".repeat(3000)),
+        format!("x: &a [1, 2]\ny: [{}]\n{ECHO}", "*a, ".repeat(5000)),
+        "x".repeat(300_000),
+        String::from("\u{0}"),
+    ];
+    for document in documents {
+        let answer = scene.write(&document).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{}", document.chars().take(80).collect::<String>());
+    }
+    let slow = ECHO.replace("  #!/bin/sh", &format!("  {nested}"));
+    assert_eq!(scene.write(&slow).await.status(), StatusCode::CREATED, "it is understood");
+    let began = std::time::Instant::now();
+    let body = json!({"answers": {"image": "web:1"}});
+    let render = scene.dora.post("/api/v1/projects/shop/templates/echo/render", body);
+    let (rendered, listed) = tokio::join!(render, scene.dora.get("/api/v1/projects/shop/templates"));
+    listed.expect_status(StatusCode::OK).await;
+    let rendered = rendered.expect_status(StatusCode::OK).await;
+    let curl = rendered["outputs"].as_array().expect("texts").iter().find(|one| one["output"] == "curl").expect("a script");
+    assert!(curl["text"] == "" && curl["errors"][0]["message"].as_str().is_some_and(|text| text.contains("steps")), "{curl}");
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    let path = "/api/v1/projects/shop/services/web/deployments";
+    for answers in [json!([]), json!("x"), json!({"image": ["web:1"]}), json!({"image": {"a": 1}}), json!({"image": "web:1", "greeting": "a\u{0}b"})]
+    {
+        let body = json!({"template": "echo", "answers": answers});
+        scene.dora.post(path, body).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    let many: serde_json::Map<String, Value> = (0..1000).map(|number| (format!("n{number}"), json!("x".repeat(200)))).collect();
+    let told = scene.dora.post(path, json!({"template": "echo", "answers": many})).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(told["fields"][0]["field"], "answers", "{told}");
+}
+
+#[tokio::test]
+async fn who_writes_at_once_makes_versions_of_their_own_and_deployments_are_made_from_one() {
+    let scene = Scene::set().await;
+    let documents: Vec<String> = (0..5).map(|number| ECHO.replace("hello", &format!("hello {number}"))).collect();
+    let written = futures::future::join_all(documents.iter().map(|document| scene.write(document))).await;
+    let mut numbers = Vec::new();
+    for answer in written {
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let view: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
+        numbers.push(view["version"].as_i64().expect("a number"));
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, [2, 3, 4, 5, 6]);
+    // While it is deleted it is deployed from, or it is not there: nothing between.
+    let path = "/api/v1/projects/shop/services/web/deployments";
+    let body = json!({"template": "echo", "answers": {"image": "web:1"}});
+    let (deployed, deleted) = tokio::join!(scene.dora.post(path, body), scene.ana.delete("/api/v1/projects/shop/templates/echo"));
+    deleted.expect_status(StatusCode::NO_CONTENT).await;
+    assert!([StatusCode::ACCEPTED, StatusCode::UNPROCESSABLE_ENTITY].contains(&deployed.status()), "{}", deployed.status());
+    let refused = scene.dora.post(path, json!({"template": "echo", "answers": {"image": "web:1"}})).await;
+    refused.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+}
+
+#[tokio::test]
+async fn the_site_s_templates_are_its_operators() {
+    let scene = Scene::set().await;
+    let admin = scene.portal.person("admin");
+    let document = ECHO.replace("name: echo", "name: house");
+    let put = |who: &Person| who.put("/api/v1/templates/house", json!({"document": document.clone(), "note": "for all"}));
+    put(&scene.ana).await.expect_status(StatusCode::FORBIDDEN).await;
+    put(&admin).await.expect_status(StatusCode::CREATED).await;
+    for (name, why) in [("other", "the document has another name"), ("preview", "that is a door of its own"), ("new", "that is a page of its own")] {
+        let answer = admin.put(&format!("/api/v1/templates/{name}"), json!({"document": document.clone()})).await;
+        assert!(answer.status().is_client_error(), "{why}: {}", answer.status());
+    }
+    // Everybody makes services from them; a project's own of the same name comes first, where none says which.
+    scene.deploy("web", json!({"template": "house", "answers": {"image": "web:1"}})).await;
+    assert_eq!(scene.revision("web", 1).await["revision"]["template"], json!({"name": "house", "of_site": true, "version": 1}));
+    let own = document.replace("hello", "our own hello");
+    let request = scene.ana.request(Method::PUT, "/api/v1/projects/shop/templates/house").header("content-type", "application/yaml").body(own);
+    assert_eq!(request.send().await.expect("an answer").status(), StatusCode::CREATED);
+    scene.deploy("other", json!({"template": "house", "answers": {"image": "web:1"}})).await;
+    assert_eq!(scene.revision("other", 1).await["descriptor"]["env"]["GREETING"], "our own hello");
+    let stays = scene.deploy("web", json!({"answers": {}})).await;
+    assert_eq!(scene.revision("web", stays["revision"].as_i64().expect("a number")).await["revision"]["template"]["of_site"], true);
+    // A stranger to the project sees the site's and not the project's.
+    let stranger = scene.portal.new_person("stan").await;
+    stranger.get("/api/v1/templates/house").await.expect_status(StatusCode::OK).await;
+    for path in ["/api/v1/projects/shop/templates", "/api/v1/projects/shop/templates/echo", "/api/v1/projects/shop/templates/echo/versions/1"] {
+        stranger.get(path).await.expect_status(StatusCode::NOT_FOUND).await;
+    }
+}
