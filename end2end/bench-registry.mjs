@@ -141,15 +141,16 @@ async function tags(ours) {
   }
 }
 
-/** Pushes and pulls until `over`, and what each took. */
+/** Pushes and pulls, both to the end, until `over` and there are enough of each, and what each took. */
 async function traffic(ours, over) {
   const seen = { push: [], pull: [] };
   const small = Buffer.alloc(64 * 1024, "x");
   await upload(ours, small);
   let ended = false;
   over.then(() => (ended = true));
+  const more = () => !ended || seen.push.length < 5000 || seen.pull.length < 5000;
   const pushing = async () => {
-    for (let at = 0; !ended || seen.push.length < 5000; at++) {
+    for (let at = 0; more(); at++) {
       const bytes = Buffer.from(`${Math.random()} ${at} ${"y".repeat(4096)}`);
       const began = performance.now();
       await upload(ours, bytes);
@@ -157,7 +158,7 @@ async function traffic(ours, over) {
     }
   };
   const pulling = async () => {
-    while (!ended || seen.pull.length < 5000) seen.pull.push((await ask(ours, "GET", `${ours.base}/blobs/${sha256(small)}`)).ms);
+    while (more()) seen.pull.push((await ask(ours, "GET", `${ours.base}/blobs/${sha256(small)}`)).ms);
   };
   await Promise.all([pushing(), pulling()]);
   return seen;

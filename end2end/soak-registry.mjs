@@ -274,7 +274,10 @@ async function settle() {
 console.log(`seed ${seed}, ${minutes} minutes, a lease of ${LEASE} s`);
 let failed;
 try {
-  portal = await Portal.start({ after: (ending) => endings.push(ending) }, { SLIPWAY_COLLECT_AFTER: `${LEASE}s` });
+  portal = await Portal.start({ after: (ending) => endings.push(ending) }, {
+    SLIPWAY_COLLECT_AFTER: `${LEASE}s`,
+    ...(process.env.SLIPWAY_TEST_POSTGRES && { SLIPWAY_DATABASE_URL: process.env.SLIPWAY_TEST_POSTGRES }),
+  });
   authorization = `Basic ${Buffer.from(`admin:${portal.password}`).toString("base64")}`;
   assert.equal((await portal.api("POST", "/projects", { name: "soak" })).status, 201);
   const told = setInterval(() => log(JSON.stringify(counts)), 30_000);

@@ -13,7 +13,7 @@ use super::parse::{field, named, page};
 #[cfg(feature = "ssr")]
 use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
-use domain::access::{May, can};
+use domain::access::{Lease, May, can};
 #[cfg(feature = "ssr")]
 use domain::images::rules;
 #[cfg(feature = "ssr")]
@@ -54,6 +54,12 @@ pub struct RuleRunPage {
 #[cfg(feature = "ssr")]
 async fn may(caller: &Caller, project: &str) -> Result<May<can::ManageImageRules, Project>, ApiError> {
     Ok(caller.actor.may::<_, ProjectName>(&caller.platform, &named("project", project)?).await?)
+}
+
+/// The permission, for as long as the end of a run is waited for.
+#[cfg(feature = "ssr")]
+async fn lease(caller: &Caller, project: &str) -> Result<Lease<can::ManageImageRules, ProjectName>, ApiError> {
+    Ok(caller.actor.lease::<can::ManageImageRules, ProjectName>(&caller.platform, named("project", project)?).await?)
 }
 
 #[cfg(feature = "ssr")]
@@ -261,9 +267,9 @@ pub async fn schedule_retention(
 #[server(prefix = "/fn", endpoint = "image_rules/dry_run")]
 pub async fn dry_run_rules(csrf: String, project: String) -> Result<RuleRunView, ApiError> {
     let caller = mutating(&csrf).await?;
-    let may = may(&caller, &project).await?;
-    let begun = rules::dry_run(&caller.platform, &may, None).await?;
-    let run = rules::wait(&caller.platform, &may, begun.id, WAIT).await?;
+    let mut lease = lease(&caller, &project).await?;
+    let begun = rules::dry_run(&caller.platform, lease.may(), None).await?;
+    let run = rules::wait(&caller.platform, &mut lease, begun.id, WAIT).await?;
     lead_to(&crate::urls::rule_run(&project, run.id));
     Ok(run)
 }
@@ -282,9 +288,9 @@ pub async fn activate_rules(csrf: String, project: String, run: String) -> Resul
 #[server(prefix = "/fn", endpoint = "image_rules/run")]
 pub async fn run_rules(csrf: String, project: String) -> Result<RuleRunView, ApiError> {
     let caller = mutating(&csrf).await?;
-    let may = may(&caller, &project).await?;
-    let begun = rules::run(&caller.platform, &may).await?;
-    let run = rules::wait(&caller.platform, &may, begun.id, WAIT).await?;
+    let mut lease = lease(&caller, &project).await?;
+    let begun = rules::run(&caller.platform, lease.may()).await?;
+    let run = rules::wait(&caller.platform, &mut lease, begun.id, WAIT).await?;
     lead_to(&crate::urls::rule_run(&project, run.id));
     Ok(run)
 }

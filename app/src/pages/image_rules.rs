@@ -2,6 +2,7 @@
 
 mod retention;
 mod run;
+mod take_away;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -15,10 +16,11 @@ use model::views::rules::{RuleRunState, RuleRunView};
 pub(crate) use run::RunPage;
 
 use self::retention::{Retention, RetentionActions};
+use self::take_away::TakeAway;
 use super::images::ImageTabs;
 use super::projects::current;
 use crate::api::image_rules::{PutImmutable, RemoveImmutable, RulesPage, get_rules};
-use crate::components::{Ago, Badge, Confirm, Csrf, Empty, Keep, ProblemNotice, Submit, TextField, Tone, field_error};
+use crate::components::{Ago, Badge, Csrf, Empty, ProblemNotice, Submit, TextField, Tone, field_error};
 use crate::live::Pulse;
 use crate::page::{RowChange, change, loaded_in, problem, query, row_change};
 use crate::urls;
@@ -104,7 +106,6 @@ fn Immutable(project: String, rules: Vec<ImmutableRule>, changes: Changes, may_c
 
 #[component]
 fn ImmutableRow(project: String, rule: ImmutableRule, changes: Changes, may_change: bool) -> impl IntoView {
-    let id = format!("unlock-{}", dialog_part(&rule.name));
     let named = rule.name.clone();
     let refused = changes.remove.problem(move |sent: &RemoveImmutable| sent.name == named);
     let covered = format!(
@@ -118,17 +119,10 @@ fn ImmutableRow(project: String, rule: ImmutableRule, changes: Changes, may_chan
             <td data-label="Tags"><span class="chip">{rule.tags.to_string()}</span></td>
             <td class="end">
                 {may_change.then(|| view! {
-                    <Confirm id=id.clone() button="Take away" look="button-small button-danger" title=format!("Take the rule {} away?", rule.name) on_open=changes.remove.forget()>
+                    <TakeAway kind="unlock" project rule=rule.name remove=changes.remove refused>
                         <p>{covered}</p>
                         <p>"Retention that is in force has to be looked at again in a dry run then: it could delete more."</p>
-                        <ProblemNotice problem=refused/>
-                        <ActionForm action=changes.remove.action>
-                            <Csrf/>
-                            <input type="hidden" name="project" value=project/>
-                            <input type="hidden" name="name" value=rule.name/>
-                            <div class="actions"><Keep dialog=id/><Submit label="Take rule away" look="button-danger-fill" pending=changes.remove.action.pending()/></div>
-                        </ActionForm>
-                    </Confirm>
+                    </TakeAway>
                 })}
             </td>
         </tr>
@@ -191,11 +185,6 @@ fn state(run: &RuleRunView) -> (Tone, &'static str) {
         RuleRunState::Failed => (Tone::Bad, "Failed"),
         RuleRunState::Cancelled => (Tone::Warn, "Cancelled"),
     }
-}
-
-/// A name as a part of an element's id: each its own, whatever signs are in it.
-fn dialog_part(name: &str) -> String {
-    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") }).collect()
 }
 
 /// The check of a pattern as it is typed; nothing stands for everything.

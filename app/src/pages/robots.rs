@@ -2,19 +2,21 @@
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
-use model::access::{Role, Scope};
+use model::access::Role;
 use model::names::{AccountName, RobotName};
 use model::page::Page;
 use model::views::robots::{NewRobot, RobotView};
 
 mod made;
 mod row;
+mod scopes;
 
 use self::made::Made;
 use self::row::Row;
+use self::scopes::Scopes;
 use super::projects::current;
 use crate::api::robots::{CreateRobot, DeleteRobot, ProjectRobots, RotateRobot, SetRobotDisabled, UpdateRobot, list_robots};
-use crate::components::{CheckBox, Choice, Csrf, Empty, ProblemNotice, Select, Submit, TextField, field_error};
+use crate::components::{Choice, Csrf, Empty, ProblemNotice, Select, Submit, TextField, field_error};
 use crate::live::Pulse;
 use crate::page::{RowChange, change, loaded_in, problem, query, row_change};
 use crate::urls;
@@ -93,15 +95,6 @@ fn ends() -> Vec<Choice> {
     ]
 }
 
-/// The scopes that a robot can be narrowed to.
-const NARROW: [(Scope, &str); 5] = [
-    (Scope::Read, "see services, logs and charts"),
-    (Scope::Pull, "pull images"),
-    (Scope::Push, "push images, and pull them"),
-    (Scope::Deploy, "create services, deploy and configure; includes reading"),
-    (Scope::Shell, "open shells in tasks; only ever by this choice"),
-];
-
 fn check_name(text: &str) -> Result<(), String> {
     text.trim().parse::<RobotName>().map(drop).map_err(|error| error.to_string())
 }
@@ -110,10 +103,6 @@ fn check_name(text: &str) -> Result<(), String> {
 fn NewRobotForm(project: String, create: ServerAction<CreateRobot>) -> impl IntoView {
     let refused = problem(create);
     let hint = format!("It signs in as robot-{project}.<name>.");
-    let scopes = NARROW
-        .into_iter()
-        .map(|(scope, says)| view! { <CheckBox name="scopes[]" value=scope.as_str() label=scope.as_str() hint=says/> })
-        .collect_view();
     view! {
         <section class="panel">
             <header><h2>"New robot"</h2></header>
@@ -130,14 +119,7 @@ fn NewRobotForm(project: String, create: ServerAction<CreateRobot>) -> impl Into
                         <Select name="expires_in_days" label="Ends after" choices=ends() value="90" error=field_error(refused, "expires_in_days")/>
                     </div>
                     <TextField name="description" label="What it is for" optional=true error=field_error(refused, "description")/>
-                    <details>
-                        <summary>"Narrow it further"</summary>
-                        <fieldset class="stack-s">
-                            <legend class="hint">"With none chosen it may do what goes with its role, shells excepted."</legend>
-                            <div class="fields">{scopes}</div>
-                        </fieldset>
-                    </details>
-                    <p class="error" aria-live="polite">{move || field_error(refused, "scopes").get()}</p>
+                    <Scopes title="Narrow it further" error=field_error(refused, "scopes")/>
                     <div class="actions"><Submit label="Make robot" pending=create.pending()/></div>
                 </ActionForm>
             </div>

@@ -28,7 +28,7 @@ pub async fn may_watch(platform: &Platform, actor: &Actor, topic: Topic) -> Resu
 /// What `look` finds: when it is `over`, or as it is after `span` (at most [`WAIT_MAX`]). It looks at once, and again when the topic changes.
 ///
 /// # Errors
-/// What `look` meets; what `lost` resolves to (a lease's loss; pending where there is none); `Unavailable` when the portal stops.
+/// What `look` meets; what `lost` resolves to: a lease's loss; `Unavailable` when the portal stops.
 pub(crate) async fn until<T, F: Future<Output = Result<T>>>(
     platform: &Platform,
     topic: Topic,

@@ -6,7 +6,8 @@ use leptos_router::hooks::use_navigate;
 use model::rules::{Keep, RetentionRule};
 use model::views::rules::{ImageRulesView, RetentionState, RuleRunView};
 
-use super::{PATTERNS, check_pattern, dialog_part};
+use super::take_away::TakeAway;
+use super::{PATTERNS, check_pattern};
 use crate::api::ApiError;
 use crate::api::image_rules::{DryRunRules, PutRetention, RemoveRetention, RetentionForm, RunRules, ScheduleRetention};
 use crate::components::{Ago, Choice, Confirm, Csrf, Keep as KeepButton, Notice, ProblemNotice, Select, Submit, TextField, Tone, bytes, field_error};
@@ -166,7 +167,6 @@ fn State(project: String, view: ImageRulesView, actions: RetentionActions, last_
 
 #[component]
 fn RuleRow(project: String, rule: RetentionRule, actions: RetentionActions, may_change: bool) -> impl IntoView {
-    let id = format!("remove-{}", dialog_part(&rule.name));
     let named = rule.name.clone();
     let refused = actions.remove.problem(move |sent: &RemoveRetention| sent.name == named);
     let about = format!(
@@ -184,17 +184,10 @@ fn RuleRow(project: String, rule: RetentionRule, actions: RetentionActions, may_
             <td class="end">
                 {may_change.then(|| view! { <div class="actions">
                     <a class="button button-small" href=edit>"Edit"</a>
-                    <Confirm id=id.clone() button="Take away" look="button-small button-danger" title=format!("Take the rule {} away?", rule.name) on_open=actions.remove.forget()>
+                    <TakeAway kind="remove" project rule=rule.name remove=actions.remove refused>
                         <p>{about}</p>
                         <p>"The rules that are left delete nothing until a dry run of them was looked at."</p>
-                        <ProblemNotice problem=refused/>
-                        <ActionForm action=actions.remove.action>
-                            <Csrf/>
-                            <input type="hidden" name="project" value=project/>
-                            <input type="hidden" name="name" value=rule.name/>
-                            <div class="actions"><KeepButton dialog=id/><Submit label="Take rule away" look="button-danger-fill" pending=actions.remove.action.pending()/></div>
-                        </ActionForm>
-                    </Confirm>
+                    </TakeAway>
                 </div> })}
             </td>
         </tr>

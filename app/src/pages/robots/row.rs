@@ -7,13 +7,12 @@ use model::problem::Problem;
 use model::time::Millis;
 use model::views::robots::{RobotMark, RobotView};
 
-use super::{Changes, NARROW, ends, roles};
+use super::scopes::Scopes;
+use super::{Changes, ends, roles};
 use crate::api::ApiError;
 use crate::api::robots::{DeleteRobot, RotateRobot, UpdateRobot};
 use crate::boot::boot;
-use crate::components::{
-    Ago, Badge, CheckBox, Choice, Clock, Confirm, Csrf, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error, relative,
-};
+use crate::components::{Ago, Badge, Choice, Clock, Confirm, Csrf, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error, relative};
 use crate::page::RowChange;
 
 #[component]
@@ -125,11 +124,7 @@ fn Edit(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
     let id = format!("edit-{}", robot.name);
     let refused = named.refused(changes.update, |sent: &UpdateRobot| &sent.robot);
     let narrowed = robot.narrowed;
-    let chosen = robot.scopes.clone();
-    let scopes = NARROW
-        .into_iter()
-        .map(|(scope, says)| view! { <CheckBox name="scopes[]" value=scope.as_str() label=scope.as_str() hint=says checked={narrowed && chosen.contains(&scope)}/> })
-        .collect_view();
+    let chosen = if narrowed { robot.scopes } else { Vec::new() };
     let keep = match robot.expires_at {
         Some(at) => Choice::new("", format!("leave it: {}", at.exact())),
         None => Choice::new("", "leave it: never"),
@@ -144,14 +139,7 @@ fn Edit(named: Named, robot: RobotView, changes: Changes) -> impl IntoView {
                 <TextField name="description" label="What it is for" optional=true value=robot.description scope=id.clone() error=field_error(refused, "description")/>
                 <Select name="expires_in_days" label="Ends, counted from now" choices value="" scope=id.clone() error=field_error(refused, "expires_in_days")/>
                 <input type="hidden" name="scopes[]" value=""/>
-                <details open=narrowed>
-                    <summary>"What it may do"</summary>
-                    <fieldset class="stack-s">
-                        <legend class="hint">"With none chosen it may do what goes with its role, shells excepted."</legend>
-                        <div class="fields">{scopes}</div>
-                    </fieldset>
-                </details>
-                <p class="error" aria-live="polite">{move || field_error(refused, "scopes").get()}</p>
+                <Scopes title="What it may do" chosen open=narrowed error=field_error(refused, "scopes")/>
                 <div class="actions"><Keep dialog=id/><Submit label="Save robot" pending=changes.update.action.pending()/></div>
             </ActionForm>
         </Confirm>

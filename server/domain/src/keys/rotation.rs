@@ -130,10 +130,11 @@ async fn point_to(platform: &Platform, new: &Root) -> Result<()> {
 async fn reseal(platform: &Platform, sealed: &Sealed, new: &Root, give_up_lost: bool, done: &mut Rotated) -> Result<bool> {
     let Sealed { table, column, names, condition, purpose } = sealed;
     let mut write = platform.bookkeeping().await?;
+    let (listed, head) = (names.join(", "), prefix(&new.id()).len());
+    // In one order, as those do who change several at once: so they wait for each other and never in a circle.
     let sql = format!(
-        "SELECT {}, {column} FROM {table} WHERE {condition} AND length({column}) > 0 AND substr({column}, 1, {}) <> $1 LIMIT {BATCH}",
-        names.join(", "),
-        prefix(&new.id()).len(),
+        "SELECT {listed}, {column} FROM {table} WHERE {condition} AND length({column}) > 0 AND substr({column}, 1, {head}) <> $1
+         ORDER BY {listed} LIMIT {BATCH}"
     );
     let row = |row: &crate::db::Row<'_>| {
         let found: Result<Vec<String>> = names.iter().map(|name| row.get(name)).collect();

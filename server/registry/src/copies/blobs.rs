@@ -11,7 +11,7 @@ use model::ids::UploadId;
 use model::manifest::Descriptor;
 
 use super::context::{Context, disk, refused};
-use crate::disk::{Appended, Finished, Stopped, Upload, UploadKey};
+use crate::disk::{Appended, Finished, Stopped, Upload, UploadKey, Uploads};
 use crate::hash;
 use crate::outside::{Failure, Retry, Session};
 use crate::store;
@@ -90,10 +90,7 @@ async fn take(context: &Context, key: &UploadKey) -> Result<Upload, Failure> {
     for _ in 0..2 {
         match uploads.take(key).await {
             Ok(Some(upload)) => return Ok(upload),
-            Ok(None) => match uploads.begin(key).await {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(disk(error)),
-                _ => {}
-            },
+            Ok(None) => begin(uploads, key, &context.job.asker).await?,
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 return Err(Failure::passing("busy", "another copy still writes the same blob"));
             }
@@ -101,6 +98,17 @@ async fn take(context: &Context, key: &UploadKey) -> Result<Upload, Failure> {
         }
     }
     Err(Failure::passing("busy", "another copy of the same blob has just ended"))
+}
+
+/// Begins the upload; it may be there meanwhile, by another copy of the same blob.
+async fn begin(uploads: &Uploads, key: &UploadKey, asker: &str) -> Result<(), Failure> {
+    match uploads.begin(key).await {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {
+            Err(Failure::passing("too_many_open", format!("too many uploads of {asker} are under way at once; let some of them end first")))
+        }
+        begun => begun.map_err(disk),
+    }
 }
 
 /// How much of it is here.
@@ -191,5 +199,35 @@ async fn finish(context: &Context, blob: &Descriptor, key: &UploadKey, upload: U
             let text = format!("{from} sent content with the digest {actual} where its manifest names {}; nothing of it was kept", blob.digest);
             Err(Failure::last("digest_mismatch", text))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn too_many_open_uploads_are_told_and_waited_for() {
+        let data = tempfile::tempdir().expect("a folder");
+        let uploads = Uploads::open(data.path()).expect("opened");
+        let key = |n: usize| UploadKey {
+            id: format!("0192f0c1-7c1e-7b44-8d2a-{n:012x}").parse().expect("an id"),
+            owner: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a12".parse().expect("an id"),
+            repository: "shop/web".into(),
+        };
+        // Somebody writes to each of them: none makes room.
+        let mut in_hands = Vec::new();
+        let failure = loop {
+            assert!(in_hands.len() < 1_000, "there is an end");
+            let key = key(in_hands.len());
+            match begin(&uploads, &key, "dev").await {
+                Ok(()) => in_hands.push(uploads.take(&key).await.expect("read").expect("there")),
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!((failure.code, failure.retry), ("too_many_open", Retry::Soon));
+        assert!(failure.message.contains("uploads of dev"), "{}", failure.message);
+        drop(in_hands.pop());
+        begin(&uploads, &key(in_hands.len() + 1), "dev").await.expect("there is room again");
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use domain::db::{BATCH, Row, Tx, placeholders};
+use domain::images::rules::guard;
 use domain::images::{self, usage};
 use domain::{Platform, Result, Worker, args};
 use model::digest::Digest;
@@ -86,7 +87,7 @@ pub async fn drop_repository(worker: &Worker, at: Place, before: Millis) -> Resu
 
 /// The repository's row and the project's turn, in the order in which pushes take them. Also where the repository is deleted.
 async fn take_turns(tx: &mut Tx, at: Place) -> Result<()> {
-    tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1", args![at.repository]).await?;
+    guard::lock_also_deleted(tx, at.repository).await?;
     usage::turn(tx, at.project).await.map(drop)
 }
 

@@ -44,7 +44,7 @@ use crate::store::collect::{self, Hold, Place, Seen};
 /// Rows that are read at a time.
 const READ: u32 = 500;
 /// Rows that are deleted in one transaction; other writers wait for so many at most.
-const WRITE: usize = 20;
+const WRITE: usize = 10;
 
 /// How far a run came.
 #[derive(Debug, Default, Serialize, Deserialize)]

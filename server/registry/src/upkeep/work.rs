@@ -12,9 +12,9 @@ use tokio::time::Instant;
 /// How often a run notes where it stands.
 const NOTED: Duration = Duration::from_secs(1);
 /// How much longer than the write itself the rest after it is.
-const REST_FACTOR: u32 = 3;
+const REST_FACTOR: u32 = 9;
 /// The longest rest after a write.
-const REST_MAX: Duration = Duration::from_millis(100);
+const REST_MAX: Duration = Duration::from_millis(250);
 
 /// A run, in the hands of the loop.
 pub(super) struct Work<'w> {
@@ -46,7 +46,7 @@ impl<'w> Work<'w> {
     }
 }
 
-/// Rests after each write for three times as long as it took: a run never takes more than a quarter of what pushes could have.
+/// Rests after each write for nine times as long as it took: a run never takes more than a tenth of what pushes could have.
 pub(super) struct Pace {
     since: Instant,
 }

@@ -6,11 +6,12 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
+use domain::access::Lease;
 use domain::images::rules;
-use domain::projects::Project;
-use domain::{May, can};
+use domain::{Actor, can};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::ids::RuleRunId;
+use model::names::ProjectName;
 use model::rules::ImageRules;
 use model::views::rules::{ImageRulesView, RuleRunView};
 use serde::Deserialize;
@@ -67,10 +68,10 @@ async fn dry_run(
     Query(waiting): Query<Waiting>,
     body: Bytes,
 ) -> Answer<impl IntoResponse> {
-    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
+    let lease = lease(&portal, &actor, &project).await?;
     let asked: DryRun = if body.is_empty() { DryRun::default() } else { parse(&body)? };
-    let begun = rules::dry_run(&portal.platform, &may, asked.rules).await?;
-    begun_run(&portal, &may, begun, &waiting).await
+    let begun = rules::dry_run(&portal.platform, lease.may(), asked.rules).await?;
+    begun_run(&portal, lease, begun, &waiting).await
 }
 
 async fn run(
@@ -79,20 +80,28 @@ async fn run(
     Path(project): Path<String>,
     Query(waiting): Query<Waiting>,
 ) -> Answer<impl IntoResponse> {
-    let may = may_in::<can::ManageImageRules>(&portal, &actor, &project).await?;
-    let begun = rules::run(&portal.platform, &may).await?;
-    begun_run(&portal, &may, begun, &waiting).await
+    let lease = lease(&portal, &actor, &project).await?;
+    let begun = rules::run(&portal.platform, lease.may()).await?;
+    begun_run(&portal, lease, begun, &waiting).await
 }
 
-/// 202 with where the run can be read, and how it stands after a while.
+/// The permission, for as long as the end of a run is waited for.
+async fn lease(portal: &Portal, actor: &Actor, project: &str) -> Answer<Lease<can::ManageImageRules, ProjectName>> {
+    actor.account()?;
+    let project: ProjectName = named(project, "project")?;
+    Ok(actor.lease::<can::ManageImageRules, ProjectName>(&portal.platform, project).await?)
+}
+
+/// 202 with where the run can be read, and how it stands after a while. A portal that stops lets nobody wait: the run goes on when it is back.
 async fn begun_run(
     portal: &Portal,
-    may: &May<can::ManageImageRules, Project>,
+    mut lease: Lease<can::ManageImageRules, ProjectName>,
     begun: RuleRunView,
     waiting: &Waiting,
 ) -> Answer<(StatusCode, HeaderMap, Json<RuleRunView>)> {
-    let view = rules::wait(&portal.platform, may, begun.id, waiting.span(WAIT).min(WAIT_MAX)).await?;
-    Ok(accepted(&format!("/api/v1/projects/{}/image-rules/runs/{}", may.name, view.id), view))
+    let wait = rules::wait(&portal.platform, &mut lease, begun.id, waiting.span(WAIT).min(WAIT_MAX));
+    let view = portal.stopping.run_until_cancelled(wait).await.transpose()?.unwrap_or(begun);
+    Ok(accepted(&format!("/api/v1/projects/{}/image-rules/runs/{}", lease.may().name, view.id), view))
 }
 
 #[derive(Deserialize)]

@@ -23,11 +23,18 @@ const NAMED: usize = 2;
 /// What is told of a service of another project, which the reader may not know of.
 const ELSEWHERE: &str = "a service of another project";
 
-/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there: one that was deleted is not. The lock
-/// of an update and not `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to stay, which that would refuse, each
-/// waiting for the other.
+/// The lock of a repository's row. That of an update and not `FOR UPDATE`: who comes to hold a blob has the project's turn and only needs the row to
+/// stay, which that would refuse, each waiting for the other.
+const LOCK: &str = "UPDATE repositories SET pulls = pulls WHERE id = $1";
+
+/// Waits for pushes to the repository and holds off further ones until the transaction ends. Whether it is there: one that was deleted is not.
 pub async fn lock(tx: &mut Tx, repository: RepositoryId) -> Result<bool> {
-    Ok(tx.exec("UPDATE repositories SET pulls = pulls WHERE id = $1 AND deleted_at IS NULL", args![repository]).await? > 0)
+    Ok(tx.exec(format!("{LOCK} AND deleted_at IS NULL"), args![repository]).await? > 0)
+}
+
+/// The same, also where the repository was deleted: for who takes away what is left of it.
+pub async fn lock_also_deleted(tx: &mut Tx, repository: RepositoryId) -> Result<()> {
+    tx.exec(LOCK, args![repository]).await.map(drop)
 }
 
 /// Whether a push may point these tags at an image: none of them is immutable and names another, and there is room for new ones. The caller

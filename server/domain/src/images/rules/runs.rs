@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use model::ids::RuleRunId;
+use model::ids::{ProjectId, RuleRunId};
+use model::names::ProjectName;
 use model::page::{Page, PageRequest};
 use model::rules::ImageRules;
 use model::views::rules::{RetentionState, RuleItem, RuleRunCounts, RuleRunDetail, RuleRunState, RuleRunView};
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::work::Place;
 use super::{Stored, fingerprint, lock, stored};
-use crate::access::{May, can};
+use crate::access::{Lease, May, can};
 use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx};
@@ -76,7 +77,7 @@ async fn begin_by_hand(
     let Some(id) = begin(&mut change, platform, may, dry_run, rules, may.actor().name()).await? else {
         return Err(Error::conflict("run_under_way", "a run of this project's rules is under way; wait until it ends"));
     };
-    let view = one(&mut change, may, id, &stored).await?;
+    let view = one(&mut change, may.id, id, &stored).await?;
     change.touch(Topic::Images(may.id));
     change.wake(Signal::ImageRules);
     let action = if dry_run { "image_rules.dry_run" } else { "image_rules.run" };
@@ -111,10 +112,10 @@ pub(super) async fn begin(
     Ok((tx.exec(sql, arguments).await? > 0).then_some(id))
 }
 
-async fn one(tx: &mut Tx, project: &Project, id: RuleRunId, stored: &Stored) -> Result<RuleRunView> {
+async fn one(tx: &mut Tx, project: ProjectId, id: RuleRunId, stored: &Stored) -> Result<RuleRunView> {
     let current = fingerprint(&stored.rules);
     let sql = format!("SELECT {COLUMNS} FROM image_rule_runs WHERE id = $1 AND project_id = $2");
-    tx.opt(sql, args![id, project.id], |row| view(row, &current)).await?.ok_or(Error::NotFound { what: "run" })
+    tx.opt(sql, args![id, project], |row| view(row, &current)).await?.ok_or(Error::NotFound { what: "run" })
 }
 
 /// The project's runs, newest first.
@@ -143,7 +144,7 @@ pub async fn detail(
     };
     let mut tx = platform.read().await?;
     let stored = stored(&mut tx, may.id).await?;
-    let run = one(&mut tx, may, id, &stored).await?;
+    let run = one(&mut tx, may.id, id, &stored).await?;
     let rules: Json<ImageRules> = tx.one("SELECT rules FROM image_rule_runs WHERE id = $1", args![id], |row| row.get("rules")).await?;
     let mut arguments = args![id, after, i64::from(limit) + 1];
     let fate = if goes.is_some() { " AND goes = $4" } else { "" };
@@ -169,12 +170,13 @@ pub async fn detail(
     Ok(RuleRunDetail { run, rules: rules.0, items: Page::cut(items, limit, |item| item.number.to_string()) })
 }
 
-/// A run when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]).
-pub async fn wait(platform: &Platform, may: &May<can::ManageImageRules, Project>, id: RuleRunId, span: Duration) -> Result<RuleRunView> {
+/// A run when it ended, or as it is after a time (at most [`watch::WAIT_MAX`]). Ends with an error when the permission is lost.
+pub async fn wait(platform: &Platform, lease: &mut Lease<can::ManageImageRules, ProjectName>, id: RuleRunId, span: Duration) -> Result<RuleRunView> {
+    let project = lease.may().id;
     let look = || async move {
         let mut tx = platform.read().await?;
-        let stored = stored(&mut tx, may.id).await?;
-        one(&mut tx, may, id, &stored).await
+        let stored = stored(&mut tx, project).await?;
+        one(&mut tx, project, id, &stored).await
     };
-    watch::until(platform, Topic::Images(may.id), span, std::future::pending(), look, |view| view.state != RuleRunState::Running).await
+    watch::until(platform, Topic::Images(project), span, lease.lost(), look, |view| view.state != RuleRunState::Running).await
 }

@@ -4,7 +4,7 @@ use model::page::PageRequest;
 use model::rules::ImageRules;
 use model::views::rules::RuleRunState;
 
-use super::super::{activate, detail, dry_run, list, put, run};
+use super::super::{activate, detail, dry_run, list, put, run, wait};
 use super::*;
 use crate::access::{Actor, May, can};
 use crate::projects;
@@ -131,6 +131,19 @@ async fn changed_rules_and_a_deleted_project_end_a_run() {
     projects::delete(&shop.store.platform, &shop.store.may(&shop.ana, &shop.project).await).await.expect("deleted");
     shop.all().await;
     assert_eq!(shop.tags().await.len(), left);
+}
+
+#[tokio::test]
+async fn who_loses_the_permission_waits_no_longer() {
+    const LONG: Duration = Duration::from_secs(60);
+    let shop = Shop::with_tags(20).await;
+    shop.in_force(None).await;
+    let platform = &shop.store.platform;
+    let mut lease = shop.ana.lease::<can::ManageImageRules, ProjectName>(platform, shop.project.clone()).await.expect("allowed");
+    let begun = run(platform, lease.may()).await.expect("begun");
+    projects::delete(platform, &shop.store.may(&shop.ana, &shop.project).await).await.expect("deleted");
+    let waited = tokio::time::timeout(LONG / 2, wait(platform, &mut lease, begun.id, LONG)).await.expect("before the span ends");
+    assert!(matches!(waited, Err(Error::NotFound { what: "project" })), "{waited:?}");
 }
 
 #[tokio::test]
