@@ -195,6 +195,8 @@ mod tests {
             environment: "local".parse().expect("a name"),
             registry_address: "127.0.0.1:3000".into(),
             engine: engine.into(),
+            secrets: None,
+            host_key: None,
             host: "10.0.0.5".into(),
             publish_address: publish_address.into(),
             ports: (20_000, 29_999),
