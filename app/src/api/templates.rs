@@ -9,7 +9,7 @@ use model::template::Answers;
 use model::views::templates::{RenderedView, TemplateDetail, TemplateSummary};
 use serde::{Deserialize, Serialize};
 
-pub use form::{Answered, DeployTemplate, DeployTemplatePage, PLAIN, PlanTemplate, TemplatePlan, read_template_form, service_template};
+pub use form::{Answered, DeployTemplate, DeployTemplatePage, PLAIN, PlanTemplate, TemplatePlan, read_service_template, read_template_form};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]

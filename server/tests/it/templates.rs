@@ -289,7 +289,7 @@ async fn the_site_s_templates_are_its_operators() {
     let scene = Scene::set().await;
     let admin = scene.portal.person("admin");
     let document = ECHO.replace("name: echo", "name: house");
-    let put = |who: &Person| who.put("/api/v1/templates/house", json!({"document": document.clone(), "note": "for all"}));
+    let put = async |who: &Person| who.put("/api/v1/templates/house", json!({"document": document.clone(), "note": "for all"})).await;
     put(&scene.ana).await.expect_status(StatusCode::FORBIDDEN).await;
     put(&admin).await.expect_status(StatusCode::CREATED).await;
     for (name, why) in [("other", "the document has another name"), ("preview", "that is a door of its own"), ("new", "that is a page of its own")] {

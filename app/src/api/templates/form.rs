@@ -241,7 +241,7 @@ async fn deployed(
 
 /// What a service was made from, and what its template makes of that.
 #[server(prefix = "/fn", endpoint = "templates/of_service")]
-pub async fn service_template(project: String, service: String, #[server(default)] environment: String) -> Result<ServiceTemplate, ApiError> {
+pub async fn read_service_template(project: String, service: String, #[server(default)] environment: String) -> Result<ServiceTemplate, ApiError> {
     let caller = caller().await?;
     let may = may_service::<can::SeeServices>(&caller, &project, &service).await?;
     Ok(answers::of_service(&caller.platform, &may, place(&environment)?.as_ref(), &surroundings()).await?)

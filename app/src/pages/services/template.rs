@@ -5,7 +5,7 @@ use model::template::Output;
 use model::views::templates::ServiceTemplate;
 
 use super::{EnvironmentChoice, current};
-use crate::api::templates::service_template;
+use crate::api::templates::read_service_template;
 use crate::components::{Ago, Empty, Notice, Tone};
 use crate::page::{loaded_in, query};
 use crate::pages::templates::Texts;
@@ -19,7 +19,7 @@ pub(crate) fn Template() -> impl IntoView {
     let data = Resource::new(
         move || (service.project.get(), service.name.get(), environment.get(), service.pulse.track()),
         |(project, name, environment, _)| async move {
-            match service_template(project, name, environment).await {
+            match read_service_template(project, name, environment).await {
                 Ok(found) => Ok(Some(found)),
                 // Nothing is wrong: it was described by hand.
                 Err(error) if error.kind() == model::problem::ProblemKind::NotFound => Ok(None),
