@@ -108,6 +108,10 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/images/:repository/:reference") view={Lazy::<parts::Image>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/deployments") view={Lazy::<parts::ProjectDeployments>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/clone") view={Lazy::<parts::Cloning>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates") view={Lazy::<parts::Templates>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates/new") view={Lazy::<parts::NewTemplate>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
@@ -121,6 +125,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/deployments") view={Lazy::<parts::Deployments>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/deployments/:deployment") view={Lazy::<parts::Deployment>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
@@ -129,6 +134,10 @@ fn Pages() -> impl IntoView {
                     </ParentRoute>
                 </ParentRoute>
                 <Route path=path!("/running") view={Lazy::<parts::Running>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates") view={Lazy::<parts::Templates>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates/new") view={Lazy::<parts::NewTemplate>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
+                <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/environments") view={Lazy::<parts::Environments>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/environments/:environment") view={Lazy::<parts::Environment>::new()} ssr=SsrMode::Async/>
                 <ParentRoute path=path!("/account") view={Lazy::<parts::Account>::new()} ssr=SsrMode::Async>

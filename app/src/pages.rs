@@ -21,3 +21,4 @@ pub(crate) mod robots;
 pub(crate) mod services;
 pub(crate) mod setup;
 mod states;
+pub(crate) mod templates;

@@ -9,7 +9,7 @@ use leptos_router::LazyRoute;
 
 use crate::pages::{
     account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots,
-    services, setup,
+    services, setup, templates,
 };
 
 macro_rules! part {
@@ -87,6 +87,7 @@ part!(
         Deployments: services::Deployments,
         Deployment: deployments::One,
         Revisions: services::Revisions,
+        ServiceTemplate: services::Template,
         Logs: services::Logs,
         Shell: services::Shell,
         Inspect: services::Inspect,
@@ -97,6 +98,12 @@ part!(
 
 // The form checks what is typed with the code that reads descriptors: large, and needed nowhere else.
 part!(deploy, __preload_deploy, DeployPages { NewService: services::New, Deploy: services::Deploy });
+
+part!(
+    templates_part,
+    __preload_templates_part,
+    TemplatePages { Templates: templates::List, Template: templates::One, NewTemplate: templates::New, EditTemplate: templates::Edit }
+);
 
 part!(
     configuration,

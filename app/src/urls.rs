@@ -22,6 +22,7 @@ pub(crate) const HOME: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
+pub(crate) const TEMPLATES: &str = "/templates";
 pub(crate) const ENVIRONMENTS: &str = "/environments";
 pub(crate) const RUNNING: &str = "/running";
 pub(crate) const ACCOUNT: &str = "/account";
@@ -121,6 +122,26 @@ pub(crate) fn service_page(project_name: impl AsRef<str>, service_name: impl AsR
 /// A service's deploy page as text.
 pub(crate) fn deploy_text(project_name: impl AsRef<str>, service_name: impl AsRef<str>) -> String {
     format!("{}?as=yaml", service_page(project_name, service_name, "deploy"))
+}
+
+/// The form that a service is deployed with, of a template.
+pub(crate) fn deploy(project_name: impl AsRef<str>, service_name: impl AsRef<str>, template: &str) -> String {
+    asking(service_page(project_name, service_name, "deploy"), &[("template", template)])
+}
+
+/// The templates of a project; of the site where none is meant.
+pub(crate) fn templates(project_name: &str) -> String {
+    if project_name.is_empty() { TEMPLATES.to_owned() } else { project_page(project_name, "templates") }
+}
+
+/// One template.
+pub(crate) fn template(project_name: &str, name: impl AsRef<str>) -> String {
+    format!("{}/{}", templates(project_name), segment(name.as_ref()))
+}
+
+/// A version's document, to keep.
+pub(crate) fn template_export(project_name: &str, name: impl AsRef<str>, version: i64) -> String {
+    format!("{}/export?version={version}", template(project_name, name))
 }
 
 /// A deployment of a service.

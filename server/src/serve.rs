@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::environments::{self, Local};
 use domain::site::{self, FirstRun};
-use domain::{Error, Platform, Result};
+use domain::{Error, Platform, Result, templates};
 use leptos::prelude::LeptosOptions;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -96,6 +96,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     platform.set_data_folder(&std::fs::canonicalize(&config.store.data_dir)?);
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
+    templates::shipped::prepare(&platform).await?;
     let registry =
         registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone(), config.collect_after.duration()).await?;
     let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };

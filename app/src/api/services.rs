@@ -50,14 +50,14 @@ pub async fn get_service(project: String, service: String) -> Result<ServiceDeta
     Ok(services::get(&caller.platform, &may).await?)
 }
 
-/// Makes a service, with nothing deployed yet.
+/// Makes a service, with nothing deployed yet. The next page is the form of the template that was chosen.
 #[server(prefix = "/fn", endpoint = "services/create")]
-pub async fn create_service(csrf: String, project: String, name: String) -> Result<ServiceSummary, ApiError> {
+pub async fn create_service(csrf: String, project: String, name: String, #[server(default)] template: String) -> Result<ServiceSummary, ApiError> {
     let caller = mutating(&csrf).await?;
     let of: ProjectName = named("project", &project)?;
     let may = caller.actor.may::<can::CreateService, _>(&caller.platform, &of).await?;
     let made = services::create(&caller.platform, &may, &field("name", name.trim())?).await?;
-    lead_to(&crate::urls::service_page(&made.project, &made.name, "deploy"));
+    lead_to(&crate::urls::deploy(&made.project, &made.name, &template));
     Ok(made)
 }
 

@@ -173,6 +173,7 @@ fn Heading(project: ProjectView) -> impl IntoView {
     tabs.push(Tab::deep(page("images"), "Images"));
     if project.may(Action::SeeServices) {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
+        tabs.push(Tab::deep(page("templates"), "Templates"));
     }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));

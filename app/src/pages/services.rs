@@ -11,6 +11,7 @@ mod settings;
 mod shell;
 mod table;
 mod tasks;
+mod template;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -21,6 +22,7 @@ use model::access::Action;
 use model::names::{EnvironmentName, ServiceName};
 use model::problem::{Problem, ProblemKind};
 use model::views::services::{RunView, ServiceDetail};
+use model::views::templates::TemplateSummary;
 
 pub(crate) use deploy::{Deploy, Plan};
 pub(crate) use inspect::Inspect;
@@ -31,12 +33,14 @@ pub(crate) use running::Running;
 pub(crate) use settings::Settings;
 pub(crate) use shell::Shell;
 pub(super) use table::ServiceTable;
+pub(crate) use template::Template;
 
 use super::deployments::DeploymentTable;
 use super::projects::current as project_of;
 use super::states;
 use crate::api::deployments::list_deployments;
 use crate::api::services::{CreateService, get_service};
+use crate::api::templates::{PLAIN, list_templates};
 use crate::components::{Badge, Crumb, Crumbs, Csrf, ProblemNotice, Submit, Tab, Tabs, TextField, Tone, field_error};
 use crate::live::Pulse;
 use crate::page::{Data, Refusal, loaded, loaded_in, param, problem, query};
@@ -64,15 +68,19 @@ pub(crate) fn current() -> Current {
 #[component]
 pub(crate) fn New() -> impl IntoView {
     let project = project_of().name;
+    let asked = query("template");
+    let templates = Resource::new(move || project.get(), list_templates);
     let action = ServerAction::<CreateService>::new();
     let refused = problem(action);
+    let chosen = RwSignal::new(asked.get_untracked());
     let navigate = use_navigate();
     Effect::new(move |_| {
         if let Some(Ok(made)) = action.value().get() {
-            navigate(&urls::service_page(&made.project, &made.name, "deploy"), leptos_router::NavigateOptions::default());
+            navigate(&urls::deploy(&made.project, &made.name, &chosen.get_untracked()), leptos_router::NavigateOptions::default());
         }
     });
-    let form = move || {
+    let form = move |templates: Vec<TemplateSummary>| {
+        let first = asked.get_untracked();
         view! {
             <section class="panel page-narrow">
                 <header><h2>"New service"</h2></header>
@@ -84,6 +92,7 @@ pub(crate) fn New() -> impl IntoView {
                         <input type="hidden" name="project" value=move || project.get()/>
                         <TextField name="name" label="Name" required=true autofocus=true mono=true check=Some(check_name) error=field_error(refused, "name")
                             hint="Lower-case letters, digits and hyphens. Other services of the project reach it under this name."/>
+                        <TemplateChoice templates first chosen/>
                         <div class="actions">
                             <Submit label="Create service" pending=action.pending()/>
                             <a class="button button-quiet" href=move || urls::project(project.get())>"Cancel"</a>
@@ -95,9 +104,9 @@ pub(crate) fn New() -> impl IntoView {
     };
     view! {
         <Title text="New service"/>
-        {loaded(project_of().view, move |project| {
+        {loaded_in(project_of().view, templates, move |project, list| {
             if project.may(Action::CreateService) {
-                form().into_any()
+                form(list.templates).into_any()
             } else {
                 let text = "you may not create services in this project; its admins can give you a role that may";
                 view! { <Refusal problem=Problem::new(ProblemKind::Forbidden, "forbidden", text)/> }.into_any()
@@ -105,6 +114,28 @@ pub(crate) fn New() -> impl IntoView {
         })}
     }
     .into_any()
+}
+
+/// What the next page asks: a template's questions, or the plain form.
+#[component]
+fn TemplateChoice(templates: Vec<TemplateSummary>, first: String, chosen: RwSignal<String>) -> impl IntoView {
+    let plain = (PLAIN.to_owned(), String::from("The plain form"), String::from("Image, tasks, variables, ports, health check."));
+    let offered = templates.into_iter().map(|template| (template.reference(), template.title, template.description));
+    let none = first.is_empty();
+    let items = std::iter::once(plain)
+        .chain(offered)
+        .map(|(value, title, description)| {
+            let checked = value == first || (none && value == PLAIN);
+            let kept = value.clone();
+            view! {
+                <label class="check">
+                    <input type="radio" name="template" value=value checked=checked on:change=move |_| chosen.set(kept.clone())/>
+                    <span>{title}<span class="hint">{description}</span></span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! { <fieldset class="stack-s"><legend class="label">"What it is made from"</legend>{items}</fieldset> }.into_any()
 }
 
 fn check_name(text: &str) -> Result<(), String> {
@@ -140,6 +171,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
     }
     tabs.push(Tab::deep(page("deployments"), "Deployments"));
     tabs.push(Tab::new(page("revisions"), "Revisions"));
+    tabs.push(Tab::new(page("template"), "Template and CI"));
     if service.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
     }

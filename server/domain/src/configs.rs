@@ -22,8 +22,10 @@ use crate::projects::Project;
 use crate::services::{Service, ServiceKey};
 
 mod change;
+pub(crate) mod coming;
 mod diff;
 mod history;
+mod next;
 pub(crate) mod pinned;
 mod room;
 mod scopes;

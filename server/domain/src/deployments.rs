@@ -39,7 +39,7 @@ pub use acts::{get, list, of_project, wait};
 pub use apply::{Applied, applied, apply, plan_apply};
 pub use approval::{approve, expire, plan_of, refuse};
 pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
-pub use deploy::{Request, deploy, plan};
+pub use deploy::{Request, deploy, deploy_from, plan, plan_from};
 pub use revisions::{compare, revision, revisions};
 pub use roll::roll;
 pub use verbs::{cancel, plan_rollback, restart, rollback, scale, start, stop};

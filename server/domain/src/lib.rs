@@ -35,6 +35,7 @@ pub mod services;
 pub mod shells;
 pub mod site;
 pub mod streams;
+pub mod templates;
 #[cfg(test)]
 mod testing;
 pub mod upkeep;

@@ -179,6 +179,7 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
         return Err(Error::NotFound { what: "project" });
     }
     crate::configs::forget(&mut change, may.id, None).await?;
+    crate::templates::forget(&mut change, may.id, None, now).await?;
     change.lock_key(&format!("robots {}", may.id)).await?;
     // Their names are free for the robots of a later project of this name.
     change.exec("DELETE FROM robots WHERE project_id = $1", args![may.id]).await?;

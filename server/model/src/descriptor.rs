@@ -5,10 +5,10 @@
 
 mod changes;
 mod check;
-mod document;
+pub(crate) mod document;
 mod gate;
 mod parts;
-mod reader;
+pub(crate) mod reader;
 mod refused;
 pub mod schema;
 mod sections;

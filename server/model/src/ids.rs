@@ -85,6 +85,8 @@ ids! {
     PruneId
     /// A place of the configuration centre: a project or service, everywhere or in one environment.
     ConfigScopeId
+    /// A template, all its versions together.
+    TemplateId
     /// One record of the audit log.
     AuditId
 }

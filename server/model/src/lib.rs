@@ -23,6 +23,7 @@ pub mod reference;
 pub mod rules;
 pub mod secret;
 pub mod shell;
+pub mod template;
 mod text;
 pub mod time;
 pub mod views;

@@ -67,6 +67,10 @@ text_type! {
     MachineName, InvalidName, |text| label("machine name", text, &["new"])
 }
 text_type! {
+    /// A template's name: a DNS label, 1 to 40 characters, lower case.
+    TemplateName, InvalidName, |text| label("template name", text, &["new", "preview"])
+}
+text_type! {
     /// A person's user name: lower-case letters, digits, `-` and `_`, 1 to 40 characters, beginning with a letter or
     /// digit. No dot, and not `robot-...`: robots are called so.
     Username, InvalidName, username

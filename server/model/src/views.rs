@@ -16,4 +16,5 @@ pub mod quotas;
 pub mod robots;
 pub mod rules;
 pub mod services;
+pub mod templates;
 pub mod upkeep;

@@ -32,12 +32,14 @@ mod pruning;
 mod quotas;
 mod robots;
 mod services;
+mod templates;
 mod upkeep;
 mod users;
 mod waiting;
 
 pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;
+pub(super) use templates::page_table as templates_page_table;
 
 /// Every door of the API.
 pub(super) fn table() -> Table {
@@ -50,6 +52,7 @@ pub(super) fn table() -> Table {
         .merge(image_rules::table())
         .merge(quotas::table())
         .merge(services::table())
+        .merge(templates::table())
         .merge(copies::table())
         .merge(deployments::table())
         .merge(jobs::table())

@@ -37,7 +37,12 @@ const PERSON: &str = "person";
 
 /// The doors that take a session cookie.
 pub fn routes(portal: &Portal) -> Table {
-    live::table().merge(logs::page_table()).merge(super::api::images_page_table()).merge(shell::table()).merge(pages::table(portal))
+    live::table()
+        .merge(logs::page_table())
+        .merge(super::api::images_page_table())
+        .merge(super::api::templates_page_table())
+        .merge(shell::table())
+        .merge(pages::table(portal))
 }
 
 /// The layer that reads and sets the cookie.

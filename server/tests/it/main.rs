@@ -28,3 +28,4 @@ mod quotas;
 mod registry;
 mod robots;
 mod running;
+mod templates;

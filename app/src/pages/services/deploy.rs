@@ -2,6 +2,7 @@
 //! service meanwhile does not disturb what is being typed. The same as text is in `text`.
 
 mod fields;
+mod template;
 mod text;
 
 use leptos::form::ActionForm;
@@ -10,19 +11,22 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::form::DeployForm;
 use model::problem::Problem;
-use model::views::deployments::{PlanAct, PlanStep, PlanTask, PlanView};
+use model::views::deployments::{DeploymentView, PlanAct, PlanStep, PlanTask, PlanView};
 use model::views::environments::{EnvironmentView, MachineState};
+use model::views::templates::TemplateSummary;
 
 use super::{EnvironmentChoice, current};
 use crate::api::ApiError;
 use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
+use crate::api::templates::{DeployTemplate, read_template_form};
 use crate::boot::boot;
 use crate::components::{Changes, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, capital, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 use fields::Fields;
+use template::FromTemplate;
 
-/// The deploy page: a form, or the descriptor as text.
+/// The deploy page: the form of the template that the service was made from or that the address names, the plain one, or the descriptor as text.
 #[component]
 pub(crate) fn Deploy() -> impl IntoView {
     let written = query("as");
@@ -45,19 +49,57 @@ fn Ways(path: String, environment: String, text: bool) -> impl IntoView {
 #[component]
 fn FormDeploy() -> impl IntoView {
     let service = current();
+    let (environment, image, template, version) = (query("environment"), query("image"), query("template"), query("version"));
+    let data = Resource::new(
+        move || (service.project.get(), service.name.get(), environment.get(), template.get(), version.get().parse::<i64>().ok()),
+        |(project, name, environment, template, version)| read_template_form(project, name, environment, template, version),
+    );
+    let action = ServerAction::<DeployTemplate>::new();
+    lead_on(service, move || action.value().get().and_then(Result::ok));
+    loaded(data, move |choice| match choice.page {
+        Some(page) => view! { <FromTemplate page image=image.get_untracked() action/> }.into_any(),
+        None => view! { <Choose templates=choice.templates/><PlainForm/> }.into_any(),
+    })
+}
+
+/// To the deployment that was made.
+fn lead_on(service: super::Current, made: impl Fn() -> Option<DeploymentView> + Send + Sync + 'static) {
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if let Some(made) = made() {
+            service.pulse.beat();
+            navigate(&urls::deployment(&made.project, &made.service, made.id), leptos_router::NavigateOptions::default());
+        }
+    });
+}
+
+/// The templates that could ask instead.
+#[component]
+fn Choose(templates: Vec<TemplateSummary>) -> impl IntoView {
+    let service = current();
+    (!templates.is_empty()).then(|| {
+        let items = templates
+            .into_iter()
+            .map(|template| {
+                let href = urls::deploy(service.project.get_untracked(), service.name.get_untracked(), &template.reference());
+                view! { <li><a href=href>{template.title}</a>" "<span class="muted">{template.description}</span></li> }
+            })
+            .collect_view();
+        view! { <section class="panel"><details class="panel-body"><summary>"Use a template instead"</summary><ul class="stack-s">{items}</ul></details></section> }
+    })
+}
+
+/// The plain form.
+#[component]
+fn PlainForm() -> impl IntoView {
+    let service = current();
     let (environment, image) = (query("environment"), query("image"));
     let data = Resource::new(
         move || (service.project.get(), service.name.get(), environment.get()),
         |(project, name, environment)| read_deploy_form(project, name, environment),
     );
     let action = ServerAction::<DeployNow>::new();
-    let navigate = use_navigate();
-    Effect::new(move |_| {
-        if let Some(Ok(made)) = action.value().get() {
-            service.pulse.beat();
-            navigate(&urls::deployment(&made.project, &made.service, made.id), leptos_router::NavigateOptions::default());
-        }
-    });
+    lead_on(service, move || action.value().get().and_then(Result::ok));
     loaded(data, move |page| view! { <Form page image=image.get_untracked() action/> })
 }
 

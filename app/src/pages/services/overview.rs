@@ -153,6 +153,7 @@ fn WhatRuns(detail: RevisionDetail) -> impl IntoView {
                     <dt>"Image"</dt><dd><code>{revision.image}</code></dd>
                     {revision.digest.map(|digest| view! { <dt>"Digest"</dt><dd><Digest value=digest.to_string()/></dd> })}
                     <dt>"Replicas"</dt><dd>{revision.replicas}</dd>
+                    {revision.template.as_ref().map(|mark| view! { <dt>"Template"</dt><dd>{format!("{}, version {}", mark.name, mark.version)}</dd> })}
                     <dt>"Configuration"</dt><dd>{revision.configuration.to_string()}</dd>
                     {rows}
                     <dt>"Made"</dt><dd><Ago at=revision.created_at/>" by "{revision.by}<Origin revision=origin/></dd>

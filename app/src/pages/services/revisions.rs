@@ -148,6 +148,8 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
     let current: Vec<_> =
         revision.current_in.iter().map(|environment| view! { <Badge tone=Tone::Ok text=format!("runs in {environment}")/>" " }).collect();
     let said = !revision.why.is_empty() || revision.commit.is_some() || revision.build.is_some() || !revision.approvals.is_empty();
+    let made_by =
+        revision.template.as_ref().map(|mark| view! { " "<span class="muted small">{format!("{} version {}", mark.name, mark.version)}</span> });
     let compare = (number > 1).then(|| format!("{path}?from={}&to={number}", number - 1));
     // Where it could be brought back: everywhere that the service runs something else.
     let places: Vec<_> =
@@ -156,7 +158,7 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
     view! {
         <tr>
             <td data-label="Revision" class="table-main">{number}" "{current}</td>
-            <td data-label="Image"><span class="chip">{revision.image.clone()}</span>{(!revision.image_present).then(|| view! { " "<Badge tone=Tone::Warn text="image deleted"/> })}</td>
+            <td data-label="Image"><span class="chip">{revision.image.clone()}</span>{made_by}{(!revision.image_present).then(|| view! { " "<Badge tone=Tone::Warn text="image deleted"/> })}</td>
             <td data-label="Replicas">{revision.replicas}</td>
             <td data-label="Configuration"><span class="small">{revision.configuration.to_string()}</span></td>
             <td data-label="Made"><span><Ago at=revision.created_at/>" by "{revision.by.clone()}</span></td>

@@ -3,23 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::configs::{ENTRIES_MAX, EntryKind, FILE_MAX, LEVEL_MAX, SECRET_MAX, check_name, check_value};
-use model::ids::ConfigScopeId;
+use model::configs::{EntryKind, FILE_MAX, SECRET_MAX, check_name, check_value};
 use model::names::EnvironmentName;
 use model::problem::FieldError;
 use model::views::configs::ChangedView;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-use super::scopes::{self, Entry, Name};
-use super::{Holder, Hush, Scope, conflict, place, room, secret_purpose, uses};
+use super::next::{Fresh, Next};
+use super::scopes::{self, Name};
+use super::{Holder, Hush, Scope, place, secret_purpose, uses};
 use crate::access::{May, can};
-use crate::args;
 use crate::change::{Change, Record};
-use crate::db::Tx;
 use crate::environments::Environment;
 use crate::error::{Error, Result};
-use crate::keys::hex;
 use crate::live::Topic;
 use crate::platform::Platform;
 
@@ -38,7 +34,7 @@ pub enum Content {
 }
 
 impl Content {
-    fn kind(&self) -> EntryKind {
+    pub(super) fn kind(&self) -> EntryKind {
         match self {
             Self::Variable(_) => EntryKind::Variable,
             Self::File(_) => EntryKind::File,
@@ -46,7 +42,7 @@ impl Content {
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Variable(value) => value.as_bytes(),
             Self::File(bytes) => bytes,
@@ -76,24 +72,13 @@ pub struct Edit {
     pub why: String,
 }
 
-/// A row that is to begin with the next version.
-struct Fresh {
-    stamp: String,
-    size: i64,
-    is_text: bool,
-    content: Vec<u8>,
-}
-
 /// A change under way: the scope is locked.
 struct Draft<'a> {
     platform: &'a Platform,
     may: &'a May<can::Configure, Holder>,
     environment: Option<Environment>,
     change: Change,
-    scope: Scope,
-    now: Vec<Entry>,
-    set: BTreeMap<Name, Fresh>,
-    unset: BTreeSet<Name>,
+    next: Next,
 }
 
 impl<'a> Draft<'a> {
@@ -103,63 +88,22 @@ impl<'a> Draft<'a> {
         }
         let mut change = platform.change(may.actor()).await?;
         let environment = place(&mut change, &may.project, environment).await?;
-        let service = may.service.as_ref().map(|service| service.id);
-        let fresh: ConfigScopeId = platform.new_id();
-        let scope = scopes::locked(&mut change, fresh, may.project.id, service, environment.as_ref().map(|one| one.id)).await?;
-        if edit.based_on.is_some_and(|version| version != scope.version) {
-            return Err(conflict(scope.version, edit.based_on.unwrap_or_default()));
-        }
-        let now = scopes::entries(&mut change, &[scope]).await?;
-        Ok(Self { platform, may, environment, change, scope, now, set: BTreeMap::new(), unset: BTreeSet::new() })
-    }
-
-    fn stands(&self, name: &Name) -> Option<&Entry> {
-        self.now.iter().find(|entry| entry.kind == name.0 && entry.name == name.1)
+        let (service, at) = (may.service.as_ref().map(|service| service.id), environment.as_ref().map(|one| one.id));
+        let next = Next::of(&mut change, platform, may.project.id, service, at, edit.based_on).await?;
+        Ok(Self { platform, may, environment, change, next })
     }
 
     async fn set(&mut self, name: &str, content: &Content) -> Result<()> {
-        let (kind, bytes) = (content.kind(), content.bytes());
-        let name: Name = (kind, name.to_owned());
-        // A secret is always another one: whether it is the same cannot be found out by setting it.
-        let stamp = match kind {
-            EntryKind::Secret => hex(&self.platform.random_bytes::<16>()),
-            EntryKind::Variable | EntryKind::File => hex(&Sha256::digest(bytes)),
-        };
-        if self.stands(&name).is_some_and(|entry| entry.stamp == stamp) {
-            return Ok(());
-        }
-        let content = match kind {
-            EntryKind::Secret => self.platform.seal_in(&mut self.change, &secret_purpose(self.scope.id, &name.1), bytes).await?,
-            EntryKind::Variable | EntryKind::File => bytes.to_vec(),
-        };
-        let is_text = std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'));
-        let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-        self.set.insert(name, Fresh { stamp, size, is_text, content });
-        Ok(())
+        self.next.set(&mut self.change, self.platform, name, content).await
     }
 
     /// Writes the version, with its record.
     async fn finish(mut self, edit: &Edit, restored: Option<i64>, record: Record) -> Result<ChangedView> {
-        if self.set.is_empty() && self.unset.is_empty() {
+        if self.next.is_like_now() {
             let uses = uses::of(&mut self.change, self.may, self.environment.as_ref()).await?;
-            return Ok(ChangedView { version: self.scope.version, changed: false, uses });
+            return Ok(ChangedView { version: self.next.scope.version, changed: false, uses });
         }
-        self.check_limits()?;
-        let gained = self.set.values().map(|fresh| fresh.size).sum();
-        room::make(&mut self.change, self.may.project.id, gained).await?;
-        let version = self.scope.version + 1;
-        write_version(&mut self.change, self.platform, self.may, self.scope.id, version, edit, restored).await?;
-        let names: BTreeSet<&Name> = self.set.keys().chain(&self.unset).collect();
-        for (kind, name) in names {
-            let sql = "UPDATE config_entries SET until = $4 WHERE scope_id = $1 AND kind = $2 AND name = $3 AND until IS NULL";
-            self.change.exec(sql, args![self.scope.id, *kind, name, version]).await?;
-        }
-        for ((kind, name), fresh) in std::mem::take(&mut self.set) {
-            let sql =
-                "INSERT INTO config_entries (scope_id, kind, name, since, stamp, size, is_text, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-            let arguments = args![self.scope.id, kind, name, version, fresh.stamp, fresh.size, fresh.is_text, fresh.content];
-            self.change.exec(sql, arguments).await?;
-        }
+        let version = self.next.write(&mut self.change, self.platform, self.may.actor(), edit, restored).await?;
         let uses = uses::of(&mut self.change, self.may, self.environment.as_ref()).await?;
         self.change.touch(match &self.may.service {
             Some(service) => Topic::Service(service.id),
@@ -169,51 +113,15 @@ impl<'a> Draft<'a> {
         Ok(ChangedView { version, changed: true, uses })
     }
 
-    /// How much the place would hold.
-    fn check_limits(&self) -> Result<()> {
-        let kept = self.now.iter().filter(|entry| {
-            let name = (entry.kind, entry.name.clone());
-            !self.set.contains_key(&name) && !self.unset.contains(&name)
-        });
-        let (mut count, mut bytes) = (self.set.len(), self.set.values().map(|fresh| fresh.size).sum::<i64>());
-        for entry in kept {
-            count += 1;
-            bytes += entry.size;
-        }
-        if count > ENTRIES_MAX && count > self.now.len() {
-            return Err(Error::conflict("too_many_entries", format!("there would be {count} entries here; at most {ENTRIES_MAX} are kept")));
-        }
-        if bytes > LEVEL_MAX {
-            return Err(Error::conflict("configuration_full", format!("all entries here would have {bytes} bytes; at most {LEVEL_MAX} are kept")));
-        }
-        Ok(())
-    }
-
     fn record(&self, action: &'static str, kind: &'static str, target: &str, more: serde_json::Value) -> Record {
         let service = self.may.service.as_ref().map(|service| service.name.as_str());
         let environment = self.environment.as_ref().map(|one| one.name.as_str());
-        let mut detail = json!({ "service": service, "environment": environment, "version": self.scope.version + 1 });
+        let mut detail = json!({ "service": service, "environment": environment, "version": self.next.scope.version + 1 });
         if let (Some(detail), serde_json::Value::Object(more)) = (detail.as_object_mut(), more) {
             detail.extend(more);
         }
         Record::new(action, kind, target).project(&self.may.project).detail(detail)
     }
-}
-
-async fn write_version(
-    tx: &mut Tx,
-    platform: &Platform,
-    may: &May<can::Configure, Holder>,
-    scope: ConfigScopeId,
-    number: i64,
-    edit: &Edit,
-    restored: Option<i64>,
-) -> Result<()> {
-    tx.exec("UPDATE config_scopes SET version = $2 WHERE id = $1", args![scope, number]).await?;
-    let sql =
-        "INSERT INTO config_versions (scope_id, number, created_at, created_by_id, created_by, why, restored) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let who = (may.actor().account()?.id, may.actor().name());
-    tx.exec(sql, args![scope, number, platform.now(), who.0, who.1, edit.why.trim(), restored]).await.map(drop)
 }
 
 /// Sets one entry of a place.
@@ -255,11 +163,11 @@ pub async fn remove(
 ) -> Result<ChangedView> {
     let mut draft = Draft::begin(platform, may, environment, edit).await?;
     let name: Name = (kind, name.to_owned());
-    if draft.stands(&name).is_none() {
+    if draft.next.stands(&name).is_none() {
         return Err(Error::NotFound { what: kind.as_str() });
     }
     let record = draft.record("config.delete", kind.as_str(), &name.1, json!({}));
-    draft.unset.insert(name);
+    draft.next.unset.insert(name);
     draft.finish(edit, None, record).await
 }
 
@@ -286,10 +194,10 @@ pub async fn put_variables(
     for (name, value) in variables {
         draft.set(name, &Content::Variable(value.clone())).await?;
     }
-    let gone = draft.now.iter().filter(|entry| entry.kind == EntryKind::Variable && !variables.contains_key(&entry.name));
-    draft.unset = gone.map(|entry| (entry.kind, entry.name.clone())).collect();
-    let set: Vec<&String> = draft.set.keys().map(|(_, name)| name).collect();
-    let removed: Vec<&String> = draft.unset.iter().map(|(_, name)| name).collect();
+    let gone = draft.next.now.iter().filter(|entry| entry.kind == EntryKind::Variable && !variables.contains_key(&entry.name));
+    draft.next.unset = gone.map(|entry| (entry.kind, entry.name.clone())).collect();
+    let set: Vec<&String> = draft.next.set.keys().map(|(_, name)| name).collect();
+    let removed: Vec<&String> = draft.next.unset.iter().map(|(_, name)| name).collect();
     let record = draft.record("config.set_variables", "configuration", may.label(), json!({ "set": set, "removed": removed }));
     draft.finish(edit, None, record).await
 }
@@ -306,26 +214,26 @@ pub async fn restore(
     edit: &Edit,
 ) -> Result<ChangedView> {
     let mut draft = Draft::begin(platform, may, environment, edit).await?;
-    if version < 1 || version > draft.scope.version {
+    if version < 1 || version > draft.next.scope.version {
         return Err(Error::NotFound { what: "version" });
     }
-    if version < draft.scope.kept_from {
+    if version < draft.next.scope.kept_from {
         return Err(Error::conflict("version_given_up", format!("version {version} is not whole any more: old contents were given up for room")));
     }
-    let then = scopes::entries(&mut draft.change, &[Scope { version, ..draft.scope }]).await?;
+    let then = scopes::entries(&mut draft.change, &[Scope { version, ..draft.next.scope }]).await?;
     for entry in &then {
         let name = (entry.kind, entry.name.clone());
-        if draft.stands(&name).is_none_or(|now| now.stamp != entry.stamp) {
+        if draft.next.stands(&name).is_none_or(|now| now.stamp != entry.stamp) {
             // A secret keeps its stamp: it is the same one.
             let mut content = scopes::content(&mut draft.change, entry).await?;
             if entry.kind == EntryKind::Secret {
                 content = platform.seal_again_in(&mut draft.change, &secret_purpose(entry.scope, &entry.name), content).await?;
             }
-            draft.set.insert(name, Fresh { stamp: entry.stamp.clone(), size: entry.size, is_text: entry.is_text, content });
+            draft.next.set.insert(name, Fresh { stamp: entry.stamp.clone(), size: entry.size, is_text: entry.is_text, content });
         }
     }
     let names: BTreeSet<Name> = then.into_iter().map(|entry| (entry.kind, entry.name)).collect();
-    draft.unset = draft.now.iter().map(|entry| (entry.kind, entry.name.clone())).filter(|name| !names.contains(name)).collect();
+    draft.next.unset = draft.next.now.iter().map(|entry| (entry.kind, entry.name.clone())).filter(|name| !names.contains(name)).collect();
     let record = draft.record("config.restore", "configuration", may.label(), json!({ "restored": version }));
     draft.finish(edit, Some(version), record).await
 }

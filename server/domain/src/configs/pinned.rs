@@ -11,6 +11,7 @@ use model::secret::{HIDDEN, Secret};
 use model::views::configs::{ConfigurationOf, LevelVersion};
 use sha2::{Digest as _, Sha256};
 
+use super::coming::{self, Coming};
 use super::scopes::{self, Effective, Entry};
 use super::{Hush, Scope, secret_purpose};
 use crate::args;
@@ -39,7 +40,27 @@ pub(crate) struct Pinned {
 /// `Invalid`: names that the descriptor uses and that are not there, by field.
 pub(crate) async fn newest(tx: &mut Tx, service: &Service, environment: &Environment, d: &Descriptor) -> Result<Pinned> {
     let scopes = scopes::chain(tx, service.project.id, Some(service.id), Some(environment.id)).await?;
-    let effective = scopes::effective(&scopes, scopes::entries(tx, &scopes).await?);
+    let entries = scopes::entries(tx, &scopes).await?;
+    judged(scopes, entries, environment, d)
+}
+
+/// The same as it would be once these secrets are set. It is for looking at: nothing of it can be kept.
+pub(crate) async fn newest_with(
+    tx: &mut Tx,
+    platform: &Platform,
+    service: &Service,
+    environment: &Environment,
+    d: &Descriptor,
+    coming: &Coming,
+) -> Result<Pinned> {
+    let mut scopes = scopes::chain(tx, service.project.id, Some(service.id), Some(environment.id)).await?;
+    let mut entries = scopes::entries(tx, &scopes).await?;
+    coming::assumed(platform, service, environment, coming, &mut scopes, &mut entries);
+    judged(scopes, entries, environment, d)
+}
+
+fn judged(scopes: Vec<Scope>, entries: Vec<Entry>, environment: &Environment, d: &Descriptor) -> Result<Pinned> {
+    let effective = scopes::effective(&scopes, entries);
     let errors = missing(&effective, d, environment);
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));

@@ -22,6 +22,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (12, "environments", include_str!("../../../../migrations/0012_environments.sql")),
     (13, "jobs", include_str!("../../../../migrations/0013_jobs.sql")),
     (14, "limits", include_str!("../../../../migrations/0014_limits.sql")),
+    (15, "templates", include_str!("../../../../migrations/0015_templates.sql")),
     (16, "rollouts", include_str!("../../../../migrations/0016_rollouts.sql")),
 ];
 

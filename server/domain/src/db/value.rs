@@ -3,7 +3,7 @@
 
 use model::access::{Role, Scope};
 use model::ids::*;
-use model::names::{EnvironmentName, MachineName, ProjectName, RepositoryPath, RobotName, ServiceName, TagName, Username};
+use model::names::{EnvironmentName, MachineName, ProjectName, RepositoryPath, RobotName, ServiceName, TagName, TemplateName, Username};
 use model::time::Millis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -212,7 +212,8 @@ macro_rules! text_columns {
 
 text_columns! {
     UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    RunId, PruneId, CopyId, ConfigScopeId, AuditId, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName, RepositoryPath, TagName, Role, Scope,
+    RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AuditId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName,
+    RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

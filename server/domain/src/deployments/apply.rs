@@ -59,7 +59,7 @@ async fn to_existing(platform: &Platform, may: &May<can::Deploy, Service>, reque
     if let Some(view) = same(&mut change, may, &environment, &descriptor, &source).await? {
         return Ok(Applied::Unchanged(view));
     }
-    let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
+    let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent, origin: None };
     let (view, record) = bring(&mut change, platform, may, &bringing).await?;
     change.commit(record).await?;
     Ok(Applied::Begun(view))
@@ -91,7 +91,7 @@ async fn make(platform: &Platform, actor: &Actor, project: &ProjectName, service
     lock(&mut change, &may).await?;
     let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     let (descriptor, _) = limits::fill(&mut change, &may, &request.descriptor).await?;
-    let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
+    let bringing = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent, origin: None };
     let (view, record) = bring(&mut change, platform, &may, &bringing).await?;
     change.also(&made).await?;
     change.commit(record).await?;

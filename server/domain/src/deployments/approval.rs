@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates;
 use crate::worker::Worker;
 
 /// Most that expire in one go.
@@ -44,6 +45,7 @@ pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, w
     if change.exec(sql, args![may.id]).await? == 0 {
         return Err(expired());
     }
+    templates::remember(&mut change, platform, waiting.environment, waiting.revision, &waiting.asked_by_name).await?;
     decide(change, platform, may, &waiting, true, why).await
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates;
 
 /// What is wanted of a service in an environment at the moment.
 #[derive(Clone, Debug)]
@@ -110,6 +111,9 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let there = "SELECT id FROM environments WHERE id = $1 AND removed_at IS NULL";
     if change.opt(there, args![environment], |row| row.get::<model::ids::EnvironmentId>("id")).await?.is_none() {
         return Err(Error::conflict("environment_removed", format!("the environment {} was removed meanwhile", act.environment.name)));
+    }
+    if !waits {
+        templates::remember(change, platform, environment, act.revision, may.actor().name()).await?;
     }
     change.touch(Topic::Deployment(id));
     tell(change, may);

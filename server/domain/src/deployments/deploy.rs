@@ -8,13 +8,14 @@ use super::begin::{Act, begin, lock, wanted};
 use super::{Intent, acts, limits, plan as plans, revisions, source};
 use crate::access::{May, can};
 use crate::change::{Change, Record};
-use crate::configs::pinned;
+use crate::configs::{coming, pinned};
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::folders;
 use crate::jobs::schedule;
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates::{self, Origin};
 use crate::zones;
 
 /// What is asked for.
@@ -28,6 +29,11 @@ pub struct Request {
 
 /// Says what a deploy would do, and does nothing. The mistakes are those that the deploy would have.
 pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<PlanView> {
+    plan_from(platform, may, request, None).await
+}
+
+/// The same for what a template made: the secrets that were answered count as set.
+pub async fn plan_from(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request, origin: Option<&Origin>) -> Result<PlanView> {
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, may.project.id, request.intent.environment.as_ref()).await?;
@@ -36,7 +42,10 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
     folders::refuse(platform, &mut tx, &descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &descriptor).await?;
     let takes = limits::room(&mut tx, may, &environment, &descriptor).await?;
-    let configuration = pinned::newest(&mut tx, may, &environment, &descriptor).await?;
+    let configuration = match origin {
+        Some(origin) => pinned::newest_with(&mut tx, platform, may, &environment, &descriptor, origin.secrets()).await?,
+        None => pinned::newest(&mut tx, may, &environment, &descriptor).await?,
+    };
     let mut view = plans::plan(&mut tx, may, &environment, &descriptor, &source, &configuration).await?;
     view.notes.extend(filled);
     if !takes.is_empty() && view.order == UpdateOrder::StartFirst && view.ends > 0 {
@@ -49,12 +58,17 @@ pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request:
 
 /// Makes a revision and puts its deployment into the queue; what is unfinished there is superseded.
 pub async fn deploy(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<DeploymentView> {
+    deploy_from(platform, may, request, None).await
+}
+
+/// The same for what a template made: the service remembers it, and the revision names it.
+pub async fn deploy_from(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request, origin: Option<&Origin>) -> Result<DeploymentView> {
     let source = check(platform, may, request).await?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, may).await?;
     let environment = environments::choose(&mut change, may.project.id, request.intent.environment.as_ref()).await?;
     let (descriptor, _) = limits::fill(&mut change, may, &request.descriptor).await?;
-    let wanted = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent };
+    let wanted = Bringing { environment: &environment, descriptor: &descriptor, source: &source, intent: &request.intent, origin };
     let (view, record) = bring(&mut change, platform, may, &wanted).await?;
     change.commit(record).await?;
     Ok(view)
@@ -67,6 +81,8 @@ pub(super) struct Bringing<'a> {
     pub descriptor: &'a Descriptor,
     pub source: &'a source::Source,
     pub intent: &'a Intent,
+    /// The template that made it, if one did.
+    pub origin: Option<&'a Origin>,
 }
 
 /// Makes a revision and puts its deployment into the queue. The caller holds the service's lock, and commits with the record.
@@ -76,18 +92,25 @@ pub(super) async fn bring(
     may: &May<can::Deploy, Service>,
     wanted: &Bringing<'_>,
 ) -> Result<(DeploymentView, Record)> {
-    let Bringing { environment, descriptor, source, intent } = *wanted;
+    let Bringing { environment, descriptor, source, intent, origin } = *wanted;
     limits::refuse_foreign_ports(change, may, environment, descriptor).await?;
     folders::refuse(platform, change, descriptor).await?;
     plans::refuse_taken_ports(change, may, environment, descriptor).await?;
+    if let Some(origin) = origin {
+        coming::set(change, platform, may, environment, origin.secrets(), intent.why.trim()).await?;
+    }
     let configuration = pinned::newest(change, may, environment, descriptor).await?;
     limits::take(change, may, environment, descriptor).await?;
     let (revision, number) = revisions::insert(change, platform, may, descriptor, source, &configuration, intent).await?;
+    if let Some(origin) = origin {
+        templates::note(change, revision, origin).await?;
+    }
     let act = Act { kind: DeploymentKind::Deploy, revision, replicas: descriptor.standing(), environment, intent };
     let id = begin(change, platform, may, &act).await?;
     let view = acts::by_id(change, id).await?;
     let detail = serde_json::json!({
-        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id
+        "environment": environment.name, "revision": number, "image": source.image.to_string(), "digest": source.digest, "deployment": id,
+        "template": origin.map(Origin::shown),
     });
     Ok((view, Record::new("deployment.create", "service", &may.name).project(&may.project).detail(detail)))
 }

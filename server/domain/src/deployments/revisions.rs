@@ -9,6 +9,7 @@ use model::names::{EnvironmentName, ProjectName, RepositoryPath};
 use model::page::{Page, PageRequest};
 use model::views::configs::{ConfigurationOf, LevelVersion};
 use model::views::deployments::{Approval, Comparison, RevisionDetail, RevisionView};
+use model::views::templates::TemplateMark;
 
 use super::Intent;
 use super::source::Source;
@@ -45,11 +46,11 @@ impl Stored {
 
 /// Columns of a revision `r` with its image's project `ip`.
 const COLUMNS: &str = "r.id, r.number, r.descriptor, r.image, r.image_project_id, ip.name AS image_project, r.image_repository, r.digest, r.replicas,
-    r.created_at, r.created_by, r.why, r.source_commit, r.build,
+    r.created_at, r.created_by, r.why, r.source_commit, r.build, rt.template, rt.of_site AS template_of_site, rt.version AS template_version,
     (r.image_project_id IS NULL OR EXISTS (SELECT 1 FROM repositories ir JOIN manifests im ON im.repository_id = ir.id
      WHERE ir.project_id = r.image_project_id AND ir.name = r.image_repository AND im.digest = r.digest)) AS image_present";
 
-const FROM: &str = "FROM revisions r LEFT JOIN projects ip ON ip.id = r.image_project_id";
+const FROM: &str = "FROM revisions r LEFT JOIN projects ip ON ip.id = r.image_project_id LEFT JOIN revision_templates rt ON rt.revision_id = r.id";
 
 fn stored(row: &Row<'_>) -> Result<Stored> {
     let text: String = row.get("descriptor")?;
@@ -83,9 +84,18 @@ fn view(row: &Row<'_>) -> Result<RevisionView> {
         created_at: row.get("created_at")?,
         current_in: Vec::new(),
         image_present: row.get("image_present")?,
+        template: template(row)?,
         configuration: ConfigurationOf::default(),
         approvals: Vec::new(),
     })
+}
+
+/// Which version of a template made it.
+fn template(row: &Row<'_>) -> Result<Option<TemplateMark>> {
+    let Some(name) = row.get("template")? else { return Ok(None) };
+    let of_site: Option<bool> = row.get("template_of_site")?;
+    let version: Option<i64> = row.get("template_version")?;
+    Ok(Some(TemplateMark { name, of_site: of_site.unwrap_or(false), version: version.unwrap_or(0) }))
 }
 
 /// Writes the service's next revision. The caller holds the service's lock.

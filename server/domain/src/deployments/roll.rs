@@ -11,6 +11,7 @@ use crate::environments;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates;
 
 /// Makes a revision like the newest one that was asked for, with the configuration of now, and brings it.
 ///
@@ -31,6 +32,7 @@ pub async fn roll(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
         return Err(Error::conflict("configuration_unchanged", message));
     }
     let (id, _) = revisions::insert(&mut change, platform, may, &base.descriptor, &base.source(), &fresh, intent).await?;
+    templates::note_same(&mut change, base.id, id).await?;
     let revision = revisions::by_id(&mut change, id).await?;
     again(change, platform, may, &environment, intent, DeploymentKind::Deploy, &revision).await
 }

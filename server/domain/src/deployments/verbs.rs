@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
 use crate::services::Service;
+use crate::templates;
 
 /// Brings an earlier revision again, with its configuration. Needs Pull on its image, and the image to be there. Where it was made for another
 /// environment whose configuration gave it something else, it becomes a new revision with this environment's configuration of now.
@@ -69,6 +70,7 @@ pub(super) async fn for_environment(
         return Ok(revision);
     }
     let (id, _) = revisions::insert(change, platform, may, &revision.descriptor, &revision.source(), &here, intent).await?;
+    templates::note_same(change, revision.id, id).await?;
     revisions::by_id(change, id).await
 }
 

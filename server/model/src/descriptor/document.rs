@@ -18,7 +18,7 @@ const NODES_MAX: usize = 20_000;
 
 /// One value of the document.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub kind: Kind,
     /// Line and column, from 1; none in JSON that arrived inside another document.
     pub place: Option<(u64, u64)>,
@@ -26,7 +26,7 @@ pub(super) struct Node {
 
 /// What sort of value.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool(bool),
     /// A number, and how it was written where that is known (`1.10` and `0755` must not change when a text was meant).
@@ -43,7 +43,7 @@ impl Node {
     /// Reads YAML; JSON is a part of it.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         if text.len() > TEXT_MAX {
-            return Err(FieldError::new("", format!("the descriptor has {} bytes; at most {TEXT_MAX} are read", text.len())));
+            return Err(FieldError::new("", format!("the text has {} bytes; at most {TEXT_MAX} are read", text.len())));
         }
         let mut node = serde_saphyr::from_str_with_options::<Located>(text, options())
             .map_err(|error| {
@@ -102,7 +102,7 @@ impl Node {
 }
 
 /// ` (line 3, column 7)`, or nothing where the place is not known.
-pub(super) fn place_text(place: Option<(u64, u64)>) -> String {
+pub(crate) fn place_text(place: Option<(u64, u64)>) -> String {
     place.filter(|(line, _)| *line > 0).map(|(line, column)| format!(" (line {line}, column {column})")).unwrap_or_default()
 }
 

@@ -13,12 +13,12 @@ const ERRORS_MAX: usize = 50;
 
 /// The mistakes so far.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     pub errors: Vec<FieldError>,
 }
 
 /// A map whose keys were checked against those that are known there.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     entries: &'a [(String, Node)],
     path: String,
 }
@@ -37,7 +37,7 @@ impl<'a> Section<'a> {
 }
 
 /// `a.b`, or `b` at the top.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
@@ -200,6 +200,6 @@ pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The path of a mistake below `path`, where the mistake may be of the whole (an empty path).
-pub(super) fn join_mistake(path: &str, field: &str) -> String {
+pub(crate) fn join_mistake(path: &str, field: &str) -> String {
     if field.is_empty() { path.to_owned() } else { join(path, field) }
 }

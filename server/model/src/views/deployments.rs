@@ -10,6 +10,7 @@ use crate::problem::FieldError;
 use crate::time::Millis;
 use crate::views::configs::ConfigurationOf;
 use crate::views::quotas::Taking;
+use crate::views::templates::TemplateMark;
 use crate::words::words;
 
 words! {
@@ -203,6 +204,9 @@ pub struct RevisionView {
     pub current_in: Vec<EnvironmentName>,
     /// Whether its image is still in the registry: what can be rolled back to. Always true for images of outside registries.
     pub image_present: bool,
+    /// Which version of a template made it; none: it was described by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateMark>,
     /// The configuration that it runs with, here and when it is rolled back to.
     #[serde(default)]
     pub configuration: ConfigurationOf,

@@ -7,15 +7,18 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use domain::access::Lease;
 use domain::deployments::{self, DeploymentKey, Intent, Request};
-use domain::{Actor, Error, can};
+use domain::services::Service;
+use domain::templates::{self, Asked, Origin};
+use domain::{Actor, Error, May, can};
 use http::StatusCode;
 use model::descriptor::Descriptor;
 use model::ids::DeploymentId;
-use model::names::{ProjectName, ServiceName};
+use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::deployments::DeploymentView;
 use serde::Deserialize;
 
 use super::services::may;
+use super::templates::{answers, surroundings};
 use super::waiting::{Waiting, waited};
 use super::{Body, Paging, accepted, field, listed, named};
 use crate::http::caller::ApiCaller;
@@ -50,8 +53,16 @@ type Named = Path<(String, String)>;
 #[serde(deny_unknown_fields)]
 struct Wanted {
     environment: Option<String>,
-    /// An object, or text in YAML or JSON.
+    /// An object, or text in YAML or JSON. Left out: a template makes it from the answers.
+    #[serde(default)]
     descriptor: serde_json::Value,
+    /// The template; left out, the one that the service was made from before.
+    template: Option<String>,
+    /// Its version; left out, the one that was used before, of another template the newest.
+    version: Option<i64>,
+    /// Answers that differ from what is remembered.
+    #[serde(default)]
+    answers: serde_json::Value,
     #[serde(default)]
     why: String,
     commit: Option<String>,
@@ -59,10 +70,22 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn request(self) -> Answer<Request> {
-        let descriptor = Descriptor::from_json(&self.descriptor, "descriptor").map_err(|errors| Refusal(Error::Invalid(errors)))?;
-        let environment = self.environment.map(|name| field("environment", &name)).transpose()?;
-        Ok(Request { intent: Intent { environment, why: self.why, commit: self.commit, build: self.build }, descriptor })
+    /// What is asked for, and what made it, where a template did.
+    async fn request(self, portal: &Portal, may: &May<can::Deploy, Service>) -> Answer<(Request, Option<Origin>)> {
+        let environment = self.environment.as_ref().map(|name| field::<EnvironmentName>("environment", name)).transpose()?;
+        let from_template = self.template.is_some() || self.version.is_some() || !self.answers.is_null();
+        let (descriptor, origin) = match (from_template, self.descriptor.is_null()) {
+            (true, false) => return Err(Refusal(Error::invalid("descriptor", "write either a descriptor, or answers to a template"))),
+            (false, true) => return Err(Refusal(Error::invalid("descriptor", "write a descriptor, or answers to a template"))),
+            (false, false) => (Descriptor::from_json(&self.descriptor, "descriptor").map_err(|errors| Refusal(Error::Invalid(errors)))?, None),
+            (true, true) => {
+                let asked = Asked { template: self.template, version: self.version, answers: answers(&self.answers)? };
+                let made = templates::answers::make(&portal.platform, may, environment.as_ref(), &asked, &surroundings(portal)).await?;
+                (made.descriptor, Some(made.origin))
+            }
+        };
+        let intent = Intent { environment, why: self.why, commit: self.commit, build: self.build };
+        Ok((Request { intent, descriptor }, origin))
     }
 }
 
@@ -73,7 +96,8 @@ async fn plan(
     Body(wanted): Body<Wanted>,
 ) -> Answer<impl IntoResponse> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(Json(deployments::plan(&portal.platform, &may, &wanted.request()?).await?))
+    let (request, origin) = wanted.request(&portal, &may).await?;
+    Ok(Json(deployments::plan_from(&portal.platform, &may, &request, origin.as_ref()).await?))
 }
 
 async fn deploy(
@@ -83,7 +107,8 @@ async fn deploy(
     Body(wanted): Body<Wanted>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    Ok(begun(deployments::deploy(&portal.platform, &may, &wanted.request()?).await?))
+    let (request, origin) = wanted.request(&portal, &may).await?;
+    Ok(begun(deployments::deploy_from(&portal.platform, &may, &request, origin.as_ref()).await?))
 }
 
 /// The answer to what is under way: `Location` tells how it goes.

@@ -59,6 +59,11 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/get"
             | "/fn/jobs/list"
             | "/fn/services/running"
+            | "/fn/templates/list"
+            | "/fn/templates/get"
+            | "/fn/templates/editor"
+            | "/fn/templates/form"
+            | "/fn/templates/of_service"
             | "/fn/upkeep/storage"
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
@@ -133,6 +138,9 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
         world::waiting(portal, world).await;
     }
+    if path.contains("{template}") && !path.contains("{project}") {
+        world::site_template(cast, world).await;
+    }
     path.replace("{run}", &run)
         .replace("{environment}", &world.place)
         .replace("{machine}", if path.contains("{container}") { "local" } else { &world.machine })
@@ -147,6 +155,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{task}", &world.task)
         .replace("{revision}", "1")
         .replace("{before}", "1")
+        .replace("{template}", &world.template)
         .replace("/variables/{name}", "/variables/LOG_LEVEL")
         .replace("/configs/{name}", "/configs/app.conf")
         .replace("/secrets/{name}", "/secrets/db_password")
@@ -227,6 +236,11 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects/{project}/services/{service}/revisions/{revision}/plan") => json!({}),
         ("POST", "/projects/{project}/services/{service}/rollback") => json!({"revision": 1}),
         ("POST", "/projects/{project}/services/{service}/scale") => json!({"replicas": 2}),
+        ("PUT", "/templates/{template}" | "/projects/{project}/templates/{template}") => {
+            json!({"document": World::document(&world.template).replace("web:1", "web:2"), "note": "changed"})
+        }
+        ("POST", "/templates/preview" | "/projects/{project}/templates/preview") => json!({"document": World::document("tried")}),
+        ("POST", "/templates/{template}/render" | "/projects/{project}/templates/{template}/render") => json!({}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
         ("POST", "/registry/runs") => json!({"kind": "scrub", "dry_run": true}),
         ("PUT", "/registry/schedule") => json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 50}),
@@ -333,6 +347,14 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "robots/rotate" => vec![project(), robot(), ("overlap_hours", text("24"))],
         "robots/delete" => vec![project(), robot()],
         "services/create" => vec![project(), ("name", text("another"))],
+        "templates/list" => vec![project()],
+        "templates/get" | "templates/editor" | "templates/delete" => vec![project(), ("template", world.template.clone())],
+        "templates/preview" => vec![project(), ("document", World::document("tried"))],
+        "templates/save" => vec![project(), ("document", World::document("another"))],
+        "templates/form" | "templates/of_service" => vec![project(), service()],
+        "templates/plan" | "templates/deploy" => {
+            vec![project(), service(), environment(), ("of[template]", format!("own/{}", world.template)), ("of[version]", text("1"))]
+        }
         "upkeep/run" => vec![("kind", text("scrub")), ("dry_run", text("true"))],
         "upkeep/cancel" => vec![("run", world::run(portal).await)],
         "upkeep/schedule" => vec![("scrub_rate", text("50"))],

@@ -25,6 +25,8 @@ pub struct World {
     /// An environment and a machine of its own; they are made where a door is about them.
     pub place: String,
     pub machine: String,
+    /// A template of the project; one of the whole site has the same name, where a door is about that.
+    pub template: String,
 }
 
 impl World {
@@ -54,7 +56,10 @@ impl World {
         builder.put(&path, credential).await.expect_status(StatusCode::NO_CONTENT).await;
         let services = format!("/api/v1/projects/{project}/services");
         builder.post(&services, json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
-        let wanted = json!({"descriptor": {"image": "web:1"}});
+        let template = format!("t{number}");
+        let path = format!("/api/v1/projects/{project}/templates/{template}");
+        builder.put(&path, json!({"document": Self::document(&template)})).await.expect_status(StatusCode::CREATED).await;
+        let wanted = json!({"template": format!("own/{template}"), "answers": {}});
         let deployed = builder.post(&format!("{services}/web/deployments"), wanted).await.expect_status(StatusCode::ACCEPTED).await;
         let deployment = deployed["id"].as_str().expect("an id").to_owned();
         let task = plant_task(portal, &deployment).await;
@@ -69,8 +74,21 @@ impl World {
             copy,
             place: format!("e{number}"),
             machine: format!("m{number}"),
+            template,
         }
     }
+
+    /// The smallest document of a template.
+    pub fn document(name: &str) -> String {
+        format!("name: {name}\ndescriptor: |\n  image: web:1\n")
+    }
+}
+
+/// Sees to it that the world's template of the whole site is there. There are not so many as there are worlds.
+pub async fn site_template(cast: &Cast, world: &World) {
+    let path = format!("/api/v1/templates/{}", world.template);
+    let made = cast.person(Cast::NAMES.len() - 1).put(&path, json!({"document": World::document(&world.template)})).await;
+    assert!(made.status().is_success(), "{path}: {}", made.status());
 }
 
 /// A copy that waits for long, so that no loop takes it up meanwhile.

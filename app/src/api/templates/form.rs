@@ -1,0 +1,248 @@
+//! The deploy form that is made from a template, and what a service was made from. What was typed waits for the next page of a browser without
+//! scripts, but for secrets: they are never sent back.
+
+use leptos::prelude::*;
+use model::template::Answers;
+use model::views::deployments::{DeploymentView, PlanView};
+use model::views::environments::EnvironmentView;
+use model::views::services::ServiceDetail;
+use model::views::templates::{ServiceTemplate, TemplateForm, TemplateSummary};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "ssr")]
+use super::{of_project, surroundings};
+use crate::api::ApiError;
+#[cfg(feature = "ssr")]
+use crate::api::answer::{lead_to, posted_form};
+use crate::api::deployments::Offer;
+#[cfg(feature = "ssr")]
+use crate::api::parse::field;
+#[cfg(feature = "ssr")]
+use crate::api::server::{Caller, caller, mutating};
+#[cfg(feature = "ssr")]
+use crate::api::services::may as may_service;
+#[cfg(feature = "ssr")]
+use domain::access::{May, can};
+#[cfg(feature = "ssr")]
+use domain::deployments::{self, Intent, Request};
+#[cfg(feature = "ssr")]
+use domain::templates::{self, Asked, answers};
+#[cfg(feature = "ssr")]
+use domain::{environments, services};
+#[cfg(feature = "ssr")]
+use model::names::EnvironmentName;
+
+/// Name under which what was typed waits.
+#[cfg(feature = "ssr")]
+const TYPED: &str = "template_form";
+
+/// The choice of the form that needs no template.
+pub const PLAIN: &str = "plain";
+
+/// What the deploy form of a template begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeployTemplatePage {
+    /// The service.
+    pub service: ServiceDetail,
+    /// Where it can be deployed.
+    pub environments: Vec<EnvironmentView>,
+    /// The form.
+    pub form: TemplateForm,
+    /// The project's own images, the last pushed first.
+    pub offers: Vec<Offer>,
+    /// What was asked about before, for a browser without scripts.
+    pub planned: Option<TemplatePlan>,
+}
+
+/// Which form a service is deployed with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeployChoice {
+    /// The templates that can be chosen.
+    pub templates: Vec<TemplateSummary>,
+    /// The template's form; none: the plain form.
+    pub page: Option<DeployTemplatePage>,
+}
+
+/// What a deploy from answers would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemplatePlan {
+    /// What would happen.
+    pub plan: PlanView,
+    /// The descriptor that the answers make.
+    pub descriptor: String,
+}
+
+/// What waits for the next page.
+#[cfg(feature = "ssr")]
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    /// The service that it was typed for.
+    service: String,
+    answers: Answers,
+    planned: Option<TemplatePlan>,
+}
+
+/// The environment that is meant; may be left out while there is only one.
+#[cfg(feature = "ssr")]
+fn place(environment: &str) -> Result<Option<EnvironmentName>, ApiError> {
+    if environment.is_empty() { Ok(None) } else { field("environment", environment).map(Some) }
+}
+
+/// The form that a service is deployed with: `plain`, that of a named template, or that of the template it was made from before.
+#[server(prefix = "/fn", endpoint = "templates/form")]
+pub async fn read_template_form(
+    project: String,
+    service: String,
+    #[server(default)] environment: String,
+    #[server(default)] template: String,
+    #[server(default)] version: Option<i64>,
+) -> Result<DeployChoice, ApiError> {
+    let caller = caller().await?;
+    let deploy = may_service::<can::Deploy>(&caller, &project, &service).await?;
+    let see = may_service::<can::SeeServices>(&caller, &project, &service).await?;
+    let in_project = of_project::<can::SeeServices>(&caller, &project).await?;
+    let offered = templates::offered(&caller.platform, &in_project).await?;
+    let environments = environments::for_service(&caller.platform, &deploy).await?;
+    let chosen = environments.iter().find(|one| one.name.as_str() == environment).or_else(|| environments.first());
+    let place = chosen.map(|one| one.name.clone());
+    // A service whose template was deleted meanwhile has the plain form.
+    let plain = template == PLAIN
+        || (template.is_empty() && answers::used(&caller.platform, &see, place.as_ref()).await?.and_then(|used| used.template).is_none());
+    if plain {
+        return Ok(DeployChoice { templates: offered, page: None });
+    }
+    let asked = Asked { template: Some(template).filter(|name| !name.is_empty()), version, answers: Answers::new() };
+    let mut form = answers::form(&caller.platform, &deploy, place.as_ref(), &asked).await?;
+    let waiting = caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str::<Waiting>(&text).ok());
+    let mut planned = None;
+    if let Some(waiting) = waiting.filter(|waiting| waiting.service == deploy.id.to_string()) {
+        form.answers.extend(waiting.answers.into_iter().filter(|(name, _)| form.parameters.get(name).is_some()));
+        planned = waiting.planned;
+    }
+    let offers = crate::api::deployments::offers(&caller, see.project.name.clone()).await?;
+    let service = services::get(&caller.platform, &see).await?;
+    Ok(DeployChoice { templates: offered, page: Some(DeployTemplatePage { service, environments, form, offers, planned }) })
+}
+
+/// What a form of a template sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The template.
+    pub template: String,
+    /// Its version.
+    pub version: i64,
+}
+
+#[cfg(feature = "ssr")]
+async fn made(
+    caller: &Caller,
+    may: &May<can::Deploy, services::Service>,
+    environment: &str,
+    of: &Answered,
+    given: Answers,
+) -> Result<answers::Made, ApiError> {
+    let asked = Asked { template: Some(of.template.clone()).filter(|name| !name.is_empty()), version: Some(of.version), answers: given };
+    let place = place(environment)?;
+    Ok(answers::make(&caller.platform, may, place.as_ref(), &asked, &surroundings()).await?)
+}
+
+/// What was typed waits for the next page of a browser without scripts: never a secret.
+#[cfg(feature = "ssr")]
+async fn keep_typed(
+    caller: &Caller,
+    may: &May<can::Deploy, services::Service>,
+    environment: &str,
+    of: &Answered,
+    mut given: Answers,
+    planned: Option<TemplatePlan>,
+) -> Result<(), ApiError> {
+    let asked = Asked { template: Some(of.template.clone()).filter(|name| !name.is_empty()), version: Some(of.version), answers: Answers::new() };
+    let place = place(environment)?;
+    match answers::form(&caller.platform, may, place.as_ref(), &asked).await {
+        // The form's answers are those that are no secrets.
+        Ok(form) => given.retain(|name, _| form.answers.contains_key(name)),
+        Err(_) => given.clear(),
+    }
+    if let Ok(text) = serde_json::to_string(&Waiting { service: may.id.to_string(), answers: given, planned }) {
+        caller.session.flash(TYPED, text).await?;
+    }
+    Ok(())
+}
+
+/// Says what a deploy from answers would do, and does nothing.
+#[server(prefix = "/fn", endpoint = "templates/plan")]
+pub async fn plan_template(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    of: Answered,
+    #[server(default)] answers: Answers,
+) -> Result<TemplatePlan, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
+    let found = planned(&caller, &may, &environment, &of, answers.clone()).await;
+    if posted_form() {
+        keep_typed(&caller, &may, &environment, &of, answers, found.as_ref().ok().cloned()).await?;
+    }
+    found
+}
+
+#[cfg(feature = "ssr")]
+async fn planned(
+    caller: &Caller,
+    may: &May<can::Deploy, services::Service>,
+    environment: &str,
+    of: &Answered,
+    given: Answers,
+) -> Result<TemplatePlan, ApiError> {
+    let made = made(caller, may, environment, of, given).await?;
+    let request = Request { intent: Intent::in_environment(place(environment)?), descriptor: made.descriptor };
+    let plan = deployments::plan_from(&caller.platform, may, &request, Some(&made.origin)).await?;
+    Ok(TemplatePlan { plan, descriptor: made.text })
+}
+
+/// Makes a revision of the answers and brings it into the environment.
+#[server(prefix = "/fn", endpoint = "templates/deploy")]
+pub async fn deploy_template(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    of: Answered,
+    #[server(default)] answers: Answers,
+    #[server(default)] why: String,
+) -> Result<DeploymentView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
+    let done = deployed(&caller, &may, &environment, &of, answers.clone(), &why).await;
+    if done.is_err() && posted_form() {
+        keep_typed(&caller, &may, &environment, &of, answers, None).await?;
+    }
+    let done = done?;
+    lead_to(&crate::urls::deployment(&project, &service, done.id));
+    Ok(done)
+}
+
+#[cfg(feature = "ssr")]
+async fn deployed(
+    caller: &Caller,
+    may: &May<can::Deploy, services::Service>,
+    environment: &str,
+    of: &Answered,
+    given: Answers,
+    why: &str,
+) -> Result<DeploymentView, ApiError> {
+    let made = made(caller, may, environment, of, given).await?;
+    let intent = Intent { why: why.trim().to_owned(), ..Intent::in_environment(place(environment)?) };
+    let request = Request { intent, descriptor: made.descriptor };
+    Ok(deployments::deploy_from(&caller.platform, may, &request, Some(&made.origin)).await?)
+}
+
+/// What a service was made from, and what its template makes of that.
+#[server(prefix = "/fn", endpoint = "templates/of_service")]
+pub async fn read_service_template(project: String, service: String, #[server(default)] environment: String) -> Result<ServiceTemplate, ApiError> {
+    let caller = caller().await?;
+    let may = may_service::<can::SeeServices>(&caller, &project, &service).await?;
+    Ok(answers::of_service(&caller.platform, &may, place(&environment)?.as_ref(), &surroundings()).await?)
+}

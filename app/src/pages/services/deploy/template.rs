@@ -1,0 +1,221 @@
+//! The deploy form of a template: its parameters by group, each with the field of its type, checked as one types by the code that the server checks
+//! them with. What a condition hides is hidden once the script is there; without it everything is shown, and what is not asked is not looked at.
+
+mod fields;
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use model::problem::{FieldError, Problem};
+use model::template::{Answers, Parameters};
+use model::views::templates::{TemplateForm, TemplateSummary};
+
+use super::super::EnvironmentChoice;
+use super::{Away, Plan};
+use crate::api::templates::{Answered, DeployTemplate, DeployTemplatePage, PlanTemplate, TemplatePlan};
+use crate::boot::boot;
+use crate::components::{Command, Csrf, Notice, ProblemNotice, Submit, TextField, Tone};
+use crate::page::problem;
+use crate::urls;
+use fields::Groups;
+
+/// What is answered so far, and what is wrong with it.
+#[derive(Clone, Copy)]
+pub(super) struct Typed {
+    /// The answers.
+    pub answers: RwSignal<Answers>,
+    /// The parameters.
+    pub parameters: StoredValue<Parameters>,
+    /// Parameters that were changed here.
+    touched: RwSignal<Vec<String>>,
+    /// What the check says.
+    wrong: Memo<Vec<FieldError>>,
+    /// What the server said last.
+    refused: Signal<Option<Problem>>,
+}
+
+impl Typed {
+    fn new(form: &TemplateForm, refused: Signal<Option<Problem>>) -> Self {
+        let answers = RwSignal::new(form.answers.clone());
+        let (parameters, kept) = (StoredValue::new(form.parameters.clone()), StoredValue::new(form.kept.clone()));
+        let check = move |answers: &Answers| parameters.with_value(|parameters| kept.with_value(|kept| parameters.check(answers, kept)));
+        let wrong = Memo::new(move |_| answers.with(|answers| check(answers).err().unwrap_or_default()));
+        let touched = RwSignal::new(Vec::new());
+        // A new verdict of the server is about all fields.
+        Effect::new(move |_| {
+            refused.track();
+            touched.set(Vec::new());
+        });
+        Self { answers, parameters, touched, wrong, refused }
+    }
+
+    /// What to show at a parameter: what the check says once it was changed here, before that what the server said.
+    pub(super) fn error(self, name: &str) -> Signal<Option<String>> {
+        let (name, field) = (name.to_owned(), format!("answers.{name}"));
+        Signal::derive(move || {
+            let found = |errors: &[FieldError]| errors.iter().find(|error| error.field == field).map(|error| error.message.clone());
+            if self.touched.with(|touched| touched.contains(&name)) {
+                self.wrong.with(|errors| found(errors))
+            } else {
+                self.refused.with(|refused| refused.as_ref().and_then(|problem| found(&problem.fields)))
+            }
+        })
+    }
+
+    /// Keeps what is answered to a parameter.
+    pub(super) fn keep(self, name: &str) -> Callback<String> {
+        let name = name.to_owned();
+        Callback::new(move |text| {
+            self.answers.update(|answers| _ = answers.insert(name.clone(), text));
+            self.touched.update(|touched| {
+                if !touched.contains(&name) {
+                    touched.push(name.clone());
+                }
+            });
+        })
+    }
+
+    /// What the server said that stands at no field.
+    fn elsewhere(self) -> Signal<Option<Problem>> {
+        Signal::derive(move || {
+            let mut problem = self.refused.get()?;
+            let at_field = |error: &FieldError| {
+                let name = error.field.strip_prefix("answers.").unwrap_or_default();
+                self.parameters.with_value(|parameters| parameters.get(name).is_some())
+            };
+            if problem.fields.iter().any(at_field) {
+                problem.fields.retain(|error| !at_field(error));
+                problem.detail = String::from("Nothing was deployed: look at the marked fields.");
+            }
+            Some(problem)
+        })
+    }
+}
+
+/// The form.
+#[component]
+pub(super) fn FromTemplate(page: DeployTemplatePage, image: String, action: ServerAction<DeployTemplate>) -> impl IntoView {
+    let mut page = page;
+    begin_with(&mut page, image);
+    let typed = Typed::new(&page.form, problem(action));
+    // Refused without scripts, it is told on the next page.
+    let plan = ServerAction::<PlanTemplate>::new();
+    let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.form.environment.to_string());
+    let here = page.environments.iter().find(|one| one.name == page.form.environment).cloned();
+    let names: Vec<_> = page.environments.iter().map(|one| one.name.clone()).collect();
+    let path = urls::service_page(&project, &service, "deploy");
+    let reference = page.form.template.reference();
+    let version = page.form.version;
+    let of = Answered { template: reference.clone(), version };
+    let asked = StoredValue::new(PlanTemplate {
+        csrf: boot().csrf,
+        project: project.clone(),
+        service: service.clone(),
+        environment: environment.clone(),
+        of,
+        answers: Answers::new(),
+    });
+    let ask = move |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        _ = plan.dispatch(PlanTemplate { answers: typed.answers.get_untracked(), ..asked.get_value() });
+    };
+    let refused = typed.elsewhere();
+    view! {
+        <Title text=format!("Deploy {service}")/>
+        {here.clone().map(|here| view! { <Away here/> })}
+        {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=path.clone()/> })}
+        <Moved form=page.form.clone() path=path.clone()/>
+        <div class="columns">
+            <section class="panel">
+                <header><h2>{format!("Deploy to {environment}")}</h2></header>
+                <div class="panel-body">
+                    <ProblemNotice problem=refused/>
+                    <ActionForm action attr:class="form">
+                        <Csrf/>
+                        <input type="hidden" name="project" value=project/>
+                        <input type="hidden" name="service" value=service/>
+                        <input type="hidden" name="environment" value=environment.clone()/>
+                        <input type="hidden" name="of[template]" value=reference/>
+                        <input type="hidden" name="of[version]" value=version.to_string()/>
+                        <Groups typed form=page.form.clone() offers=page.offers/>
+                        <TextField name="why" label="Why" optional=true hint="For the history: what this deployment is for."/>
+                        <div class="actions">
+                            <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
+                            <button type="submit" class="button" formaction="/fn/templates/plan" formnovalidate=true
+                                disabled=move || plan.pending().get() on:click=ask>"Show what would change"</button>
+                        </div>
+                    </ActionForm>
+                </div>
+            </section>
+            <Planned first=page.planned answer=plan.value().into()/>
+        </div>
+    }
+    .into_any()
+}
+
+/// The image that a link names, else the newest one where none is answered.
+fn begin_with(page: &mut DeployTemplatePage, image: String) {
+    use model::template::ParameterKind;
+    let Some(parameter) = page.form.parameters.0.iter().find(|parameter| parameter.kind == ParameterKind::Image) else { return };
+    let empty = page.form.answers.get(&parameter.name).is_none_or(String::is_empty);
+    let newest = page.offers.first().map(|offer| offer.reference.clone()).filter(|_| empty && parameter.required);
+    if let Some(chosen) = Some(image).filter(|image| !image.is_empty()).or(newest) {
+        page.form.answers.insert(parameter.name.clone(), chosen);
+    }
+}
+
+/// Which template and version this is, and the way to others.
+#[component]
+fn Moved(form: TemplateForm, path: String) -> impl IntoView {
+    let TemplateSummary { title, version: newest, .. } = form.template.clone();
+    let project = form.template.project.as_ref().map(ToString::to_string).unwrap_or_default();
+    let page = urls::template(&project, &form.template.name);
+    let with = |version: i64| {
+        let version = version.to_string();
+        urls::asking(path.clone(), &[("environment", form.environment.as_str()), ("template", &form.template.reference()), ("version", &version)])
+    };
+    let shown = form.version;
+    let to_newest = with(newest);
+    let to_used = form.remembered.map(with).unwrap_or_default();
+    let notice = match form.remembered {
+        Some(used) if used < newest && shown == used => Some(view! {
+            <Notice tone=Tone::Busy title=format!("Version {newest} of this template is there; this service was made from version {used}")>
+                <p><a href=to_newest>{format!("Move to version {newest}")}</a>": your answers stay, and before anything is deployed you can see what would change."</p>
+            </Notice>
+        }.into_any()),
+        Some(used) if used != shown => Some(view! {
+            <Notice tone=Tone::Warn title=format!("This moves the service from version {used} to version {shown}")>
+                <p>"Look at what would change, then deploy. "<a href=to_used>{format!("Stay with version {used}")}</a></p>
+            </Notice>
+        }.into_any()),
+        _ => None,
+    };
+    let plain = urls::asking(path.clone(), &[("environment", form.environment.as_str()), ("template", crate::api::templates::PLAIN)]);
+    view! {
+        {notice}
+        <p class="muted">"From the template "<a href=page>{title}</a>{format!(", version {shown}. ")}<a href=plain>"Another template, or the plain form"</a></p>
+    }
+    .into_any()
+}
+
+/// What a deploy would do.
+#[component]
+fn Planned(first: Option<TemplatePlan>, answer: Signal<Option<Result<TemplatePlan, crate::api::ApiError>>>) -> impl IntoView {
+    let refused = Signal::derive(move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().map(|error| error.0.clone()))));
+    let shown = move || match answer.get() {
+        None => first.clone(),
+        Some(found) => found.ok(),
+    };
+    view! {
+        <div class="stack" aria-live="polite">
+            <ProblemNotice problem=refused/>
+            {move || shown().map(|found| view! {
+                <Plan plan=found.plan/>
+                <section class="panel">
+                    <details class="panel-body"><summary>"Descriptor"</summary><Command text=found.descriptor what="descriptor"/></details>
+                </section>
+            })}
+        </div>
+    }
+    .into_any()
+}
