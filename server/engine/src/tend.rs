@@ -255,7 +255,7 @@ impl Tender {
             // A run ends by what its tasks ended with; where one is made again, it waits like any other.
             _ if task.run.is_some() => {
                 let now = self.context.worker.platform().now();
-                self.context.backoff(self.key, |backoff| backoff.failed(task.slot, now));
+                self.context.backoff(self.key, |backoff| backoff.failed(task.slot, Duration::ZERO, now));
             }
             Some(deployment) if task.deployment == Some(deployment.id) => {
                 let told = self.told(work, task, reason).await;

@@ -54,7 +54,7 @@ pub async fn clone_plan(platform: &Platform, may: &May<can::Deploy, Project>, or
     let mut services = Vec::with_capacity(chosen.len());
     for (id, revision) in chosen {
         let may = may.actor().may_in::<can::Deploy, _>(&mut tx, &id).await?;
-        services.push(one(&mut tx, &may, &to, revision).await?);
+        services.push(one(platform, &mut tx, &may, &to, revision).await?);
     }
     Ok(ClonePlan { from: from.name, to: to.name, services, left_out })
 }
@@ -97,7 +97,7 @@ async fn bring(platform: &Platform, may: &May<can::Deploy, Service>, order: &Clo
         build: revision.view.build.clone(),
     };
     intent.check()?;
-    check(&mut change, may, &to, &revision).await?;
+    check(platform, &mut change, may, &to, &revision).await?;
     let revision = for_environment(&mut change, platform, may, &to, &intent, revision).await?;
     again(change, platform, may, &to, &intent, DeploymentKind::Clone, &revision).await
 }
@@ -161,7 +161,7 @@ async fn chosen(
 }
 
 /// What cloning one service would do.
-async fn one(tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, revision: RevisionId) -> Result<CloneOf> {
+async fn one(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, revision: RevisionId) -> Result<CloneOf> {
     let stored = revisions::by_id(tx, revision).await?;
     let mut told = CloneOf {
         service: may.name.clone(),
@@ -171,7 +171,7 @@ async fn one(tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, rev
         problems: Vec::new(),
         differs: Vec::new(),
     };
-    match planned(tx, may, to, &stored).await {
+    match planned(platform, tx, may, to, &stored).await {
         Ok((plan, differs)) => (told.plan, told.differs) = (Some(plan), differs),
         Err(Error::Invalid(problems)) => told.problems = problems,
         Err(Error::Conflict { code, message }) => told.problems = vec![FieldError::new(code, message)],
@@ -181,22 +181,24 @@ async fn one(tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, rev
 }
 
 async fn planned(
+    platform: &Platform,
     tx: &mut Tx,
     may: &May<can::Deploy, Service>,
     to: &Environment,
     stored: &Stored,
 ) -> Result<(PlanView, Vec<model::descriptor::Change>)> {
-    check(tx, may, to, stored).await?;
+    check(platform, tx, may, to, stored).await?;
     let own = pinned::of_revision(tx, stored.id, &stored.descriptor).await?;
     let there = pinned::newest(tx, may, to, &stored.descriptor).await?;
-    let plan = plans::plan(tx, may, to, &stored.descriptor, &stored.source(), &there).await?;
+    let mut plan = plans::plan(tx, may, to, &stored.descriptor, &stored.source(), &there).await?;
+    plan.takes = limits::room(tx, may, to, &stored.descriptor).await?;
     Ok((plan, there.changes_since(&own)))
 }
 
 /// What a deploy of the revision there would ask for.
-async fn check(tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, stored: &Stored) -> Result<()> {
+async fn check(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, stored: &Stored) -> Result<()> {
     source::still_there(stored)?;
-    limits::still_allowed(tx, may, to, stored).await?;
+    limits::still_allowed(platform, tx, may, to, stored).await?;
     plans::refuse_taken_ports(tx, may, to, &stored.descriptor).await?;
     pinned::newest(tx, may, to, &stored.descriptor).await.map(drop)
 }

@@ -39,7 +39,7 @@ pub async fn plan_rollback(platform: &Platform, may: &May<can::Deploy, Service>,
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
     let revision = revisions::by_number(&mut tx, may.id, number).await?;
-    limits::still_allowed(&mut tx, may, &environment, &revision).await?;
+    limits::still_allowed(platform, &mut tx, may, &environment, &revision).await?;
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut tx, may, &environment, &revision.descriptor).await?;
     let mut configuration = pinned::of_revision(&mut tx, revision.id, &revision.descriptor).await?;
@@ -48,7 +48,9 @@ pub async fn plan_rollback(platform: &Platform, may: &May<can::Deploy, Service>,
     } else {
         configuration = pinned::newest(&mut tx, may, &environment, &revision.descriptor).await?;
     }
-    plan::plan(&mut tx, may, &environment, &revision.descriptor, &revision.source(), &configuration).await
+    let mut plan = plan::plan(&mut tx, may, &environment, &revision.descriptor, &revision.source(), &configuration).await?;
+    plan.takes = limits::room(&mut tx, may, &environment, &revision.descriptor).await?;
+    Ok(plan)
 }
 
 /// The revision itself where its configuration is the environment's, else one like it with that environment's configuration.
