@@ -27,7 +27,7 @@ pub fn in_list(instance: &str, task: TaskId, slot: i64, seen: &ContainerSeen) ->
         found.push(Difference::new("state", "running", "frozen"));
     }
     let network = build::network_name(instance, &project, &environment);
-    if !seen.networks.iter().any(|name| *name == network) {
+    if !seen.networks.contains(&network) {
         found.push(Difference::new("network", &network, "not connected"));
     }
     let others: Vec<&str> = seen.networks.iter().map(String::as_str).filter(|name| *name != network).collect();

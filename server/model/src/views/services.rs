@@ -256,7 +256,7 @@ impl CrashLoop {
     /// In one line, for people.
     #[must_use]
     pub fn said(&self) -> String {
-        let minutes = self.last_at.since(self.since).as_secs().div_ceil(60).max(1);
+        let minutes = ((self.last_at.since(self.since).as_secs() + 30) / 60).max(1);
         let span = if minutes == 1 { String::from("a minute") } else { format!("{minutes} minutes") };
         format!("{} failures in {span}", self.failures)
     }
