@@ -96,6 +96,27 @@ pub async fn list_foreign() -> Result<ForeignContainers, ApiError> {
     Ok(domain::machines::foreign(&caller.platform, &may).await?)
 }
 
+/// The same, for those who manage them.
+#[server(prefix = "/fn", endpoint = "environments/managed")]
+pub async fn list_managed() -> Result<Vec<EnvironmentView>, ApiError> {
+    let caller = caller().await?;
+    caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
+    let may = caller.actor.may::<can::SeeEnvironments, _>(&caller.platform, &Site).await?;
+    Ok(environments::list(&caller.platform, &may).await?)
+}
+
+/// One of them, for those who manage it; none: `new` is one that is to be made.
+#[server(prefix = "/fn", endpoint = "environments/managed_one")]
+pub async fn get_managed(environment: String) -> Result<Option<EnvironmentView>, ApiError> {
+    let caller = caller().await?;
+    caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
+    if environment == "new" {
+        return Ok(None);
+    }
+    let may = readable(&caller, &environment).await?;
+    Ok(Some(environments::get(&caller.platform, &may).await?))
+}
+
 /// One environment, and what runs there.
 #[server(prefix = "/fn", endpoint = "environments/get")]
 pub async fn get_environment(environment: String) -> Result<EnvironmentPage, ApiError> {

@@ -61,7 +61,7 @@ fn Table(environments: Vec<EnvironmentView>) -> impl IntoView {
 
 #[component]
 fn Row(environment: EnvironmentView) -> impl IntoView {
-    let (tone, text) = states::machine(environment.state);
+    let (tone, text) = states::environment(&environment);
     let names = environment.machines.iter().map(|machine| machine.name.to_string()).collect::<Vec<_>>().join(", ");
     let message = environment.message.clone();
     view! {
@@ -96,7 +96,7 @@ pub(crate) fn One() -> impl IntoView {
 
 #[component]
 fn Whole(environment: EnvironmentView, residents: Vec<ResidentView>) -> impl IntoView {
-    let (tone, text) = states::machine(environment.state);
+    let (tone, text) = states::environment(&environment);
     let name = environment.name.to_string();
     let operator = boot().me.is_some_and(|me| me.operator);
     let manage = urls::admin_environment(&environment.name);

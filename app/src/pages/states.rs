@@ -2,7 +2,7 @@
 
 use model::views::copies::CopyState;
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
-use model::views::environments::{MachineState, StepState};
+use model::views::environments::{EnvironmentView, MachineState, StepState};
 use model::views::services::{RunSummary, ServiceState, TaskHealth, TaskState, TaskView};
 
 use crate::components::Tone;
@@ -76,6 +76,11 @@ pub(super) fn machine(state: MachineState) -> (Tone, &'static str) {
         MachineState::Up => (Tone::Ok, "Up"),
         MachineState::Away => (Tone::Bad, "Away"),
     }
+}
+
+/// An environment: its engines, together.
+pub(super) fn environment(environment: &EnvironmentView) -> (Tone, &'static str) {
+    if environment.machines.is_empty() { (Tone::Warn, "No machine") } else { machine(environment.state) }
 }
 
 /// A step of a connection's test.

@@ -395,6 +395,9 @@ async fn pages_of_environments_are_whole_without_scripts() {
         let text = answer.text().await.expect("a page");
         assert!(path.ends_with("new") || text.contains("staging"), "{path}");
     }
+    for path in ["", "/new", "/local", "/local/machines/new"] {
+        assert_eq!(dora.open(&format!("/admin/environments{path}")).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
     // Where the engine is, is for operators, also where it is told why it is away.
     site.machine("local", |machine| machine["state"] == "away").await;
     site.service("web").await;

@@ -9,7 +9,7 @@ use model::views::environments::EnvironmentView;
 pub(crate) use machine::Machine;
 pub(crate) use one::Environment;
 
-use crate::api::environments::list_environments;
+use crate::api::environments::list_managed;
 use crate::components::{Badge, Notice, Tone, sentence};
 use crate::live::Pulse;
 use crate::page::loaded;
@@ -21,7 +21,7 @@ use crate::urls;
 #[component]
 pub(crate) fn Environments() -> impl IntoView {
     let pulse = Pulse::new();
-    let data = Resource::new(move || pulse.track(), |_| list_environments());
+    let data = Resource::new(move || pulse.track(), |_| list_managed());
     view! {
         <div class="row">
             <p class="muted">"An environment is where projects deploy to: one machine with a Docker Engine, or several."</p>
@@ -40,7 +40,7 @@ pub(crate) fn Environments() -> impl IntoView {
 
 #[component]
 fn Panel(environment: EnvironmentView) -> impl IntoView {
-    let (tone, text) = states::machine(environment.state);
+    let (tone, text) = states::environment(&environment);
     let href = urls::admin_environment(&environment.name);
     let granted = match &environment.projects {
         None => String::from("every project"),

@@ -106,9 +106,6 @@ async fn alter(change: &mut Change, found: &Environment, order: &EnvironmentOrde
 }
 
 async fn add(change: &mut Change, platform: &Platform, name: &EnvironmentName, order: &EnvironmentOrder) -> Result<EnvironmentId> {
-    if name.as_str() == "new" {
-        return Err(Error::invalid("environment", "its page would be the one for a new environment; choose another name than new"));
-    }
     let Some(address) = &order.registry_address else {
         return Err(Error::invalid("registry_address", "say by which host and port its engines reach this portal, like 10.0.0.5:3000"));
     };

@@ -329,7 +329,6 @@ async fn what_is_wrong_with_an_environment_names_its_field() {
     assert!(put("x", EnvironmentOrder { registry_address: Some("http://a:1".into()), ..open_to_all(false) }).await.starts_with("registry_address"));
     assert!(put("x", only(&[&"nobody".parse().expect("a name")])).await.contains("there is no project nobody"));
     assert!(put("local", open_to_all(false)).await.contains("configuration"));
-    assert!(put("new", open_to_all(false)).await.starts_with("environment: "));
     let local = EnvironmentOrder { registry_address: None, ..open_to_all(true) };
     assert!(!super::put(town.platform(), &may, &name("local"), &local).await.expect("kept").1);
     prepare(town.platform(), &crate::testing::local((20_000, 20_009))).await.expect("started again");

@@ -266,9 +266,6 @@ fn failure(tried: &TrialView) -> String {
 }
 
 async fn make(change: &mut Change, platform: &Platform, environment: &Environment, name: &MachineName) -> Result<MachineId> {
-    if name.as_str() == "new" {
-        return Err(Error::invalid("machine", "its page would be the one for a new machine; choose another name than new"));
-    }
     let sql = "SELECT COUNT(*) AS n FROM machines WHERE environment_id = $1 AND removed_at IS NULL";
     let count: i64 = change.one(sql, args![environment.id], |row| row.get("n")).await?;
     if count >= MOST {

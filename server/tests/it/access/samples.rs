@@ -33,6 +33,8 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/waiting"
             | "/fn/environments/list"
             | "/fn/environments/get"
+            | "/fn/environments/managed"
+            | "/fn/environments/managed_one"
             | "/fn/environments/machine_form"
             | "/fn/image_rules/get"
             | "/fn/image_rules/run_detail"
@@ -276,7 +278,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "jobs/list" | "jobs/run" => vec![project(), service(), environment()],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
-        "environments/get" | "environments/remove" => vec![place()],
+        "environments/get" | "environments/managed_one" | "environments/remove" => vec![place()],
         "environments/put" => vec![place(), ("registry_address", text("10.0.0.5:3000")), ("projects", world.project.clone())],
         "environments/machine_form" | "environments/remove_machine" => vec![place(), machine()],
         "environments/put_machine" => {
@@ -328,6 +330,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "accounts/users"
         | "audit/site"
         | "environments/list"
+        | "environments/managed"
         | "outside/settings"
         | "folders/settings"
         | "environments/foreign"

@@ -6,7 +6,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::views::environments::EnvironmentView;
 
-use crate::api::environments::{PutEnvironment, RemoveEnvironment, get_environment};
+use crate::api::environments::{PutEnvironment, RemoveEnvironment, get_managed};
 use crate::components::{CheckBox, Confirm, Crumb, Crumbs, Csrf, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
 use crate::live::Pulse;
 use crate::page::{change, loaded, param, problem};
@@ -18,10 +18,7 @@ use crate::urls;
 pub(crate) fn Environment() -> impl IntoView {
     let name = param("environment");
     let pulse = Pulse::new();
-    let data = Resource::new(
-        move || (name.get(), pulse.track()),
-        |(name, _)| async move { if name == "new" { Ok(None) } else { get_environment(name).await.map(|page| Some(page.environment)) } },
-    );
+    let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| get_managed(name));
     let put = change::<PutEnvironment>("Saved", Some(pulse));
     let remove = change::<RemoveEnvironment>("Environment removed", None);
     let navigate = use_navigate();
