@@ -7,6 +7,7 @@ use leptos_router::components::Form;
 use leptos_router::hooks::use_navigate;
 use model::views::imports::ImportView;
 
+use crate::api::environments::list_managed;
 use crate::api::imports::{BeginImport, read_import};
 use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error};
 use crate::page::{loaded, problem, query};
@@ -25,7 +26,9 @@ pub(crate) fn Import() -> impl IntoView {
     });
     let data = Resource::new(
         move || (machine.get(), container.get()),
-        |(machine, container)| async move { if container.is_empty() { Ok(None) } else { read_import(machine, container).await.map(Some) } },
+        |(machine, container)| async move {
+            if container.is_empty() { list_managed().await.map(|_| None) } else { read_import(machine, container).await.map(Some) }
+        },
     );
     view! {
         <Title text="Import a container"/>
