@@ -27,7 +27,7 @@ struct Place {
 
 impl Place {
     fn name(self) -> Answer<Option<EnvironmentName>> {
-        Ok(self.environment.filter(|name| !name.is_empty()).map(|name| field("environment", &name)).transpose()?)
+        self.environment.filter(|name| !name.is_empty()).map(|name| field("environment", &name)).transpose()
     }
 }
 

@@ -78,7 +78,7 @@ proptest! {
     /// Whatever is allowed one after the other: nothing grows beyond a limit.
     #[test]
     fn what_is_let_in_never_grows_beyond_a_limit(steps in proptest::collection::vec((0..4_usize, 10..3000_u32, 1..600_u64, 0..8_u32), 1..30)) {
-        let mut places = vec![Running::default(); 4];
+        let mut places = [Running::default(); 4];
         for (place, cpus, mib, replicas) in steps {
             let d = descriptor(Some(cpus), Some(mib), replicas);
             let others = places.iter().enumerate().filter(|(at, _)| *at != place).fold(Running::default(), |sum, (_, one)| sum.plus(*one));
