@@ -229,7 +229,7 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
 async fn a_time_zone_holds_in_an_image_without_any() {
     let ground = Ground::new().await;
     ground.service("clock").await;
-    let mut clock = program("busybox date -d @0 +%H:%M; busybox head -c 4 /etc/localtime; echo; busybox head -c 4 /usr/share/zoneinfo/$TZ");
+    let mut clock = program("busybox date -d @0 +%H:%M; busybox head -c 4 /etc/localtime; echo; busybox head -c 4 /usr/share/zoneinfo/$TZ; echo");
     clock["timezone"] = json!("Asia/Shanghai");
     ground.deployed("clock", clock.clone()).await;
     logged(&ground, "clock", "TZif\nTZif").await;
@@ -298,7 +298,7 @@ async fn a_folder_of_the_machine_is_mounted_only_where_operators_allow_it() {
     std::fs::create_dir(folder.path().join("x")).expect("made");
     std::fs::write(folder.path().join("x/file"), "of-the-machine").expect("written");
     ground.service("disk").await;
-    let mut disk = program("busybox cat /x/file; busybox touch /x/new");
+    let mut disk = program("busybox cat /x/file; echo; busybox touch /x/new 2>&1");
     let mount = |host: &str, read_only: bool| json!([{"host": host, "path": "/x", "read_only": read_only}]);
     let refused = async |volumes: Value| {
         let mut disk = disk.clone();

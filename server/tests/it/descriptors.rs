@@ -185,7 +185,7 @@ fn hostile() -> Vec<(String, &'static str, &'static str)> {
         ("env: {A: \"x\\0y\"}", "env.A", "NUL"),
         ("user: \"0:0:0\"", "user", "user as name or number"),
         ("user: \"$(id)\"", "user", "user as name or number"),
-        ("replicas: 1e309", "replicas", "is not a number of tasks"),
+        ("replicas: 1e309", "", "non-finite"),
         ("replicas: 99999999999999999999", "", ""),
         ("replicas: -1", "replicas", "is not a number of tasks"),
         ("replicas: 0x7fffffff", "replicas", "is not a number of tasks"),

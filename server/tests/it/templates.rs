@@ -258,7 +258,7 @@ async fn hostile_documents_and_answers_are_refused_and_nothing_else_waits() {
     }
     let many: serde_json::Map<String, Value> = (0..1000).map(|number| (format!("n{number}"), json!("x".repeat(200)))).collect();
     let told = scene.dora.post(path, json!({"template": "echo", "answers": many})).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-    assert_eq!(told["fields"][0]["field"], "answers", "{told}");
+    assert_eq!(told["errors"][0]["field"], "answers", "{told}");
 }
 
 #[tokio::test]

@@ -239,9 +239,13 @@ async fn deployed(
     Ok(deployments::deploy_from(&caller.platform, may, &request, Some(&made.origin)).await?)
 }
 
-/// What a service was made from, and what its template makes of that.
+/// What a service was made from, and what its template makes of that; none where it was described by hand.
 #[server(prefix = "/fn", endpoint = "templates/of_service")]
-pub async fn read_service_template(project: String, service: String, #[server(default)] environment: String) -> Result<ServiceTemplate, ApiError> {
+pub async fn read_service_template(
+    project: String,
+    service: String,
+    #[server(default)] environment: String,
+) -> Result<Option<ServiceTemplate>, ApiError> {
     let caller = caller().await?;
     let may = may_service::<can::SeeServices>(&caller, &project, &service).await?;
     Ok(answers::of_service(&caller.platform, &may, place(&environment)?.as_ref(), &surroundings()).await?)

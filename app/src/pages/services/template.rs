@@ -18,14 +18,7 @@ pub(crate) fn Template() -> impl IntoView {
     let environment = query("environment");
     let data = Resource::new(
         move || (service.project.get(), service.name.get(), environment.get(), service.pulse.track()),
-        |(project, name, environment, _)| async move {
-            match read_service_template(project, name, environment).await {
-                Ok(found) => Ok(Some(found)),
-                // Nothing is wrong: it was described by hand.
-                Err(error) if error.kind() == model::problem::ProblemKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        },
+        |(project, name, environment, _)| read_service_template(project, name, environment),
     );
     loaded_in(service.view, data, move |detail, found| {
         let (project, name) = (detail.project.to_string(), detail.name.to_string());

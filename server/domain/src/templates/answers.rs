@@ -285,15 +285,14 @@ pub async fn used(
 }
 
 /// What a service was made from in an environment, where none is named in the one that was answered for last, and what its template makes of that: its
-/// CI's side, its Dockerfile.
+/// CI's side, its Dockerfile. None: it was described by hand.
 pub async fn of_service(
     platform: &Platform,
     may: &May<can::SeeServices, Service>,
     environment: Option<&EnvironmentName>,
     site: &Surroundings,
-) -> Result<ServiceTemplate> {
-    let found = service(platform, may, environment, site, Output::ALL).await?;
-    found.ok_or(Error::NotFound { what: "template of this service" })
+) -> Result<Option<ServiceTemplate>> {
+    service(platform, may, environment, site, Output::ALL).await
 }
 
 async fn service(

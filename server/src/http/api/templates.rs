@@ -285,5 +285,6 @@ async fn of_service(
 ) -> Answer<impl IntoResponse> {
     let may = service_may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     let environment = place.environment.map(|name| field::<EnvironmentName>("environment", &name)).transpose()?;
-    Ok(Json(templates::answers::of_service(&portal.platform, &may, environment.as_ref(), &surroundings(&portal)).await?))
+    let found = templates::answers::of_service(&portal.platform, &may, environment.as_ref(), &surroundings(&portal)).await?;
+    Ok(Json(found.ok_or(domain::Error::NotFound { what: "template of this service" })?))
 }
