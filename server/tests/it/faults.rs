@@ -227,7 +227,8 @@ async fn images_that_nothing_needs_are_pruned_and_no_other() {
     ground.developer.post(PRUNING, json!({"dry_run": true})).await.expect_status(StatusCode::FORBIDDEN).await;
     let young = ground.pruned(true).await;
     assert_eq!(young["gone"], json!([]), "what is young stays: {young}");
-    let policy = json!({"enabled": true, "keep": 2, "min_hours": 0, "fuller_than": 80});
+    // By hand alone: how full this machine's disk is decides nothing here.
+    let policy = json!({"enabled": false, "keep": 2, "min_hours": 0, "fuller_than": 80});
     admin.put(PRUNING, policy).await.expect_status(StatusCode::OK).await;
     let would = ground.pruned(true).await;
     assert_eq!(would["gone"].as_array().map(Vec::len), Some(1), "{would}");
