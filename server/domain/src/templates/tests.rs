@@ -216,7 +216,7 @@ async fn a_service_remembers_its_answers_and_moves_when_it_is_told_to() {
     assert_eq!(compared.changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>(), ["env.GREETING", "env.WELCOME"]);
 
     // Its CI's side, with what is remembered.
-    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found");
+    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found").expect("made from a template");
     let curl = found.rendered.outputs.iter().find(|one| one.output == Output::Curl).expect("made");
     assert_eq!(curl.text, "curl https://slipway.example.com hello\n");
     let plain = services::ServiceKey { project: &scene.shop, service: &scene.web };
@@ -243,7 +243,7 @@ async fn wrong_answers_and_unknown_versions_are_told() {
     delete(&scene.store.platform, &may, &"echo".parse().expect("a name")).await.expect("deleted");
     assert_eq!(fields(asked(None, None, &[])).await, ["template"]);
     let see = scene.may::<can::SeeServices>().await;
-    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("still told");
+    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("still told").expect("made from a template");
     assert!(found.template.is_none() && found.mark.version == 1);
     assert!(scene.write(ECHO).await.expect("made anew").version == 1);
 }
@@ -275,7 +275,7 @@ async fn a_secret_answer_is_a_secret_of_the_service_and_told_to_nobody() {
     assert_eq!(revision.descriptor.secrets[0].name, "db_password", "its value in the texts is its name");
     let form = scene.form(asked(None, None, &[])).await;
     assert_eq!(form.kept, BTreeSet::from([String::from("db_password")]));
-    let found = answers::of_service(platform, &see, None, &site()).await.expect("found");
+    let found = answers::of_service(platform, &see, None, &site()).await.expect("found").expect("made from a template");
     let audit = scene.store.audit().await;
     assert!(audit.contains(&String::from("config.set db_password")), "{audit:?}");
     assert!(!format!("{form:?}{found:?}{revision:?}{plan:?}{audit:?}").contains(SECRET));
@@ -372,10 +372,10 @@ async fn what_says_that_it_is_secret_is_for_those_who_deploy() {
     scene.write_sql(sql).await;
     let key = ServiceKey { project: &scene.shop, service: &scene.web };
     let see = guest.may::<can::SeeServices, _>(&scene.store.platform, &key).await.expect("allowed");
-    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found");
+    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found").expect("made from a template");
     assert!(found.hidden && found.rendered.outputs.is_empty() && !format!("{found:?}").contains("staple"), "{found:?}");
     assert!(found.answers["variables"].contains("LOG_LEVEL=debug") && found.answers["variables"].contains("DB_PASSWORD=(hidden)"));
-    let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found");
+    let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found").expect("made from a template");
     assert!(!found.hidden && found.rendered.errors.is_empty() && found.answers["variables"].contains("battery-staple"), "{found:?}");
 }
 
@@ -392,7 +392,7 @@ async fn versions_are_kept_as_long_as_something_was_made_from_them_and_there_is_
     delete(&scene.store.platform, &may, &made.name).await.expect("deleted");
     assert_eq!(scene.count("template_versions").await, 1, "the one that a service was made from");
     scene.write(&ECHO.replace("hello", "hallo")).await.expect("there is room again");
-    let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found");
+    let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found").expect("made from a template");
     assert!(found.template.is_none() && !found.rendered.outputs.is_empty());
 }
 
