@@ -64,7 +64,10 @@ pub fn failed_state(work: &Work, deployment: &DeploymentWork) -> DeploymentState
     let before = work.revision.as_ref().filter(|revision| revision.id != deployment.revision.id && work.state == DesiredState::Running);
     match before {
         // Before the first task was replaced there is nothing to roll back.
-        Some(_) if deployment.state == DeploymentState::Rolling && deployment.revision.descriptor.update.on_failure == OnFailure::Rollback => {
+        Some(_)
+            if deployment.state.may_become(DeploymentState::RolledBack)
+                && deployment.revision.descriptor.update.on_failure == OnFailure::Rollback =>
+        {
             DeploymentState::RolledBack
         }
         _ => DeploymentState::Failed,
