@@ -1,6 +1,7 @@
 //! What all loops of the engine share.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::Worker;
@@ -47,6 +48,8 @@ pub(crate) struct Context {
     carrying: Mutex<BTreeSet<TaskId>>,
     verified: Mutex<BTreeSet<TaskId>>,
     limits: Mutex<HashMap<TaskId, Vec<Difference>>>,
+    /// A task's memory could not be removed, since something uses it; the next pass sweeps.
+    pub memory_left: AtomicBool,
 }
 
 impl Context {
@@ -67,6 +70,7 @@ impl Context {
             carrying: Mutex::default(),
             verified: Mutex::default(),
             limits: Mutex::default(),
+            memory_left: AtomicBool::new(false),
         }
     }
 

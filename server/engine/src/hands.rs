@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use domain::deployments::work::{self, Delivery, End, RevisionWork, TaskWork, Work};
 use domain::machines::Machine;
@@ -277,6 +278,7 @@ async fn forget_secrets(context: &Context, docker: &Docker, task: TaskId) -> Res
     let name = build::secrets_name(context.instance(), task);
     if !docker.remove_volume(&name).await? {
         tracing::warn!(volume = name, "the memory of a task that is gone is in use; it is removed later");
+        context.memory_left.store(true, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::Signal;
@@ -149,8 +150,12 @@ fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut 
 async fn pass(context: &Arc<Context>, tell: &mpsc::Sender<News>, at_work: &mut JoinSet<()>) -> Result<(), Trouble> {
     context.machines.refresh(&context.worker, tell).await?;
     due(context).await?;
+    let sweep = context.memory_left.swap(false, Ordering::Relaxed);
     for (machine, _) in context.machines.all() {
         compare(context, machine.id, at_work);
+        if sweep {
+            sweep_memory(context, machine.id, at_work);
+        }
     }
     let context = Arc::clone(context);
     at_work.spawn(async move { networks::give_back(&context).await });
@@ -170,7 +175,8 @@ fn compare(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>) {
     });
 }
 
-/// Removes the memory of tasks that are gone: what a portal left that was killed at its work.
+/// Removes the memory of tasks that are gone: what a portal left that was killed at its work, or what something else used when its task
+/// went.
 fn sweep_memory(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>) {
     let Some(docker) = context.machines.docker(id) else { return };
     let context = Arc::clone(context);
@@ -182,7 +188,8 @@ fn sweep_memory(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>
             for volume in volumes {
                 let task = volume.labels.get(LABEL_CARRIER).and_then(|text| text.parse::<TaskId>().ok());
                 if task.is_none_or(|task| !living.contains(&task) && !kept.contains(&task)) {
-                    docker.remove_volume(&volume.name).await?;
+                    let gone = docker.remove_volume(&volume.name).await?;
+                    context.memory_left.fetch_or(!gone, Ordering::Relaxed);
                 }
             }
             Ok(())

@@ -215,6 +215,8 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
     ground.verb("app", "stop", json!({})).await;
     ground.until("app", "it ends", |tasks| tasks.iter().all(|task| task["state"] != "running")).await;
     ground.developer.delete("/api/v1/projects/shop/secrets/key").await.expect_status(StatusCode::OK).await;
+    // What was stopped can be looked into as long as its service is there; with the service goes all.
+    ground.portal().person("admin").delete("/api/v1/projects/shop/services/app").await;
     let left = || client(&["volume", "ls", "-q", "--filter", &format!("label={LABEL_CARRIER}"), "--filter", &ground.label()]);
     for _ in 0..100 {
         if left().is_empty() {

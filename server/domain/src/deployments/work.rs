@@ -32,9 +32,9 @@ use crate::machines::Machine;
 use crate::worker::Worker;
 
 pub use delivery::{Delivery, TaskFile, delivery};
-pub(crate) use load::revision_work;
 pub(crate) use failures::REST;
 pub use failures::{SlotFailure, forget_failures, slot_failed};
+pub(crate) use load::revision_work;
 pub use load::{due, every_key, load, recent_failures, revision};
 pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
 pub use state::{advance, move_network, network, outside_allowed, pin, progress, pull_source};

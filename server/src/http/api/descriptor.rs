@@ -61,8 +61,11 @@ async fn get(
     let environment: Option<EnvironmentName> = query.environment.map(|name| field("environment", &name)).transpose()?;
     let detail = deployments::applied(&portal.platform, &may, environment.as_ref()).await?;
     let yaml = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("yaml"));
-    let mut response =
-        if yaml { ([(CONTENT_TYPE, HeaderValue::from_static("application/yaml"))], detail.descriptor.to_yaml()).into_response() } else { Json(detail.descriptor).into_response() };
+    let mut response = if yaml {
+        ([(CONTENT_TYPE, HeaderValue::from_static("application/yaml"))], detail.descriptor.to_yaml()).into_response()
+    } else {
+        Json(detail.descriptor).into_response()
+    };
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", detail.revision.number)) {
         response.headers_mut().insert(ETAG, tag);
