@@ -20,12 +20,13 @@ use model::views::services::TaskState;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK, has_secret_files};
+use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, has_secret_files};
 use crate::context::Context;
 use crate::crew::{Crew, Died};
 use crate::docker::{ContainerSeen, Docker, Hidden, Status};
 use crate::hands;
 use crate::observe::{self, Need};
+use crate::ours;
 use crate::plan::{self, Container, Life};
 use crate::trouble::Trouble;
 
@@ -337,12 +338,11 @@ impl Tender {
     }
 }
 
-/// A task's container: by the id that was recorded, or by the label where none was yet.
+/// A task's container: by the id that was recorded, or by its name where none was yet.
 fn find<'a>(seen: &'a [(MachineId, ContainerSeen)], task: &TaskWork) -> Option<&'a ContainerSeen> {
-    let id = task.id.to_string();
     let own = |seen: &&(MachineId, ContainerSeen)| match &task.container {
         Some(container) => seen.1.id == *container,
-        None => seen.1.label(LABEL_TASK) == Some(&id),
+        None => ours::task(&seen.1) == Some(task.id),
     };
     seen.iter().find(own).map(|(_, seen)| seen)
 }
