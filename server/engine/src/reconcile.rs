@@ -64,7 +64,7 @@ impl Drop for End {
 }
 
 /// A crew that crashed is a fault of ours: the portal must not look alive without it.
-fn still_standing(ended: Result<(), tokio::task::JoinError>) {
+pub(crate) fn still_standing(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()
     {

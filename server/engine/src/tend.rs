@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, has_secret_files};
 use crate::context::Context;
 use crate::crew::{Crew, Died};
-use crate::docker::{ContainerSeen, Docker, Hidden, Status};
+use crate::docker::{ContainerSeen, Docker, Hidden, Kind, Status};
 use crate::hands;
 use crate::observe::{self, Need};
 use crate::ours;
@@ -40,6 +40,14 @@ pub(crate) enum Handed {
     Swept(Result<(), Trouble>),
     /// A deployment's image was pulled.
     Pulled(DeploymentId, Result<(), Trouble>),
+}
+
+impl Handed {
+    /// Whether a disk was full.
+    fn met_a_full_disk(&self) -> bool {
+        let (Self::Began(_, result) | Self::Ended(_, result) | Self::Swept(result) | Self::Pulled(_, result)) = self;
+        matches!(result, Err(Trouble::Reason(reason)) if reason.code == Kind::DiskFull.code())
+    }
 }
 
 /// Who tends a key.

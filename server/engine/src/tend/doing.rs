@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Signal;
 use domain::deployments::work::{self, Leftover, NewTask, TaskWork, Work};
 use model::descriptor::Drift;
 use model::ids::{JobRunId, MachineId, TaskId};
@@ -186,6 +187,10 @@ impl Tender {
 
     /// Takes in what a hand did.
     pub(super) async fn take(&mut self, handed: Handed) {
+        if handed.met_a_full_disk() {
+            // Whoever frees disks knows which, and how often.
+            self.context.worker.platform().signal(Signal::Pruning).notify_one();
+        }
         let trouble = match handed {
             Handed::Began(task, result) => {
                 self.busy.remove(&task.id);
