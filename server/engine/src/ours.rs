@@ -10,7 +10,7 @@ use model::ids::TaskId;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 
 use crate::build::{self, LABEL_CARRIER, LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK};
-use crate::docker::ContainerSeen;
+use crate::docker::{ContainerSeen, Status};
 
 /// The task whose container it is, by its name.
 pub(crate) fn task(seen: &ContainerSeen) -> Option<TaskId> {
@@ -30,6 +30,16 @@ pub(crate) fn carried(seen: &ContainerSeen) -> Option<TaskId> {
 /// Whether it bears a name of ours.
 pub(crate) fn named(seen: &ContainerSeen) -> bool {
     task(seen).is_some() || carried(seen).is_some()
+}
+
+/// Those of ours that belong to no task that is known, and carriers that carry nothing.
+pub(crate) fn lost<'a>(seen: &'a [ContainerSeen], known: impl Fn(TaskId) -> bool, carrying: impl Fn(TaskId) -> bool) -> Vec<&'a ContainerSeen> {
+    let lost = |seen: &&ContainerSeen| match (task(seen), carried(seen)) {
+        (Some(task), _) => !known(task),
+        (None, Some(task)) => !carrying(task),
+        (None, None) => false,
+    };
+    seen.iter().filter(|seen| seen.status != Status::Removing).filter(lost).collect()
 }
 
 fn labelled<T: FromStr>(seen: &ContainerSeen, label: &str) -> Option<T> {
@@ -71,7 +81,7 @@ impl<'a> Found<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::docker::{Health, LABEL_INSTANCE, Status};
+    use crate::docker::{Health, LABEL_INSTANCE};
 
     const TASK: &str = "0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa";
     const NAME: &str = "slipway-shop.web.local.1.aaaaaaaaaaaa";
@@ -114,6 +124,17 @@ mod tests {
         assert_eq!(carried(&seen("a", &carrier, &[(LABEL_CARRIER, TASK)])), Some(id()));
         assert!(!named(&seen("a", "dbg", &[(LABEL_CARRIER, TASK)])));
         assert_eq!(task(&labelled_as_task("a", &carrier)), None, "a carrier inherits its image's labels as well");
+    }
+
+    #[test]
+    fn only_what_is_ours_is_lost() {
+        let carrier = seen("carrier", &format!("slipway-carrier.{TASK}"), &[(LABEL_CARRIER, TASK)]);
+        let going = ContainerSeen { status: Status::Removing, ..labelled_as_task("going", NAME) };
+        let listed = [labelled_as_task("own", NAME), labelled_as_task("copy", "dbg"), seen("image", "x", &[]), carrier, going];
+        let ids = |known: bool, carrying: bool| lost(&listed, |_| known, |_| carrying).into_iter().map(|seen| seen.id.as_str()).collect::<Vec<_>>();
+        assert_eq!(ids(true, true), [""; 0]);
+        assert_eq!(ids(false, true), ["own"]);
+        assert_eq!(ids(true, false), ["carrier"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::build::{LABEL_CARRIER, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSeen, Docker, Event, EventKind, Status};
+use crate::docker::{ContainerSeen, Docker, Event, EventKind};
 use crate::machines::News;
 use crate::networks;
 use crate::observe::{self, Need};
@@ -219,7 +219,7 @@ async fn look_at(context: &Arc<Context>, id: MachineId, docker: &Docker) -> Resu
     let owners: BTreeMap<TaskId, (MachineId, WorkKey)> = owners.collect();
     // What a crew removed meanwhile is in the list and not in the record; the next look would find what is truly lost.
     let known = |task: TaskId| owners.contains_key(&task) || context.owners().contains_key(&task);
-    let lost = lost(&seen, known, |task| context.carriers().contains(&task));
+    let lost = ours::lost(&seen, known, |task| context.carriers().contains(&task));
     {
         let mut known = context.owners();
         known.retain(|_, (machine, _)| *machine != id);
@@ -230,17 +230,7 @@ async fn look_at(context: &Arc<Context>, id: MachineId, docker: &Docker) -> Resu
     drifted::look(context, docker, &tasks, &found).await.and(removed)
 }
 
-/// Containers of ours that belong to no task, and carriers of nothing.
-fn lost<'a>(seen: &'a [ContainerSeen], known: impl Fn(TaskId) -> bool, carrying: impl Fn(TaskId) -> bool) -> Vec<&'a ContainerSeen> {
-    let lost = |seen: &&ContainerSeen| match (ours::task(seen), ours::carried(seen)) {
-        (Some(task), _) => !known(task),
-        (None, Some(task)) => !carrying(task),
-        (None, None) => false,
-    };
-    seen.iter().filter(|seen| seen.status != Status::Removing).filter(lost).collect()
-}
-
-/// Removes them. One that the engine does not remove keeps none of the others.
+/// Removes what belongs to no task. One that the engine does not remove keeps none of the others.
 async fn remove(docker: &Docker, lost: &[&ContainerSeen]) -> Result<(), Trouble> {
     for seen in lost {
         tracing::warn!(container = seen.name, "a container of ours that belongs to no task is removed");
