@@ -180,6 +180,11 @@ pub fn container_name(project: &ProjectName, service: &ServiceName, environment:
     format!("slipway-{project}.{service}.{environment}.{slot}.{tail}")
 }
 
+/// What the container is called that carries a task's secret files.
+pub fn carrier_name(task: TaskId) -> String {
+    format!("slipway-carrier.{task}")
+}
+
 /// What a task may take, and what the engine does when it ends.
 pub fn limits(descriptor: &Descriptor) -> Limits {
     Limits {

@@ -14,7 +14,7 @@ use model::descriptor::Descriptor;
 use model::ids::TaskId;
 
 use crate::artifact::Fetched;
-use crate::build::{SECRETS, carrier_labels};
+use crate::build::{SECRETS, carrier_labels, carrier_name};
 use crate::docker::{ContainerSpec, Docker, EngineError, Entry, HealthCommand, Held, Kind, Mount, Restart, Result};
 
 /// Put after the last secret file: where it is, all of them are.
@@ -127,7 +127,7 @@ pub struct Owner<'a> {
 async fn make_carrier(docker: &Docker, spec: &ContainerSpec, memory: &Mount, owner: Owner<'_>) -> Result<String> {
     let Mount::Kept { name, path, bytes, labels, .. } = memory else { return Err(not_held("it has no memory for them")) };
     let carrier = ContainerSpec {
-        name: format!("slipway-carrier.{}", owner.task),
+        name: carrier_name(owner.task),
         image: spec.image.clone(),
         // An image without a command needs one, though it is never run.
         command: Some(vec!["-".to_owned()]),

@@ -2,7 +2,7 @@
 //! every change. It remembers nothing, so a portal that was killed goes on where it was.
 //!
 //! Invariants, held by property tests: when what is wanted is there, it says nothing; it never names a container that does not bear
-//! our instance's label; with start-first there are never more than `replicas + parallelism` tasks and never fewer that serve than
+//! our instance's label and a name of ours; with start-first there are never more than `replicas + parallelism` tasks and never fewer that serve than
 //! before, up to `replicas`; with stop-first never more than `replicas`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +89,8 @@ pub struct Container {
     pub instance: Option<String>,
     /// The task that it says to be.
     pub task: Option<TaskId>,
+    /// It bears the name that we give to what has such labels: else it has them from its image, and is somebody's.
+    pub named: bool,
     /// The engine is removing it: asked once more, it says yes and is no faster.
     pub removing: bool,
 }
@@ -155,7 +157,7 @@ pub fn plan(wanted: &Wanted, instance: &str, tasks: &[Task], containers: &[Conta
 /// Containers of ours without a task: made by a portal that was killed in between, or left by one that was restored from a backup.
 fn sweep(instance: &str, tasks: &[Task], containers: &[Container]) -> Vec<Action> {
     let known: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
-    let ours = containers.iter().filter(|container| container.instance.as_deref() == Some(instance) && !container.removing);
+    let ours = containers.iter().filter(|container| container.instance.as_deref() == Some(instance) && container.named && !container.removing);
     let lost = ours.filter(|container| container.task.is_none_or(|task| !known.contains(&task)));
     lost.map(|container| Action::Sweep { container: container.id.clone() }).collect()
 }

@@ -20,12 +20,13 @@ use model::views::services::TaskState;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK, has_secret_files};
+use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, has_secret_files};
 use crate::context::Context;
 use crate::crew::{Crew, Died};
-use crate::docker::{ContainerSeen, Docker, Hidden, Status};
+use crate::docker::{ContainerSeen, Docker, Hidden, Kind, Status};
 use crate::hands;
 use crate::observe::{self, Need};
+use crate::ours;
 use crate::plan::{self, Container, Life};
 use crate::trouble::Trouble;
 
@@ -39,6 +40,14 @@ pub(crate) enum Handed {
     Swept(Result<(), Trouble>),
     /// A deployment's image was pulled.
     Pulled(DeploymentId, Result<(), Trouble>),
+}
+
+impl Handed {
+    /// Whether a disk was full.
+    fn met_a_full_disk(&self) -> bool {
+        let (Self::Began(_, result) | Self::Ended(_, result) | Self::Swept(result) | Self::Pulled(_, result)) = self;
+        matches!(result, Err(Trouble::Reason(reason)) if reason.code == Kind::DiskFull.code())
+    }
 }
 
 /// Who tends a key.
@@ -337,12 +346,11 @@ impl Tender {
     }
 }
 
-/// A task's container: by the id that was recorded, or by the label where none was yet.
+/// A task's container: by the id that was recorded, or by its name where none was yet.
 fn find<'a>(seen: &'a [(MachineId, ContainerSeen)], task: &TaskWork) -> Option<&'a ContainerSeen> {
-    let id = task.id.to_string();
     let own = |seen: &&(MachineId, ContainerSeen)| match &task.container {
         Some(container) => seen.1.id == *container,
-        None => seen.1.label(LABEL_TASK) == Some(&id),
+        None => ours::task(&seen.1) == Some(task.id),
     };
     seen.iter().find(own).map(|(_, seen)| seen)
 }

@@ -39,7 +39,7 @@ pub(super) fn import(described: &Described) -> Result<Import> {
     let container = &described.container;
     let config = &container["Config"];
     if config["Labels"].get(OURS).is_some() {
-        return Err(Error::conflict("slipways_own", "this container is a task of a service already"));
+        return Err(Error::conflict("slipways_own", "this container bears the labels of a task of Slipway's: it is one already, or a copy of one"));
     }
     let name = container["Name"].as_str().unwrap_or_default().trim_start_matches('/').to_owned();
     let mut reading = Reading { config, host: &container["HostConfig"], image: &described.image["Config"], document: Map::new(), left: Vec::new() };

@@ -33,6 +33,7 @@ impl World {
             id: format!("c{}", task.id),
             instance: Some(OURS.into()),
             task: Some(task.id),
+            named: true,
             removing: false,
         });
         Self { containers: own.chain(strangers).collect(), tasks, next: 1_000 }
@@ -111,14 +112,15 @@ fn any_wanted() -> impl Strategy<Value = Wanted> {
 
 fn strangers() -> impl Strategy<Value = Vec<Container>> {
     proptest::collection::vec(
-        (prop_oneof![Just(None), Just(Some(OURS.to_owned())), Just(Some("theirs".to_owned()))], proptest::option::of(0_u128..12)),
+        (prop_oneof![Just(None), Just(Some(OURS.to_owned())), Just(Some("theirs".to_owned()))], proptest::option::of(0_u128..12), any::<bool>()),
         0..5,
     )
     .prop_map(|parts| {
-        let make = |(n, (instance, task)): (usize, (Option<String>, Option<u128>))| Container {
+        let make = |(n, (instance, task, named)): (usize, (Option<String>, Option<u128>, bool))| Container {
             id: format!("x{n}"),
             instance,
             task: task.map(id),
+            named,
             removing: false,
         };
         parts.into_iter().enumerate().map(make).collect()
@@ -146,7 +148,7 @@ proptest! {
         prop_assert_eq!(slots, (0..replicas).collect::<Vec<_>>());
         prop_assert!(world.tasks.iter().all(|task| task.life == Life::Dead || (task.current && task.life == Life::Ready)));
         prop_assert!(wanted.mode != Mode::Gone || world.tasks.iter().all(|task| !task.container), "nothing is left of what is deleted");
-        let left: Vec<_> = world.containers.iter().filter(|seen| seen.instance.as_deref() == Some(OURS)).collect();
+        let left: Vec<_> = world.containers.iter().filter(|seen| seen.instance.as_deref() == Some(OURS) && seen.named).collect();
         prop_assert!(left.iter().all(|seen| seen.task.is_some_and(|task| world.tasks.iter().any(|known| known.id == task))));
     }
 
@@ -157,6 +159,7 @@ proptest! {
             if let Action::Sweep { container } = action {
                 let seen = world.containers.iter().find(|seen| seen.id == container).expect("seen");
                 prop_assert_eq!(seen.instance.as_deref(), Some(OURS));
+                prop_assert!(seen.named, "a copy, run by somebody");
             }
         }
     }
@@ -297,9 +300,10 @@ fn lives_follow_the_engine() {
 }
 
 #[test]
-fn what_the_engine_removes_already_is_not_removed_again() {
-    let lost = Container { id: "x".into(), instance: Some(OURS.into()), task: Some(id(7)), removing: false };
+fn a_copy_is_not_removed_and_what_the_engine_removes_already_is_not_again() {
+    let lost = Container { id: "x".into(), instance: Some(OURS.into()), task: Some(id(7)), named: true, removing: false };
     let sweep = |container: &Container| plan(&wanted(0, Order::StartFirst, 1), OURS, &[], std::slice::from_ref(container));
     assert_eq!(sweep(&lost), [Action::Sweep { container: "x".into() }]);
+    assert_eq!(sweep(&Container { named: false, ..lost.clone() }), [], "its labels came with its image");
     assert_eq!(sweep(&Container { removing: true, ..lost }), []);
 }
