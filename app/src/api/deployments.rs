@@ -31,7 +31,7 @@ use model::names::{EnvironmentName, ProjectName};
 #[cfg(feature = "ssr")]
 use model::views::deployments::DeploymentState;
 #[cfg(feature = "ssr")]
-use model::views::images::{RepositoryQuery, TagOrder, TagQuery};
+use model::views::images::{RepositoryOrder, RepositoryQuery, TagOrder, TagQuery};
 
 /// Name under which a refused form waits for the next page of a browser without scripts.
 #[cfg(feature = "ssr")]
@@ -92,13 +92,18 @@ pub async fn read_deploy_form(project: String, service: String, #[server(default
     Ok(DeployPage { service, environments, environment, offers, base, typed, configuration })
 }
 
-/// The project's own images; none where the caller may not pull.
+/// The project's own images, the last pushed first; none where the caller may not pull.
 #[cfg(feature = "ssr")]
 pub(super) async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, ApiError> {
     let Ok(may) = caller.actor.may::<can::Pull, _>(&caller.platform, &project).await else { return Ok(Vec::new()) };
-    let mut offers = Vec::new();
-    let repositories = images::repositories(&caller.platform, &may, &RepositoryQuery::default(), &page(None)).await?;
+    let mut offers: Vec<Offer> = Vec::new();
+    let query = RepositoryQuery { order: RepositoryOrder::Pushed, ..RepositoryQuery::default() };
+    let repositories = images::repositories(&caller.platform, &may, &query, &page(None)).await?;
     for repository in repositories.items {
+        // From here on everything was pushed before all that there is already.
+        if offers.get(OFFERED - 1).is_some_and(|last| last.pushed_at >= repository.pushed_at) {
+            break;
+        }
         let key = images::RepositoryKey { project: &project, repository: &repository.name };
         let one = caller.actor.may::<can::Pull, _>(&caller.platform, &key).await?;
         let tags = images::tags(&caller.platform, &one, &TagQuery { order: TagOrder::Newest, ..TagQuery::default() }, &page(None)).await?;
@@ -107,12 +112,9 @@ pub(super) async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<
             pushed_at: tag.pushed_at,
             size: tag.size,
         }));
-        if offers.len() >= OFFERED {
-            break;
-        }
+        offers.sort_by_key(|offer| std::cmp::Reverse(offer.pushed_at));
+        offers.truncate(OFFERED);
     }
-    offers.sort_by_key(|offer| std::cmp::Reverse(offer.pushed_at));
-    offers.truncate(OFFERED);
     Ok(offers)
 }
 
