@@ -138,7 +138,7 @@ fn Whole(page: ConfigPage, edit: String, changes: Changes) -> impl IntoView {
         <ProblemNotice problem=problem(changes.restore)/>
         <ProblemNotice problem=problem(changes.roll)/>
         {version.map(|version| view! { <Looked here=here.clone() version/> })}
-        <Variables here=here.clone() entries=variables edit changes/>
+        <Variables here=here.clone() entries=variables edit typed=typed.clone() changes/>
         <Files here=here.clone() entries=files open=file typed changes/>
         <Secrets here=here.clone() entries=secrets changes/>
         <Uses here=here.clone() uses=view.uses may_roll changes/>

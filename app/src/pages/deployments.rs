@@ -232,8 +232,9 @@ fn Bars(layers: Share, fetched: Share, tasks: Share) -> impl IntoView {
 /// The steps of a deployment, with the one where it failed.
 fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
     use DeploymentState::{Cancelled, Expired, Failed, Pending, Pulling, Queued, Refused, RolledBack, Rolling, Succeeded, Superseded};
+    // Tasks are counted from when the first is to be replaced.
     let began = deployment.started_at.is_some();
-    let rolled = deployment.progress.tasks.total > 0;
+    let rolled = began && deployment.progress.tasks.total > 0;
     let three = |queue, pull, roll| vec![("Queue", queue), ("Image", pull), ("Tasks", roll)];
     let mut steps = match deployment.state {
         Pending | Refused | Expired => three(Step::Ahead, Step::Ahead, Step::Ahead),
@@ -254,4 +255,31 @@ fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
         steps.insert(0, ("Approval", approval));
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ended(state: &str, started_at: Option<i64>, tasks: u64) -> DeploymentView {
+        serde_json::from_value(json!({
+            "id": "0190b5a0-0000-7000-8000-000000000001", "project": "shop", "service": "web", "environment": "local", "kind": "deploy",
+            "state": state, "reason": null, "progress": {"tasks": {"done": 0, "total": tasks}}, "revision": 1, "previous": null,
+            "image": "web:1", "by": "ana", "why": "", "created_at": 1, "started_at": started_at, "finished_at": 9,
+        }))
+        .expect("a deployment")
+    }
+
+    #[test]
+    fn the_step_that_failed_is_the_one_that_it_came_to() {
+        let of = |state: &str, started_at: Option<i64>, tasks: u64| steps(&ended(state, started_at, tasks)).into_iter().map(|(_, step)| step);
+        for state in ["failed", "cancelled", "superseded"] {
+            assert!(of(state, None, 0).eq([Step::Failed, Step::Ahead, Step::Ahead]), "{state} in the queue");
+            assert!(of(state, Some(2), 0).eq([Step::Done, Step::Failed, Step::Ahead]), "{state} while its image was pulled");
+            assert!(of(state, Some(2), 2).eq([Step::Done, Step::Done, Step::Failed]), "{state} while its tasks were replaced");
+        }
+        assert!(of("succeeded", Some(2), 2).eq([Step::Done, Step::Done, Step::Done]));
+    }
 }

@@ -105,7 +105,7 @@ pub(super) async fn bring(
     if let Some(origin) = origin {
         templates::note(change, revision, origin).await?;
     }
-    let act = Act { kind: DeploymentKind::Deploy, revision, replicas: descriptor.standing(), environment, intent };
+    let act = Act { kind: DeploymentKind::Deploy, revision, environment, intent };
     let id = begin(change, platform, may, &act).await?;
     let view = acts::by_id(change, id).await?;
     let detail = serde_json::json!({

@@ -4,7 +4,7 @@ use model::access::{Role, Scope};
 use model::descriptor::{Descriptor, Protocol};
 use model::ids::DeploymentId;
 use model::names::{ProjectName, ServiceName};
-use model::views::deployments::{DeploymentView, Reason};
+use model::views::deployments::{DeploymentView, Progress, Reason, Share};
 use model::views::services::{DesiredState, ServiceState, TaskHealth, TaskState};
 
 use super::work::{End, NewTask, PullSource, TaskWork, Work, WorkKey};
@@ -314,6 +314,36 @@ async fn the_newest_deployment_wins_and_the_older_lets_go() {
     let states: Vec<_> = list.iter().map(|view| (view.id, view.state)).collect();
     assert_eq!(states, [(second.id, DeploymentState::Queued), (first.id, DeploymentState::Superseded)]);
     assert_eq!(shop.work().await.deployment.map(|deployment| deployment.id), Some(second.id));
+}
+
+#[tokio::test]
+async fn a_deployment_that_ended_tells_how_far_it_came() {
+    let shop = Shop::open().await;
+    let told = async |id: DeploymentId| {
+        let view = get(shop.platform(), &shop.ana.may(shop.platform(), &id).await.expect("allowed")).await.expect("read");
+        (view.started_at.is_some(), view.progress.tasks.total)
+    };
+    let waits = shop.deploy(TWO).await;
+    cancel(shop.platform(), &shop.ana.may(shop.platform(), &waits.id).await.expect("allowed")).await.expect("cancelled");
+    assert_eq!(told(waits.id).await, (false, 0), "it never left the queue");
+    let waits = shop.deploy(TWO).await;
+    assert!(shop.advance(waits.id, DeploymentState::Failed).await);
+    assert_eq!(told(waits.id).await, (false, 0), "nor did this one");
+    let pulls = shop.deploy(TWO).await;
+    for state in [DeploymentState::Pulling, DeploymentState::Failed] {
+        assert!(shop.advance(pulls.id, state).await);
+    }
+    assert_eq!(told(pulls.id).await, (true, 0), "no task was to be made yet");
+    let rolls = shop.deploy(TWO).await;
+    assert!(shop.advance(rolls.id, DeploymentState::Pulling).await);
+    let note = Some(String::from("the engine pulls the image"));
+    let pulled = Progress { layers: Share { done: 3, total: 3 }, note, ..Progress::default() };
+    work::progress(&shop.store.worker, rolls.id, &pulled).await.expect("recorded");
+    assert!(shop.advance(rolls.id, DeploymentState::Rolling).await);
+    let under_way = shop.work().await.deployment.expect("it is under way").progress;
+    assert_eq!(under_way, Progress { tasks: Share { done: 0, total: 2 }, note: None, ..pulled }, "what was pulled is still told");
+    assert!(shop.advance(rolls.id, DeploymentState::Failed).await);
+    assert_eq!(told(rolls.id).await, (true, 2));
 }
 
 #[tokio::test]

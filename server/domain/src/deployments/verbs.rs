@@ -183,7 +183,7 @@ pub(super) async fn again(
     revision: &Stored,
 ) -> Result<DeploymentView> {
     limits::take(&mut change, may, environment, &revision.descriptor).await?;
-    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent };
+    let act = Act { kind, revision: revision.id, environment, intent };
     let id = begin(&mut change, platform, may, &act).await?;
     let view = acts::by_id(&mut change, id).await?;
     let action = match kind {

@@ -9,7 +9,7 @@ use domain::Signal;
 use domain::deployments::work::{self, Leftover, NewTask, TaskWork, Work};
 use model::descriptor::Drift;
 use model::ids::{JobRunId, MachineId, TaskId};
-use model::views::deployments::{DeploymentState, Reason};
+use model::views::deployments::{DeploymentState, Progress, Reason};
 use model::views::services::{TaskHealth, TaskState};
 use tokio::time::Instant;
 
@@ -277,10 +277,13 @@ impl Tender {
     pub(super) async fn tell_waiting(&mut self, message: &str) -> bool {
         let Ok(Some(work)) = work::load(&self.context.worker, self.key).await else { return true };
         let Some(deployment) = &work.deployment else { return false };
-        let done = usize::try_from(deployment.progress.tasks.done).unwrap_or_default();
-        let note = format!("waiting for the engine: {message}");
-        if let Err(Trouble::Store(error)) = self.record_progress(deployment, done, Some(note)).await {
-            tracing::debug!(%error, "a deployment's progress was not recorded");
+        let note = Some(format!("waiting for the engine: {message}"));
+        if deployment.progress.note != note {
+            // How far it came stays as it is.
+            let now = Progress { note, ..deployment.progress.clone() };
+            if let Err(error) = work::progress(&self.context.worker, deployment.id, &now).await {
+                tracing::debug!(%error, "a deployment's progress was not recorded");
+            }
         }
         true
     }

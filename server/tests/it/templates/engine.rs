@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, docker, push_busybox};
+use crate::image_rules::open;
 
 impl Ground {
     async fn made_from(&self, service: &str, template: &str, answers: Value) -> Value {
@@ -58,6 +59,7 @@ async fn the_script_of_a_service_deploys_and_waits() {
     let ground = Ground::new().await;
     let answers = json!({"image": "web:1", "port": 8080, "monitor": "500ms", "replicas": 1, "grace": "1s", "memory": "64MiB"});
     ground.made_from("site", "static-site", answers).await;
+    scaled_is_not_what_the_template_made(&ground).await;
     push_busybox(&ground.developer, "shop/web", "2", "better").await;
     let made = ground.developer.get("/api/v1/projects/shop/services/site/template").await.expect_status(StatusCode::OK).await;
     let texts = made["rendered"]["outputs"].as_array().expect("texts");
@@ -74,4 +76,21 @@ async fn the_script_of_a_service_deploys_and_waits() {
     let nothing =
         tokio::process::Command::new("sh").args(["-c", &script, "deploy.sh", "web:3"]).env("SLIPWAY_TOKEN", &token).output().await.expect("a shell");
     assert!(!nothing.status.success(), "an image that is not there is told");
+}
+
+/// The answers say one task, and two run: the form and the template's page say so.
+async fn scaled_is_not_what_the_template_made(ground: &Ground) {
+    let browser = ground.portal().browser("admin").await;
+    let pages = ["/projects/shop/services/site/deploy", "/projects/shop/services/site/template"];
+    let said = "was not made by this template";
+    for page in pages {
+        assert!(!open(&browser, page).await.contains(said), "{page}");
+    }
+    let scaled = ground.developer.post("/api/v1/projects/shop/services/site/scale", json!({"environment": "local", "replicas": 2})).await;
+    let scaled = scaled.expect_status(StatusCode::ACCEPTED).await;
+    assert_eq!(ground.over("site", scaled["id"].as_str().expect("an id")).await["state"], "succeeded");
+    for page in pages {
+        let page = open(&browser, page).await;
+        assert!(page.contains("Revision 2") && page.contains(said), "{page}");
+    }
 }
