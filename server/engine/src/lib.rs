@@ -27,6 +27,7 @@ mod networks;
 pub mod observe;
 pub mod parcel;
 pub mod plan;
+mod printed;
 pub mod probe;
 pub mod prune;
 mod reconcile;
