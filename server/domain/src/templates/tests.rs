@@ -12,6 +12,8 @@ use crate::deployments::{self, Intent, Request};
 use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
+mod scaling;
+
 const ECHO: &str = "name: echo
 title: Echo
 parameters:

@@ -97,3 +97,29 @@ async fn what_does_not_run_there_is_left_out_or_refused_by_name() {
     let plan = clone_plan(shop.platform(), &shop.whole().await, &order(&[])).await.expect("planned");
     assert!(plan.services.is_empty() && plan.left_out[0].why.contains("stopped"), "{plan:?}");
 }
+
+#[tokio::test]
+async fn what_is_brought_again_is_still_known_by_its_commit_and_build() {
+    let shop = Shop::open().await;
+    shop.second().await;
+    shop.secret_in("local").await;
+    shop.secret_in("test").await;
+    let local = Intent::in_environment(Some(place("local")));
+    let intent = Intent { commit: Some("0451abc".into()), build: Some("7".into()), ..local.clone() };
+    let made = deploy(shop.platform(), &shop.may().await, &Request { intent, ..request(WITH_SECRET) }).await.expect("deployed");
+    shop.succeed(&made).await;
+    let elsewhere = Intent::in_environment(Some(place("test")));
+    rollback(shop.platform(), &shop.may().await, &elsewhere, 1).await.expect("with what is configured there");
+    scale(shop.platform(), &shop.may().await, &local, 3).await.expect("scaled");
+    shop.secret_in("local").await;
+    let rolled = roll(shop.platform(), &shop.may().await, &local).await.expect("rolled");
+    assert_eq!(rolled.revision, 4, "each is a revision of its own");
+    for number in 1..=4 {
+        let found = revision(shop.platform(), &shop.may().await, number).await.expect("read").revision;
+        assert_eq!((found.commit.as_deref(), found.build.as_deref()), (Some("0451abc"), Some("7")), "revision {number}");
+    }
+    let other = Intent { commit: Some("0452abd".into()), ..local };
+    let scaled = scale(shop.platform(), &shop.may().await, &other, 2).await.expect("scaled");
+    let found = revision(shop.platform(), &shop.may().await, scaled.revision).await.expect("read").revision;
+    assert_eq!((found.commit.as_deref(), found.build), (Some("0452abd"), None), "whoever says something else is believed");
+}
