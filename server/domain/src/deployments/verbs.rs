@@ -210,10 +210,25 @@ pub(super) async fn again(
     kind: DeploymentKind,
     revision: &Stored,
 ) -> Result<DeploymentView> {
-    limits::take(&mut change, may, environment, &revision.descriptor).await?;
+    let (view, record) = queue(&mut change, platform, may, environment, intent, kind, revision).await?;
+    change.commit(record).await?;
+    Ok(view)
+}
+
+/// The same within a change that does more. The caller commits with the record.
+pub(super) async fn queue(
+    change: &mut Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    environment: &Environment,
+    intent: &Intent,
+    kind: DeploymentKind,
+    revision: &Stored,
+) -> Result<(DeploymentView, Record)> {
+    limits::take(change, may, environment, &revision.descriptor).await?;
     let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent };
-    let id = begin(&mut change, platform, may, &act).await?;
-    let view = acts::by_id(&mut change, id).await?;
+    let id = begin(change, platform, may, &act).await?;
+    let view = acts::by_id(change, id).await?;
     let action = match kind {
         DeploymentKind::Deploy => "deployment.create",
         DeploymentKind::Rollback => "deployment.rollback",
@@ -225,6 +240,5 @@ pub(super) async fn again(
     let detail = serde_json::json!({
         "environment": environment.name, "revision": revision.number, "replicas": revision.descriptor.replicas, "deployment": id
     });
-    change.commit(Record::new(action, "service", &may.name).project(&may.project).detail(detail)).await?;
-    Ok(view)
+    Ok((view, Record::new(action, "service", &may.name).project(&may.project).detail(detail)))
 }
