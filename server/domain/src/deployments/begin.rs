@@ -71,6 +71,8 @@ pub(super) struct Act<'a> {
     pub replicas: u32,
     pub environment: &'a Environment,
     pub intent: &'a Intent,
+    /// What those should know who decide whether it is let through.
+    pub note: Option<&'static str>,
 }
 
 /// How long a deployment waits for an approval.
@@ -88,7 +90,8 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
                ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
     let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
     let id: DeploymentId = platform.new_id();
-    let progress = Progress { tasks: Share { done: 0, total: act.replicas.into() }, ..Progress::default() };
+    let note = act.note.filter(|_| waits).map(str::to_owned);
+    let progress = Progress { tasks: Share { done: 0, total: act.replicas.into() }, note, ..Progress::default() };
     let arguments = args![
         id,
         may.id,

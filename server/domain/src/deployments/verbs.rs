@@ -226,7 +226,7 @@ pub(super) async fn queue(
     revision: &Stored,
 ) -> Result<(DeploymentView, Record)> {
     limits::take(change, may, environment, &revision.descriptor).await?;
-    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent };
+    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent, note: None };
     let id = begin(change, platform, may, &act).await?;
     let view = acts::by_id(change, id).await?;
     let action = match kind {

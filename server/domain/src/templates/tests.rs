@@ -13,6 +13,7 @@ use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
 mod scaling;
+mod waiting;
 
 const ECHO: &str = "name: echo
 title: Echo
