@@ -152,6 +152,14 @@ impl Intent {
         Self { environment, ..Self::default() }
     }
 
+    /// For a revision with the image of another one: what it was built from is what that was built from, where nobody says something else.
+    fn like(&self, base: &revisions::Stored) -> Self {
+        let Self { environment, why, commit, build } = self.clone();
+        // Both are said by one build: the commit of one and the number of another would be neither's.
+        let (commit, build) = if commit.is_none() && build.is_none() { (base.view.commit.clone(), base.view.build.clone()) } else { (commit, build) };
+        Self { environment, why, commit, build }
+    }
+
     /// Every text is short and printable.
     fn check(&self) -> Result<()> {
         let texts = [("why", Some(&self.why)), ("commit", self.commit.as_ref()), ("build", self.build.as_ref())];

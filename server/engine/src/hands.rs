@@ -20,6 +20,7 @@ use crate::fetch;
 use crate::observe::{self, Fact};
 use crate::ours;
 use crate::parcel::{Owner, Parcel};
+use crate::printed::Filter;
 use crate::trouble::Trouble;
 
 /// How often another port, network or name is tried before it is given up.
@@ -298,11 +299,14 @@ pub(crate) async fn look(
     network: &str,
     died: Option<i64>,
 ) -> Result<Option<Reason>, Trouble> {
-    let state = match docker.inspect(container).await {
+    let mut state = match docker.inspect(container).await {
         Ok(state) => state,
         Err(EngineError { kind: Kind::NoSuchContainer, .. }) => return lost(context, task).await.map(|()| None),
         Err(error) => return Err(error.into()),
     };
+    if let Some(error) = state.error.take() {
+        state.error = Some(Filter::of(&context.worker, task).await.clean(&error));
+    }
     let mut failure = None;
     for fact in observe::facts(task, &state, network, died) {
         match fact {

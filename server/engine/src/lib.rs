@@ -29,6 +29,7 @@ pub mod observe;
 mod ours;
 pub mod parcel;
 pub mod plan;
+mod printed;
 pub mod probe;
 pub mod prune;
 mod reconcile;

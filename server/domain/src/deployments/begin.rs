@@ -70,6 +70,8 @@ pub(super) struct Act<'a> {
     pub revision: RevisionId,
     pub environment: &'a Environment,
     pub intent: &'a Intent,
+    /// What those should know who decide whether it is let through.
+    pub note: Option<&'static str>,
 }
 
 /// How long a deployment waits for an approval.
@@ -87,6 +89,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
                ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
     let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
     let id: DeploymentId = platform.new_id();
+    let note = act.note.filter(|_| waits).map(str::to_owned);
     let arguments = args![
         id,
         may.id,
@@ -95,7 +98,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
         previous,
         act.kind,
         state,
-        Json(Progress::default()),
+        Json(Progress { note, ..Progress::default() }),
         now,
         may.actor().account()?.id,
         may.actor().name(),

@@ -31,8 +31,9 @@ pub async fn roll(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
         let message = format!("{} runs with the newest configuration in {} already", may.name, environment.name);
         return Err(Error::conflict("configuration_unchanged", message));
     }
-    let (id, _) = revisions::insert(&mut change, platform, may, &base.descriptor, &base.source(), &fresh, intent).await?;
+    let intent = intent.like(&base);
+    let (id, _) = revisions::insert(&mut change, platform, may, &base.descriptor, &base.source(), &fresh, &intent).await?;
     templates::note_same(&mut change, base.id, id).await?;
     let revision = revisions::by_id(&mut change, id).await?;
-    again(change, platform, may, &environment, intent, DeploymentKind::Deploy, &revision).await
+    again(change, platform, may, &environment, &intent, DeploymentKind::Deploy, &revision).await
 }

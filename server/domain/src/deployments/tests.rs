@@ -607,6 +607,15 @@ async fn a_fixed_port_belongs_to_one() {
     assert_eq!(name, "descriptor.ports[0].host");
     assert!(message.contains("20005/tcp is held by another service"));
     assert!(deploy(shop.platform(), &may, &request(fixed)).await.is_err());
+
+    // A machine that was removed is no other place for it.
+    let mut write = shop.platform().bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO machines (id, environment_id, name, engine, host, publish_address, port_first, port_last, subnet_pool, state, created_at,
+               removed_at) SELECT $1, environment_id, 'gone', engine, host, publish_address, port_first, port_last, subnet_pool, state, 1, 2
+               FROM machines";
+    write.exec(sql, args![shop.platform().new_id::<model::ids::MachineId>()]).await.expect("a machine of before");
+    write.finish().await.expect("kept");
+    assert!(plan(shop.platform(), &may, &request(fixed)).await.is_err(), "it is taken all the same");
     shop.end(&task, TaskState::Ended).await;
     plan(shop.platform(), &may, &request(fixed)).await.expect("free again");
 }

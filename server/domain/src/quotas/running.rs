@@ -29,7 +29,7 @@ const UNDER_WAY: &str = "EXISTS (SELECT 1 FROM deployments a WHERE a.service_id 
     AND a.finished_at IS NULL AND a.state <> 'pending')";
 
 /// A service in an environment.
-type Place = (ServiceId, EnvironmentId);
+pub(crate) type Place = (ServiceId, EnvironmentId);
 
 /// What one service takes in an environment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -162,11 +162,25 @@ pub(crate) async fn lock(tx: &mut Tx, project: &Project) -> Result<()> {
 /// # Errors
 /// `Invalid` naming the descriptor's field, with what is taken and what there may be.
 pub(crate) async fn room(tx: &mut Tx, project: &Project, place: Place, d: &Descriptor) -> Result<Vec<Taking>> {
+    room_beside(tx, project, place, d, &BTreeMap::new()).await
+}
+
+/// The same beside what is to be brought to other places with it.
+pub(crate) async fn room_beside(
+    tx: &mut Tx,
+    project: &Project,
+    place: Place,
+    d: &Descriptor,
+    coming: &BTreeMap<Place, Running>,
+) -> Result<Vec<Taking>> {
     let limits = of_project(tx, project.id).await?;
     if !limits.limits_running() {
         return Ok(Vec::new());
     }
     let mut shares = shares(tx, project.id).await?;
+    for (place, takes) in coming {
+        shares.entry(*place).or_default().coming = *takes;
+    }
     let here = shares.remove(&place).unwrap_or_default();
     let others = shares.values().fold(Running::default(), |sum, share| sum.plus(share.all()));
     let asked = Asked { others, before: here.most(), after: here.running.max(Running::of(&d.resources, d.replicas)) };

@@ -212,7 +212,7 @@ pub async fn make(
     Ok(Made { text, descriptor, origin: Origin { id, mark, checked } })
 }
 
-fn around(site: &Surroundings, service: &Service, environment: &Environment, template: &str, version: i64) -> Around {
+pub(super) fn around(site: &Surroundings, service: &Service, environment: &Environment, template: &str, version: i64) -> Around {
     Around {
         url: site.url.clone(),
         registry: site.registry.clone(),

@@ -12,6 +12,9 @@ use crate::deployments::{self, Intent, Request};
 use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
+mod scaling;
+mod waiting;
+
 const ECHO: &str = "name: echo
 title: Echo
 parameters:

@@ -17,6 +17,7 @@ use super::{Handed, Tender, revision_of};
 use crate::docker::{ContainerSeen, Docker, EngineError, Kind};
 use crate::hands::{self, Order};
 use crate::plan::Action;
+use crate::printed::Filter;
 use crate::rollout;
 use crate::trouble::Trouble;
 
@@ -227,6 +228,7 @@ impl Tender {
 
     /// A task whose container could not be started is over; its deployment fails, or its slot waits.
     pub(super) async fn did_not_start(&mut self, task: TaskWork, reason: Reason) -> Option<Trouble> {
+        let reason = Filter::of(&self.context.worker, &task).await.reason(&reason);
         let end = work::End { state: TaskState::Failed, exit_code: None, reason: Some(reason.clone()) };
         if let Err(error) = work::task_ended(&self.context.worker, task.id, &end).await {
             return Some(error.into());
