@@ -14,7 +14,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use answers::{Answers, Checked, Value, from_json, hide_secrets};
+pub use answers::{Answers, Checked, Value, from_json};
 
 use crate::descriptor::document;
 use crate::names::TemplateName;

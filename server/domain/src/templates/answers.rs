@@ -10,7 +10,7 @@ use model::access::Action;
 use model::descriptor::Descriptor;
 use model::ids::{EnvironmentId, ProjectId, RevisionId, ServiceId, TemplateId};
 use model::names::{EnvironmentName, TemplateName};
-use model::template::{Answers, Checked, Output, ParameterKind, Parameters, Template, hide_secrets};
+use model::template::{Answers, Checked, Output, ParameterKind, Parameters, Template};
 use model::time::Millis;
 use model::views::templates::{RenderedView, ServiceTemplate, TemplateForm, TemplateMark, TemplateSummary};
 
@@ -332,9 +332,10 @@ async fn service(
         Some(Ok(read)) => kept(&known, &read.parameters),
         _ => BTreeSet::new(),
     };
-    // What says that it is secret is for those who may change it, as in a revision.
-    let mut answers = before.answers;
-    let hidden = !may.also(Action::Deploy) && hide_secrets(&mut answers);
+    // For those who may deploy alone: a revision hides values by the names of its variables, which the template chooses. No answer's own name
+    // says where it goes.
+    let hidden = !may.also(Action::Deploy);
+    let answers = if hidden { Answers::new() } else { before.answers };
     let rendered = match read {
         Some(Ok(read)) if !outputs.is_empty() && !hidden => {
             let around = around(site, may, &environment, mark.name.as_str(), before.version);

@@ -10,7 +10,7 @@ use super::{ANSWER_MAX, ANSWERS_MAX, Choice, Choices, Parameter, ParameterKind, 
 use crate::image::ImageReference;
 use crate::problem::FieldError;
 use crate::quantity::{Memory, Span};
-use crate::secret::{HIDDEN, Secret, names_a_secret};
+use crate::secret::Secret;
 
 /// Answers by parameter, as they were typed.
 pub type Answers = BTreeMap<String, String>;
@@ -348,28 +348,4 @@ pub fn from_json(value: &serde_json::Value, path: &str) -> Result<Answers, Vec<F
         answers.insert(name.clone(), text);
     }
     if errors.is_empty() { Ok(answers) } else { Err(errors) }
-}
-
-/// Hides what says by its name that it is secret: answers to such parameters, and the values of such variables among lines of `NAME=value`. Whether
-/// something was hidden.
-pub fn hide_secrets(answers: &mut Answers) -> bool {
-    let mut hidden = false;
-    for (name, answer) in answers.iter_mut().filter(|(_, answer)| !answer.is_empty()) {
-        if names_a_secret(name) {
-            HIDDEN.clone_into(answer);
-            hidden = true;
-            continue;
-        }
-        let secret = |line: &str| line.split_once('=').is_some_and(|(name, _)| names_a_secret(name.trim()));
-        if !answer.lines().any(secret) {
-            continue;
-        }
-        let shown = |line: &str| match line.split_once('=') {
-            Some((name, _)) if secret(line) => format!("{name}={HIDDEN}"),
-            _ => line.to_owned(),
-        };
-        *answer = answer.lines().map(shown).collect::<Vec<_>>().join("\n");
-        hidden = true;
-    }
-    hidden
 }
