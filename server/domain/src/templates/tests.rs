@@ -453,3 +453,28 @@ async fn what_ships_renders_with_its_defaults() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_account_has_one_place_and_nobody_waits_for_ever() {
+    let scene = Scene::set().await;
+    let other = scene.store.person("gus", false).await;
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let ana = scene.ana.clone();
+    let slow = tokio::spawn(async move {
+        let work = move |_| {
+            let _ = begun.send(());
+            let _ = ended.recv();
+            Ok(())
+        };
+        tries::apart(&ana, work).await
+    });
+    begins.await.expect("it is at work");
+    let others = tries::apart(&other, |until| Ok(until.left())).await.expect("another account has a place of its own");
+    assert_eq!(others, Ok(true));
+    let refused = tries::apart(&scene.ana, |_| Ok(())).await.expect_err("the account has its one place taken");
+    assert!(matches!(&refused, Error::Unavailable(text) if text.contains("try again")), "{refused:?}");
+    end.send(()).expect("it waits for this");
+    slow.await.expect("no crash").expect("a place").expect("made");
+    tries::apart(&scene.ana, |_| Ok(())).await.expect("a place again").expect("made");
+}

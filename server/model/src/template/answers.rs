@@ -50,6 +50,14 @@ impl Parameters {
     /// # Errors
     /// Every mistake, each at `answers.<parameter>`.
     pub fn check(&self, answers: &Answers, kept: &BTreeSet<String>) -> Result<Checked, Vec<FieldError>> {
+        self.check_within(answers, kept, &|| true)
+    }
+
+    /// The same, given up with an error once `in_time` says no: a long pattern at a long answer takes its time.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::check`].
+    pub fn check_within(&self, answers: &Answers, kept: &BTreeSet<String>, in_time: &dyn Fn() -> bool) -> Result<Checked, Vec<FieldError>> {
         let size: usize = answers.iter().map(|(name, answer)| name.len() + answer.len()).sum();
         if size > ANSWERS_MAX {
             return Err(vec![FieldError::new("answers", format!("all answers together have {size} bytes; at most {ANSWERS_MAX} are taken"))]);
@@ -59,6 +67,9 @@ impl Parameters {
         let seen = self.texts(answers);
         for parameter in &self.0 {
             let Some(text) = seen.get(parameter.name.as_str()) else { continue };
+            if !in_time() {
+                return Err(vec![FieldError::new("answers", "take too long to be checked: the template's patterns are too much work for them")]);
+            }
             if let Err(message) = self.take(parameter, text, &seen, kept, &mut checked) {
                 errors.push(FieldError::new(format!("answers.{}", parameter.name), message));
             }
