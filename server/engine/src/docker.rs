@@ -51,7 +51,7 @@ pub use volumes::VolumeSeen;
 
 /// The label that says whose a container or network is. Nothing without ours is ever touched.
 pub const LABEL_INSTANCE: &str = "dev.slipway.instance";
-/// The label that says which project's a network is, by id: another project may bear the same name later.
+/// The label that says which project's a network or volume is, by id: another project may bear the same name later.
 pub const LABEL_PROJECT_ID: &str = "dev.slipway.project.id";
 
 /// Limit for calls that an engine answers from memory.

@@ -15,7 +15,7 @@ use model::views::services::{TaskPort, TaskState};
 
 use crate::build::{self, Blueprint, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSeen, ContainerSpec, Docker, EngineError, Kind, Status};
+use crate::docker::{ContainerSeen, ContainerSpec, Docker, EngineError, Kind, Mount, Status};
 use crate::fetch;
 use crate::observe::{self, Fact};
 use crate::ours;
@@ -68,6 +68,7 @@ impl Order {
         let publish_address: IpAddr = address.parse().map_err(|_| wrong())?;
         Ok(Blueprint {
             instance: self.context.instance(),
+            project_id: self.project_id,
             project: &self.project,
             service: &self.service,
             environment: &self.environment,
@@ -97,6 +98,7 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
     let source = fetch::source(&order.context, &order.docker, &order.machine, &order.revision).await?;
     let mut ports = order.task.ports.clone();
     network(&order).await?;
+    volumes(&order, &order.blueprint(&source.reference, &ports, &delivery)?.spec()).await?;
     let mut fetched = false;
     for _ in 0..TRIES {
         let spec = order.blueprint(&source.reference, &ports, &delivery)?.spec();
@@ -222,6 +224,16 @@ async fn network(order: &Order) -> Result<(), Trouble> {
         }
     }
     Err(Trouble::Reason(Reason::new("address_range_taken", "no free network was found on the machine; an operator must give it another pool")))
+}
+
+/// The named volumes that the container will mount, made where they are missing.
+async fn volumes(order: &Order, spec: &ContainerSpec) -> Result<(), Trouble> {
+    for mount in &spec.mounts {
+        if let Mount::Volume { name, labels, .. } = mount {
+            order.docker.ensure_volume(name, labels).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn renew_network(order: &Order) -> Result<(), Trouble> {

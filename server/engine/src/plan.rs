@@ -2,8 +2,9 @@
 //! every change. It remembers nothing, so a portal that was killed goes on where it was.
 //!
 //! Invariants, held by property tests: when what is wanted is there, it says nothing; it never names a container that does not bear
-//! our instance's label and a name of ours; with start-first there are never more than `replicas + parallelism` tasks and never fewer that serve than
-//! before, up to `replicas`; with stop-first never more than `replicas`.
+//! our instance's label and a name of ours; with start-first there are never more than `replicas + parallelism` tasks, those that are ending included, and
+//! never fewer that serve than before, up to `replicas`; with stop-first never more than `replicas`. Parallelism is never more than
+//! `replicas`, whatever was written. So tasks that take their grace are waited for before others are made, however often one deploys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,7 @@ pub struct Wanted {
     pub replicas: u32,
     /// What comes first when one task takes another's place.
     pub order: Order,
-    /// How many may be on their way at the same time during an update; at least 1.
+    /// How many may be on their way at the same time during an update; at least 1, and no more than the replicas count.
     pub parallelism: u32,
     /// Slots in which nothing is started now, because it failed a moment ago.
     pub held: BTreeSet<u32>,
@@ -178,7 +179,7 @@ fn bury(wanted: &Wanted, tasks: &[Task]) -> Vec<Action> {
 struct Count {
     replicas: usize,
     parallelism: usize,
-    /// All that are not dead.
+    /// All that are not dead; those that are ending take memory and processors until they have ended.
     alive: usize,
     /// Wanted ones, in their slots, that do not serve yet.
     unready: usize,
@@ -195,7 +196,7 @@ fn run(wanted: &Wanted, alive: &[&Task]) -> Vec<Action> {
     let old: Vec<&Task> = alive.iter().copied().filter(|task| !task.current && task.life != Life::Ending).collect();
     let count = Count {
         replicas: wanted.replicas as usize,
-        parallelism: wanted.parallelism.max(1) as usize,
+        parallelism: wanted.parallelism.min(wanted.replicas).max(1) as usize,
         alive: alive.len(),
         unready: placed.values().filter(|task| task.life != Life::Ready).count(),
         current: placed.len(),

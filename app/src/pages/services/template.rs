@@ -80,7 +80,7 @@ fn Made(found: ServiceTemplate, otherwise: Option<i64>, project: String, name: S
             <section class="panel">
                 <header><h2>"What it makes for this service"</h2></header>
                 {if found.hidden {
-                    view! { <p class="panel-body muted">"Some answers are hidden from you, since their names say that they are secret. Who may deploy sees what is made of them."</p> }.into_any()
+                    view! { <p class="panel-body muted">"What was answered, and what is made of it, is shown to those who may deploy."</p> }.into_any()
                 } else {
                     view! {
                         <p class="panel-body muted">"Each calls Slipway with a token: of a robot of this project, or a personal one with the scope deploy. No secret is in these texts."</p>

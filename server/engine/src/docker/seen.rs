@@ -172,9 +172,9 @@ impl ContainerSeen {
         })
     }
 
-    /// A label's value.
+    /// A label's value. Our containers bear those of our labels that don't apply without a value.
     pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.get(name).map(String::as_str)
+        self.labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 

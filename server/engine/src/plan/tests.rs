@@ -240,7 +240,7 @@ proptest! {
                     }
                 }
             }
-            let (replicas, parallelism) = (replicas as usize, parallelism as usize);
+            let (replicas, parallelism) = (replicas as usize, parallelism.min(replicas) as usize);
             match order {
                 Order::StartFirst => {
                     prop_assert!(world.alive() <= replicas + parallelism, "too many: {world:?}");
@@ -260,6 +260,30 @@ proptest! {
 fn a_first_deploy_starts_all_at_once() {
     let actions = plan(&wanted(3, Order::StartFirst, 1), OURS, &[], &[]);
     assert_eq!(actions, [0, 1, 2].map(|slot| Action::Make { slot }));
+}
+
+#[test]
+fn however_often_one_deploys_no_more_than_twice_the_replicas_are_there() {
+    let wanted = wanted(1, Order::StartFirst, 100);
+    let mut world = World::new(vec![], vec![]);
+    for _ in 0..10 {
+        // Something new is wanted, what starts serves at once, and nothing that was asked to end does.
+        world.tasks.iter_mut().for_each(|task| task.current = false);
+        for _ in 0..5 {
+            let ending: BTreeSet<TaskId> = world.tasks.iter().filter(|task| task.life == Life::Ending).map(|task| task.id).collect();
+            for action in world.plan(&wanted) {
+                if !matches!(&action, Action::End { task } if ending.contains(task)) {
+                    world.apply(&action);
+                }
+            }
+            world.tasks.iter_mut().filter(|task| task.life == Life::Starting).for_each(|task| task.life = Life::Ready);
+            assert!(world.alive() <= 2, "{world:?}");
+        }
+        assert_eq!(world.ready(), 1, "one serves: {world:?}");
+    }
+    world.settle();
+    world.plan(&wanted).iter().for_each(|action| world.apply(action));
+    assert!(world.tasks.iter().any(|task| task.current && task.life == Life::Starting), "what ended makes room: {world:?}");
 }
 
 #[test]
