@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::names::EnvironmentName;
 use model::page::Page;
-use model::views::configs::{ChangedView, ConfigView, FileView, VersionDetail, VersionView};
+use model::views::configs::{ChangedView, ConfigView, FileView, RollView, VersionDetail, VersionView};
 use model::views::deployments::DeploymentView;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct ConfigPage {
     pub may_roll: bool,
     /// A file that was typed before it was refused, for a browser without scripts.
     pub typed: Option<TypedFile>,
+    /// What came of rolling all, for a browser without scripts.
+    pub rolled: Option<RollView>,
 }
 
 /// A file as it was typed.
@@ -54,6 +56,9 @@ pub struct TypedFile {
 /// Name under which a refused file waits for the next page of a browser without scripts.
 #[cfg(feature = "ssr")]
 const TYPED: &str = "config_file";
+/// Name under which it waits what came of rolling all.
+#[cfg(feature = "ssr")]
+const ROLLED: &str = "config_rolled";
 /// Largest file that waits so, in bytes: it lies in the session meanwhile.
 #[cfg(feature = "ssr")]
 const TYPED_MAX: usize = 64 * 1024;
@@ -73,9 +78,13 @@ pub struct At {
 #[cfg(feature = "ssr")]
 impl At {
     async fn may(&self, caller: &Caller) -> Result<May<can::Configure, Holder>, ApiError> {
-        let project: ProjectName = named("project", &self.project)?;
-        let service: Option<ServiceName> = if self.service.is_empty() { None } else { Some(named("service", &self.service)?) };
+        let (project, service) = self.holder()?;
         Ok(caller.actor.may(&caller.platform, &HolderKey { project: &project, service: service.as_ref() }).await?)
+    }
+
+    fn holder(&self) -> Result<(ProjectName, Option<ServiceName>), ApiError> {
+        let service = if self.service.is_empty() { None } else { Some(named("service", &self.service)?) };
+        Ok((named("project", &self.project)?, service))
     }
 
     fn environment(&self) -> Result<Option<EnvironmentName>, ApiError> {
@@ -113,6 +122,7 @@ pub async fn get_config(
         environments: configs::environments(platform, &may).await?,
         may_roll: may.also(model::access::Action::Deploy),
         typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
+        rolled: caller.session.take_flash(ROLLED).await?.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
 
@@ -219,4 +229,20 @@ pub async fn roll(
     let made = deployments::roll(&caller.platform, &may, &intent).await?;
     lead_to(&crate::urls::deployment(&project, &service, made.id));
     Ok(made)
+}
+
+/// Brings everything that runs there with an older configuration again with the newest. What could not be is told with why.
+#[server(prefix = "/fn", endpoint = "configs/roll_all")]
+pub async fn roll_all(csrf: String, at: At, #[server(default)] why: String) -> Result<RollView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let (project, service) = at.holder()?;
+    let key = HolderKey { project: &project, service: service.as_ref() };
+    let may: May<can::Deploy, Holder> = caller.actor.may(&caller.platform, &key).await?;
+    let rolled = deployments::roll_all(&caller.platform, &may, at.environment()?.as_ref(), why.trim()).await?;
+    if posted_form()
+        && let Ok(text) = serde_json::to_string(&rolled)
+    {
+        caller.session.flash(ROLLED, text).await?;
+    }
+    Ok(rolled)
 }
