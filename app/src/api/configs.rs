@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::names::EnvironmentName;
 use model::page::Page;
-use model::views::configs::{ChangedView, ConfigView, FileView, VersionDetail, VersionView};
+use model::views::configs::{ChangedView, ConfigView, FileView, RollView, VersionDetail, VersionView};
 use model::views::deployments::DeploymentView;
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,18 @@ pub struct ConfigPage {
     pub environments: Vec<EnvironmentName>,
     /// Whether the reader may roll services.
     pub may_roll: bool,
+<<<<<<< ours
     /// What was typed before it was refused, for a browser without scripts.
     pub typed: Option<TypedChange>,
+||||||| base
+    /// A file that was typed before it was refused, for a browser without scripts.
+    pub typed: Option<TypedFile>,
+=======
+    /// A file that was typed before it was refused, for a browser without scripts.
+    pub typed: Option<TypedFile>,
+    /// What came of rolling all, for a browser without scripts.
+    pub rolled: Option<RollView>,
+>>>>>>> theirs
 }
 
 /// A change as it was typed; never a secret.
@@ -51,6 +61,7 @@ pub struct TypedChange {
     pub why: String,
 }
 
+<<<<<<< ours
 /// What was to be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TypedEntry {
@@ -73,6 +84,20 @@ pub enum TypedEntry {
 }
 
 /// Name under which what was refused waits for the next page of a browser without scripts.
+||||||| base
+/// Name under which a refused file waits for the next page of a browser without scripts.
+#[cfg(feature = "ssr")]
+const TYPED: &str = "config_file";
+/// Largest file that waits so, in bytes: it lies in the session meanwhile.
+=======
+/// Name under which a refused file waits for the next page of a browser without scripts.
+#[cfg(feature = "ssr")]
+const TYPED: &str = "config_file";
+/// Name under which it waits what came of rolling all.
+#[cfg(feature = "ssr")]
+const ROLLED: &str = "config_rolled";
+/// Largest file that waits so, in bytes: it lies in the session meanwhile.
+>>>>>>> theirs
 #[cfg(feature = "ssr")]
 const TYPED: &str = "config_change";
 
@@ -91,9 +116,13 @@ pub struct At {
 #[cfg(feature = "ssr")]
 impl At {
     async fn may(&self, caller: &Caller) -> Result<May<can::Configure, Holder>, ApiError> {
-        let project: ProjectName = named("project", &self.project)?;
-        let service: Option<ServiceName> = if self.service.is_empty() { None } else { Some(named("service", &self.service)?) };
+        let (project, service) = self.holder()?;
         Ok(caller.actor.may(&caller.platform, &HolderKey { project: &project, service: service.as_ref() }).await?)
+    }
+
+    fn holder(&self) -> Result<(ProjectName, Option<ServiceName>), ApiError> {
+        let service = if self.service.is_empty() { None } else { Some(named("service", &self.service)?) };
+        Ok((named("project", &self.project)?, service))
     }
 
     fn environment(&self) -> Result<Option<EnvironmentName>, ApiError> {
@@ -142,7 +171,14 @@ pub async fn get_config(
         file,
         environments: configs::environments(platform, &may).await?,
         may_roll: may.also(model::access::Action::Deploy),
+<<<<<<< ours
         typed: caller.take_draft(TYPED, &at.draft()).await?,
+||||||| base
+        typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
+=======
+        typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
+        rolled: caller.session.take_flash(ROLLED).await?.and_then(|text| serde_json::from_str(&text).ok()),
+>>>>>>> theirs
     })
 }
 
@@ -248,4 +284,20 @@ pub async fn roll(
     let made = deployments::roll(&caller.platform, &may, &intent).await?;
     lead_to(&crate::urls::deployment(&project, &service, made.id));
     Ok(made)
+}
+
+/// Brings everything that runs there with an older configuration again with the newest. What could not be is told with why.
+#[server(prefix = "/fn", endpoint = "configs/roll_all")]
+pub async fn roll_all(csrf: String, at: At, #[server(default)] why: String) -> Result<RollView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let (project, service) = at.holder()?;
+    let key = HolderKey { project: &project, service: service.as_ref() };
+    let may: May<can::Deploy, Holder> = caller.actor.may(&caller.platform, &key).await?;
+    let rolled = deployments::roll_all(&caller.platform, &may, at.environment()?.as_ref(), why.trim()).await?;
+    if posted_form()
+        && let Ok(text) = serde_json::to_string(&rolled)
+    {
+        caller.session.flash(ROLLED, text).await?;
+    }
+    Ok(rolled)
 }

@@ -41,7 +41,7 @@ pub use approval::{approve, expire, plan_of, refuse};
 pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, deploy_from, plan, plan_from};
 pub use revisions::{compare, revision, revisions};
-pub use roll::roll;
+pub use roll::{roll, roll_all};
 pub use verbs::{cancel, plan_rollback, restart, rollback, scale, start, stop};
 
 crate::text_columns! { DeploymentState, DeploymentKind }

@@ -112,7 +112,7 @@ async fn scaled_answers(platform: &Platform, service: &Service, intent: &Intent,
     let made = templates::made_from(&mut tx, service, &environment, base.id).await?;
     drop(tx);
     Ok(match made {
-        Some(made) => (base.id, templates::rescaled(made, replicas).await?),
+        Some(made) => (base.id, templates::rescaled(may.actor(), made, replicas).await?),
         None => (base.id, None),
     })
 }

@@ -10,7 +10,8 @@ use model::template::{Answers, Checked, ParameterKind, Parameters, Template};
 use super::answers::{self, Surroundings, note_same};
 use super::document;
 use super::render::{self, Around};
-use super::tries::apart;
+use super::tries::{Until, apart};
+use crate::access::Actor;
 use crate::args;
 use crate::change::Change;
 use crate::db::{Json, Tx};
@@ -39,22 +40,23 @@ pub(crate) async fn made_from(tx: &mut Tx, service: &Service, environment: &Envi
 }
 
 /// The answers that lead to the same with another number of tasks; none: the number comes from no whole number that is asked.
-pub(crate) async fn rescaled(made: MadeFrom, replicas: u32) -> Result<Option<Answers>> {
+pub(crate) async fn rescaled(by: &Actor, made: MadeFrom, replicas: u32) -> Result<Option<Answers>> {
     let MadeFrom { document, answers, around } = made;
-    let found = apart(move || Ok(with_replicas(&Template::parse(&document)?, &answers, &around, replicas))).await?;
+    let work = move |until: Until| Ok(with_replicas(&super::read_within(&document, &|| until.left())?, &answers, &around, (replicas, until)));
+    let found = apart(by, work).await?;
     // A version that this release does not understand is told at the next deployment from it.
     Ok(found.unwrap_or_default())
 }
 
-fn with_replicas(template: &Template, answers: &Answers, around: &Around, replicas: u32) -> Option<Answers> {
+fn with_replicas(template: &Template, answers: &Answers, around: &Around, (replicas, until): (u32, Until)) -> Option<Answers> {
     // What is more than the template takes is remembered too: the next deployment from answers says so, and undoes nothing.
     let mut open: Parameters = template.parameters.clone();
     let whole = |kind: ParameterKind| kind == ParameterKind::Integer;
     open.0.iter_mut().filter(|parameter| whole(parameter.kind)).for_each(|one| (one.min, one.max, one.pattern) = (None, None, None));
     let kept: BTreeSet<String> = open.secrets().into_iter().map(str::to_owned).collect();
     let make = |answers: &Answers| -> Option<(Checked, Descriptor)> {
-        let checked = open.check(answers, &kept).ok()?;
-        let (_, descriptor) = render::descriptor(template, &checked.values, around).ok()?;
+        let checked = open.check_within(answers, &kept, &|| until.left()).ok()?;
+        let (_, descriptor) = render::descriptor(template, &checked.values, around, until.at()).ok()?;
         Some((checked, descriptor))
     };
     let (before, made) = make(answers)?;

@@ -42,7 +42,7 @@ async fn a_plan_says_that_what_was_described_by_hand_does_not_stay() {
     let by_hand = async || scene.plan(asked(None, None, &[("image", "web:2")])).await.expect("planned").notes.join("; ").contains("by hand");
     assert!(!by_hand().await);
     scene.store.later(1);
-    let descriptor = model::descriptor::Descriptor::parse("{image: web:1, env: {GREETING: hi}}").expect("a descriptor");
+    let descriptor = model::descriptor::Descriptor::parse("image: web:1\nenv: {GREETING: hi}").expect("a descriptor");
     let request = Request { intent: Intent::default(), descriptor };
     let made = deployments::deploy(&scene.store.platform, &scene.may().await, &request).await.expect("deployed");
     scene.succeed(&made).await;
