@@ -38,18 +38,10 @@ pub struct ConfigPage {
     pub environments: Vec<EnvironmentName>,
     /// Whether the reader may roll services.
     pub may_roll: bool,
-<<<<<<< ours
     /// What was typed before it was refused, for a browser without scripts.
     pub typed: Option<TypedChange>,
-||||||| base
-    /// A file that was typed before it was refused, for a browser without scripts.
-    pub typed: Option<TypedFile>,
-=======
-    /// A file that was typed before it was refused, for a browser without scripts.
-    pub typed: Option<TypedFile>,
     /// What came of rolling all, for a browser without scripts.
     pub rolled: Option<RollView>,
->>>>>>> theirs
 }
 
 /// A change as it was typed; never a secret.
@@ -61,43 +53,10 @@ pub struct TypedChange {
     pub why: String,
 }
 
-<<<<<<< ours
-/// What was to be set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TypedEntry {
-    /// One variable.
-    Variable {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: String,
-    },
-    /// All variables of a place, as lines.
-    Lines(String),
-    /// One file.
-    File {
-        /// Its name.
-        name: String,
-        /// Its content.
-        content: String,
-    },
-}
-
-/// Name under which what was refused waits for the next page of a browser without scripts.
-||||||| base
-/// Name under which a refused file waits for the next page of a browser without scripts.
-#[cfg(feature = "ssr")]
-const TYPED: &str = "config_file";
-/// Largest file that waits so, in bytes: it lies in the session meanwhile.
-=======
-/// Name under which a refused file waits for the next page of a browser without scripts.
-#[cfg(feature = "ssr")]
-const TYPED: &str = "config_file";
+const TYPED: &str = "config_change";
 /// Name under which it waits what came of rolling all.
 #[cfg(feature = "ssr")]
 const ROLLED: &str = "config_rolled";
-/// Largest file that waits so, in bytes: it lies in the session meanwhile.
->>>>>>> theirs
 #[cfg(feature = "ssr")]
 const TYPED: &str = "config_change";
 
@@ -171,14 +130,8 @@ pub async fn get_config(
         file,
         environments: configs::environments(platform, &may).await?,
         may_roll: may.also(model::access::Action::Deploy),
-<<<<<<< ours
         typed: caller.take_draft(TYPED, &at.draft()).await?,
-||||||| base
-        typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
-=======
-        typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
         rolled: caller.session.take_flash(ROLLED).await?.and_then(|text| serde_json::from_str(&text).ok()),
->>>>>>> theirs
     })
 }
 
