@@ -144,3 +144,16 @@ async fn what_is_ending_of_the_own_service_leaves_no_room_for_more_of_it() {
     shop.end(&old, TaskState::Ended).await;
     shop.deploy(&text("2")).await;
 }
+
+#[tokio::test]
+async fn what_stands_for_a_hidden_value_is_not_started() {
+    let shop = Shop::open().await;
+    for (text, wanted) in [
+        ("command: [redis-server, --requirepass, (hidden)]", "descriptor.command"),
+        ("entrypoint: [sh, -c, 'x -p(hidden)']", "descriptor.entrypoint"),
+        ("health: {command: [sh, -c, 'x -p(hidden)']}", "descriptor.health.command"),
+        ("env: {DB_PASSWORD: (hidden)}", "descriptor.env.DB_PASSWORD"),
+    ] {
+        assert_eq!(field(shop.try_deploy(&format!("image: web:1\n{text}")).await.expect_err("refused")).0, wanted);
+    }
+}
