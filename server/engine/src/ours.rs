@@ -33,7 +33,7 @@ pub(crate) fn named(seen: &ContainerSeen) -> bool {
 }
 
 /// Those of ours that belong to no task that is known, and carriers that carry nothing.
-pub(crate) fn lost<'a>(seen: &'a [ContainerSeen], known: impl Fn(TaskId) -> bool, carrying: impl Fn(TaskId) -> bool) -> Vec<&'a ContainerSeen> {
+pub(crate) fn lost(seen: &[ContainerSeen], known: impl Fn(TaskId) -> bool, carrying: impl Fn(TaskId) -> bool) -> Vec<&ContainerSeen> {
     let lost = |seen: &&ContainerSeen| match (task(seen), carried(seen)) {
         (Some(task), _) => !known(task),
         (None, Some(task)) => !carrying(task),
