@@ -141,7 +141,7 @@ fn One(one: CloneOf) -> impl IntoView {
                     <dt>"Image"</dt><dd><code>{one.image}</code></dd>
                     {one.plan.map(|plan| {
                         let notes = plan.notes.iter().map(|note| view! { <p class="small muted">{sentence(note)}</p> }).collect_view();
-                        view! { <dt>"There"</dt><dd>{format!("{} tasks made, {} ended", plan.creates, plan.ends)}{notes}</dd> }
+                        view! { <dt>"There"</dt><dd>{format!("{} made, {} ended", tasks(plan.creates), plan.ends)}{notes}</dd> }
                     })}
                 </dl>
                 {wrong.then(|| view! { <ul class="stack-s">{problems}</ul> })}
@@ -150,4 +150,8 @@ fn One(one: CloneOf) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+fn tasks(count: u32) -> String {
+    if count == 1 { String::from("1 task") } else { format!("{count} tasks") }
 }
