@@ -9,7 +9,7 @@ use model::views::imports::ImportView;
 
 use crate::api::environments::list_managed;
 use crate::api::imports::{BeginImport, read_import};
-use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error};
+use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 
@@ -75,7 +75,7 @@ fn Read(import: ImportView, begin: ServerAction<BeginImport>) -> impl IntoView {
         .left
         .into_iter()
         .map(
-            |left| view! { <tr><td data-label="Not taken" class="table-main"><code>{left.what}</code></td><td data-label="Why">{left.why}</td></tr> },
+            |left| view! { <tr><td data-label="Not taken" class="table-main"><code>{left.what}</code></td><td data-label="Why">{sentence(&left.why)}</td></tr> },
         )
         .collect_view();
     view! {

@@ -110,7 +110,7 @@ fn Choose(service: ServiceDetail, page: Page<RevisionView>, from: String, to: St
         view! {
             <Form method="GET" action=path attr:class="filter">
                 <TextField name="from" label="From revision" value=from inputmode="numeric"/>
-                <TextField name="to" label="to" value=to inputmode="numeric"/>
+                <TextField name="to" label="To revision" value=to inputmode="numeric"/>
                 <button type="submit" class="button">"Compare"</button>
             </Form>
         }

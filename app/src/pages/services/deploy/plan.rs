@@ -59,7 +59,7 @@ pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
         model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",
     };
     let takes = plan.takes.iter().map(|taking| view! { <li>{capital(&taking.text)}</li> }).collect_view();
-    let notes = plan.notes.iter().map(|note| view! { <li>{note.clone()}</li> }).collect_view();
+    let notes = plan.notes.iter().map(|note| view! { <li>{sentence(note)}</li> }).collect_view();
     let first = plan.current.is_none();
     view! {
         <section class="panel">
