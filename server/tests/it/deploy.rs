@@ -5,11 +5,11 @@ mod broken;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, docker, push_busybox};
-use crate::portal::TestPortal;
+use crate::portal::{Answer, TestPortal};
 
 /// A web service with a check.
 fn web(replicas: u32) -> Value {
@@ -212,6 +212,21 @@ async fn a_foreign_container_is_imported() {
     assert_eq!((&read["descriptor"]["env"], &read["descriptor"]["resources"]["memory"]), (&json!({"LEVEL": "info"}), &json!("64MiB")), "{read}");
     let left = read["left"].to_string();
     assert!(left.contains("CAP_NET_ADMIN") && left.contains("variable DB_PASSWORD") && !read.to_string().contains("hunter22"), "{read}");
+
+    // As it was read it is applied: a service that answers where the container did.
+    let yaml = read["yaml"].as_str().expect("a descriptor").to_owned();
+    let path = format!("/api/v1/projects/shop/services/{name}/descriptor?environment=local");
+    let applied = ground.developer.request(Method::PUT, &path).header("content-type", "application/yaml").body(yaml.clone());
+    let made = Answer(applied.send().await.expect("an answer")).expect_status(StatusCode::CREATED).await;
+    let view = ground.over(&name, made["id"].as_str().expect("an id")).await;
+    assert_eq!(view["state"], "succeeded", "{yaml}\n{view}");
+    let task = ground.running(&name).await.remove(0);
+    assert_eq!((&task["ports"][0]["host"], ground.answer(&task).await.as_str()), (&json!(port), "hello"), "{task}");
+    let inspected: Value = serde_json::from_str(&docker(&["inspect", task["container"].as_str().expect("a container")])).expect("JSON");
+    let (host, env) = (&inspected[0]["HostConfig"], inspected[0]["Config"]["Env"].to_string());
+    assert_eq!((&host["Memory"], host["CapAdd"].as_array().map_or(0, Vec::len)), (&json!(64 << 20), 0), "{host}");
+    assert!(env.contains("\"LEVEL=info\"") && !env.contains("DB_PASSWORD"), "{env}");
+
     let own = admin.get(&format!("/api/v1/machines/{machine}/containers/{own}/descriptor")).await.expect_status(StatusCode::CONFLICT).await;
     assert_eq!(own["code"], "slipways_own");
     admin.get(&format!("/api/v1/machines/{machine}/containers/nowhere/descriptor")).await.expect_status(StatusCode::NOT_FOUND).await;
