@@ -37,6 +37,28 @@ fn hostile() -> Vec<(String, &'static str, &'static str)> {
         ("volumes: [{host: /proc/1/root, path: /x}]", "volumes[0].host", "never mounted"),
         ("volumes: [{name: data, path: /proc/sys}]", "volumes[0].path", "nothing can be mounted"),
         ("volumes: [{name: ../../etc, path: /x}]", "volumes[0].name", "not a name"),
+        ("volumes: [{host: /srv/x, path: /x}]", "volumes[0].host", "not one of the folders"),
+        ("volumes: [{host: /srv/x, path: /x, read_only: true}]", "volumes[0].host", "not one of the folders"),
+        ("volumes: [{host: /home/app/engine.sock, path: /x}]", "volumes[0].host", "a socket of a machine"),
+        ("volumes: [{name: data, path: /run/slipway}]", "volumes[0].path", "nothing can be mounted"),
+        ("volumes: [{name: data, path: /run/slipway/secrets/}]", "volumes[0].path", "nothing can be mounted"),
+        ("volumes: [{name: data, path: /}]", "volumes[0].path", "nothing can be mounted"),
+        ("volumes: [{name: data, path: /x/../dev}]", "volumes[0].path", "without .. or :"),
+        ("configs: [{name: app.conf, path: /proc/sysrq-trigger}]", "configs[0].path", "nothing can be mounted"),
+        ("configs: [{name: app.conf, path: /run/slipway/secrets/key}]", "configs[0].path", "nothing can be mounted"),
+        ("configs: [{name: app.conf, path: /etc/../proc/self/mem}]", "configs[0].path", "without .. or :"),
+        ("configs: [{name: app.conf, path: etc/app.conf}]", "configs[0].path", "not a path"),
+        ("configs: [{name: ../../etc/shadow, path: /x}]", "configs[0].name", "not a name"),
+        ("secrets: [{name: key, path: /proc/self/environ}]", "secrets[0].path", "nothing can be mounted"),
+        ("secrets: [{name: key, path: /run/slipway}]", "secrets[0].path", "nothing can be mounted"),
+        ("secrets: [{name: key, path: /sys/kernel/x}]", "secrets[0].path", "nothing can be mounted"),
+        ("secrets: [{name: ../key, path: /x}]", "secrets[0].name", "not a name"),
+        ("secrets: [{name: key, env: SLIPWAY_X}]", "secrets[0].env", "set by Slipway"),
+        ("secrets: [{name: key, env: Slipway_Task}]", "secrets[0].env", "set by Slipway"),
+        ("secrets: [{name: key, env: \"A=B\"}]", "secrets[0].env", "not a variable's name"),
+        ("secrets: [{name: key, env: A, path: /x}]", "secrets[0]", "either env or path"),
+        ("secrets: [{name: key, env: A}]\nenv: {A: mine}", "secrets[0].env", "is set in env already"),
+        ("secrets: [{name: key, path: /x}]\nvolumes: [{name: data, path: /x}]", "secrets[0].path", "is used twice"),
         ("volumes: [{name: d, path: \"/x:/y\"}]", "volumes[0].path", "without .. or :"),
         ("volumes: [{name: d, path: /x, propagation: shared}]", "volumes[0].propagation", "unknown key"),
         ("env: {SLIPWAY_TASK: mine}", "env.SLIPWAY_TASK", "set by Slipway"),
@@ -84,6 +106,28 @@ fn hostile() -> Vec<(String, &'static str, &'static str)> {
         ]
         .into_iter()
         .map(|(text, field, words)| (text.to_owned(), field, words)),
+    );
+    let zeros = "0".repeat(64);
+    let zeros = zeros.as_str();
+    all.extend(
+        [
+            ("file:///etc/passwd", zeros, "/x", "artifact.url", "write a URL like"),
+            ("https:///etc/passwd", zeros, "/x", "artifact.url", "write a URL like"),
+            ("ftp://example.com/a.tgz", zeros, "/x", "artifact.url", "write a URL like"),
+            ("unix:///var/run/docker.sock", zeros, "/x", "artifact.url", "write a URL like"),
+            ("https://example.com/a\\r\\nX: y", zeros, "/x", "artifact.url", "write a URL like"),
+            ("https://user:pw@example.com/a.tgz", zeros, "/x", "artifact.url", "a name and password in a URL"),
+            ("https://token@example.com/a.tgz", zeros, "/x", "artifact.url", "a name and password in a URL"),
+            ("https://example.com/a.tgz", "../../etc/passwd", "/x", "artifact.sha256", "64 hexadecimal digits"),
+            ("https://example.com/a.tgz", zeros, "/", "artifact.path", "nothing can be mounted"),
+            ("https://example.com/a.tgz", zeros, "/proc", "artifact.path", "nothing can be mounted"),
+            ("https://example.com/a.tgz", zeros, "/run/slipway/secrets", "artifact.path", "nothing can be mounted"),
+            ("https://example.com/a.tgz", zeros, "/www/../etc", "artifact.path", "without .. or :"),
+        ]
+        .into_iter()
+        .map(|(url, sum, path, field, words)| {
+            (format!("image: web:1\nartifact: {{url: \"{url}\", sha256: \"{sum}\", path: {path}}}\n"), field, words)
+        }),
     );
     all.push((format!("image: web:1\nenv: {}1{}", "{A: ".repeat(40), "}".repeat(40)), "", ""));
     all.push((format!("image: web:1\ncommand: {}x{}", "[".repeat(3_000), "]".repeat(3_000)), "", ""));
