@@ -1,9 +1,13 @@
 //! Environments and machines on their pages, as browsers without scripts use them.
 
-use reqwest::{Method, StatusCode};
-use serde_json::json;
+use std::time::{Duration, Instant};
 
-use super::{Site, web};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{LONG, Site, answer, web, with};
+use crate::far::Far;
+use crate::forms::Form;
 use crate::portal::TestPortal;
 
 #[tokio::test]
@@ -95,4 +99,73 @@ async fn pages_of_environments_are_whole_without_scripts() {
     assert_eq!(post("save").await, "/admin/environments/staging");
     let page = admin.open("/admin/environments/staging").await.text().await.expect("a page");
     assert!(page.contains("docker1") && page.contains("Saved without a test that passed"), "{page}");
+}
+
+/// An engine elsewhere is added by the form alone: by its socket, which is tried first, and then the same by SSH, with a key as browsers send it. Its
+/// tasks get ports out of the range that was typed, and the service's page leads to each of them.
+#[tokio::test]
+async fn a_machine_is_added_by_the_form_and_the_page_leads_to_its_ports() {
+    const NEW: &str = "/admin/environments/far/machines/new";
+    const THERE: &str = "/admin/environments/far/machines/far-1";
+    const PUT: &str = "/fn/environments/put_machine";
+    let Some(far) = Far::start() else { return };
+    let site = Site::of(TestPortal::start_for_far_engines().await).await;
+    let (admin, dora) = (site.portal.browser("admin").await, site.portal.browser("dora").await);
+    let form = Form::open(&admin, "/admin/environments/new", "/fn/environments/put").await.fill("environment", "far").tick("open", false);
+    let form = form.fill("registry_address", &format!("{}:{}", far.ours(), site.portal.running.port)).fill("projects", "shop\n");
+    assert_eq!(form.send(&admin, "").await, "/admin/environments/far");
+
+    let socket = format!("unix://{}", far.folder().join("engine/docker.sock").display());
+    let form = Form::open(&admin, NEW, PUT).await.fill("machine", "far-1").fill("form[engine]", &socket);
+    let form = form.fill("form[host]", &far.address()).fill("form[publish_address]", "0.0.0.0");
+    assert_eq!(form.fill("form[first_port]", "21500").fill("form[last_port]", "21509").send(&admin, "test").await, NEW);
+    let form = Form::open(&admin, NEW, PUT).await;
+    let version = format!("Docker Engine {} (API", far.docker(&["version", "--format", "{{.Server.Version}}"]));
+    assert!(form.page.contains("It works") && form.page.contains(&version), "{}", form.page);
+    let listed = site.admin.get("/api/v1/machines").await.expect_status(StatusCode::OK).await;
+    assert!(!listed.to_string().contains("far-1"), "a test keeps nothing: {listed}");
+    // What was typed is in the form again.
+    assert_eq!(form.send(&admin, "save").await, "/admin/environments/far");
+    site.machine("far-1", |machine| machine["state"] == "up").await;
+
+    site.service("web").await;
+    let ports = json!([{"name": "http", "container": 8080}, {"name": "other", "container": 8081}]);
+    site.succeeded(&site.deploy("web", "far", with(web(), &["ports"], ports)).await).await;
+    let task = site.task("web", "far").await;
+    assert_eq!(task["host"], json!(far.address()));
+    assert_eq!(answer(&with(task.clone(), &["ports"], json!([port_of(&task, 8080)]))).await, "hello");
+    let page = dora.open("/projects/shop/services/web?environment=far").await.text().await.expect("a page");
+    for container in [8080, 8081] {
+        let host = port_of(&task, container)["host"].as_u64().expect("a port");
+        assert!((21_500..=21_509).contains(&host), "out of the range that was typed: {task}");
+        let link = format!("href=\"http://{}:{host}/\"", far.address());
+        assert!(page.contains(&link), "{link} is not on the page: {page}");
+    }
+
+    // The same machine by SSH. Its server's key is shown first, and confirmed with a tick.
+    let key = far.file("ssh/client").replace('\n', "\r\n");
+    let form = Form::open(&admin, THERE, PUT).await.fill("form[engine]", &format!("ssh://root@{}{}", far.address(), &socket["unix://".len()..]));
+    assert_eq!(form.fill("form[ssh_key]", &key).send(&admin, "test").await, THERE);
+    let form = Form::open(&admin, THERE, PUT).await;
+    assert!(form.page.contains("is the right one") && !form.page.contains("OPENSSH PRIVATE KEY"), "{}", form.page);
+    let form = form.tick("form[host_key]", true).fill("form[ssh_key]", &key);
+    assert_eq!(form.send(&admin, "save").await, "/admin/environments/far");
+    site.machine("far-1", |machine| machine["state"] == "up" && machine["guard"] == "ssh").await;
+    site.succeeded(&site.deploy("web", "far", with(web(), &["env"], json!({"ROUND": "2"}))).await).await;
+    let task = site.task("web", "far").await;
+    assert!(task["ports"][0]["host"].as_u64().is_some_and(|port| (21_500..=21_509).contains(&port)), "the range stays: {task}");
+    assert_eq!(answer(&task).await, "hello");
+
+    site.portal.person("ada").delete("/api/v1/projects/shop/services/web").await;
+    let began = Instant::now();
+    while !far.docker(&["ps", "-aq"]).is_empty() {
+        assert!(began.elapsed() < LONG, "containers are left");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The published port of a task that leads to this one of its own.
+fn port_of(task: &Value, container: u64) -> Value {
+    let ports = task["ports"].as_array().expect("ports");
+    ports.iter().find(|port| port["container"] == container).unwrap_or_else(|| panic!("no {container}: {task}")).clone()
 }
