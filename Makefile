@@ -7,7 +7,7 @@ help:
 	@echo "make dev          the same unoptimised, built and started again when a file changes"
 	@echo "make test         all tests, with Chromium, PostgreSQL and a Docker Engine of their own"
 	@echo "make soak         ten minutes of use while the portal, the engine and containers are killed (SOAK_MINUTES, SOAK_SEED)"
-	@echo "make soak-rollouts  the portal and the engine are killed in the middle of twenty rolling updates, and the engine's disk is full (SOAK_KILLS, SOAK_SEED)"
+	@echo "make soak-rollouts  the portal is killed in the middle of twenty rolling updates, the engine in some more, and its disk is full (SOAK_KILLS, SOAK_SEED)"
 	@echo "make soak-registry  ten minutes of pushes and deletions while the registry collects and is killed"
 	@echo "make bench        figures against peers on this machine"
 	@echo "make bench-registry  the registry's figures, closer: parallel transfers, manifests, tags, collection"

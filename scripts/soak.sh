@@ -2,7 +2,7 @@
 # What takes longer than CI should: for SOAK_MINUTES (10) a portal is used while it, the engine and the containers are killed, and after each
 # round everything must be as it should. SOAK_SEED repeats a schedule of as many minutes; a run's first line tells its seed, its last one sums up.
 # `soak.sh registry` pushes, deletes, collects and kills without any engine (end2end/soak-registry.mjs); on PostgreSQL with SOAK_DATABASE=postgres.
-# `soak.sh rollouts` kills the portal and the engine in the middle of SOAK_KILLS (20) rolling updates and fills the engine's disk
+# `soak.sh rollouts` kills the portal in the middle of SOAK_KILLS (20) rolling updates, ends the engine in some more, and fills its disk
 # (end2end/soak-rollouts.mjs).
 # It runs in namespaces of its own, with an engine of its own, which the kernel ends with them: root is needed.
 set -euo pipefail

@@ -188,13 +188,14 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
         ("variables/LEVEL", json!({"value": "info"})),
         ("configs/app.conf", json!({"content": "plain-conf"})),
         ("secrets/key", json!({"value": "hunter2-in-a-file"})),
-        ("secrets/password", json!({"value": "hunter2-in-a-variable"})),
+        // Nothing in its names says that it is secret: it is hidden for what it is.
+        ("secrets/harmless", json!({"value": "hunter2-in-a-variable"})),
     ] {
         ground.developer.put(&format!("/api/v1/projects/shop/{path}"), body).await.expect_status(StatusCode::OK).await;
     }
-    let mut app = program("busybox cat /etc/app/app.conf; echo; busybox cat /etc/app/key; echo; echo $LEVEL-$PASSWORD");
+    let mut app = program("busybox cat /etc/app/app.conf; echo; busybox cat /etc/app/key; echo; echo $LEVEL-$HARMLESS");
     app["configs"] = json!([{"name": "app.conf", "path": "/etc/app/app.conf"}]);
-    app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "password", "env": "PASSWORD"}]);
+    app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "harmless", "env": "HARMLESS"}]);
     ground.deployed("app", app).await;
     let all = "plain-conf\nhunter2-in-a-file\ninfo-hunter2-in-a-variable";
     logged(&ground, "app", all).await;
@@ -203,7 +204,15 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
     assert!(!client(&["inspect", &container]).contains("in-a-file"), "the engine knows nothing of it");
     let ours = format!("/api/v1/tasks/{}/inspect", first["id"].as_str().expect("an id"));
     let ours = ground.developer.get(&ours).await.expect_status(StatusCode::OK).await.to_string();
-    assert!(!ours.contains("hunter2") && ours.contains("PASSWORD"), "{ours}");
+    assert!(!ours.contains("hunter2") && ours.contains("HARMLESS"), "{ours}");
+    let browser = ground.portal().browser("dora").await;
+    for page in ["", "/inspect", "/configuration", "/deploy", "/revisions"] {
+        let answer = browser.open(&format!("/projects/shop/services/app{page}")).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{page}");
+        let text = answer.text().await.expect("a page");
+        assert!(!text.contains("hunter2"), "{page}: {text}");
+        assert!(page != "/inspect" || text.contains("HARMLESS"), "the inspection is on its page: {text}");
+    }
 
     // Another tool starts it again, with which the memory is gone: it is replaced by one that has everything.
     client(&["restart", "-t", "0", &container]);
@@ -264,7 +273,11 @@ async fn a_time_zone_holds_in_an_image_without_any() {
     let mut clock = program("busybox date -d @0 +%H:%M; busybox head -c 4 /etc/localtime; echo; busybox head -c 4 /usr/share/zoneinfo/$TZ; echo");
     clock["timezone"] = json!("Asia/Shanghai");
     ground.deployed("clock", clock.clone()).await;
-    logged(&ground, "clock", "TZif\nTZif").await;
+    logged(&ground, "clock", "08:00\nTZif\nTZif").await;
+    let container = ground.running("clock").await[0]["container"].as_str().expect("a container").to_owned();
+    let image = client(&["inspect", "--format", "{{.Image}}", &container]);
+    let bare = client(&["run", "--rm", "--network", "none", "--env", "TZ=Asia/Shanghai", &image, "busybox", "date", "-d", "@0", "+%H:%M"]);
+    assert_eq!(bare, "00:00", "the image itself knows no zone");
     clock["timezone"] = json!("Asia/Shangai");
     let body = json!({"environment": "local", "descriptor": clock});
     let refused =

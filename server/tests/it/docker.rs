@@ -1,6 +1,9 @@
 //! The client of the engine against a real one: what it makes, sees and says. They touch only what they made: each test is a Slipway
 //! instance of its own.
 
+mod seen;
+mod shells;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, Stdio};
@@ -8,11 +11,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use engine::docker::{
-    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, HealthCommand, Heard, Hidden, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID,
-    LogOrder, LogSource, NetworkOrder, NetworkPlace, Port, Protocol, Restart, Status,
+    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, Heard, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID, LogOrder, LogSource,
+    NetworkOrder, NetworkPlace, Port, Protocol, Restart, Status,
 };
 use futures::{Stream, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 use crate::ground;
 
@@ -94,6 +97,17 @@ async fn until(events: &mut (impl Stream<Item = Heard> + Unpin), wanted: impl Fn
     })
     .await
     .expect("an event in time")
+}
+
+fn shell(container: &str, command: Option<&[&str]>) -> ExecOrder {
+    ExecOrder {
+        container: container.to_owned(),
+        command: command.map(|parts| parts.iter().map(|part| (*part).to_owned()).collect()),
+        user: None,
+        workdir: Some("/tmp".into()),
+        columns: 123,
+        rows: 45,
+    }
 }
 
 #[tokio::test]
@@ -357,169 +371,5 @@ async fn following_a_silent_log_waits_for_its_first_line() {
     assert_eq!(exec.control.exit_code().await.expect("known"), 0);
     let line = tokio::time::timeout(Duration::from_secs(10), lines.next()).await.expect("in time").expect("one").expect("fine");
     assert_eq!(line.text, "late");
-    own.clear().await;
-}
-
-/// Reads until the output holds `wanted`; all that came.
-async fn read_until(output: &mut (impl tokio::io::AsyncRead + Unpin), wanted: &str) -> String {
-    let mut seen = Vec::new();
-    let read = async {
-        while !String::from_utf8_lossy(&seen).contains(wanted) {
-            assert_ne!(output.read_buf(&mut seen).await.expect("readable"), 0, "ended after {:?}", String::from_utf8_lossy(&seen));
-        }
-    };
-    let done = tokio::time::timeout(Duration::from_secs(10), read).await;
-    let text = String::from_utf8_lossy(&seen).into_owned();
-    done.unwrap_or_else(|_| panic!("{wanted:?} did not come, but {text:?}"));
-    text
-}
-
-fn shell(container: &str, command: Option<&[&str]>) -> ExecOrder {
-    ExecOrder {
-        container: container.to_owned(),
-        command: command.map(|parts| parts.iter().map(|part| (*part).to_owned()).collect()),
-        user: None,
-        workdir: Some("/tmp".into()),
-        columns: 123,
-        rows: 45,
-    }
-}
-
-#[tokio::test]
-async fn a_shell_has_its_size_from_the_start_and_every_byte_passes() {
-    let own = Own::new("exec");
-    let id = own.run("a", &["sleep", "1000"]).await;
-    let order = shell(&id, Some(&["sh", "-c", "stty size; stty raw -echo; printf READY; busybox head -c 9 | busybox hexdump -C; exit 7"]));
-    let mut exec = own.docker.exec(&order).await.expect("a terminal");
-    let seen = read_until(&mut exec.output, "READY").await;
-    assert!(seen.starts_with("45 123"), "{seen:?}");
-    // Ctrl-P Ctrl-Q would detach by default, and a byte below 3 at the start of a piece must not be taken for a frame.
-    exec.input.write_all(b"\x10\x11\x00\x01\x02\xff\x1b[A").await.expect("written");
-    let seen = read_until(&mut exec.output, "00000009").await;
-    assert!(seen.contains("10 11 00 01 02 ff 1b 5b  41"), "{seen}");
-    exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
-    assert_eq!(exec.control.exit_code().await.expect("known"), 7);
-
-    let mut raw = own.docker.exec(&shell(&id, Some(&["sh", "-c", "stty raw; printf '\\001\\002\\000end'"]))).await.expect("a terminal");
-    let mut bytes = Vec::new();
-    raw.output.read_to_end(&mut bytes).await.expect("the end");
-    assert_eq!(bytes, b"\x01\x02\x00end");
-
-    let mut found = own.docker.exec(&shell(&id, None)).await.expect("the image's shell");
-    found.input.write_all(b"stty size; pwd; echo $TERM-$((1+1))\n").await.expect("written");
-    let seen = read_until(&mut found.output, "xterm-256color-2").await;
-    assert!(seen.contains("45 123") && seen.contains("/tmp"), "{seen:?}");
-    found.control.resize(90, 20).await.expect("resized");
-    found.input.write_all(b"stty size\n").await.expect("written");
-    read_until(&mut found.output, "20 90").await;
-    found.input.write_all(b"exit 5\n").await.expect("written");
-    found.output.read_to_end(&mut Vec::new()).await.expect("the end");
-    assert_eq!(found.control.exit_code().await.expect("known"), 5);
-    own.clear().await;
-}
-
-#[tokio::test]
-async fn a_shell_that_cannot_be_is_told_why() {
-    let own = Own::new("noexec");
-    let mut spec = own.spec("a", &["/app/busybox", "sleep", "1000"]);
-    spec.image = NO_SHELL.into();
-    let id = own.docker.create(&spec).await.expect("made");
-    own.docker.start(&id).await.expect("started");
-    let mut order = shell(&id, None);
-    order.workdir = None;
-    let error = own.docker.exec(&order).await.err().expect("no shell");
-    assert_eq!(error.kind, Kind::CommandNotFound);
-    assert!(error.message.starts_with("this image has no shell"), "{error}");
-    order.command = Some(vec!["/app/busybox".into(), "echo".into(), "hello".into()]);
-    let mut exec = own.docker.exec(&order).await.expect("a command needs no shell");
-    assert!(read_until(&mut exec.output, "hello").await.starts_with("hello"));
-    order.command = Some(vec!["nonsense".into()]);
-    assert_eq!(own.docker.exec(&order).await.err().expect("no command").kind, Kind::CommandNotFound);
-
-    let other = own.run("b", &["sleep", "1000"]).await;
-    let error = own.docker.exec(&shell(&other, Some(&["nonsense"]))).await.err().expect("no command");
-    assert_eq!(error.kind, Kind::CommandNotFound);
-    assert!(error.message.contains("nonsense"), "{error}");
-    own.docker.stop(&other, Duration::ZERO).await.expect("stopped");
-    assert_eq!(own.docker.exec(&shell(&other, None)).await.err().expect("stopped").kind, Kind::WrongState);
-    own.clear().await;
-    assert_eq!(own.docker.exec(&shell(&other, None)).await.err().expect("gone").kind, Kind::NoSuchContainer);
-}
-
-#[tokio::test]
-async fn an_orphaned_shell_is_ended_with_all_its_children() {
-    let own = Own::new("orphan");
-    let id = own.run("a", &["sleep", "1000"]).await;
-    let mut exec = own.docker.exec(&shell(&id, None)).await.expect("a terminal");
-    exec.input.write_all(b"(trap '' HUP; sleep 901) & sleep 902 & echo st''arted\n").await.expect("written");
-    read_until(&mut exec.output, "started").await;
-    let control = exec.control.clone();
-    drop(exec);
-    assert!(control.running().await.expect("known"), "closing the connection alone ends nothing");
-    control.end(Duration::from_millis(500)).await.expect("ended");
-    assert!(!control.running().await.expect("known"));
-    let mut list = own.docker.exec(&shell(&id, Some(&["busybox", "ps", "-o", "args"]))).await.expect("a terminal");
-    let mut text = String::new();
-    list.output.read_to_string(&mut text).await.expect("text");
-    assert!(!text.contains("90") && text.contains("sleep 1000"), "{text}");
-    own.clear().await;
-}
-
-#[tokio::test]
-async fn an_inspection_hides_secrets() {
-    let own = Own::new("hide");
-    let mut spec = own.spec("a", &["sleep", "1000"]);
-    spec.env = BTreeMap::from([
-        ("DB_PASSWORD".into(), "hunter2hunter2".into()),
-        ("URL".into(), "http://u:other-secret@h/".into()),
-        ("PLAIN".into(), "seen".into()),
-    ]);
-    let id = own.docker.create(&spec).await.expect("made");
-    let hidden = Hidden::new(["other-secret".to_owned()]);
-    let text = own.docker.inspect_full(&id, &hidden).await.expect("there").to_string();
-    assert!(!text.contains("hunter2") && !text.contains("other-secret") && text.contains("PLAIN=seen"), "{text}");
-    assert_eq!(own.docker.inspect_full("../x", &hidden).await.expect_err("no id").kind, Kind::Refused);
-    own.clear().await;
-}
-
-#[tokio::test]
-async fn the_engines_own_health_check_is_heard_with_its_output() {
-    let own = Own::new("health");
-    let mut events = Box::pin(own.docker.events(&own.instance));
-    let mut spec = own.spec("a", &["sleep", "1000"]);
-    spec.health = HealthCommand::Command {
-        command: ["sh", "-c", "echo looked; test -e /tmp/ok"].map(str::to_owned).into(),
-        interval: Duration::from_millis(200),
-        timeout: Duration::from_secs(2),
-        retries: 1,
-        start_period: Duration::ZERO,
-    };
-    let id = own.docker.create(&spec).await.expect("made");
-    own.docker.start(&id).await.expect("started");
-    until(&mut events, |event| event.kind == EventKind::Health { healthy: false }).await;
-    let state = own.docker.inspect(&id).await.expect("there");
-    assert_eq!((state.health.health, state.health.output.as_deref()), (Health::Unhealthy, Some("looked")));
-    let mut exec = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/ok"]))).await.expect("a terminal");
-    exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
-    until(&mut events, |event| event.kind == EventKind::Health { healthy: true }).await;
-    assert_eq!(own.docker.list(&own.instance).await.expect("a list")[0].health, Health::Healthy);
-    own.clear().await;
-}
-
-#[tokio::test]
-async fn want_of_memory_is_told_apart() {
-    let own = Own::new("oom");
-    // It waits until it is told to go on: what dies within its first milliseconds is not yet watched by the engine itself.
-    let greedy = "until test -e /tmp/go; do sleep 0.05; done; exec busybox dd if=/dev/zero of=/dev/null bs=512M count=1";
-    let mut spec = own.spec("a", &["sh", "-c", greedy]);
-    spec.memory = Some(16 << 20);
-    let mut events = Box::pin(own.docker.events(&own.instance));
-    let id = own.docker.create(&spec).await.expect("made");
-    own.docker.start(&id).await.expect("started");
-    let mut go = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/go"]))).await.expect("a terminal");
-    go.output.read_to_end(&mut Vec::new()).await.expect("the end");
-    until(&mut events, |event| matches!(event.kind, EventKind::Die { .. })).await;
-    let state = own.docker.inspect(&id).await.expect("there");
-    assert!(state.out_of_memory && state.exit_code == Some(137), "{state:?}");
     own.clear().await;
 }

@@ -1,5 +1,7 @@
 //! Things that go wrong around rollouts, on a real engine: whatever happens, in the end one revision runs, whole, and the history says what was.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -141,6 +143,62 @@ async fn tasks_and_images_that_vanish_in_the_middle_leave_one_revision_whole() {
             ground.deployed("web", web(&format!("web:{tag}"), 4)).await;
         }
     }
+}
+
+/// A registry that had an image: its address, and how often it was asked for one.
+async fn emptied_registry() -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let answer = move |uri: axum::http::Uri| {
+        let manifest = uri.path().contains("/manifests/");
+        count.fetch_add(usize::from(manifest), Ordering::SeqCst);
+        async move {
+            let gone = json!({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]});
+            if manifest { (StatusCode::NOT_FOUND, axum::Json(gone)) } else { (StatusCode::OK, axum::Json(json!({}))) }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    (host, asked)
+}
+
+#[tokio::test]
+async fn an_image_that_is_gone_fails_its_deployment_once_and_the_old_tasks_serve_on() {
+    let mut ground = Ground::new().await;
+    ground.service("web").await;
+    ground.deployed("web", web("web:1", 2)).await;
+    let before = ground.running("web").await;
+    let missing = format!("sha256:{}", "0".repeat(64));
+    for door in ["plan", "deployments"] {
+        let body = json!({"environment": "local", "descriptor": web(&format!("web@{missing}"), 2)});
+        let refused = ground.developer.post(&format!("{SERVICE}/{door}"), body).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(refused["errors"][0]["field"], "descriptor.image", "what is not in our registry is known at once: {refused}");
+    }
+
+    let (host, asked) = emptied_registry().await;
+    let gone = web(&format!("{host}/tools/box@{missing}"), 2);
+    let plan = json!({"environment": "local", "descriptor": gone});
+    ground.developer.post(&format!("{SERVICE}/plan"), plan).await.expect_status(StatusCode::OK).await;
+    let id = ground.deploy("web", gone).await;
+    let view = ground.over("web", &id).await;
+    assert_eq!((view["state"].as_str(), view["reason"]["code"].as_str()), (Some("failed"), Some("image_not_found")), "{view}");
+    assert!(view["reason"]["message"].as_str().is_some_and(|text| text.contains("revision 1 stays what should run")), "{view}");
+    let tries = asked.load(Ordering::SeqCst);
+    assert!(tries > 0, "the engine asked for it");
+    assert_eq!(ground.run_of_web().await["revision"]["revision"]["number"], 1);
+    let after = ground.running("web").await;
+    assert!(before.len() == 2 && before.iter().all(|task| after.iter().any(|now| now["id"] == task["id"])), "they were never touched: {after:?}");
+    assert_eq!(ground.answer(&after[0]).await, "hello");
+
+    // The loop looks at the service again, also after the portal was away: it mends what runs, and does not try that image again.
+    ground.restart().await;
+    try_docker(&["rm", "-f", &container(&before[0])]);
+    let mended = |tasks: &[Value]| whole(tasks, 1, 2) && tasks.iter().all(|task| task["id"] != before[0]["id"] || task["state"] != "running");
+    ground.until("web", "what was removed is there again", mended).await;
+    assert_eq!(asked.load(Ordering::SeqCst), tries, "nobody asked for it again");
+    let states: Vec<Value> = ground.history().await.iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, ["failed", "succeeded"]);
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ async fn runs(ground: &Ground, service: &str) -> Vec<Value> {
     view["items"].as_array().expect("a list").clone()
 }
 
-async fn until(ground: &Ground, service: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+/// The runs of a job, once they are as wanted.
+pub async fn until(ground: &Ground, service: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     for _ in 0..300 {
         let runs = runs(ground, service).await;
         if wanted(&runs) {

@@ -15,6 +15,7 @@ mod drift;
 mod environments;
 mod far;
 mod faults;
+mod forms;
 mod ground;
 mod image_pages;
 mod image_rules;

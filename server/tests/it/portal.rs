@@ -335,6 +335,11 @@ impl Browser {
         Self { base: base.to_owned(), http: client(), cookie: std::sync::Mutex::default() }
     }
 
+    /// Where its portal is.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     fn remember(&self, response: &Response) {
         for value in response.headers().get_all("set-cookie") {
             let text = value.to_str().expect("a readable cookie");

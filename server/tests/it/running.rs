@@ -70,6 +70,43 @@ async fn a_plan_says_what_it_takes_and_a_deploy_takes_no_more() {
 }
 
 #[tokio::test]
+async fn memory_and_tasks_are_refused_at_plan_and_at_deploy() {
+    let (_portal, admin, dev) = ground(&["web", "api"]).await;
+    set(&admin, json!({"memory": "256MiB", "tasks": 3})).await;
+    let memory = (
+        "descriptor.resources.memory",
+        "takes 384 MiB of the 256 MiB of memory that project shop may have, and 256 MiB are left: ask for less, free some in another service, or ask an operator for more",
+    );
+    let tasks = (
+        "descriptor.replicas",
+        "takes 4 of the 3 tasks that project shop may have, and 3 are left: ask for less, free some in another service, or ask an operator for more",
+    );
+    for verb in ["plan", "deployments"] {
+        for (wanted, refusal) in [(descriptor(0.1, "128MiB", 3), memory), (descriptor(0.1, "32MiB", 4), tasks)] {
+            let problem = dev.post(&place("web", verb), wanted).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+            assert_eq!(first(&problem), refusal, "{verb}");
+            assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{problem}");
+        }
+        let problem = dev.post(&place("web", verb), descriptor(0.1, "128MiB", 4)).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(problem["errors"].as_array().map(Vec::len), Some(2), "both are told: {problem}");
+        let open = json!({"descriptor": "image: web:1"});
+        let problem = dev.post(&place("web", verb), open).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(first(&problem).0, "descriptor.resources.memory");
+        assert!(first(&problem).1.contains("each task needs a limit of its own"), "{problem}");
+    }
+    let made = dev.get(&place("web", "revisions")).await.expect_status(StatusCode::OK).await;
+    assert_eq!(made["items"], json!([]), "nothing was written");
+
+    // As much as there is, and then nothing more.
+    dev.post(&place("web", "deployments"), descriptor(0.1, "128MiB", 2)).await.expect_status(StatusCode::ACCEPTED).await;
+    for verb in ["plan", "deployments"] {
+        let problem = dev.post(&place("api", verb), descriptor(0.1, "6MiB", 1)).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(first(&problem).0, "descriptor.resources.memory");
+        assert!(first(&problem).1.contains("and 0 B are left"), "{problem}");
+    }
+}
+
+#[tokio::test]
 async fn deploys_at_once_never_get_the_same_room() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let (_portal, admin, dev) = ground(&names).await;
@@ -158,14 +195,24 @@ async fn fixed_ports_lie_in_the_projects_range() {
     let (_portal, admin, dev) = ground(&["web", "api"]).await;
     let fixed = |port: u32| json!({"descriptor": {"image": "web:1", "ports": [{"container": 80, "host": port}]}});
     set(&admin, json!({"ports": "21000-21009"})).await;
-    let problem = dev.post(&place("web", "plan"), fixed(22_000)).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
-    assert_eq!(
-        first(&problem),
-        ("descriptor.ports[0].host", "this project's fixed ports lie in 21000-21009; choose one of them instead of 22000, or leave host out")
-    );
+    for (verb, port) in [("plan", 22_000), ("deployments", 22_000), ("plan", 20_999), ("deployments", 21_010)] {
+        let problem = dev.post(&place("web", verb), fixed(port)).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+        let text = format!("this project's fixed ports lie in 21000-21009; choose one of them instead of {port}, or leave host out");
+        assert_eq!(first(&problem), ("descriptor.ports[0].host", text.as_str()), "{verb}");
+    }
+    for port in [21_000, 21_009] {
+        dev.post(&place("web", "plan"), fixed(port)).await.expect_status(StatusCode::OK).await;
+    }
     dev.post(&place("web", "deployments"), fixed(21_005)).await.expect_status(StatusCode::ACCEPTED).await;
     set(&admin, json!({"ports": "none"})).await;
-    dev.post(&place("api", "deployments"), fixed(21_006)).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+    for verb in ["plan", "deployments"] {
+        let problem = dev.post(&place("api", verb), fixed(21_006)).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert_eq!(
+            first(&problem),
+            ("descriptor.ports[0].host", "this project may take no fixed ports; leave host out, and a free one is given"),
+            "{verb}"
+        );
+    }
     dev.post(&place("web", "deployments"), fixed(21_005)).await.expect_status(StatusCode::ACCEPTED).await;
     dev.post(&place("api", "deployments"), json!({"descriptor": "image: web:1\nports: [{container: 80}]"}))
         .await

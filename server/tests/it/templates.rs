@@ -2,6 +2,7 @@
 //! gets to see. On a real engine: every shipped template.
 
 mod engine;
+mod hostile;
 mod pages;
 
 use reqwest::{Method, StatusCode};

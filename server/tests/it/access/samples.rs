@@ -1,14 +1,14 @@
 //! One request for each door, right in everything but, perhaps, who sends it.
 
+mod registry;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::cast::Cast;
 use super::world::{self, World};
 use crate::portal::{PASSWORD, TestPortal};
-use crate::push::digest_of;
 
-const BYTES: &[u8] = b"some bytes";
 const NEW_PASSWORD: &str = "another good password";
 
 /// Server functions that only read, though they are called with POST.
@@ -82,7 +82,7 @@ pub fn needs_victim(path: &str) -> bool {
 pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world: &World, method: &str, path: &str) -> Option<RequestBuilder> {
     let verb: Method = method.parse().expect("a method");
     if path.starts_with("/v2") || path.starts_with("/auth/") {
-        return Some(registry(portal, cast, caller, world, verb, path).await);
+        return Some(registry::request(portal, cast, caller, world, verb, path).await);
     }
     if is_configuration(path) {
         world::configured(cast, world).await;
@@ -166,30 +166,6 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{session}", &session)
         .replace("{token}", &token)
         .replace("{*rest}", "nothing-here")
-}
-
-async fn registry(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, verb: Method, path: &str) -> RequestBuilder {
-    let reference = if verb == Method::DELETE { world.digest.as_str() } else { "1" };
-    let mut place = path
-        .replace("{name}", &format!("{}/web", world.project))
-        .replace("{reference}", reference)
-        .replace("{digest}", if path.contains("referrers") { &world.digest } else { &world.blob });
-    if path.contains("{upload}") {
-        place = place.replace("{upload}", &world::upload(portal, cast, caller, world).await);
-    }
-    let person = cast.person(caller);
-    let kind = "application/vnd.oci.image.index.v1+json";
-    let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": []}).to_string();
-    match (verb.clone(), path) {
-        (Method::PUT, "/v2/{name}/manifests/{reference}") => person.request(verb, &place).header("content-type", kind).body(index),
-        (Method::PUT, _) => person.request(verb, &format!("{place}?digest={}", digest_of(BYTES))).body(BYTES),
-        (Method::PATCH, _) => person.request(verb, &place).body(BYTES),
-        (Method::POST, "/auth/token") => {
-            let fields = [("grant_type", "password"), ("service", "slipway"), ("client_id", "test"), ("username", "admin"), ("password", PASSWORD)];
-            person.request(verb, &place).form(&fields)
-        }
-        _ => person.request(verb, &place),
-    }
 }
 
 fn body(world: &World, method: &str, path: &str) -> Option<Value> {

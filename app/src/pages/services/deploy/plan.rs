@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::views::deployments::{PlanAct, PlanStep, PlanTask, PlanView};
 
 use crate::api::ApiError;
-use crate::components::{Changes, ProblemNotice, capital};
+use crate::components::{Changes, ProblemNotice, capital, sentence};
 
 /// The button that asks what would change. With scripts the answer comes beside the form; without, the form is sent there and comes back with it.
 #[component]
