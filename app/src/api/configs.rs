@@ -53,6 +53,29 @@ pub struct TypedChange {
     pub why: String,
 }
 
+/// What was to be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TypedEntry {
+    /// One variable.
+    Variable {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// All variables of a place, as lines.
+    Lines(String),
+    /// One file.
+    File {
+        /// Its name.
+        name: String,
+        /// Its content.
+        content: String,
+    },
+}
+
+/// Name under which what was refused waits for the next page of a browser without scripts.
+#[cfg(feature = "ssr")]
 const TYPED: &str = "config_change";
 /// Name under which it waits what came of rolling all.
 #[cfg(feature = "ssr")]
