@@ -80,8 +80,6 @@ const TYPED: &str = "config_change";
 /// Name under which it waits what came of rolling all.
 #[cfg(feature = "ssr")]
 const ROLLED: &str = "config_rolled";
-#[cfg(feature = "ssr")]
-const TYPED: &str = "config_change";
 
 /// A place: a project, or a service of it where one is named; everywhere, or in the environment that is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
