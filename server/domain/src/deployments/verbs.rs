@@ -105,7 +105,12 @@ pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent:
 }
 
 /// The revision that would be scaled now, and the answers of its template that would lead to so many tasks.
-async fn scaled_answers(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, replicas: u32) -> Result<(RevisionId, Option<Answers>)> {
+async fn scaled_answers(
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    intent: &Intent,
+    replicas: u32,
+) -> Result<(RevisionId, Option<Answers>)> {
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
     let base = running(&mut tx, may, &environment).await?;
