@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A Docker Engine of Slipway's own, all of it in one folder: `engine.sh start DIR [SOCKET]` and `engine.sh stop DIR`, as root.
+# A Docker Engine of Slipway's own, all of it in one folder: `engine.sh start DIR [SOCKET]` and `engine.sh stop DIR`, as root. For tests of an
+# engine that hangs: `engine.sh freeze DIR` and `engine.sh thaw DIR`; what listens goes on listening, and nothing answers.
 # It has its own socket, data and pid file, and is ended by that pid alone, after a look at what runs under it. It never touches
 # another engine's containers; it shares the bridge docker0 and iptables of the network namespace that it is started in, so
 # start it only where no other engine runs. ENGINE_FLAGS: further options of dockerd.
@@ -7,8 +8,9 @@ set -euo pipefail
 
 verb="${1:-}"
 dir="${2:-}"
-if [ -z "$dir" ] || { [ "$verb" != start ] && [ "$verb" != stop ]; }; then
-  echo "usage: $0 start DIR [SOCKET] | stop DIR" >&2
+case "$verb" in start | stop | freeze | thaw) ;; *) dir="" ;; esac
+if [ -z "$dir" ]; then
+  echo "usage: $0 start DIR [SOCKET] | stop DIR | freeze DIR | thaw DIR" >&2
   exit 2
 fi
 mkdir -p "$dir"
@@ -46,12 +48,32 @@ start() {
   exit 1
 }
 
+# Sends a signal to the engine of this folder and to the containerd that it started itself, by their pids.
+signal() {
+  local pid child
+  pid="$(pid)" || return 1
+  kill "-$1" "$pid"
+  for child in $(ps -o pid= --ppid "$pid"); do
+    if [ "$(cat "/proc/$child/comm" 2>/dev/null)" = containerd ]; then kill "-$1" "$child"; fi
+  done
+}
+
+freeze() {
+  signal STOP
+}
+
+thaw() {
+  signal CONT
+}
+
 stop() {
   local pid
   if ! pid="$(pid)"; then
     echo "engine: none runs in $dir" >&2
     return
   fi
+  # What is frozen does not end.
+  thaw || true
   kill "$pid"
   for _ in $(seq 300); do
     [ -e "/proc/$pid" ] || return 0

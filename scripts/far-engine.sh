@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A machine elsewhere, for the tests: `far-engine.sh start DIR NUMBER`, `pause DIR`, `resume DIR`, `stop DIR`, as root. It is a network namespace
-# that is reached over a pair of virtual cards (10.99.NUMBER.2; ours is .1), with a Docker Engine of its own that listens on a socket and with TLS
-# on 2376, and an SSH server on 22. DIR/tls holds certificates, DIR/ssh keys. `pause` ends the engine alone, `stop` all of it;
-# each process is ended by its pid. It runs best where `make test` runs it: in namespaces that end with the tests.
+# A machine elsewhere, for the tests: `far-engine.sh start DIR NUMBER`, `pause DIR`, `resume DIR`, `freeze DIR`, `thaw DIR`, `stop DIR`, as root. It
+# is a network namespace that is reached over a pair of virtual cards (10.99.NUMBER.2; ours is .1), with a Docker Engine of its own that listens on a
+# socket and with TLS on 2376, and an SSH server on 22. DIR/tls holds certificates, DIR/ssh keys. `pause` ends the engine alone, `freeze` lets it hang,
+# `stop` ends all of it; each process is ended by its pid. It runs best where `make test` runs it: in namespaces that end with the tests.
 set -euo pipefail
 
 verb="${1:-}"
 dir="${2:-}"
-case "$verb" in start | pause | resume | stop) ;; *) verb="" ;; esac
+case "$verb" in start | pause | resume | freeze | thaw | stop) ;; *) verb="" ;; esac
 if [ -z "$verb" ] || [ -z "$dir" ]; then
-  echo "usage: $0 start DIR NUMBER | pause DIR | resume DIR | stop DIR" >&2
+  echo "usage: $0 start DIR NUMBER | pause DIR | resume DIR | freeze DIR | thaw DIR | stop DIR" >&2
   exit 2
 fi
 mkdir -p "$dir"
@@ -101,5 +101,6 @@ case "$verb" in
   start) start "${3:?a number from 1 to 254}" ;;
   pause) engine stop ;;
   resume) engine start ;;
+  freeze | thaw) engine "$verb" ;;
   stop) finish ;;
 esac

@@ -93,7 +93,9 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let origin = config.origin(port)?;
     let hosts = hosts(config.listen, port, &origin);
     let stop = CancellationToken::new();
-    platform.set_data_folder(&std::fs::canonicalize(&config.store.data_dir)?);
+    // The key may be elsewhere, and behind a link.
+    let key = config.store.key_file();
+    platform.set_own_paths(&[std::fs::canonicalize(&config.store.data_dir)?, std::fs::canonicalize(&key).unwrap_or(key)]);
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
     templates::shipped::prepare(&platform).await?;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::names::EnvironmentName;
 use model::page::Page;
-use model::views::configs::{ChangedView, ConfigView, FileView, VersionDetail, VersionView};
+use model::views::configs::{ChangedView, ConfigView, FileView, RollView, VersionDetail, VersionView};
 use model::views::deployments::DeploymentView;
 use serde::{Deserialize, Serialize};
 
@@ -38,25 +38,48 @@ pub struct ConfigPage {
     pub environments: Vec<EnvironmentName>,
     /// Whether the reader may roll services.
     pub may_roll: bool,
-    /// A file that was typed before it was refused, for a browser without scripts.
-    pub typed: Option<TypedFile>,
+    /// What was typed before it was refused, for a browser without scripts.
+    pub typed: Option<TypedChange>,
+    /// What came of rolling all, for a browser without scripts.
+    pub rolled: Option<RollView>,
 }
 
-/// A file as it was typed.
+/// A change as it was typed; never a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TypedFile {
-    /// Its name.
-    pub name: String,
-    /// Its content.
-    pub content: String,
+pub struct TypedChange {
+    /// What was to be set.
+    pub what: TypedEntry,
+    /// Why.
+    pub why: String,
 }
 
-/// Name under which a refused file waits for the next page of a browser without scripts.
+/// What was to be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TypedEntry {
+    /// One variable.
+    Variable {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// All variables of a place, as lines.
+    Lines(String),
+    /// One file.
+    File {
+        /// Its name.
+        name: String,
+        /// Its content.
+        content: String,
+    },
+}
+
+/// Name under which what was refused waits for the next page of a browser without scripts.
 #[cfg(feature = "ssr")]
-const TYPED: &str = "config_file";
-/// Largest file that waits so, in bytes: it lies in the session meanwhile.
+const TYPED: &str = "config_change";
+/// Name under which it waits what came of rolling all.
 #[cfg(feature = "ssr")]
-const TYPED_MAX: usize = 64 * 1024;
+const ROLLED: &str = "config_rolled";
 
 /// A place: a project, or a service of it where one is named; everywhere, or in the environment that is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,13 +96,29 @@ pub struct At {
 #[cfg(feature = "ssr")]
 impl At {
     async fn may(&self, caller: &Caller) -> Result<May<can::Configure, Holder>, ApiError> {
-        let project: ProjectName = named("project", &self.project)?;
-        let service: Option<ServiceName> = if self.service.is_empty() { None } else { Some(named("service", &self.service)?) };
+        let (project, service) = self.holder()?;
         Ok(caller.actor.may(&caller.platform, &HolderKey { project: &project, service: service.as_ref() }).await?)
+    }
+
+    fn holder(&self) -> Result<(ProjectName, Option<ServiceName>), ApiError> {
+        let service = if self.service.is_empty() { None } else { Some(named("service", &self.service)?) };
+        Ok((named("project", &self.project)?, service))
     }
 
     fn environment(&self) -> Result<Option<EnvironmentName>, ApiError> {
         if self.environment.is_empty() { Ok(None) } else { field("environment", &self.environment).map(Some) }
+    }
+
+    fn draft(&self) -> String {
+        format!("{} {} {}", self.project, self.service, self.environment)
+    }
+
+    /// Nothing that was typed is lost to a browser without scripts.
+    async fn kept<T>(&self, caller: &Caller, made: Result<T, ApiError>, what: TypedEntry, why: String) -> Result<T, ApiError> {
+        if made.is_err() && posted_form() {
+            caller.keep_draft(TYPED, &self.draft(), &TypedChange { what, why }).await?;
+        }
+        made
     }
 }
 
@@ -112,7 +151,8 @@ pub async fn get_config(
         file,
         environments: configs::environments(platform, &may).await?,
         may_roll: may.also(model::access::Action::Deploy),
-        typed: caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok()),
+        typed: caller.take_draft(TYPED, &at.draft()).await?,
+        rolled: caller.session.take_flash(ROLLED).await?.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
 
@@ -128,8 +168,9 @@ pub async fn put_variable(
 ) -> Result<ChangedView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = at.may(&caller).await?;
-    let content = Content::Variable(value);
-    Ok(configs::put(&caller.platform, &may, at.environment()?.as_ref(), name.trim(), &content, &edit(based_on, &why)).await?)
+    let content = Content::Variable(value.clone());
+    let made = configs::put(&caller.platform, &may, at.environment()?.as_ref(), name.trim(), &content, &edit(based_on, &why)).await;
+    at.kept(&caller, made.map_err(ApiError::from), TypedEntry::Variable { name, value }, why).await
 }
 
 /// Puts these variables in the place of all that the place itself has; `NAME=value` on each line.
@@ -143,8 +184,12 @@ pub async fn put_variables(
 ) -> Result<ChangedView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = at.may(&caller).await?;
-    let variables = model::configs::read_variables(&lines).map_err(|message| ApiError::from(domain::Error::invalid("lines", message)))?;
-    Ok(configs::put_variables(&caller.platform, &may, at.environment()?.as_ref(), &variables, &edit(based_on, &why)).await?)
+    let environment = at.environment()?;
+    let made = match model::configs::read_variables(&lines) {
+        Ok(variables) => configs::put_variables(&caller.platform, &may, environment.as_ref(), &variables, &edit(based_on, &why)).await,
+        Err(message) => Err(domain::Error::invalid("lines", message)),
+    };
+    at.kept(&caller, made.map_err(ApiError::from), TypedEntry::Lines(lines.replace("\r\n", "\n")), why).await
 }
 
 /// Sets one file.
@@ -160,16 +205,10 @@ pub async fn put_file(
     let caller = mutating(&csrf).await?;
     let may = at.may(&caller).await?;
     // Browsers send the lines of a form with carriage returns, which nobody typed.
-    let file = TypedFile { name: name.trim().to_owned(), content: content.replace("\r\n", "\n") };
-    let bytes = Content::File(file.content.clone().into_bytes());
-    let made = configs::put(&caller.platform, &may, at.environment()?.as_ref(), &file.name, &bytes, &edit(based_on, &why)).await;
-    if made.is_err() && posted_form() && file.content.len() <= TYPED_MAX {
-        // Nothing that was typed is lost.
-        if let Ok(text) = serde_json::to_string(&file) {
-            caller.session.flash(TYPED, text).await?;
-        }
-    }
-    Ok(made?)
+    let content = content.replace("\r\n", "\n");
+    let bytes = Content::File(content.clone().into_bytes());
+    let made = configs::put(&caller.platform, &may, at.environment()?.as_ref(), name.trim(), &bytes, &edit(based_on, &why)).await;
+    at.kept(&caller, made.map_err(ApiError::from), TypedEntry::File { name, content }, why).await
 }
 
 /// Sets one secret.
@@ -219,4 +258,20 @@ pub async fn roll(
     let made = deployments::roll(&caller.platform, &may, &intent).await?;
     lead_to(&crate::urls::deployment(&project, &service, made.id));
     Ok(made)
+}
+
+/// Brings everything that runs there with an older configuration again with the newest. What could not be is told with why.
+#[server(prefix = "/fn", endpoint = "configs/roll_all")]
+pub async fn roll_all(csrf: String, at: At, #[server(default)] why: String) -> Result<RollView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let (project, service) = at.holder()?;
+    let key = HolderKey { project: &project, service: service.as_ref() };
+    let may: May<can::Deploy, Holder> = caller.actor.may(&caller.platform, &key).await?;
+    let rolled = deployments::roll_all(&caller.platform, &may, at.environment()?.as_ref(), why.trim()).await?;
+    if posted_form()
+        && let Ok(text) = serde_json::to_string(&rolled)
+    {
+        caller.session.flash(ROLLED, text).await?;
+    }
+    Ok(rolled)
 }

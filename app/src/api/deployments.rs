@@ -27,13 +27,15 @@ use domain::deployments::{self, Deployment, DeploymentKey, Intent, Request};
 #[cfg(feature = "ssr")]
 use domain::{environments, images, services};
 #[cfg(feature = "ssr")]
+use model::ids::ServiceId;
+#[cfg(feature = "ssr")]
 use model::names::{EnvironmentName, ProjectName};
 #[cfg(feature = "ssr")]
 use model::views::deployments::DeploymentState;
 #[cfg(feature = "ssr")]
-use model::views::images::{RepositoryQuery, TagOrder, TagQuery};
+use model::views::images::{RepositoryOrder, RepositoryQuery, TagOrder, TagQuery};
 
-/// Name under which a refused form waits for the next page of a browser without scripts.
+/// Name under which a form waits for the next page of a browser without scripts.
 #[cfg(feature = "ssr")]
 const TYPED: &str = "deploy_form";
 /// Images that the form offers.
@@ -64,10 +66,27 @@ pub struct DeployPage {
     pub offers: Vec<Offer>,
     /// What runs there now: what the form does not show of it is kept.
     pub base: Option<Descriptor>,
-    /// What was typed before it was refused, for a browser without scripts.
-    pub typed: Option<DeployForm>,
+    /// What was typed before, for a browser without scripts.
+    pub typed: Option<TypedForm>,
     /// The configuration that a deploy would use.
     pub configuration: ConfigurationOf,
+}
+
+/// What was typed before it was refused or asked about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TypedForm {
+    /// The form.
+    pub form: DeployForm,
+    /// Why.
+    pub why: String,
+    /// What it would do, where that was asked.
+    pub planned: Option<PlanView>,
+}
+
+/// Where something was typed: at a service, for an environment.
+#[cfg(feature = "ssr")]
+pub(super) fn draft_of(service: ServiceId, environment: &str) -> String {
+    format!("{service} {environment}")
 }
 
 /// What the deploy form begins with, for one environment.
@@ -84,7 +103,7 @@ pub async fn read_deploy_form(project: String, service: String, #[server(default
     let here = service.runs.iter().find(|run| run.summary.environment.as_str() == environment);
     let base = here.or_else(|| service.runs.first()).and_then(|run| run.revision.as_ref()).map(|detail| detail.descriptor.clone());
     let offers = offers(&caller, may.project.name.clone()).await?;
-    let typed = caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str(&text).ok());
+    let typed = caller.take_draft(TYPED, &draft_of(deploys.id, &environment)).await?;
     let configuration = match chosen {
         Some(one) => domain::configs::would_be_used(&caller.platform, &deploys, &one.name).await?,
         None => ConfigurationOf::default(),
@@ -92,13 +111,18 @@ pub async fn read_deploy_form(project: String, service: String, #[server(default
     Ok(DeployPage { service, environments, environment, offers, base, typed, configuration })
 }
 
-/// The project's own images; none where the caller may not pull.
+/// The project's own images, the last pushed first; none where the caller may not pull.
 #[cfg(feature = "ssr")]
 pub(super) async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<Offer>, ApiError> {
     let Ok(may) = caller.actor.may::<can::Pull, _>(&caller.platform, &project).await else { return Ok(Vec::new()) };
-    let mut offers = Vec::new();
-    let repositories = images::repositories(&caller.platform, &may, &RepositoryQuery::default(), &page(None)).await?;
+    let mut offers: Vec<Offer> = Vec::new();
+    let query = RepositoryQuery { order: RepositoryOrder::Pushed, ..RepositoryQuery::default() };
+    let repositories = images::repositories(&caller.platform, &may, &query, &page(None)).await?;
     for repository in repositories.items {
+        // From here on everything was pushed before all that there is already.
+        if offers.get(OFFERED - 1).is_some_and(|last| last.pushed_at >= repository.pushed_at) {
+            break;
+        }
         let key = images::RepositoryKey { project: &project, repository: &repository.name };
         let one = caller.actor.may::<can::Pull, _>(&caller.platform, &key).await?;
         let tags = images::tags(&caller.platform, &one, &TagQuery { order: TagOrder::Newest, ..TagQuery::default() }, &page(None)).await?;
@@ -107,12 +131,9 @@ pub(super) async fn offers(caller: &Caller, project: ProjectName) -> Result<Vec<
             pushed_at: tag.pushed_at,
             size: tag.size,
         }));
-        if offers.len() >= OFFERED {
-            break;
-        }
+        offers.sort_by_key(|offer| std::cmp::Reverse(offer.pushed_at));
+        offers.truncate(OFFERED);
     }
-    offers.sort_by_key(|offer| std::cmp::Reverse(offer.pushed_at));
-    offers.truncate(OFFERED);
     Ok(offers)
 }
 
@@ -154,11 +175,25 @@ fn place(environment: &str) -> Result<Option<EnvironmentName>, ApiError> {
 
 /// Says what a deploy would do, and does nothing.
 #[server(prefix = "/fn", endpoint = "deployments/plan")]
-pub async fn plan_deploy(csrf: String, project: String, service: String, environment: String, form: DeployForm) -> Result<PlanView, ApiError> {
+pub async fn plan_deploy(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    #[server(default)] why: String,
+    form: DeployForm,
+) -> Result<PlanView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
-    let request = request(&caller, &may, &environment, "", &form).await?;
-    Ok(deployments::plan(&caller.platform, &may, &request).await?)
+    let planned = match request(&caller, &may, &environment, &why, &form).await {
+        Ok(request) => deployments::plan(&caller.platform, &may, &request).await.map_err(ApiError::from),
+        Err(error) => Err(error),
+    };
+    if posted_form() {
+        let typed = TypedForm { form, why, planned: planned.as_ref().ok().cloned() };
+        caller.keep_draft(TYPED, &draft_of(may.id, &environment), &typed).await?;
+    }
+    planned
 }
 
 /// Makes a revision of what was typed and brings it into the environment.
@@ -179,9 +214,7 @@ pub async fn deploy(
     };
     if made.is_err() && posted_form() {
         // Nothing that was typed is lost.
-        if let Ok(text) = serde_json::to_string(&form) {
-            caller.session.flash(TYPED, text).await?;
-        }
+        caller.keep_draft(TYPED, &draft_of(may.id, &environment), &TypedForm { form, why, planned: None }).await?;
     }
     let made = made?;
     lead_to(&crate::urls::deployment(&project, &service, made.id));

@@ -9,11 +9,11 @@ use super::ApiError;
 #[cfg(feature = "ssr")]
 use super::answer::{lead_to, posted_form};
 #[cfg(feature = "ssr")]
-use super::deployments::{intent, offers};
+use super::deployments::{draft_of, intent, offers};
 #[cfg(feature = "ssr")]
 use super::parse::field;
 #[cfg(feature = "ssr")]
-use super::server::{caller, mutating};
+use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
 use super::services::may;
 #[cfg(feature = "ssr")]
@@ -25,12 +25,9 @@ use domain::{environments, services};
 #[cfg(feature = "ssr")]
 use model::descriptor::Descriptor;
 
-/// Name under which a text waits for the next page: a refused one, or one that was made of something else.
+/// Name under which a text waits for the next page: one that was refused or asked about, or one that was made of something else.
 #[cfg(feature = "ssr")]
 pub(super) const TYPED_TEXT: &str = "descriptor_text";
-/// Longest text that is kept for the next page, in bytes; what people type is far shorter.
-#[cfg(feature = "ssr")]
-pub(super) const KEPT: usize = 64 * 1024;
 /// Most mistakes that are told to a browser without scripts: they travel in an address.
 #[cfg(feature = "ssr")]
 const TOLD: usize = 8;
@@ -50,6 +47,22 @@ pub struct TextPage {
     pub text: String,
     /// Whether anything runs there already.
     pub runs: bool,
+    /// Why, as it was typed before.
+    pub why: String,
+    /// What was asked about before, for a browser without scripts.
+    pub planned: Option<PlanView>,
+}
+
+/// A text that waits for the next page.
+#[cfg(feature = "ssr")]
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct TypedText {
+    /// The text.
+    pub text: String,
+    /// Why.
+    pub why: String,
+    /// What it would do, where that was asked.
+    pub planned: Option<PlanView>,
 }
 
 /// The descriptor of a service in one environment, as text.
@@ -64,15 +77,21 @@ pub async fn read_descriptor_text(project: String, service: String, #[server(def
     let environment = chosen.map(|one| one.name.to_string()).unwrap_or_default();
     let here = detail.runs.iter().find(|run| run.summary.environment.as_str() == environment);
     let base = here.or_else(|| detail.runs.first()).and_then(|run| run.revision.as_ref());
-    let text = match (caller.session.take_flash(TYPED_TEXT).await?, base) {
+    let mut typed: Option<TypedText> = caller.take_draft(TYPED_TEXT, &draft_of(deploys.id, &environment)).await?;
+    if typed.is_none() {
+        // What was made of something else is for whichever environment is chosen first.
+        typed = caller.take_draft(TYPED_TEXT, &draft_of(deploys.id, "")).await?;
+    }
+    let TypedText { text, why, planned } = match (typed, base) {
         (Some(typed), _) => typed,
-        (None, Some(revision)) => revision.descriptor.to_yaml(),
+        (None, Some(revision)) => TypedText { text: revision.descriptor.to_yaml(), ..TypedText::default() },
         (None, None) => {
             let newest = offers(&caller, may.project.name.clone()).await?.into_iter().next();
-            format!("image: {}\nreplicas: 1\n", newest.map_or_else(|| format!("{service}:1"), |offer| offer.reference))
+            let image = newest.map_or_else(|| format!("{service}:1"), |offer| offer.reference);
+            TypedText { text: format!("image: {image}\nreplicas: 1\n"), ..TypedText::default() }
         }
     };
-    Ok(TextPage { project, service, environments, environment, text, runs: here.is_some() })
+    Ok(TextPage { project, service, environments, environment, text, runs: here.is_some(), why, planned })
 }
 
 #[cfg(feature = "ssr")]
@@ -99,11 +118,35 @@ fn placed(text: &str, error: domain::Error) -> ApiError {
 
 /// Says what deploying a text would do, and does nothing.
 #[server(prefix = "/fn", endpoint = "deployments/plan_text")]
-pub async fn plan_text(csrf: String, project: String, service: String, environment: String, text: String) -> Result<PlanView, ApiError> {
+pub async fn plan_text(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    #[server(default)] why: String,
+    text: String,
+) -> Result<PlanView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
-    let request = request(&text, &environment, "")?;
-    deployments::plan(&caller.platform, &may, &request).await.map_err(|error| placed(&text, error))
+    let planned = match request(&text, &environment, &why) {
+        Ok(request) => deployments::plan(&caller.platform, &may, &request).await.map_err(|error| placed(&text, error)),
+        Err(error) => Err(error),
+    };
+    if !posted_form() {
+        return planned;
+    }
+    let typed = TypedText { text: plain(&text), why, planned: planned.as_ref().ok().cloned() };
+    kept(&caller, &draft_of(may.id, &environment), &typed, planned).await
+}
+
+/// Nothing that was typed is lost to a browser without scripts. The mistakes that it is told of travel in an address.
+#[cfg(feature = "ssr")]
+async fn kept<T>(caller: &Caller, place: &str, typed: &TypedText, answer: Result<T, ApiError>) -> Result<T, ApiError> {
+    caller.keep_draft(TYPED_TEXT, place, typed).await?;
+    answer.map_err(|mut error| {
+        error.0.fields.truncate(TOLD);
+        error
+    })
 }
 
 /// Makes a revision of a text and brings it into the environment.
@@ -127,13 +170,9 @@ pub async fn deploy_text(
             lead_to(&crate::urls::deployment(&project, &service, made.id));
             Ok(made)
         }
-        Err(mut error) if posted_form() => {
-            // Nothing that was typed is lost.
-            if text.len() <= KEPT {
-                caller.session.flash(TYPED_TEXT, plain(&text)).await?;
-            }
-            error.0.fields.truncate(TOLD);
-            Err(error)
+        Err(error) if posted_form() => {
+            let typed = TypedText { text: plain(&text), why, planned: None };
+            kept(&caller, &draft_of(may.id, &environment), &typed, Err(error)).await
         }
         Err(error) => Err(error),
     }

@@ -8,7 +8,9 @@ use super::ApiError;
 #[cfg(feature = "ssr")]
 use super::answer::lead_to;
 #[cfg(feature = "ssr")]
-use super::descriptor::{KEPT, TYPED_TEXT};
+use super::deployments::draft_of;
+#[cfg(feature = "ssr")]
+use super::descriptor::{TYPED_TEXT, TypedText};
 #[cfg(feature = "ssr")]
 use super::parse::{field, named};
 #[cfg(feature = "ssr")]
@@ -36,9 +38,8 @@ pub async fn begin_import(csrf: String, project: String, name: String, text: Str
     let of: ProjectName = field("project", project.trim())?;
     let may = caller.actor.may::<can::CreateService, _>(&caller.platform, &of).await?;
     let made = services::create(&caller.platform, &may, &field("name", name.trim())?).await?;
-    if text.len() <= KEPT {
-        caller.session.flash(TYPED_TEXT, text.replace("\r\n", "\n")).await?;
-    }
+    let typed = TypedText { text: text.replace("\r\n", "\n"), ..TypedText::default() };
+    caller.keep_draft(TYPED_TEXT, &draft_of(made.id, ""), &typed).await?;
     lead_to(&crate::urls::deploy_text(&made.project, &made.name));
     Ok(made)
 }

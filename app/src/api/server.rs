@@ -10,8 +10,13 @@ use futures::future::BoxFuture;
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use model::problem::{Problem, ProblemKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::ApiError;
+
+/// Largest draft that is kept, in bytes; what people type is far smaller.
+const DRAFT_MAX: usize = 128 * 1024;
 
 /// The browser's session, as far as pages need it. The server implements it; nothing else touches cookies.
 pub trait BrowserSession: Send + Sync {
@@ -36,6 +41,38 @@ pub struct Caller {
     pub actor: Actor,
     /// Their browser's session.
     pub session: Arc<dyn BrowserSession>,
+}
+
+impl Caller {
+    /// Keeps what was typed at a place for that place's next page, for a browser without scripts. Of each name there is one at a time.
+    pub async fn keep_draft(&self, name: &'static str, place: &str, typed: &impl Serialize) -> Result<(), ApiError> {
+        if let Some(text) = draft(place, typed) {
+            self.session.flash(name, text).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what was typed at this place. What was typed at another one waits on.
+    pub async fn take_draft<T: DeserializeOwned>(&self, name: &'static str, place: &str) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.session.take_flash(name).await? else { return Ok(None) };
+        match drafted(&text) {
+            Some((of, typed)) if of == place => Ok(serde_json::from_value(typed).ok()),
+            Some(_) => {
+                self.session.flash(name, text).await?;
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+/// What was typed, with the place where.
+fn draft(place: &str, typed: &impl Serialize) -> Option<String> {
+    serde_json::to_string(&(place, typed)).ok().filter(|text| text.len() <= DRAFT_MAX)
+}
+
+fn drafted(text: &str) -> Option<(String, serde_json::Value)> {
+    serde_json::from_str(text).ok()
 }
 
 /// Who calls, for reading.
@@ -95,6 +132,14 @@ pub fn forget_earlier_refusal(headers: &mut axum::http::HeaderMap) {
 mod tests {
     use axum::http::header::REFERER;
     use axum::http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn a_draft_names_its_place_and_is_not_endless() {
+        let text = super::draft("web local", &("typed", 7)).expect("a draft");
+        assert_eq!(super::drafted(&text), Some(("web local".to_owned(), serde_json::json!(["typed", 7]))));
+        assert_eq!(super::drafted("typed before drafts had places"), None);
+        assert!(super::draft("web local", &"x".repeat(super::DRAFT_MAX)).is_none());
+    }
 
     #[test]
     fn an_earlier_refusal_is_taken_out_and_the_rest_stays() {

@@ -154,7 +154,7 @@ pub async fn read_template_editor(#[server(default)] project: String, #[server(d
         };
         (document, newest) = (detail.document, Some(detail.template.version));
     }
-    let typed = caller.session.take_flash(EDITED).await?.and_then(|text| serde_json::from_str::<(String, String, String)>(&text).ok());
+    let typed = caller.take_draft::<(String, String, String)>(EDITED, &edited_at(&project, &template)).await?;
     let (document, tried, note) = typed.unwrap_or((document, String::new(), String::new()));
     let rendered = preview(&caller, &project, &document, &tried).await?;
     Ok(EditorPage { document, tried, note, newest, rendered })
@@ -179,6 +179,7 @@ async fn preview(caller: &Caller, project: &str, document: &str, tried: &str) ->
 pub async fn preview_template(
     csrf: String,
     #[server(default)] project: String,
+    #[server(default)] template: String,
     #[server(default)] document: String,
     #[server(default)] tried: String,
     #[server(default)] note: String,
@@ -188,17 +189,15 @@ pub async fn preview_template(
     let document = document.replace("\r\n", "\n");
     let rendered = preview(&caller, &project, &document, &tried).await?;
     if posted_form() {
-        keep_edited(&caller, &document, &tried, &note).await?;
+        caller.keep_draft(EDITED, &edited_at(&project, &template), &(document, tried, note)).await?;
     }
     Ok(rendered)
 }
 
+/// Where a document was typed: at a template of an owner; empty: at a new one.
 #[cfg(feature = "ssr")]
-async fn keep_edited(caller: &Caller, document: &str, tried: &str, note: &str) -> Result<(), ApiError> {
-    if let Ok(text) = serde_json::to_string(&(document, tried, note)) {
-        caller.session.flash(EDITED, text).await?;
-    }
-    Ok(())
+fn edited_at(project: &str, template: &str) -> String {
+    format!("{project}/{template}")
 }
 
 /// Makes a template of a document, or the next version of one.
@@ -223,7 +222,7 @@ pub async fn save_template(
     };
     if saved.is_err() && posted_form() {
         // The next page shows again what was typed: nothing typed is lost.
-        keep_edited(&caller, &document, &tried, &note).await?;
+        caller.keep_draft(EDITED, &edited_at(&project, &template), &(document, tried, note)).await?;
     }
     let saved = saved?;
     lead_to(&crate::urls::template(&project, &saved.name));

@@ -56,10 +56,13 @@ pub(crate) fn Keep(
     /// The dialog's id.
     #[prop(into)]
     dialog: String,
+    /// What it says.
+    #[prop(default = "Cancel")]
+    label: &'static str,
 ) -> impl IntoView {
     let close = dialog.clone();
     view! {
-        <button type="button" class="button" commandfor=dialog command="close" on:click=move |_| shut(&close)>"Cancel"</button>
+        <button type="button" class="button" commandfor=dialog command="close" on:click=move |_| shut(&close)>{label}</button>
     }
     .into_any()
 }

@@ -26,12 +26,19 @@ pub(crate) fn Submit(
     look: &'static str,
 ) -> impl IntoView {
     view! {
-        <button type="submit" class=format!("button {look}") disabled=move || pending.get()
-            aria-busy=move || pending.get().then_some("true")>
+        <button type="submit" class=format!("button {look}") aria-disabled=move || pending.get().then_some("true")
+            aria-busy=move || pending.get().then_some("true") on:click=move |event| hold(&event, pending)>
             {label}
         </button>
     }
     .into_any()
+}
+
+/// A form that is on its way is not sent again. Its button keeps the focus, which one that is disabled would lose.
+fn hold(event: &leptos::ev::MouseEvent, pending: Signal<bool>) {
+    if pending.get_untracked() {
+        event.prevent_default();
+    }
 }
 
 /// What an answer says about one field.

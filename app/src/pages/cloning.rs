@@ -60,6 +60,9 @@ fn Places(places: ClonePlaces, chosen: Chosen) -> impl IntoView {
     }
     let choices = |names: &[model::names::EnvironmentName]| names.iter().map(|name| Choice::new(name.as_str(), name.as_str())).collect::<Vec<_>>();
     let path = urls::project_page(&chosen.project, "clone");
+    let from = if chosen.from.is_empty() { places.from.first().map(ToString::to_string).unwrap_or_default() } else { chosen.from };
+    // Nothing is cloned into where it is: another place is proposed.
+    let to = if chosen.to.is_empty() { places.to.iter().map(ToString::to_string).find(|name| *name != from).unwrap_or_default() } else { chosen.to };
     view! {
         <section class="panel">
             <header><h2>"Clone into another environment"</h2></header>
@@ -68,8 +71,8 @@ fn Places(places: ClonePlaces, chosen: Chosen) -> impl IntoView {
                     "The same images and descriptions, brought into another environment with the configuration of that place. Variables, files and secrets are not copied."
                 </p>
                 <Form method="GET" action=path attr:class="filter">
-                    <Select name="from" label="From" choices=choices(places.from.as_slice()) value=chosen.from/>
-                    <Select name="to" label="To" choices=choices(places.to.as_slice()) value=chosen.to/>
+                    <Select name="from" label="From" choices=choices(places.from.as_slice()) value=from/>
+                    <Select name="to" label="To" choices=choices(places.to.as_slice()) value=to/>
                     <TextField name="services" label="Services" value=chosen.services placeholder="all that run there" mono=true/>
                     <button type="submit" class="button">"Show what it would do"</button>
                 </Form>
@@ -141,7 +144,7 @@ fn One(one: CloneOf) -> impl IntoView {
                     <dt>"Image"</dt><dd><code>{one.image}</code></dd>
                     {one.plan.map(|plan| {
                         let notes = plan.notes.iter().map(|note| view! { <p class="small muted">{sentence(note)}</p> }).collect_view();
-                        view! { <dt>"There"</dt><dd>{format!("{} tasks made, {} ended", plan.creates, plan.ends)}{notes}</dd> }
+                        view! { <dt>"There"</dt><dd>{format!("{} made, {} ended", tasks(plan.creates), plan.ends)}{notes}</dd> }
                     })}
                 </dl>
                 {wrong.then(|| view! { <ul class="stack-s">{problems}</ul> })}
@@ -150,4 +153,8 @@ fn One(one: CloneOf) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+fn tasks(count: u32) -> String {
+    if count == 1 { String::from("1 task") } else { format!("{count} tasks") }
 }

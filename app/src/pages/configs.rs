@@ -15,7 +15,7 @@ use self::entries::{Files, Secrets, Variables};
 use self::history::{Looked, Versions};
 use self::uses::Uses;
 use super::{projects, services};
-use crate::api::configs::{At, ConfigPage, PutFile, PutSecret, PutVariable, PutVariables, RemoveEntry, RestoreVersion, Roll, get_config};
+use crate::api::configs::{At, ConfigPage, PutFile, PutSecret, PutVariable, PutVariables, RemoveEntry, RestoreVersion, Roll, RollAll, get_config};
 use crate::components::{Csrf, ProblemNotice};
 use crate::live::Pulse;
 use crate::page::{change, loaded, problem, query};
@@ -31,6 +31,7 @@ struct Changes {
     remove: ServerAction<RemoveEntry>,
     restore: ServerAction<RestoreVersion>,
     roll: ServerAction<Roll>,
+    roll_all: ServerAction<RollAll>,
 }
 
 /// A project's configuration.
@@ -67,6 +68,7 @@ fn Place(project: Memo<String>, service: Memo<String>) -> impl IntoView {
         remove: change("Taken away", Some(pulse)),
         restore: change("Version restored", Some(pulse)),
         roll: change("Rolling", Some(pulse)),
+        roll_all: change("Rolling", Some(pulse)),
     };
     let navigate = use_navigate();
     Effect::new(move |_| {
@@ -124,7 +126,7 @@ fn Target(here: Here) -> impl IntoView {
 
 #[component]
 fn Whole(page: ConfigPage, edit: String, changes: Changes) -> impl IntoView {
-    let ConfigPage { view, versions, version, file, environments, may_roll, typed } = page;
+    let ConfigPage { view, versions, version, file, environments, may_roll, typed, rolled } = page;
     let here = Here::of(&view);
     let of = |kind: EntryKind| view.entries.iter().filter(|entry| entry.kind == kind).cloned().collect::<Vec<EntryView>>();
     let (variables, files, secrets) = (of(EntryKind::Variable), of(EntryKind::File), of(EntryKind::Secret));
@@ -137,11 +139,12 @@ fn Whole(page: ConfigPage, edit: String, changes: Changes) -> impl IntoView {
         <ProblemNotice problem=problem(changes.remove)/>
         <ProblemNotice problem=problem(changes.restore)/>
         <ProblemNotice problem=problem(changes.roll)/>
+        <ProblemNotice problem=problem(changes.roll_all)/>
         {version.map(|version| view! { <Looked here=here.clone() version/> })}
-        <Variables here=here.clone() entries=variables edit changes/>
+        <Variables here=here.clone() entries=variables edit typed=typed.clone() changes/>
         <Files here=here.clone() entries=files open=file typed changes/>
         <Secrets here=here.clone() entries=secrets changes/>
-        <Uses here=here.clone() uses=view.uses may_roll changes/>
+        <Uses here=here.clone() uses=view.uses may_roll rolled changes/>
         <Versions here versions changes/>
     }
     .into_any()

@@ -11,7 +11,7 @@ use model::views::deployments::{DeploymentState, DeploymentView, Share};
 use super::projects::current as project_of;
 use super::states;
 use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments, plan_of_deployment};
-use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes};
+use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes, sentence};
 use crate::live::Pulse;
 use crate::page::{change, loaded_in, param, problem, query};
 use crate::urls;
@@ -50,7 +50,7 @@ pub(super) fn DeploymentTable(
     view! {
         <section class="panel">
             <header><h2>"Deployments"</h2></header>
-            <table class="table">
+            <table class="table deployments">
                 <thead><tr>
                     <th scope="col">"What"</th><th scope="col">"State"</th><th scope="col">"Image"</th><th scope="col">"Where"</th><th scope="col">"When"</th>
                 </tr></thead>
@@ -67,7 +67,7 @@ fn Row(deployment: DeploymentView, named: bool) -> impl IntoView {
     let (tone, text) = states::deployment(deployment.state);
     let href = urls::deployment(&deployment.project, &deployment.service, deployment.id);
     let service = named.then(|| format!("{}: ", deployment.service));
-    let reason = deployment.reason.as_ref().map(|reason| view! { <span class="small muted break">{reason.message.clone()}</span> });
+    let reason = deployment.reason.as_ref().map(|reason| view! { <span class="small muted break">{parted(&reason.message).0}</span> });
     view! {
         <tr>
             <td data-label="What" class="table-main"><a href=href>{service}{states::act(&deployment)}</a></td>
@@ -171,7 +171,7 @@ fn Cancel(deployment: DeploymentView, cancel: ServerAction<CancelDeployment>) ->
                 <input type="hidden" name="project" value=deployment.project.to_string()/>
                 <input type="hidden" name="service" value=deployment.service.to_string()/>
                 <input type="hidden" name="deployment" value=deployment.id.to_string()/>
-                <div class="actions"><Keep dialog="cancel"/><Submit label="Cancel deployment" look="button-danger-fill" pending=cancel.pending()/></div>
+                <div class="actions"><Keep dialog="cancel" label="Let it go on"/><Submit label="Cancel deployment" look="button-danger-fill" pending=cancel.pending()/></div>
             </ActionForm>
         </Confirm>
     }
@@ -202,8 +202,13 @@ pub(super) fn DeploymentPanel(
             </header>
             {(detailed || reason.is_some()).then(|| view! {
                 <div class="panel-body">
-                    {reason.map(|reason| view! {
-                        <Notice tone><p>{reason.message}</p><p class="small muted">"Code "<code>{reason.code}</code></p></Notice>
+                    {reason.map(|reason| {
+                        let (said, lines) = parted(&reason.message);
+                        let lines = lines.map(|lines| view! {
+                            <p>"Its last lines:"</p>
+                            <pre class="code-block wrap" tabindex="0" aria-label="Last lines"><code class="break">{lines}</code></pre>
+                        });
+                        view! { <Notice tone><p>{sentence(&said)}</p>{lines}<p class="small muted">"Code "<code>{reason.code}</code></p></Notice> }
                     })}
                     {detailed.then(|| view! { <Steps steps=steps(&deployment)/> })}
                     {under_way.then(|| view! { <Bars layers=progress.layers fetched=progress.bytes tasks=progress.tasks/> })}
@@ -213,6 +218,14 @@ pub(super) fn DeploymentPanel(
         </section>
     }
     .into_any()
+}
+
+/// What is said of a failure, and the last lines of what died, which the engine writes behind it.
+fn parted(message: &str) -> (String, Option<String>) {
+    match message.split_once(". Its last lines:\n") {
+        Some((said, lines)) => (said.to_owned(), Some(lines.to_owned())),
+        None => (message.to_owned(), None),
+    }
 }
 
 #[component]
@@ -232,8 +245,9 @@ fn Bars(layers: Share, fetched: Share, tasks: Share) -> impl IntoView {
 /// The steps of a deployment, with the one where it failed.
 fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
     use DeploymentState::{Cancelled, Expired, Failed, Pending, Pulling, Queued, Refused, RolledBack, Rolling, Succeeded, Superseded};
+    // Tasks are counted from when the first is to be replaced.
     let began = deployment.started_at.is_some();
-    let rolled = deployment.progress.tasks.total > 0;
+    let rolled = began && deployment.progress.tasks.total > 0;
     let three = |queue, pull, roll| vec![("Queue", queue), ("Image", pull), ("Tasks", roll)];
     let mut steps = match deployment.state {
         Pending | Refused | Expired => three(Step::Ahead, Step::Ahead, Step::Ahead),
@@ -254,4 +268,31 @@ fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
         steps.insert(0, ("Approval", approval));
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ended(state: &str, started_at: Option<i64>, tasks: u64) -> DeploymentView {
+        serde_json::from_value(json!({
+            "id": "0190b5a0-0000-7000-8000-000000000001", "project": "shop", "service": "web", "environment": "local", "kind": "deploy",
+            "state": state, "reason": null, "progress": {"tasks": {"done": 0, "total": tasks}}, "revision": 1, "previous": null,
+            "image": "web:1", "by": "ana", "why": "", "created_at": 1, "started_at": started_at, "finished_at": 9,
+        }))
+        .expect("a deployment")
+    }
+
+    #[test]
+    fn the_step_that_failed_is_the_one_that_it_came_to() {
+        let of = |state: &str, started_at: Option<i64>, tasks: u64| steps(&ended(state, started_at, tasks)).into_iter().map(|(_, step)| step);
+        for state in ["failed", "cancelled", "superseded"] {
+            assert!(of(state, None, 0).eq([Step::Failed, Step::Ahead, Step::Ahead]), "{state} in the queue");
+            assert!(of(state, Some(2), 0).eq([Step::Done, Step::Failed, Step::Ahead]), "{state} while its image was pulled");
+            assert!(of(state, Some(2), 2).eq([Step::Done, Step::Done, Step::Failed]), "{state} while its tasks were replaced");
+        }
+        assert!(of("succeeded", Some(2), 2).eq([Step::Done, Step::Done, Step::Done]));
+    }
 }

@@ -74,13 +74,13 @@ fn UsedRunning(running: Running, limits: Limits, task: TaskLimits) -> impl IntoV
         _ => format!("A task whose descriptor names no limit gets {}.", given.join(" and ")),
     };
     view! {
-        <Share label="Processors of all tasks" used=unsigned(running.cpu_millis) limit=limits.cpus.map(|cpus| cpus.millis().into())
+        <Share label="CPUs of all tasks" used=unsigned(running.cpu_millis) limit=limits.cpus.map(|cpus| cpus.millis().into())
             shown=|millis| shown_cpus(i64::try_from(millis).unwrap_or(i64::MAX))/>
         <Share label="Memory of all tasks" used=unsigned(running.memory) limit=limits.memory.map(unsigned) shown=bytes/>
         <Share label="Tasks" used=unsigned(running.tasks) limit=limits.tasks.map(unsigned) shown=|count| count.to_string()/>
-        <ul class="small muted">
+        <ul class="small muted bullets">
             <li>"Counted is what should run in all environments; an update that starts new tasks first runs some on top for a moment."</li>
-            {without(running.without_cpus, "processors").map(|text| view! { <li>{text}</li> })}
+            {without(running.without_cpus, "CPUs").map(|text| view! { <li>{text}</li> })}
             {without(running.without_memory, "memory").map(|text| view! { <li>{text}</li> })}
             <li>{ports}</li>
             <li>{given}</li>
@@ -173,12 +173,12 @@ pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem:
     let share = |cpus: Option<Cpus>| cpus.map(|cpus| cpus.to_string()).unwrap_or_default();
     let ports = limits.ports.map(|ports| ports.to_string()).unwrap_or_default();
     view! {
-        <div class="fields">
+        <div class="fields fields-wide">
             <TextField name="limits[bytes]" label="Size limit" optional=true value=size(limits.bytes) placeholder="no limit" check=Some(check_size)
                 hint="Of all images, like 10GiB." error=field_error(refused, "bytes")/>
             <TextField name="limits[tags]" label="Tag limit" optional=true value=count(limits.tags) placeholder="no limit" inputmode="numeric"
                 check=Some(check_count) error=field_error(refused, "tags")/>
-            <TextField name="limits[cpus]" label="Processors of all tasks" optional=true value=share(limits.cpus) placeholder="no limit"
+            <TextField name="limits[cpus]" label="CPUs of all tasks" optional=true value=share(limits.cpus) placeholder="no limit"
                 inputmode="decimal" check=Some(check_cpus) hint="Like 4 or 0.5." error=field_error(refused, "cpus")/>
             <TextField name="limits[memory]" label="Memory of all tasks" optional=true value=size(limits.memory) placeholder="no limit"
                 check=Some(check_size) hint="A size like 8GiB." error=field_error(refused, "memory")/>
@@ -186,7 +186,7 @@ pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem:
                 check=Some(check_count) hint="Of all services in all environments." error=field_error(refused, "tasks")/>
             <TextField name="limits[ports]" label="Fixed ports" optional=true value=ports placeholder="anywhere" check=Some(check_ports)
                 hint="Like 20000-20999, or none." error=field_error(refused, "ports")/>
-            <TextField name="limits[task_cpus]" label="Processors of a task that names none" optional=true value=share(limits.task_cpus)
+            <TextField name="limits[task_cpus]" label="CPUs of a task that names none" optional=true value=share(limits.task_cpus)
                 inputmode="decimal" check=Some(check_cpus) hint=task_hint error=field_error(refused, "task_cpus")/>
             <TextField name="limits[task_memory]" label="Memory of a task that names none" optional=true value=size(limits.task_memory)
                 check=Some(check_size) hint=task_hint error=field_error(refused, "task_memory")/>

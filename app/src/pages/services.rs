@@ -19,10 +19,10 @@ use leptos_meta::Title;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
-use model::names::{EnvironmentName, ServiceName};
+use model::names::{EnvironmentName, ServiceName, TemplateName};
 use model::problem::{Problem, ProblemKind};
 use model::views::services::{RunView, ServiceDetail};
-use model::views::templates::TemplateSummary;
+use model::views::templates::{TemplateMark, TemplateSummary};
 
 pub(crate) use deploy::{Deploy, Plan};
 pub(crate) use inspect::Inspect;
@@ -209,6 +209,17 @@ fn chosen<'a>(service: &'a ServiceDetail, query: &str) -> Option<&'a RunView> {
     service.runs.iter().find(|run| run.summary.environment.as_str() == query).or_else(|| service.runs.first())
 }
 
+/// The revision that should run in an environment, where this template did not make it: it was deployed another way, or scaled.
+fn made_otherwise(service: &ServiceDetail, environment: &EnvironmentName, template: &TemplateName, of_site: bool) -> Option<i64> {
+    let run = service.runs.iter().find(|run| run.summary.environment == *environment)?;
+    let revision = &run.revision.as_ref()?.revision;
+    (!made_by(revision.template.as_ref(), template, of_site)).then_some(revision.number)
+}
+
+fn made_by(mark: Option<&TemplateMark>, template: &TemplateName, of_site: bool) -> bool {
+    mark.is_some_and(|mark| mark.name == *template && mark.of_site == of_site)
+}
+
 /// The choice of an environment, where there are several.
 #[component]
 fn EnvironmentChoice(
@@ -245,4 +256,18 @@ pub(crate) fn Deployments() -> impl IntoView {
         let path = urls::service_page(&service.project, &service.name, "deployments");
         view! { <DeploymentTable page path named=false/> }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_known_by_its_name_and_whose_it_is() {
+        let name: TemplateName = "echo".parse().expect("a name");
+        let mark = |of_site: bool| TemplateMark { name: name.clone(), of_site, version: 1 };
+        assert!(made_by(Some(&mark(false)), &name, false));
+        assert!(!made_by(Some(&mark(true)), &name, false), "the site has one of the same name");
+        assert!(!made_by(None, &name, false), "described by hand, or scaled");
+    }
 }

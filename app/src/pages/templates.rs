@@ -22,22 +22,10 @@ pub(crate) fn List() -> impl IntoView {
     let project = param("project");
     let data = Resource::new(move || project.get(), list_templates);
     view! {
-        <Heading project/>
+        <Title text="Templates"/>
         {loaded(data, move |list| view! { <Cards project=project.get_untracked() list/> })}
     }
     .into_any()
-}
-
-/// The heading of the site's pages; a project's have the project's.
-#[component]
-fn Heading(project: Memo<String>) -> impl IntoView {
-    view! {
-        <Title text="Templates"/>
-        {move || project.get().is_empty().then(|| view! {
-            <div class="heading"><h1>"Templates"</h1></div>
-            <p class="heading-sub">"A template asks what a service needs and makes the rest: the descriptor, a Dockerfile, the CI's side. These are offered in every project."</p>
-        })}
-    }
 }
 
 /// The way to a template's pages.
@@ -67,9 +55,19 @@ fn Cards(project: String, list: TemplateList) -> impl IntoView {
     let cards = |templates: Vec<TemplateSummary>| templates.into_iter().map(|template| view! { <Card template/> }).collect_view();
     let site_empty = of_site.is_empty();
     view! {
+        {(!own).then(|| view! {
+            <div class="heading">
+                <h1>"Templates"</h1>
+                {may_write.then(|| view! { <div class="actions"><a class="button button-primary" href=new.clone()>"New template"</a></div> })}
+                <p class="heading-sub">"A template asks what a service needs and makes the rest: the descriptor, a Dockerfile, the CI's side. These are offered in every project."</p>
+            </div>
+        })}
         {own.then(|| view! {
             <section class="stack">
-                <div class="row"><h2>"Of this project"</h2>{may_write.then(|| view! { <a class="button" href=new.clone()>"New template"</a> })}</div>
+                <div class="heading">
+                    <h2>"Of this project"</h2>
+                    {may_write.then(|| view! { <div class="actions"><a class="button" href=new.clone()>"New template"</a></div> })}
+                </div>
                 {if none {
                     view! {
                         <div class="panel"><Empty title="No templates of its own">
@@ -87,7 +85,6 @@ fn Cards(project: String, list: TemplateList) -> impl IntoView {
         })}
         <section class="stack">
             {own.then(|| view! { <h2>"Of the whole site"</h2> })}
-            {(!own && may_write).then(|| view! { <div class="actions"><a class="button button-primary" href=new.clone()>"New template"</a></div> })}
             {if site_empty {
                 view! { <div class="panel"><Empty title="No templates"><p>"Operators write them for the whole site."</p></Empty></div> }.into_any()
             } else {
@@ -147,6 +144,11 @@ fn mistakes(title: &'static str, errors: &[model::problem::FieldError]) -> Optio
     if errors.is_empty() {
         return None;
     }
-    let items = errors.iter().map(|error| view! { <li><code>{error.field.clone()}</code>": "{error.message.clone()}</li> }).collect_view();
+    let item = |error: &model::problem::FieldError| {
+        // What is wrong with the document as a whole stands at no field.
+        let place = (!error.field.is_empty()).then(|| view! { <code>{error.field.clone()}</code>": " });
+        view! { <li>{place}{error.message.clone()}</li> }
+    };
+    let items = errors.iter().map(item).collect_view();
     Some(view! { <Notice tone=Tone::Bad title=title><ul>{items}</ul></Notice> }.into_any())
 }

@@ -12,6 +12,7 @@ use model::access::Action;
 use model::configs::{EntryKind, Level};
 use model::ids::{ConfigScopeId, EnvironmentId, ProjectId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
+use model::views::configs::UseView;
 use zeroize::Zeroizing;
 
 use crate::access::{Key, Resource};
@@ -93,6 +94,13 @@ async fn place(tx: &mut Tx, project: &Project, name: Option<&EnvironmentName>) -
         Some(name) => choose_configured(tx, project.id, name).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// What runs there with an older configuration than it would get today, and is not stopped.
+pub(crate) async fn behind(tx: &mut Tx, holder: &Holder, environment: Option<&EnvironmentName>) -> Result<Vec<UseView>> {
+    let environment = place(tx, &holder.project, environment).await?;
+    let uses = uses::of(tx, holder, environment.as_ref()).await?;
+    Ok(uses.into_iter().filter(|one| one.behind && !one.stopped).collect())
 }
 
 /// What a secret of a scope is sealed for.

@@ -41,7 +41,7 @@ pub use approval::{approve, expire, plan_of, refuse};
 pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, deploy_from, plan, plan_from};
 pub use revisions::{compare, revision, revisions};
-pub use roll::roll;
+pub use roll::{roll, roll_all};
 pub use verbs::{cancel, plan_rollback, restart, rollback, scale, start, stop};
 
 crate::text_columns! { DeploymentState, DeploymentKind }
@@ -150,6 +150,14 @@ impl Intent {
     #[must_use]
     pub fn in_environment(environment: Option<EnvironmentName>) -> Self {
         Self { environment, ..Self::default() }
+    }
+
+    /// For a revision with the image of another one: what it was built from is what that was built from, where nobody says something else.
+    fn like(&self, base: &revisions::Stored) -> Self {
+        let Self { environment, why, commit, build } = self.clone();
+        // Both are said by one build: the commit of one and the number of another would be neither's.
+        let (commit, build) = if commit.is_none() && build.is_none() { (base.view.commit.clone(), base.view.build.clone()) } else { (commit, build) };
+        Self { environment, why, commit, build }
     }
 
     /// Every text is short and printable.

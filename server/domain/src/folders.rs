@@ -22,7 +22,7 @@ async fn allowed(tx: &mut Tx) -> Result<FolderList> {
     Ok(list.map(|json| json.0).unwrap_or_default())
 }
 
-/// What is nobody's to mount: the portal's data folder, and engines' sockets.
+/// What is nobody's to mount: the portal's data folder and its key, which may be elsewhere, and engines' sockets.
 async fn own(platform: &Platform, tx: &mut Tx) -> Result<Vec<String>> {
     let engines: Vec<String> =
         tx.all("SELECT DISTINCT engine FROM machines WHERE removed_at IS NULL ORDER BY engine LIMIT 1000", args![], |row| row.get("engine")).await?;
@@ -31,7 +31,7 @@ async fn own(platform: &Platform, tx: &mut Tx) -> Result<Vec<String>> {
         Ok(EngineAddress::Ssh { socket, .. }) => Some(socket),
         Ok(EngineAddress::Tcp { .. }) | Err(_) => None,
     };
-    Ok(engines.iter().filter_map(socket).chain(platform.data_folder()).collect())
+    Ok(engines.iter().filter_map(socket).chain(platform.own_paths().iter().cloned()).collect())
 }
 
 /// What is allowed, for operators.
@@ -88,5 +88,31 @@ pub async fn still_allowed(worker: &Worker, d: &Descriptor) -> Result<()> {
     match refused(platform, &mut platform.read().await?, d).await?.into_iter().next() {
         Some(error) => Err(Error::conflict("host_folder_refused", error.message)),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Store;
+
+    #[tokio::test]
+    async fn neither_the_data_folder_nor_a_key_beside_it_is_ever_listed() {
+        let store = Store::open().await;
+        store.platform.set_own_paths(&["/srv/slipway/data".into(), "/mnt/keys/slipway.key".into()]);
+        let root = store.person("root", true).await;
+        let may = root.may::<can::ManageEnvironments, _>(&store.platform, &Site).await.expect("an operator");
+        for (line, fits) in [
+            ("/srv/slipway/data/blobs", false),
+            ("/srv/slipway", false),
+            ("/mnt/keys", false),
+            ("/mnt/keys/*", false),
+            ("/mnt/*", false),
+            ("/mnt/keys/slipway.key read-only", false),
+            ("/mnt/shared/*", true),
+        ] {
+            let settings = FolderSettings { allowed: vec![line.to_owned()] };
+            assert_eq!(set(&store.platform, &may, &settings).await.is_ok(), fits, "{line}");
+        }
     }
 }

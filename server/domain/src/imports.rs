@@ -10,6 +10,7 @@ use crate::machines;
 use crate::platform::Platform;
 use crate::ports::Place;
 
+mod clean;
 mod read;
 
 /// Longest name or id of a container that is looked for, in characters.

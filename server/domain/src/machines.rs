@@ -205,7 +205,10 @@ async fn views(tx: &mut Tx, condition: &str, arguments: Vec<crate::db::Value>, o
 
 /// The containers that this portal did not make. They are shown, and never touched.
 pub async fn foreign(platform: &Platform, _: &May<can::ManageEnvironments, Site>) -> Result<ForeignContainers> {
-    Ok(platform.engines().foreign(platform.instance()).await)
+    // A task's container is ours also by another name than we gave it.
+    let sql = "SELECT container FROM tasks WHERE removed_at IS NULL AND container IS NOT NULL";
+    let recorded = platform.read().await?.all(sql, args![], |row| row.get::<String>("container")).await?;
+    Ok(platform.engines().foreign(platform.instance(), &recorded.into_iter().collect()).await)
 }
 
 /// What an engine said about itself, or why it did not.

@@ -57,7 +57,7 @@ struct Inner {
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
-    data: OnceLock<String>,
+    own_paths: OnceLock<Vec<String>>,
 }
 
 impl Platform {
@@ -95,20 +95,20 @@ impl Platform {
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
-            data: OnceLock::new(),
+            own_paths: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Says where the portal keeps its data, so that nobody mounts it. Once.
-    pub fn set_data_folder(&self, folder: &std::path::Path) {
-        // Said again it is the same.
-        let _ = self.inner.data.set(folder.to_string_lossy().into_owned());
+    /// Says where the portal keeps its data and its key, so that nobody mounts them. Once.
+    pub fn set_own_paths(&self, paths: &[std::path::PathBuf]) {
+        // Said again they are the same.
+        let _ = self.inner.own_paths.set(paths.iter().map(|path| path.to_string_lossy().into_owned()).collect());
     }
 
-    /// Where the portal keeps its data, if it keeps some.
-    pub(crate) fn data_folder(&self) -> Option<String> {
-        self.inner.data.get().cloned()
+    /// Where the portal keeps its data and its key, if it keeps some.
+    pub(crate) fn own_paths(&self) -> &[String] {
+        self.inner.own_paths.get().map_or(&[], Vec::as_slice)
     }
 
     /// Now.

@@ -3,6 +3,7 @@
 //! A [`Place`] says which container is meant, and only this crate makes one, after it asked for the permission: so nothing can be
 //! asked of an engine about a task that the caller may not see. Nothing here keeps anything, and no SQL is written here.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -198,8 +199,9 @@ pub trait Engines: Send + Sync {
     /// Lines of a container's log.
     async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>>;
 
-    /// The containers that this portal did not make, on every machine. Never an error: machines that do not answer are named.
-    async fn foreign(&self, instance: &str) -> ForeignContainers;
+    /// The containers that this portal did not make, on every machine; `recorded` are the ids of those that it knows to have made. Never an
+    /// error: machines that do not answer are named.
+    async fn foreign(&self, instance: &str, recorded: &BTreeSet<String>) -> ForeignContainers;
 
     /// A terminal in a running container, of the right size from its first byte.
     ///
@@ -228,7 +230,7 @@ impl Engines for NoEngines {
         Err(away())
     }
 
-    async fn foreign(&self, _: &str) -> ForeignContainers {
+    async fn foreign(&self, _: &str, _: &BTreeSet<String>) -> ForeignContainers {
         ForeignContainers::default()
     }
 

@@ -26,6 +26,10 @@ pub(crate) mod running;
 
 /// The setting that holds a new project's limits, and what tasks get where their project says nothing.
 const DEFAULT: &str = "quota_default";
+/// Bytes of memory of a task that names no limit, as long as no operator said anything, not even that there is none: a program that takes all of a
+/// machine's memory takes it from everything else there, the portal too. Of processors there is no such default: the kernel shares them out fairly,
+/// and an engine refuses a container that asks for more of them than its machine has.
+const TASK_MEMORY: i64 = 1 << 30;
 
 /// What is to be changed of limits; what is none stays, and inside none is no limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -207,10 +211,10 @@ fn detail(limits: &Limits) -> Result<serde_json::Value> {
     serde_json::to_value(limits).map_err(|error| Error::internal(format!("limits: {error}")))
 }
 
-/// The limits that a new project gets.
+/// The limits that a new project gets, and what tasks get that name none.
 async fn default(tx: &mut Tx) -> Result<Limits> {
     let stored: Option<Json<Limits>> = tx.opt("SELECT value FROM settings WHERE name = $1", args![DEFAULT], |row| row.get("value")).await?;
-    Ok(stored.map(|json| json.0).unwrap_or_default())
+    Ok(stored.map_or_else(|| Limits { task_memory: Some(TASK_MEMORY), ..Limits::default() }, |json| json.0))
 }
 
 /// Sets the limits of projects that are made from now on, and what tasks get from now on where their project says nothing.

@@ -6,6 +6,7 @@
 pub mod answers;
 mod gone;
 pub mod render;
+mod rescale;
 pub mod shipped;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use answers::{Asked, Origin, Surroundings};
 pub(crate) use answers::{note, note_same, remember};
 pub use gone::delete;
 pub(crate) use gone::forget;
+pub(crate) use rescale::{made_from, note_scaled, rescaled};
 
 /// Most templates of one owner.
 const MOST: i64 = 200;
@@ -83,6 +85,8 @@ impl Owner {
 pub trait Sees: Sync {
     /// Whose.
     fn owner(&self) -> Owner;
+    /// Who.
+    fn actor(&self) -> &Actor;
     /// Whether the same caller may write them.
     fn may_write(&self) -> bool;
 }
@@ -101,6 +105,10 @@ impl Sees for May<can::SeeEnvironments, Site> {
         Owner { project: None }
     }
 
+    fn actor(&self) -> &Actor {
+        May::actor(self)
+    }
+
     fn may_write(&self) -> bool {
         self.also(Action::ManageSiteTemplates)
     }
@@ -109,6 +117,10 @@ impl Sees for May<can::SeeEnvironments, Site> {
 impl Sees for May<can::SeeServices, Project> {
     fn owner(&self) -> Owner {
         Owner { project: Some((**self).clone()) }
+    }
+
+    fn actor(&self) -> &Actor {
+        May::actor(self)
     }
 
     fn may_write(&self) -> bool {
@@ -202,8 +214,8 @@ pub(crate) async fn document(tx: &mut Tx, id: TemplateId, number: i64) -> Result
 }
 
 /// What was stored reads back, unless the rules for templates grew stricter since.
-async fn parsed(text: String) -> Result<Template> {
-    let read = tries::apart(move || Template::parse(&text)).await?;
+async fn parsed(by: &Actor, text: String) -> Result<Template> {
+    let read = tries::apart(by, move |until| Template::parse_within(&text, &|| until.left())).await?;
     read.map_err(|errors| {
         let shown = errors.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Error::conflict("template_outdated", format!("this version is not understood by this release: {shown}; make a new version of it"))
@@ -227,7 +239,7 @@ pub async fn get(platform: &Platform, may: &impl Sees, name: &TemplateName, numb
                WHERE u.template_id = $1";
     let services = tx.one(sql, args![id], |row| row.get("n")).await?;
     drop(tx);
-    let parsed = parsed(document.clone()).await?;
+    let parsed = parsed(may.actor(), document.clone()).await?;
     let outputs = parsed.sources.iter().map(|(output, _)| *output).collect();
     Ok(TemplateDetail { template, version, document, parameters: parsed.parameters, outputs, versions, services, may_write: may.may_write() })
 }
@@ -237,7 +249,12 @@ pub async fn get(platform: &Platform, may: &impl Sees, name: &TemplateName, numb
 /// # Errors
 /// Every mistake, by its path in the document.
 pub fn read_document(text: &str) -> Result<Template, Vec<FieldError>> {
-    let template = Template::parse(text)?;
+    read_within(text, &|| true)
+}
+
+/// The same, given up with an error once `in_time` says no.
+fn read_within(text: &str, in_time: &dyn Fn() -> bool) -> Result<Template, Vec<FieldError>> {
+    let template = Template::parse_within(text, in_time)?;
     render::inspect(&template)?;
     Ok(template)
 }
@@ -259,7 +276,7 @@ pub struct Saved {
 /// `Invalid`, at `document.<path>`; `expected` is the name that it must have, where one is edited.
 pub async fn save(platform: &Platform, may: &impl Writes, text: &str, note: &str, expected: Option<&TemplateName>) -> Result<Saved> {
     let owned = text.to_owned();
-    let template = tries::apart(move || read_document(&owned)).await?.map_err(|errors| {
+    let template = tries::apart(may.actor(), move |until| read_within(&owned, &|| until.left())).await?.map_err(|errors| {
         let below = |error: FieldError| {
             let field = if error.field.is_empty() { String::from("document") } else { format!("document.{}", error.field) };
             FieldError::new(field, error.message)

@@ -3,7 +3,7 @@
 //! People of a project name the address, so it is fetched like everything that they name: over connections that go only where operators let
 //! them ([`outbound`]). What is kept is what has the checksum; nothing else ever reaches a container. The folder is bounded: what was not used
 //! for longest goes first. Several tasks that want the same share one download; a project has a few under way at a time, the rest wait, and all of
-//! them together have no more on the disk than what may be kept.
+//! them together have no more on the disk than what may be kept; the disk itself is never filled.
 
 mod cache;
 mod download;
@@ -30,6 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::docker::{Docker, EngineError, Kind};
 use crate::trouble::Trouble;
 use cache::Cache;
+pub use cache::Floor;
 
 /// Pieces of an archive on their way to an engine.
 const PIECES: usize = 8;
@@ -47,11 +48,13 @@ pub struct Limits {
     pub unpacked: u64,
     /// Files and folders of one.
     pub entries: usize,
+    /// What stays free on the disk.
+    pub floor: Floor,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { artifact: 2 << 30, kept: 10 << 30, unpacked: 8 << 30, entries: 200_000 }
+        Self { artifact: 2 << 30, kept: 10 << 30, unpacked: 8 << 30, entries: 200_000, floor: Floor::default() }
     }
 }
 
@@ -77,7 +80,7 @@ struct Inner {
 impl Artifacts {
     /// Keeps them in a folder, which is made when the first is fetched.
     pub fn new(folder: impl Into<PathBuf>, net: Net, limits: Limits) -> Self {
-        let cache = Cache::new(folder.into(), limits.kept);
+        let cache = Cache::new(folder.into(), limits.kept, limits.floor);
         let inner = Inner { cache, net, limits, flights: Mutex::default(), turns: Mutex::default(), under_way: AtomicU64::new(0) };
         Self { inner: Arc::new(inner) }
     }

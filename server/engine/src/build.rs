@@ -27,6 +27,9 @@ pub const LABEL_REVISION: &str = "dev.slipway.revision";
 pub const LABEL_TASK: &str = "dev.slipway.task";
 /// For which task something carries secret files: a container that never runs, a volume in memory.
 pub const LABEL_CARRIER: &str = "dev.slipway.carrier";
+/// All of these, and those that the engine's side filters by.
+const LABELS: [&str; 8] =
+    [LABEL_INSTANCE, LABEL_PROJECT_ID, LABEL_PROJECT, LABEL_SERVICE, LABEL_ENVIRONMENT, LABEL_REVISION, LABEL_TASK, LABEL_CARRIER];
 /// Where secret files are in a task.
 pub const SECRETS: &str = "/run/slipway/secrets";
 
@@ -35,6 +38,8 @@ pub const SECRETS: &str = "/run/slipway/secrets";
 pub struct Blueprint<'a> {
     /// This portal's id.
     pub instance: &'a str,
+    /// The project's id.
+    pub project_id: ProjectId,
     /// The project.
     pub project: &'a ProjectName,
     /// The service.
@@ -82,7 +87,7 @@ impl Blueprint<'_> {
             command: descriptor.command.clone(),
             entrypoint: descriptor.entrypoint.clone(),
             env: self.env(),
-            labels: self.labels(),
+            labels: complete(self.labels()),
             ports: self.ports.iter().map(|port| self.port(port)).collect(),
             network: Some(NetworkPlace { network: self.network(), aliases: vec![self.service.to_string()], ip: None }),
             memory: limits.memory,
@@ -102,6 +107,7 @@ impl Blueprint<'_> {
     fn labels(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
             (LABEL_INSTANCE.to_owned(), self.instance.to_owned()),
+            (LABEL_PROJECT_ID.to_owned(), self.project_id.to_string()),
             (LABEL_PROJECT.to_owned(), self.project.to_string()),
             (LABEL_SERVICE.to_owned(), self.service.to_string()),
             (LABEL_ENVIRONMENT.to_owned(), self.environment.to_string()),
@@ -154,7 +160,8 @@ impl Blueprint<'_> {
         Port { address: self.publish_address, host: port.host, container: port.container, protocol }
     }
 
-    /// Named volumes belong to the service in the environment: the next task finds what the last one wrote.
+    /// Named volumes belong to the service in the environment: the next task finds what the last one wrote. Their names are made of names, which
+    /// are free again when a project was deleted; the project's id is among their labels and is looked at before they are mounted.
     fn mounts(&self) -> Vec<Mount> {
         let named = |volume: &model::descriptor::Volume| {
             let path = volume.path.clone();
@@ -180,6 +187,11 @@ pub fn container_name(project: &ProjectName, service: &ServiceName, environment:
     format!("slipway-{project}.{service}.{environment}.{slot}.{tail}")
 }
 
+/// What the container is called that carries a task's secret files.
+pub fn carrier_name(task: TaskId) -> String {
+    format!("slipway-carrier.{task}")
+}
+
 /// What a task may take, and what the engine does when it ends.
 pub fn limits(descriptor: &Descriptor) -> Limits {
     Limits {
@@ -198,6 +210,14 @@ pub fn secrets_name(instance: &str, task: TaskId) -> String {
 /// Labels of what carries a task's secret files. Not those of the task itself: it is none of the service's containers.
 pub fn carrier_labels(instance: &str, task: TaskId) -> BTreeMap<String, String> {
     BTreeMap::from([(LABEL_INSTANCE.to_owned(), instance.to_owned()), (LABEL_CARRIER.to_owned(), task.to_string())])
+}
+
+/// A container's labels with all others of ours, empty: what it does not bear itself it would inherit from its image, in which anybody may write
+/// anything.
+pub fn complete(labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from(LABELS.map(|label| (label.to_owned(), String::new())));
+    all.extend(labels);
+    all
 }
 
 /// Whether tasks have secret files. They are in memory, which the engine empties when it starts a container again by itself.
@@ -271,6 +291,7 @@ mod tests {
         let (project, service, environment) = (name("shop"), "web".parse().expect("a name"), "local".parse().expect("a name"));
         let blueprint = Blueprint {
             instance: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11",
+            project_id: "0192f0c1-7c1e-7b44-8d2a-bbbbbbbbbbbb".parse().expect("an id"),
             project: &project,
             service: &service,
             environment: &environment,
@@ -330,6 +351,14 @@ mod tests {
         let [Mount::Volume { name, labels, .. }] = &spec.mounts[..] else { panic!("one volume, not {:?}", spec.mounts) };
         assert_eq!(name, "slipway-1f0b5a11-shop.local.web.data");
         assert!(!labels.contains_key(LABEL_TASK) && labels.contains_key(LABEL_INSTANCE));
+        assert_eq!(labels[LABEL_PROJECT_ID], "0192f0c1-7c1e-7b44-8d2a-bbbbbbbbbbbb", "a name may be another project's later");
+    }
+
+    #[test]
+    fn a_container_inherits_no_label_of_ours_from_its_image() {
+        let spec = spec("{image: web}", &[]);
+        assert!(LABELS.iter().all(|label| spec.labels.contains_key(*label)), "{:?}", spec.labels);
+        assert_eq!(spec.labels[LABEL_CARRIER], "");
     }
 
     #[test]

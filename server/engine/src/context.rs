@@ -8,13 +8,13 @@ use domain::Worker;
 use domain::deployments::work::WorkKey;
 use domain::ports::PullGrants;
 use model::ids::{EnvironmentId, MachineId, ProjectId, TaskId};
-use model::views::services::Difference;
 use tokio::sync::Semaphore;
 
 use crate::artifact::Artifacts;
 use crate::backoff::Backoff;
 use crate::crew::Crews;
 use crate::machines::Machines;
+use crate::notes::{Limited, Looks};
 use crate::watch::Watches;
 
 /// How many containers are made and started at the same time; more only queue up inside an engine.
@@ -41,13 +41,15 @@ pub(crate) struct Context {
     pub held_networks: tokio::sync::Mutex<BTreeSet<(EnvironmentId, ProjectId)>>,
     networks: Mutex<HashMap<MachineId, Networks>>,
     owners: Mutex<HashMap<TaskId, (MachineId, WorkKey)>>,
-    comparing: Mutex<BTreeSet<MachineId>>,
     backoffs: Mutex<HashMap<WorkKey, Backoff>>,
     /// What is fetched for tasks.
     pub artifacts: Artifacts,
     carrying: Mutex<BTreeSet<TaskId>>,
     verified: Mutex<BTreeSet<TaskId>>,
-    limits: Mutex<HashMap<TaskId, Vec<Difference>>>,
+    /// Looks at whole machines that are under way.
+    pub looks: Looks,
+    /// What differs of tasks' limits.
+    pub limited: Limited,
     /// A task's memory could not be removed, since something uses it; the next pass sweeps.
     pub memory_left: AtomicBool,
 }
@@ -64,12 +66,12 @@ impl Context {
             held_networks: tokio::sync::Mutex::default(),
             networks: Mutex::default(),
             owners: Mutex::default(),
-            comparing: Mutex::default(),
             backoffs: Mutex::default(),
             artifacts,
             carrying: Mutex::default(),
             verified: Mutex::default(),
-            limits: Mutex::default(),
+            looks: Looks::default(),
+            limited: Limited::default(),
             memory_left: AtomicBool::new(false),
         }
     }
@@ -88,11 +90,6 @@ impl Context {
     /// The engine was away: its networks are looked at again.
     pub(crate) fn forget_networks(&self, machine: MachineId) {
         self.networks.lock().expect("no code panics while it holds this lock").remove(&machine);
-    }
-
-    /// Machines whose containers are being compared at this moment.
-    pub(crate) fn comparing(&self) -> MutexGuard<'_, BTreeSet<MachineId>> {
-        self.comparing.lock().expect("no code panics while it holds this lock")
     }
 
     /// Where a task runs and to which key it belongs, as far as it was seen; events name tasks only.
@@ -114,11 +111,6 @@ impl Context {
     /// Tasks that had their secret files when it was last looked, and were not started again since.
     pub(crate) fn verified(&self) -> MutexGuard<'_, BTreeSet<TaskId>> {
         self.verified.lock().expect("no code panics while it holds this lock")
-    }
-
-    /// What differs of tasks' limits, where it was looked since somebody may have changed them.
-    pub(crate) fn limits(&self) -> MutexGuard<'_, HashMap<TaskId, Vec<Difference>>> {
-        self.limits.lock().expect("no code panics while it holds this lock")
     }
 
     /// The failures of a key.

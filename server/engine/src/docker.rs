@@ -25,6 +25,7 @@ mod volumes;
 mod wire;
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub use volumes::VolumeSeen;
 
 /// The label that says whose a container or network is. Nothing without ours is ever touched.
 pub const LABEL_INSTANCE: &str = "dev.slipway.instance";
-/// The label that says which project's a network is, by id: another project may bear the same name later.
+/// The label that says which project's a network or volume is, by id: another project may bear the same name later.
 pub const LABEL_PROJECT_ID: &str = "dev.slipway.project.id";
 
 /// Limit for calls that an engine answers from memory.
@@ -75,6 +76,8 @@ struct Inner {
     dialer: Arc<Dialer>,
     /// The client with the API version that was agreed upon; forgotten when the engine goes away, since it may come back as another.
     client: Mutex<Option<bollard::Docker>>,
+    /// It said that its disk is full.
+    full: AtomicBool,
 }
 
 impl std::fmt::Debug for Docker {
@@ -122,7 +125,7 @@ impl Docker {
 
     /// A client for an engine that is reached so. Nothing is dialled yet; keys that are none are told at the first call.
     pub fn through(door: EngineDoor) -> Self {
-        Self { inner: Arc::new(Inner { dialer: Arc::new(Dialer::new(door)), client: Mutex::new(None) }) }
+        Self { inner: Arc::new(Inner { dialer: Arc::new(Dialer::new(door)), client: Mutex::new(None), full: AtomicBool::new(false) }) }
     }
 
     /// Where it is.
@@ -178,10 +181,20 @@ impl Docker {
         answer
     }
 
-    /// Forgets the agreed version when the engine went away or says that it does not know it.
+    /// Whether an answer said that its disk is full, since this was last forgotten.
+    pub(crate) fn full(&self) -> &AtomicBool {
+        &self.inner.full
+    }
+
+    /// Forgets the agreed version when the engine went away or says that it does not know it; remembers that its disk is full.
     fn note<T>(&self, answer: &Result<T>) {
-        if let Err(EngineError { kind: Kind::Unreachable | Kind::Unsupported | Kind::Identity, .. }) = answer {
-            *self.inner.client.lock().expect("no code panics while it holds this lock") = None;
+        let Err(EngineError { kind, .. }) = answer else { return };
+        match kind {
+            Kind::Unreachable | Kind::Unsupported | Kind::Identity => {
+                *self.inner.client.lock().expect("no code panics while it holds this lock") = None;
+            }
+            Kind::DiskFull => self.inner.full.store(true, Ordering::Relaxed),
+            _ => {}
         }
     }
 
@@ -264,6 +277,18 @@ mod tests {
 
     fn agreed(api: &str, least: &str) -> Result<(usize, usize)> {
         agree(&VersionAnswer { api: api.to_owned(), least: least.to_owned() }).map(|v| (v.major_version, v.minor_version))
+    }
+
+    #[test]
+    fn a_full_disk_is_remembered_until_it_is_forgotten() {
+        let docker = Docker::new("unix:///nowhere.sock".parse().expect("an address"));
+        docker.note(&Ok(()));
+        docker.note::<()>(&Err(EngineError::answered(404, "No such container: x")));
+        assert!(!docker.full().load(Ordering::Relaxed));
+        docker.clone().note::<()>(&Err(EngineError::answered(500, "write /var/lib/docker/x: no space left on device")));
+        docker.note(&Ok(()));
+        assert!(docker.full().swap(false, Ordering::Relaxed), "what was said to one hand is for all");
+        assert!(!docker.full().load(Ordering::Relaxed));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! What the engine's list tells is compared in every pass. Limits are in an inspection only, so they are looked at once after the portal
 //! or the engine came, and when an event tells that they were changed. An engine never changes a container's image, command or variables: a
-//! container with others is another one; it belongs to no task and is removed, and the task that it stood for is replaced.
+//! container with others is another one; it is nobody's task, and the one that it stood for is made anew.
 
 use model::ids::TaskId;
 use model::views::services::Difference;

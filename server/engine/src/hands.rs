@@ -15,10 +15,12 @@ use model::views::services::{TaskPort, TaskState};
 
 use crate::build::{self, Blueprint, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSpec, Docker, EngineError, Kind, Status};
+use crate::docker::{ContainerSeen, ContainerSpec, Docker, EngineError, Kind, Mount, Status};
 use crate::fetch;
 use crate::observe::{self, Fact};
+use crate::ours;
 use crate::parcel::{Owner, Parcel};
+use crate::printed::Filter;
 use crate::trouble::Trouble;
 
 /// How often another port, network or name is tried before it is given up.
@@ -66,6 +68,7 @@ impl Order {
         let publish_address: IpAddr = address.parse().map_err(|_| wrong())?;
         Ok(Blueprint {
             instance: self.context.instance(),
+            project_id: self.project_id,
             project: &self.project,
             service: &self.service,
             environment: &self.environment,
@@ -95,6 +98,7 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
     let source = fetch::source(&order.context, &order.docker, &order.machine, &order.revision).await?;
     let mut ports = order.task.ports.clone();
     network(&order).await?;
+    volumes(&order, &order.blueprint(&source.reference, &ports, &delivery)?.spec()).await?;
     let mut fetched = false;
     for _ in 0..TRIES {
         let spec = order.blueprint(&source.reference, &ports, &delivery)?.spec();
@@ -155,15 +159,19 @@ async fn start(order: &Order, spec: &ContainerSpec, id: &str, parcel: &Parcel) -
 /// The container that has the task's name already: made by a portal that was killed before it wrote it down. One that runs is taken as it
 /// is; one that was never started is made anew, with what it should find in it.
 async fn adopt(order: &Order) -> Result<Option<String>, Trouble> {
-    let task = order.task.id.to_string();
-    let seen = order.docker.list_where(order.context.instance(), &[(LABEL_TASK, &task)]).await?;
     let taken = || Trouble::Reason(Reason::new("name_taken", "a container with the task's name exists, and it is not one of ours"));
-    let seen = seen.into_iter().next().ok_or_else(taken)?;
+    let seen = own(&order.context, &order.docker, order.task.id).await?.ok_or_else(taken)?;
     if seen.status != Status::Created {
         return Ok(Some(seen.id));
     }
     order.docker.remove(&seen.id).await?;
     Ok(None)
+}
+
+/// The container of a task whose id was not written down: by the name, since the label may be of a copy's image.
+async fn own(context: &Context, docker: &Docker, task: TaskId) -> Result<Option<ContainerSeen>, EngineError> {
+    let seen = docker.list_where(context.instance(), &[(LABEL_TASK, &task.to_string())]).await?;
+    Ok(seen.into_iter().find(|seen| ours::task(seen) == Some(task)))
 }
 
 /// What can be helped after a start that failed: another port, the network made anew. The ports to try with.
@@ -218,6 +226,16 @@ async fn network(order: &Order) -> Result<(), Trouble> {
     Err(Trouble::Reason(Reason::new("address_range_taken", "no free network was found on the machine; an operator must give it another pool")))
 }
 
+/// The named volumes that the container will mount, made where they are missing.
+async fn volumes(order: &Order, spec: &ContainerSpec) -> Result<(), Trouble> {
+    for mount in &spec.mounts {
+        if let Mount::Volume { name, labels, .. } = mount {
+            order.docker.ensure_volume(name, labels).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn renew_network(order: &Order) -> Result<(), Trouble> {
     order.context.networks(order.machine.id).lock().await.remove(&order.project_id);
     network(order).await
@@ -237,7 +255,7 @@ pub(crate) async fn end(
     context.watches.end(task.id);
     let container = match &task.container {
         Some(container) => Some(container.clone()),
-        None => docker.list_where(context.instance(), &[(LABEL_TASK, &task.id.to_string())]).await?.into_iter().next().map(|seen| seen.id),
+        None => own(&context, &docker, task.id).await?.map(|seen| seen.id),
     };
     let mut end = End { state: TaskState::Ended, exit_code: None, reason: None };
     if let Some(container) = &container {
@@ -274,7 +292,7 @@ pub(crate) async fn remove(context: Arc<Context>, docker: Docker, task: TaskId, 
 /// The memory in which a task's secret files were.
 async fn forget_secrets(context: &Context, docker: &Docker, task: TaskId) -> Result<(), Trouble> {
     context.verified().remove(&task);
-    context.limits().remove(&task);
+    context.limited.forget(task);
     let name = build::secrets_name(context.instance(), task);
     if !docker.remove_volume(&name).await? {
         tracing::warn!(volume = name, "the memory of a task that is gone is in use; it is removed later");
@@ -293,11 +311,14 @@ pub(crate) async fn look(
     network: &str,
     died: Option<i64>,
 ) -> Result<Option<Reason>, Trouble> {
-    let state = match docker.inspect(container).await {
+    let mut state = match docker.inspect(container).await {
         Ok(state) => state,
         Err(EngineError { kind: Kind::NoSuchContainer, .. }) => return lost(context, task).await.map(|()| None),
         Err(error) => return Err(error.into()),
     };
+    if let Some(error) = state.error.take() {
+        state.error = Some(Filter::of(&context.worker, task).await.clean(&error));
+    }
     let mut failure = None;
     for fact in observe::facts(task, &state, network, died) {
         match fact {

@@ -4,7 +4,7 @@
 //! decides what to do, as a pure function; [`reconcile`] and [`tend`] ask it and carry it out, [`rollout`] moves deployments on,
 //! [`watch`] looks after health, [`prune`] after the disks of machines. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
 //!
-//! Invariants: nothing is touched that does not bear this portal's instance label; one crew at most works on a service in an
+//! Invariants: nothing is touched that is not ours ([`ours`]), or does not bear this portal's instance label; one crew at most works on a service in an
 //! environment; everything may be begun again at any point, because it is compared and not remembered.
 
 use std::sync::Arc;
@@ -24,9 +24,12 @@ mod hands;
 mod live;
 mod machines;
 mod networks;
+mod notes;
 pub mod observe;
+mod ours;
 pub mod parcel;
 pub mod plan;
+mod printed;
 pub mod probe;
 pub mod prune;
 mod reconcile;

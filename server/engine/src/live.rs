@@ -2,6 +2,7 @@
 //!
 //! Whether somebody may ask was decided by the domain, which alone makes a [`Place`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use model::names::MachineName;
 use model::time::Millis;
 use model::views::services::{ForeignContainer, ForeignContainers};
 
-use crate::docker::{self, EngineError, ExecControl, ExecOrder, Kind};
+use crate::docker::{self, ContainerSeen, EngineError, ExecControl, ExecOrder, Kind};
 use crate::machines::Machines;
+use crate::ours;
 
 /// How long the processes of a terminal may take to hang up before they are killed.
 const SHELL_GRACE: Duration = Duration::from_secs(1);
@@ -57,7 +59,7 @@ impl Engines for Live {
         Ok(lines.map(|line| line.map(from_docker).map_err(to_domain)).boxed())
     }
 
-    async fn foreign(&self, instance: &str) -> ForeignContainers {
+    async fn foreign(&self, instance: &str, recorded: &BTreeSet<String>) -> ForeignContainers {
         let asked = self.machines.all().into_iter().map(async |(machine, docker)| (machine.name, docker.list_all().await));
         let mut found = ForeignContainers::default();
         for (machine, seen) in futures::future::join_all(asked).await {
@@ -65,7 +67,8 @@ impl Engines for Live {
                 found.away.push(machine);
                 continue;
             };
-            seen.retain(|seen| seen.label(docker::LABEL_INSTANCE) != Some(instance));
+            let own = |seen: &ContainerSeen| recorded.contains(&seen.id) || ours::named(seen);
+            seen.retain(|seen| seen.label(docker::LABEL_INSTANCE) != Some(instance) || !own(seen));
             seen.sort_by(|one, other| one.name.cmp(&other.name));
             found.items.extend(seen.into_iter().map(|seen| foreign(&machine, seen)));
         }
@@ -107,7 +110,7 @@ impl ShellControl for Control {
     }
 }
 
-fn foreign(machine: &MachineName, seen: docker::ContainerSeen) -> ForeignContainer {
+fn foreign(machine: &MachineName, seen: ContainerSeen) -> ForeignContainer {
     let state = match seen.status {
         docker::Status::Created => "created",
         docker::Status::Running => "running",

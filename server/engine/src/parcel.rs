@@ -14,7 +14,7 @@ use model::descriptor::Descriptor;
 use model::ids::TaskId;
 
 use crate::artifact::Fetched;
-use crate::build::{SECRETS, carrier_labels};
+use crate::build::{SECRETS, carrier_labels, carrier_name, complete};
 use crate::docker::{ContainerSpec, Docker, EngineError, Entry, HealthCommand, Held, Kind, Mount, Restart, Result};
 
 /// Put after the last secret file: where it is, all of them are.
@@ -125,18 +125,7 @@ pub struct Owner<'a> {
 
 /// A container that is never started. One that a killed portal left is removed first.
 async fn make_carrier(docker: &Docker, spec: &ContainerSpec, memory: &Mount, owner: Owner<'_>) -> Result<String> {
-    let Mount::Kept { name, path, bytes, labels, .. } = memory else { return Err(not_held("it has no memory for them")) };
-    let carrier = ContainerSpec {
-        name: format!("slipway-carrier.{}", owner.task),
-        image: spec.image.clone(),
-        // An image without a command needs one, though it is never run.
-        command: Some(vec!["-".to_owned()]),
-        labels: carrier_labels(owner.instance, owner.task),
-        mounts: vec![Mount::Kept { name: name.clone(), path: path.clone(), bytes: *bytes, read_only: false, labels: labels.clone() }],
-        health: HealthCommand::Off,
-        restart: Restart::No,
-        ..ContainerSpec::default()
-    };
+    let carrier = carrier(spec, memory, owner).ok_or_else(|| not_held("it has no memory for them"))?;
     match docker.create(&carrier).await {
         Err(EngineError { kind: Kind::NameTaken, .. }) => {
             docker.remove(&carrier.name).await?;
@@ -144,6 +133,21 @@ async fn make_carrier(docker: &Docker, spec: &ContainerSpec, memory: &Mount, own
         }
         other => other,
     }
+}
+
+fn carrier(spec: &ContainerSpec, memory: &Mount, owner: Owner<'_>) -> Option<ContainerSpec> {
+    let Mount::Kept { name, path, bytes, labels, .. } = memory else { return None };
+    Some(ContainerSpec {
+        name: carrier_name(owner.task),
+        image: spec.image.clone(),
+        // An image without a command needs one, though it is never run.
+        command: Some(vec!["-".to_owned()]),
+        labels: complete(carrier_labels(owner.instance, owner.task)),
+        mounts: vec![Mount::Kept { name: name.clone(), path: path.clone(), bytes: *bytes, read_only: false, labels: labels.clone() }],
+        health: HealthCommand::Off,
+        restart: Restart::No,
+        ..ContainerSpec::default()
+    })
 }
 
 /// Keeps secret files in memory until the container that they are for has them.
@@ -183,7 +187,24 @@ mod tests {
     use domain::deployments::work::TaskFile;
 
     use super::*;
-    use crate::docker::What;
+    use crate::build::{LABEL_CARRIER, LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_REVISION, LABEL_SERVICE, LABEL_TASK};
+    use crate::docker::{LABEL_INSTANCE, LABEL_PROJECT_ID, What};
+
+    #[test]
+    fn a_carrier_is_no_container_of_a_service_whatever_its_image_says() {
+        let task: TaskId = uuid::Uuid::from_u128(7).into();
+        let owner = Owner { instance: "ours", task };
+        let memory = Mount::Kept { name: "m".into(), path: SECRETS.into(), bytes: 1, read_only: true, labels: carrier_labels(owner.instance, task) };
+        let spec = ContainerSpec { image: "web".into(), ..ContainerSpec::default() };
+        let labels = carrier(&spec, &memory, owner).expect("memory").labels;
+        let (own, others): (Vec<_>, Vec<_>) = labels.iter().partition(|(_, value)| !value.is_empty());
+        assert_eq!(own, [(&LABEL_CARRIER.to_owned(), &task.to_string()), (&LABEL_INSTANCE.to_owned(), &"ours".to_owned())]);
+        let others: Vec<&str> = others.into_iter().map(|(label, _)| label.as_str()).collect();
+        for label in [LABEL_TASK, LABEL_SERVICE, LABEL_PROJECT, LABEL_ENVIRONMENT, LABEL_REVISION, LABEL_PROJECT_ID] {
+            assert!(others.contains(&label), "{label} would be the image's");
+        }
+        assert!(carrier(&spec, &Mount::Host { source: "/x".into(), path: "/x".into(), read_only: true }, owner).is_none());
+    }
 
     #[test]
     fn a_secret_is_behind_a_link_and_not_in_the_layer() {

@@ -2,8 +2,9 @@
 //! every change. It remembers nothing, so a portal that was killed goes on where it was.
 //!
 //! Invariants, held by property tests: when what is wanted is there, it says nothing; it never names a container that does not bear
-//! our instance's label; with start-first there are never more than `replicas + parallelism` tasks and never fewer that serve than
-//! before, up to `replicas`; with stop-first never more than `replicas`.
+//! our instance's label and a name of ours; with start-first there are never more than `replicas + parallelism` tasks, those that are ending included, and
+//! never fewer that serve than before, up to `replicas`; with stop-first never more than `replicas`. Parallelism is never more than
+//! `replicas`, whatever was written. So tasks that take their grace are waited for before others are made, however often one deploys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,7 @@ pub struct Wanted {
     pub replicas: u32,
     /// What comes first when one task takes another's place.
     pub order: Order,
-    /// How many may be on their way at the same time during an update; at least 1.
+    /// How many may be on their way at the same time during an update; at least 1, and no more than the replicas count.
     pub parallelism: u32,
     /// Slots in which nothing is started now, because it failed a moment ago.
     pub held: BTreeSet<u32>,
@@ -89,6 +90,8 @@ pub struct Container {
     pub instance: Option<String>,
     /// The task that it says to be.
     pub task: Option<TaskId>,
+    /// It bears the name that we give to what has such labels: else it has them from its image, and is somebody's.
+    pub named: bool,
     /// The engine is removing it: asked once more, it says yes and is no faster.
     pub removing: bool,
 }
@@ -155,7 +158,7 @@ pub fn plan(wanted: &Wanted, instance: &str, tasks: &[Task], containers: &[Conta
 /// Containers of ours without a task: made by a portal that was killed in between, or left by one that was restored from a backup.
 fn sweep(instance: &str, tasks: &[Task], containers: &[Container]) -> Vec<Action> {
     let known: BTreeSet<TaskId> = tasks.iter().map(|task| task.id).collect();
-    let ours = containers.iter().filter(|container| container.instance.as_deref() == Some(instance) && !container.removing);
+    let ours = containers.iter().filter(|container| container.instance.as_deref() == Some(instance) && container.named && !container.removing);
     let lost = ours.filter(|container| container.task.is_none_or(|task| !known.contains(&task)));
     lost.map(|container| Action::Sweep { container: container.id.clone() }).collect()
 }
@@ -176,7 +179,7 @@ fn bury(wanted: &Wanted, tasks: &[Task]) -> Vec<Action> {
 struct Count {
     replicas: usize,
     parallelism: usize,
-    /// All that are not dead.
+    /// All that are not dead; those that are ending take memory and processors until they have ended.
     alive: usize,
     /// Wanted ones, in their slots, that do not serve yet.
     unready: usize,
@@ -193,7 +196,7 @@ fn run(wanted: &Wanted, alive: &[&Task]) -> Vec<Action> {
     let old: Vec<&Task> = alive.iter().copied().filter(|task| !task.current && task.life != Life::Ending).collect();
     let count = Count {
         replicas: wanted.replicas as usize,
-        parallelism: wanted.parallelism.max(1) as usize,
+        parallelism: wanted.parallelism.min(wanted.replicas).max(1) as usize,
         alive: alive.len(),
         unready: placed.values().filter(|task| task.life != Life::Ready).count(),
         current: placed.len(),

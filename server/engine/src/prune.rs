@@ -1,11 +1,13 @@
-//! Taking images away from machines, so that their disks do not fill: each machine by its own policy, daily, when its disk is full, or when somebody asks.
+//! Taking images away from machines, so that their disks do not fill: each machine by its own policy, daily, when its disk is full (as it is
+//! measured on this host, or as its engine says), or when somebody asks.
 //!
 //! An image goes only if every name that it bears on the engine is one that Slipway had pulled, no container of anybody was made from it, no service
 //! needs it, and it is not young. [`choose`] decides that, purely. The engine itself refuses to remove what a container was made from: nothing is
 //! forced. What goes although it is wanted a moment later is pulled again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::Signal;
@@ -13,33 +15,61 @@ use domain::machines::{self, Machine, PruneWork, Pulled};
 use model::ids::MachineId;
 use model::time::Millis;
 use model::views::environments::{PruneReport, PrunedImage};
+use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::docker::{Address, Docker, EngineError, ImageSeen};
+use crate::notes::Looks;
+use crate::reconcile::still_standing;
 
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Runs until it is dropped.
+/// Where engines of this host keep everything. Asked once.
+type Roots = Mutex<BTreeMap<MachineId, Option<String>>>;
+
+/// Runs until it is dropped. Each machine is looked after for itself: an engine that hangs keeps nobody else's disk from being freed.
 pub(crate) async fn run(context: Arc<Context>) {
-    // Where engines of this host keep everything. Asked once.
-    let mut roots: BTreeMap<MachineId, Option<String>> = BTreeMap::new();
+    let (roots, looks) = (Arc::<Roots>::default(), Arc::<Looks>::default());
+    let mut at_work = JoinSet::new();
+    let mut timer = tokio::time::interval(LOOK);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let platform = context.worker.platform().clone();
     loop {
-        for (machine, docker) in context.machines.all() {
-            if !context.machines.away(machine.id) {
-                tend(&context, &machine, &docker, &mut roots).await;
+        tokio::select! {
+            Some(ended) = at_work.join_next() => {
+                still_standing(ended);
+                continue;
+            }
+            () = platform.signal(Signal::Pruning).notified() => {}
+            _ = timer.tick() => {}
+        }
+        for (machine, _) in context.machines.all() {
+            if looks.begin(machine.id) {
+                at_work.spawn(look(Arc::clone(&context), machine.id, Arc::clone(&roots), Arc::clone(&looks)));
             }
         }
-        let _ = tokio::time::timeout(LOOK, platform.signal(Signal::Pruning).notified()).await;
     }
 }
 
-async fn tend(context: &Context, machine: &Machine, docker: &Docker, roots: &mut BTreeMap<MachineId, Option<String>>) {
-    let disk = match docker.address() {
+/// Looks whether something is due at a machine, and once more if that was called for meanwhile.
+async fn look(context: Arc<Context>, id: MachineId, roots: Arc<Roots>, looks: Arc<Looks>) {
+    loop {
+        if let (Some(machine), Some(docker), false) = (context.machines.machine(id), context.machines.docker(id), context.machines.away(id)) {
+            tend(&context, &machine, &docker, &roots).await;
+        }
+        if looks.end(id) {
+            return;
+        }
+    }
+}
+
+async fn tend(context: &Context, machine: &Machine, docker: &Docker, roots: &Roots) {
+    let measured = match docker.address() {
         Address::Unix(_) => disk_of(machine.id, docker, roots).await,
         Address::Tcp { .. } | Address::Ssh { .. } => None,
     };
+    let disk = fullness(docker.full().load(Ordering::Relaxed), measured);
     let work = match machines::prune_due(&context.worker, machine.id, disk).await {
         Ok(Some(work)) => work,
         Ok(None) => return,
@@ -48,6 +78,8 @@ async fn tend(context: &Context, machine: &Machine, docker: &Docker, roots: &mut
             return;
         }
     };
+    // What it says from here on is news. A dry run frees nothing.
+    let said_full = !work.dry_run && docker.full().swap(false, Ordering::Relaxed);
     let mut gone = Vec::new();
     let outcome = prune(context, docker, &work, disk, &mut gone).await;
     match &outcome {
@@ -59,6 +91,7 @@ async fn tend(context: &Context, machine: &Machine, docker: &Docker, roots: &mut
     }
     // An engine that went away meanwhile is asked again when it answers.
     if outcome.as_ref().is_err_and(EngineError::passes) && work.run.is_none() {
+        docker.full().fetch_or(said_full, Ordering::Relaxed);
         return;
     }
     let told = outcome.as_ref().map_err(|error| error.message.as_str());
@@ -67,13 +100,19 @@ async fn tend(context: &Context, machine: &Machine, docker: &Docker, roots: &mut
     }
 }
 
+/// How full a disk is, in percent: what cannot be measured from here is known to be full when its engine says so.
+fn fullness(said_full: bool, measured: Option<u8>) -> Option<u8> {
+    if said_full { Some(100) } else { measured }
+}
+
 /// How full the disk of an engine on this host is, in percent, as `df` says it. None where its folder cannot be seen from here.
-async fn disk_of(machine: MachineId, docker: &Docker, roots: &mut BTreeMap<MachineId, Option<String>>) -> Option<u8> {
-    let root = match roots.get(&machine) {
-        Some(root) => root.clone(),
+async fn disk_of(machine: MachineId, docker: &Docker, roots: &Roots) -> Option<u8> {
+    let known = roots.lock().expect("no code panics while it holds this lock").get(&machine).cloned();
+    let root = match known {
+        Some(root) => root,
         None => {
             let root = docker.root_folder().await.ok()?;
-            roots.insert(machine, root.clone());
+            roots.lock().expect("no code panics while it holds this lock").insert(machine, root.clone());
             root
         }
     }?;
@@ -237,6 +276,13 @@ mod tests {
         assert_eq!((found[0].names.len(), found[0].stays.as_deref()), (2, None));
         let one = work(&[('a', 0), ('b', 0)], &['b']);
         assert!(choose(&images, &BTreeSet::new(), &one, Millis(100 * HOUR))[0].stays.is_some());
+    }
+
+    #[test]
+    fn a_disk_elsewhere_is_full_when_its_engine_says_so() {
+        assert_eq!(fullness(false, None), None);
+        assert_eq!(fullness(true, None), Some(100));
+        assert_eq!((fullness(false, Some(70)), fullness(true, Some(70))), (Some(70), Some(100)));
     }
 
     #[test]

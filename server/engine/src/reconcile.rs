@@ -3,6 +3,8 @@
 //!
 //! A pass in which nothing changed costs one call for each engine and a few readings, whatever the number of containers.
 
+mod drifted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,17 +13,16 @@ use std::time::Duration;
 use domain::Signal;
 use domain::deployments::work::{self, Leftover, TaskWork, WorkKey};
 use model::ids::{MachineId, TaskId};
-use model::views::services::TaskState;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::build::{self, LABEL_CARRIER, LABEL_TASK};
+use crate::build::{LABEL_CARRIER, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSeen, Docker, EngineError, Event, EventKind, Kind, Status};
-use crate::drift;
+use crate::docker::{ContainerSeen, Docker, Event, EventKind};
 use crate::machines::News;
 use crate::networks;
 use crate::observe::{self, Need};
+use crate::ours::{self, Found};
 use crate::tend::tend;
 use crate::trouble::Trouble;
 
@@ -63,7 +64,7 @@ impl Drop for End {
 }
 
 /// A crew that crashed is a fault of ours: the portal must not look alive without it.
-fn still_standing(ended: Result<(), tokio::task::JoinError>) {
+pub(crate) fn still_standing(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()
     {
@@ -99,7 +100,7 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
             // An engine that was away may have lost its networks, and started tasks again.
             context.forget_networks(id);
             context.verified().clear();
-            context.limits().clear();
+            context.limited.clear();
             sweep_memory(context, id, at_work);
             let Some(machine) = context.machines.machine(id) else { return Ok(()) };
             for key in work::every_key(&context.worker, machine.environment_id).await? {
@@ -127,7 +128,7 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
 fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut JoinSet<()>) {
     if matches!(event.kind, EventKind::Rename | EventKind::Update | EventKind::Pause | EventKind::Unpause) {
         if let Some(task) = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok()) {
-            context.limits().remove(&task);
+            context.limited.forget(task);
         }
         compare(context, id, at_work);
     }
@@ -162,16 +163,22 @@ async fn pass(context: &Arc<Context>, tell: &mpsc::Sender<News>, at_work: &mut J
     Ok(())
 }
 
-/// Compares a machine's containers with what is recorded of them, unless that is under way.
+/// Compares a machine's containers with what is recorded of them; where that is under way, once more after it.
 fn compare(context: &Arc<Context>, id: MachineId, at_work: &mut JoinSet<()>) {
-    let Some(docker) = context.machines.docker(id) else { return };
-    if !context.comparing().insert(id) {
+    if context.machines.docker(id).is_none() || !context.looks.begin(id) {
         return;
     }
     let context = Arc::clone(context);
     at_work.spawn(async move {
-        log(look_at(&context, id, &docker).await);
-        context.comparing().remove(&id);
+        loop {
+            // Asked for each time: the machine may have got another door meanwhile.
+            if let Some(docker) = context.machines.docker(id) {
+                log(look_at(&context, id, &docker).await);
+            }
+            if context.looks.end(id) {
+                return;
+            }
+        }
     });
 }
 
@@ -204,68 +211,45 @@ async fn look_at(context: &Arc<Context>, id: MachineId, docker: &Docker) -> Resu
     let seen = docker.list(context.instance()).await?;
     let tasks = work::living(&context.worker, id).await?;
     let leftovers = work::leftovers(&context.worker, id).await?;
-    drifted(context, docker, &tasks, &seen).await?;
-    let by_task: BTreeMap<&str, &ContainerSeen> = seen.iter().filter_map(|seen| Some((seen.label(LABEL_TASK)?, seen))).collect();
-    for key in differing(&tasks, &leftovers, &by_task) {
+    let found = Found::of(&seen);
+    for key in differing(&tasks, &leftovers, &found) {
         context.crews.wake(key, None);
     }
     let owners = tasks.iter().map(|task| (task.id, (id, task.key))).chain(leftovers.iter().map(|left| (left.task, (id, left.key))));
     let owners: BTreeMap<TaskId, (MachineId, WorkKey)> = owners.collect();
-    for seen in seen.iter().filter(|seen| seen.status != Status::Removing) {
-        let task = seen.label(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok());
-        let carried = seen.label(LABEL_CARRIER).and_then(|text| text.parse::<TaskId>().ok());
-        if carried.is_some_and(|task| context.carriers().contains(&task)) {
-            continue;
-        }
-        // What a crew removed meanwhile is in the list and not in the record; the next pass would find what is truly lost.
-        let lost = task.is_none_or(|task| !owners.contains_key(&task) && !context.owners().contains_key(&task));
-        if lost {
-            tracing::warn!(container = seen.name, "a container of ours that belongs to no task is removed");
-            docker.remove(&seen.id).await?;
-        }
+    // What a crew removed meanwhile is in the list and not in the record; the next look would find what is truly lost.
+    let known = |task: TaskId| owners.contains_key(&task) || context.owners().contains_key(&task);
+    let lost = ours::lost(&seen, known, |task| context.carriers().contains(&task));
+    {
+        let mut known = context.owners();
+        known.retain(|_, (machine, _)| *machine != id);
+        known.extend(owners);
     }
-    let mut known = context.owners();
-    known.retain(|_, (machine, _)| *machine != id);
-    known.extend(owners);
-    Ok(())
+    let removed = remove(docker, &lost).await;
+    // Last: for this the engine may be asked of each container.
+    drifted::look(context, docker, &tasks, &found).await.and(removed)
 }
 
-/// Compares what runs with what was ordered and writes down what differs. Whoever tends the key puts right what should be.
-async fn drifted(context: &Context, docker: &Docker, tasks: &[TaskWork], seen: &[ContainerSeen]) -> Result<(), Trouble> {
-    let by_id: BTreeMap<&str, &ContainerSeen> = seen.iter().map(|seen| (seen.id.as_str(), seen)).collect();
-    for task in tasks.iter().filter(|task| task.state == TaskState::Running) {
-        let Some(seen) = task.container.as_deref().and_then(|id| by_id.get(id)).filter(|seen| seen.status.alive()) else { continue };
-        let mut found = drift::in_list(context.instance(), task.id, task.slot, seen);
-        let known = context.limits().get(&task.id).cloned();
-        match known {
-            Some(known) => found.extend(known),
-            None => {
-                let revision = work::revision(&context.worker, task.revision).await?;
-                let there = match docker.limits(&seen.id).await {
-                    Ok(there) => there,
-                    Err(EngineError { kind: Kind::NoSuchContainer, .. }) => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                let differs = drift::in_limits(&build::limits(&revision.descriptor), &there);
-                context.limits().insert(task.id, differs.clone());
-                found.extend(differs);
-            }
-        }
-        if found != task.drift {
-            work::task_drift(&context.worker, task.id, &found).await?;
-            context.crews.wake(task.key, None);
+/// Removes what belongs to no task. One that the engine does not remove keeps none of the others.
+async fn remove(docker: &Docker, lost: &[&ContainerSeen]) -> Result<(), Trouble> {
+    for seen in lost {
+        tracing::warn!(container = seen.name, "a container of ours that belongs to no task is removed");
+        match docker.remove(&seen.id).await {
+            Ok(()) => {}
+            Err(error) if error.passes() => return Err(error.into()),
+            Err(error) => tracing::warn!(container = seen.name, %error, "it could not be removed; the next look tries again"),
         }
     }
     Ok(())
 }
 
 /// Keys of which a task is not as it is recorded, or whose dead came to life again.
-fn differing(tasks: &[TaskWork], leftovers: &[Leftover], by_task: &BTreeMap<&str, &ContainerSeen>) -> BTreeSet<WorkKey> {
+fn differing(tasks: &[TaskWork], leftovers: &[Leftover], found: &Found<'_>) -> BTreeSet<WorkKey> {
     let differs = |task: &&TaskWork| {
-        let seen = by_task.get(task.id.to_string().as_str()).copied();
+        let seen = found.task(task);
         let health = seen.and_then(observe::health).is_some_and(|health| health != task.health);
         health || observe::need(task, seen, false) != Need::Nothing
     };
-    let risen = leftovers.iter().filter(|left| by_task.get(left.task.to_string().as_str()).is_some_and(|seen| seen.status.alive()));
+    let risen = leftovers.iter().filter(|left| found.leftover(left).is_some_and(|seen| seen.status.alive()));
     tasks.iter().filter(differs).map(|task| task.key).chain(risen.map(|left| left.key)).collect()
 }

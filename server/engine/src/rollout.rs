@@ -16,6 +16,7 @@ use model::views::services::{DesiredState, TaskState};
 use crate::docker::{EngineError, Kind, PullProgress};
 use crate::fetch;
 use crate::plan::{Life, Task};
+use crate::printed::Filter;
 use crate::tend::Tender;
 use crate::trouble::Trouble;
 
@@ -192,7 +193,10 @@ impl Tender {
         } else {
             let found = self.context.watches.finding(bad.id);
             let found = match (found, &bad.container, self.docker(bad.machine)) {
-                (None, Some(container), Some(docker)) => docker.inspect(container).await.ok().and_then(|state| state.health.output),
+                (None, Some(container), Some(docker)) => match docker.inspect(container).await.ok().and_then(|state| state.health.output) {
+                    Some(output) => Some(Filter::of(&self.context.worker, bad).await.output(&output)),
+                    None => None,
+                },
                 (found, _, _) => found,
             };
             Reason::new("unhealthy", format!("it did not become healthy: {}", found.as_deref().unwrap_or("its health check failed")))
@@ -200,10 +204,11 @@ impl Tender {
         Some(self.told(work, bad, what).await)
     }
 
-    /// A task's trouble as a deployment's reason: which task, what, and its last lines.
+    /// A task's trouble as a deployment's reason: which task, what, and its last lines; none of the secrets that it got.
     pub(crate) async fn told(&self, work: &Work, task: &work::TaskWork, reason: Reason) -> Reason {
-        let lines = self.last_lines(task).await;
-        let mut message = format!("{}.{}: {}", work.service, task.slot, reason.message);
+        let filter = Filter::of(&self.context.worker, task).await;
+        let lines = self.last_lines(task, &filter).await;
+        let mut message = format!("{}.{}: {}", work.service, task.slot, filter.ours(&reason).message);
         if !lines.is_empty() {
             message = format!("{message}\n{lines}");
         }

@@ -14,19 +14,20 @@ use std::time::Duration;
 use domain::deployments::work::{self, TaskWork, Work, WorkKey};
 use domain::machines::Machine;
 use model::ids::{DeploymentId, MachineId, TaskId};
-use model::secret::Secret;
 use model::views::deployments::Reason;
 use model::views::services::TaskState;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK, has_secret_files};
+use crate::build::{LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, has_secret_files};
 use crate::context::Context;
 use crate::crew::{Crew, Died};
-use crate::docker::{ContainerSeen, Docker, Hidden, Status};
+use crate::docker::{ContainerSeen, Docker, Kind, Status};
 use crate::hands;
 use crate::observe::{self, Need};
+use crate::ours;
 use crate::plan::{self, Container, Life};
+use crate::printed::Filter;
 use crate::trouble::Trouble;
 
 /// What was done by a hand.
@@ -39,6 +40,14 @@ pub(crate) enum Handed {
     Swept(Result<(), Trouble>),
     /// A deployment's image was pulled.
     Pulled(DeploymentId, Result<(), Trouble>),
+}
+
+impl Handed {
+    /// Whether a disk was full.
+    fn met_a_full_disk(&self) -> bool {
+        let (Self::Began(_, result) | Self::Ended(_, result) | Self::Swept(result) | Self::Pulled(_, result)) = self;
+        matches!(result, Err(Trouble::Reason(reason)) if reason.code == Kind::DiskFull.code())
+    }
 }
 
 /// Who tends a key.
@@ -270,23 +279,18 @@ impl Tender {
         let now = self.context.worker.platform().now();
         let served = task.healthy_at.map_or(Duration::ZERO, |since| now.since(task.started_at.map_or(since, |started| since.max(started))));
         let next = self.context.backoff(self.key, |backoff| backoff.failed(task.slot, served, now));
-        let lines = self.last_lines(task).await;
-        let failure = work::SlotFailure { slot: task.slot, reason: reason.clone(), lines, next };
+        let filter = Filter::of(&self.context.worker, task).await;
+        let lines = self.last_lines(task, &filter).await;
+        let failure = work::SlotFailure { slot: task.slot, reason: filter.ours(reason), lines, next };
         if let Err(error) = work::slot_failed(&self.context.worker, self.key, &failure).await {
             tracing::warn!(%error, "a failure of a task was not written down");
         }
     }
 
     /// The last lines that a task wrote, without the secrets that it got.
-    pub(crate) async fn last_lines(&self, task: &TaskWork) -> String {
+    pub(crate) async fn last_lines(&self, task: &TaskWork, filter: &Filter) -> String {
         let (Some(container), Some(docker)) = (&task.container, self.docker(task.machine)) else { return String::new() };
-        // What cannot be hidden is not told.
-        let Ok(delivery) = work::delivery(&self.context.worker, self.key, task.revision).await else { return String::new() };
-        let files = delivery.files.iter().filter(|file| file.secret).filter_map(|file| std::str::from_utf8(file.content.expose()).ok());
-        let values = delivery.secret_env.values().map(Secret::expose).chain(files.map(str::trim)).map(str::to_owned);
-        let hidden = Hidden::new(values);
-        let text = hands::last_lines(&docker, container).await;
-        hidden.clean(&text).unwrap_or(text)
+        filter.last_lines(&docker, container).await
     }
 
     /// Moves the deployment on and carries out what is to be done.
@@ -337,12 +341,11 @@ impl Tender {
     }
 }
 
-/// A task's container: by the id that was recorded, or by the label where none was yet.
+/// A task's container: by the id that was recorded, or by its name where none was yet.
 fn find<'a>(seen: &'a [(MachineId, ContainerSeen)], task: &TaskWork) -> Option<&'a ContainerSeen> {
-    let id = task.id.to_string();
     let own = |seen: &&(MachineId, ContainerSeen)| match &task.container {
         Some(container) => seen.1.id == *container,
-        None => seen.1.label(LABEL_TASK) == Some(&id),
+        None => ours::task(&seen.1) == Some(task.id),
     };
     seen.iter().find(own).map(|(_, seen)| seen)
 }

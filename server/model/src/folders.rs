@@ -13,7 +13,25 @@ use serde::{Deserialize, Serialize};
 /// Most lines.
 const MOST: usize = 200;
 /// Folders by which a task would own its machine: neither they, nor what is in them, nor what they are in.
-const OWNING: &[&str] = &["/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/usr", "/var/run", "/var/lib/containerd", "/var/lib/docker"];
+const OWNING: &[&str] = &[
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/run",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/spool/cron",
+];
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +234,12 @@ mod tests {
             "/a:b",
             "/etc/ssh read-only",
             "/usr/*",
+            "/bin",
+            "/sbin/*",
+            "/lib",
+            "/lib64 read-only",
+            "/var/spool",
+            "/var/spool/cron/crontabs",
             "/mnt/engine.sock",
         ] {
             assert!(list(line).is_err(), "{line}");
@@ -243,7 +267,7 @@ mod tests {
         ] {
             assert!(never(path).is_some(), "{path}");
         }
-        for path in ["/mnt/shared/x", "/srv", "/data", "/var/lib/dockers", "/home/app"] {
+        for path in ["/mnt/shared/x", "/srv", "/data", "/var/lib/dockers", "/home/app", "/library", "/var/spool/mail"] {
             assert_eq!(never(path), None, "{path}");
         }
     }

@@ -14,7 +14,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use answers::{Answers, Checked, Value, from_json, hide_secrets};
+pub use answers::{Answers, Checked, Value, from_json};
 
 use crate::descriptor::document;
 use crate::names::TemplateName;
@@ -204,9 +204,17 @@ impl Template {
     /// # Errors
     /// Every mistake found, each with the path of its field and, where known, line and column.
     pub fn parse(text: &str) -> Result<Self, Vec<FieldError>> {
+        Self::parse_within(text, &|| true)
+    }
+
+    /// The same, given up with an error once `in_time` says no: patterns are tried at defaults, which takes long where both are.
+    ///
+    /// # Errors
+    /// Those of [`Template::parse`].
+    pub fn parse_within(text: &str, in_time: &dyn Fn() -> bool) -> Result<Self, Vec<FieldError>> {
         let node = document::Node::parse(text).map_err(|error| vec![error])?;
         let template = reader::read(&node)?;
-        let errors = check::check(&template);
+        let errors = check::check(&template, in_time);
         if errors.is_empty() { Ok(template) } else { Err(errors) }
     }
 

@@ -130,6 +130,40 @@ async fn a_change_says_who_uses_it_and_a_roll_brings_it() {
 }
 
 #[tokio::test]
+async fn all_that_is_behind_is_rolled_at_once_from_the_page_and_by_the_api() {
+    let (portal, dev) = shop().await;
+    dev.post("/api/v1/projects/shop/services", json!({"name": "api"})).await.expect_status(StatusCode::CREATED).await;
+    let set = async |value: &str| {
+        dev.put("/api/v1/projects/shop/variables/LOG_LEVEL", json!({"value": value})).await.expect_status(StatusCode::OK).await;
+    };
+    set("info").await;
+    for service in ["api", "web"] {
+        let path = format!("/api/v1/projects/shop/services/{service}/deployments");
+        dev.post(&path, json!({"descriptor": {"image": "web:1"}})).await.expect_status(StatusCode::ACCEPTED).await;
+    }
+    let all = "/api/v1/projects/shop/configuration/roll";
+    let refused = dev.post(all, json!({})).await.expect_status(StatusCode::CONFLICT).await;
+    assert_eq!(refused["code"], "configuration_unchanged");
+    set("debug").await;
+    let rolled = dev.post(all, json!({"environment": "local", "why": "to look closely"})).await.expect_status(StatusCode::ACCEPTED).await;
+    let begun: Vec<_> = rolled["begun"].as_array().expect("a list").iter().map(|one| (one["service"].clone(), one["why"].clone())).collect();
+    assert_eq!(begun, [(json!("api"), json!("to look closely")), (json!("web"), json!("to look closely"))]);
+    assert_eq!(rolled["left"], json!([]));
+
+    let browser = portal.browser("dev").await;
+    let open = async || browser.open("/projects/shop/configuration").await.text().await.expect("a page");
+    assert!(!open().await.contains("Roll all"), "nothing is behind");
+    set("warn").await;
+    let page = open().await;
+    assert!(page.contains("Roll all 2"), "{page}");
+    let csrf = browser.csrf().await;
+    let sent = browser.form("/fn/configs/roll_all", &[("csrf", csrf.as_str()), ("at[project]", "shop")]).await;
+    assert!(sent.status().is_success() || sent.status().is_redirection(), "{}", sent.status());
+    let revisions = dev.get("/api/v1/projects/shop/services/api/revisions").await.expect_status(StatusCode::OK).await;
+    assert_eq!(revisions["items"][0]["number"], 3);
+}
+
+#[tokio::test]
 async fn pages_show_where_everything_comes_from_and_forms_work_without_scripts() {
     let (portal, dev) = shop().await;
     dev.put("/api/v1/projects/shop/variables/LOG_LEVEL", json!({"value": "info"})).await.expect_status(StatusCode::OK).await;

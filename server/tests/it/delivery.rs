@@ -237,6 +237,36 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
 }
 
 #[tokio::test]
+async fn what_a_task_prints_of_its_secrets_is_in_no_reason() {
+    let ground = Ground::new().await;
+    ground.service("app").await;
+    // Longer than the lines that are kept: what is told of it is never the whole.
+    let key: String = (0..30).map(|line| format!("key-line-{line}-hunter2\n")).collect();
+    for (name, value) in [("key", key.as_str()), ("password", " hunter2-in-a-variable\n")] {
+        let path = format!("/api/v1/projects/shop/secrets/{name}");
+        ground.developer.put(&path, json!({"value": value})).await.expect_status(StatusCode::OK).await;
+    }
+    let mut app = program("busybox cat /etc/app/key; echo $TOKEN; echo with $PASSWORD");
+    app["env"] = json!({"TOKEN": "hunter2-of-the-descriptor"});
+    app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "password", "env": "PASSWORD"}]);
+    let check = "echo wrong: $PASSWORD $(busybox tail -n 1 /etc/app/key); exit 1";
+    app["health"] = json!({"command": ["sh", "-c", check], "interval": "1s", "timeout": "5s", "retries": 1, "start_period": "0s"});
+    let id = ground.deploy("app", app).await;
+    let over = ground.over("app", &id).await;
+    let message = over["reason"]["message"].as_str().expect("a reason");
+    assert!(message.contains("it did not become healthy: wrong: (hidden) (hidden)"), "{over}");
+    assert!(message.contains("\n(hidden)\n") && message.contains("with (hidden)"), "its last lines are told: {over}");
+    let tasks = Value::from(ground.tasks("app").await).to_string();
+    let browser = ground.portal().browser("dora").await;
+    let page = browser.open(&format!("/projects/shop/services/app/deployments/{id}")).await.text().await.expect("a page");
+    assert!(page.contains("it did not become healthy"), "{page}");
+    assert!(!page.contains("hunter2-in") && !page.contains("key-line"), "{page}");
+    for told in [over.to_string(), tasks] {
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_time_zone_holds_in_an_image_without_any() {
     let ground = Ground::new().await;
     ground.service("clock").await;

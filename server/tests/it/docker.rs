@@ -293,6 +293,31 @@ async fn peers_find_each_other_in_our_network_and_foreign_ones_are_left_alone() 
 }
 
 #[tokio::test]
+async fn a_volume_is_made_with_its_labels_and_another_projects_is_not_handed_on() {
+    let own = Own::new("volume");
+    let of = |instance: &str, project: &str| {
+        BTreeMap::from([(LABEL_INSTANCE.to_owned(), instance.to_owned()), (LABEL_PROJECT_ID.to_owned(), project.to_owned())])
+    };
+    let (name, older) = (format!("{}-data", own.instance), format!("{}-older", own.instance));
+    for _ in 0..2 {
+        own.docker.ensure_volume(&name, &of(&own.instance, "p1")).await.expect("made, then there");
+    }
+    let seen = own.docker.volumes(&own.instance, LABEL_PROJECT_ID).await.expect("a list");
+    let seen: Vec<_> = seen.iter().map(|volume| (volume.name.as_str(), volume.labels[LABEL_PROJECT_ID].as_str())).collect();
+    assert_eq!(seen, [(name.as_str(), "p1")]);
+    let error = own.docker.ensure_volume(&name, &of(&own.instance, "p2")).await.expect_err("another project's of the same name");
+    assert!(error.kind == Kind::NameTaken && error.message.contains(&name) && error.message.contains("deleted project"), "{error}");
+    let error = own.docker.ensure_volume(&name, &of("someone-else", "p1")).await.expect_err("ours");
+    assert_eq!(error.kind, Kind::NameTaken, "{error}");
+    // As earlier releases made them.
+    own.docker.ensure_volume(&older, &own.labels()).await.expect("made");
+    own.docker.ensure_volume(&older, &of(&own.instance, "p2")).await.expect("taken as it is");
+    for volume in [name, older] {
+        assert!(own.docker.remove_volume(&volume).await.expect("an answer"), "{volume}");
+    }
+}
+
+#[tokio::test]
 async fn the_log_comes_as_lines_with_their_stream_and_time() {
     let own = Own::new("log");
     let script = "echo one; echo two >&2; printf 'a\\377b\\n'; busybox head -c 40000 /dev/zero | busybox tr '\\0' x; echo; printf last";

@@ -1,11 +1,12 @@
 //! What is changed behind the portal's back on a real engine: it is told, and put right where the service says so. And what is not ours.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use engine::docker::Docker;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, docker};
+use crate::ground::{self, Ground, docker};
 
 fn quiet(drift: &str) -> Value {
     json!({
@@ -66,6 +67,40 @@ async fn what_was_changed_from_outside_is_put_right_where_the_service_says_so() 
     assert_eq!(old["reason"]["code"], "drifted", "{old}");
 }
 
+/// The name of a container as the engine has it.
+fn name_of(id: &str) -> String {
+    docker(&["inspect", "-f", "{{.Name}}", id]).trim_start_matches('/').to_owned()
+}
+
+#[tokio::test]
+async fn a_task_whose_name_something_else_took_is_replaced_where_the_service_says_so() {
+    let ground = Ground::new().await;
+    ground.service("web").await;
+    ground.deployed("web", quiet("heal")).await;
+    let id = container(&ground.running("web").await[0]);
+    let (name, mine) = (name_of(&id), format!("mine-{}", std::process::id()));
+    let image = docker(&["inspect", "-f", "{{.Config.Image}}", &id]);
+    let other = docker(&["create", "--name", &format!("other-{}", std::process::id()), &image, "true"]);
+    let engine = Docker::new(ground::engine().parse().expect("an address"));
+    let began = Instant::now();
+    loop {
+        engine.rename(&id, &mine).await.expect("renamed");
+        // Else it was put right already.
+        if engine.rename(&other, &name).await.is_ok() {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "the other one never got the name");
+        wait_until(|| name_of(&id) == name).await;
+    }
+    let replaced =
+        |tasks: &[Value]| tasks.iter().any(|task| task["state"] == "running" && task["container"] != json!(id) && differs(task).is_empty());
+    let tasks = ground.until("web", "it is replaced", replaced).await;
+    let old = tasks.iter().find(|task| task["container"] == json!(id)).expect("it is told");
+    assert!(old["reason"]["code"] == "drifted" && old["reason"]["message"].as_str().is_some_and(|text| text.contains(&mine)), "{old}");
+    assert_eq!(name_of(&other), name, "what is not ours is left alone");
+    docker(&["rm", &other]);
+}
+
 async fn wait_until(fits: impl Fn() -> bool) {
     for _ in 0..300 {
         if fits() {
@@ -99,4 +134,56 @@ async fn what_is_not_ours_is_listed_for_operators_and_left_alone() {
     let page = operator.open("/admin/host-folders").await.text().await.expect("a page");
     assert!(page.contains("Folders that services may mount"));
     docker(&["rm", &name]);
+}
+
+/// The ids that operators see as others' containers.
+async fn others(ground: &Ground) -> Vec<String> {
+    let listed = ground.portal().person("admin").get("/api/v1/foreign-containers").await.expect_status(StatusCode::OK).await;
+    listed["items"].as_array().expect("a list").iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+fn there(id: &str) -> bool {
+    docker(&["ps", "-aq", "--no-trunc"]).lines().any(|line| line == id)
+}
+
+#[tokio::test]
+async fn what_bears_our_labels_out_of_its_image_is_not_ours() {
+    let ground = Ground::new().await;
+    ground.service("web").await;
+    ground.deployed("web", quiet("report")).await;
+    let task = ground.running("web").await[0].clone();
+    let (id, own) = (container(&task), std::process::id());
+    let name = name_of(&id);
+    // Somebody looks into a task: the copy has its labels. And an image may have ours by hand.
+    let image = format!("copy-{own}:1");
+    docker(&["commit", &id, &image]);
+    let copy = docker(&["run", "-d", "--network", "none", "--name", &format!("copy-{own}"), &image]);
+    assert_eq!(docker(&["inspect", "-f", "{{index .Config.Labels \"dev.slipway.task\"}}", &copy]), task["id"].as_str().expect("an id"));
+    let plain = docker(&["inspect", "-f", "{{.Config.Image}}", &id]);
+    let instance = format!("dev.slipway.instance={}", ground.portal().platform().instance());
+    let hand = docker(&["create", "--name", &format!("hand-{own}"), "--label", &instance, &plain, "true"]);
+    docker(&["rename", &id, &format!("renamed-{own}")]);
+    let renamed = ground.until("web", "the task's name is told", |tasks| differs(&tasks[0]) == ["name"]).await;
+    assert_eq!(container(&renamed[0]), id, "the copy does not stand for it");
+    let listed = others(&ground).await;
+    assert!(listed.contains(&copy) && listed.contains(&hand), "both are listed: {listed:?}");
+    assert!(!listed.contains(&id), "a task is ours by whatever name: {listed:?}");
+
+    ground.portal().person("admin").delete("/api/v1/projects/shop/services/web").await;
+    wait_until(|| !there(&id)).await;
+    // A container that a portal left before it wrote it down bears the name as well: that one goes.
+    let left = docker(&["create", "--name", &name, &image]);
+    wait_until(|| {
+        // News of a container makes the portal look at all of them.
+        docker(&["pause", &copy]);
+        docker(&["unpause", &copy]);
+        !there(&left)
+    })
+    .await;
+    assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &copy]), "true", "it was left alone");
+    assert!(there(&hand), "and so was the other one");
+    let listed = others(&ground).await;
+    assert!(listed.contains(&copy) && listed.contains(&hand), "{listed:?}");
+    docker(&["rm", "-f", &copy, &hand]);
+    docker(&["rmi", &image]);
 }

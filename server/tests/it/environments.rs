@@ -120,8 +120,62 @@ fn with(mut body: Value, path: &[&str], value: Value) -> Value {
     body
 }
 
+/// The engine of the environment `ssh` takes connections and answers nothing: what asks it waits, and nothing else does.
+async fn one_that_hangs_harms_no_other(site: &Site, far: &Far) {
+    let task = site.task("web", "ssh").await;
+    let admin = site.portal.browser("admin").await;
+    far.freeze();
+    let began = Instant::now();
+    // At once, while nobody knows yet that it hangs.
+    for machine in ["ssh/machines/ssh-1", "local/machines/local"] {
+        let path = format!("/api/v1/environments/{machine}/pruning");
+        site.admin.post(&path, json!({"dry_run": true})).await.expect_status(StatusCode::ACCEPTED).await;
+    }
+    let waits = site.deploy("web", "ssh", with(web(), &["env"], json!({"ROUND": "3"}))).await;
+    let others = async {
+        for environment in ["local", "tls"] {
+            site.succeeded(&site.deploy("web", environment, with(web(), &["env"], json!({"ROUND": "3"}))).await).await;
+        }
+        let deployed = began.elapsed();
+        assert!(deployed < Duration::from_secs(60), "{deployed:?}");
+        for path in ["/environments", "/projects/shop/services/web", "/admin/environments", "/admin/environments/ssh"] {
+            let began = Instant::now();
+            assert_eq!(admin.open(path).await.status(), StatusCode::OK, "{path}");
+            assert!(began.elapsed() < Duration::from_secs(10), "{path} took {:?}", began.elapsed());
+        }
+    };
+    let pruned = async {
+        loop {
+            let view = site.admin.get("/api/v1/environments/local/machines/local/pruning").await.expect_status(StatusCode::OK).await;
+            if view["items"].as_array().expect("items").iter().all(|run| run["state"] != "queued") {
+                return began.elapsed();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let inspected = async {
+        let path = format!("/api/v1/tasks/{}/inspect", task["id"].as_str().expect("an id"));
+        let asked = site.developer.get(&path).await.status();
+        (asked, began.elapsed())
+    };
+    let listed = async { site.admin.get("/api/v1/foreign-containers").await.expect_status(StatusCode::OK).await };
+    let ((), pruned, (asked, after), listed) = tokio::join!(others, pruned, inspected, listed);
+    assert!(pruned < Duration::from_secs(45), "the local disk did not wait: {pruned:?}");
+    assert_eq!(asked, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(after < Duration::from_secs(45), "who asks it is told in time: {after:?}");
+    assert_eq!(listed["away"], json!(["ssh-1"]), "{listed}");
+    site.machine("ssh-1", |machine| machine["state"] == "away").await;
+    let view = site.developer.get(&waits).await.expect_status(StatusCode::OK).await;
+    assert_ne!(view["state"], "succeeded", "{view}");
+
+    far.thaw();
+    site.machine("ssh-1", |machine| machine["state"] == "up").await;
+    site.succeeded(&site.deploy("web", "ssh", with(web(), &["env"], json!({"ROUND": "4"}))).await).await;
+    assert_eq!(answer(&site.task("web", "ssh").await).await, "hello");
+}
+
 #[tokio::test]
-async fn services_run_on_several_engines_at_once_and_one_that_goes_away_harms_no_other() {
+async fn services_run_on_several_engines_at_once_and_one_that_goes_away_or_hangs_harms_no_other() {
     let (Some(one), Some(two)) = (Far::start(), Far::start()) else { return };
     let site = Site::of(TestPortal::start_for_far_engines().await).await;
     let port = site.portal.running.port;
@@ -176,6 +230,8 @@ async fn services_run_on_several_engines_at_once_and_one_that_goes_away_harms_no
     site.machine("tls-1", |machine| machine["state"] == "up").await;
     site.succeeded(&waits).await;
     assert_eq!(answer(&site.task("web", "tls").await).await, "hello");
+
+    one_that_hangs_harms_no_other(&site, &two).await;
 
     for service in ["web", "peer"] {
         site.portal.person("ada").delete(&format!("/api/v1/projects/shop/services/{service}")).await;

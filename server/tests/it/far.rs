@@ -44,6 +44,16 @@ impl Far {
         self.run("resume");
     }
 
+    /// Lets its engine hang: connections are still taken, and nothing is answered.
+    pub fn freeze(&self) {
+        self.run("freeze");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.run("thaw");
+    }
+
     /// Its address.
     pub fn address(&self) -> String {
         format!("10.99.{}.2", self.number)

@@ -8,6 +8,7 @@ mod configs;
 mod copies;
 mod delivery;
 mod deploy;
+mod deploy_pages;
 mod descriptors;
 mod docker;
 mod drift;

@@ -133,6 +133,11 @@ async fn a_task_without_a_limit_gets_the_default_and_its_revision_says_so() {
     let (portal, admin, dev) = ground(&["web", "api"]).await;
     let wrong = admin.put("/api/v1/quotas/default", json!({"task_memory": "1KiB"})).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
     assert_eq!(first(&wrong).0, "task_memory");
+    let notes = async || {
+        let plan = dev.post(&place("web", "plan"), json!({"descriptor": "image: web:1"})).await.expect_status(StatusCode::OK).await;
+        plan["notes"].to_string()
+    };
+    assert!(notes().await.contains("each task gets at most 1GiB"), "as long as no operator said anything: {}", notes().await);
     admin.put("/api/v1/quotas/default", json!({"task_cpus": 0.5, "task_memory": "256MiB"})).await.expect_status(StatusCode::OK).await;
     set(&admin, json!({"task_cpus": 0.25})).await;
     let open = json!({"descriptor": "image: web:1\nresources: {pids: 10}"});
@@ -148,9 +153,11 @@ async fn a_task_without_a_limit_gets_the_default_and_its_revision_says_so() {
 
     let quota = portal.person("ana").get(QUOTA).await.expect_status(StatusCode::OK).await;
     assert_eq!(quota["task"], json!({"cpus": 0.25, "memory": "256MiB"}));
-    // Without a default, a limited project wants each task's own.
+    // Without a default, which an operator may want, a limited project wants each task's own.
     admin.put("/api/v1/quotas/default", json!({"task_cpus": null, "task_memory": null})).await.expect_status(StatusCode::OK).await;
-    set(&admin, json!({"task_cpus": null, "cpus": 8})).await;
+    set(&admin, json!({"task_cpus": null})).await;
+    assert!(!notes().await.contains("each task gets"), "{}", notes().await);
+    set(&admin, json!({"cpus": 8})).await;
     let none = dev.post(&place("api", "plan"), json!({"descriptor": "image: web:1"})).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
     assert_eq!(first(&none).0, "descriptor.resources.cpus");
     assert!(first(&none).1.contains("each task needs a limit of its own"), "{none}");

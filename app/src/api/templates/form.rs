@@ -16,6 +16,8 @@ use crate::api::ApiError;
 use crate::api::answer::{lead_to, posted_form};
 use crate::api::deployments::Offer;
 #[cfg(feature = "ssr")]
+use crate::api::deployments::intent;
+#[cfg(feature = "ssr")]
 use crate::api::parse::field;
 #[cfg(feature = "ssr")]
 use crate::api::server::{Caller, caller, mutating};
@@ -24,11 +26,13 @@ use crate::api::services::may as may_service;
 #[cfg(feature = "ssr")]
 use domain::access::{May, can};
 #[cfg(feature = "ssr")]
-use domain::deployments::{self, Intent, Request};
+use domain::deployments::{self, Request};
 #[cfg(feature = "ssr")]
 use domain::templates::{self, Asked, answers};
 #[cfg(feature = "ssr")]
 use domain::{environments, services};
+#[cfg(feature = "ssr")]
+use model::ids::ServiceId;
 #[cfg(feature = "ssr")]
 use model::names::EnvironmentName;
 
@@ -50,6 +54,10 @@ pub struct DeployTemplatePage {
     pub form: TemplateForm,
     /// The project's own images, the last pushed first.
     pub offers: Vec<Offer>,
+    /// Whether the answers were typed before, in a browser without scripts.
+    pub typed: bool,
+    /// Why, as it was typed with them.
+    pub why: String,
     /// What was asked about before, for a browser without scripts.
     pub planned: Option<TemplatePlan>,
 }
@@ -74,12 +82,17 @@ pub struct TemplatePlan {
 
 /// What waits for the next page.
 #[cfg(feature = "ssr")]
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Waiting {
-    /// The service that it was typed for.
-    service: String,
     answers: Answers,
+    why: String,
     planned: Option<TemplatePlan>,
+}
+
+/// Where it was typed: at a service, for an environment, into the form of a template.
+#[cfg(feature = "ssr")]
+fn draft_of(service: ServiceId, environment: &str, template: &str) -> String {
+    format!("{} {template}", crate::api::deployments::draft_of(service, environment))
 }
 
 /// The environment that is meant; may be left out while there is only one.
@@ -113,15 +126,14 @@ pub async fn read_template_form(
     }
     let asked = Asked { template: Some(template).filter(|name| !name.is_empty()), version, answers: Answers::new() };
     let mut form = answers::form(&caller.platform, &deploy, place.as_ref(), &asked).await?;
-    let waiting = caller.session.take_flash(TYPED).await?.and_then(|text| serde_json::from_str::<Waiting>(&text).ok());
-    let mut planned = None;
-    if let Some(waiting) = waiting.filter(|waiting| waiting.service == deploy.id.to_string()) {
-        form.answers.extend(waiting.answers.into_iter().filter(|(name, _)| form.parameters.get(name).is_some()));
-        planned = waiting.planned;
-    }
+    let typed_at = draft_of(deploy.id, form.environment.as_str(), &form.template.reference());
+    let waiting: Option<Waiting> = caller.take_draft(TYPED, &typed_at).await?;
+    let typed = waiting.is_some();
+    let Waiting { answers, why, planned } = waiting.unwrap_or_default();
+    form.answers.extend(answers.into_iter().filter(|(name, _)| form.parameters.get(name).is_some()));
     let offers = crate::api::deployments::offers(&caller, see.project.name.clone()).await?;
     let service = services::get(&caller.platform, &see).await?;
-    Ok(DeployChoice { templates: offered, page: Some(DeployTemplatePage { service, environments, form, offers, planned }) })
+    Ok(DeployChoice { templates: offered, page: Some(DeployTemplatePage { service, environments, form, offers, typed, why, planned }) })
 }
 
 /// What a form of a template sends.
@@ -153,20 +165,16 @@ async fn keep_typed(
     may: &May<can::Deploy, services::Service>,
     environment: &str,
     of: &Answered,
-    mut given: Answers,
-    planned: Option<TemplatePlan>,
+    mut waiting: Waiting,
 ) -> Result<(), ApiError> {
     let asked = Asked { template: Some(of.template.clone()).filter(|name| !name.is_empty()), version: Some(of.version), answers: Answers::new() };
     let place = place(environment)?;
     match answers::form(&caller.platform, may, place.as_ref(), &asked).await {
         // The form's answers are those that are no secrets.
-        Ok(form) => given.retain(|name, _| form.answers.contains_key(name)),
-        Err(_) => given.clear(),
+        Ok(form) => waiting.answers.retain(|name, _| form.answers.contains_key(name)),
+        Err(_) => waiting.answers.clear(),
     }
-    if let Ok(text) = serde_json::to_string(&Waiting { service: may.id.to_string(), answers: given, planned }) {
-        caller.session.flash(TYPED, text).await?;
-    }
-    Ok(())
+    caller.keep_draft(TYPED, &draft_of(may.id, environment, &of.template), &waiting).await
 }
 
 /// Says what a deploy from answers would do, and does nothing.
@@ -178,12 +186,13 @@ pub async fn plan_template(
     environment: String,
     of: Answered,
     #[server(default)] answers: Answers,
+    #[server(default)] why: String,
 ) -> Result<TemplatePlan, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
-    let found = planned(&caller, &may, &environment, &of, answers.clone()).await;
+    let found = planned(&caller, &may, &environment, &of, answers.clone(), &why).await;
     if posted_form() {
-        keep_typed(&caller, &may, &environment, &of, answers, found.as_ref().ok().cloned()).await?;
+        keep_typed(&caller, &may, &environment, &of, Waiting { answers, why, planned: found.as_ref().ok().cloned() }).await?;
     }
     found
 }
@@ -195,9 +204,10 @@ async fn planned(
     environment: &str,
     of: &Answered,
     given: Answers,
+    why: &str,
 ) -> Result<TemplatePlan, ApiError> {
     let made = made(caller, may, environment, of, given).await?;
-    let request = Request { intent: Intent::in_environment(place(environment)?), descriptor: made.descriptor };
+    let request = Request { intent: intent(place(environment)?, why), descriptor: made.descriptor };
     let plan = deployments::plan_from(&caller.platform, may, &request, Some(&made.origin)).await?;
     Ok(TemplatePlan { plan, descriptor: made.text })
 }
@@ -217,7 +227,7 @@ pub async fn deploy_template(
     let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
     let done = deployed(&caller, &may, &environment, &of, answers.clone(), &why).await;
     if done.is_err() && posted_form() {
-        keep_typed(&caller, &may, &environment, &of, answers, None).await?;
+        keep_typed(&caller, &may, &environment, &of, Waiting { answers, why, planned: None }).await?;
     }
     let done = done?;
     lead_to(&crate::urls::deployment(&project, &service, done.id));
@@ -234,8 +244,7 @@ async fn deployed(
     why: &str,
 ) -> Result<DeploymentView, ApiError> {
     let made = made(caller, may, environment, of, given).await?;
-    let intent = Intent { why: why.trim().to_owned(), ..Intent::in_environment(place(environment)?) };
-    let request = Request { intent, descriptor: made.descriptor };
+    let request = Request { intent: intent(place(environment)?, why), descriptor: made.descriptor };
     Ok(deployments::deploy_from(&caller.platform, may, &request, Some(&made.origin)).await?)
 }
 

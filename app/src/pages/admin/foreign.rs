@@ -7,6 +7,7 @@ use crate::api::environments::list_foreign;
 use crate::components::{Ago, Empty, Notice, Tone};
 use crate::live::Pulse;
 use crate::page::loaded;
+use crate::urls;
 
 /// The page.
 #[component]
@@ -37,6 +38,7 @@ fn Containers(found: ForeignContainers) -> impl IntoView {
                     <table class="table">
                         <thead><tr>
                             <th scope="col">"Container"</th><th scope="col">"Machine"</th><th scope="col">"State"</th><th scope="col">"Image"</th><th scope="col">"Made"</th>
+                            <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
                     </table>
@@ -50,6 +52,7 @@ fn Containers(found: ForeignContainers) -> impl IntoView {
 #[component]
 fn Row(container: ForeignContainer) -> impl IntoView {
     let short: String = container.id.chars().take(12).collect();
+    let import = urls::asking(urls::ADMIN_IMPORT, &[("machine", container.machine.as_str()), ("container", &container.name)]);
     view! {
         <tr>
             <td data-label="Container" class="table-main"><span class="break">{container.name}" "<code class="faint small" title=container.id>{short}</code></span></td>
@@ -57,6 +60,7 @@ fn Row(container: ForeignContainer) -> impl IntoView {
             <td data-label="State">{container.state}</td>
             <td data-label="Image"><code class="small break">{container.image}</code></td>
             <td data-label="Made" class="nowrap"><Ago at=container.created_at/></td>
+            <td class="end"><a class="button button-small" href=import>"Import"</a></td>
         </tr>
     }
     .into_any()

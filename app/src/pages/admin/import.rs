@@ -9,7 +9,7 @@ use model::views::imports::ImportView;
 
 use crate::api::environments::list_managed;
 use crate::api::imports::{BeginImport, read_import};
-use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error};
+use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 
@@ -24,14 +24,28 @@ pub(crate) fn Import() -> impl IntoView {
             navigate(&urls::deploy_text(&made.project, &made.name), leptos_router::NavigateOptions::default());
         }
     });
+    // Who may not import is shown no form; a container that is not there leaves what was typed.
+    let allowed = Resource::new(|| (), |()| async { list_managed().await.map(drop) });
     let data = Resource::new(
         move || (machine.get(), container.get()),
-        |(machine, container)| async move {
-            if container.is_empty() { list_managed().await.map(|_| None) } else { read_import(machine, container).await.map(Some) }
-        },
+        |(machine, container)| async move { if container.is_empty() { Ok(None) } else { read_import(machine, container).await.map(Some) } },
     );
     view! {
         <Title text="Import a container"/>
+        {loaded(allowed, move |()| {
+            view! {
+                <Which machine=machine.get_untracked() container=container.get_untracked()/>
+                {loaded(data, move |import: Option<ImportView>| import.map(|import| view! { <Read import begin/> }))}
+            }
+        })}
+    }
+    .into_any()
+}
+
+/// Asks which container.
+#[component]
+fn Which(machine: String, container: String) -> impl IntoView {
+    view! {
         <section class="panel page-narrow">
             <header><h2>"Import a container"</h2></header>
             <div class="panel-body">
@@ -41,14 +55,13 @@ pub(crate) fn Import() -> impl IntoView {
                 </p>
                 <Form method="GET" action=urls::ADMIN_IMPORT attr:class="form">
                     <div class="fields">
-                        <TextField name="machine" label="Machine" required=true value=machine.get_untracked()/>
-                        <TextField name="container" label="Container" required=true mono=true value=container.get_untracked() hint="Its name or id, as docker ps shows it."/>
+                        <TextField name="machine" label="Machine" required=true value=machine/>
+                        <TextField name="container" label="Container" required=true mono=true value=container hint="Its name or id, as docker ps shows it."/>
                     </div>
                     <div class="actions"><button type="submit" class="button">"Read it"</button></div>
                 </Form>
             </div>
         </section>
-        {loaded(data, move |import: Option<ImportView>| import.map(|import| view! { <Read import begin/> }))}
     }
     .into_any()
 }
@@ -62,7 +75,7 @@ fn Read(import: ImportView, begin: ServerAction<BeginImport>) -> impl IntoView {
         .left
         .into_iter()
         .map(
-            |left| view! { <tr><td data-label="Not taken" class="table-main"><code>{left.what}</code></td><td data-label="Why">{left.why}</td></tr> },
+            |left| view! { <tr><td data-label="Not taken" class="table-main"><code>{left.what}</code></td><td data-label="Why">{sentence(&left.why)}</td></tr> },
         )
         .collect_view();
     view! {

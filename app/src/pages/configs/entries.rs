@@ -6,7 +6,7 @@ use model::configs::{EntryKind, check_name, check_value, read_variables, show_va
 use model::views::configs::{EntryView, FileView};
 
 use super::{Changes, Here, Target};
-use crate::api::configs::{RemoveEntry, TypedFile};
+use crate::api::configs::{RemoveEntry, TypedChange, TypedEntry};
 use crate::components::{Ago, Confirm, Empty, Keep, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, bytes, field_error};
 use crate::page::problem;
 
@@ -71,13 +71,21 @@ fn Remove(here: Here, entry: EntryView, remove: ServerAction<RemoveEntry>) -> im
 
 /// The variables.
 #[component]
-pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, changes: Changes) -> impl IntoView {
+pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, typed: Option<TypedChange>, changes: Changes) -> impl IntoView {
     let known = entries.iter().find(|entry| entry.name == edit).and_then(|entry| entry.value.clone());
     // One line of a form would lose its line ends.
     let several_lines = known.as_ref().is_some_and(|value| value.contains(['\n', '\r']));
     let known = known.filter(|_| !several_lines);
     let own = entries.iter().filter(|entry| entry.origin == here.level);
     let lines = show_variables(&own.map(|entry| (entry.name.clone(), entry.value.clone().unwrap_or_default())).collect());
+    // What was typed before it was refused stands in its form again.
+    let (mut edit, mut known, mut lines, mut typed_lines) = (edit, known.unwrap_or_default(), lines, false);
+    let (mut why, mut why_lines) = (String::new(), String::new());
+    match typed {
+        Some(TypedChange { what: TypedEntry::Variable { name, value }, why: typed }) => (edit, known, why) = (name, value, typed),
+        Some(TypedChange { what: TypedEntry::Lines(text), why: typed }) => (lines, why_lines, typed_lines) = (text, typed, true),
+        _ => {}
+    }
     let none = entries.is_empty();
     let rows: Vec<_> = entries.into_iter().map(|entry| view! { <VariableRow here=here.clone() entry changes/> }).collect();
     let (refused, refused_lines) = (problem(changes.variable), problem(changes.variables));
@@ -106,19 +114,19 @@ pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, chang
                     <Target here=one/>
                     <TextField name="name" label="Name" mono=true required=true value=edit placeholder="LOG_LEVEL" scope="variable" check=Some(check_variable)
                         error=field_error(refused, "name")/>
-                    <TextField name="value" label="Value" mono=true value=known.unwrap_or_default() scope="variable" check=Some(check_value)
+                    <TextField name="value" label="Value" mono=true value=known scope="variable" check=Some(check_value)
                         error=field_error(refused, "value")/>
-                    <TextField name="why" label="Why" optional=true scope="variable"/>
+                    <TextField name="why" label="Why" optional=true value=why scope="variable"/>
                     <Submit label="Set variable" pending=changes.variable.pending()/>
                 </ActionForm>
-                <details>
+                <details open=typed_lines>
                     <summary>"Edit all of this place as lines"</summary>
                     <ProblemNotice problem=refused_lines beside=&["lines"]/>
                     <ActionForm action=changes.variables attr:class="form">
                         <Target here=all/>
                         <TextArea name="lines" label="Variables" mono=true rows=8 value=lines check=Some(check_lines) error=wrong_lines
                             hint="NAME=value on each line. A variable that is not here is taken away from this place; what is inherited stays."/>
-                        <TextField name="why" label="Why" optional=true scope="lines"/>
+                        <TextField name="why" label="Why" optional=true value=why_lines scope="lines"/>
                         <div class="actions"><Submit label="Set all" pending=changes.variables.pending()/></div>
                     </ActionForm>
                 </details>
@@ -148,7 +156,7 @@ fn VariableRow(here: Here, entry: EntryView, changes: Changes) -> impl IntoView 
 
 /// The files.
 #[component]
-pub(super) fn Files(here: Here, entries: Vec<EntryView>, open: Option<FileView>, typed: Option<TypedFile>, changes: Changes) -> impl IntoView {
+pub(super) fn Files(here: Here, entries: Vec<EntryView>, open: Option<FileView>, typed: Option<TypedChange>, changes: Changes) -> impl IntoView {
     let none = entries.is_empty();
     let rows: Vec<_> = entries.into_iter().map(|entry| view! { <FileRow here=here.clone() entry changes/> }).collect();
     view! {
@@ -190,7 +198,7 @@ fn FileRow(here: Here, entry: EntryView, changes: Changes) -> impl IntoView {
 }
 
 #[component]
-fn FileForm(here: Here, open: Option<FileView>, typed: Option<TypedFile>, changes: Changes) -> impl IntoView {
+fn FileForm(here: Here, open: Option<FileView>, typed: Option<TypedChange>, changes: Changes) -> impl IntoView {
     let refused = problem(changes.file);
     let inherited = open.as_ref().filter(|file| file.origin != here.level).map(|file| here.phrase(file.origin));
     let (name, content) = open.as_ref().map_or_else(Default::default, |file| (file.name.clone(), file.content.clone().unwrap_or_default()));
@@ -202,7 +210,10 @@ fn FileForm(here: Here, open: Option<FileView>, typed: Option<TypedFile>, change
         }
         .into_any();
     }
-    let (name, content) = typed.map_or((name, content), |typed| (typed.name, typed.content));
+    let (name, content, why) = match typed {
+        Some(TypedChange { what: TypedEntry::File { name, content }, why }) => (name, content, why),
+        _ => (name, content, String::new()),
+    };
     view! {
         <ProblemNotice problem=refused beside=&["name", "content"]/>
         {inherited.map(|level| view! { <p class="hint">{format!("It stands at {level}. Saved here, it stands in front of that one.")}</p> })}
@@ -212,7 +223,7 @@ fn FileForm(here: Here, open: Option<FileView>, typed: Option<TypedFile>, change
                 error=field_error(refused, "name")/>
             <TextArea name="content" label="Content" mono=true rows=10 value=content error=field_error(refused, "content")
                 hint="Text of at most 512 KiB. Passwords belong into secrets: whoever may configure reads files."/>
-            <TextField name="why" label="Why" optional=true scope="file"/>
+            <TextField name="why" label="Why" optional=true value=why scope="file"/>
             <div class="actions"><Submit label="Save file" pending=changes.file.pending()/></div>
         </ActionForm>
     }

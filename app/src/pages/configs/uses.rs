@@ -1,16 +1,16 @@
-//! Which services run with this configuration, and the button that brings them the newest.
+//! Which services run with this configuration, and the buttons that bring them the newest, one by one or all together.
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
-use model::views::configs::UseView;
+use model::views::configs::{RollView, UseView};
 
 use super::{Changes, Here};
-use crate::components::{Badge, Csrf, Empty, Submit, Tone};
+use crate::components::{Badge, Csrf, Empty, Notice, Submit, Tone};
 use crate::urls;
 
 /// The services.
 #[component]
-pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, changes: Changes) -> impl IntoView {
+pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, rolled: Option<RollView>, changes: Changes) -> impl IntoView {
     if uses.is_empty() {
         return view! {
             <section class="panel"><header><h2>"Used by"</h2></header>
@@ -21,7 +21,13 @@ pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, changes: Chan
     }
     let behind = uses.iter().filter(|one| one.behind && !one.stopped).count();
     let rows: Vec<_> = uses.into_iter().map(|one| view! { <Row project=here.at.project.clone() one may_roll changes/> }).collect();
+    let done = move || {
+        let now = changes.roll_all.value().with(|value| value.as_ref().and_then(|value| value.as_ref().ok().cloned()));
+        now.or_else(|| rolled.clone()).map(|done| view! { <Rolled done/> })
+    };
     view! {
+        {done}
+        {(may_roll && behind > 1).then(|| view! { <All here behind changes/> })}
         <section class="panel" id="uses">
             <header><h2>"Used by"</h2></header>
             {(behind > 0).then(|| view! {
@@ -37,6 +43,41 @@ pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, changes: Chan
         </section>
     }
     .into_any()
+}
+
+/// The button that rolls whatever is behind.
+#[component]
+fn All(here: Here, behind: usize, changes: Changes) -> impl IntoView {
+    view! {
+        <ActionForm action=changes.roll_all>
+            <Csrf/>
+            <input type="hidden" name="at[project]" value=here.at.project/>
+            <input type="hidden" name="at[service]" value=here.at.service/>
+            <input type="hidden" name="at[environment]" value=here.at.environment/>
+            <div class="row">
+                <span>{format!("{behind} run with an older configuration.")}</span>
+                <Submit label=format!("Roll all {behind}") look="button-small" pending=changes.roll_all.pending()/>
+            </div>
+        </ActionForm>
+    }
+    .into_any()
+}
+
+/// What came of rolling all.
+#[component]
+fn Rolled(done: RollView) -> impl IntoView {
+    let tone = if done.left.is_empty() { Tone::Ok } else { Tone::Warn };
+    let begun: Vec<_> = done
+        .begun
+        .iter()
+        .map(|made| {
+            let href = urls::deployment(&made.project, &made.service, made.id);
+            view! { <li><a href=href>{format!("{} in {}", made.service, made.environment)}</a>" is rolled"</li> }
+        })
+        .collect();
+    let left: Vec<_> =
+        done.left.iter().map(|one| view! { <li>{format!("{} in {} is not: {}", one.service, one.environment, one.why)}</li> }).collect();
+    view! { <Notice tone><ul>{begun}{left}</ul></Notice> }.into_any()
 }
 
 #[component]

@@ -40,13 +40,15 @@ fn Panel(service: ServiceDetail, environment: String, job: JobView, run: ServerA
             <header>
                 <h2>"Runs"</h2>
                 {deploys.then(|| view! {
-                    <ActionForm action=run>
-                        <Csrf/>
-                        <input type="hidden" name="project" value=service.project.to_string()/>
-                        <input type="hidden" name="service" value=service.name.to_string()/>
-                        <input type="hidden" name="environment" value=environment/>
-                        <Submit label="Run now" look="button-small" pending=run.pending()/>
-                    </ActionForm>
+                    <div class="actions">
+                        <ActionForm action=run>
+                            <Csrf/>
+                            <input type="hidden" name="project" value=service.project.to_string()/>
+                            <input type="hidden" name="service" value=service.name.to_string()/>
+                            <input type="hidden" name="environment" value=environment/>
+                            <Submit label="Run now" look="button-small" pending=run.pending()/>
+                        </ActionForm>
+                    </div>
                 })}
             </header>
             <p class="panel-body muted">
@@ -62,8 +64,8 @@ fn Panel(service: ServiceDetail, environment: String, job: JobView, run: ServerA
                 view! {
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Began"</th><th scope="col">"State"</th><th scope="col">"Tasks"</th><th scope="col">"Why"</th>
-                            <th scope="col">"Revision"</th><th scope="col">"Over"</th>
+                            <th scope="col">"Began"</th><th scope="col">"State"</th><th scope="col">"Tasks"</th><th scope="col">"Begun by"</th>
+                            <th scope="col">"Revision"</th><th scope="col">"Ended"</th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
                     </table>
@@ -97,7 +99,7 @@ fn Row(service: ServiceDetail, item: JobRunView) -> impl IntoView {
         .iter()
         .map(|task| {
             let said = match task.exit_code {
-                Some(code) if task.state.is_final() => format!("{}: {code}", task.slot),
+                Some(code) if task.state.is_final() => format!("{}: exit code {code}", task.slot),
                 _ => format!("{}: {}", task.slot, task.state),
             };
             let href = format!("{}?task={}", urls::service_page(&service.project, &service.name, "logs"), task.id);
@@ -109,9 +111,9 @@ fn Row(service: ServiceDetail, item: JobRunView) -> impl IntoView {
             <td data-label="Began" class="table-main nowrap"><Ago at=item.created_at/></td>
             <td data-label="State"><span class="row"><Badge tone text/>{item.reason.map(|reason| view! { <span class="small muted break">{reason.message}</span> })}</span></td>
             <td data-label="Tasks"><span>{tasks}</span></td>
-            <td data-label="Why">{cause}</td>
+            <td data-label="Begun by">{cause}</td>
             <td data-label="Revision">{item.revision}</td>
-            <td data-label="Over" class="nowrap">{item.finished_at.map(|at| view! { <Ago at/> })}</td>
+            <td data-label="Ended" class="nowrap">{item.finished_at.map(|at| view! { <Ago at/> })}</td>
         </tr>
     }
     .into_any()

@@ -124,7 +124,7 @@ fn Crashes(crashes: CrashLoop) -> impl IntoView {
     });
     view! {
         <Notice tone=Tone::Bad title=format!("Crash loop: {}", crashes.said())>
-            <p>"Last "<Ago at=crashes.last_at/>": "{crashes.reason.message.clone()}</p>
+            <p>"Last failure: "<Ago at=crashes.last_at/>", "{crashes.reason.message.clone()}</p>
             {next}
             {lines}
         </Notice>

@@ -5,7 +5,9 @@ use leptos::prelude::*;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
+use model::names::EnvironmentName;
 use model::page::Page;
+use model::views::configs::ConfigurationOf;
 use model::views::deployments::{Comparison, RevisionView};
 use model::views::services::ServiceDetail;
 
@@ -108,7 +110,7 @@ fn Choose(service: ServiceDetail, page: Page<RevisionView>, from: String, to: St
         view! {
             <Form method="GET" action=path attr:class="filter">
                 <TextField name="from" label="From revision" value=from inputmode="numeric"/>
-                <TextField name="to" label="to" value=to inputmode="numeric"/>
+                <TextField name="to" label="To revision" value=to inputmode="numeric"/>
                 <button type="submit" class="button">"Compare"</button>
             </Form>
         }
@@ -175,12 +177,14 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
 }
 
 #[component]
-fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names::EnvironmentName>, back: ServerAction<RollBack>) -> impl IntoView {
+fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<EnvironmentName>, back: ServerAction<RollBack>) -> impl IntoView {
     let number = revision.number;
     let id = format!("roll-back-{number}");
     let choices: Vec<_> = places.iter().map(|name| Choice::new(name.as_str(), name.as_str())).collect();
     let only = places.first().map(ToString::to_string).unwrap_or_default();
     let one = places.len() == 1;
+    let because = (!revision.image_present).then(|| format!("its image {} was deleted from the registry", revision.image));
+    let configured = configured(number, &revision.configuration, &places);
     let path = urls::service_page(&service.project, &service.name, "revisions");
     let plans = places
         .iter()
@@ -190,9 +194,9 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
         })
         .collect_view();
     view! {
-        <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name) on_open=forget(back)>
+        <Confirm id=id.clone() button="Roll back" look="button-small" title=format!("Roll {} back to revision {number}?", service.name) on_open=forget(back) because=because>
             <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
-            <p>{format!("They run with the configuration of revision {number} ({}), not with today's.", revision.configuration)}</p>
+            <p>{configured}</p>
             <p>"Before that, what it would do"{plans}"."</p>
             <ProblemNotice problem=problem(back)/>
             <ActionForm action=back attr:class="form">
@@ -211,4 +215,38 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<model::names
         </Confirm>
     }
     .into_any()
+}
+
+/// With which configuration its tasks would run. A revision keeps that of the environment that it was made for; elsewhere it gets that of today.
+fn configured(number: i64, of: &ConfigurationOf, places: &[EnvironmentName]) -> String {
+    let Some(own) = &of.environment else {
+        return format!("Where revision {number} was made they run without configuration, as it did; elsewhere with that environment's of today.");
+    };
+    let keep = format!("they run with the configuration of revision {number} ({of}), not with today's");
+    let fresh = "with today's configuration of that environment";
+    let elsewhere = places.iter().any(|place| place != own);
+    match (places.contains(own), elsewhere) {
+        (true, true) => format!("In {own} {keep}; elsewhere {fresh}."),
+        (false, true) => format!("They run {fresh}, not with that of revision {number}, which was made for {own}."),
+        _ => format!("In {own} {keep}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::configs::Level;
+    use model::views::configs::LevelVersion;
+
+    use super::*;
+
+    #[test]
+    fn the_configuration_that_is_promised_is_the_one_that_they_would_get() {
+        let name = |text: &str| text.parse::<EnvironmentName>().expect("a name");
+        let of = ConfigurationOf { environment: Some(name("local")), versions: vec![LevelVersion { level: Level::Project, version: 3 }] };
+        let said = |places: &[&str]| configured(7, &of, &places.iter().map(|place| name(place)).collect::<Vec<_>>());
+        assert_eq!(said(&["local"]), "In local they run with the configuration of revision 7 (project version 3), not with today's.");
+        assert!(said(&["local", "staging"]).ends_with("not with today's; elsewhere with today's configuration of that environment."));
+        assert!(said(&["staging"]).starts_with("They run with today's configuration of that environment, not with that of revision 7"));
+        assert!(configured(7, &ConfigurationOf::default(), &[name("local")]).contains("without configuration"));
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) fn Running() -> impl IntoView {
         <Form method="GET" action=urls::RUNNING attr:class="filter">
             <TextField name="id" label="Container or task" value=id.get_untracked() mono=true placeholder="3f1c9a0b7d2e"
                 hint="An id as docker ps shows it, the host name within a container, or a task's id."/>
-            <button type="submit" class="button">"Look"</button>
+            <button type="submit" class="button">"Find it"</button>
         </Form>
         {loaded(data, |found| found.map(|found| view! { <Found found/> }))}
     }
@@ -37,7 +37,9 @@ fn Found(found: RunningView) -> impl IntoView {
     let (task, revision) = (found.task, found.revision);
     let wanted = revision.current_in.contains(&task.environment);
     let service = urls::asking(urls::service(&found.project, &found.service), &[("environment", task.environment.as_str())]);
-    let place = format!("{} on {}", task.environment, task.machine);
+    // Where a machine is called like its environment there is nothing to add.
+    let named = task.machine.as_str() != task.environment.as_str();
+    let place = if named { format!("{} on {}", task.environment, task.machine) } else { task.environment.to_string() };
     let why = (!revision.why.is_empty()).then(|| format!(": {}", revision.why));
     view! {
         <section class="panel">

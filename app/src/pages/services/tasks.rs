@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::access::Action;
 use model::views::services::{ServiceDetail, TaskView};
 
-use crate::components::{Ago, Badge, Tone};
+use crate::components::{Ago, Badge, Tone, bytes};
 use crate::pages::states;
 use crate::urls;
 
@@ -16,7 +16,7 @@ pub(super) fn TaskTable(service: ServiceDetail, tasks: Vec<TaskView>) -> impl In
     }
     let rows = tasks.into_iter().map(|task| view! { <Row service=service.clone() task/> }).collect_view();
     view! {
-        <table class="table">
+        <table class="table tasks">
             <thead><tr>
                 <th scope="col">"Task"</th><th scope="col">"State"</th><th scope="col">"Revision"</th><th scope="col">"Ports"</th><th scope="col">"Since"</th>
                 <th scope="col"><span class="visually-hidden">"Look inside"</span></th>
@@ -55,7 +55,7 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
         .drift
         .iter()
         .map(|found| {
-            let said = format!("{}: {}, ordered {}", found.what, found.found, found.ordered);
+            let said = format!("{}: {}, ordered {}", found.what, readable(&found.found), readable(&found.ordered));
             view! { <span class="small break">{said}</span> }
         })
         .collect();
@@ -71,7 +71,7 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
             <td data-label="Task" class="table-main nowrap"><span>{format!("{}.{}", service.name, task.slot)}{machine}</span></td>
             <td data-label="State"><span class="row"><Badge tone text/>{restarts}{why}{drift}</span></td>
             <td data-label="Revision">{task.revision}</td>
-            <td data-label="Ports"><span>{ports}</span></td>
+            <td data-label="Ports">{(!ports.is_empty()).then(|| view! { <span>{ports}</span> })}</td>
             <td data-label="Since" class="nowrap"><Ago at=since/></td>
             <td class="end">
                 <span class="actions">
@@ -83,4 +83,10 @@ fn Row(service: ServiceDetail, task: TaskView) -> impl IntoView {
         </tr>
     }
     .into_any()
+}
+
+/// A size as people read it; anything else as it is.
+fn readable(value: &str) -> String {
+    let count = value.strip_suffix(" bytes").and_then(|count| count.parse::<u64>().ok());
+    count.map_or_else(|| value.to_owned(), bytes)
 }

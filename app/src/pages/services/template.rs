@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::template::Output;
 use model::views::templates::ServiceTemplate;
 
-use super::{EnvironmentChoice, current};
+use super::{EnvironmentChoice, current, made_otherwise};
 use crate::api::templates::read_service_template;
 use crate::components::{Ago, Empty, Notice, Tone};
 use crate::page::{loaded_in, query};
@@ -26,7 +26,8 @@ pub(crate) fn Template() -> impl IntoView {
             Some(found) => {
                 let names = detail.runs.iter().map(|run| run.summary.environment.clone()).collect();
                 let page = urls::service_page(&project, &name, "template");
-                view! { <EnvironmentChoice names shown=found.environment.clone() page/><Made found project name/> }.into_any()
+                let otherwise = made_otherwise(&detail, &found.environment, &found.mark.name, found.mark.of_site);
+                view! { <EnvironmentChoice names shown=found.environment.clone() page/><Made found otherwise project name/> }.into_any()
             }
             None => view! { <NoTemplate project name/> }.into_any(),
         }
@@ -47,7 +48,7 @@ fn NoTemplate(project: String, name: String) -> impl IntoView {
 }
 
 #[component]
-fn Made(found: ServiceTemplate, project: String, name: String) -> impl IntoView {
+fn Made(found: ServiceTemplate, otherwise: Option<i64>, project: String, name: String) -> impl IntoView {
     let newest = found.template.as_ref().map(|template| template.version).unwrap_or_default();
     let owner = if found.mark.of_site { String::new() } else { project.clone() };
     let gone = found.template.is_none();
@@ -62,18 +63,24 @@ fn Made(found: ServiceTemplate, project: String, name: String) -> impl IntoView 
     let behind = (newest > found.mark.version).then(|| {
         let version = newest.to_string();
         let reference = found.template.as_ref().map(model::views::templates::TemplateSummary::reference).unwrap_or_default();
-        urls::asking(urls::service_page(&project, &name, "deploy"), &[("template", &reference), ("version", &version)])
+        let asked = [("environment", found.environment.as_str()), ("template", reference.as_str()), ("version", version.as_str())];
+        urls::asking(urls::service_page(&project, &name, "deploy"), &asked)
     });
     view! {
         {gone.then(|| view! { <Notice tone=Tone::Warn title="This template was deleted"><p>"The service runs on. The next deployment needs another template, or the plain form."</p></Notice> })}
         {behind.map(|href| view! {
             <Notice tone=Tone::Busy title=format!("Version {newest} of the template is there")><p><a href=href>"See what moving to it would change"</a></p></Notice>
         })}
+        {otherwise.map(|number| view! {
+            <Notice tone=Tone::Warn title=format!("Revision {number}, which should run in {}, was not made by this template", found.environment)>
+                <p>"The service was deployed another way or scaled. What stands below is made of the last answers."</p>
+            </Notice>
+        })}
         <div class="columns">
             <section class="panel">
                 <header><h2>"What it makes for this service"</h2></header>
                 {if found.hidden {
-                    view! { <p class="panel-body muted">"Some answers are hidden from you, since their names say that they are secret. Who may deploy sees what is made of them."</p> }.into_any()
+                    view! { <p class="panel-body muted">"What was answered, and what is made of it, is shown to those who may deploy."</p> }.into_any()
                 } else {
                     view! {
                         <p class="panel-body muted">"Each calls Slipway with a token: of a robot of this project, or a personal one with the scope deploy. No secret is in these texts."</p>

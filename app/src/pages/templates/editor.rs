@@ -47,12 +47,13 @@ fn Form(page: EditorPage, project: String, name: String, save: ServerAction<Save
     let refused = problem(save);
     let (document, tried) = (RwSignal::new(page.document.clone()), RwSignal::new(page.tried.clone()));
     let preview = Action::new(|input: &PreviewTemplate| {
-        let PreviewTemplate { csrf, project, document, tried, note } = input.clone();
-        crate::api::templates::preview_template(csrf, project, document, tried, note)
+        let PreviewTemplate { csrf, project, template, document, tried, note } = input.clone();
+        crate::api::templates::preview_template(csrf, project, template, document, tried, note)
     });
     let asked = StoredValue::new(PreviewTemplate {
         csrf: boot().csrf,
         project: project.clone(),
+        template: name.clone(),
         document: String::new(),
         tried: String::new(),
         note: String::new(),

@@ -4,7 +4,7 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
-use model::template::{Choices, Parameter};
+use model::template::{Choices, Parameter, ParameterKind};
 use model::views::templates::{TemplateDetail, TemplateVersion};
 
 use super::{Texts, Way};
@@ -49,8 +49,8 @@ fn Page(page: TemplatePage, delete: ServerAction<DeleteTemplate>) -> impl IntoVi
                     <a class="button" href=urls::template_export(&project, &name, number) rel="external" download=format!("{name}.yaml")>"Export"</a>
                     {detail.may_write.then(|| view! { <a class="button button-primary" href=format!("{}/edit", urls::template(&project, &name))>"New version"</a> })}
                 </div>
+                {(!detail.template.description.is_empty()).then(|| view! { <p class="heading-sub">{detail.template.description.clone()}</p> })}
             </div>
-            {(!detail.template.description.is_empty()).then(|| view! { <p class="heading-sub">{detail.template.description.clone()}</p> })}
         </div>
         <div class="columns">
             <div class="stack">
@@ -83,10 +83,10 @@ fn Asks(parameters: Vec<Parameter>) -> impl IntoView {
             let default = parameter.default.clone().unwrap_or_default();
             view! {
                 <tr>
-                    <td data-label="Asks" class="table-main">{parameter.label.clone()}" "<span class="chip">{parameter.name.clone()}</span></td>
+                    <td data-label="Asks" class="table-main"><span>{parameter.label.clone()}" "<span class="chip">{parameter.name.clone()}</span></span></td>
                     <td data-label="Takes">{takes}</td>
                     <td data-label="Default">{(!default.is_empty()).then(|| view! { <code class="inline">{default}</code> })}</td>
-                    <td data-label="Must">{if parameter.required { "yes" } else { "" }}</td>
+                    <td data-label="Required">{parameter.required.then_some("yes")}</td>
                 </tr>
             }
         })
@@ -95,7 +95,7 @@ fn Asks(parameters: Vec<Parameter>) -> impl IntoView {
         <section class="panel">
             <header><h2>"What it asks"</h2></header>
             <table class="table">
-                <thead><tr><th scope="col">"Asks"</th><th scope="col">"Takes"</th><th scope="col">"Default"</th><th scope="col">"Must"</th></tr></thead>
+                <thead><tr><th scope="col">"Asks"</th><th scope="col">"Takes"</th><th scope="col">"Default"</th><th scope="col">"Required"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </section>
@@ -114,10 +114,12 @@ fn takes(parameter: &Parameter) -> String {
         }
         None => parameter.kind.to_string(),
     };
+    let of_text = matches!(parameter.kind, ParameterKind::String | ParameterKind::Text | ParameterKind::Secret);
+    let unit = if of_text { " characters" } else { "" };
     match (&parameter.min, &parameter.max) {
-        (Some(min), Some(max)) => text.push_str(&format!(", {min} to {max}")),
-        (Some(min), None) => text.push_str(&format!(", at least {min}")),
-        (None, Some(max)) => text.push_str(&format!(", at most {max}")),
+        (Some(min), Some(max)) => text.push_str(&format!(", {min} to {max}{unit}")),
+        (Some(min), None) => text.push_str(&format!(", at least {min}{unit}")),
+        (None, Some(max)) => text.push_str(&format!(", at most {max}{unit}")),
         (None, None) => {}
     }
     if let Some(condition) = &parameter.shown_if {
@@ -135,7 +137,7 @@ fn Versions(detail: TemplateDetail, project: String) -> impl IntoView {
         view! {
             <tr>
                 <td data-label="Version" class="table-main"><a href=href aria-current=(version.number == shown).then_some("page")>{version.number}</a></td>
-                <td data-label="Made"><Ago at=version.created_at/>{format!(" by {}", version.by)}{(!version.note.is_empty()).then(|| view! { <p class="muted small">{version.note.clone()}</p> })}</td>
+                <td data-label="Made"><div><Ago at=version.created_at/>{format!(" by {}", version.by)}{(!version.note.is_empty()).then(|| view! { <p class="muted small">{version.note.clone()}</p> })}</div></td>
             </tr>
         }
     };
@@ -144,21 +146,34 @@ fn Versions(detail: TemplateDetail, project: String) -> impl IntoView {
         <section class="panel">
             <header><h2>"Versions"</h2></header>
             <table class="table"><thead><tr><th scope="col">"Version"</th><th scope="col">"Made"</th></tr></thead><tbody>{rows}</tbody></table>
-            <footer>{format!("{} services were made from it. Each stays with its version until somebody moves it.", detail.services)}</footer>
+            <footer>{made_from(detail.services)}</footer>
         </section>
     }
     .into_any()
 }
 
+fn made_from(services: i64) -> String {
+    match services {
+        0 => String::from("No service was made from it yet."),
+        1 => String::from("1 service was made from it. It stays with its version until somebody moves it."),
+        services => format!("{services} services were made from it. Each stays with its version until somebody moves it."),
+    }
+}
+
 #[component]
 fn Danger(project: String, name: String, services: i64, delete: ServerAction<DeleteTemplate>) -> impl IntoView {
     let title = format!("Delete the template {name}?");
+    let left = match services {
+        0 => String::from("All its versions go. No service was made from it."),
+        1 => String::from("All its versions go. The service that was made from it runs on; its form is the plain one then."),
+        services => format!("All its versions go. The {services} services that were made from it run on; their form is the plain one then."),
+    };
     view! {
         <section class="panel panel-danger">
             <header><h2>"Delete"</h2></header>
             <div class="panel-body">
                 <Confirm id="delete-template" button="Delete template" title=title on_open=forget(delete)>
-                    <p>{format!("All its versions go. The {services} services that were made from it run on; their form is the plain one then.")}</p>
+                    <p>{left}</p>
                     <ProblemNotice problem=problem(delete)/>
                     <ActionForm action=delete attr:class="form">
                         <Csrf/>

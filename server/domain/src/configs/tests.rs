@@ -16,6 +16,8 @@ use crate::platform::Platform;
 use crate::services;
 use crate::testing::Store;
 
+mod rolling;
+
 const SECRET: &str = "correct-horse-battery-staple";
 
 /// A project with one service, deployed nowhere, and a second environment.

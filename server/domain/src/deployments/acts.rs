@@ -25,6 +25,9 @@ const SELECT: &str = "SELECT a.id, p.name AS project, s.name AS service, e.name 
     JOIN environments e ON e.id = a.environment_id JOIN revisions r ON r.id = a.revision_id
     LEFT JOIN revisions pr ON pr.id = a.previous_revision_id";
 
+/// The later one first: what waited for an approval began when it was approved.
+const NEWEST: &str = "COALESCE(a.decided_at, a.created_at) DESC, a.id DESC";
+
 fn decision(row: &Row<'_>) -> Result<Option<Decision>> {
     let Some(approved) = row.get("approved")? else { return Ok(None) };
     let why: Option<String> = row.get("decided_why")?;
@@ -63,15 +66,15 @@ pub(super) async fn by_id(tx: &mut Tx, id: DeploymentId) -> Result<DeploymentVie
 
 pub(crate) async fn newest(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Option<DeploymentView>> {
     // What is under way is the newest, also when two began in the same millisecond; then what waits for an approval.
-    let order = "CASE WHEN a.finished_at IS NOT NULL THEN 2 WHEN a.state = 'pending' THEN 1 ELSE 0 END, a.id DESC";
-    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY {order} LIMIT 1");
+    let order = "CASE WHEN a.finished_at IS NOT NULL THEN 2 WHEN a.state = 'pending' THEN 1 ELSE 0 END";
+    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 ORDER BY {order}, {NEWEST} LIMIT 1");
     tx.opt(sql, args![service, environment], view).await
 }
 
 /// The newest deployment of a revision, the unfinished one first.
 pub(super) async fn newest_of(tx: &mut Tx, service: ServiceId, environment: EnvironmentId, revision: RevisionId) -> Result<Option<DeploymentView>> {
-    let order = "CASE WHEN a.finished_at IS NULL THEN 0 ELSE 1 END, a.id DESC";
-    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 AND a.revision_id = $3 ORDER BY {order} LIMIT 1");
+    let order = "CASE WHEN a.finished_at IS NULL THEN 0 ELSE 1 END";
+    let sql = format!("{SELECT} WHERE a.service_id = $1 AND a.environment_id = $2 AND a.revision_id = $3 ORDER BY {order}, {NEWEST} LIMIT 1");
     tx.opt(sql, args![service, environment, revision], view).await
 }
 
@@ -88,8 +91,8 @@ pub(crate) async fn that_brought(
     environment: EnvironmentId,
     revision: RevisionId,
 ) -> Result<Option<DeploymentView>> {
-    let condition = "WHERE a.id = $1 OR ($1 IS NULL AND a.environment_id = $2 AND a.revision_id = $3) ORDER BY a.id DESC LIMIT 1";
-    tx.opt(format!("{SELECT} {condition}"), args![id, environment, revision], view).await
+    let condition = "WHERE a.id = $1 OR ($1 IS NULL AND a.environment_id = $2 AND a.revision_id = $3)";
+    tx.opt(format!("{SELECT} {condition} ORDER BY {NEWEST} LIMIT 1"), args![id, environment, revision], view).await
 }
 
 /// A deployment as it is now.

@@ -1,17 +1,19 @@
 //! Deployments to protected environments: they wait until a person who may approves or refuses them, and expire when nobody does. At the
 //! approval everything is checked again, for the one who approves: what was right yesterday may not be today. What runs runs on meanwhile.
 
+use model::access::Action;
 use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
 use model::time::Millis;
-use model::views::deployments::{DeploymentState, DeploymentView, PlanView};
+use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Progress};
 
 use super::begin::{End, Unfinished, end_unfinished, lock, tell};
+use super::revisions::Stored;
 use super::{Deployment, WHY_MAX, acts, limits, plan, revisions, source};
 use crate::access::{Actor, May, can};
 use crate::args;
 use crate::change::{Change, Record};
 use crate::configs::pinned;
-use crate::db::Row;
+use crate::db::{Json, Row, Tx};
 use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
 use crate::live::Topic;
@@ -29,6 +31,8 @@ struct Waiting {
     revision: RevisionId,
     asked_by: Option<String>,
     asked_by_name: String,
+    /// Its note says what stays of it, whatever is decided.
+    progress: Progress,
 }
 
 /// Lets a deployment through. It goes into the queue, and takes the place of what is under way.
@@ -39,10 +43,11 @@ pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, w
     let waiting = waiting(&mut change, platform, may.id).await?;
     let environment = still_good(&mut change, platform, may.actor(), &may.service, &waiting).await?;
     end_unfinished(&mut change, platform, &may.service, &environment, Unfinished::UnderWay, &End::SUPERSEDED).await?;
-    let sql = "UPDATE deployments SET state = 'queued', previous_revision_id =
+    let progress = Progress { note: None, ..waiting.progress.clone() };
+    let sql = "UPDATE deployments SET state = 'queued', progress = $2, previous_revision_id =
                (SELECT d.revision_id FROM desired d WHERE d.service_id = deployments.service_id AND d.environment_id = deployments.environment_id)
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
-    if change.exec(sql, args![may.id]).await? == 0 {
+    if change.exec(sql, args![may.id, Json(progress)]).await? == 0 {
         return Err(expired());
     }
     templates::remember(&mut change, platform, waiting.environment, waiting.revision, &waiting.asked_by_name).await?;
@@ -56,13 +61,20 @@ pub async fn refuse(platform: &Platform, may: &May<can::Approve, Deployment>, wh
     lock(&mut change, &may.service).await?;
     let waiting = waiting(&mut change, platform, may.id).await?;
     let because = if why.trim().is_empty() { String::new() } else { format!(": {}", why.trim()) };
-    let message = format!("refused by {}{because}; what ran before runs on", may.actor().name());
+    let message = with_note(format!("refused by {}{because}; what ran before runs on", may.actor().name()), waiting.progress.note.as_deref());
     let sql = "UPDATE deployments SET state = 'refused', reason_code = 'refused', reason_message = $2, finished_at = $3
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
     if change.exec(sql, args![may.id, message, platform.now()]).await? == 0 {
         return Err(expired());
     }
     decide(change, platform, may, &waiting, false, why).await
+}
+
+fn with_note(message: String, note: Option<&str>) -> String {
+    match note {
+        Some(note) => format!("{message}; {note}"),
+        None => message,
+    }
 }
 
 /// Writes down who decided, and leaves the record. That somebody let their own deployment through is told.
@@ -98,7 +110,7 @@ fn check_why(why: &str) -> Result<()> {
 
 /// The deployment, if it waits still. The caller holds the lock.
 async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> Result<Waiting> {
-    let sql = "SELECT state, expires_at, environment_id, revision_id, created_by_id, created_by FROM deployments WHERE id = $1";
+    let sql = "SELECT state, expires_at, environment_id, revision_id, created_by_id, created_by, progress FROM deployments WHERE id = $1";
     let (state, expires, waiting) = change
         .one(sql, args![id], |row: &Row<'_>| {
             let waiting = Waiting {
@@ -106,6 +118,7 @@ async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> 
                 revision: row.get("revision_id")?,
                 asked_by: row.get("created_by_id")?,
                 asked_by_name: row.get("created_by")?,
+                progress: row.get::<Json<Progress>>("progress")?.0,
             };
             Ok((row.get::<DeploymentState>("state")?, row.get::<Option<Millis>>("expires_at")?, waiting))
         })
@@ -144,7 +157,39 @@ async fn still_good(change: &mut Change, platform: &Platform, actor: &Actor, ser
     Ok(environment)
 }
 
-/// What letting a deployment through would do now.
+/// All of [`still_good`] but for the room that stands in the way now, for a plan. What is asked of the one who approves is told to those who could.
+async fn hindrances(
+    tx: &mut Tx,
+    platform: &Platform,
+    may: &May<can::SeeServices, Deployment>,
+    place: &Environment,
+    of: &Stored,
+) -> Result<Vec<String>> {
+    let (service, d) = (&may.service, &of.descriptor);
+    let mut all = Vec::new();
+    let mut look = |found: Result<()>| match found {
+        Ok(()) => Ok(()),
+        Err(Error::Invalid(errors)) => {
+            all.extend(errors.into_iter().map(|error| error.message));
+            Ok(())
+        }
+        Err(Error::Conflict { message, .. }) => {
+            all.push(message);
+            Ok(())
+        }
+        Err(other) => Err(other),
+    };
+    look(source::still_there(of))?;
+    look(pinned::of_revision(tx, of.id, d).await?.still_there(of.number))?;
+    if may.also(Action::Deploy) {
+        let deploy: May<can::Deploy, Service> = may.actor().may_in(tx, &service.id).await?;
+        look(limits::still_allowed(platform, tx, &deploy, place, of).await)?;
+    }
+    look(plan::refuse_taken_ports(tx, service, place, d).await)?;
+    Ok(all)
+}
+
+/// What letting a deployment through would do now, and what stands in its way.
 ///
 /// # Errors
 /// `Conflict`: it does not wait, or the project may not use the environment any more.
@@ -153,19 +198,24 @@ pub async fn plan_of(platform: &Platform, may: &May<can::SeeServices, Deployment
         return Err(not_waiting(may.state));
     }
     let mut tx = platform.read().await?;
-    let deploys = may.also(model::access::Action::Deploy);
-    let Some(environment) = environments::granted(&mut tx, may.service.project.id, may.environment_id).await? else {
+    let service = &may.service;
+    let Some(environment) = environments::granted(&mut tx, service.project.id, may.environment_id).await? else {
         return Err(Error::conflict("environment_not_granted", "the project may not use this environment any more"));
     };
     let revision = revisions::by_id(&mut tx, may.revision_id).await?;
     let configuration = pinned::of_revision(&mut tx, revision.id, &revision.descriptor).await?;
-    let mut plan = plan::plan(&mut tx, &may.service, &environment, &revision.descriptor, &revision.source(), &configuration).await?;
-    match limits::room(&mut tx, &may.service, &environment, &revision.descriptor).await {
+    // Whoever reads this knows that it waits: it is told as what follows when it does no more.
+    let let_through = Environment { protected: false, ..environment.clone() };
+    let mut plan = plan::plan(&mut tx, service, &let_through, &revision.descriptor, &revision.source(), &configuration).await?;
+    let mut hindrances = hindrances(&mut tx, platform, may, &environment, &revision).await?;
+    match limits::room(&mut tx, service, &environment, &revision.descriptor).await {
         Ok(takes) => plan.takes = takes,
-        Err(Error::Invalid(errors)) => plan.notes.extend(errors.into_iter().map(|error| format!("it cannot be approved now: {}", error.message))),
+        Err(Error::Invalid(errors)) => hindrances.extend(errors.into_iter().map(|error| error.message)),
         Err(error) => return Err(error),
     }
-    if !deploys {
+    plan.notes.extend(hindrances.into_iter().map(|text| format!("it cannot be approved now: {text}")));
+    plan.notes.extend(acts::by_id(&mut tx, may.id).await?.progress.note);
+    if !may.also(Action::Deploy) {
         plan.changes.iter_mut().for_each(model::descriptor::Change::hide_secrets);
     }
     Ok(plan)
@@ -175,14 +225,17 @@ pub async fn plan_of(platform: &Platform, may: &May<can::SeeServices, Deployment
 pub async fn expire(worker: &Worker) -> Result<usize> {
     let platform = worker.platform();
     let now = platform.now();
-    let sql = "SELECT id FROM deployments WHERE state = 'pending' AND finished_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
-    let due: Vec<DeploymentId> = platform.read().await?.all(sql, args![now, MOST], |row| row.get("id")).await?;
+    let sql =
+        "SELECT id, progress FROM deployments WHERE state = 'pending' AND finished_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2";
+    let due: Vec<(DeploymentId, Json<Progress>)> =
+        platform.read().await?.all(sql, args![now, MOST], |row| Ok((row.get("id")?, row.get("progress")?))).await?;
     let mut ended = 0;
-    for id in due {
+    for (id, Json(progress)) in due {
         let mut change = worker.change().await?;
         let sql = "UPDATE deployments SET state = 'expired', reason_code = 'expired', reason_message = $2, finished_at = $3
                    WHERE id = $1 AND state = 'pending' AND finished_at IS NULL RETURNING service_id";
-        let message = "nobody approved it within 24 hours; what ran before runs on";
+        let message = String::from("nobody approved it within 24 hours; what ran before runs on");
+        let message = with_note(message, progress.note.as_deref());
         let service: Option<ServiceId> = change.opt(sql, args![id, message, now], |row| row.get("service_id")).await?;
         let Some(service) = service else { continue };
         if let Some(service) = crate::access::Key::find(&service, &mut change).await? {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::ids::{DeploymentId, RevisionId};
-use model::views::deployments::{DeploymentKind, DeploymentState, Progress, Share};
+use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
 use model::views::services::DesiredState;
 
 use super::Intent;
@@ -68,9 +68,10 @@ pub(super) async fn lock(change: &mut Change, service: &Service) -> Result<()> {
 pub(super) struct Act<'a> {
     pub kind: DeploymentKind,
     pub revision: RevisionId,
-    pub replicas: u32,
     pub environment: &'a Environment,
     pub intent: &'a Intent,
+    /// What those should know who decide whether it is let through.
+    pub note: Option<&'static str>,
 }
 
 /// How long a deployment waits for an approval.
@@ -88,7 +89,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
                ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
     let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
     let id: DeploymentId = platform.new_id();
-    let progress = Progress { tasks: Share { done: 0, total: act.replicas.into() }, ..Progress::default() };
+    let note = act.note.filter(|_| waits).map(str::to_owned);
     let arguments = args![
         id,
         may.id,
@@ -97,7 +98,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
         previous,
         act.kind,
         state,
-        Json(progress),
+        Json(Progress { note, ..Progress::default() }),
         now,
         may.actor().account()?.id,
         may.actor().name(),

@@ -1,26 +1,31 @@
 //! Cloning: what runs in one environment is brought into another, one service or all of a project. The same image, by its content, and the same
 //! description; the configuration is that of the place where it goes to. Nothing of the configuration centre is copied: what is missing there is told
-//! before, and while something is missing nothing is begun.
+//! before, and while something is missing nothing is begun: all of it is one change, or none.
+
+use std::collections::BTreeMap;
 
 use model::ids::{RevisionId, ServiceId};
 use model::names::{EnvironmentName, ServiceName};
 use model::problem::FieldError;
 use model::views::deployments::{CloneOf, ClonePlaces, ClonePlan, DeploymentKind, DeploymentView, LeftOut, PlanView};
+use model::views::quotas::Running;
 use model::views::services::DesiredState;
 
 use super::begin::lock;
 use super::revisions::{self, Stored};
-use super::verbs::{again, for_environment};
+use super::verbs::{for_environment, queue};
 use super::{Intent, limits, plan as plans, source};
 use crate::access::{May, can};
 use crate::args;
+use crate::change::{Change, Record};
 use crate::configs::pinned;
 use crate::db::Tx;
 use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::projects::Project;
-use crate::services::Service;
+use crate::quotas::running::{self, Place};
+use crate::services::{Service, ServiceKey};
 
 /// Most services that are cloned at once.
 const MOST: usize = 200;
@@ -52,43 +57,76 @@ pub async fn clone_plan(platform: &Platform, may: &May<can::Deploy, Project>, or
     let (from, to) = places(&mut tx, may, order).await?;
     let (chosen, left_out) = chosen(&mut tx, may, &from, &to, order).await?;
     let mut services = Vec::with_capacity(chosen.len());
+    let mut beside = Beside::new();
     for (id, revision) in chosen {
         let may = may.actor().may_in::<can::Deploy, _>(&mut tx, &id).await?;
-        services.push(one(platform, &mut tx, &may, &to, revision).await?);
+        services.push(one(platform, &mut tx, &may, &to, revision, &mut beside).await?);
     }
     Ok(ClonePlan { from: from.name, to: to.name, services, left_out })
 }
 
+/// What the services before take where they go to: they go there together.
+type Beside = BTreeMap<Place, Running>;
+
 /// Brings the services there: a deployment for each. Nothing is begun while one of them cannot be.
 pub async fn clone(platform: &Platform, may: &May<can::Deploy, Project>, order: &CloneOrder) -> Result<Vec<DeploymentView>> {
     let plan = clone_plan(platform, may, order).await?;
-    let told = |one: &CloneOf| {
-        let service = one.service.clone();
-        let with_service = move |problem: FieldError| FieldError::new(format!("services.{service}.{}", problem.field), problem.message);
-        one.problems.clone().into_iter().map(with_service).collect::<Vec<_>>()
-    };
+    let told = |one: &CloneOf| one.problems.iter().map(|problem| of_service(&one.service, problem.clone())).collect::<Vec<_>>();
     let problems: Vec<FieldError> = plan.services.iter().flat_map(told).collect();
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    if plan.services.is_empty() {
-        return Err(Error::invalid("services", format!("nothing of this project runs in {}", plan.from)));
-    }
-    let mut begun = Vec::with_capacity(plan.services.len());
+    let mut all = Vec::with_capacity(plan.services.len());
     for planned in &plan.services {
-        let key = crate::services::ServiceKey { project: &may.name, service: &planned.service };
-        let may: May<can::Deploy, Service> = may.actor().may(platform, &key).await?;
-        begun.push(bring(platform, &may, order, planned.revision).await?);
+        let key = ServiceKey { project: &may.name, service: &planned.service };
+        all.push((may.actor().may::<can::Deploy, _>(platform, &key).await?, planned.revision));
     }
+    // In one order, whoever else clones at the same time; and before the project's lock, as everybody does.
+    all.sort_by_key(|(may, _)| may.id);
+    let mut change = platform.change(may.actor()).await?;
+    for (may, _) in &all {
+        lock(&mut change, may).await?;
+    }
+    let (mut begun, mut records) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+    for (may, number) in &all {
+        let (view, record) = bring(platform, &mut change, may, order, *number).await.map_err(|error| told_of(&may.name, error))?;
+        begun.push(view);
+        records.push(record);
+    }
+    let Some(last) = records.pop() else {
+        return Err(Error::invalid("services", format!("nothing of this project runs in {}", plan.from)));
+    };
+    for record in &records {
+        change.also(record).await?;
+    }
+    change.commit(last).await?;
+    begun.sort_by(|one, other| one.service.cmp(&other.service));
     Ok(begun)
 }
 
-/// Brings one service. What was planned is checked again, since it may not be so any more.
-async fn bring(platform: &Platform, may: &May<can::Deploy, Service>, order: &CloneOrder, number: i64) -> Result<DeploymentView> {
-    let mut change = platform.change(may.actor()).await?;
-    lock(&mut change, may).await?;
-    let to = environments::choose(&mut change, may.project.id, Some(&order.to)).await?;
-    let revision = revisions::by_number(&mut change, may.id, number).await?;
+fn of_service(service: &ServiceName, problem: FieldError) -> FieldError {
+    FieldError::new(format!("services.{service}.{}", problem.field), problem.message)
+}
+
+/// A mistake that was none when it was planned, or what else is in the way, with the service that it is about.
+fn told_of(service: &ServiceName, error: Error) -> Error {
+    match error {
+        Error::Invalid(problems) => Error::Invalid(problems.into_iter().map(|problem| of_service(service, problem)).collect()),
+        Error::Conflict { code, message } => Error::conflict(code, format!("{service}: {message}")),
+        other => other,
+    }
+}
+
+/// Brings one service; the caller holds its lock. What was planned is checked again, since it may not be so any more.
+async fn bring(
+    platform: &Platform,
+    change: &mut Change,
+    may: &May<can::Deploy, Service>,
+    order: &CloneOrder,
+    number: i64,
+) -> Result<(DeploymentView, Record)> {
+    let to = environments::choose(change, may.project.id, Some(&order.to)).await?;
+    let revision = revisions::by_number(change, may.id, number).await?;
     let why = if order.why.trim().is_empty() { String::new() } else { format!(": {}", order.why.trim()) };
     let intent = Intent {
         environment: Some(order.to.clone()),
@@ -97,9 +135,9 @@ async fn bring(platform: &Platform, may: &May<can::Deploy, Service>, order: &Clo
         build: revision.view.build.clone(),
     };
     intent.check()?;
-    check(platform, &mut change, may, &to, &revision).await?;
-    let revision = for_environment(&mut change, platform, may, &to, &intent, revision).await?;
-    again(change, platform, may, &to, &intent, DeploymentKind::Clone, &revision).await
+    check(platform, change, may, &to, &revision).await?;
+    let revision = for_environment(change, platform, may, &to, &intent, revision).await?;
+    queue(change, platform, may, &to, &intent, DeploymentKind::Clone, &revision).await
 }
 
 async fn places(tx: &mut Tx, project: &Project, order: &CloneOrder) -> Result<(Environment, Environment)> {
@@ -161,7 +199,14 @@ async fn chosen(
 }
 
 /// What cloning one service would do.
-async fn one(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, revision: RevisionId) -> Result<CloneOf> {
+async fn one(
+    platform: &Platform,
+    tx: &mut Tx,
+    may: &May<can::Deploy, Service>,
+    to: &Environment,
+    revision: RevisionId,
+    beside: &mut Beside,
+) -> Result<CloneOf> {
     let stored = revisions::by_id(tx, revision).await?;
     let mut told = CloneOf {
         service: may.name.clone(),
@@ -171,8 +216,14 @@ async fn one(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, 
         problems: Vec::new(),
         differs: Vec::new(),
     };
-    match planned(platform, tx, may, to, &stored).await {
-        Ok((plan, differs)) => (told.plan, told.differs) = (Some(plan), differs),
+    match planned(platform, tx, may, to, &stored, beside).await {
+        Ok((plan, differs)) => {
+            (told.plan, told.differs) = (Some(plan), differs);
+            // What waits for an approval takes nothing yet.
+            if !to.protected {
+                beside.insert((may.id, to.id), Running::of(&stored.descriptor.resources, stored.descriptor.replicas));
+            }
+        }
         Err(Error::Invalid(problems)) => told.problems = problems,
         Err(Error::Conflict { code, message }) => told.problems = vec![FieldError::new(code, message)],
         Err(other) => return Err(other),
@@ -186,12 +237,13 @@ async fn planned(
     may: &May<can::Deploy, Service>,
     to: &Environment,
     stored: &Stored,
+    beside: &Beside,
 ) -> Result<(PlanView, Vec<model::descriptor::Change>)> {
     check(platform, tx, may, to, stored).await?;
     let own = pinned::of_revision(tx, stored.id, &stored.descriptor).await?;
     let there = pinned::newest(tx, may, to, &stored.descriptor).await?;
     let mut plan = plans::plan(tx, may, to, &stored.descriptor, &stored.source(), &there).await?;
-    plan.takes = limits::room(tx, may, to, &stored.descriptor).await?;
+    plan.takes = running::room_beside(tx, &may.project, (may.id, to.id), &stored.descriptor, beside).await?;
     Ok((plan, there.changes_since(&own)))
 }
 

@@ -27,6 +27,14 @@ pub struct Request {
     pub descriptor: Descriptor,
 }
 
+/// What is said of a deployment that waits for an approval: a revision names what it runs with by the versions of the configuration, so the secrets
+/// that were answered are a version before anybody decides.
+const SECRETS_SET: &str = "the secrets that were answered with it are set already: the next deployment gets them, whatever becomes of this one";
+
+fn brings_secrets(origin: Option<&Origin>) -> bool {
+    origin.is_some_and(|origin| !origin.secrets().is_empty())
+}
+
 /// Says what a deploy would do, and does nothing. The mistakes are those that the deploy would have.
 pub async fn plan(platform: &Platform, may: &May<can::Deploy, Service>, request: &Request) -> Result<PlanView> {
     plan_from(platform, may, request, None).await
@@ -53,6 +61,15 @@ pub async fn plan_from(platform: &Platform, may: &May<can::Deploy, Service>, req
         view.notes.push(format!("while tasks are replaced, up to {more} more run for a moment: start-first does not count them"));
     }
     view.takes = takes;
+    if environment.protected && brings_secrets(origin) {
+        let text = "the secrets are set when the deployment is asked for: the next one gets them, also if nobody approves this one";
+        view.notes.push(String::from(text));
+    }
+    if let (Some(_), Some(number)) = (origin, view.current)
+        && revisions::by_number(&mut tx, may.id, number).await?.view.template.is_none()
+    {
+        view.notes.push(String::from("what runs was described by hand: what is not as the template makes it does not stay"));
+    }
     Ok(view)
 }
 
@@ -105,7 +122,8 @@ pub(super) async fn bring(
     if let Some(origin) = origin {
         templates::note(change, revision, origin).await?;
     }
-    let act = Act { kind: DeploymentKind::Deploy, revision, replicas: descriptor.standing(), environment, intent };
+    let note = brings_secrets(origin).then_some(SECRETS_SET);
+    let act = Act { kind: DeploymentKind::Deploy, revision, environment, intent, note };
     let id = begin(change, platform, may, &act).await?;
     let view = acts::by_id(change, id).await?;
     let detail = serde_json::json!({

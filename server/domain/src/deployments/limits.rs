@@ -4,7 +4,7 @@
 //! room for what would run ([`take`]), under the project's lock.
 
 use model::access::Action;
-use model::descriptor::{Descriptor, Protocol};
+use model::descriptor::{Descriptor, Probe, Protocol};
 use model::problem::FieldError;
 use model::quantity::PortRange;
 use model::secret::{HIDDEN, names_a_secret};
@@ -112,12 +112,22 @@ pub(super) async fn room(tx: &mut Tx, service: &Service, environment: &Environme
     running::room(tx, &service.project, (service.id, environment.id), d).await
 }
 
-/// Refuses what stands in answers for a value that its reader may not see: whoever sends it back would lose the value.
+/// Refuses what stands in answers for a value that its reader does not see: whoever sends it back would lose the value.
 pub(super) fn refuse_hidden(d: &Descriptor) -> Result<()> {
     let sent_back = d.env.iter().filter(|(name, value)| value.as_str() == HIDDEN && names_a_secret(name));
     let error = |name: &String| {
         FieldError::new(format!("descriptor.env.{name}"), format!("{HIDDEN} stands for a value that was not shown; write the value itself"))
     };
-    let errors: Vec<FieldError> = sent_back.map(|(name, _)| error(name)).collect();
+    let mut errors: Vec<FieldError> = sent_back.map(|(name, _)| error(name)).collect();
+    // As an import shows what looks like a secret there.
+    let check = d.health.as_ref().and_then(|health| if let Probe::Command(command) = &health.probe { Some(command) } else { None });
+    for (field, words) in [("entrypoint", d.entrypoint.as_ref()), ("command", d.command.as_ref()), ("health.command", check)] {
+        if words.is_some_and(|words| words.iter().any(|word| word.contains(HIDDEN))) {
+            errors.push(FieldError::new(
+                format!("descriptor.{field}"),
+                format!("{HIDDEN} stands for a value that was not shown; write another way to it"),
+            ));
+        }
+    }
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
 }

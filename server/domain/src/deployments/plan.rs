@@ -129,7 +129,7 @@ pub(super) async fn refuse_taken_ports(tx: &mut Tx, service: &Service, environme
         // Whose it is stays untold: the service may be one that the caller may not know of.
         let sql = "SELECT COUNT(*) AS machines, CAST(COALESCE(SUM(CASE WHEN EXISTS (SELECT 1 FROM ports h JOIN tasks t ON t.id = h.task_id
                    WHERE h.machine_id = m.id AND h.protocol = $2 AND h.port = $3 AND t.service_id <> $4) THEN 1 ELSE 0 END), 0) AS BIGINT) AS held
-                   FROM machines m WHERE m.environment_id = $1";
+                   FROM machines m WHERE m.environment_id = $1 AND m.removed_at IS NULL";
         let arguments = args![environment.id, port.protocol.as_str(), u32::from(host), service.id];
         let (machines, held): (i64, i64) = tx.one(sql, arguments, |row| Ok((row.get("machines")?, row.get("held")?))).await?;
         if machines > 0 && held >= machines {

@@ -1,16 +1,18 @@
 //! Rolling: what runs is brought again with the newest configuration, as a new revision. Image and description stay as they are.
 
+use model::names::{EnvironmentName, ServiceName};
+use model::views::configs::{NotRolled, RollView};
 use model::views::deployments::{DeploymentKind, DeploymentView};
 
 use super::begin::lock;
 use super::verbs::{again, running};
 use super::{Intent, limits, plan, revisions, source};
 use crate::access::{May, can};
-use crate::configs::pinned;
+use crate::configs::{self, Holder, pinned};
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
-use crate::services::Service;
+use crate::services::{Service, ServiceKey};
 use crate::templates;
 
 /// Makes a revision like the newest one that was asked for, with the configuration of now, and brings it.
@@ -31,8 +33,52 @@ pub async fn roll(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
         let message = format!("{} runs with the newest configuration in {} already", may.name, environment.name);
         return Err(Error::conflict("configuration_unchanged", message));
     }
-    let (id, _) = revisions::insert(&mut change, platform, may, &base.descriptor, &base.source(), &fresh, intent).await?;
+    let intent = intent.like(&base);
+    let (id, _) = revisions::insert(&mut change, platform, may, &base.descriptor, &base.source(), &fresh, &intent).await?;
     templates::note_same(&mut change, base.id, id).await?;
     let revision = revisions::by_id(&mut change, id).await?;
-    again(change, platform, may, &environment, intent, DeploymentKind::Deploy, &revision).await
+    again(change, platform, may, &environment, &intent, DeploymentKind::Deploy, &revision).await
+}
+
+/// Rolls everything that runs at a place with an older configuration than it would get today: a deployment for each, each by its own check. What
+/// cannot be rolled keeps nothing else from it, and is told with why.
+///
+/// # Errors
+/// `Conflict`: nothing is behind, or none of it could be rolled.
+pub async fn roll_all(platform: &Platform, may: &May<can::Deploy, Holder>, environment: Option<&EnvironmentName>, why: &str) -> Result<RollView> {
+    let intent = Intent { why: why.to_owned(), ..Intent::default() };
+    intent.check()?;
+    let behind = configs::behind(&mut platform.read().await?, may, environment).await?;
+    if behind.is_empty() {
+        return Err(Error::conflict("configuration_unchanged", "whatever runs with this configuration runs with the newest already"));
+    }
+    let mut view = RollView::default();
+    for one in behind {
+        let intent = Intent { environment: Some(one.environment.clone()), ..intent.clone() };
+        match named(platform, may, &one.service, &intent).await {
+            Ok(begun) => view.begun.push(begun),
+            Err(error) => view.left.push(NotRolled { service: one.service, environment: one.environment, why: told(error) }),
+        }
+    }
+    if view.begun.is_empty() {
+        let left = view.left.iter().map(|one| format!("{} in {}: {}", one.service, one.environment, one.why));
+        return Err(Error::conflict("nothing_rolled", format!("nothing was rolled. {}", left.collect::<Vec<_>>().join("; "))));
+    }
+    Ok(view)
+}
+
+async fn named(platform: &Platform, may: &May<can::Deploy, Holder>, service: &ServiceName, intent: &Intent) -> Result<DeploymentView> {
+    let key = ServiceKey { project: &may.project.name, service };
+    let may: May<can::Deploy, Service> = may.actor().may(platform, &key).await?;
+    roll(platform, &may, intent).await
+}
+
+fn told(error: Error) -> String {
+    match error {
+        Error::Internal(text) => {
+            tracing::error!(error = %text, "a service could not be rolled with others");
+            String::from("something went wrong on our side; the log has the details")
+        }
+        other => other.to_string(),
+    }
 }

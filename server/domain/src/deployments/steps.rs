@@ -44,7 +44,9 @@ impl Steps {
 /// Foretells a rollout to so many tasks.
 #[must_use]
 pub fn steps(order: UpdateOrder, replicas: u32, parallelism: u32, living: &[Living]) -> Steps {
-    let mut state = State { order, replicas: replicas as usize, parallelism: parallelism.max(1) as usize, placed: BTreeMap::new(), old: Vec::new() };
+    // Never more than there are replicas, whatever was written: what runs on top is not counted in a quota.
+    let parallelism = parallelism.min(replicas).max(1) as usize;
+    let mut state = State { order, replicas: replicas as usize, parallelism, placed: BTreeMap::new(), old: Vec::new() };
     let surplus = state.place(living);
     let mut made = Made { steps: Vec::new(), at_most: living.len() };
     // Those that are too many go with whatever comes first.
@@ -173,6 +175,8 @@ mod tests {
         assert_eq!((text(&found).as_str(), found.at_most), ("+1 -1 +2 -2 +3 -3", 4));
         let found = steps(UpdateOrder::StartFirst, 3, 2, &living(3, false));
         assert_eq!((text(&found).as_str(), found.at_most), ("+1,2 -2,1 +3 -3", 5));
+        let found = steps(UpdateOrder::StartFirst, 1, 100, &living(1, false));
+        assert_eq!((text(&found).as_str(), found.at_most), ("+1 -1", 2));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use model::access::{Role, Scope};
 use model::descriptor::{Descriptor, Protocol};
 use model::ids::DeploymentId;
 use model::names::{ProjectName, ServiceName};
-use model::views::deployments::{DeploymentView, Reason};
+use model::views::deployments::{DeploymentView, Progress, Reason, Share};
 use model::views::services::{DesiredState, ServiceState, TaskHealth, TaskState};
 
 use super::work::{End, NewTask, PullSource, TaskWork, Work, WorkKey};
@@ -317,6 +317,36 @@ async fn the_newest_deployment_wins_and_the_older_lets_go() {
 }
 
 #[tokio::test]
+async fn a_deployment_that_ended_tells_how_far_it_came() {
+    let shop = Shop::open().await;
+    let told = async |id: DeploymentId| {
+        let view = get(shop.platform(), &shop.ana.may(shop.platform(), &id).await.expect("allowed")).await.expect("read");
+        (view.started_at.is_some(), view.progress.tasks.total)
+    };
+    let waits = shop.deploy(TWO).await;
+    cancel(shop.platform(), &shop.ana.may(shop.platform(), &waits.id).await.expect("allowed")).await.expect("cancelled");
+    assert_eq!(told(waits.id).await, (false, 0), "it never left the queue");
+    let waits = shop.deploy(TWO).await;
+    assert!(shop.advance(waits.id, DeploymentState::Failed).await);
+    assert_eq!(told(waits.id).await, (false, 0), "nor did this one");
+    let pulls = shop.deploy(TWO).await;
+    for state in [DeploymentState::Pulling, DeploymentState::Failed] {
+        assert!(shop.advance(pulls.id, state).await);
+    }
+    assert_eq!(told(pulls.id).await, (true, 0), "no task was to be made yet");
+    let rolls = shop.deploy(TWO).await;
+    assert!(shop.advance(rolls.id, DeploymentState::Pulling).await);
+    let note = Some(String::from("the engine pulls the image"));
+    let pulled = Progress { layers: Share { done: 3, total: 3 }, note, ..Progress::default() };
+    work::progress(&shop.store.worker, rolls.id, &pulled).await.expect("recorded");
+    assert!(shop.advance(rolls.id, DeploymentState::Rolling).await);
+    let under_way = shop.work().await.deployment.expect("it is under way").progress;
+    assert_eq!(under_way, Progress { tasks: Share { done: 0, total: 2 }, note: None, ..pulled }, "what was pulled is still told");
+    assert!(shop.advance(rolls.id, DeploymentState::Failed).await);
+    assert_eq!(told(rolls.id).await, (true, 2));
+}
+
+#[tokio::test]
 async fn deploys_at_the_same_time_never_interleave() {
     let shop = Shop::open().await;
     let all = futures::future::join_all((0..8).map(|_| shop.try_deploy(TWO))).await;
@@ -577,6 +607,15 @@ async fn a_fixed_port_belongs_to_one() {
     assert_eq!(name, "descriptor.ports[0].host");
     assert!(message.contains("20005/tcp is held by another service"));
     assert!(deploy(shop.platform(), &may, &request(fixed)).await.is_err());
+
+    // A machine that was removed is no other place for it.
+    let mut write = shop.platform().bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO machines (id, environment_id, name, engine, host, publish_address, port_first, port_last, subnet_pool, state, created_at,
+               removed_at) SELECT $1, environment_id, 'gone', engine, host, publish_address, port_first, port_last, subnet_pool, state, 1, 2
+               FROM machines";
+    write.exec(sql, args![shop.platform().new_id::<model::ids::MachineId>()]).await.expect("a machine of before");
+    write.finish().await.expect("kept");
+    assert!(plan(shop.platform(), &may, &request(fixed)).await.is_err(), "it is taken all the same");
     shop.end(&task, TaskState::Ended).await;
     plan(shop.platform(), &may, &request(fixed)).await.expect("free again");
 }

@@ -1,6 +1,8 @@
 //! The verbs on a service that runs (or ran): roll back, scale, restart, stop, start, and cancel a deployment. Each is one change
 //! of what is wanted; the loop does the rest.
 
+use model::ids::RevisionId;
+use model::template::Answers;
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView, PlanView};
 use model::views::services::DesiredState;
 
@@ -12,6 +14,7 @@ use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
 use crate::configs::pinned;
+use crate::db::Tx;
 use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
 use crate::live::Topic;
@@ -71,22 +74,47 @@ pub(super) async fn for_environment(
     if here.fingerprint == own.fingerprint {
         return Ok(revision);
     }
-    let (id, _) = revisions::insert(change, platform, may, &revision.descriptor, &revision.source(), &here, intent).await?;
+    let intent = intent.like(&revision);
+    let (id, _) = revisions::insert(change, platform, may, &revision.descriptor, &revision.source(), &here, &intent).await?;
     templates::note_same(change, revision.id, id).await?;
     revisions::by_id(change, id).await
 }
 
-/// Makes a revision with another number of tasks, like the newest one that was asked for, and brings it.
+/// Makes a revision with another number of tasks, like the newest one that was asked for, and brings it. Where a template's answer says how many,
+/// that is the answer from then on.
 pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, replicas: u32) -> Result<DeploymentView> {
     intent.check()?;
-    let mut change = platform.change(may.actor()).await?;
-    lock(&mut change, may).await?;
-    let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
-    let base = running(&mut change, may, &environment).await?;
-    limits::still_allowed(platform, &mut change, may, &environment, &base).await?;
-    let (id, _) = rescaled(&mut change, platform, may, &base, replicas, intent).await?;
-    let revision = revisions::by_id(&mut change, id).await?;
-    again(change, platform, may, &environment, intent, DeploymentKind::Scale, &revision).await
+    loop {
+        // Rendering may take a while, so it is done without the lock.
+        let (foreseen, answers) = scaled_answers(platform, may, intent, replicas).await?;
+        let mut change = platform.change(may.actor()).await?;
+        lock(&mut change, may).await?;
+        let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
+        let base = running(&mut change, may, &environment).await?;
+        if base.id != foreseen && base.view.template.is_some() {
+            // Somebody else was faster: once more, from theirs.
+            continue;
+        }
+        limits::still_allowed(platform, &mut change, may, &environment, &base).await?;
+        let intent = intent.like(&base);
+        let (id, _) = rescaled(&mut change, platform, may, &base, replicas, &intent).await?;
+        templates::note_scaled(&mut change, base.id, id, answers.as_ref()).await?;
+        let revision = revisions::by_id(&mut change, id).await?;
+        return again(change, platform, may, &environment, &intent, DeploymentKind::Scale, &revision).await;
+    }
+}
+
+/// The revision that would be scaled now, and the answers of its template that would lead to so many tasks.
+async fn scaled_answers(platform: &Platform, may: &May<can::Deploy, Service>, intent: &Intent, replicas: u32) -> Result<(RevisionId, Option<Answers>)> {
+    let mut tx = platform.read().await?;
+    let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
+    let base = running(&mut tx, may, &environment).await?;
+    let made = templates::made_from(&mut tx, may, &environment, base.id).await?;
+    drop(tx);
+    Ok(match made {
+        Some(made) => (base.id, templates::rescaled(may.actor(), made, replicas).await?),
+        None => (base.id, None),
+    })
 }
 
 /// Brings the same revision in new tasks.
@@ -157,13 +185,13 @@ pub async fn cancel(platform: &Platform, may: &May<can::Deploy, Deployment>) -> 
 }
 
 /// The newest revision that was asked for, of a service that is not stopped.
-pub(super) async fn running(change: &mut Change, service: &Service, environment: &Environment) -> Result<Stored> {
-    let wanted = need_wanted(change, service, environment).await?;
+pub(super) async fn running(tx: &mut Tx, service: &Service, environment: &Environment) -> Result<Stored> {
+    let wanted = need_wanted(tx, service, environment).await?;
     if wanted.state == DesiredState::Stopped && wanted.next.is_none() {
         return Err(Error::conflict("stopped", format!("{} is stopped in {}; start it first", service.name, environment.name)));
     }
     match wanted.newest() {
-        Some(id) => revisions::by_id(change, id).await,
+        Some(id) => revisions::by_id(tx, id).await,
         None => Err(never_good(service, environment)),
     }
 }
@@ -182,10 +210,25 @@ pub(super) async fn again(
     kind: DeploymentKind,
     revision: &Stored,
 ) -> Result<DeploymentView> {
-    limits::take(&mut change, may, environment, &revision.descriptor).await?;
-    let act = Act { kind, revision: revision.id, replicas: revision.descriptor.standing(), environment, intent };
-    let id = begin(&mut change, platform, may, &act).await?;
-    let view = acts::by_id(&mut change, id).await?;
+    let (view, record) = queue(&mut change, platform, may, environment, intent, kind, revision).await?;
+    change.commit(record).await?;
+    Ok(view)
+}
+
+/// The same within a change that does more. The caller commits with the record.
+pub(super) async fn queue(
+    change: &mut Change,
+    platform: &Platform,
+    may: &May<can::Deploy, Service>,
+    environment: &Environment,
+    intent: &Intent,
+    kind: DeploymentKind,
+    revision: &Stored,
+) -> Result<(DeploymentView, Record)> {
+    limits::take(change, may, environment, &revision.descriptor).await?;
+    let act = Act { kind, revision: revision.id, environment, intent, note: None };
+    let id = begin(change, platform, may, &act).await?;
+    let view = acts::by_id(change, id).await?;
     let action = match kind {
         DeploymentKind::Deploy => "deployment.create",
         DeploymentKind::Rollback => "deployment.rollback",
@@ -197,6 +240,5 @@ pub(super) async fn again(
     let detail = serde_json::json!({
         "environment": environment.name, "revision": revision.number, "replicas": revision.descriptor.replicas, "deployment": id
     });
-    change.commit(Record::new(action, "service", &may.name).project(&may.project).detail(detail)).await?;
-    Ok(view)
+    Ok((view, Record::new(action, "service", &may.name).project(&may.project).detail(detail)))
 }

@@ -272,9 +272,31 @@ async fn everything_is_checked_again_at_the_approval() {
     town.put("prod", open_to_all(true)).await;
     town.store.forget_image(&town.digest).await;
     assert_eq!(code(town.approve(&town.ana, &waiting).await), "image_gone");
+    let plan = deployments::plan_of(town.platform(), &town.on(&town.ana, &waiting).await.expect("allowed")).await.expect("a plan");
+    assert!(plan.notes.iter().any(|note| note.starts_with("it cannot be approved now: its image shop/web")), "{:?}", plan.notes);
+    assert!(!plan.notes.iter().any(|note| note.contains("protected")), "who approves knows that it waits: {:?}", plan.notes);
     assert_eq!(town.now(&waiting).await.state, DeploymentState::Pending, "it waits on");
     town.store.image(&town.project, "web", "1", 'a').await;
     town.approve(&town.ana, &waiting).await.expect("all is well again");
+}
+
+#[tokio::test]
+async fn the_newest_is_what_began_last_and_not_what_was_asked_for_last() {
+    let town = Town::open().await;
+    town.put("prod", open_to_all(true)).await;
+    let first = town.try_deploy("prod").await.expect("accepted");
+    town.succeed(&town.approve(&town.ana, &first).await.expect("approved")).await;
+    let waiting = town.try_deploy("prod").await.expect("accepted");
+    let restart = deployments::restart(town.platform(), &town.may(&town.dev).await, &intent("prod")).await.expect("accepted");
+    town.succeed(&restart).await;
+    town.store.later(1);
+    town.approve(&town.ana, &waiting).await.expect("approved");
+    for state in [DeploymentState::Rolling, DeploymentState::Failed] {
+        assert!(work::advance(&town.store.worker, waiting.id, state, None).await.expect("recorded"));
+    }
+    let detail = services::get(town.platform(), &town.may(&town.dev).await).await.expect("read");
+    let run = detail.runs.iter().find(|run| run.summary.environment == name("prod")).expect("it runs there");
+    assert_eq!(run.deployment.as_ref().map(|one| (one.id, one.state)), Some((waiting.id, DeploymentState::Failed)));
 }
 
 #[tokio::test]

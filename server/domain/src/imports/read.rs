@@ -1,15 +1,19 @@
 //! From the engine's description of a container to a descriptor. Pure. Whatever differs from what the engine does by itself is either in the
 //! descriptor or named as left out: settings that this code does not know are named too.
 
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::descriptor::Descriptor;
-use model::secret::names_a_secret;
+use model::secret::{HIDDEN, names_a_secret};
 use model::views::imports::LeftOut;
 use serde_json::{Map, Value, json};
 
+use super::clean::Known;
 use crate::error::{Error, Result};
 use crate::ports::Described;
+use settings::{HANDLED, by_itself, why};
 
 /// The label of every container that a Slipway made.
 const OURS: &str = "dev.slipway.instance";
@@ -30,20 +34,23 @@ struct Reading<'a> {
     host: &'a Value,
     /// The image's own configuration: what is the same as there was not asked for.
     image: &'a Value,
+    known: &'a Known,
     document: Map<String, Value>,
     left: Vec<LeftOut>,
 }
 
 /// Reads a description.
 pub(super) fn import(described: &Described) -> Result<Import> {
-    let container = &described.container;
+    let known = Known::of(&described.container["Config"]["Env"]);
+    let (container, image) = (known.cleaned(&described.container), known.cleaned(&described.image));
     let config = &container["Config"];
     if config["Labels"].get(OURS).is_some() {
-        return Err(Error::conflict("slipways_own", "this container is a task of a service already"));
+        return Err(Error::conflict("slipways_own", "this container bears the labels of a task of Slipway's: it is one already, or a copy of one"));
     }
     let name = container["Name"].as_str().unwrap_or_default().trim_start_matches('/').to_owned();
-    let mut reading = Reading { config, host: &container["HostConfig"], image: &described.image["Config"], document: Map::new(), left: Vec::new() };
-    reading.image_name(&described.image);
+    let mut reading =
+        Reading { config, host: &container["HostConfig"], image: &image["Config"], known: &known, document: Map::new(), left: Vec::new() };
+    reading.image_name(&image);
     reading.program();
     reading.variables();
     reading.ports();
@@ -53,6 +60,7 @@ pub(super) fn import(described: &Described) -> Result<Import> {
     reading.lifecycle();
     reading.networks(&container["NetworkSettings"]["Networks"], container["Id"].as_str().unwrap_or_default());
     reading.rest();
+    reading.hidden();
     let (descriptor, mut left) = reading.finish()?;
     left.dedup();
     Ok(Import { service: service_name(&name), name, descriptor, left })
@@ -146,7 +154,7 @@ impl Reading<'_> {
         let mut env = BTreeMap::new();
         for entry in texts(&self.config["Env"]).into_iter().filter(|entry| !image.contains(entry)) {
             let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
-            if names_a_secret(name) {
+            if names_a_secret(name) || self.known.text(value) != value {
                 self.leave(
                     format!("variable {name}"),
                     format!("looks like a secret, so its value was not read: write it into the project's secrets and name it under secrets, with env: {name}"),
@@ -271,6 +279,18 @@ impl Reading<'_> {
         self.put("health", health);
     }
 
+    /// Says where something was hidden.
+    fn hidden(&mut self) {
+        for key in ["entrypoint", "command", "health"] {
+            if self.document.get(key).is_some_and(|value| value.to_string().contains(HIDDEN)) {
+                self.leave(
+                    format!("what looks like a secret in {key}"),
+                    format!("{HIDDEN} stands for it and is refused at a deploy: write it into the project's secrets, and let the program read it from a variable or a file"),
+                );
+            }
+        }
+    }
+
     /// How it is started again and stopped.
     fn lifecycle(&mut self) {
         let policy = &self.host["RestartPolicy"];
@@ -362,62 +382,6 @@ impl Reading<'_> {
                 return Err(Error::internal(format!("a container's import: {errors:?}")));
             }
         }
-    }
-}
-
-/// Settings that were read above.
-const HANDLED: &[&str] = &[
-    "Binds",
-    "Mounts",
-    "PortBindings",
-    "PublishAllPorts",
-    "RestartPolicy",
-    "Memory",
-    "NanoCpus",
-    "CpuPeriod",
-    "CpuQuota",
-    "PidsLimit",
-    "ContainerIDFile",
-    "ConsoleSize",
-    "MaskedPaths",
-    "ReadonlyPaths",
-    "MemorySwap",
-    "OomKillDisable",
-    "CgroupnsMode",
-    "VolumeDriver",
-];
-
-/// Whether the engine says so by itself.
-fn by_itself(name: &str, value: &Value) -> bool {
-    match name {
-        "NetworkMode" => value.as_str().is_some_and(|mode| mode != "host" && !mode.starts_with("container:")),
-        "IpcMode" => matches!(value.as_str(), Some("private" | "shareable")),
-        "ShmSize" => value.as_i64() == Some(64 << 20),
-        "Runtime" => value.as_str() == Some("runc"),
-        "MemorySwappiness" | "PidsLimit" => value.as_i64() == Some(-1),
-        "LogConfig" => value["Type"] == "json-file" && empty(&value["Config"]),
-        "Isolation" => value == "default",
-        _ => false,
-    }
-}
-
-fn why(name: &str) -> &'static str {
-    match name {
-        "Privileged" => "no task gets the privileges of its machine",
-        "CapAdd" | "CapDrop" => "tasks keep the engine's small set of capabilities",
-        "Devices" | "DeviceCgroupRules" | "DeviceRequests" | "Runtime" => "tasks get no devices of their machine",
-        "PidMode" | "IpcMode" | "UTSMode" | "UsernsMode" | "NetworkMode" | "Cgroup" | "CgroupParent" => {
-            "tasks share no namespace with their machine or other containers"
-        }
-        "SecurityOpt" => "the engine's confinement of tasks is not changed",
-        "Sysctls" => "tasks set no kernel parameters",
-        "ExtraHosts" | "Dns" | "DnsOptions" | "DnsSearch" | "Links" => "names are the network's: services of a project find each other by name",
-        "VolumesFrom" => "tasks share volumes by their names alone",
-        "LogConfig" => "how logs are kept is set by Slipway",
-        "GroupAdd" => "a task's groups are those of its user: write user as \"1000:1000\"",
-        "AutoRemove" => "Slipway removes what ended by itself",
-        "Init" => "not known to descriptors: let the image's entry point be an init, where children must be reaped",
-        _ => "not known to descriptors",
     }
 }
 

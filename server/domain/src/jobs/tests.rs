@@ -132,6 +132,32 @@ async fn a_job_without_a_schedule_runs_when_it_is_deployed_and_when_somebody_ask
 }
 
 #[tokio::test]
+async fn old_runs_go_with_their_tasks_unless_an_engine_still_holds_one() {
+    let shop = Shop::open().await;
+    shop.deploy("{image: 'web:1', kind: job}").await;
+    let worker = &shop.store.worker;
+    let mut tasks_made = Vec::new();
+    for round in 0..8 {
+        if round > 0 {
+            shop.run_now().await.expect("it runs");
+        }
+        let loaded = tasks::load(worker, shop.key().await).await.expect("read").expect("deployed");
+        let run = loaded.run.expect("a run");
+        let new = NewTask { key: loaded.key, revision: &run.revision, deployment: None, machine: &loaded.machines[0], slot: 1, run: Some(run.id) };
+        let task = tasks::create_task(worker, &new).await.expect("made").id;
+        tasks::task_ended(worker, task, &End { state: TaskState::Ended, exit_code: Some(0), reason: None }).await.expect("recorded");
+        if round != 1 {
+            tasks::task_removed(worker, task).await.expect("recorded");
+        }
+        tasks_made.push(task);
+        shop.finish(JobState::Succeeded).await;
+    }
+    let shown = shop.view().await.items;
+    assert_eq!(shown.len(), 6, "the last five, and the one whose container is still there");
+    assert_eq!(shown[5].tasks[0].id, tasks_made[1]);
+}
+
+#[tokio::test]
 async fn a_stopped_job_does_not_run() {
     let shop = Shop::open().await;
     shop.deploy(HOURLY).await;

@@ -21,6 +21,8 @@ use crate::worker::Worker;
 const MOST: i64 = 5000;
 /// Longest time until schedules are looked at again: a deployment may have brought another.
 const LOOK: Duration = Duration::from_secs(15);
+/// Runs of a job in an environment that are kept.
+const KEPT: i64 = if cfg!(test) { 5 } else { 500 };
 
 /// A run that is not over.
 #[derive(Clone, Debug)]
@@ -138,8 +140,24 @@ pub async fn finish(worker: &Worker, key: WorkKey, run: JobRunId, state: JobStat
         let project: model::ids::ProjectId = change.one(sql, args![key.service], |row| row.get("project_id")).await?;
         change.touch(Topic::Service(key.service));
         change.touch(Topic::Project(project));
+        forget_old(&mut change, key).await?;
     }
     change.finish().await
+}
+
+/// A schedule of every minute makes half a million runs in a year: the last ones are kept, with their tasks. What an engine still holds of
+/// an older one is forgotten when it was removed.
+async fn forget_old(change: &mut Bookkeeping, key: WorkKey) -> Result<()> {
+    let sql = "SELECT id FROM job_runs WHERE service_id = $1 AND environment_id = $2 ORDER BY id DESC LIMIT 1 OFFSET $3";
+    let oldest: Option<JobRunId> = change.opt(sql, args![key.service, key.environment, KEPT - 1], |row| row.get("id")).await?;
+    let Some(oldest) = oldest else { return Ok(()) };
+    let old = "SELECT id FROM job_runs WHERE service_id = $1 AND environment_id = $2 AND id < $3 AND finished_at IS NOT NULL";
+    let sql = format!(
+        "DELETE FROM tasks WHERE run_id IN ({old}) AND removed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ports p WHERE p.task_id = tasks.id)"
+    );
+    change.exec(sql, args![key.service, key.environment, oldest]).await?;
+    let sql = format!("DELETE FROM job_runs WHERE id IN ({old}) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.run_id = job_runs.id)");
+    change.exec(sql, args![key.service, key.environment, oldest]).await.map(drop)
 }
 
 /// The newest run of a key, over or not: the containers of its tasks are kept for a while.

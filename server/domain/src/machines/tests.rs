@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -29,7 +30,7 @@ impl Engines for Fake {
         Err(Error::Unavailable("not here".into()))
     }
 
-    async fn foreign(&self, _: &str) -> ForeignContainers {
+    async fn foreign(&self, _: &str, _: &BTreeSet<String>) -> ForeignContainers {
         ForeignContainers::default()
     }
 

@@ -1,9 +1,9 @@
 //! What a project runs, counted from what should run: of every service in every environment the running revision's tasks, or those of the
 //! unfinished deployment where they take more, since either may serve in the end. So a return to the last good revision never lacks room.
 //! And from what is there, where that is more: tasks of a rollout that stopped in the middle, of a job's run that began with an older revision, and
-//! those that are still ending, maybe for an hour, so that nobody gets room twice by stopping one thing and deploying the next.
-//! While tasks are replaced with start-first, as many as are replaced at once run on top: that is not counted. What waits for an approval takes
-//! nothing yet, and is asked again when it is approved. Nothing is stopped here.
+//! those that are still ending, maybe for an hour, so that nobody gets room twice by stopping one thing and deploying the next, the same
+//! service included. While tasks are replaced with start-first, as many as are replaced at once run on top, at most the replicas once more:
+//! that is not counted. What waits for an approval takes nothing yet, and is asked again when it is approved. Nothing is stopped here.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ const UNDER_WAY: &str = "EXISTS (SELECT 1 FROM deployments a WHERE a.service_id 
     AND a.finished_at IS NULL AND a.state <> 'pending')";
 
 /// A service in an environment.
-type Place = (ServiceId, EnvironmentId);
+pub(crate) type Place = (ServiceId, EnvironmentId);
 
 /// What one service takes in an environment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,8 +59,10 @@ impl Share {
 /// What is asked for, beside what there is.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    /// What all other services take.
+    /// What all other services take, and what the service's own tasks take that are ending.
     others: Running,
+    /// Of these the service's own.
+    ending: Running,
     /// What the service takes there now.
     before: Running,
     /// What it would take.
@@ -162,14 +164,29 @@ pub(crate) async fn lock(tx: &mut Tx, project: &Project) -> Result<()> {
 /// # Errors
 /// `Invalid` naming the descriptor's field, with what is taken and what there may be.
 pub(crate) async fn room(tx: &mut Tx, project: &Project, place: Place, d: &Descriptor) -> Result<Vec<Taking>> {
+    room_beside(tx, project, place, d, &BTreeMap::new()).await
+}
+
+/// The same beside what is to be brought to other places with it.
+pub(crate) async fn room_beside(
+    tx: &mut Tx,
+    project: &Project,
+    place: Place,
+    d: &Descriptor,
+    coming: &BTreeMap<Place, Running>,
+) -> Result<Vec<Taking>> {
     let limits = of_project(tx, project.id).await?;
     if !limits.limits_running() {
         return Ok(Vec::new());
     }
     let mut shares = shares(tx, project.id).await?;
+    for (place, takes) in coming {
+        shares.entry(*place).or_default().coming = *takes;
+    }
     let here = shares.remove(&place).unwrap_or_default();
-    let others = shares.values().fold(Running::default(), |sum, share| sum.plus(share.all()));
-    let asked = Asked { others, before: here.most(), after: here.running.max(Running::of(&d.resources, d.replicas)) };
+    let others = shares.values().fold(here.ending, |sum, share| sum.plus(share.all()));
+    let after = here.running.max(Running::of(&d.resources, d.replicas));
+    let asked = Asked { others, ending: here.ending, before: here.most(), after };
     let errors = refusals(project, &limits, &asked, d);
     if errors.is_empty() { Ok(takings(&limits, &asked)) } else { Err(Error::Invalid(errors)) }
 }
@@ -185,7 +202,7 @@ fn takings(limits: &Limits, asked: &Asked) -> Vec<Taking> {
 type Line = (Counted, i64, i64, i64, Option<i64>);
 
 fn counted(limits: &Limits, asked: &Asked) -> [Line; 3] {
-    let Asked { others, before, after } = asked;
+    let Asked { others, before, after, .. } = asked;
     let cpus = limits.cpus.map(|cpus| i64::from(cpus.millis()));
     [
         (Counted::Cpus, before.cpu_millis, after.cpu_millis, others.cpu_millis, cpus),
@@ -210,7 +227,8 @@ fn refusals(project: &Project, limits: &Limits, asked: &Asked, d: &Descriptor) -
             project.name,
             what.shown(limit.saturating_sub(others).max(0)),
         );
-        errors.push(FieldError::new(field, text));
+        let ends = if asked.ending.tasks > 0 { "; tasks of this service that are still ending give theirs back when they have ended" } else { "" };
+        errors.push(FieldError::new(field, format!("{text}{ends}")));
     }
     let without = [
         (limits.cpus.is_some(), asked.before.without_cpus, asked.after.without_cpus, d.resources.cpus.is_none(), "cpus", "0.5"),

@@ -10,7 +10,7 @@ use model::access::Action;
 use model::descriptor::Descriptor;
 use model::ids::{EnvironmentId, ProjectId, RevisionId, ServiceId, TemplateId};
 use model::names::{EnvironmentName, TemplateName};
-use model::template::{Answers, Checked, Output, ParameterKind, Parameters, Template, hide_secrets};
+use model::template::{Answers, Checked, Output, ParameterKind, Parameters, Template};
 use model::time::Millis;
 use model::views::templates::{RenderedView, ServiceTemplate, TemplateForm, TemplateMark, TemplateSummary};
 
@@ -188,7 +188,7 @@ pub async fn make(
     site: &Surroundings,
 ) -> Result<Made> {
     let Found { environment, before, id, summary, number, document, known } = Found::read(platform, may, environment, asked).await?;
-    let template = parsed(document).await?;
+    let template = parsed(may.actor(), document).await?;
     let kept = kept(&known, &template.parameters);
     let mut answers = asked.answers.clone();
     for (name, answer) in before.map(|before| before.answers).unwrap_or_default() {
@@ -199,9 +199,9 @@ pub async fn make(
     }
     let around = around(site, may, &environment, summary.name.as_str(), number);
     let mark = TemplateMark { name: summary.name, of_site: summary.project.is_none(), version: number };
-    let (text, descriptor, checked) = apart(move || {
-        let checked = template.parameters.check(&answers, &kept)?;
-        let (text, descriptor) = render::descriptor(&template, &checked.values, &around)?;
+    let (text, descriptor, checked) = apart(may.actor(), move |until| {
+        let checked = template.parameters.check_within(&answers, &kept, &|| until.left())?;
+        let (text, descriptor) = render::descriptor(&template, &checked.values, &around, until.at())?;
         Ok((text, descriptor, checked))
     })
     .await?
@@ -212,7 +212,7 @@ pub async fn make(
     Ok(Made { text, descriptor, origin: Origin { id, mark, checked } })
 }
 
-fn around(site: &Surroundings, service: &Service, environment: &Environment, template: &str, version: i64) -> Around {
+pub(super) fn around(site: &Surroundings, service: &Service, environment: &Environment, template: &str, version: i64) -> Around {
     Around {
         url: site.url.clone(),
         registry: site.registry.clone(),
@@ -259,7 +259,7 @@ pub async fn form(
     asked: &Asked,
 ) -> Result<TemplateForm> {
     let Found { environment, before, summary, number, document, known, .. } = Found::read(platform, may, environment, asked).await?;
-    let parameters = parsed(document).await?.parameters;
+    let parameters = parsed(may.actor(), document).await?.parameters;
     let kept = kept(&known, &parameters);
     let mut answers = parameters.beginning(before.as_ref().map(|before| &before.answers).unwrap_or(&Answers::new()));
     let open = |name: &str| parameters.get(name).is_some_and(|parameter| parameter.kind != ParameterKind::Secret);
@@ -325,22 +325,23 @@ async fn service(
     drop(tx);
     // A version may be gone with its template.
     let read = match text {
-        Some(text) => Some(apart(move || Template::parse(&text)).await?),
+        Some(text) => Some(apart(may.actor(), move |until| Template::parse_within(&text, &|| until.left())).await?),
         None => None,
     };
     let secrets = match &read {
         Some(Ok(read)) => kept(&known, &read.parameters),
         _ => BTreeSet::new(),
     };
-    // What says that it is secret is for those who may change it, as in a revision.
-    let mut answers = before.answers;
-    let hidden = !may.also(Action::Deploy) && hide_secrets(&mut answers);
+    // For those who may deploy alone: a revision hides values by the names of its variables, which the template chooses. No answer's own name
+    // says where it goes.
+    let hidden = !may.also(Action::Deploy);
+    let answers = if hidden { Answers::new() } else { before.answers };
     let rendered = match read {
         Some(Ok(read)) if !outputs.is_empty() && !hidden => {
             let around = around(site, may, &environment, mark.name.as_str(), before.version);
             // A secret that is not set is asked for at the next deployment; what it makes can be shown all the same.
             let all: BTreeSet<String> = read.parameters.secrets().into_iter().map(str::to_owned).collect();
-            tries::all(read, answers.clone(), all, around, outputs).await?
+            tries::all(may.actor(), read, (answers.clone(), all), around, outputs).await?
         }
         Some(Err(errors)) => RenderedView { outputs: Vec::new(), errors },
         _ => RenderedView::default(),

@@ -84,8 +84,13 @@ pub fn inspect(template: &Template) -> Result<(), Vec<FieldError>> {
 ///
 /// # Errors
 /// `descriptor`, where the text cannot be made; `descriptor.<path>`, where it is no right descriptor.
-pub fn descriptor(template: &Template, values: &BTreeMap<String, Value>, around: &Around) -> Result<(String, Descriptor), Vec<FieldError>> {
-    let text = render(template, Output::Descriptor, values, around).map_err(|error| vec![error])?;
+pub fn descriptor(
+    template: &Template,
+    values: &BTreeMap<String, Value>,
+    around: &Around,
+    until: Instant,
+) -> Result<(String, Descriptor), Vec<FieldError>> {
+    let text = render(template, Output::Descriptor, values, around, until).map_err(|error| vec![error])?;
     match Descriptor::parse(&text) {
         Ok(descriptor) => Ok((text, descriptor)),
         Err(errors) => Err(errors.into_iter().map(below_descriptor).collect()),
@@ -97,11 +102,11 @@ fn below_descriptor(error: FieldError) -> FieldError {
     FieldError::new(field, error.message)
 }
 
-/// One text of a template.
+/// One text of a template, given up at `until`, or before when it takes too long by itself.
 ///
 /// # Errors
 /// What is wrong with its source or these answers, at the key of the text, with the source's line.
-pub fn render(template: &Template, output: Output, values: &BTreeMap<String, Value>, around: &Around) -> Result<String, FieldError> {
+pub fn render(template: &Template, output: Output, values: &BTreeMap<String, Value>, around: &Around, until: Instant) -> Result<String, FieldError> {
     let wrong = |message: String| FieldError::new(output.as_str(), message);
     let source = template.source(output).ok_or_else(|| wrong(format!("this template makes no {}", output.title())))?;
     let names: Vec<&str> = template.parameters.0.iter().map(|parameter| parameter.name.as_str()).collect();
@@ -109,7 +114,7 @@ pub fn render(template: &Template, output: Output, values: &BTreeMap<String, Val
     let mut context: BTreeMap<String, Item> = names.iter().map(|name| ((*name).to_owned(), Item::from(()))).collect();
     context.extend(values.iter().map(|(name, value)| (name.clone(), item(value))));
     context.insert(String::from("slipway"), around.item());
-    let way = Way { output, source, context: Item::from_pairs(context), around, until: Instant::now() + TIME };
+    let way = Way { output, source, context: Item::from_pairs(context), around, until: until.min(Instant::now() + TIME) };
     let (filled, places) = way.go(Mode::Fill).map_err(wrong)?;
     let (marked, _) = way.go(Mode::Mark).map_err(wrong)?;
     match fits(output, &marked, &filled, &places) {

@@ -12,6 +12,9 @@ use crate::deployments::{self, Intent, Request};
 use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
+mod scaling;
+mod waiting;
+
 const ECHO: &str = "name: echo
 title: Echo
 parameters:
@@ -353,18 +356,19 @@ async fn a_rollback_is_what_the_next_deployment_begins_with() {
 }
 
 #[tokio::test]
-async fn what_says_that_it_is_secret_is_for_those_who_deploy() {
+async fn what_was_answered_and_what_is_made_of_it_is_for_those_who_deploy() {
     let scene = Scene::set().await;
     let text = ECHO
-        .replace("descriptor: |", "  - {name: variables, type: text}\n  - {name: api_token}\ndescriptor: |")
+        .replace("descriptor: |", "  - {name: variables, type: text}\n  - {name: pw}\n  - {name: package}\ndescriptor: |")
         .replace(
             "    GREETING: {{ greeting }}\n",
-            "    GREETING: {{ greeting }}\n{% for one in variables | pairs %}\n    {{ one.name }}: {{ one.value }}\n{% endfor %}\n",
+            "    GREETING: {{ greeting }}\n    DB_PASSWORD: {{ pw }}\n{% for one in variables | pairs %}\n    {{ one.name }}: {{ one.value }}\n{% endfor %}\n",
         )
         .replace("{% ", "  {% ");
     scene.write(&text).await.expect("made");
-    let variables = "LOG_LEVEL=debug\nDB_PASSWORD=battery-staple";
-    let given = [("image", "web:1"), ("variables", variables), ("api_token", "staple-token")];
+    // Nothing in the names of the parameters says that these are secret; the package's address is signed.
+    let variables = "LOG_LEVEL=debug\nAPI_TOKEN=battery-staple";
+    let given = [("image", "web:1"), ("variables", variables), ("pw", "staple-password"), ("package", "https://a.example/x.tgz?sig=staple")];
     scene.bring(asked(Some("echo"), None, &given)).await.expect("deployed");
     let guest = scene.store.person("gus", false).await;
     let sql = "INSERT INTO members (project_id, user_id, role, since) SELECT p.id, u.id, 'guest', 1 FROM projects p, users u
@@ -374,7 +378,11 @@ async fn what_says_that_it_is_secret_is_for_those_who_deploy() {
     let see = guest.may::<can::SeeServices, _>(&scene.store.platform, &key).await.expect("allowed");
     let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found").expect("made from a template");
     assert!(found.hidden && found.rendered.outputs.is_empty() && !format!("{found:?}").contains("staple"), "{found:?}");
-    assert!(found.answers["variables"].contains("LOG_LEVEL=debug") && found.answers["variables"].contains("DB_PASSWORD=(hidden)"));
+    assert!(found.answers.is_empty() && found.mark.version == 1, "that it was made from a template is no secret: {found:?}");
+    let reads = scene.ana.clone().limited_to([model::access::Scope::Read]);
+    let see = reads.may::<can::SeeServices, _>(&scene.store.platform, &key).await.expect("allowed");
+    let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found").expect("made from a template");
+    assert!(found.hidden && !format!("{found:?}").contains("staple"), "a token that only reads: {found:?}");
     let found = answers::of_service(&scene.store.platform, &scene.may().await, None, &site()).await.expect("found").expect("made from a template");
     assert!(!found.hidden && found.rendered.errors.is_empty() && found.answers["variables"].contains("battery-staple"), "{found:?}");
 }
@@ -447,4 +455,29 @@ async fn what_ships_renders_with_its_defaults() {
             assert!(one.errors.is_empty() && !one.text.is_empty(), "{} {}: {:?}", template.name, one.output, one.errors);
         }
     }
+}
+
+#[tokio::test]
+async fn an_account_has_one_place_and_nobody_waits_for_ever() {
+    let scene = Scene::set().await;
+    let other = scene.store.person("gus", false).await;
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let ana = scene.ana.clone();
+    let slow = tokio::spawn(async move {
+        let work = move |_| {
+            let _ = begun.send(());
+            let _ = ended.recv();
+            Ok(())
+        };
+        tries::apart(&ana, work).await
+    });
+    begins.await.expect("it is at work");
+    let others = tries::apart(&other, |until| Ok(until.left())).await.expect("another account has a place of its own");
+    assert_eq!(others, Ok(true));
+    let refused = tries::apart(&scene.ana, |_| Ok(())).await.expect_err("the account has its one place taken");
+    assert!(matches!(&refused, Error::Unavailable(text) if text.contains("try again")), "{refused:?}");
+    end.send(()).expect("it waits for this");
+    slow.await.expect("no crash").expect("a place").expect("made");
+    tries::apart(&scene.ana, |_| Ok(())).await.expect("a place again").expect("made");
 }

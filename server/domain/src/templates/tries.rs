@@ -1,57 +1,98 @@
 //! Making texts to be looked at: everything that a template makes from answers, a stored version tried, a document tried before it is saved. Nothing is
 //! written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use model::ids::UserId;
 use model::names::TemplateName;
 use model::problem::FieldError;
 use model::template::{Answers, Checked, Output, ParameterKind, Template};
 use model::views::templates::{Rendered, RenderedView};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::answers::Surroundings;
 use super::render::{self, Around};
 use super::{Owner, Sees, Writes, parsed};
+use crate::access::Actor;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 
-/// After this no further text is begun.
+/// What reading takes at most, or checking and rendering together: then nothing further is begun, and what is at it ends at its next step.
 const TIME: Duration = Duration::from_secs(2);
+/// Longest wait for a place.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What is at work at once. Each takes milliseconds, and at most some seconds whatever somebody wrote.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
+/// The one place of each account that has something at work or waiting: whatever somebody writes and however often, others find a place too.
+static ACCOUNTS: Mutex<BTreeMap<UserId, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
+
+/// When a piece of work is given up.
+#[derive(Clone, Copy)]
+pub(super) struct Until(Instant);
+
+impl Until {
+    /// Whether there is time left.
+    pub(super) fn left(self) -> bool {
+        Instant::now() < self.0
+    }
+
+    pub(super) const fn at(self) -> Instant {
+        self.0
+    }
+}
+
 /// Reading, checking and rendering stand in nobody's way.
+///
+/// # Errors
+/// `Unavailable` when there was no place for too long.
 pub(super) async fn apart<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Vec<FieldError>> + Send + 'static,
+    by: &Actor,
+    work: impl FnOnce(Until) -> Result<T, Vec<FieldError>> + Send + 'static,
 ) -> Result<Result<T, Vec<FieldError>>> {
-    let place = PLACES.acquire().await.map_err(|_| Error::internal("nothing is rendered any more"))?;
+    let places = places(by.account()?.id).await?;
     let work = move || {
-        let _place = place;
-        work()
+        let _places = places;
+        work(Until(Instant::now() + TIME))
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(format!("rendering crashed: {error}")))
 }
 
+/// The account's own place, then one of the site's: so an account has at most one piece of work in the site's queue.
+async fn places(by: UserId) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'static>)> {
+    let own = {
+        let mut accounts = ACCOUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has or awaits a place holds on to it.
+        accounts.retain(|_, place| Arc::strong_count(place) > 1);
+        Arc::clone(accounts.entry(by).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    };
+    let both = async { Ok::<_, tokio::sync::AcquireError>((own.acquire_owned().await?, PLACES.acquire().await?)) };
+    match tokio::time::timeout(WAIT, both).await {
+        Ok(found) => found.map_err(|_| Error::internal("nothing is rendered any more")),
+        Err(_) => Err(Error::Unavailable("too much is being made from templates at this moment; try again".into())),
+    }
+}
+
 /// Everything that a template makes from answers.
 pub(super) async fn all(
+    by: &Actor,
     template: Template,
-    answers: Answers,
-    kept: BTreeSet<String>,
+    (answers, kept): (Answers, BTreeSet<String>),
     around: Around,
     outputs: &'static [Output],
 ) -> Result<RenderedView> {
-    let work = move || {
-        let checked = template.parameters.check(&answers, &kept)?;
-        let began = Instant::now();
+    let work = move |until: Until| {
+        let checked = template.parameters.check_within(&answers, &kept, &|| until.left())?;
         let one = |output: &Output| {
             template.source(*output)?;
-            Some(if began.elapsed() < TIME { text(&template, *output, &checked, &around) } else { too_late(*output) })
+            Some(if until.left() { text(&template, *output, &checked, &around, until.at()) } else { too_late(*output) })
         };
         Ok(outputs.iter().filter_map(one).collect())
     };
-    Ok(match apart(work).await? {
+    Ok(match apart(by, work).await? {
         Ok(outputs) => RenderedView { outputs, errors: Vec::new() },
         Err(errors) => RenderedView { outputs: Vec::new(), errors },
     })
@@ -62,15 +103,15 @@ fn too_late(output: Output) -> Rendered {
     Rendered { output, file: output.file().to_owned(), text: String::new(), errors: vec![error] }
 }
 
-fn text(template: &Template, output: Output, checked: &Checked, around: &Around) -> Rendered {
+fn text(template: &Template, output: Output, checked: &Checked, around: &Around, until: Instant) -> Rendered {
     let rendered = match output {
-        Output::Descriptor => render::descriptor(template, &checked.values, around).map(|(text, _)| text),
-        _ => render::render(template, output, &checked.values, around).map_err(|error| vec![error]),
+        Output::Descriptor => render::descriptor(template, &checked.values, around, until).map(|(text, _)| text),
+        _ => render::render(template, output, &checked.values, around, until).map_err(|error| vec![error]),
     };
     // A descriptor that says something wrong is shown with what is wrong.
     let (text, errors) = match rendered {
         Ok(text) => (text, Vec::new()),
-        Err(errors) => (render::render(template, output, &checked.values, around).unwrap_or_default(), errors),
+        Err(errors) => (render::render(template, output, &checked.values, around, until).unwrap_or_default(), errors),
     };
     Rendered { output, file: output.file().to_owned(), text, errors }
 }
@@ -85,22 +126,22 @@ pub async fn try_version(
     site: &Surroundings,
 ) -> Result<RenderedView> {
     let detail = super::get(platform, may, name, number).await?;
-    let template = parsed(detail.document).await?;
+    let template = parsed(may.actor(), detail.document).await?;
     let answers = with_samples(&template, answers);
     let around = sample_around(site, may.owner(), &template, detail.version.number);
-    all(template, answers, BTreeSet::new(), around, Output::ALL).await
+    all(may.actor(), template, (answers, BTreeSet::new()), around, Output::ALL).await
 }
 
 /// What a document would make: the editor's preview. What must be answered and is not gets a sample.
 pub async fn preview(may: &impl Writes, text: &str, answers: Answers, site: &Surroundings) -> Result<RenderedView> {
     let text = text.to_owned();
-    let read = apart(move || super::read_document(&text)).await?;
+    let read = apart(may.actor(), move |until| super::read_within(&text, &|| until.left())).await?;
     match read {
         Err(errors) => Ok(RenderedView { outputs: Vec::new(), errors }),
         Ok(template) => {
             let answers = with_samples(&template, answers);
             let around = sample_around(site, may.owner(), &template, 1);
-            all(template, answers, BTreeSet::new(), around, Output::ALL).await
+            all(may.actor(), template, (answers, BTreeSet::new()), around, Output::ALL).await
         }
     }
 }

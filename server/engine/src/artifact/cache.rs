@@ -1,7 +1,8 @@
 //! The folder of what was fetched: a file for each checksum and address, named by them, and beside it the beginnings of what is on its way (`.part`).
 //!
 //! A file under its name is whole and right: it is put there by renaming, after it was compared. When the folder is full, what was not used
-//! for longest goes, beginnings that nobody goes on with too.
+//! for longest goes, beginnings that nobody goes on with too. The same where the disk is as good as full, which the database and the registry are on
+//! too: what is kept here can be fetched again, so it goes first, and then nothing more is put here.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,15 +14,40 @@ const STALE: Duration = Duration::from_secs(24 * 3_600);
 /// One that nobody went on with for so long is not on its way: no wait between two tries is longer.
 const RESTS: Duration = Duration::from_secs(600);
 
+/// What stays free on the disk of the data folder, whatever is fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Floor {
+    /// So many bytes,
+    pub bytes: u64,
+    /// and never more than one of so many parts of the disk.
+    pub parts: u64,
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self { bytes: 1 << 30, parts: 20 }
+    }
+}
+
+impl Floor {
+    /// How many bytes too few are free for so many more.
+    fn missing(self, folder: &Path, more: u64) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(folder)?;
+        let (size, free) = (disk.f_blocks.saturating_mul(disk.f_frsize), disk.f_bavail.saturating_mul(disk.f_frsize));
+        Ok(self.bytes.min(size / self.parts.max(1)).saturating_add(more).saturating_sub(free))
+    }
+}
+
 /// The folder.
 pub(super) struct Cache {
     folder: PathBuf,
     most: u64,
+    floor: Floor,
 }
 
 impl Cache {
-    pub(super) fn new(folder: PathBuf, most: u64) -> Self {
-        Self { folder, most }
+    pub(super) fn new(folder: PathBuf, most: u64, floor: Floor) -> Self {
+        Self { folder, most, floor }
     }
 
     /// Opens what has this name, and remembers that it was used.
@@ -40,23 +66,39 @@ impl Cache {
     }
 
     /// Where what is on its way is put. Makes room first: what was begun and never came is not there for ever.
+    ///
+    /// # Errors
+    /// `StorageFull` when too little is left on the disk.
     pub(super) async fn part(&self, name: &str) -> io::Result<PathBuf> {
-        let (folder, part, most) = (self.folder.clone(), self.folder.join(format!("{name}.part")), self.most);
+        let (folder, part) = (self.folder.clone(), self.folder.join(format!("{name}.part")));
+        blocking(move || fs::create_dir_all(folder)).await?;
+        self.room(&part, 0).await?;
+        Ok(part)
+    }
+
+    /// Whether so many bytes more may be put into a part; where the disk has no room, what is kept goes first.
+    ///
+    /// # Errors
+    /// `StorageFull` when too little is left on the disk.
+    pub(super) async fn room(&self, part: &Path, more: u64) -> io::Result<()> {
+        let (folder, part, most, floor) = (self.folder.clone(), part.to_owned(), self.most, self.floor);
         blocking(move || {
-            fs::create_dir_all(&folder)?;
-            make_room(&folder, &part, most)?;
-            Ok(part)
+            make_room(&folder, &part, most, floor.missing(&folder, more)?)?;
+            match floor.missing(&folder, more)? {
+                0 => Ok(()),
+                missing => Err(io::Error::new(io::ErrorKind::StorageFull, format!("{missing} bytes too few are free"))),
+            }
         })
         .await
     }
 
     /// Keeps what was compared, and makes room.
     pub(super) async fn keep(&self, part: PathBuf, name: &str) -> io::Result<()> {
-        let (folder, to, most) = (self.folder.clone(), self.folder.join(name), self.most);
+        let (folder, to, most, floor) = (self.folder.clone(), self.folder.join(name), self.most, self.floor);
         blocking(move || {
             File::open(&part)?.sync_all()?;
             fs::rename(&part, &to)?;
-            make_room(&folder, &to, most)
+            make_room(&folder, &to, most, floor.missing(&folder, 0)?)
         })
         .await
     }
@@ -71,8 +113,8 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Removes what was not used for longest until the rest fits; never the newest, and nothing that is on its way.
-fn make_room(folder: &Path, newest: &Path, most: u64) -> io::Result<()> {
+/// Removes what was not used for longest until the rest fits and so many bytes were given back; never the newest, and nothing that is on its way.
+fn make_room(folder: &Path, newest: &Path, most: u64, mut missing: u64) -> io::Result<()> {
     let (mut total, mut may_go) = (0, Vec::new());
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -92,11 +134,12 @@ fn make_room(folder: &Path, newest: &Path, most: u64) -> io::Result<()> {
     }
     may_go.sort();
     for (_, size, path) in may_go {
-        if total <= most {
+        if total <= most && missing == 0 {
             break;
         }
         unless_gone(fs::remove_file(path))?;
         total -= size;
+        missing = missing.saturating_sub(size);
     }
     Ok(())
 }
@@ -112,10 +155,26 @@ fn unless_gone<T>(done: io::Result<T>) -> io::Result<Option<T>> {
 mod tests {
     use super::*;
 
+    const NONE: Floor = Floor { bytes: 0, parts: 1 };
+
+    #[tokio::test]
+    async fn a_disk_that_is_as_good_as_full_gets_everything_back_and_nothing_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::new(folder.path().to_owned(), 250, NONE);
+        let part = cache.part("a").await.expect("a folder");
+        fs::write(&part, [0; 100]).expect("written");
+        cache.keep(part, "a").await.expect("kept");
+        assert_eq!(cache.room(&folder.path().join("b.part"), u64::MAX).await.expect_err("no disk has it").kind(), io::ErrorKind::StorageFull);
+        assert!(cache.open("a").await.expect("readable").is_none(), "it can be fetched again");
+        // A floor as high as the disk is large.
+        let full = Cache::new(folder.path().to_owned(), 250, Floor { bytes: u64::MAX, parts: 1 });
+        assert_eq!(full.part("b").await.expect_err("nothing more").kind(), io::ErrorKind::StorageFull);
+    }
+
     #[tokio::test]
     async fn what_was_not_used_for_longest_goes_first() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(folder.path().to_owned(), 250);
+        let cache = Cache::new(folder.path().to_owned(), 250, NONE);
         for name in ["a", "b"] {
             let part = cache.part(name).await.expect("a folder");
             fs::write(&part, [0; 100]).expect("written");

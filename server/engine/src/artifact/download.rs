@@ -36,6 +36,10 @@ const IDLE: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(1_800);
 /// How often it may be sent elsewhere.
 const REDIRECTS: usize = 5;
+/// After so many bytes it is looked again whether the disk has room.
+const LOOK: u64 = 16 << 20;
+/// The reason's code where it has none.
+const FULL: &str = "portal_disk_full";
 
 /// Why a try failed.
 enum Failed {
@@ -53,7 +57,12 @@ impl Failed {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Self::last("artifact_store", format!("the artifact could not be kept in the portal's data folder: {error}"))
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::last(FULL, "the portal's disk is as good as full, so no artifact is fetched; an operator must make room, then deploy again")
+            }
+            _ => Self::last("artifact_store", format!("the artifact could not be kept in the portal's data folder: {error}")),
+        }
     }
 }
 
@@ -96,8 +105,8 @@ pub(super) async fn get(
     tracing::info!(from, "an artifact is fetched");
     let none = |error: outbound::NoCertificates| Reason::new("no_certificates", error.to_string());
     let (http, public) = (net.client(Arc::clone(&allowed), true).await.map_err(none)?, net.client(allowed, false).await.map_err(none)?);
-    let fetch = Fetch { net, http, public, artifact, most, room };
-    match fetch.retried(cache).await {
+    let fetch = Fetch { net, http, public, cache, artifact, most, room };
+    match fetch.retried().await {
         Ok(()) => Ok(()),
         Err(Failed::Last(reason)) => Err(reason),
         Err(Failed::Passing(message, _)) => {
@@ -111,14 +120,15 @@ struct Fetch<'a> {
     http: Http,
     /// Goes to public addresses alone, whatever operators allow: for where somebody outside leads.
     public: Http,
+    cache: &'a Cache,
     artifact: &'a Artifact,
     most: u64,
     room: &'a Room<'a>,
 }
 
 impl Fetch<'_> {
-    async fn retried(&self, cache: &Cache) -> Result<(), Failed> {
-        let part = cache.part(&key(self.artifact)).await?;
+    async fn retried(&self) -> Result<(), Failed> {
+        let part = self.cache.part(&key(self.artifact)).await?;
         let mut wait = WAIT;
         let mut tries = 1;
         loop {
@@ -129,7 +139,7 @@ impl Fetch<'_> {
             };
             let failed = match tried {
                 Ok(()) => match self.compare(&part).await? {
-                    None => return Ok(cache.keep(part, &key(self.artifact)).await?),
+                    None => return Ok(self.cache.keep(part, &key(self.artifact)).await?),
                     Some(found) => {
                         tokio::fs::remove_file(&part).await?;
                         // Its beginning may have been another file's.
@@ -148,7 +158,13 @@ impl Fetch<'_> {
                     wait *= 2;
                     tries += 1;
                 }
-                failed => return Err(failed),
+                failed => {
+                    // What was begun would keep it full.
+                    if matches!(&failed, Failed::Last(reason) if reason.code == FULL) {
+                        let _ = tokio::fs::remove_file(&part).await;
+                    }
+                    return Err(failed);
+                }
             }
         }
     }
@@ -191,13 +207,14 @@ impl Fetch<'_> {
         if announced.is_some_and(|length| from.saturating_add(length) > self.most) {
             return Err(self.too_large());
         }
+        self.cache.room(part, announced.unwrap_or(0)).await?;
         let mut file = tokio::fs::OpenOptions::new().create(true).write(true).truncate(from == 0).append(from > 0).open(part).await?;
-        self.pour(answer.into_body(), &mut file, from).await?;
+        self.pour(answer.into_body(), (part, &mut file), from).await?;
         Ok(())
     }
 
-    async fn pour(&self, mut body: Incoming, file: &mut tokio::fs::File, from: u64) -> Result<(), Failed> {
-        let (mut length, mut pace) = (from, Pace::default());
+    async fn pour(&self, mut body: Incoming, (part, file): (&Path, &mut tokio::fs::File), from: u64) -> Result<(), Failed> {
+        let (mut length, mut pace, mut looked) = (from, Pace::default(), from);
         let poured = loop {
             let began = Instant::now();
             let frame = match tokio::time::timeout(IDLE, body.frame()).await {
@@ -216,6 +233,10 @@ impl Fetch<'_> {
             }
             if !self.room.takes(length) {
                 break Err(Failed::Passing("more is fetched at once than the portal has room for".into(), Some(WAIT_MAX)));
+            }
+            if length - looked >= LOOK {
+                looked = length;
+                self.cache.room(part, 0).await?;
             }
             file.write_all(&bytes).await?;
         };

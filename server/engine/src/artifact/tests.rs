@@ -89,6 +89,19 @@ async fn many_who_want_the_same_share_one_download_and_it_stays() {
     assert_eq!(kept.len(), 1, "{kept:?}");
 }
 
+#[tokio::test]
+async fn nothing_is_fetched_onto_a_disk_that_is_as_good_as_full() {
+    let (address, _) = serve(Box::new(|_, _| ok(b"hello"))).await;
+    let mut own = Own::new(&address);
+    let (url, sum) = (format!("http://{address}/a"), checksum(b"hello"));
+    let folder = own.folder.path().join("artifacts");
+    let limits = Limits { artifact: 1000, floor: Floor { bytes: u64::MAX, parts: 1 }, ..Limits::default() };
+    own.artifacts = Artifacts::new(folder.clone(), Net::default(), limits);
+    let refused = own.get(&url, &sum).await.err().expect("refused");
+    assert!(refused.code == "portal_disk_full" && refused.message.contains("operator"), "{refused:?}");
+    assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 0, "not even a beginning");
+}
+
 /// A server that answers its connections with these texts, one after the other; what it was asked.
 async fn raw(answers: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -68,10 +68,16 @@ impl Docker {
         }
     }
 
-    /// Gives a container another name.
+    /// Gives a container another name. Good as well when it is called so.
+    ///
+    /// # Errors
+    /// `NameTaken`, `NoSuchContainer`.
     pub async fn rename(&self, id: &str, name: &str) -> Result<()> {
         let options = RenameContainerOptionsBuilder::default().name(name).build();
-        self.call("rename the container", QUICK, async move |client| client.rename_container(id, options).await).await
+        match self.call("rename the container", QUICK, async move |client| client.rename_container(id, options).await).await {
+            Err(error) if error.message.contains("same name as its current name") => Ok(()),
+            other => other,
+        }
     }
 
     /// All containers of a Slipway instance, also those that ended. One call.

@@ -1,7 +1,8 @@
-//! Takes secrets out of an engine's inspection before anyone sees it.
+//! Takes secrets out of what an engine or a container prints before anyone sees it: an inspection, a reason's text, the last lines of a log.
 //!
 //! Pure. What is hidden: the value of every environment variable whose name says that it is secret, and every text anywhere that is or
-//! contains a known secret. Registry credentials are not in an inspection to begin with: they go with a pull, not with a container.
+//! contains a known secret, or a line of one that has several: whoever prints a key prints it line by line, and not all of it is kept.
+//! Registry credentials are not in an inspection to begin with: they go with a pull, not with a container.
 
 use model::secret::{HIDDEN as MARK, names_a_secret};
 use serde_json::Value;
@@ -23,12 +24,21 @@ impl std::fmt::Debug for Hidden {
 }
 
 impl Hidden {
-    /// With the known secret `values`; empty ones are left out.
+    /// With the known secret `values`, without the white space around them; empty ones are left out.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        let mut all = Vec::new();
+        for value in values {
+            let value = value.trim();
+            // A short line is no secret by itself: a bracket, an end of padding.
+            let lines = value.lines().map(str::trim).filter(|line| line.len() >= PART_FROM && *line != value);
+            all.extend(lines.map(str::to_owned));
+            all.push(value.to_owned());
+        }
+        all.retain(|value| !value.is_empty());
         // The longest first, so that one secret inside another does not leave the rest of it behind.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self { values }
+        all.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        all.dedup();
+        Self { values: all }
     }
 
     /// Hides in place.
@@ -74,7 +84,7 @@ impl Hidden {
     fn hide_value_part(&self, item: &mut Value) {
         if let Value::String(text) = item
             && let Some((name, value)) = text.split_once('=')
-            && self.values.iter().any(|secret| secret == value)
+            && self.is_secret(value)
         {
             *text = format!("{name}={MARK}");
             return;
@@ -87,7 +97,7 @@ impl Hidden {
         let mut clean: Option<String> = None;
         for secret in &self.values {
             let now = clean.as_deref().unwrap_or(text);
-            if now == secret {
+            if now.trim() == secret {
                 return Some(MARK.to_owned());
             }
             if secret.len() >= PART_FROM && now.contains(secret.as_str()) {
@@ -95,6 +105,26 @@ impl Hidden {
             }
         }
         clean
+    }
+
+    /// A text of one or more lines without secrets; one that is too short to be looked for everywhere goes where it is a whole line.
+    pub fn told(&self, text: &str) -> String {
+        let clean = self.clean(text);
+        let lines = clean.as_deref().unwrap_or(text).split('\n');
+        lines.map(|line| if self.is_secret(line) { MARK } else { line }).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The same for a text whose end may have been cut off: the first part of a secret at its end goes too.
+    pub fn told_of_cut(&self, text: &str) -> String {
+        let begun = |secret: &String| (PART_FROM..=secret.len()).rev().find(|n| secret.get(..*n).is_some_and(|part| text.ends_with(part)));
+        match self.values.iter().filter_map(begun).max() {
+            Some(half) => format!("{}{MARK}", self.told(&text[..text.len() - half])),
+            None => self.told(text),
+        }
+    }
+
+    fn is_secret(&self, text: &str) -> bool {
+        self.values.iter().any(|secret| secret == text.trim())
     }
 }
 
@@ -135,6 +165,32 @@ mod tests {
     fn a_secret_inside_a_longer_one_leaves_no_rest() {
         let hidden = Hidden::new(["secret-1".to_owned(), "secret-1-and-more".to_owned()]);
         assert_eq!(hidden.clean("x secret-1-and-more y").as_deref(), Some("x (hidden) y"));
+    }
+
+    #[test]
+    fn a_secret_of_many_lines_is_hidden_line_by_line() {
+        let key = "-----BEGIN KEY-----\r\n  MIIEvQIBADANBg\r\nkqhkiG9w0BAQEF\r\naQ==\r\n-----END KEY-----\n";
+        let hidden = Hidden::new([key.to_owned(), " hunter2-hunter2\n".to_owned()]);
+        assert_eq!(hidden.told("1: kqhkiG9w0BAQEF\nwith hunter2-hunter2"), "1: (hidden)\nwith (hidden)");
+        assert_eq!(hidden.told(key.trim()), MARK, "as a whole it is one");
+        assert_eq!(hidden.told("padding aQ== tells nothing"), "padding aQ== tells nothing");
+    }
+
+    #[test]
+    fn a_short_secret_is_hidden_where_it_is_a_whole_line() {
+        let hidden = Hidden::new(["abc\n".to_owned()]);
+        assert_eq!(hidden.told("one\n abc \nabcdef\n"), "one\n(hidden)\nabcdef\n");
+        let mut value = json!({"Env": ["PIN=abc\n"]});
+        hidden.hide(&mut value);
+        assert_eq!(value, json!({"Env": ["PIN=(hidden)"]}));
+    }
+
+    #[test]
+    fn half_a_secret_at_a_cut_is_hidden() {
+        let hidden = Hidden::new(["hunter2-hunter2".to_owned(), "hunter2-hunter3-more".to_owned()]);
+        assert_eq!(hidden.told_of_cut("it is hunter2-hunter2 hunter2-hunter3-mo"), "it is (hidden) (hidden)");
+        assert_eq!(hidden.told_of_cut("it said hunte"), "it said hunte", "too little of it to tell");
+        assert_eq!(hidden.told_of_cut("nothing"), "nothing");
     }
 
     #[test]

@@ -12,9 +12,6 @@ use bollard::models::{
 
 use super::Restart;
 
-/// Longest output of a health check that is kept, in characters.
-const OUTPUT_LIMIT: usize = 500;
-
 /// Where in its life a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
@@ -143,7 +140,7 @@ pub struct HealthSeen {
     pub health: Health,
     /// Failures in a row.
     pub failing: u32,
-    /// What the last check printed, cut.
+    /// What the last check printed, cut by the engine; a secret may be in it.
     pub output: Option<String>,
 }
 
@@ -175,9 +172,9 @@ impl ContainerSeen {
         })
     }
 
-    /// A label's value.
+    /// A label's value. Our containers bear those of our labels that don't apply without a value.
     pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.get(name).map(String::as_str)
+        self.labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -215,11 +212,7 @@ impl HealthSeen {
         };
         let last = seen.log.as_ref().and_then(|log| log.last());
         let output = last.and_then(|check| check.output.as_deref()).map(str::trim).filter(|text| !text.is_empty());
-        Self {
-            health,
-            failing: seen.failing_streak.and_then(|n| u32::try_from(n).ok()).unwrap_or_default(),
-            output: output.map(|text| text.chars().take(OUTPUT_LIMIT).collect()),
-        }
+        Self { health, failing: seen.failing_streak.and_then(|n| u32::try_from(n).ok()).unwrap_or_default(), output: output.map(str::to_owned) }
     }
 }
 

@@ -33,6 +33,7 @@ impl World {
             id: format!("c{}", task.id),
             instance: Some(OURS.into()),
             task: Some(task.id),
+            named: true,
             removing: false,
         });
         Self { containers: own.chain(strangers).collect(), tasks, next: 1_000 }
@@ -111,14 +112,15 @@ fn any_wanted() -> impl Strategy<Value = Wanted> {
 
 fn strangers() -> impl Strategy<Value = Vec<Container>> {
     proptest::collection::vec(
-        (prop_oneof![Just(None), Just(Some(OURS.to_owned())), Just(Some("theirs".to_owned()))], proptest::option::of(0_u128..12)),
+        (prop_oneof![Just(None), Just(Some(OURS.to_owned())), Just(Some("theirs".to_owned()))], proptest::option::of(0_u128..12), any::<bool>()),
         0..5,
     )
     .prop_map(|parts| {
-        let make = |(n, (instance, task)): (usize, (Option<String>, Option<u128>))| Container {
+        let make = |(n, (instance, task, named)): (usize, (Option<String>, Option<u128>, bool))| Container {
             id: format!("x{n}"),
             instance,
             task: task.map(id),
+            named,
             removing: false,
         };
         parts.into_iter().enumerate().map(make).collect()
@@ -146,7 +148,7 @@ proptest! {
         prop_assert_eq!(slots, (0..replicas).collect::<Vec<_>>());
         prop_assert!(world.tasks.iter().all(|task| task.life == Life::Dead || (task.current && task.life == Life::Ready)));
         prop_assert!(wanted.mode != Mode::Gone || world.tasks.iter().all(|task| !task.container), "nothing is left of what is deleted");
-        let left: Vec<_> = world.containers.iter().filter(|seen| seen.instance.as_deref() == Some(OURS)).collect();
+        let left: Vec<_> = world.containers.iter().filter(|seen| seen.instance.as_deref() == Some(OURS) && seen.named).collect();
         prop_assert!(left.iter().all(|seen| seen.task.is_some_and(|task| world.tasks.iter().any(|known| known.id == task))));
     }
 
@@ -157,6 +159,7 @@ proptest! {
             if let Action::Sweep { container } = action {
                 let seen = world.containers.iter().find(|seen| seen.id == container).expect("seen");
                 prop_assert_eq!(seen.instance.as_deref(), Some(OURS));
+                prop_assert!(seen.named, "a copy, run by somebody");
             }
         }
     }
@@ -237,7 +240,7 @@ proptest! {
                     }
                 }
             }
-            let (replicas, parallelism) = (replicas as usize, parallelism as usize);
+            let (replicas, parallelism) = (replicas as usize, parallelism.min(replicas) as usize);
             match order {
                 Order::StartFirst => {
                     prop_assert!(world.alive() <= replicas + parallelism, "too many: {world:?}");
@@ -257,6 +260,30 @@ proptest! {
 fn a_first_deploy_starts_all_at_once() {
     let actions = plan(&wanted(3, Order::StartFirst, 1), OURS, &[], &[]);
     assert_eq!(actions, [0, 1, 2].map(|slot| Action::Make { slot }));
+}
+
+#[test]
+fn however_often_one_deploys_no_more_than_twice_the_replicas_are_there() {
+    let wanted = wanted(1, Order::StartFirst, 100);
+    let mut world = World::new(vec![], vec![]);
+    for _ in 0..10 {
+        // Something new is wanted, what starts serves at once, and nothing that was asked to end does.
+        world.tasks.iter_mut().for_each(|task| task.current = false);
+        for _ in 0..5 {
+            let ending: BTreeSet<TaskId> = world.tasks.iter().filter(|task| task.life == Life::Ending).map(|task| task.id).collect();
+            for action in world.plan(&wanted) {
+                if !matches!(&action, Action::End { task } if ending.contains(task)) {
+                    world.apply(&action);
+                }
+            }
+            world.tasks.iter_mut().filter(|task| task.life == Life::Starting).for_each(|task| task.life = Life::Ready);
+            assert!(world.alive() <= 2, "{world:?}");
+        }
+        assert_eq!(world.ready(), 1, "one serves: {world:?}");
+    }
+    world.settle();
+    world.plan(&wanted).iter().for_each(|action| world.apply(action));
+    assert!(world.tasks.iter().any(|task| task.current && task.life == Life::Starting), "what ended makes room: {world:?}");
 }
 
 #[test]
@@ -297,9 +324,10 @@ fn lives_follow_the_engine() {
 }
 
 #[test]
-fn what_the_engine_removes_already_is_not_removed_again() {
-    let lost = Container { id: "x".into(), instance: Some(OURS.into()), task: Some(id(7)), removing: false };
+fn a_copy_is_not_removed_and_what_the_engine_removes_already_is_not_again() {
+    let lost = Container { id: "x".into(), instance: Some(OURS.into()), task: Some(id(7)), named: true, removing: false };
     let sweep = |container: &Container| plan(&wanted(0, Order::StartFirst, 1), OURS, &[], std::slice::from_ref(container));
     assert_eq!(sweep(&lost), [Action::Sweep { container: "x".into() }]);
+    assert_eq!(sweep(&Container { named: false, ..lost.clone() }), [], "its labels came with its image");
     assert_eq!(sweep(&Container { removing: true, ..lost }), []);
 }

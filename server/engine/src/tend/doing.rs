@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Signal;
 use domain::deployments::work::{self, Leftover, NewTask, TaskWork, Work};
 use model::descriptor::Drift;
 use model::ids::{JobRunId, MachineId, TaskId};
-use model::views::deployments::{DeploymentState, Reason};
+use model::views::deployments::{DeploymentState, Progress, Reason};
 use model::views::services::{TaskHealth, TaskState};
 use tokio::time::Instant;
 
 use super::{Handed, Tender, revision_of};
-use crate::docker::ContainerSeen;
+use crate::docker::{ContainerSeen, Docker, EngineError, Kind};
 use crate::hands::{self, Order};
 use crate::plan::Action;
+use crate::printed::Filter;
 use crate::rollout;
 use crate::trouble::Trouble;
 
@@ -52,24 +54,21 @@ impl Tender {
         let Some(revision) = work.revision.as_ref().filter(|revision| revision.descriptor.drift == Drift::Heal) else { return Ok(()) };
         let most = revision.descriptor.update.parallelism.max(1) as usize;
         let under_way = work.tasks.iter().filter(|task| task.state != TaskState::Running).count();
+        let mut room = most.saturating_sub(under_way);
         let drifted = work.tasks.iter().filter(|task| task.state == TaskState::Running && !task.drift.is_empty() && !self.busy.contains(&task.id));
-        let drifted: Vec<TaskWork> = drifted.take(most.saturating_sub(under_way)).cloned().collect();
-        for task in drifted {
+        for task in drifted.cloned().collect::<Vec<TaskWork>>() {
             let (Some(docker), Some(container)) = (self.docker(task.machine), task.container.clone()) else { continue };
             // Also before it is asked to end: what is frozen hears nothing.
             docker.unpause(&container).await?;
-            if task.drift.iter().any(|difference| !matches!(difference.what.as_str(), "name" | "state")) {
+            if named_again(work, &task, &docker, &container).await? {
+                work::task_drift(&self.context.worker, task.id, &[]).await?;
+            } else if room > 0 {
+                room -= 1;
                 let said: Vec<String> =
                     task.drift.iter().map(|found| format!("{} is {} and not {}", found.what, found.found, found.ordered)).collect();
                 let reason = Reason::new("drifted", format!("something else than Slipway changed it ({}); another takes its place", said.join("; ")));
                 self.end(work, task, Some(reason), false);
-                continue;
             }
-            if task.drift.iter().any(|difference| difference.what == "name") {
-                let name = crate::build::container_name(&work.project, &work.service, &work.environment, task.slot, task.id);
-                docker.rename(&container, &name).await?;
-            }
-            work::task_drift(&self.context.worker, task.id, &[]).await?;
         }
         Ok(())
     }
@@ -189,6 +188,10 @@ impl Tender {
 
     /// Takes in what a hand did.
     pub(super) async fn take(&mut self, handed: Handed) {
+        if handed.met_a_full_disk() {
+            // Whoever frees disks knows which, and how often.
+            self.context.worker.platform().signal(Signal::Pruning).notify_one();
+        }
         let trouble = match handed {
             Handed::Began(task, result) => {
                 self.busy.remove(&task.id);
@@ -225,6 +228,7 @@ impl Tender {
 
     /// A task whose container could not be started is over; its deployment fails, or its slot waits.
     pub(super) async fn did_not_start(&mut self, task: TaskWork, reason: Reason) -> Option<Trouble> {
+        let reason = Filter::of(&self.context.worker, &task).await.reason(&reason);
         let end = work::End { state: TaskState::Failed, exit_code: None, reason: Some(reason.clone()) };
         if let Err(error) = work::task_ended(&self.context.worker, task.id, &end).await {
             return Some(error.into());
@@ -275,11 +279,30 @@ impl Tender {
     pub(super) async fn tell_waiting(&mut self, message: &str) -> bool {
         let Ok(Some(work)) = work::load(&self.context.worker, self.key).await else { return true };
         let Some(deployment) = &work.deployment else { return false };
-        let done = usize::try_from(deployment.progress.tasks.done).unwrap_or_default();
-        let note = format!("waiting for the engine: {message}");
-        if let Err(Trouble::Store(error)) = self.record_progress(deployment, done, Some(note)).await {
-            tracing::debug!(%error, "a deployment's progress was not recorded");
+        let note = Some(format!("waiting for the engine: {message}"));
+        if deployment.progress.note != note {
+            // How far it came stays as it is.
+            let now = Progress { note, ..deployment.progress.clone() };
+            if let Err(error) = work::progress(&self.context.worker, deployment.id, &now).await {
+                tracing::debug!(%error, "a deployment's progress was not recorded");
+            }
         }
         true
+    }
+}
+
+/// Whether all is right with a task when it has its own name again; it does not get it where something else took it.
+async fn named_again(work: &Work, task: &TaskWork, docker: &Docker, container: &str) -> Result<bool, Trouble> {
+    if task.drift.iter().any(|difference| !matches!(difference.what.as_str(), "name" | "state")) {
+        return Ok(false);
+    }
+    if task.drift.iter().all(|difference| difference.what != "name") {
+        return Ok(true);
+    }
+    let name = crate::build::container_name(&work.project, &work.service, &work.environment, task.slot, task.id);
+    match docker.rename(container, &name).await {
+        Ok(()) => Ok(true),
+        Err(EngineError { kind: Kind::NameTaken, .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }

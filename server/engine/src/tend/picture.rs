@@ -12,6 +12,7 @@ use model::views::services::{TaskHealth, TaskState};
 use super::{Tender, find};
 use crate::build::LABEL_TASK;
 use crate::docker::{ContainerSeen, LABEL_INSTANCE, Status};
+use crate::ours;
 use crate::plan::{self, Container, Life, Mode, Task, Wanted};
 use crate::rollout;
 
@@ -135,6 +136,7 @@ pub(super) fn container(seen: &ContainerSeen) -> Container {
         id: seen.id.clone(),
         instance: seen.label(LABEL_INSTANCE).map(str::to_owned),
         task: seen.label(LABEL_TASK).and_then(|text| text.parse().ok()),
+        named: ours::task(seen).is_some(),
         removing: seen.status == Status::Removing,
     }
 }

@@ -10,7 +10,7 @@ use super::{ANSWER_MAX, ANSWERS_MAX, Choice, Choices, Parameter, ParameterKind, 
 use crate::image::ImageReference;
 use crate::problem::FieldError;
 use crate::quantity::{Memory, Span};
-use crate::secret::{HIDDEN, Secret, names_a_secret};
+use crate::secret::Secret;
 
 /// Answers by parameter, as they were typed.
 pub type Answers = BTreeMap<String, String>;
@@ -50,6 +50,14 @@ impl Parameters {
     /// # Errors
     /// Every mistake, each at `answers.<parameter>`.
     pub fn check(&self, answers: &Answers, kept: &BTreeSet<String>) -> Result<Checked, Vec<FieldError>> {
+        self.check_within(answers, kept, &|| true)
+    }
+
+    /// The same, given up with an error once `in_time` says no: a long pattern at a long answer takes its time.
+    ///
+    /// # Errors
+    /// Those of [`Parameters::check`].
+    pub fn check_within(&self, answers: &Answers, kept: &BTreeSet<String>, in_time: &dyn Fn() -> bool) -> Result<Checked, Vec<FieldError>> {
         let size: usize = answers.iter().map(|(name, answer)| name.len() + answer.len()).sum();
         if size > ANSWERS_MAX {
             return Err(vec![FieldError::new("answers", format!("all answers together have {size} bytes; at most {ANSWERS_MAX} are taken"))]);
@@ -59,6 +67,9 @@ impl Parameters {
         let seen = self.texts(answers);
         for parameter in &self.0 {
             let Some(text) = seen.get(parameter.name.as_str()) else { continue };
+            if !in_time() {
+                return Err(vec![FieldError::new("answers", "take too long to be checked: the template's patterns are too much work for them")]);
+            }
             if let Err(message) = self.take(parameter, text, &seen, kept, &mut checked) {
                 errors.push(FieldError::new(format!("answers.{}", parameter.name), message));
             }
@@ -348,28 +359,4 @@ pub fn from_json(value: &serde_json::Value, path: &str) -> Result<Answers, Vec<F
         answers.insert(name.clone(), text);
     }
     if errors.is_empty() { Ok(answers) } else { Err(errors) }
-}
-
-/// Hides what says by its name that it is secret: answers to such parameters, and the values of such variables among lines of `NAME=value`. Whether
-/// something was hidden.
-pub fn hide_secrets(answers: &mut Answers) -> bool {
-    let mut hidden = false;
-    for (name, answer) in answers.iter_mut().filter(|(_, answer)| !answer.is_empty()) {
-        if names_a_secret(name) {
-            HIDDEN.clone_into(answer);
-            hidden = true;
-            continue;
-        }
-        let secret = |line: &str| line.split_once('=').is_some_and(|(name, _)| names_a_secret(name.trim()));
-        if !answer.lines().any(secret) {
-            continue;
-        }
-        let shown = |line: &str| match line.split_once('=') {
-            Some((name, _)) if secret(line) => format!("{name}={HIDDEN}"),
-            _ => line.to_owned(),
-        };
-        *answer = answer.lines().map(shown).collect::<Vec<_>>().join("\n");
-        hidden = true;
-    }
-    hidden
 }

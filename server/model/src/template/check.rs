@@ -10,10 +10,16 @@ use crate::problem::FieldError;
 /// Most bytes of all texts together.
 const SOURCES_MAX: usize = 3 * SOURCE_MAX;
 
-pub(super) fn check(template: &Template) -> Vec<FieldError> {
+pub(super) fn check(template: &Template, in_time: &dyn Fn() -> bool) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut earlier: BTreeMap<&str, &Parameter> = BTreeMap::new();
     for (at, parameter) in template.parameters.0.iter().enumerate() {
+        if !in_time() {
+            return vec![FieldError::new(
+                format!("parameters[{at}]"),
+                "takes too long to be looked at: shorten the patterns and defaults up to here",
+            )];
+        }
         let mut note = |key: &str, message: String| errors.push(FieldError::new(format!("parameters[{at}].{key}"), message));
         if earlier.contains_key(parameter.name.as_str()) {
             note("name", format!("there are two parameters {}", parameter.name));

@@ -235,14 +235,21 @@ fn answers_are_bounded_and_hold_what_documents_can_show() {
 }
 
 #[test]
-fn what_says_that_it_is_secret_is_hidden() {
-    let mut all = answers(&[("greeting", "hello"), ("api_token", "abc"), ("variables", "LOG=1\n DB_PASSWORD = x=y\nplain"), ("my_key", "")]);
-    assert!(hide_secrets(&mut all));
-    assert_eq!(
-        all,
-        answers(&[("greeting", "hello"), ("api_token", "(hidden)"), ("variables", "LOG=1\n DB_PASSWORD =(hidden)\nplain"), ("my_key", "")])
-    );
-    assert!(!hide_secrets(&mut answers(&[("greeting", "hello"), ("command", "a=b")])));
+fn reading_and_checking_end_with_their_time() {
+    let left = std::cell::Cell::new(0_usize);
+    let in_time = || {
+        left.set(left.get().saturating_sub(1));
+        left.get() > 0
+    };
+    let text = "name: a\nparameters: [{name: x, pattern: 'a+', default: a}, {name: y, pattern: 'a+', default: a}]\ndescriptor: x\n";
+    left.set(2);
+    let found = Template::parse_within(text, &in_time).expect_err("too late");
+    assert_eq!((found.len(), found[0].field.as_str()), (1, "parameters[1]"));
+    left.set(3);
+    let template = Template::parse_within(text, &in_time).expect("in time");
+    left.set(2);
+    let found = template.parameters.check_within(&Answers::new(), &BTreeSet::new(), &in_time).expect_err("too late");
+    assert_eq!((found.len(), found[0].field.as_str()), (1, "answers"));
 }
 
 fn whole(value: &str) -> Place {

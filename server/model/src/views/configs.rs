@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::configs::{EntryKind, Level};
 use crate::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::time::Millis;
+use crate::views::deployments::DeploymentView;
 use crate::words::words;
 
 /// Which version of a level.
@@ -77,6 +78,26 @@ pub struct UseView {
     pub uses: Vec<String>,
     /// Whether it is stopped.
     pub stopped: bool,
+}
+
+/// What came of rolling all that runs with an older configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollView {
+    /// The deployments that began.
+    pub begun: Vec<DeploymentView>,
+    /// What could not be rolled.
+    pub left: Vec<NotRolled>,
+}
+
+/// A service that could not be rolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRolled {
+    /// The service.
+    pub service: ServiceName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Why not, for people.
+    pub why: String,
 }
 
 /// The configuration of a project or service, everywhere or in one environment.

@@ -114,7 +114,7 @@ pub struct Progress {
     pub layers: Share,
     /// Bytes of the layers that were fetched.
     pub bytes: Share,
-    /// Tasks of this revision that are healthy.
+    /// Tasks of this revision that are healthy; none are counted before the first is replaced.
     pub tasks: Share,
     /// What happens at the moment, for people: `web.2 waits for its health check`.
     #[serde(skip_serializing_if = "Option::is_none")]

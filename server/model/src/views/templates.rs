@@ -138,9 +138,9 @@ pub struct ServiceTemplate {
     pub template: Option<TemplateSummary>,
     /// Its name and the version that was used.
     pub mark: TemplateMark,
-    /// The answers; never a secret.
+    /// The answers; never a secret. None for readers who may not deploy.
     pub answers: Answers,
-    /// Whether some are hidden from this reader, since their names say that they are secret. Then nothing is made of them.
+    /// Whether answers are kept from this reader, who may not deploy: any of them may become what a revision hides. Then nothing is made of them.
     #[serde(default)]
     pub hidden: bool,
     /// The secret parameters whose secret is set.

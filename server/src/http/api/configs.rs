@@ -11,10 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use domain::configs::{self, Content, Edit, Holder, HolderKey, Hush};
 use domain::deployments::{self, Intent};
 use domain::{Actor, Error, May, can};
+use http::StatusCode;
 use model::configs::EntryKind;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::secret::Secret;
-use model::views::configs::{ChangedView, ConfigView, FileView, VersionDetail};
+use model::views::configs::{ChangedView, ConfigView, FileView, RollView, VersionDetail};
 use serde::Deserialize;
 
 use super::deployments::begun;
@@ -44,7 +45,7 @@ pub(super) fn table() -> Table {
             .put(&format!("{base}/secrets/{{name}}"), put_secret)
             .delete(&format!("{base}/secrets/{{name}}"), delete_secret)
     });
-    table.post("/api/v1/projects/{project}/services/{service}/roll", roll)
+    table.post("/api/v1/projects/{project}/services/{service}/roll", roll).post("/api/v1/projects/{project}/configuration/roll", roll_all)
 }
 
 /// What a path names.
@@ -353,4 +354,19 @@ async fn roll(
     let environment = body.environment.map(|name| field("environment", &name)).transpose()?;
     let intent = Intent { why: body.why, ..Intent::in_environment(environment) };
     Ok(begun(deployments::roll(&portal.platform, &may, &intent).await?))
+}
+
+/// Everything of the project that runs with an older configuration, in one environment or in all.
+async fn roll_all(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(names): Path<Names>,
+    Body(body): Body<Rolled>,
+) -> Answer<(StatusCode, Json<RollView>)> {
+    actor.account()?;
+    let project: ProjectName = named(&names.project, "project")?;
+    let key = HolderKey { project: &project, service: None };
+    let may: May<can::Deploy, Holder> = actor.may(&portal.platform, &key).await?;
+    let environment: Option<EnvironmentName> = body.environment.map(|name| field("environment", &name)).transpose()?;
+    Ok((StatusCode::ACCEPTED, Json(deployments::roll_all(&portal.platform, &may, environment.as_ref(), &body.why).await?)))
 }

@@ -199,7 +199,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", path) if path.ends_with("/configs/{name}") => json!({"content": "changed"}),
         ("PUT", path) if path.ends_with("/variables/{name}") || path.ends_with("/secrets/{name}") => json!({"value": "changed"}),
         ("POST", path) if path.ends_with("/configuration/restore") => json!({"version": 1}),
-        ("POST", "/projects/{project}/services/{service}/roll") => json!({}),
+        ("POST", "/projects/{project}/services/{service}/roll" | "/projects/{project}/configuration/roll") => json!({}),
         ("PUT", "/projects/{project}/services/{service}/descriptor") => json!({"image": "web:1", "replicas": 3}),
         ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
         ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
@@ -368,7 +368,7 @@ fn configuration(world: &World, path: &str) -> Option<Vec<(&'static str, String)
     // As often as `world::configured` changes it.
     let based_on = ("based_on", text("3"));
     Some(match path {
-        "configs/get" => vec![at],
+        "configs/get" | "configs/roll_all" => vec![at],
         "configs/put_variable" => vec![at, based_on, ("name", text("A")), ("value", text("1"))],
         "configs/put_variables" => vec![at, based_on, ("lines", text("A=1"))],
         "configs/put_file" => vec![at, based_on, ("name", text("b.conf")), ("content", text("x"))],

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::forms::Form;
 use crate::ground::{Ground, docker, push_busybox};
+use crate::image_rules::open;
 use crate::jobs;
 
 impl Ground {
@@ -177,4 +178,23 @@ async fn a_script_says_that_an_image_is_not_there() {
     let nothing = run(&script, &token, "web:3").await;
     assert!(!nothing.status.success() && printed(&nothing).contains("has no tag 3"), "{}", printed(&nothing));
     assert_eq!(ground.answer(&ground.running("site").await[0]).await, "hello");
+    what_the_template_did_not_make_is_told(&ground).await;
+}
+
+/// A service that was scaled is still what its template made; one that was deployed past it is not, which the form and the template's page say.
+async fn what_the_template_did_not_make_is_told(ground: &Ground) {
+    let browser = ground.portal().browser("admin").await;
+    let pages = ["/projects/shop/services/site/deploy", "/projects/shop/services/site/template"];
+    let said = "was not made by this template";
+    let scaled = ground.developer.post("/api/v1/projects/shop/services/site/scale", json!({"environment": "local", "replicas": 2})).await;
+    let scaled = scaled.expect_status(StatusCode::ACCEPTED).await;
+    assert_eq!(ground.over("site", scaled["id"].as_str().expect("an id")).await["state"], "succeeded");
+    for page in pages {
+        assert!(!open(&browser, page).await.contains(said), "{page}");
+    }
+    ground.deployed("site", json!({"image": "web:1", "update": {"monitor": "0s"}, "stop": {"grace": "0s"}})).await;
+    for page in pages {
+        let page = open(&browser, page).await;
+        assert!(page.contains("Revision 3") && page.contains(said), "{page}");
+    }
 }

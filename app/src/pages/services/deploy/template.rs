@@ -8,10 +8,11 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use model::problem::{FieldError, Problem};
 use model::template::{Answers, Parameters};
+use model::views::services::ServiceDetail;
 use model::views::templates::{TemplateForm, TemplateSummary};
 
-use super::super::EnvironmentChoice;
-use super::{Away, Plan};
+use super::super::{EnvironmentChoice, made_otherwise};
+use super::{Ask, Asked, Away, Plan};
 use crate::api::templates::{Answered, DeployTemplate, DeployTemplatePage, PlanTemplate, TemplatePlan};
 use crate::boot::boot;
 use crate::components::{Command, Csrf, Notice, ProblemNotice, Submit, TextField, Tone};
@@ -94,9 +95,9 @@ impl Typed {
 
 /// The form.
 #[component]
-pub(super) fn FromTemplate(page: DeployTemplatePage, image: String, action: ServerAction<DeployTemplate>) -> impl IntoView {
+pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: ServerAction<DeployTemplate>) -> impl IntoView {
     let mut page = page;
-    begin_with(&mut page, image);
+    begin_with(&mut page, asked.image.clone());
     let typed = Typed::new(&page.form, problem(action));
     // Refused without scripts, it is told on the next page.
     let plan = ServerAction::<PlanTemplate>::new();
@@ -107,24 +108,23 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, image: String, action: Serv
     let reference = page.form.template.reference();
     let version = page.form.version;
     let of = Answered { template: reference.clone(), version };
-    let asked = StoredValue::new(PlanTemplate {
+    let order = StoredValue::new(PlanTemplate {
         csrf: boot().csrf,
         project: project.clone(),
         service: service.clone(),
         environment: environment.clone(),
         of,
         answers: Answers::new(),
+        why: String::new(),
     });
-    let ask = move |event: leptos::ev::MouseEvent| {
-        event.prevent_default();
-        _ = plan.dispatch(PlanTemplate { answers: typed.answers.get_untracked(), ..asked.get_value() });
-    };
+    let ask = Callback::new(move |()| _ = plan.dispatch(PlanTemplate { answers: typed.answers.get_untracked(), ..order.get_value() }));
     let refused = typed.elsewhere();
     view! {
         <Title text=format!("Deploy {service}")/>
         {here.clone().map(|here| view! { <Away here/> })}
-        {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=path.clone()/> })}
-        <Moved form=page.form.clone() path=path.clone()/>
+        {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=asked.page(&path, "", false)/> })}
+        <Moved form=page.form.clone() path image=asked.image/>
+        <Otherwise service=page.service form=page.form.clone()/>
         <div class="columns">
             <section class="panel">
                 <header><h2>{format!("Deploy to {environment}")}</h2></header>
@@ -138,11 +138,10 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, image: String, action: Serv
                         <input type="hidden" name="of[template]" value=reference/>
                         <input type="hidden" name="of[version]" value=version.to_string()/>
                         <Groups typed form=page.form.clone() offers=page.offers/>
-                        <TextField name="why" label="Why" optional=true hint="For the history: what this deployment is for."/>
+                        <TextField name="why" label="Why" optional=true value=page.why hint="For the history: what this deployment is for."/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
-                            <button type="submit" class="button" formaction="/fn/templates/plan" formnovalidate=true
-                                disabled=move || plan.pending().get() on:click=ask>"Show what would change"</button>
+                            <Ask to="/fn/templates/plan" pending=plan.pending() ask/>
                         </div>
                     </ActionForm>
                 </div>
@@ -159,21 +158,20 @@ fn begin_with(page: &mut DeployTemplatePage, image: String) {
     let Some(parameter) = page.form.parameters.0.iter().find(|parameter| parameter.kind == ParameterKind::Image) else { return };
     let empty = page.form.answers.get(&parameter.name).is_none_or(String::is_empty);
     let newest = page.offers.first().map(|offer| offer.reference.clone()).filter(|_| empty && parameter.required);
-    if let Some(chosen) = Some(image).filter(|image| !image.is_empty()).or(newest) {
+    // What was typed before stands as it was typed, wrong or not.
+    if let Some(chosen) = Some(image).filter(|image| !image.is_empty()).or(newest).filter(|_| !page.typed) {
         page.form.answers.insert(parameter.name.clone(), chosen);
     }
 }
 
 /// Which template and version this is, and the way to others.
 #[component]
-fn Moved(form: TemplateForm, path: String) -> impl IntoView {
+fn Moved(form: TemplateForm, path: String, image: String) -> impl IntoView {
     let TemplateSummary { title, version: newest, .. } = form.template.clone();
     let project = form.template.project.as_ref().map(ToString::to_string).unwrap_or_default();
     let page = urls::template(&project, &form.template.name);
-    let with = |version: i64| {
-        let version = version.to_string();
-        urls::asking(path.clone(), &[("environment", form.environment.as_str()), ("template", &form.template.reference()), ("version", &version)])
-    };
+    let link = |template: String, version: String| Asked { template, version, image: image.clone() }.page(&path, form.environment.as_str(), false);
+    let with = |version: i64| link(form.template.reference(), version.to_string());
     let shown = form.version;
     let to_newest = with(newest);
     let to_used = form.remembered.map(with).unwrap_or_default();
@@ -190,12 +188,25 @@ fn Moved(form: TemplateForm, path: String) -> impl IntoView {
         }.into_any()),
         _ => None,
     };
-    let plain = urls::asking(path.clone(), &[("environment", form.environment.as_str()), ("template", crate::api::templates::PLAIN)]);
+    let plain = link(crate::api::templates::PLAIN.to_owned(), String::new());
     view! {
         {notice}
         <p class="muted">"From the template "<a href=page>{title}</a>{format!(", version {shown}. ")}<a href=plain>"Another template, or the plain form"</a></p>
     }
     .into_any()
+}
+
+/// What runs is not what the template made of the answers that are remembered: deploying them takes more back than is changed here.
+#[component]
+fn Otherwise(service: ServiceDetail, form: TemplateForm) -> impl IntoView {
+    let remembered = form.remembered.is_some();
+    made_otherwise(&service, &form.environment, &form.template.name, form.template.project.is_none()).filter(|_| remembered).map(|number| {
+        view! {
+            <Notice tone=Tone::Warn title=format!("Revision {number}, which should run in {}, was not made by this template", form.environment)>
+                <p>"The service was deployed another way or scaled. What is deployed from here takes its place: look at what would change first."</p>
+            </Notice>
+        }
+    })
 }
 
 /// What a deploy would do.

@@ -8,8 +8,8 @@ use leptos_router::hooks::use_navigate;
 use model::descriptor::{Descriptor, schema};
 use model::problem::{FieldError, Problem};
 
-use super::{Away, EnvironmentChoice, Planned, Ways, current};
-use crate::api::descriptor::{DeployText, PlanText, TextPage, plan_text, read_descriptor_text};
+use super::{Ask, Asked, Away, EnvironmentChoice, Planned, Ways, current};
+use crate::api::descriptor::{DeployText, PlanText, TextPage, read_descriptor_text};
 use crate::boot::boot;
 use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone};
 use crate::page::{loaded, problem, query};
@@ -25,6 +25,7 @@ const QUOTED: usize = 120;
 pub(super) fn TextDeploy() -> impl IntoView {
     let service = current();
     let environment = query("environment");
+    let asked = Asked::here();
     let data = Resource::new(
         move || (service.project.get(), service.name.get(), environment.get()),
         |(project, name, environment)| read_descriptor_text(project, name, environment),
@@ -37,12 +38,12 @@ pub(super) fn TextDeploy() -> impl IntoView {
             navigate(&urls::deployment(&made.project, &made.service, made.id), leptos_router::NavigateOptions::default());
         }
     });
-    loaded(data, move |page| view! { <Editor page action/> })
+    loaded(data, move |page| view! { <Editor page asked=asked() action/> })
 }
 
 #[component]
-fn Editor(page: TextPage, action: ServerAction<DeployText>) -> impl IntoView {
-    let TextPage { project, service, environments, environment, text, runs } = page;
+fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> impl IntoView {
+    let TextPage { project, service, environments, environment, text, runs, why, planned } = page;
     let refused = problem(action);
     let first = text.clone();
     let text = RwSignal::new(text);
@@ -59,10 +60,8 @@ fn Editor(page: TextPage, action: ServerAction<DeployText>) -> impl IntoView {
         refused.with(|refused| refused.as_ref().map(|problem| problem.fields.clone()).unwrap_or_default())
     });
     let others = Signal::derive(move || refused.get().filter(|problem: &Problem| problem.fields.is_empty()));
-    let plan = Action::new(|input: &PlanText| {
-        let PlanText { csrf, project, service, environment, text } = input.clone();
-        plan_text(csrf, project, service, environment, text)
-    });
+    // Refused without scripts, it is told on the next page.
+    let plan = ServerAction::<PlanText>::new();
     let typed = Callback::new(move |typed: String| {
         text.set(typed);
         touched.set(true);
@@ -70,16 +69,20 @@ fn Editor(page: TextPage, action: ServerAction<DeployText>) -> impl IntoView {
     let names = environments.iter().map(|one| one.name.clone()).collect();
     let here = environments.into_iter().find(|one| one.name.as_str() == environment);
     let path = urls::service_page(&project, &service, "deploy");
-    let asked = (project.clone(), service.clone(), environment.clone());
-    let ask = move |_| {
-        let (project, service, environment) = asked.clone();
-        _ = plan.dispatch(PlanText { csrf: boot().csrf, project, service, environment, text: text.get_untracked() });
-    };
+    let order = StoredValue::new(PlanText {
+        csrf: boot().csrf,
+        project: project.clone(),
+        service: service.clone(),
+        environment: environment.clone(),
+        why: String::new(),
+        text: String::new(),
+    });
+    let ask = Callback::new(move |()| _ = plan.dispatch(PlanText { text: text.get_untracked(), ..order.get_value() }));
     view! {
         <Title text=format!("Deploy {service}")/>
         {here.clone().map(|here| view! { <Away here/> })}
-        <Ways path=path.clone() environment=environment.clone() text=true/>
-        {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=format!("{path}?as=yaml")/> })}
+        <Ways path=path.clone() asked=asked.clone() environment=environment.clone() text=true/>
+        {here.map(|here| view! { <EnvironmentChoice names shown=here.name page=asked.page(&path, "", true)/> })}
         <div class="columns">
             <section class="panel">
                 <header><h2>{format!("Deploy to {environment}")}</h2></header>
@@ -94,16 +97,16 @@ fn Editor(page: TextPage, action: ServerAction<DeployText>) -> impl IntoView {
                         <input type="hidden" name="environment" value=environment.clone()/>
                         <TextArea name="text" label="Descriptor" rows=24 mono=true value=first on_input=typed
                             hint="YAML or JSON. What is left out gets its default, also what stands here now and is taken away."/>
-                        <TextField name="why" label="Why" optional=true hint="For the history: what this deployment is for."/>
+                        <TextField name="why" label="Why" optional=true value=why hint="For the history: what this deployment is for."/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
-                            <button type="button" class="button needs-script" disabled=move || plan.pending().get() on:click=ask>"Show what would change"</button>
+                            <Ask to="/fn/deployments/plan_text" pending=plan.pending() ask/>
                         </div>
                     </ActionForm>
                     <p class="hint">"Editors complete such a file by its "<a href=schema::PATH rel="external">"JSON schema"</a>"."</p>
                 </div>
             </section>
-            <Planned answer=plan.value().into()/>
+            <Planned first=planned answer=plan.value().into()/>
         </div>
     }
     .into_any()

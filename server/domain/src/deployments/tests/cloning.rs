@@ -79,6 +79,44 @@ async fn nothing_is_cloned_while_a_secret_is_missing_there() {
 }
 
 #[tokio::test]
+async fn nothing_is_cloned_while_there_is_no_room_for_all_of_it() {
+    let shop = Shop::open().await;
+    shop.second().await;
+    shop.runs(TWO).await;
+    let api: ServiceName = "api".parse().expect("a name");
+    services::create(shop.platform(), &shop.store.may(&shop.ana, &shop.project).await, &api).await.expect("created");
+    let key = ServiceKey { project: &shop.project, service: &api };
+    let may: May<can::Deploy, services::Service> = shop.ana.may(shop.platform(), &key).await.expect("allowed");
+    let two = Request { intent: Intent::in_environment(Some(place("local"))), ..request(TWO) };
+    let made = deploy(shop.platform(), &may, &two).await.expect("deployed");
+    assert!(shop.advance(made.id, DeploymentState::Rolling).await && shop.advance(made.id, DeploymentState::Succeeded).await);
+
+    let operator = shop.store.person("root", true).await;
+    let quota = operator.may::<can::SetQuotas, _>(shop.platform(), &shop.project).await.expect("allowed");
+    let allow = async |tasks: i64| {
+        let wanted = quotas::Wanted { tasks: Some(Some(tasks)), ..quotas::Wanted::default() };
+        quotas::set(shop.platform(), &quota, wanted).await.expect("set");
+    };
+    // Four run, and there is room for two of the four that would come.
+    allow(6).await;
+    let plan = clone_plan(shop.platform(), &shop.whole().await, &order(&[])).await.expect("planned");
+    let ready: Vec<bool> = plan.services.iter().map(|one| one.problems.is_empty()).collect();
+    assert_eq!(ready, [true, false], "{plan:?}");
+    let (name, message) = field(clone(shop.platform(), &shop.whole().await, &order(&[])).await.expect_err("no room"));
+    assert_eq!(name, "services.web.descriptor.replicas");
+    assert!(message.contains("2 of the 6 tasks"), "{message}");
+    let all = of_project(shop.platform(), &shop.store.may(&shop.ana, &shop.project).await, &model::page::PageRequest::default()).await;
+    assert_eq!(all.expect("read").items.len(), 2, "nothing is begun");
+
+    allow(8).await;
+    let begun = clone(shop.platform(), &shop.whole().await, &order(&[])).await.expect("begun");
+    let names: Vec<&str> = begun.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(names, ["api", "web"]);
+    let told = shop.store.audit().await;
+    assert_eq!(told.iter().filter(|line| line.starts_with("deployment.clone")).count(), 2, "{told:?}");
+}
+
+#[tokio::test]
 async fn what_does_not_run_there_is_left_out_or_refused_by_name() {
     let shop = Shop::open().await;
     shop.second().await;
@@ -96,4 +134,30 @@ async fn what_does_not_run_there_is_left_out_or_refused_by_name() {
     stop(shop.platform(), &shop.may().await, &Intent::in_environment(Some(place("local")))).await.expect("stopped");
     let plan = clone_plan(shop.platform(), &shop.whole().await, &order(&[])).await.expect("planned");
     assert!(plan.services.is_empty() && plan.left_out[0].why.contains("stopped"), "{plan:?}");
+}
+
+#[tokio::test]
+async fn what_is_brought_again_is_still_known_by_its_commit_and_build() {
+    let shop = Shop::open().await;
+    shop.second().await;
+    shop.secret_in("local").await;
+    shop.secret_in("test").await;
+    let local = Intent::in_environment(Some(place("local")));
+    let intent = Intent { commit: Some("0451abc".into()), build: Some("7".into()), ..local.clone() };
+    let made = deploy(shop.platform(), &shop.may().await, &Request { intent, ..request(WITH_SECRET) }).await.expect("deployed");
+    shop.succeed(&made).await;
+    let elsewhere = Intent::in_environment(Some(place("test")));
+    rollback(shop.platform(), &shop.may().await, &elsewhere, 1).await.expect("with what is configured there");
+    scale(shop.platform(), &shop.may().await, &local, 3).await.expect("scaled");
+    shop.secret_in("local").await;
+    let rolled = roll(shop.platform(), &shop.may().await, &local).await.expect("rolled");
+    assert_eq!(rolled.revision, 4, "each is a revision of its own");
+    for number in 1..=4 {
+        let found = revision(shop.platform(), &shop.may().await, number).await.expect("read").revision;
+        assert_eq!((found.commit.as_deref(), found.build.as_deref()), (Some("0451abc"), Some("7")), "revision {number}");
+    }
+    let other = Intent { commit: Some("0452abd".into()), ..local };
+    let scaled = scale(shop.platform(), &shop.may().await, &other, 2).await.expect("scaled");
+    let found = revision(shop.platform(), &shop.may().await, scaled.revision).await.expect("read").revision;
+    assert_eq!((found.commit.as_deref(), found.build), (Some("0452abd"), None), "whoever says something else is believed");
 }

@@ -123,3 +123,37 @@ async fn a_guest_reads_no_secret_variables() {
     assert!(compared.contains("first-value") && compared.contains("second-value"));
     assert!(one.contains("\"LOG_LEVEL\":\"info\""));
 }
+
+#[tokio::test]
+async fn what_is_ending_of_the_own_service_leaves_no_room_for_more_of_it() {
+    let shop = Shop::open().await;
+    let text = |cpus: &str| format!("image: web:1\nresources: {{cpus: {cpus}, memory: 64MiB}}");
+    let first = shop.deploy(&text("2")).await;
+    shop.succeed(&first).await;
+    let operator = shop.operator().await;
+    let may = operator.may::<can::SetQuotas, _>(shop.platform(), &shop.project).await.expect("allowed");
+    let wanted = quotas::Wanted { cpus: Some(model::quantity::Cpus::from_millis(3_000)), ..quotas::Wanted::default() };
+    quotas::set(shop.platform(), &may, wanted).await.expect("set");
+    stop(shop.platform(), &shop.may().await, &Intent::default()).await.expect("stopped");
+    let old = shop.work().await.tasks.remove(0);
+    work::task_stopping(&shop.store.worker, old.id).await.expect("recorded");
+    let (name, message) = field(shop.try_deploy(&text("2")).await.expect_err("it takes its grace"));
+    assert_eq!(name, "descriptor.resources.cpus");
+    assert!(message.contains("and 1 are left") && message.contains("still ending"), "{message}");
+    shop.deploy(&text("1")).await;
+    shop.end(&old, TaskState::Ended).await;
+    shop.deploy(&text("2")).await;
+}
+
+#[tokio::test]
+async fn what_stands_for_a_hidden_value_is_not_started() {
+    let shop = Shop::open().await;
+    for (text, wanted) in [
+        ("command: [redis-server, --requirepass, (hidden)]", "descriptor.command"),
+        ("entrypoint: [sh, -c, 'x -p(hidden)']", "descriptor.entrypoint"),
+        ("health: {command: [sh, -c, 'x -p(hidden)']}", "descriptor.health.command"),
+        ("env: {DB_PASSWORD: (hidden)}", "descriptor.env.DB_PASSWORD"),
+    ] {
+        assert_eq!(field(shop.try_deploy(&format!("image: web:1\n{text}")).await.expect_err("refused")).0, wanted);
+    }
+}

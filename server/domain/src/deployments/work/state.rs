@@ -7,12 +7,12 @@ use model::image::ImageReference;
 use model::names::{ProjectName, RepositoryPath};
 use model::outside::AllowList;
 use model::reference::Reference;
-use model::views::deployments::{DeploymentState, Progress, Reason};
+use model::views::deployments::{DeploymentState, Progress, Reason, Share};
 
 use super::PullSource;
 use super::load::revision_work;
 use crate::args;
-use crate::db::{Json, Value};
+use crate::db::{Json, Tx, Value};
 use crate::environments::{Subnet, subnets};
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -21,14 +21,15 @@ use crate::services::credentials;
 use crate::worker::Worker;
 
 /// Moves a deployment on. Answers `false`, and changes nothing, when it is over or may not go that way: a newer one, a cancel or
-/// a stop took its place, and whoever worked on it lets go. To `Succeeded` makes its revision the one that should run.
+/// a stop took its place, and whoever worked on it lets go. To `Succeeded` makes its revision the one that should run. What ends
+/// without having left the queue never began.
 pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentState, reason: Option<&Reason>) -> Result<bool> {
     let now = worker.platform().now();
     let mut change = worker.change().await?;
     let sql = "SELECT state FROM deployments WHERE id = $1 AND finished_at IS NULL";
     let before: Option<DeploymentState> = change.opt(sql, args![deployment], |row| row.get("state")).await?;
     let from: Vec<&str> = DeploymentState::ALL.iter().filter(|from| from.may_become(to)).map(|from| from.as_str()).collect();
-    let finished = to.is_final().then_some(now);
+    let (began, finished) = ((!to.is_final()).then_some(now), to.is_final().then_some(now));
     let sql = format!(
         "UPDATE deployments SET state = $2, reason_code = $3, reason_message = $4, started_at = COALESCE(started_at, $5),
          finished_at = $6 WHERE id = $1 AND finished_at IS NULL AND state IN ('{}')
@@ -36,11 +37,14 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
         from.join("', '")
     );
     let (code, message) = (reason.map(|reason| reason.code.as_str()), reason.map(|reason| reason.message.as_str()));
-    let arguments: Vec<Value> = args![deployment, to, code, message, now, finished];
+    let arguments: Vec<Value> = args![deployment, to, code, message, began, finished];
     type Moved = (ServiceId, EnvironmentId, RevisionId);
     let moved: Option<Moved> =
         change.opt(sql, arguments, |row| Ok((row.get("service_id")?, row.get("environment_id")?, row.get("revision_id")?))).await?;
     let Some((service, environment, revision)) = moved else { return Ok(false) };
+    if to == DeploymentState::Rolling {
+        count_tasks(&mut change, deployment, revision).await?;
+    }
     if to == DeploymentState::Succeeded {
         let sql = "UPDATE desired SET revision_id = $3, state = 'running', updated_at = $4 WHERE service_id = $1 AND environment_id = $2";
         change.exec(sql, args![service, environment, revision, now]).await?;
@@ -64,6 +68,15 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
     }
     change.finish().await?;
     Ok(true)
+}
+
+/// From here on there are tasks to make. Before that none are counted: so a deployment that ended tells how far it came.
+async fn count_tasks(tx: &mut Tx, deployment: DeploymentId, revision: RevisionId) -> Result<()> {
+    let total = revision_work(tx, revision).await?.descriptor.replicas.into();
+    let sql = "SELECT progress FROM deployments WHERE id = $1";
+    let before: Progress = tx.one(sql, args![deployment], |row| Ok(row.get::<Json<Progress>>("progress")?.0)).await?;
+    let progress = Progress { tasks: Share { done: 0, total }, note: None, ..before };
+    tx.exec("UPDATE deployments SET progress = $2 WHERE id = $1", args![deployment, Json(progress)]).await.map(drop)
 }
 
 /// Records how far the work came. Nothing happens to a deployment that is over.

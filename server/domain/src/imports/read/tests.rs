@@ -73,6 +73,25 @@ fn everything_else_is_named() {
 }
 
 #[test]
+fn secrets_in_what_is_started_and_checked_are_not_told() {
+    let mut described = many_flags();
+    let command = ["redis-server", "--requirepass", "swordfish", "--url", "redis://u:letmein@db/0", "--also", "hunter22"];
+    described.container["Config"]["Cmd"] = json!(command);
+    described.container["Config"]["Healthcheck"]["Test"] = json!(["CMD-SHELL", "redis-cli --pass swordfish ping"]);
+    described.container["Config"]["Env"].as_array_mut().expect("variables").push(json!("DATABASE_URL=postgres://app:letmein@db/app"));
+    described.container["HostConfig"]["LogConfig"] = json!({"Type": "splunk", "Config": {"splunk-token": "letmein-too"}});
+    let import = import(&described).expect("an import");
+    let wanted = ["redis-server", "--requirepass", "(hidden)", "--url", "redis://u:(hidden)@db/0", "--also", "(hidden)"];
+    assert_eq!(import.descriptor.command, Some(wanted.map(str::to_owned).to_vec()));
+    let all = format!("{:?}{}", import.left, import.descriptor.canonical());
+    assert!(!all.contains("swordfish") && !all.contains("letmein") && !all.contains("hunter22"), "{all}");
+    let left: Vec<&str> = import.left.iter().map(|left| left.what.as_str()).collect();
+    for what in ["variable DATABASE_URL", "what looks like a secret in command", "what looks like a secret in health"] {
+        assert!(left.contains(&what), "{what} is not among {left:#?}");
+    }
+}
+
+#[test]
 fn a_plain_container_leaves_nothing_out() {
     let import = import(&sample(include_str!("../samples/plain.json"))).expect("an import");
     assert_eq!(import.left, Vec::new());

@@ -25,7 +25,7 @@ fn descriptor(cpus: Option<u32>, mib: Option<u64>, replicas: u32) -> Descriptor 
 
 fn asked(others: &Descriptor, before: &Descriptor, after: &Descriptor) -> Asked {
     let of = |d: &Descriptor| Running::of(&d.resources, d.replicas);
-    Asked { others: of(others), before: of(before), after: of(before).max(of(after)) }
+    Asked { others: of(others), ending: Running::default(), before: of(before), after: of(before).max(of(after)) }
 }
 
 fn limits() -> Limits {
@@ -83,7 +83,7 @@ proptest! {
             let d = descriptor(Some(cpus), Some(mib), replicas);
             let others = places.iter().enumerate().filter(|(at, _)| *at != place).fold(Running::default(), |sum, (_, one)| sum.plus(*one));
             let after = Running::of(&d.resources, d.replicas);
-            let asked = Asked { others, before: places[place], after };
+            let asked = Asked { others, ending: Running::default(), before: places[place], after };
             if fields(&asked, &d).is_empty() {
                 places[place] = after;
             }

@@ -35,11 +35,15 @@ fn around() -> Around {
     }
 }
 
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
 const TEXTS: &str = "  - {name: a}\n  - {name: b, default: two}\n  - {name: n, type: integer, default: 3}\n  - {name: on, type: boolean, default: true}\n  - {name: more, type: text}";
 
 fn made(output: &str, source: &str, given: &[(&str, &str)]) -> Result<String, String> {
     let template = template(TEXTS, &[(output, source)]);
-    render(&template, output.parse().expect("an output"), &values(&template, given), &around()).map_err(|error| error.message)
+    render(&template, output.parse().expect("an output"), &values(&template, given), &around(), soon()).map_err(|error| error.message)
 }
 
 #[test]
@@ -122,7 +126,7 @@ fn hostile_sources_are_refused_with_their_line() {
         if !what.starts_with("our own") {
             assert!(found[0].message.contains("line "), "{what}: {found:?}");
         }
-        render(&template, Output::Curl, &values(&template, &[("a", "x")]), &around()).expect_err(what);
+        render(&template, Output::Curl, &values(&template, &[("a", "x")]), &around(), soon()).expect_err(what);
         assert!(began.elapsed() < Duration::from_secs(2), "{what} took {:?}", began.elapsed());
     }
 }
@@ -157,7 +161,7 @@ fn builds_are_pushed_to_a_repository_of_the_project() {
     let source = "push {{ slipway.registry ~ \"/\" ~ slipway.project ~ \"/\" ~ (image | repository) }}\n";
     let of = |image: &str| {
         let template = template("  - {name: image, type: image}", &[("curl", source)]);
-        render(&template, Output::Curl, &values(&template, &[("image", image)]), &around()).expect("made")
+        render(&template, Output::Curl, &values(&template, &[("image", image)]), &around(), soon()).expect("made")
     };
     assert_eq!(of("team/api:1.4.2"), "push slipway.example.com/shop/team/api\n");
     assert_eq!(of("slipway.example.com/shop/api:1"), "push slipway.example.com/shop/api\n");
@@ -169,7 +173,7 @@ fn builds_are_pushed_to_a_repository_of_the_project() {
 #[test]
 fn a_descriptor_that_is_wrong_is_told_by_its_path() {
     let template = template("  - {name: a, default: nothing}", &[("descriptor", "image: a:1\nreplicas: {{ a }}\nimagee: x\n")]);
-    let found = descriptor(&template, &values(&template, &[]), &around()).expect_err("wrong");
+    let found = descriptor(&template, &values(&template, &[]), &around(), soon()).expect_err("wrong");
     let fields: Vec<&str> = found.iter().map(|error| error.field.as_str()).collect();
     assert!(fields.contains(&"descriptor.replicas") && fields.contains(&"descriptor.imagee"), "{found:?}");
 }
@@ -202,7 +206,7 @@ proptest! {
         let source = "image: web:1\ncommand: [sh, -c, {{ more }}, {{ more ~ \"!\" }}]\nenv:\n  A: {{ more }}\n  B: b\nreplicas: {{ n }}\n";
         let template = template(TEXTS, &[("descriptor", source)]);
         let values = values(&template, &[("more", &answer)]);
-        let (text, _) = descriptor(&template, &values, &around()).expect("made");
+        let (text, _) = descriptor(&template, &values, &around(), soon()).expect("made");
         let found = tree(&text);
         prop_assert_eq!(&found["env"], &serde_json::json!({"A": answer, "B": "b"}));
         prop_assert_eq!(&found["command"], &serde_json::json!(["sh", "-c", answer, format!("{answer}!")]));
@@ -225,6 +229,6 @@ proptest! {
     fn any_source_ends(source in "(\\{\\{|\\}\\}|\\{%|%\\}|a|b|n| |~|\\||if|for|in|endif|endfor|else|set|=|\\[|\\]|\\(|\\)|,|shell|lines|\"|'|\n|:|loop|\\.|index){0,40}") {
         let template = template(TEXTS, &[("curl", &format!("#\n{source}"))]);
         let _ = inspect(&template);
-        let _ = render(&template, Output::Curl, &values(&template, &[("a", "x")]), &around());
+        let _ = render(&template, Output::Curl, &values(&template, &[("a", "x")]), &around(), soon());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use model::template::{Answers, Output, Parameters, Template};
 use serde_json::Value;
@@ -21,6 +22,10 @@ fn around() -> Around {
     }
 }
 
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
 /// Every text of every template, with several sets of answers.
 fn all(output: Output) -> Vec<(String, String)> {
     let mut texts = Vec::new();
@@ -29,7 +34,7 @@ fn all(output: Output) -> Vec<(String, String)> {
         for answers in ways(&template.parameters) {
             let what = format!("{} {answers:?}", template.name);
             let checked = template.parameters.check(&answers, &BTreeSet::new()).unwrap_or_else(|errors| panic!("{what}: {errors:?}"));
-            let text = render::render(&template, output, &checked.values, &around()).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let text = render::render(&template, output, &checked.values, &around(), soon()).unwrap_or_else(|error| panic!("{what}: {error}"));
             texts.push((what, text));
         }
     }
@@ -273,7 +278,7 @@ fn the_descriptor_is_right_with_every_choice() {
         let template = Template::parse(document).unwrap_or_else(|errors| panic!("{errors:?}"));
         for answers in ways(&template.parameters) {
             let checked = template.parameters.check(&answers, &BTreeSet::new()).unwrap_or_else(|errors| panic!("{errors:?}"));
-            if let Err(errors) = render::descriptor(&template, &checked.values, &around()) {
+            if let Err(errors) = render::descriptor(&template, &checked.values, &around(), soon()) {
                 panic!("{} {answers:?}: {errors:?}", template.name);
             }
         }

@@ -4,8 +4,9 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
 use super::*;
+use crate::artifact::Floor;
 
-const LIMITS: Limits = Limits { artifact: 1 << 20, kept: 1 << 20, unpacked: 1 << 20, entries: 50 };
+const LIMITS: Limits = Limits { artifact: 1 << 20, kept: 1 << 20, unpacked: 1 << 20, entries: 50, floor: Floor { bytes: 0, parts: 1 } };
 
 fn of(bytes: &[u8], url: &str, path: &str) -> Result<Vec<u8>, Wrong> {
     let mut file = tempfile::tempfile().expect("a file");

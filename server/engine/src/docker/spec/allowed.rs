@@ -75,6 +75,7 @@ fn the_engine_is_asked_for_nothing_else() {
     };
     let blueprint = Blueprint {
         instance: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11",
+        project_id: "0192f0c1-7c1e-7b44-8d2a-bbbbbbbbbbbb".parse().expect("an id"),
         project: &project,
         service: &service,
         environment: &environment,

@@ -1,0 +1,122 @@
+//! What a deploy would do: the button that asks, and the answer.
+
+use leptos::prelude::*;
+use model::views::deployments::{PlanAct, PlanStep, PlanTask, PlanView};
+
+use crate::api::ApiError;
+use crate::components::{Changes, ProblemNotice, capital, sentence};
+
+/// The button that asks what would change. With scripts the answer comes beside the form; without, the form is sent there and comes back with it.
+#[component]
+pub(super) fn Ask(
+    /// Where the form is sent.
+    to: &'static str,
+    /// Whether it is on its way.
+    #[prop(into)]
+    pending: Signal<bool>,
+    /// Asks.
+    ask: Callback<()>,
+) -> impl IntoView {
+    let asked = move |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        ask.run(());
+    };
+    view! {
+        <button type="submit" class="button" formaction=to formnovalidate=true disabled=move || pending.get() on:click=asked>
+            "Show what would change"
+        </button>
+    }
+    .into_any()
+}
+
+/// What a deploy would do.
+#[component]
+pub(super) fn Planned(
+    /// What was asked about before, for a browser without scripts.
+    first: Option<PlanView>,
+    /// What is answered since.
+    answer: Signal<Option<Result<PlanView, ApiError>>>,
+) -> impl IntoView {
+    let refused = Signal::derive(move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().map(|error| error.0.clone()))));
+    let shown = move || match answer.get() {
+        None => first.clone(),
+        Some(found) => found.ok(),
+    };
+    view! {
+        <div class="stack" aria-live="polite">
+            <ProblemNotice problem=refused beside=&[]/>
+            {move || shown().map(|plan| view! { <Plan plan/> })}
+        </div>
+    }
+    .into_any()
+}
+
+/// A plan.
+#[component]
+pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
+    let order = match plan.order {
+        model::descriptor::UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
+        model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",
+    };
+    let takes = plan.takes.iter().map(|taking| view! { <li>{capital(&taking.text)}</li> }).collect_view();
+    let notes = plan.notes.iter().map(|note| view! { <li>{sentence(note)}</li> }).collect_view();
+    let first = plan.current.is_none();
+    view! {
+        <section class="panel">
+            <header><h2>"What would change"</h2></header>
+            <div class="panel-body">
+                {plan.unchanged.then(|| view! { <p>"Nothing: this runs already. Deploying makes a revision all the same."</p> })}
+                <dl class="facts">
+                    <dt>"Image"</dt><dd><code>{plan.image.clone()}</code></dd>
+                    <dt>"Tasks"</dt><dd>{if first { format!("{} made", plan.creates) } else { format!("{} made, {} ended; {order}", plan.creates, plan.ends) }}</dd>
+                    <dt>"Room"</dt><dd>{room(&plan)}</dd>
+                    <dt>"Configuration"</dt><dd>{plan.configuration.to_string()}</dd>
+                </dl>
+                {(!plan.takes.is_empty()).then(|| view! { <h3>"Quota of the project"</h3><ul class="stack-s">{takes}</ul> })}
+                {(!first && !plan.steps.is_empty()).then(|| view! { <InOrder steps=plan.steps.clone()/> })}
+                {(!plan.notes.is_empty()).then(|| view! { <ul class="stack-s">{notes}</ul> })}
+                {if first { view! { <p class="muted">"This is the first deployment here."</p> }.into_any() } else { view! { <Changes changes=plan.changes/> }.into_any() }}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// How many tasks it takes, and how many for a while.
+fn room(plan: &PlanView) -> String {
+    let tasks = |count: u32| if count == 1 { String::from("1 task") } else { format!("{count} tasks") };
+    if plan.at_most > plan.tasks {
+        format!("{}, and {} at the same time while they are replaced", tasks(plan.tasks), plan.at_most)
+    } else {
+        tasks(plan.tasks)
+    }
+}
+
+/// The steps of a rollout, one after the other.
+#[component]
+fn InOrder(steps: Vec<PlanStep>) -> impl IntoView {
+    let (count, open) = (steps.len(), steps.len() <= 8);
+    let items = steps
+        .into_iter()
+        .enumerate()
+        .map(|(at, step)| {
+            let named =
+                |task: &PlanTask| task.revision.map_or_else(|| task.slot.to_string(), |revision| format!("{} (revision {revision})", task.slot));
+            let tasks = step.tasks.iter().map(named).collect::<Vec<_>>().join(", ");
+            let said = match (step.act, step.tasks.len()) {
+                (PlanAct::Make, 1) => format!("make task {tasks} and wait until it serves"),
+                (PlanAct::Make, _) => format!("make tasks {tasks} and wait until they serve"),
+                (PlanAct::End, 1) => format!("end task {tasks}"),
+                (PlanAct::End, _) => format!("end tasks {tasks}"),
+            };
+            view! { <li>{format!("{}. {said}", at + 1)}</li> }
+        })
+        .collect_view();
+    view! {
+        <details class="stack-s" open=open>
+            <summary>{if count == 1 { String::from("In one step") } else { format!("In {count} steps, if all goes well") }}</summary>
+            <ol>{items}</ol>
+        </details>
+    }
+    .into_any()
+}

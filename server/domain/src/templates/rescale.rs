@@ -1,0 +1,77 @@
+//! Scaling what a template made. Where the number of tasks comes from an answer, that answer is another one from then on: else the next deployment from
+//! answers, in which CI names an image alone, would silently undo it.
+
+use std::collections::BTreeSet;
+
+use model::descriptor::Descriptor;
+use model::ids::{RevisionId, TemplateId};
+use model::template::{Answers, Checked, ParameterKind, Parameters, Template};
+
+use super::answers::{self, Surroundings, note_same};
+use super::document;
+use super::render::{self, Around};
+use super::tries::{Until, apart};
+use crate::access::Actor;
+use crate::args;
+use crate::change::Change;
+use crate::db::{Json, Tx};
+use crate::environments::Environment;
+use crate::error::Result;
+use crate::services::Service;
+
+/// The answers that made a revision.
+pub(crate) struct MadeFrom {
+    document: String,
+    answers: Answers,
+    around: Around,
+}
+
+/// What made a revision; none: no template did, or its version is gone.
+pub(crate) async fn made_from(tx: &mut Tx, service: &Service, environment: &Environment, revision: RevisionId) -> Result<Option<MadeFrom>> {
+    let sql = "SELECT template_id, template, version, answers FROM revision_templates WHERE revision_id = $1";
+    type Found = (TemplateId, String, i64, Json<Answers>);
+    let found: Option<Found> =
+        tx.opt(sql, args![revision], |row| Ok((row.get("template_id")?, row.get("template")?, row.get("version")?, row.get("answers")?))).await?;
+    let Some((id, name, version, Json(answers))) = found else { return Ok(None) };
+    // Names of the site change no number; what stands for them must be right where an image is named by them.
+    let site = Surroundings { url: "https://portal.invalid".into(), registry: "registry.invalid".into() };
+    let around = answers::around(&site, service, environment, &name, version);
+    Ok(document(tx, id, version).await?.map(|document| MadeFrom { document, answers, around }))
+}
+
+/// The answers that lead to the same with another number of tasks; none: the number comes from no whole number that is asked.
+pub(crate) async fn rescaled(by: &Actor, made: MadeFrom, replicas: u32) -> Result<Option<Answers>> {
+    let MadeFrom { document, answers, around } = made;
+    let work = move |until: Until| Ok(with_replicas(&super::read_within(&document, &|| until.left())?, &answers, &around, (replicas, until)));
+    let found = apart(by, work).await?;
+    // A version that this release does not understand is told at the next deployment from it.
+    Ok(found.unwrap_or_default())
+}
+
+fn with_replicas(template: &Template, answers: &Answers, around: &Around, (replicas, until): (u32, Until)) -> Option<Answers> {
+    // What is more than the template takes is remembered too: the next deployment from answers says so, and undoes nothing.
+    let mut open: Parameters = template.parameters.clone();
+    let whole = |kind: ParameterKind| kind == ParameterKind::Integer;
+    open.0.iter_mut().filter(|parameter| whole(parameter.kind)).for_each(|one| (one.min, one.max, one.pattern) = (None, None, None));
+    let kept: BTreeSet<String> = open.secrets().into_iter().map(str::to_owned).collect();
+    let make = |answers: &Answers| -> Option<(Checked, Descriptor)> {
+        let checked = open.check_within(answers, &kept, &|| until.left()).ok()?;
+        let (_, descriptor) = render::descriptor(template, &checked.values, around, until.at()).ok()?;
+        Some((checked, descriptor))
+    };
+    let (before, made) = make(answers)?;
+    let wanted = Descriptor { replicas, ..made };
+    let mut asked = open.0.iter().filter(|parameter| whole(parameter.kind) && before.values.contains_key(&parameter.name));
+    asked.find_map(|parameter| {
+        let mut answers = before.answers.clone();
+        answers.insert(parameter.name.clone(), replicas.to_string());
+        make(&answers).filter(|(_, descriptor)| *descriptor == wanted).map(|(checked, _)| checked.answers)
+    })
+}
+
+/// A revision was made from another's description with another number of tasks: what made the one made the other, from these answers.
+pub(crate) async fn note_scaled(change: &mut Change, from: RevisionId, to: RevisionId, answers: Option<&Answers>) -> Result<()> {
+    note_same(change, from, to).await?;
+    let Some(answers) = answers else { return Ok(()) };
+    change.exec("UPDATE revision_templates SET answers = $2 WHERE revision_id = $1", args![to, Json(answers)]).await.map(drop)
+}

@@ -1,0 +1,50 @@
+//! What a template made is scaled, and CI deploys the next image.
+
+use super::*;
+
+impl Scene {
+    async fn scale(&self, replicas: u32) -> DeploymentView {
+        self.store.later(1);
+        let made = deployments::scale(&self.store.platform, &self.may().await, &Intent::default(), replicas).await.expect("scaled");
+        self.succeed(&made).await;
+        made
+    }
+
+    async fn replicas(&self, number: i64) -> u32 {
+        let see = self.may::<can::SeeServices>().await;
+        let found = deployments::revision(&self.store.platform, &see, number).await.expect("found");
+        assert!(found.revision.template.is_some(), "it is known what made revision {number}");
+        found.descriptor.replicas
+    }
+}
+
+#[tokio::test]
+async fn what_was_scaled_stays_so_when_ci_names_the_next_image() {
+    let scene = Scene::set().await;
+    scene.write(ECHO).await.expect("made");
+    scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("replicas", "2")])).await.expect("deployed");
+    let scaled = scene.scale(4).await;
+    assert_eq!(scene.replicas(scaled.revision).await, 4);
+    assert_eq!(scene.form(asked(None, None, &[])).await.answers["replicas"], "4");
+    let next = scene.bring(asked(None, None, &[("image", "web:2")])).await.expect("deployed");
+    assert_eq!(scene.replicas(next.revision).await, 4);
+
+    // More than the template takes is not undone either: it is told.
+    scene.scale(9).await;
+    let refused = scene.deploy(asked(None, None, &[("image", "web:1")])).await;
+    assert!(matches!(refused, Err(Error::Invalid(fields)) if fields[0].field == "answers.replicas"));
+    scene.scale(3).await;
+    let next = scene.bring(asked(None, None, &[("image", "web:1")])).await.expect("deployed");
+    assert_eq!(scene.replicas(next.revision).await, 3);
+}
+
+#[tokio::test]
+async fn a_number_that_is_no_answer_leaves_the_answers_alone() {
+    let scene = Scene::set().await;
+    let text = ECHO.replace("replicas: {{ replicas }}", "replicas: 2\n  update:\n    parallelism: {{ replicas }}");
+    scene.write(&text).await.expect("made");
+    scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("replicas", "2")])).await.expect("deployed");
+    let scaled = scene.scale(4).await;
+    assert_eq!(scene.replicas(scaled.revision).await, 4);
+    assert_eq!(scene.form(asked(None, None, &[])).await.answers["replicas"], "2");
+}
