@@ -72,6 +72,8 @@ async fn a_plan_says_what_it_takes_and_a_deploy_takes_no_more() {
 #[tokio::test]
 async fn memory_and_tasks_are_refused_at_plan_and_at_deploy() {
     let (_portal, admin, dev) = ground(&["web", "api"]).await;
+    // No default fills in what a task does not say.
+    admin.put("/api/v1/quotas/default", json!({"task_cpus": null, "task_memory": null})).await.expect_status(StatusCode::OK).await;
     set(&admin, json!({"memory": "256MiB", "tasks": 3})).await;
     let memory = (
         "descriptor.resources.memory",
