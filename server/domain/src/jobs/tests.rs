@@ -145,6 +145,7 @@ async fn old_runs_go_with_their_tasks_unless_an_engine_still_holds_one() {
         let run = loaded.run.expect("a run");
         let new = NewTask { key: loaded.key, revision: &run.revision, deployment: None, machine: &loaded.machines[0], slot: 1, run: Some(run.id) };
         let task = tasks::create_task(worker, &new).await.expect("made").id;
+        tasks::task_running(worker, task, &format!("c{round}"), None, shop.store.platform.now()).await.expect("recorded");
         tasks::task_ended(worker, task, &End { state: TaskState::Ended, exit_code: Some(0), reason: None }).await.expect("recorded");
         if round != 1 {
             tasks::task_removed(worker, task).await.expect("recorded");
