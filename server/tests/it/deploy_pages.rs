@@ -199,6 +199,27 @@ async fn the_form_of_a_template_keeps_why_and_its_plan_to_itself() {
 }
 
 #[tokio::test]
+async fn what_a_refused_plan_is_about_is_told_once_and_where_it_stands() {
+    let scene = Scene::set().await;
+    let browser = scene.portal.browser("dora").await;
+    let page = format!("{WEB}/deploy?template=own%2Fecho");
+    let of = [("environment", "local"), ("of[template]", "own/echo"), ("of[version]", "1"), ("why", "")];
+    let fields: Vec<_> = of.into_iter().chain([("answers[image]", "web:1"), ("answers[greeting]", "hi"), ("answers[replicas]", "9")]).collect();
+    let led = sent(&scene, &browser, &page, "/fn/templates/plan", &fields).await;
+    let shown = open(&browser, &led).await;
+    let field = shown.split_once("name=\"answers[replicas]\"").expect("the field").1.split_once('>').expect("its end").0;
+    assert!(field.contains("aria-invalid=\"true\""), "{field}");
+    assert!(shown.contains("look at the marked fields") && !shown.contains("<code>answers.replicas"), "{shown}");
+
+    let page = format!("{WEB}/deploy?as=yaml");
+    let fields = [("environment", "local"), ("why", ""), ("text", "image: web:1\r\nreplicas: many\r\n")];
+    let led = sent(&scene, &browser, &page, "/fn/deployments/plan_text", &fields).await;
+    let shown = open(&browser, &led).await;
+    assert_eq!(shown.matches("is not a number of tasks").count(), 1, "{shown}");
+    assert!(shown.contains("what is wrong stands above the text"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_document_waits_for_the_editor_that_it_was_typed_into() {
     let scene = Scene::set().await;
     let browser = scene.portal.browser("ana").await;

@@ -1,10 +1,18 @@
 //! What a deploy would do: the button that asks, and the answer.
 
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use model::problem::{FieldError, Problem};
 use model::views::deployments::{PlanAct, PlanStep, PlanTask, PlanView};
 
 use crate::api::ApiError;
 use crate::components::{Changes, ProblemNotice, capital, sentence};
+use crate::page::problem;
+
+/// What stands above the mistakes of a plan that stand nowhere else.
+pub(super) const BECAUSE: &str = "This cannot be deployed, because this is not right:";
+/// Where the mistakes of a plan stand.
+pub(super) const MARKED: &str = "This cannot be deployed yet: look at the marked fields.";
 
 /// The button that asks what would change. With scripts the answer comes beside the form; without, the form is sent there and comes back with it.
 #[component]
@@ -17,16 +25,49 @@ pub(super) fn Ask(
     /// Asks.
     ask: Callback<()>,
 ) -> impl IntoView {
+    // While it waits it keeps the focus, which a button that is disabled would lose.
     let asked = move |event: leptos::ev::MouseEvent| {
         event.prevent_default();
-        ask.run(());
+        if !pending.get_untracked() {
+            ask.run(());
+        }
     };
     view! {
-        <button type="submit" class="button" formaction=to formnovalidate=true disabled=move || pending.get() on:click=asked>
+        <button type="submit" class="button" formaction=to formnovalidate=true aria-disabled=move || pending.get().then_some("true")
+            aria-busy=move || pending.get().then_some("true") on:click=asked>
             "Show what would change"
         </button>
     }
     .into_any()
+}
+
+/// What the server said of what is typed, whether it was told to deploy or asked what would change. Whoever asks clears what was told before.
+pub(super) fn verdict<D, P>(sent: ServerAction<D>, asked: ServerAction<P>) -> Signal<Option<Problem>>
+where
+    D: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    D::Output: Send + Sync + 'static,
+    P: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    P::Output: Send + Sync + 'static,
+{
+    let (of_deploy, of_plan) = (problem(sent), problem(asked));
+    Signal::derive(move || of_deploy.get().or_else(|| of_plan.get()))
+}
+
+/// What a refusal says besides what is `shown` at its place already; of that it says where to look.
+pub(super) fn besides(
+    refused: Signal<Option<Problem>>,
+    look: &'static str,
+    shown: impl Fn(&FieldError) -> bool + Send + Sync + 'static,
+) -> Signal<Option<Problem>> {
+    Signal::derive(move || {
+        let mut problem = refused.get()?;
+        let all = problem.fields.len();
+        problem.fields.retain(|error| !shown(error));
+        if problem.fields.len() < all {
+            problem.detail = look.to_owned();
+        }
+        Some(problem)
+    })
 }
 
 /// What a deploy would do.
@@ -36,15 +77,16 @@ pub(super) fn Planned(
     first: Option<PlanView>,
     /// What is answered since.
     answer: Signal<Option<Result<PlanView, ApiError>>>,
+    /// Why it cannot be told, as far as the form does not say it.
+    refused: Signal<Option<Problem>>,
 ) -> impl IntoView {
-    let refused = Signal::derive(move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().map(|error| error.0.clone()))));
     let shown = move || match answer.get() {
         None => first.clone(),
         Some(found) => found.ok(),
     };
     view! {
         <div class="stack" aria-live="polite">
-            <ProblemNotice problem=refused beside=&[]/>
+            <ProblemNotice problem=refused because=BECAUSE/>
             {move || shown().map(|plan| view! { <Plan plan/> })}
         </div>
     }
