@@ -96,10 +96,6 @@ pub(super) fn Planned(
 /// A plan.
 #[component]
 pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
-    let order = match plan.order {
-        model::descriptor::UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
-        model::descriptor::UpdateOrder::StopFirst => "old tasks end before new ones start",
-    };
     let takes = plan.takes.iter().map(|taking| view! { <li>{capital(&taking.text)}</li> }).collect_view();
     let notes = plan.notes.iter().map(|note| view! { <li>{sentence(note)}</li> }).collect_view();
     let first = plan.current.is_none();
@@ -110,7 +106,7 @@ pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
                 {plan.unchanged.then(|| view! { <p>"Nothing: this runs already. Deploying makes a revision all the same."</p> })}
                 <dl class="facts">
                     <dt>"Image"</dt><dd><code>{plan.image.clone()}</code></dd>
-                    <dt>"Tasks"</dt><dd>{if first { format!("{} made", plan.creates) } else { format!("{} made, {} ended; {order}", plan.creates, plan.ends) }}</dd>
+                    <dt>"Tasks"</dt><dd>{made(&plan)}</dd>
                     <dt>"Room"</dt><dd>{room(&plan)}</dd>
                     <dt>"Configuration"</dt><dd>{plan.configuration.to_string()}</dd>
                 </dl>
@@ -124,9 +120,27 @@ pub(crate) fn Plan(plan: PlanView) -> impl IntoView {
     .into_any()
 }
 
+/// Which tasks are made and which end.
+fn made(plan: &PlanView) -> String {
+    use model::descriptor::UpdateOrder;
+    let order = match plan.order {
+        UpdateOrder::StartFirst => "new tasks are healthy before old ones end",
+        UpdateOrder::StopFirst => "old tasks end before new ones start",
+    };
+    match (plan.each_run, plan.current) {
+        (Some(each), _) if plan.ends == 0 => format!("{each} made by each run"),
+        (Some(each), _) => format!("{} ended; {each} made by each run", plan.ends),
+        (None, None) => format!("{} made", plan.creates),
+        (None, Some(_)) => format!("{} made, {} ended; {order}", plan.creates, plan.ends),
+    }
+}
+
 /// How many tasks it takes, and how many for a while.
 fn room(plan: &PlanView) -> String {
     let tasks = |count: u32| if count == 1 { String::from("1 task") } else { format!("{count} tasks") };
+    if let Some(each) = plan.each_run {
+        return format!("{} while it runs", tasks(each));
+    }
     if plan.at_most > plan.tasks {
         format!("{}, and {} at the same time while they are replaced", tasks(plan.tasks), plan.at_most)
     } else {
@@ -161,4 +175,23 @@ fn InOrder(steps: Vec<PlanStep>) -> impl IntoView {
         </details>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_s_tasks_are_those_of_its_runs() {
+        let plan = |job: bool| {
+            let json = serde_json::json!({
+                "environment": "local", "image": "web:1", "digest": null, "current": null, "changes": [], "order": "start-first",
+                "creates": if job { 0 } else { 2 }, "ends": 0, "tasks": if job { 0 } else { 2 }, "at_most": if job { 0 } else { 2 },
+                "unchanged": false, "notes": [], "each_run": job.then_some(2),
+            });
+            serde_json::from_value::<PlanView>(json).expect("a plan")
+        };
+        assert_eq!((made(&plan(true)), room(&plan(true))), (String::from("2 made by each run"), String::from("2 tasks while it runs")));
+        assert_eq!((made(&plan(false)), room(&plan(false))), (String::from("2 made"), String::from("2 tasks")));
+    }
 }
