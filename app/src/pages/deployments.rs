@@ -6,14 +6,15 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::access::Action;
 use model::page::Page;
-use model::views::deployments::{DeploymentState, DeploymentView, Share};
+use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Share};
 
 use super::projects::current as project_of;
 use super::states;
+use crate::api::ApiError;
 use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments, plan_of_deployment};
 use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes, sentence};
 use crate::live::Pulse;
-use crate::page::{change, loaded_in, param, problem, query};
+use crate::page::{Data, change, loaded_in, param, problem, query};
 use crate::urls;
 
 /// The deployments of a project.
@@ -86,28 +87,34 @@ pub(crate) fn One() -> impl IntoView {
     let service = super::services::current();
     let id = param("deployment");
     let pulse = Pulse::new();
-    let data = Resource::new(
+    // With what it would do, as long as it waits.
+    let data: Data<(DeploymentView, Result<Option<PlanView>, ApiError>)> = Resource::new(
         move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
-        |(project, service, id, _)| get_deployment(project, service, id),
-    );
-    let waiting = Resource::new(
-        move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
-        |(project, service, id, _)| plan_of_deployment(project, service, id),
+        |(project, service, id, _)| async move {
+            let found = get_deployment(project.clone(), service.clone(), id.clone()).await?;
+            let waits = found.state == DeploymentState::Pending;
+            let plan = if waits { plan_of_deployment(project, service, id).await } else { Ok(None) };
+            Ok::<_, ApiError>((found, plan))
+        },
     );
     let cancel = change::<CancelDeployment>("Deployment cancelled", Some(pulse));
     let decide = approval::Decide { approve: change("Approved", Some(pulse)), refuse: change("Refused", Some(pulse)) };
     view! {
-        {loaded_in(service.view, data, move |service, deployment| {
+        {loaded_in(service.view, data, move |service, (deployment, plan)| {
             pulse.watch(format!("deployment:{}", deployment.id));
             let may_cancel = service.may(Action::Deploy) && !deployment.state.is_final();
             let may_approve = service.may(Action::Approve);
             view! {
                 {(deployment.state == DeploymentState::Pending).then(|| view! { <approval::Waits deployment=deployment.clone() may_approve decide/> })}
+                {match plan {
+                    Ok(plan) => plan.map(|plan| view! { <super::services::Plan plan/> }).into_any(),
+                    Err(error) => view! {
+                        <ProblemNotice problem=Signal::stored(Some(error.0)) because="It could not be brought now, because this is not right:"/>
+                    }.into_any(),
+                }}
                 <Whole deployment may_cancel cancel/>
             }
         })}
-        // What it would do is shown as long as it waits.
-        {loaded_in(data, waiting, |_, plan| plan.map(|plan| view! { <super::services::Plan plan/> }))}
     }
     .into_any()
 }
