@@ -32,7 +32,7 @@ async fn step(browser: &Browser, deployment: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_deployment_that_was_cancelled_in_the_queue_failed_there() {
+async fn a_deployment_that_was_cancelled_in_the_queue_was_left_there() {
     let scene = Scene::set().await;
     staging(&scene).await;
     let made = scene.deploy("web", json!({"environment": "staging", "descriptor": {"image": "web:1", "replicas": 2}})).await;
@@ -42,7 +42,7 @@ async fn a_deployment_that_was_cancelled_in_the_queue_failed_there() {
     let path = format!("/api/v1{WEB}/deployments/{}/cancel", made["id"].as_str().expect("an id"));
     let cancelled = scene.dora.post(&path, json!({})).await.expect_status(StatusCode::OK).await;
     assert!(cancelled["state"] == "cancelled" && cancelled["started_at"].is_null(), "{cancelled}");
-    assert_eq!(step(&browser, &made).await, "failed ahead ahead");
+    assert_eq!(step(&browser, &made).await, "left ahead ahead");
 }
 
 #[tokio::test]
