@@ -29,7 +29,7 @@ mod tests;
 
 pub use detail::get;
 pub use inspect::inspect;
-pub use running::{NoContainer, Running, running};
+pub use running::running;
 pub use tasks::{Task, place, tasks};
 pub(crate) use tasks::{port, ports, reason};
 

@@ -199,6 +199,17 @@ async fn the_form_of_a_template_keeps_why_and_its_plan_to_itself() {
 }
 
 #[tokio::test]
+async fn what_is_no_id_is_said_at_its_field() {
+    let scene = Scene::set().await;
+    let browser = scene.portal.browser("dora").await;
+    let shown = open(&browser, "/running?id=abc").await;
+    let field = shown.split_once("name=\"id\"").expect("the field").1.split_once('>').expect("its end").0;
+    assert!(field.contains("aria-invalid=\"true\"") && shown.contains("or a container"), "{field}: {shown}");
+    assert!(!shown.contains("Nothing was changed"), "{shown}");
+    assert!(!open(&browser, "/running").await.contains("aria-invalid"), "nothing is asked yet");
+}
+
+#[tokio::test]
 async fn what_a_refused_plan_is_about_is_told_once_and_where_it_stands() {
     let scene = Scene::set().await;
     let browser = scene.portal.browser("dora").await;
