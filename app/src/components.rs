@@ -26,7 +26,7 @@ pub(crate) use dialog::{Confirm, Keep};
 pub(crate) use diff::Changes;
 pub(crate) use empty::{Empty, Skeleton};
 pub(crate) use field::TextField;
-pub(crate) use form::{Csrf, Submit, field_error};
+pub(crate) use form::{Csrf, Submit, field_error, lead_to_mistake};
 pub(crate) use icon::{Icon, Mark, Sign};
 pub(crate) use log::{LogFeed, LogLine, LogStream, LogView};
 pub(crate) use navigation::{Crumb, Crumbs, Tab, Tabs};

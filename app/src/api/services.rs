@@ -14,9 +14,11 @@ use super::server::{Caller, caller, mutating};
 #[cfg(feature = "ssr")]
 use domain::access::{May, can};
 #[cfg(feature = "ssr")]
-use domain::services::{self, Running, Service, ServiceKey};
+use domain::services::{self, Service, ServiceKey};
 #[cfg(feature = "ssr")]
 use model::names::{ProjectName, ServiceName};
+#[cfg(feature = "ssr")]
+use model::running::Running;
 
 /// The permission for one service, by its names in the address.
 #[cfg(feature = "ssr")]

@@ -41,6 +41,32 @@ fn hold(event: &leptos::ev::MouseEvent, pending: Signal<bool>) {
     }
 }
 
+/// A refusal leads to the first field that is marked, else to the notice that says why: both may be far above the button that was pressed.
+pub(crate) fn lead_to_mistake(refused: Signal<Option<Problem>>) {
+    #[cfg(feature = "hydrate")]
+    Effect::new(move |_| {
+        if refused.with(Option::is_some) {
+            // Once it stands there.
+            request_animation_frame(focus_mistake);
+        }
+    });
+    #[cfg(not(feature = "hydrate"))]
+    let _ = refused;
+}
+
+#[cfg(feature = "hydrate")]
+fn focus_mistake() {
+    use wasm_bindgen::JsCast;
+    let found = |what: &str| document().query_selector(what).ok().flatten();
+    let Some(place) = found("#main [aria-invalid=true]").or_else(|| found("#main .notice[role=alert]")) else { return };
+    if !place.has_attribute("aria-invalid") {
+        _ = place.set_attribute("tabindex", "-1");
+    }
+    if let Ok(place) = place.dyn_into::<web_sys::HtmlElement>() {
+        _ = place.focus();
+    }
+}
+
 /// What an answer says about one field.
 pub(crate) fn field_error(problem: Signal<Option<Problem>>, name: &'static str) -> Signal<Option<String>> {
     Signal::derive(move || problem.with(|problem| problem.as_ref()?.field(name).map(str::to_owned)))

@@ -56,6 +56,9 @@ pub(crate) fn ProblemNotice(
     /// Fields that show their own error.
     #[prop(default = &[])]
     beside: &'static [&'static str],
+    /// What stands above the fields that do not.
+    #[prop(default = "Nothing was changed, because this is not right:")]
+    because: &'static str,
 ) -> impl IntoView {
     move || {
         problem.get().map(|problem| {
@@ -69,7 +72,7 @@ pub(crate) fn ProblemNotice(
             let title = match (problem.fields.is_empty(), more.is_empty()) {
                 (true, _) => sentence(&problem.detail),
                 (false, true) => String::from("Nothing was changed: look at the marked fields."),
-                (false, false) => String::from("Nothing was changed, because this is not right:"),
+                (false, false) => because.to_owned(),
             };
             view! {
                 <Notice tone=Tone::Bad title=title>

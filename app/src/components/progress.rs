@@ -41,6 +41,8 @@ pub(crate) enum Step {
     Done,
     /// It failed.
     Failed,
+    /// It was left, because something else is wanted.
+    Left,
 }
 
 /// The steps of some work, in their order.
@@ -57,6 +59,7 @@ pub(crate) fn Steps(
                 Step::Now => ("now", " (under way)"),
                 Step::Done => ("done", " (done)"),
                 Step::Failed => ("failed", " (failed)"),
+                Step::Left => ("left", " (left)"),
             };
             view! { <li data-state=state aria-current=(step == Step::Now).then_some("step")><span>{name}<span class="visually-hidden">{said}</span></span></li> }
         })

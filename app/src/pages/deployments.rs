@@ -6,14 +6,15 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::access::Action;
 use model::page::Page;
-use model::views::deployments::{DeploymentState, DeploymentView, Share};
+use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Share};
 
 use super::projects::current as project_of;
 use super::states;
+use crate::api::ApiError;
 use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments, plan_of_deployment};
 use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes, sentence};
 use crate::live::Pulse;
-use crate::page::{change, loaded_in, param, problem, query};
+use crate::page::{Data, change, loaded_in, param, problem, query};
 use crate::urls;
 
 /// The deployments of a project.
@@ -86,28 +87,34 @@ pub(crate) fn One() -> impl IntoView {
     let service = super::services::current();
     let id = param("deployment");
     let pulse = Pulse::new();
-    let data = Resource::new(
+    // With what it would do, as long as it waits.
+    let data: Data<(DeploymentView, Result<Option<PlanView>, ApiError>)> = Resource::new(
         move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
-        |(project, service, id, _)| get_deployment(project, service, id),
-    );
-    let waiting = Resource::new(
-        move || (service.project.get(), service.name.get(), id.get(), pulse.track()),
-        |(project, service, id, _)| plan_of_deployment(project, service, id),
+        |(project, service, id, _)| async move {
+            let found = get_deployment(project.clone(), service.clone(), id.clone()).await?;
+            let waits = found.state == DeploymentState::Pending;
+            let plan = if waits { plan_of_deployment(project, service, id).await } else { Ok(None) };
+            Ok::<_, ApiError>((found, plan))
+        },
     );
     let cancel = change::<CancelDeployment>("Deployment cancelled", Some(pulse));
     let decide = approval::Decide { approve: change("Approved", Some(pulse)), refuse: change("Refused", Some(pulse)) };
     view! {
-        {loaded_in(service.view, data, move |service, deployment| {
+        {loaded_in(service.view, data, move |service, (deployment, plan)| {
             pulse.watch(format!("deployment:{}", deployment.id));
             let may_cancel = service.may(Action::Deploy) && !deployment.state.is_final();
             let may_approve = service.may(Action::Approve);
             view! {
                 {(deployment.state == DeploymentState::Pending).then(|| view! { <approval::Waits deployment=deployment.clone() may_approve decide/> })}
+                {match plan {
+                    Ok(plan) => plan.map(|plan| view! { <super::services::Plan plan/> }).into_any(),
+                    Err(error) => view! {
+                        <ProblemNotice problem=Signal::stored(Some(error.0)) because="It could not be brought now, because this is not right:"/>
+                    }.into_any(),
+                }}
                 <Whole deployment may_cancel cancel/>
             }
         })}
-        // What it would do is shown as long as it waits.
-        {loaded_in(data, waiting, |_, plan| plan.map(|plan| view! { <super::services::Plan plan/> }))}
     }
     .into_any()
 }
@@ -242,26 +249,29 @@ fn Bars(layers: Share, fetched: Share, tasks: Share) -> impl IntoView {
     .into_any()
 }
 
-/// The steps of a deployment, with the one where it failed.
+/// The steps of a deployment, with the one where it failed, or was left for something else.
 fn steps(deployment: &DeploymentView) -> Vec<(&'static str, Step)> {
     use DeploymentState::{Cancelled, Expired, Failed, Pending, Pulling, Queued, Refused, RolledBack, Rolling, Succeeded, Superseded};
     // Tasks are counted from when the first is to be replaced.
     let began = deployment.started_at.is_some();
     let rolled = began && deployment.progress.tasks.total > 0;
     let three = |queue, pull, roll| vec![("Queue", queue), ("Image", pull), ("Tasks", roll)];
+    // Whoever cancels or brings something newer says nothing against it.
+    let end = if matches!(deployment.state, Cancelled | Superseded) { Step::Left } else { Step::Failed };
     let mut steps = match deployment.state {
         Pending | Refused | Expired => three(Step::Ahead, Step::Ahead, Step::Ahead),
         Queued => three(Step::Now, Step::Ahead, Step::Ahead),
         Pulling => three(Step::Done, Step::Now, Step::Ahead),
         Rolling => three(Step::Done, Step::Done, Step::Now),
         Succeeded => three(Step::Done, Step::Done, Step::Done),
-        Failed | RolledBack | Cancelled | Superseded if rolled => three(Step::Done, Step::Done, Step::Failed),
-        Failed | RolledBack | Cancelled | Superseded if began => three(Step::Done, Step::Failed, Step::Ahead),
-        Failed | RolledBack | Cancelled | Superseded => three(Step::Failed, Step::Ahead, Step::Ahead),
+        Failed | RolledBack | Cancelled | Superseded if rolled => three(Step::Done, Step::Done, end),
+        Failed | RolledBack | Cancelled | Superseded if began => three(Step::Done, end, Step::Ahead),
+        Failed | RolledBack | Cancelled | Superseded => three(end, Step::Ahead, Step::Ahead),
     };
     let approval = match deployment.state {
         Pending => Some(Step::Now),
-        Refused | Expired => Some(Step::Failed),
+        Refused => Some(Step::Failed),
+        Expired => Some(Step::Left),
         _ => deployment.decision.as_ref().map(|_| Step::Done),
     };
     if let Some(approval) = approval {
@@ -286,12 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn the_step_that_failed_is_the_one_that_it_came_to() {
+    fn the_step_that_failed_or_was_left_is_the_one_that_it_came_to() {
         let of = |state: &str, started_at: Option<i64>, tasks: u64| steps(&ended(state, started_at, tasks)).into_iter().map(|(_, step)| step);
-        for state in ["failed", "cancelled", "superseded"] {
-            assert!(of(state, None, 0).eq([Step::Failed, Step::Ahead, Step::Ahead]), "{state} in the queue");
-            assert!(of(state, Some(2), 0).eq([Step::Done, Step::Failed, Step::Ahead]), "{state} while its image was pulled");
-            assert!(of(state, Some(2), 2).eq([Step::Done, Step::Done, Step::Failed]), "{state} while its tasks were replaced");
+        for (state, end) in [("failed", Step::Failed), ("rolled_back", Step::Failed), ("cancelled", Step::Left), ("superseded", Step::Left)] {
+            assert!(of(state, None, 0).eq([end, Step::Ahead, Step::Ahead]), "{state} in the queue");
+            assert!(of(state, Some(2), 0).eq([Step::Done, end, Step::Ahead]), "{state} while its image was pulled");
+            assert!(of(state, Some(2), 2).eq([Step::Done, Step::Done, end]), "{state} while its tasks were replaced");
         }
         assert!(of("succeeded", Some(2), 2).eq([Step::Done, Step::Done, Step::Done]));
     }

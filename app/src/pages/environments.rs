@@ -206,7 +206,7 @@ fn Residents(environment: String, residents: Vec<ResidentView>) -> impl IntoView
     let rows = residents
         .into_iter()
         .map(|resident| {
-            let (tone, text) = states::service(resident.run.state);
+            let (tone, text) = states::service(&resident.run);
             let href = format!("{}?environment={environment}", urls::service(&resident.project, &resident.service));
             let image = resident.run.image.clone().map(|image| view! { <span class="chip">{image}</span> });
             view! {

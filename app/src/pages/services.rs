@@ -187,7 +187,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
         .runs
         .iter()
         .map(|run| {
-            let (tone, text) = states::service(run.summary.state);
+            let (tone, text) = states::service(&run.summary);
             let said = format!("{} in {}", states::tasks_of(&run.summary), run.summary.environment);
             let crashes = run.crash_loop.is_some().then(|| view! { <Badge tone=Tone::Bad text="Crash loop"/> });
             view! { <span class="row-tight"><Badge tone text/>{crashes}<span class="muted small">{said}</span></span> }

@@ -3,25 +3,32 @@
 use model::views::copies::CopyState;
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
 use model::views::environments::{EnvironmentView, MachineState, StepState};
-use model::views::services::{RunSummary, ServiceState, TaskHealth, TaskState, TaskView};
+use model::views::services::{LastRun, RunSummary, ServiceState, TaskHealth, TaskState, TaskView};
 
 use crate::components::Tone;
 
-/// A service in an environment.
-pub(super) fn service(state: ServiceState) -> (Tone, &'static str) {
-    match state {
-        ServiceState::Empty => (Tone::Idle, "Nothing deployed"),
-        ServiceState::Deploying => (Tone::Busy, "Deploying"),
-        ServiceState::Healthy => (Tone::Ok, "Healthy"),
-        ServiceState::Degraded => (Tone::Warn, "Degraded"),
-        ServiceState::Down => (Tone::Bad, "Down"),
-        ServiceState::Stopped => (Tone::Idle, "Stopped"),
+/// A service in an environment. Of a job, whose tasks are there to end, it is how the last run ended.
+pub(super) fn service(run: &RunSummary) -> (Tone, &'static str) {
+    match (run.state, run.job) {
+        (ServiceState::Empty, _) => (Tone::Idle, "Nothing deployed"),
+        (ServiceState::Deploying, _) => (Tone::Busy, "Deploying"),
+        (ServiceState::Stopped, _) => (Tone::Idle, "Stopped"),
+        (_, Some(LastRun::None)) => (Tone::Idle, "No runs yet"),
+        (_, Some(LastRun::Succeeded)) => (Tone::Ok, "Succeeded"),
+        (_, Some(LastRun::Failed)) => (Tone::Bad, "Failed"),
+        (ServiceState::Healthy, None) => (Tone::Ok, "Healthy"),
+        (ServiceState::Degraded, None) => (Tone::Warn, "Degraded"),
+        (ServiceState::Down, None) => (Tone::Bad, "Down"),
     }
 }
 
-/// How many tasks of a service are as they should be.
+/// How many tasks of a service are as they should be, or what the state of a job is about.
 pub(super) fn tasks_of(run: &RunSummary) -> String {
-    format!("{} of {} {}", run.healthy, run.total, if run.total == 1 { "task" } else { "tasks" })
+    match (run.job, run.state) {
+        (Some(LastRun::Succeeded | LastRun::Failed), ServiceState::Healthy | ServiceState::Degraded | ServiceState::Down) => String::from("last run"),
+        (Some(_), _) => String::from("job"),
+        (None, _) => format!("{} of {} {}", run.healthy, run.total, if run.total == 1 { "task" } else { "tasks" }),
+    }
 }
 
 /// A task.
@@ -102,5 +109,30 @@ pub(super) fn copy(state: CopyState) -> (Tone, &'static str) {
         CopyState::Succeeded => (Tone::Ok, "Here"),
         CopyState::Failed => (Tone::Bad, "Failed"),
         CopyState::Cancelled => (Tone::Idle, "Cancelled"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(state: ServiceState, job: Option<LastRun>) -> RunSummary {
+        let environment = "local".parse().expect("a name");
+        let updated_at = model::time::Millis(1);
+        RunSummary { environment, state, healthy: 0, total: 0, image: None, revision: Some(1), updated_at, crash_loop: false, job }
+    }
+
+    #[test]
+    fn a_job_says_how_its_last_run_ended() {
+        let said = |state, job| {
+            let run = summary(state, job);
+            format!("{} {}", service(&run).1, tasks_of(&run))
+        };
+        assert_eq!(said(ServiceState::Healthy, Some(LastRun::None)), "No runs yet job");
+        assert_eq!(said(ServiceState::Healthy, Some(LastRun::Succeeded)), "Succeeded last run");
+        assert_eq!(said(ServiceState::Degraded, Some(LastRun::Failed)), "Failed last run");
+        assert_eq!(said(ServiceState::Stopped, Some(LastRun::Failed)), "Stopped job");
+        assert_eq!(said(ServiceState::Deploying, Some(LastRun::None)), "Deploying job");
+        assert_eq!(said(ServiceState::Healthy, None), "Healthy 0 of 0 tasks");
     }
 }

@@ -6,7 +6,7 @@ use model::ids::{ServiceId, TaskId};
 use model::names::{ProjectName, ServiceName};
 use model::page::{Page, PageRequest};
 use model::time::Millis;
-use model::views::services::{DesiredState, ServiceState, ServiceSummary, TaskHealth, TaskState};
+use model::views::services::{DesiredState, LastRun, ServiceState, ServiceSummary, TaskHealth, TaskState};
 
 use crate::access::{Key, May, Resource, Visible, can};
 use crate::args;
@@ -29,11 +29,11 @@ mod tests;
 
 pub use detail::get;
 pub use inspect::inspect;
-pub use running::{NoContainer, Running, running};
+pub use running::running;
 pub use tasks::{Task, place, tasks};
 pub(crate) use tasks::{port, ports, reason};
 
-crate::text_columns! { DesiredState, ServiceState, TaskState, TaskHealth }
+crate::text_columns! { DesiredState, LastRun, ServiceState, TaskState, TaskHealth }
 
 /// Most services of one project.
 const MOST_OF_PROJECT: i64 = 1000;

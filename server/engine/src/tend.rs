@@ -270,12 +270,16 @@ impl Tender {
                 let told = self.told(work, task, reason).await;
                 self.failure.get_or_insert((deployment.id, told));
             }
-            _ => self.slot_failed(task, &reason).await,
+            _ => self.slot_failed(work, task, &reason).await,
         }
     }
 
-    /// A task failed by itself: its slot waits before the next try, and people are told what happened how often.
-    async fn slot_failed(&mut self, task: &TaskWork, reason: &Reason) {
+    /// A task failed by itself: its slot waits before the next try, and people are told what happened how often. What is on its way out says
+    /// nothing about what should run: after a roll-back the tasks of the failed revision may fail on until their turn to end comes.
+    async fn slot_failed(&mut self, work: &Work, task: &TaskWork, reason: &Reason) {
+        if !is_wanted(work, task) {
+            return;
+        }
         let now = self.context.worker.platform().now();
         let served = task.healthy_at.map_or(Duration::ZERO, |since| now.since(task.started_at.map_or(since, |started| since.max(started))));
         let next = self.context.backoff(self.key, |backoff| backoff.failed(task.slot, served, now));
@@ -348,6 +352,11 @@ fn find<'a>(seen: &'a [(MachineId, ContainerSeen)], task: &TaskWork) -> Option<&
         None => ours::task(&seen.1) == Some(task.id),
     };
     seen.iter().find(own).map(|(_, seen)| seen)
+}
+
+/// Whether a task is of what should run, or is left where a rollout stopped.
+fn is_wanted(work: &Work, task: &TaskWork) -> bool {
+    work.halted || [work.target(), work.settled()].into_iter().flatten().any(|target| target.fits(task))
 }
 
 /// The revision that a task was made from, as far as it is at hand: another one's tasks are only ended.

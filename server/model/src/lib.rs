@@ -21,6 +21,7 @@ pub mod problem;
 pub mod quantity;
 pub mod reference;
 pub mod rules;
+pub mod running;
 pub mod secret;
 pub mod shell;
 pub mod template;

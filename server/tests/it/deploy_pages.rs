@@ -32,7 +32,7 @@ async fn step(browser: &Browser, deployment: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_deployment_that_was_cancelled_in_the_queue_failed_there() {
+async fn a_deployment_that_was_cancelled_in_the_queue_was_left_there() {
     let scene = Scene::set().await;
     staging(&scene).await;
     let made = scene.deploy("web", json!({"environment": "staging", "descriptor": {"image": "web:1", "replicas": 2}})).await;
@@ -42,7 +42,7 @@ async fn a_deployment_that_was_cancelled_in_the_queue_failed_there() {
     let path = format!("/api/v1{WEB}/deployments/{}/cancel", made["id"].as_str().expect("an id"));
     let cancelled = scene.dora.post(&path, json!({})).await.expect_status(StatusCode::OK).await;
     assert!(cancelled["state"] == "cancelled" && cancelled["started_at"].is_null(), "{cancelled}");
-    assert_eq!(step(&browser, &made).await, "failed ahead ahead");
+    assert_eq!(step(&browser, &made).await, "left ahead ahead");
 }
 
 #[tokio::test]
@@ -196,6 +196,38 @@ async fn the_form_of_a_template_keeps_why_and_its_plan_to_itself() {
     let led = sent(&scene, &browser, &page, "/fn/templates/deploy", &fields("9")).await;
     let shown = open(&browser, &led).await;
     assert!(shown.contains("typed here") && shown.contains("value=\"because-so\"") && !shown.contains("What would change"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_said_at_its_field() {
+    let scene = Scene::set().await;
+    let browser = scene.portal.browser("dora").await;
+    let shown = open(&browser, "/running?id=abc").await;
+    let field = shown.split_once("name=\"id\"").expect("the field").1.split_once('>').expect("its end").0;
+    assert!(field.contains("aria-invalid=\"true\"") && shown.contains("or a container"), "{field}: {shown}");
+    assert!(!shown.contains("Nothing was changed"), "{shown}");
+    assert!(!open(&browser, "/running").await.contains("aria-invalid"), "nothing is asked yet");
+}
+
+#[tokio::test]
+async fn what_a_refused_plan_is_about_is_told_once_and_where_it_stands() {
+    let scene = Scene::set().await;
+    let browser = scene.portal.browser("dora").await;
+    let page = format!("{WEB}/deploy?template=own%2Fecho");
+    let of = [("environment", "local"), ("of[template]", "own/echo"), ("of[version]", "1"), ("why", "")];
+    let fields: Vec<_> = of.into_iter().chain([("answers[image]", "web:1"), ("answers[greeting]", "hi"), ("answers[replicas]", "9")]).collect();
+    let led = sent(&scene, &browser, &page, "/fn/templates/plan", &fields).await;
+    let shown = open(&browser, &led).await;
+    let field = shown.split_once("name=\"answers[replicas]\"").expect("the field").1.split_once('>').expect("its end").0;
+    assert!(field.contains("aria-invalid=\"true\""), "{field}");
+    assert!(shown.contains("look at the marked fields") && !shown.contains("<code>answers.replicas"), "{shown}");
+
+    let page = format!("{WEB}/deploy?as=yaml");
+    let fields = [("environment", "local"), ("why", ""), ("text", "image: web:1\r\nreplicas: many\r\n")];
+    let led = sent(&scene, &browser, &page, "/fn/deployments/plan_text", &fields).await;
+    let shown = open(&browser, &led).await;
+    assert_eq!(shown.matches("is not a number of tasks").count(), 1, "{shown}");
+    assert!(shown.contains("what is wrong stands above the text"), "{shown}");
 }
 
 #[tokio::test]

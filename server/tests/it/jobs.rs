@@ -47,9 +47,10 @@ async fn a_run_ends_well_when_every_task_ended_with_0_and_its_log_stays() {
     ground.containers_are("the containers of the last run alone stay", 2).await;
 
     let page = ground.portal().browser("dora").await.open("/projects/shop/services/tidy").await.text().await.expect("a page");
-    for text in ["Run now", "Succeeded", "a deployment", "dora"] {
+    for text in ["Run now", "Succeeded", "last run in local", "a deployment", "dora"] {
         assert!(page.contains(text), "{text} is not on the page");
     }
+    assert!(!page.contains("0 of 0"), "its tasks are there to end");
 }
 
 #[tokio::test]

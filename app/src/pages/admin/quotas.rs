@@ -58,7 +58,9 @@ fn Table(view: QuotasView) -> impl IntoView {
             <table class="table">
                 <thead><tr>
                     <th scope="col">"Project"</th><th scope="col" class="number">"Keeps"</th><th scope="col" class="number">"Size limit"</th>
-                    <th scope="col" class="number">"Tags"</th><th scope="col" class="number">"Tag limit"</th><th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                    <th scope="col" class="number">"Tags"</th><th scope="col" class="number">"Tag limit"</th><th scope="col" class="number">"CPU limit"</th>
+                    <th scope="col" class="number">"Memory limit"</th><th scope="col" class="number">"Task limit"</th>
+                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -83,6 +85,9 @@ fn Row(quota: QuotaView) -> impl IntoView {
             <td data-label="Size limit" class="number">{limit(quota.limits.bytes.map(shown))}</td>
             <td data-label="Tags" class="number">{quota.used_tags}</td>
             <td data-label="Tag limit" class="number">{limit(quota.limits.tags.map(|tags| tags.to_string()))}</td>
+            <td data-label="CPU limit" class="number">{limit(quota.limits.cpus.map(|cpus| cpus.to_string()))}</td>
+            <td data-label="Memory limit" class="number">{limit(quota.limits.memory.map(shown))}</td>
+            <td data-label="Task limit" class="number">{limit(quota.limits.tasks.map(|tasks| tasks.to_string()))}</td>
             <td class="end"><a class="button button-small" href=settings>"Set quota"</a></td>
         </tr>
     }

@@ -20,12 +20,12 @@ use super::{EnvironmentChoice, current};
 use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
 use crate::api::templates::{DeployTemplate, read_template_form};
 use crate::boot::boot;
-use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextField, Tone, sentence};
+use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextField, Tone, lead_to_mistake, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 use fields::Fields;
 pub(crate) use plan::Plan;
-use plan::{Ask, Planned};
+use plan::{Ask, MARKED, Planned, besides, verdict};
 use template::FromTemplate;
 
 /// The deploy page: the form of the template that the service was made from or that the address names, the plain one, or the descriptor as text.
@@ -173,10 +173,13 @@ impl Typed {
 
 #[component]
 fn Form(page: DeployPage, asked: Asked, action: ServerAction<DeployNow>) -> impl IntoView {
-    let typed = begin(&page, &asked.image, problem(action));
-    let (why, planned) = page.typed.map(|typed| (typed.why, typed.planned)).unwrap_or_default();
     // Refused without scripts, it is told on the next page.
     let plan = ServerAction::<PlanDeploy>::new();
+    let typed = begin(&page, &asked.image, verdict(action, plan));
+    let refused = problem(action);
+    lead_to_mistake(refused);
+    let not_planned = besides(problem(plan), MARKED, |error| model::form::FIELDS.contains(&error.field.as_str()));
+    let (why, planned) = page.typed.map(|typed| (typed.why, typed.planned)).unwrap_or_default();
     let kept = page.base.as_ref().map(DeployForm::hidden).unwrap_or_default();
     let names = page.environments.iter().map(|one| one.name.clone()).collect();
     let here = page.environments.iter().find(|one| one.name.as_str() == page.environment).cloned();
@@ -191,7 +194,10 @@ fn Form(page: DeployPage, asked: Asked, action: ServerAction<DeployNow>) -> impl
         why: String::new(),
         form: DeployForm::new(),
     });
-    let ask = Callback::new(move |()| _ = plan.dispatch(PlanDeploy { form: typed.form.get_untracked(), ..order.get_value() }));
+    let ask = Callback::new(move |()| {
+        action.clear();
+        _ = plan.dispatch(PlanDeploy { form: typed.form.get_untracked(), ..order.get_value() });
+    });
     view! {
         <Title text=format!("Deploy {service}")/>
         {here.clone().map(|here| view! { <Away here/> })}
@@ -201,7 +207,7 @@ fn Form(page: DeployPage, asked: Asked, action: ServerAction<DeployNow>) -> impl
             <section class="panel">
                 <header><h2>{format!("Deploy to {environment}")}</h2></header>
                 <div class="panel-body">
-                    <ProblemNotice problem=typed.refused beside=model::form::FIELDS/>
+                    <ProblemNotice problem=refused beside=model::form::FIELDS/>
                     <ActionForm action attr:class="form">
                         <Csrf/>
                         <input type="hidden" name="project" value=project/>
@@ -220,7 +226,7 @@ fn Form(page: DeployPage, asked: Asked, action: ServerAction<DeployNow>) -> impl
                     </ActionForm>
                 </div>
             </section>
-            <Planned first=planned answer=plan.value().into()/>
+            <Planned first=planned answer=plan.value().into() refused=not_planned/>
         </div>
     }
     .into_any()

@@ -6,33 +6,29 @@ use model::access::Action;
 use model::views::jobs::{JobCause, JobRunView, JobState, JobView};
 use model::views::services::ServiceDetail;
 
-use super::current;
+use super::{chosen, current};
 use crate::api::jobs::{RunJob, job_runs};
-use crate::components::{Ago, Badge, Csrf, Empty, ProblemNotice, Submit, Tone};
-use crate::page::{change, loaded, problem};
+use crate::components::{Ago, Badge, Csrf, Empty, Submit, Tone};
+use crate::page::Data;
 use crate::urls;
+
+/// The runs of what an environment's job is, none where no job is. Made once for a page that lives on: what is read again meanwhile stays.
+pub(super) fn runs_in(environment: Memo<String>) -> Data<Option<JobView>> {
+    let service = current();
+    Resource::new(
+        move || (environment.get(), service.pulse.track()),
+        move |(environment, _)| async move {
+            let Ok(detail) = service.view.await else { return Ok(None) };
+            let place = chosen(&detail, &environment).filter(|run| run.is_job()).map(|run| run.summary.environment.to_string());
+            let Some(place) = place else { return Ok(None) };
+            job_runs(detail.project.to_string(), detail.name.to_string(), place).await.map(Some)
+        },
+    )
+}
 
 /// The panel of a job.
 #[component]
-pub(super) fn Runs(service: ServiceDetail, environment: String) -> impl IntoView {
-    let pulse = current().pulse;
-    let (project, name) = (service.project.to_string(), service.name.to_string());
-    let place = environment.clone();
-    let data = Resource::new(move || pulse.track(), move |_| job_runs(project.clone(), name.clone(), place.clone()));
-    let shown = StoredValue::new((service, environment));
-    let run = change::<RunJob>("Running", Some(pulse));
-    view! {
-        <ProblemNotice problem=problem(run)/>
-        {loaded(data, move |job| {
-            let (service, environment) = shown.get_value();
-            view! { <Panel service environment job run/> }
-        })}
-    }
-    .into_any()
-}
-
-#[component]
-fn Panel(service: ServiceDetail, environment: String, job: JobView, run: ServerAction<RunJob>) -> impl IntoView {
+pub(super) fn Runs(service: ServiceDetail, environment: String, job: JobView, run: ServerAction<RunJob>) -> impl IntoView {
     let deploys = service.may(Action::Deploy);
     let rows = job.items.iter().map(|item| view! { <Row service=service.clone() item=item.clone()/> }).collect_view();
     view! {

@@ -3,17 +3,18 @@
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use model::access::Action;
-use model::descriptor::Kind;
 use model::views::deployments::RevisionDetail;
+use model::views::jobs::JobView;
 use model::views::services::{CrashLoop, DesiredState, RunView, ServiceDetail};
 
-use super::jobs::Runs;
+use super::jobs::{Runs, runs_in};
 use super::revisions::Origin;
 use super::tasks::TaskTable;
 use super::{EnvironmentChoice, chosen, current};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
+use crate::api::jobs::RunJob;
 use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, exact, field_error};
-use crate::page::{change, loaded, problem, query};
+use crate::page::{change, loaded_in, problem, query};
 use crate::pages::deployments::DeploymentPanel;
 use crate::urls;
 
@@ -24,6 +25,7 @@ struct Verbs {
     restart: ServerAction<Restart>,
     stop: ServerAction<Stop>,
     start: ServerAction<Start>,
+    run: ServerAction<RunJob>,
 }
 
 /// The overview.
@@ -37,14 +39,17 @@ pub(crate) fn Overview() -> impl IntoView {
         restart: change("Restarting", pulse),
         stop: change("Stopping", pulse),
         start: change("Starting", pulse),
+        run: change("Running", pulse),
     };
+    let runs = runs_in(environment);
     view! {
         <ProblemNotice problem=problem(verbs.restart)/>
         <ProblemNotice problem=problem(verbs.start)/>
-        {loaded(service.view, move |service| {
+        <ProblemNotice problem=problem(verbs.run)/>
+        {loaded_in(service.view, runs, move |service, job| {
             let run = chosen(&service, &environment.get()).cloned();
             match run {
-                Some(run) => view! { <Run service run verbs/> }.into_any(),
+                Some(run) => view! { <Run service run job verbs/> }.into_any(),
                 None => view! { <NothingYet service/> }.into_any(),
             }
         })}
@@ -79,13 +84,12 @@ fn NothingYet(service: ServiceDetail) -> impl IntoView {
 }
 
 #[component]
-fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
+fn Run(service: ServiceDetail, run: RunView, job: Option<JobView>, verbs: Verbs) -> impl IntoView {
     let names = service.runs.iter().map(|run| run.summary.environment.clone()).collect();
     let shown = run.summary.environment.clone();
     let page = urls::service(&service.project, &service.name);
     let living = run.tasks.iter().filter(|task| !task.state.is_final()).count();
-    let is_job = run.revision.as_ref().is_some_and(|detail| detail.descriptor.kind == Kind::Job);
-    let job = is_job.then(|| shown.to_string());
+    let job = job.filter(|_| run.is_job()).map(|job| (job, shown.to_string()));
     let (tasks, deployment, revision) = (run.tasks.clone(), run.deployment.clone(), run.revision.clone());
     let crashes = run.crash_loop.clone();
     view! {
@@ -95,7 +99,7 @@ fn Run(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView {
         </div>
         <div class="columns">
             <div class="stack">
-                {job.map(|environment| view! { <Runs service=service.clone() environment/> })}
+                {job.map(|(job, environment)| view! { <Runs service=service.clone() environment job run=verbs.run/> })}
                 {crashes.map(|crashes| view! { <Crashes crashes/> })}
                 {deployment.map(|deployment| view! { <DeploymentPanel deployment=deployment/> })}
                 <section class="panel">

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Form;
+use model::running::Running as Named;
 use model::views::services::RunningView;
 
 use super::revisions::Origin;
@@ -16,19 +17,28 @@ use crate::urls;
 #[component]
 pub(crate) fn Running() -> impl IntoView {
     let id = query("id");
-    let data = Resource::new(move || id.get(), |id| async move { if id.trim().is_empty() { Ok(None) } else { what_runs(id).await.map(Some) } });
+    // What is no id is said at the field, and not looked for.
+    let wrong = Signal::derive(move || id.with(|id| check(id).err()));
+    let data = Resource::new(
+        move || id.get(),
+        |id| async move { if id.trim().is_empty() || check(&id).is_err() { Ok(None) } else { what_runs(id).await.map(Some) } },
+    );
     view! {
         <Title text="What runs here"/>
         <Crumbs path=vec![Crumb::new(urls::ENVIRONMENTS, "Environments")]/>
         <div class="heading"><h1>"What runs here"</h1></div>
         <Form method="GET" action=urls::RUNNING attr:class="filter">
-            <TextField name="id" label="Container or task" value=id.get_untracked() mono=true placeholder="3f1c9a0b7d2e"
+            <TextField name="id" label="Container or task" value=id.get_untracked() mono=true placeholder="3f1c9a0b7d2e" error=wrong check=Some(check)
                 hint="An id as docker ps shows it, the host name within a container, or a task's id."/>
             <button type="submit" class="button">"Find it"</button>
         </Form>
         {loaded(data, |found| found.map(|found| view! { <Found found/> }))}
     }
     .into_any()
+}
+
+fn check(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Ok(()) } else { text.parse::<Named>().map(drop).map_err(|error| error.to_string()) }
 }
 
 #[component]

@@ -36,7 +36,7 @@ fn Row(service: ServiceSummary, with_project: bool) -> impl IntoView {
         .runs
         .iter()
         .map(|run| {
-            let (tone, text) = states::service(run.state);
+            let (tone, text) = states::service(run);
             let place = if several { format!("{} in {}", states::tasks_of(run), run.environment) } else { states::tasks_of(run) };
             let crashes = run.crash_loop.then(|| view! { <Badge tone=Tone::Bad text="Crash loop"/> });
             view! { <span class="row-tight"><Badge tone text/>{crashes}<span class="muted small">{place}</span></span>" " }

@@ -83,6 +83,7 @@ pub(super) async fn plan(
         steps: rollout.steps,
         tasks: d.standing(),
         at_most: rollout.at_most,
+        each_run: (d.kind == Kind::Job).then_some(d.replicas),
         takes: Vec::new(),
         notes,
         configuration: configuration.view(environment),

@@ -129,6 +129,7 @@ async fn a_job_without_a_schedule_runs_when_it_is_deployed_and_when_somebody_ask
     assert_eq!((shown.state, shown.tasks[0].exit_code), (JobState::Failed, Some(3)));
     let detail = services::get(&shop.store.platform, &shop.may().await).await.expect("read");
     assert_eq!(detail.runs[0].summary.state, model::views::services::ServiceState::Degraded, "its last run failed");
+    assert_eq!(detail.runs[0].summary.job, Some(model::views::services::LastRun::Failed));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use model::time::Millis;
 use model::views::deployments::DeploymentState;
-use model::views::services::{DesiredState, RunSummary, ServiceState, ServiceSummary};
+use model::views::services::{DesiredState, LastRun, RunSummary, ServiceState, ServiceSummary};
 
 use super::crashes;
 use crate::db::{Row, Tx, Value, placeholders};
@@ -41,8 +41,8 @@ impl Counts {
 /// Columns of [`run`], over `desired d` with its environment `e`, revision `r` and unfinished deployment `a` with its revision `ar`.
 pub(crate) const RUN_COLUMNS: &str = "e.name AS environment, d.state AS desired, d.updated_at, a.state AS deploying, r.image, r.number,
     CASE WHEN r.job THEN 0 ELSE r.replicas END AS replicas, CASE WHEN ar.job THEN 0 ELSE ar.replicas END AS next_replicas,
-    CASE WHEN r.job THEN (SELECT j.state FROM job_runs j WHERE j.service_id = d.service_id AND j.environment_id = d.environment_id
-                          AND j.state IN ('succeeded', 'failed') ORDER BY j.id DESC LIMIT 1) END AS last_run,
+    CASE WHEN r.job THEN COALESCE((SELECT j.state FROM job_runs j WHERE j.service_id = d.service_id AND j.environment_id = d.environment_id
+                          AND j.state IN ('succeeded', 'failed') ORDER BY j.id DESC LIMIT 1), 'none') END AS last_run,
     (SELECT MAX(f.last_at) FROM failures f WHERE f.service_id = d.service_id AND f.environment_id = d.environment_id AND f.times >= 3) AS crashed_at";
 
 /// The joins that they need.
@@ -55,13 +55,14 @@ pub(crate) const RUN_JOINS: &str = "LEFT JOIN environments e ON e.id = d.environ
 /// A service's run from a row with [`RUN_COLUMNS`] and `healthy`, as it is now.
 pub(crate) fn run(row: &Row<'_>, now: Millis) -> Result<RunSummary> {
     let (replicas, next): (Option<i64>, Option<i64>) = (row.get("replicas")?, row.get("next_replicas")?);
+    let job: Option<LastRun> = row.get("last_run")?;
     let counts = Counts {
         desired: row.get("desired")?,
         deploying: row.get("deploying")?,
         deployed: replicas.is_some(),
         healthy: row.get("healthy")?,
         total: next.or(replicas).unwrap_or(0),
-        failing: row.get::<Option<String>>("last_run")?.as_deref() == Some("failed"),
+        failing: job == Some(LastRun::Failed),
     };
     let stopped = counts.desired == DesiredState::Stopped && counts.deploying.is_none();
     let crashed_at: Option<Millis> = row.get("crashed_at")?;
@@ -75,6 +76,7 @@ pub(crate) fn run(row: &Row<'_>, now: Millis) -> Result<RunSummary> {
         revision: row.get("number")?,
         updated_at: row.get("updated_at")?,
         crash_loop,
+        job,
     })
 }
 

@@ -40,7 +40,7 @@ impl Tender {
         for task in unhealthy {
             let found = self.context.watches.finding(task.id).unwrap_or_else(|| "its health check failed".to_owned());
             let reason = Reason::new("unhealthy", format!("it was replaced: {found}"));
-            self.slot_failed(&task, &reason).await;
+            self.slot_failed(work, &task, &reason).await;
             self.end(work, task, Some(reason), true);
         }
     }

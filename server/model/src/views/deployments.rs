@@ -311,6 +311,9 @@ pub struct PlanView {
     /// Tasks that it would have at the same time at most, while one takes another's place.
     #[serde(default)]
     pub at_most: u32,
+    /// A job: tasks that each of its runs makes, which end by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each_run: Option<u32>,
     /// Whether nothing would change.
     pub unchanged: bool,
     /// What it takes of the project's limits; empty where there are none.

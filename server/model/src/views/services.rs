@@ -176,6 +176,17 @@ pub struct ForeignContainers {
     pub away: Vec<MachineName>,
 }
 
+words! {
+    /// How the last run of a job ended.
+    LastRun,
+    /// None did yet.
+    None = "none",
+    /// Every task ended with 0.
+    Succeeded = "succeeded",
+    /// A task did not.
+    Failed = "failed",
+}
+
 /// A service in one environment, in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -196,6 +207,9 @@ pub struct RunSummary {
     /// Whether its tasks fail again and again.
     #[serde(default)]
     pub crash_loop: bool,
+    /// What should run is a job: how its last run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<LastRun>,
 }
 
 /// A service in a list.
@@ -231,6 +245,14 @@ pub struct RunView {
     /// Its tasks fail again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_loop: Option<CrashLoop>,
+}
+
+impl RunView {
+    /// Whether what should run is a job: its tasks end.
+    #[must_use]
+    pub fn is_job(&self) -> bool {
+        self.summary.job.is_some()
+    }
 }
 
 /// Tasks of a service that fail again and again, each try later than the one before.

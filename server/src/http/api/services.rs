@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
-use domain::services::{self, Running, ServiceKey};
+use domain::services::{self, ServiceKey};
 use domain::{Actor, can};
 use http::StatusCode;
 use model::ids::TaskId;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::page::Page;
+use model::running::Running;
 use serde::Deserialize;
 
 use super::{Body, Paging, created, field, listed, may_in, named};

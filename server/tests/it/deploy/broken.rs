@@ -37,6 +37,24 @@ async fn a_broken_revision_fails_with_its_reason_and_the_old_tasks_serve_on() {
     assert_eq!(slots(&ground.running("web").await).len().min(2), 2);
 }
 
+/// The tasks of a failed revision fail on while the old ones are made whole again: that is no crash loop of what serves.
+#[tokio::test]
+async fn a_good_roll_back_is_no_crash_loop() {
+    let ground = Ground::new().await;
+    ground.service("web").await;
+    // A task that has to be made again takes its time to be healthy.
+    let slow = with(web(2), "command", json!(["sh", "-c", "sleep 4; exec httpd -f -p 8080 -h /www"]));
+    let check = json!({"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"});
+    ground.deployed("web", with(slow, "health", check)).await;
+    let mut dying = with(web(1), "command", json!(["sh", "-c", "echo no configuration found; exit 1"]));
+    dying.as_object_mut().expect("an object").remove("health");
+    let id = ground.deploy("web", dying).await;
+    assert_eq!(ground.over("web", &id).await["state"], "rolled_back");
+    ground.until("web", "the old revision is whole", |tasks| healthy(tasks, 2) && tasks.iter().filter(|task| is_alive(task)).count() == 2).await;
+    let service = ground.developer.get("/api/v1/projects/shop/services/web").await.expect_status(StatusCode::OK).await;
+    assert_eq!(service["runs"][0].get("crash_loop"), None, "{service}");
+}
+
 #[tokio::test]
 async fn a_first_deployment_that_cannot_be_is_told_why_and_leaves_nothing_running() {
     let ground = Ground::new().await;

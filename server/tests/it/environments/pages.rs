@@ -38,6 +38,11 @@ async fn a_protected_environment_waits_for_an_approval_through_api_and_page() {
         "{theirs}"
     );
     let hers = dora.open(&page).await.text().await.expect("a page");
+    let at = |text: &str| theirs.find(text).expect("it is there");
+    assert!(
+        at("waits for an approval") < at("What would change") && at("What would change") < at("About it"),
+        "what is asked about stands beside the question"
+    );
     assert!(hers.contains("waits for an approval") && !hers.contains("/fn/deployments/approve"), "{hers}");
     let approved = site.portal.person("ada").post(&format!("{waiting}/approve"), json!({"why": "fine"})).await.expect_status(StatusCode::OK).await;
     assert!(approved["state"] == "queued" && approved["decision"]["by"] == "ada", "{approved}");

@@ -66,10 +66,18 @@ async fn the_pages_work_without_scripts() {
     assert!(open(&browser, "/projects/shop/settings").await.contains("Operators set quotas."));
     let operator = portal.browser("admin").await;
     let settings = "/projects/shop/settings";
-    post(&portal, &operator, settings, "/fn/quotas/set", &[("project", "shop"), ("limits[bytes]", "1GiB"), ("limits[tags]", "1")]).await;
+    post(
+        &portal,
+        &operator,
+        settings,
+        "/fn/quotas/set",
+        &[("project", "shop"), ("limits[bytes]", "1GiB"), ("limits[tags]", "1"), ("limits[cpus]", "2.5"), ("limits[tasks]", "7")],
+    )
+    .await;
     let page = open(&browser, settings).await;
     assert!(page.contains("1 of 1") && page.contains("of 1.0 GiB") && page.contains("The quota is used up."), "its bars");
     post(&portal, &operator, "/admin/quotas", "/fn/quotas/set_default", &[("limits[bytes]", "5GiB"), ("limits[tags]", "")]).await;
     let page = open(&operator, "/admin/quotas").await;
     assert!(page.contains("value=\"5GiB\"") && page.contains("full"));
+    assert!(page.contains("CPU limit") && page.contains(">2.5<") && page.contains(">7<"), "what may run stands in the list too: {page}");
 }

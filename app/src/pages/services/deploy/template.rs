@@ -12,10 +12,11 @@ use model::views::services::ServiceDetail;
 use model::views::templates::{TemplateForm, TemplateSummary};
 
 use super::super::{EnvironmentChoice, made_otherwise};
-use super::{Ask, Asked, Away, Plan};
+use super::plan::BECAUSE;
+use super::{Ask, Asked, Away, MARKED, Plan, besides, verdict};
 use crate::api::templates::{Answered, DeployTemplate, DeployTemplatePage, PlanTemplate, TemplatePlan};
 use crate::boot::boot;
-use crate::components::{Command, Csrf, Notice, ProblemNotice, Submit, TextField, Tone};
+use crate::components::{Command, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, lead_to_mistake};
 use crate::page::problem;
 use crate::urls;
 use fields::Groups;
@@ -77,18 +78,10 @@ impl Typed {
     }
 
     /// What the server said that stands at no field.
-    fn elsewhere(self) -> Signal<Option<Problem>> {
-        Signal::derive(move || {
-            let mut problem = self.refused.get()?;
-            let at_field = |error: &FieldError| {
-                let name = error.field.strip_prefix("answers.").unwrap_or_default();
-                self.parameters.with_value(|parameters| parameters.get(name).is_some())
-            };
-            if problem.fields.iter().any(at_field) {
-                problem.fields.retain(|error| !at_field(error));
-                problem.detail = String::from("Nothing was deployed: look at the marked fields.");
-            }
-            Some(problem)
+    fn elsewhere(self, refused: Signal<Option<Problem>>, look: &'static str) -> Signal<Option<Problem>> {
+        besides(refused, look, move |error| {
+            let name = error.field.strip_prefix("answers.").unwrap_or_default();
+            self.parameters.with_value(|parameters| parameters.get(name).is_some())
         })
     }
 }
@@ -98,9 +91,10 @@ impl Typed {
 pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: ServerAction<DeployTemplate>) -> impl IntoView {
     let mut page = page;
     begin_with(&mut page, asked.image.clone());
-    let typed = Typed::new(&page.form, problem(action));
     // Refused without scripts, it is told on the next page.
     let plan = ServerAction::<PlanTemplate>::new();
+    let typed = Typed::new(&page.form, verdict(action, plan));
+    lead_to_mistake(problem(action));
     let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.form.environment.to_string());
     let here = page.environments.iter().find(|one| one.name == page.form.environment).cloned();
     let names: Vec<_> = page.environments.iter().map(|one| one.name.clone()).collect();
@@ -117,8 +111,12 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
         answers: Answers::new(),
         why: String::new(),
     });
-    let ask = Callback::new(move |()| _ = plan.dispatch(PlanTemplate { answers: typed.answers.get_untracked(), ..order.get_value() }));
-    let refused = typed.elsewhere();
+    let ask = Callback::new(move |()| {
+        action.clear();
+        _ = plan.dispatch(PlanTemplate { answers: typed.answers.get_untracked(), ..order.get_value() });
+    });
+    let refused = typed.elsewhere(problem(action), "Nothing was deployed: look at the marked fields.");
+    let not_planned = typed.elsewhere(problem(plan), MARKED);
     view! {
         <Title text=format!("Deploy {service}")/>
         {here.clone().map(|here| view! { <Away here/> })}
@@ -146,7 +144,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
                     </ActionForm>
                 </div>
             </section>
-            <Planned first=page.planned answer=plan.value().into()/>
+            <Planned first=page.planned answer=plan.value().into() refused=not_planned/>
         </div>
     }
     .into_any()
@@ -211,15 +209,18 @@ fn Otherwise(service: ServiceDetail, form: TemplateForm) -> impl IntoView {
 
 /// What a deploy would do.
 #[component]
-fn Planned(first: Option<TemplatePlan>, answer: Signal<Option<Result<TemplatePlan, crate::api::ApiError>>>) -> impl IntoView {
-    let refused = Signal::derive(move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().map(|error| error.0.clone()))));
+fn Planned(
+    first: Option<TemplatePlan>,
+    answer: Signal<Option<Result<TemplatePlan, crate::api::ApiError>>>,
+    refused: Signal<Option<Problem>>,
+) -> impl IntoView {
     let shown = move || match answer.get() {
         None => first.clone(),
         Some(found) => found.ok(),
     };
     view! {
         <div class="stack" aria-live="polite">
-            <ProblemNotice problem=refused/>
+            <ProblemNotice problem=refused because=BECAUSE/>
             {move || shown().map(|found| view! {
                 <Plan plan=found.plan/>
                 <section class="panel">

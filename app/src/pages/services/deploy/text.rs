@@ -8,10 +8,10 @@ use leptos_router::hooks::use_navigate;
 use model::descriptor::{Descriptor, schema};
 use model::problem::{FieldError, Problem};
 
-use super::{Ask, Asked, Away, EnvironmentChoice, Planned, Ways, current};
+use super::{Ask, Asked, Away, EnvironmentChoice, Planned, Ways, besides, current, verdict};
 use crate::api::descriptor::{DeployText, PlanText, TextPage, read_descriptor_text};
 use crate::boot::boot;
-use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone};
+use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, lead_to_mistake};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 
@@ -44,7 +44,10 @@ pub(super) fn TextDeploy() -> impl IntoView {
 #[component]
 fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> impl IntoView {
     let TextPage { project, service, environments, environment, text, runs, why, planned } = page;
-    let refused = problem(action);
+    // Refused without scripts, it is told on the next page.
+    let plan = ServerAction::<PlanText>::new();
+    let refused = verdict(action, plan);
+    lead_to_mistake(problem(action));
     let first = text.clone();
     let text = RwSignal::new(text);
     let touched = RwSignal::new(false);
@@ -59,9 +62,9 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
         }
         refused.with(|refused| refused.as_ref().map(|problem| problem.fields.clone()).unwrap_or_default())
     });
-    let others = Signal::derive(move || refused.get().filter(|problem: &Problem| problem.fields.is_empty()));
-    // Refused without scripts, it is told on the next page.
-    let plan = ServerAction::<PlanText>::new();
+    let not_sent = problem(action);
+    let others = Signal::derive(move || not_sent.get().filter(|problem: &Problem| problem.fields.is_empty()));
+    let not_planned = besides(problem(plan), "This cannot be deployed: what is wrong stands above the text.", |_| true);
     let typed = Callback::new(move |typed: String| {
         text.set(typed);
         touched.set(true);
@@ -77,7 +80,10 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
         why: String::new(),
         text: String::new(),
     });
-    let ask = Callback::new(move |()| _ = plan.dispatch(PlanText { text: text.get_untracked(), ..order.get_value() }));
+    let ask = Callback::new(move |()| {
+        action.clear();
+        _ = plan.dispatch(PlanText { text: text.get_untracked(), ..order.get_value() });
+    });
     view! {
         <Title text=format!("Deploy {service}")/>
         {here.clone().map(|here| view! { <Away here/> })}
@@ -106,7 +112,7 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
                     <p class="hint">"Editors complete such a file by its "<a href=schema::PATH rel="external">"JSON schema"</a>"."</p>
                 </div>
             </section>
-            <Planned first=planned answer=plan.value().into()/>
+            <Planned first=planned answer=plan.value().into() refused=not_planned/>
         </div>
     }
     .into_any()
