@@ -38,22 +38,29 @@ pub(crate) struct Tab {
     pub name: &'static str,
     /// Whether pages below it belong to it.
     pub deep: bool,
+    /// A page elsewhere that belongs to it.
+    pub also: Option<&'static str>,
 }
 
 impl Tab {
     /// A view that is one page.
     pub(crate) fn new(href: impl Into<String>, name: &'static str) -> Self {
-        Self { href: href.into(), name, deep: false }
+        Self { href: href.into(), name, deep: false, also: None }
     }
 
     /// A view with pages below it.
     pub(crate) fn deep(href: impl Into<String>, name: &'static str) -> Self {
-        Self { href: href.into(), name, deep: true }
+        Self { href: href.into(), name, deep: true, also: None }
+    }
+
+    /// The same with a page that one comes to from here.
+    pub(crate) fn also(self, href: &'static str) -> Self {
+        Self { also: Some(href), ..self }
     }
 
     fn holds(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
-        path == self.href || (self.deep && path.strip_prefix(self.href.as_str()).is_some_and(|rest| rest.starts_with('/')))
+        path == self.href || self.also == Some(path) || (self.deep && path.strip_prefix(self.href.as_str()).is_some_and(|rest| rest.starts_with('/')))
     }
 }
 
@@ -103,5 +110,6 @@ mod tests {
         assert!(!Tab::new("/projects/a", "A").holds("/projects/a/images"));
         assert!(Tab::deep("/projects/a/images", "I").holds("/projects/a/images/web"));
         assert!(!Tab::deep("/projects/a/images", "I").holds("/projects/a/images-old"));
+        assert!(Tab::new("/admin/others", "O").also("/admin/import").holds("/admin/import"));
     }
 }

@@ -95,7 +95,9 @@ fn Planned(plan: ClonePlan, chosen: Chosen, action: ServerAction<CloneServices>)
     let label = if count == 1 { format!("Clone 1 service into {}", plan.to) } else { format!("Clone {count} services into {}", plan.to) };
     let (from, to) = (plan.from.to_string(), plan.to.to_string());
     let nothing = format!("Nothing of this project runs in {from}.");
-    let panels = plan.services.into_iter().map(|one| view! { <One one/> }).collect_view();
+    let mut services = plan.services;
+    let shared = share_notes(&mut services);
+    let panels = services.into_iter().map(|one| view! { <One one/> }).collect_view();
     view! {
         {(count == 0).then(|| view! { <section class="panel"><Empty title="Nothing to clone"><p>{nothing}</p></Empty></section> })}
         {(count > 0 && !ready).then(|| view! {
@@ -105,6 +107,10 @@ fn Planned(plan: ClonePlan, chosen: Chosen, action: ServerAction<CloneServices>)
                     {(!can.is_empty()).then(|| view! { ", or clone "<a href=rest>"only those that can be"</a> })}"."
                 </p>
             </Notice>
+        })}
+        {(!shared.is_empty()).then(|| {
+            let notes = shared.iter().map(|note| view! { <p>{sentence(note)}</p> }).collect_view();
+            view! { <Notice tone=Tone::Idle>{notes}</Notice> }
         })}
         {panels}
         {leaves.then(|| view! { <section class="panel"><header><h2>"Left out"</h2></header><div class="panel-body"><ul>{left_out}</ul></div></section> })}
@@ -128,6 +134,20 @@ fn Planned(plan: ClonePlan, chosen: Chosen, action: ServerAction<CloneServices>)
     .into_any()
 }
 
+/// What is to be known of each of several services, said once: taken from their plans.
+fn share_notes(services: &mut [CloneOf]) -> Vec<String> {
+    let mut plans: Vec<_> = services.iter_mut().filter_map(|one| one.plan.as_mut()).collect();
+    if plans.len() < 2 {
+        return Vec::new();
+    }
+    let mut shared = plans[0].notes.clone();
+    shared.retain(|note| plans.iter().all(|plan| plan.notes.contains(note)));
+    for plan in &mut plans {
+        plan.notes.retain(|note| !shared.contains(note));
+    }
+    shared
+}
+
 /// One service.
 #[component]
 fn One(one: CloneOf) -> impl IntoView {
@@ -144,7 +164,8 @@ fn One(one: CloneOf) -> impl IntoView {
                     <dt>"Image"</dt><dd><code>{one.image}</code></dd>
                     {one.plan.map(|plan| {
                         let notes = plan.notes.iter().map(|note| view! { <p class="small muted">{sentence(note)}</p> }).collect_view();
-                        view! { <dt>"There"</dt><dd>{format!("{} made, {} ended", tasks(plan.creates), plan.ends)}{notes}</dd> }
+                        let made = plan.each_run.map_or_else(|| format!("{} made", tasks(plan.creates)), |each| format!("{} made by each run", tasks(each)));
+                        view! { <dt>"There"</dt><dd>{format!("{made}, {} ended", plan.ends)}{notes}</dd> }
                     })}
                 </dl>
                 {wrong.then(|| view! { <ul class="stack-s">{problems}</ul> })}
@@ -157,4 +178,26 @@ fn One(one: CloneOf) -> impl IntoView {
 
 fn tasks(count: u32) -> String {
     if count == 1 { String::from("1 task") } else { format!("{count} tasks") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_for_all_services_is_said_once() {
+        let one = |notes: &[&str]| -> CloneOf {
+            let plan = serde_json::json!({
+                "environment": "prod", "image": "web:1", "digest": null, "current": null, "changes": [], "order": "start-first", "creates": 1,
+                "ends": 0, "unchanged": false, "notes": notes,
+            });
+            let json = serde_json::json!({"service": "web", "revision": 1, "image": "web:1", "plan": plan, "problems": [], "differs": []});
+            serde_json::from_value(json).expect("a service")
+        };
+        let mut several = [one(&["protected", "stopped"]), one(&["protected"])];
+        assert_eq!(share_notes(&mut several), ["protected"]);
+        let left = several.map(|one| one.plan.expect("a plan").notes);
+        assert_eq!(left, [vec![String::from("stopped")], Vec::new()]);
+        assert!(share_notes(&mut [one(&["protected"])]).is_empty(), "one alone keeps its own");
+    }
 }

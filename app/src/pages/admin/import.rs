@@ -7,10 +7,12 @@ use leptos_router::components::Form;
 use leptos_router::hooks::use_navigate;
 use model::views::imports::ImportView;
 
+use crate::api::ApiError;
 use crate::api::environments::list_managed;
 use crate::api::imports::{BeginImport, read_import};
+use crate::api::projects::list_projects;
 use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error, sentence};
-use crate::page::{loaded, problem, query};
+use crate::page::{Data, loaded, problem, query};
 use crate::urls;
 
 /// The import.
@@ -25,17 +27,25 @@ pub(crate) fn Import() -> impl IntoView {
         }
     });
     // Who may not import is shown no form; a container that is not there leaves what was typed.
-    let allowed = Resource::new(|| (), |()| async { list_managed().await.map(drop) });
+    let allowed: Data<Vec<String>> = Resource::new(
+        || (),
+        |()| async {
+            list_managed().await?;
+            let projects = list_projects(None).await?.items;
+            Ok::<_, ApiError>(projects.into_iter().map(|project| project.name.to_string()).collect::<Vec<_>>())
+        },
+    );
     let data = Resource::new(
         move || (machine.get(), container.get()),
         |(machine, container)| async move { if container.is_empty() { Ok(None) } else { read_import(machine, container).await.map(Some) } },
     );
     view! {
         <Title text="Import a container"/>
-        {loaded(allowed, move |()| {
+        {loaded(allowed, move |projects| {
+            let projects = StoredValue::new(projects);
             view! {
                 <Which machine=machine.get_untracked() container=container.get_untracked()/>
-                {loaded(data, move |import: Option<ImportView>| import.map(|import| view! { <Read import begin/> }))}
+                {loaded(data, move |import: Option<ImportView>| import.map(|import| view! { <Read import projects=projects.get_value() begin/> }))}
             }
         })}
     }
@@ -68,7 +78,8 @@ fn Which(machine: String, container: String) -> impl IntoView {
 
 /// What was read, and where it shall go.
 #[component]
-fn Read(import: ImportView, begin: ServerAction<BeginImport>) -> impl IntoView {
+fn Read(import: ImportView, projects: Vec<String>, begin: ServerAction<BeginImport>) -> impl IntoView {
+    let known = projects.into_iter().map(|name| view! { <option value=name></option> }).collect_view();
     let refused = problem(begin);
     let nothing = import.left.is_empty();
     let left = import
@@ -85,8 +96,9 @@ fn Read(import: ImportView, begin: ServerAction<BeginImport>) -> impl IntoView {
                 <ProblemNotice problem=refused beside=&["project", "name"]/>
                 <ActionForm action=begin attr:class="form">
                     <Csrf/>
+                    <datalist id="projects">{known}</datalist>
                     <div class="fields">
-                        <TextField name="project" label="Project" required=true error=field_error(refused, "project") hint="The service is made there."/>
+                        <TextField name="project" label="Project" required=true list="projects" error=field_error(refused, "project") hint="The service is made there."/>
                         <TextField name="name" label="Name" required=true value=import.service error=field_error(refused, "name")/>
                     </div>
                     <TextArea name="text" label="Descriptor" rows=16 mono=true value=import.yaml hint="Looked at once more before it is deployed."/>

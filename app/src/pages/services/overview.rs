@@ -13,7 +13,7 @@ use super::tasks::TaskTable;
 use super::{EnvironmentChoice, chosen, current};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
 use crate::api::jobs::RunJob;
-use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, exact, field_error};
+use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
 use crate::page::{change, loaded_in, problem, query};
 use crate::pages::deployments::DeploymentPanel;
 use crate::urls;
@@ -117,7 +117,7 @@ fn Run(service: ServiceDetail, run: RunView, job: Option<JobView>, verbs: Verbs)
 #[component]
 fn Crashes(crashes: CrashLoop) -> impl IntoView {
     let next = match crashes.next_at {
-        Some(at) => view! { <p>"Next try at "{exact(at)}". Each try waits longer than the one before, up to a minute."</p> }.into_any(),
+        Some(at) => view! { <p>"Next try "<Ago at/>". Each try waits longer than the one before, up to a minute."</p> }.into_any(),
         None => view! { <p>"It was started again and has to prove itself."</p> }.into_any(),
     };
     let lines = (!crashes.lines.is_empty()).then(|| {

@@ -81,22 +81,23 @@ fn Compared(comparison: Comparison) -> impl IntoView {
 /// Where a revision comes from, and who let it in.
 #[component]
 pub(super) fn Origin(revision: RevisionView) -> impl IntoView {
-    let commit = revision
-        .commit
-        .map(|commit| view! { " commit "<span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
+    let both = revision.commit.is_some() && revision.build.is_some();
+    let commit =
+        revision.commit.map(|commit| view! { "commit "<span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
     let build = revision.build.map(|build| {
         let linked = build.starts_with("https://") || build.starts_with("http://");
         if linked {
-            view! { " "<a href=build.clone() rel="external noopener" target="_blank">"build"</a> }.into_any()
+            view! { <a href=build.clone() rel="external noopener" target="_blank">"build"</a> }.into_any()
         } else {
-            view! { " build "<span class="chip">{build}</span> }.into_any()
+            view! { "build "<span class="chip">{build}</span> }.into_any()
         }
     });
+    let made_of = (commit.is_some() || build.is_some()).then(|| view! { " ("{commit}{both.then_some(", ")}{build}")" });
     let approvals = revision.approvals.into_iter().map(|approval| {
         let why = (!approval.why.is_empty()).then(|| format!(": {}", approval.why));
         view! { <span class="small muted break">" Approved for "{approval.environment.to_string()}" by "{approval.by}", "<Ago at=approval.at/>{why}"."</span> }
     });
-    view! { {commit}{build}{approvals.collect_view()} }.into_any()
+    view! { {made_of}{approvals.collect_view()} }.into_any()
 }
 
 /// The choice of two revisions.

@@ -42,14 +42,15 @@ fn Row(service: ServiceSummary, with_project: bool) -> impl IntoView {
             view! { <span class="row-tight"><Badge tone text/>{crashes}<span class="muted small">{place}</span></span>" " }
         })
         .collect();
-    let image: Vec<_> = service.runs.iter().filter_map(|run| run.image.clone()).map(|image| view! { <span class="chip">{image}</span>" " }).collect();
+    let images: Vec<_> =
+        service.runs.iter().filter_map(|run| run.image.clone()).map(|image| view! { <span class="chip">{image}</span>" " }).collect();
     let changed = service.runs.iter().map(|run| run.updated_at).max().unwrap_or(service.created_at);
     let project = with_project.then(|| view! { <span class="faint">{format!("{} / ", service.project)}</span> });
     view! {
         <tr>
-            <td data-label="Service" class="table-main">{project}<a href=href>{service.name.to_string()}</a></td>
+            <td data-label="Service" class="table-main"><span>{project}<a href=href>{service.name.to_string()}</a></span></td>
             <td data-label="State">{if state.is_empty() { view! { <span class="muted">"nothing deployed yet"</span> }.into_any() } else { view! { <span>{state}</span> }.into_any() }}</td>
-            <td data-label="Image"><span>{image}</span></td>
+            <td data-label="Image">{(!images.is_empty()).then(|| view! { <span>{images}</span> })}</td>
             <td data-label="Changed"><Ago at=changed/></td>
         </tr>
     }

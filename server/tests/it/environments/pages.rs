@@ -65,6 +65,8 @@ async fn pages_of_environments_are_whole_without_scripts() {
         let text = answer.text().await.expect("a page");
         assert!(path.ends_with("new") || text.contains("staging"), "{path}");
     }
+    let import = admin.open("/admin/import").await.text().await.expect("a page");
+    assert!(import.contains("<a href=\"/admin/other-containers\" aria-current=\"page\""), "one knows where one is: {import}");
     for path in ["", "/new", "/local", "/local/machines/new"] {
         assert_eq!(dora.open(&format!("/admin/environments{path}")).await.status(), StatusCode::FORBIDDEN, "{path}");
     }
