@@ -20,7 +20,7 @@ mod theme;
 mod toast;
 
 pub(crate) use choice::{CheckBox, Choice, Select, TextArea};
-pub(crate) use clock::{Ago, Clock, exact, relative};
+pub(crate) use clock::{Ago, Clock, relative};
 pub(crate) use copy::{Command, CopyButton, Digest};
 pub(crate) use dialog::{Confirm, Keep};
 pub(crate) use diff::Changes;

@@ -1,6 +1,7 @@
 //! Who comes with a browser: the session cookie (tower-sessions over our own store), the person behind it, and the session as pages use it.
 //! The cookie's value is random, stored only as a hash, replaced at sign-in, slides with use and ends after 30 days however much it is used.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,8 +83,15 @@ pub async fn identify(State(portal): State<Portal>, session: Session, request: R
         None => None,
     };
     let csrf = actor.as_ref().and(person.as_ref()).map(|person| person.csrf.clone());
-    let held =
-        Held { session, platform: portal.platform.clone(), csrf, address: address.clone(), agent: agent(&parts.headers), actor: actor.clone() };
+    let held = Held {
+        session,
+        platform: portal.platform.clone(),
+        csrf,
+        address: address.clone(),
+        agent: agent(&parts.headers),
+        actor: actor.clone(),
+        taken: tokio::sync::Mutex::default(),
+    };
     let caller = Caller { platform: portal.platform.clone(), actor: actor.unwrap_or_else(|| Actor::nobody(address)), session: Arc::new(held) };
     parts.extensions.insert(caller);
     parts.extensions.insert(app::boot::SiteNames {
@@ -146,6 +154,8 @@ struct Held {
     address: String,
     agent: String,
     actor: Option<Actor>,
+    /// What this request took: parts of a page may be made more than once, and each of them finds it.
+    taken: tokio::sync::Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl BrowserSession for Held {
@@ -194,17 +204,24 @@ impl BrowserSession for Held {
         Box::pin(async move {
             // Sealed: what may be shown once is not left readable in the store.
             let sealed = keys::hex(&self.platform.seal("flash", text.as_bytes()));
+            self.taken.lock().await.remove(name);
             self.session.insert(&format!("flash {name}"), sealed).await.map_err(broken)
         })
     }
 
     fn take_flash(&self, name: &'static str) -> BoxFuture<'_, Result<Option<String>>> {
         Box::pin(async move {
+            let mut taken = self.taken.lock().await;
+            if let Some(text) = taken.get(name) {
+                return Ok(Some(text.clone()));
+            }
             let sealed: Option<String> = self.session.remove(&format!("flash {name}")).await.map_err(broken)?;
             let Some(bytes) = sealed.and_then(|text| keys::unhex(&text)) else { return Ok(None) };
             // One that a change of the key left behind is gone.
             let Ok(plain) = self.platform.open("flash", &bytes) else { return Ok(None) };
-            String::from_utf8(plain).map(Some).map_err(|_| Error::internal("a flash is text"))
+            let text = String::from_utf8(plain).map_err(|_| Error::internal("a flash is text"))?;
+            taken.insert(name, text.clone());
+            Ok(Some(text))
         })
     }
 }

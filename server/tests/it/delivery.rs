@@ -250,7 +250,7 @@ async fn what_a_task_prints_of_its_secrets_is_in_no_reason() {
     app["env"] = json!({"TOKEN": "hunter2-of-the-descriptor"});
     app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "password", "env": "PASSWORD"}]);
     let check = "echo wrong: $PASSWORD $(busybox tail -n 1 /etc/app/key); exit 1";
-    app["health"] = json!({"command": ["sh", "-c", check], "interval": "1s", "timeout": "5s", "retries": 1, "start_period": "0s"});
+    app["health"] = json!({"command": ["sh", "-c", check], "interval": "2s", "timeout": "2s", "retries": 1, "start_period": "0s"});
     let id = ground.deploy("app", app).await;
     let over = ground.over("app", &id).await;
     let message = over["reason"]["message"].as_str().expect("a reason");
