@@ -16,7 +16,7 @@ fn web(replicas: u32) -> Value {
     json!({
         "image": "web:1", "replicas": replicas,
         "ports": [{"name": "http", "container": 8080}],
-        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "1s"},
+        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"},
         "update": {"monitor": "500ms"}, "stop": {"grace": "1s"},
     })
 }

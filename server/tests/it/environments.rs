@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(90);
 fn web() -> Value {
     json!({
         "image": "web:1", "ports": [{"name": "http", "container": 8080}],
-        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "1s"},
+        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"},
         "update": {"monitor": "0s"}, "stop": {"grace": "0s"},
     })
 }
