@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::ApiError;
 
-/// Largest draft that is kept, in bytes; what people type is far smaller.
-const DRAFT_MAX: usize = 128 * 1024;
+/// Largest draft that is kept, in bytes: a template's document, its marks of JSON, and the plan beside it.
+const DRAFT_MAX: usize = 1024 * 1024;
 
 /// The browser's session, as far as pages need it. The server implements it; nothing else touches cookies.
 pub trait BrowserSession: Send + Sync {

@@ -155,8 +155,18 @@ pub async fn read_template_editor(#[server(default)] project: String, #[server(d
         (document, newest) = (detail.document, Some(detail.template.version));
     }
     let typed = caller.take_draft::<(String, String, String)>(EDITED, &edited_at(&project, &template)).await?;
+    let was_typed = typed.is_some();
     let (document, tried, note) = typed.unwrap_or((document, String::new(), String::new()));
-    let rendered = preview(&caller, &project, &document, &tried).await?;
+    let rendered = match preview(&caller, &project, &document, &tried).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            // Too busy to show it: what was typed waits for the next try.
+            if was_typed {
+                caller.keep_draft(EDITED, &edited_at(&project, &template), &(document, tried, note)).await?;
+            }
+            return Err(error);
+        }
+    };
     Ok(EditorPage { document, tried, note, newest, rendered })
 }
 
@@ -187,11 +197,10 @@ pub async fn preview_template(
     let caller = mutating(&csrf).await?;
     // A text field of a form sends its lines as HTML has them.
     let document = document.replace("\r\n", "\n");
-    let rendered = preview(&caller, &project, &document, &tried).await?;
     if posted_form() {
-        caller.keep_draft(EDITED, &edited_at(&project, &template), &(document, tried, note)).await?;
+        caller.keep_draft(EDITED, &edited_at(&project, &template), &(&document, &tried, note)).await?;
     }
-    Ok(rendered)
+    preview(&caller, &project, &document, &tried).await
 }
 
 /// Where a document was typed: at a template of an owner; empty: at a new one.

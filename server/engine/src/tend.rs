@@ -14,7 +14,7 @@ use std::time::Duration;
 use domain::deployments::work::{self, TaskWork, Work, WorkKey};
 use domain::machines::Machine;
 use model::ids::{DeploymentId, MachineId, TaskId};
-use model::views::deployments::Reason;
+use model::views::deployments::{DeploymentState, Reason};
 use model::views::services::TaskState;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -354,9 +354,10 @@ fn find<'a>(seen: &'a [(MachineId, ContainerSeen)], task: &TaskWork) -> Option<&
     seen.iter().find(own).map(|(_, seen)| seen)
 }
 
-/// Whether a task is of what should run, or is left where a rollout stopped.
+/// Whether a task is of what should run, or is left where a rollout stopped. Those that are being replaced hold up nothing that replaces them.
 fn is_wanted(work: &Work, task: &TaskWork) -> bool {
-    work.halted || [work.target(), work.settled()].into_iter().flatten().any(|target| target.fits(task))
+    let rolling = work.deployment.as_ref().is_some_and(|deployment| deployment.state == DeploymentState::Rolling);
+    work.halted || [work.target(), work.settled().filter(|_| !rolling)].into_iter().flatten().any(|target| target.fits(task))
 }
 
 /// The revision that a task was made from, as far as it is at hand: another one's tasks are only ended.

@@ -69,9 +69,10 @@ fn with_replicas(template: &Template, answers: &Answers, around: &Around, (repli
     })
 }
 
-/// A revision was made from another's description with another number of tasks: what made the one made the other, from these answers.
+/// A revision was made from another's description with another number of tasks: where these answers lead to it, what made the one made the other.
+/// Where none do, no template made it, and the next deployment from one says so.
 pub(crate) async fn note_scaled(change: &mut Change, from: RevisionId, to: RevisionId, answers: Option<&Answers>) -> Result<()> {
-    note_same(change, from, to).await?;
     let Some(answers) = answers else { return Ok(()) };
+    note_same(change, from, to).await?;
     change.exec("UPDATE revision_templates SET answers = $2 WHERE revision_id = $1", args![to, Json(answers)]).await.map(drop)
 }

@@ -72,7 +72,7 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
 
 /// From here on there are tasks to make. Before that none are counted: so a deployment that ended tells how far it came.
 async fn count_tasks(tx: &mut Tx, deployment: DeploymentId, revision: RevisionId) -> Result<()> {
-    let total = revision_work(tx, revision).await?.descriptor.replicas.into();
+    let total = revision_work(tx, revision).await?.descriptor.standing().into();
     let sql = "SELECT progress FROM deployments WHERE id = $1";
     let before: Progress = tx.one(sql, args![deployment], |row| Ok(row.get::<Json<Progress>>("progress")?.0)).await?;
     let progress = Progress { tasks: Share { done: 0, total }, note: None, ..before };

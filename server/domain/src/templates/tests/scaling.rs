@@ -11,10 +11,14 @@ impl Scene {
     }
 
     async fn replicas(&self, number: i64) -> u32 {
-        let see = self.may::<can::SeeServices>().await;
-        let found = deployments::revision(&self.store.platform, &see, number).await.expect("found");
+        let found = self.revision(number).await;
         assert!(found.revision.template.is_some(), "it is known what made revision {number}");
         found.descriptor.replicas
+    }
+
+    async fn revision(&self, number: i64) -> model::views::deployments::RevisionDetail {
+        let see = self.may::<can::SeeServices>().await;
+        deployments::revision(&self.store.platform, &see, number).await.expect("found")
     }
 }
 
@@ -45,6 +49,7 @@ async fn a_number_that_is_no_answer_leaves_the_answers_alone() {
     scene.write(&text).await.expect("made");
     scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("replicas", "2")])).await.expect("deployed");
     let scaled = scene.scale(4).await;
-    assert_eq!(scene.replicas(scaled.revision).await, 4);
+    let made = scene.revision(scaled.revision).await;
+    assert_eq!((made.descriptor.replicas, made.revision.template), (4, None), "no answers lead to four");
     assert_eq!(scene.form(asked(None, None, &[])).await.answers["replicas"], "2");
 }
