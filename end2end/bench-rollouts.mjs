@@ -53,23 +53,23 @@ async function ground(docker, env = {}) {
     await docker.webImage(image, version);
     await docker.do(["push", image]);
   }
-  const call = async (method, path, sent) => {
-    const answer = await portal.api(method, `/projects/bench/services${path}`, sent, ci);
+  const call = async (method, path, sent, project = "bench") => {
+    const answer = await portal.api(method, `/projects/${project}/services${path}`, sent, ci);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
-  const deploy = async (service, descriptor) => {
-    const { id } = await call("POST", `/${service}/deployments`, { environment: "local", descriptor });
-    const over = await call("GET", `/${service}/deployments/${id}?wait=300`);
+  const deploy = async (service, descriptor, project) => {
+    const { id } = await call("POST", `/${service}/deployments`, { environment: "local", descriptor }, project);
+    const over = await call("GET", `/${service}/deployments/${id}?wait=300`, undefined, project);
     if (over.state !== "succeeded") throw new Error(JSON.stringify(over));
     return over;
   };
   // Containers go with the services that they belong to, also when a part fails.
-  const names = new Set();
-  const service = async (name) => (names.add(name), call("POST", "", { name }));
+  const made = [];
+  const service = async (name, project = "bench") => (made.push([project, name]), call("POST", "", { name }, project));
   owner.after(async () => {
-    for (const name of names) await portal.api("DELETE", `/projects/bench/services/${name}`, undefined, ci).catch(() => undefined);
-    await until("all containers are gone", async () => (await docker.do(["ps", "-aq", "--filter", "label=dev.slipway.project=bench"])) === "", 300).catch(() => undefined);
+    for (const [project, name] of made) await portal.api("DELETE", `/projects/${project}/services/${name}`, undefined, ci).catch(() => undefined);
+    await until("all containers are gone", async () => (await docker.do(["ps", "-aq", "--filter", "label=dev.slipway.service"])) === "", 300).catch(() => undefined);
   });
   return { portal, ci, call, deploy, service };
 }
@@ -103,10 +103,13 @@ async function plans({ portal, ci, deploy, service }) {
 async function passes(docker) {
   const socket = await counted();
   const { portal, deploy, service } = await ground(docker, { SLIPWAY_DOCKER_HOST: socket.host });
-  const idle = { image: "web:1", replicas: TASKS, command: ["/bin/busybox", "sleep", "100000"], update: { monitor: "0s" }, stop: { grace: "0s" } };
+  const idle = { image: `${portal.registry}/bench/web:1`, replicas: TASKS, command: ["/bin/busybox", "sleep", "100000"], update: { monitor: "0s" }, stop: { grace: "0s" } };
+  // A project's network holds some 250 tasks.
+  const projects = Array.from({ length: Math.ceil((SERVICES * TASKS) / 200) }, (_, at) => `idle-${at}`);
+  for (const name of projects) await portal.api("POST", "/projects", { name });
   for (let at = 0; at < SERVICES; at += 4) {
-    const names = Array.from({ length: Math.min(4, SERVICES - at) }, (_, more) => `idle-${at + more}`);
-    await Promise.all(names.map(async (name) => (await service(name), deploy(name, idle))));
+    const names = Array.from({ length: Math.min(4, SERVICES - at) }, (_, more) => [`idle-${at + more}`, projects[(at + more) % projects.length]]);
+    await Promise.all(names.map(async ([name, project]) => (await service(name, project), deploy(name, idle, project))));
   }
   await delay(2 * PASS * 1000);
   const before = { ...socket.calls };
