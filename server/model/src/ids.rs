@@ -73,6 +73,8 @@ ids! {
     DeploymentId
     /// One container.
     TaskId
+    /// A terminal in a task, and its recording.
+    ShellId
     /// One run of a job.
     JobRunId
     /// One run of a project's rules for images.

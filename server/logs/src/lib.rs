@@ -1,0 +1,1 @@
+//! Kept lines of logs on disk.
