@@ -1,9 +1,12 @@
 // The figures of `make bench`. The HTTP client is curl, which throws the bytes away or reads them from a file in the page cache; pairs
-// alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide. BENCH_ONLY=rollouts: that part alone.
+// alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide. BENCH_ONLY=rollouts, shells or logs: that
+// part alone.
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { anonymous, blob, MiB, owner, peak, peer, putAway, Registry, renew, say, spread } from "./bench-measure.mjs";
+import { logs } from "./bench-logs.mjs";
 import { rollouts } from "./bench-rollouts.mjs";
+import { shells } from "./bench-shells.mjs";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
 import { Portal } from "./portal.mjs";
@@ -106,7 +109,9 @@ async function pages(portal) {
 }
 
 async function main() {
-  if (process.env.BENCH_ONLY === "rollouts") return rollouts(await Docker.install(owner));
+  const parts = { rollouts, shells, logs };
+  const only = parts[process.env.BENCH_ONLY];
+  if (only) return only(await Docker.install(owner));
   const portal = await Portal.start(owner);
   const { pid } = portal.process;
   await delay(2000);
@@ -123,7 +128,7 @@ async function main() {
   await rm(large.path);
   await deploys(portal, await Docker.install(owner));
   await pages(portal);
-  await rollouts(await Docker.install(owner));
+  for (const part of Object.values(parts)) await part(await Docker.install(owner));
 }
 
 await main().finally(async () => {

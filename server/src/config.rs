@@ -28,6 +28,9 @@ pub enum Command {
     Migrate(Store),
     /// Mend what nobody can sign in to mend any more.
     Admin(Admin),
+    /// What a person does from a terminal.
+    #[command(flatten)]
+    Client(cli::Command),
 }
 
 /// Where the data is.

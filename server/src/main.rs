@@ -23,10 +23,25 @@ fn tune_allocator() {}
 fn main() -> ExitCode {
     tune_allocator();
     let slipway = Slipway::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(slipway)),
-        Err(error) => Err(domain::Error::internal(format!("the runtime does not start: {error}"))),
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("slipway: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(slipway));
+    // A thread may wait for a key that nobody types any more.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(slipway: Slipway) -> ExitCode {
+    let done = match slipway.command {
+        Command::Serve(config) => slipway::serve::run(config).await,
+        Command::Migrate(store) => slipway::admin::migrate(&store).await,
+        Command::Admin(command) => slipway::admin::run(command).await,
+        Command::Client(command) => return cli::run(command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,13 +49,5 @@ fn main() -> ExitCode {
             eprintln!("slipway: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-async fn run(slipway: Slipway) -> domain::Result<()> {
-    match slipway.command {
-        Command::Serve(config) => slipway::serve::run(config).await,
-        Command::Migrate(store) => slipway::admin::migrate(&store).await,
-        Command::Admin(command) => slipway::admin::run(command).await,
     }
 }

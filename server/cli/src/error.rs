@@ -1,0 +1,49 @@
+//! Why a command ended, in words for the person at the terminal. Never holds a token or a password.
+
+use model::problem::Problem;
+
+/// The result of a step.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was typed, or what is kept on this machine, is wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// The portal said no.
+    #[error("{}", told(.0))]
+    Refused(Box<Problem>),
+    /// The portal cannot be reached, or what answers there is none.
+    #[error("{0}")]
+    Unreachable(String),
+    /// A file or the terminal of this machine failed.
+    #[error("{what}: {error}")]
+    Local {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Whoever read our output is gone (`| head`): nothing is wrong.
+    #[error("the output is closed")]
+    Quiet,
+}
+
+impl Error {
+    /// What the caller typed is wrong.
+    pub(crate) fn wrong(text: impl Into<String>) -> Self {
+        Self::Wrong(text.into())
+    }
+
+    /// Makes one of a failure of this machine.
+    pub(crate) fn local(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |error| if error.kind() == std::io::ErrorKind::BrokenPipe { Self::Quiet } else { Self::Local { what, error } }
+    }
+}
+
+fn told(problem: &Problem) -> String {
+    let fields: Vec<String> = problem.errors.iter().map(ToString::to_string).collect();
+    if fields.is_empty() { problem.detail.clone() } else { format!("{} ({})", problem.detail, fields.join("; ")) }
+}

@@ -1,0 +1,216 @@
+//! `slipway logs`: a service's log as the portal keeps it, followed, searched, as text or as JSON lines. The portal sends the lines ready; here
+//! they are only passed on.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use clap::Args;
+
+use crate::account::Which;
+use crate::client::Portal;
+use crate::error::{Error, Result};
+use crate::target::Target;
+
+/// Waiting before a log that broke off is followed again, at most.
+const RETRY_MAX: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Read a log.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The service, or one task of it: shop/web, shop/web.2
+    target: Target,
+    /// Go on while it runs.
+    #[arg(long, short)]
+    follow: bool,
+    /// The last so many lines.
+    #[arg(long, short = 'n')]
+    tail: Option<u32>,
+    /// Only lines with this text.
+    #[arg(long, short)]
+    grep: Option<String>,
+    /// The text is a regular expression.
+    #[arg(long, short = 'E', requires = "grep")]
+    regex: bool,
+    /// Upper and lower case are different.
+    #[arg(long, requires = "grep")]
+    case: bool,
+    /// Lines of the same task before and after each hit.
+    #[arg(long, short = 'C', requires = "grep")]
+    context: Option<u32>,
+    /// Written after this: 10m, 2h, 2026-11-20T09:30:00Z
+    #[arg(long)]
+    since: Option<String>,
+    /// Written before this.
+    #[arg(long)]
+    until: Option<String>,
+    /// Of one revision, by its number.
+    #[arg(long)]
+    revision: Option<u32>,
+    /// Of one task, by its id.
+    #[arg(long)]
+    task: Option<String>,
+    /// stdout or stderr alone.
+    #[arg(long)]
+    stream: Option<String>,
+    /// Of this environment, where there are several.
+    #[arg(long, short)]
+    environment: Option<String>,
+    /// JSON lines instead of text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Logs {
+    fn query(&self) -> String {
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        let mut put = |key, value: Option<String>| pairs.extend(value.map(|value| (key, value)));
+        put("environment", self.environment.clone());
+        put("tail", self.tail.map(|tail| tail.to_string()));
+        put("grep", self.grep.clone());
+        put("regex", self.regex.then(|| "true".into()));
+        put("case", self.case.then(|| "true".into()));
+        put("context", self.context.map(|lines| lines.to_string()));
+        put("since", self.since.clone());
+        put("until", self.until.clone());
+        put("revision", self.revision.map(|number| number.to_string()));
+        put("task", self.task.clone());
+        put("slot", self.target.slot.map(|slot| slot.to_string()));
+        put("stream", self.stream.clone());
+        put("follow", self.follow.then(|| "true".into()));
+        pairs.iter().map(|(key, value)| format!("{key}={}", crate::client::quoted(value))).collect::<Vec<_>>().join("&")
+    }
+}
+
+/// Prints the lines as they come.
+pub(crate) async fn run(order: Logs) -> Result<()> {
+    let portal = order.which.portal()?;
+    let path = format!("{}/logs", order.target.path());
+    if order.follow { follow(&portal, &path, &order).await } else { once(&portal, &path, &order).await }
+}
+
+async fn once(portal: &Portal, path: &str, order: &Logs) -> Result<()> {
+    let path = format!("{path}?{}", order.query());
+    if !order.json && std::io::stdout().is_terminal() {
+        let mut body = portal.stream(&path, "application/x-ndjson").await?;
+        while let Some(line) = body.line().await? {
+            print(&line, false)?;
+        }
+        return Ok(());
+    }
+    // Nobody looks: as the portal writes it.
+    let mut body = portal.stream(&path, if order.json { "application/x-ndjson" } else { "text/plain" }).await?;
+    let mut out = std::io::stdout().lock();
+    while let Some(bytes) = body.next().await? {
+        out.write_all(&bytes).map_err(Error::local("the output cannot be written"))?;
+    }
+    out.flush().map_err(Error::local("the output cannot be written"))
+}
+
+/// Follows through breaks of the connection: each line has an id, and the next request begins after the last one seen.
+async fn follow(portal: &Portal, path: &str, order: &Logs) -> Result<()> {
+    let mut last: Option<String> = None;
+    let mut wait = std::time::Duration::from_millis(500);
+    loop {
+        let after = last.as_ref().map(|id| format!("&after={id}")).unwrap_or_default();
+        let ended = match portal.stream(&format!("{path}?{}{after}", order.query()), "application/x-ndjson").await {
+            Ok(mut body) => loop {
+                match body.line().await {
+                    Ok(Some(line)) => {
+                        wait = std::time::Duration::from_millis(500);
+                        if let Some(id) = print(&line, order.json)? {
+                            last = Some(id);
+                        }
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            },
+            Err(error) => Err(error),
+        };
+        match ended {
+            // The portal said why: it will say so again.
+            Err(Error::Refused(problem)) if problem.kind.status() < 500 && problem.kind.status() != 429 => return Err(Error::Refused(problem)),
+            Err(error @ (Error::Quiet | Error::Wrong(_) | Error::Local { .. })) => return Err(error),
+            Err(Error::Refused(_) | Error::Unreachable(_)) | Ok(()) => {
+                crate::terminal::note("slipway: the stream ended; following again")?;
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+/// Prints one JSON line, as it is or as text; its id.
+fn print(line: &str, json: bool) -> Result<Option<String>> {
+    let value: serde_json::Value = serde_json::from_str(line).map_err(|_| Error::Unreachable("the portal sent a line that is none".into()))?;
+    let text = if json { line.to_owned() } else { as_text(&value, std::io::stdout().is_terminal()) };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Error::local("the output cannot be written"))?;
+    Ok(value["id"].as_str().map(str::to_owned))
+}
+
+/// The time, the task in its colour, the text. On a terminal nothing but colours of the text is obeyed there: a log must not move the
+/// cursor, change the title or answer in the reader's name.
+fn as_text(value: &serde_json::Value, coloured: bool) -> String {
+    let word = |key: &str| value[key].as_str().unwrap_or_default();
+    let slot = value["slot"].as_i64().unwrap_or_default();
+    let (at, text) = (word("at"), word("text"));
+    if word("stream") == "gap" {
+        return if coloured { format!("{at} {slot} \x1b[33m-- {} --\x1b[0m", tame(text)) } else { format!("{at} {slot} -- {text} --") };
+    }
+    if !coloured {
+        return format!("{at} {slot} {text}");
+    }
+    let colour = 31 + slot.rem_euclid(6);
+    let mark = if word("stream") == "stderr" { "\x1b[31m!\x1b[0m" } else { " " };
+    format!("\x1b[2m{at}\x1b[0m \x1b[{colour}m{slot}\x1b[0m{mark}{}\x1b[0m", tame(text))
+}
+
+/// Leaves colours (SGR) and tabs, and shows other control characters as what they are.
+fn tame(text: &str) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_control() && c != '\t') {
+        tamed.push_str(&rest[..at]);
+        let sgr = rest[at..].strip_prefix("\x1b[").and_then(|after| {
+            let end = after.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == ':'))?;
+            after[end..].starts_with('m').then_some(at + 2 + end + 1)
+        });
+        match sgr {
+            Some(end) => {
+                tamed.push_str(&rest[at..end]);
+                rest = &rest[end..];
+            }
+            None => {
+                let control = rest[at..].chars().next().unwrap_or_default();
+                tamed.extend(control.escape_default());
+                rest = &rest[at + control.len_utf8()..];
+            }
+        }
+    }
+    tamed.push_str(rest);
+    tamed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_cannot_steer_the_terminal_of_its_reader() {
+        assert_eq!(tame("\x1b[1;31mred\x1b[0m\tok"), "\x1b[1;31mred\x1b[0m\tok");
+        assert_eq!(tame("\x1b]0;title\x07x\x1b[2J\x1b[6n\rover"), "\\u{1b}]0;title\\u{7}x\\u{1b}[2J\\u{1b}[6n\\rover");
+        assert_eq!(tame("\u{9b}2Jä\u{85}"), "\\u{9b}2Jä\\u{85}");
+        assert_eq!(tame("\x1b["), "\\u{1b}[");
+        assert_eq!(tame("plain ✓"), "plain ✓");
+    }
+
+    #[test]
+    fn a_gap_is_seen_as_one() {
+        let gap = serde_json::json!({"at": "2026-11-20T08:00:00.000Z", "slot": 2, "stream": "gap", "text": "5 lines are missing"});
+        assert_eq!(as_text(&gap, false), "2026-11-20T08:00:00.000Z 2 -- 5 lines are missing --");
+        let line = serde_json::json!({"at": "2026-11-20T08:00:00.000Z", "slot": 1, "stream": "stdout", "text": "hello"});
+        assert_eq!(as_text(&line, false), "2026-11-20T08:00:00.000Z 1 hello");
+    }
+}
