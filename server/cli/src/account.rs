@@ -202,7 +202,7 @@ pub(crate) async fn logout(order: Logout) -> Result<()> {
         match portal.delete(&format!("/api/v1/me/tokens/{id}")).await {
             Ok(()) => {}
             // It has ended already.
-            Err(Error::Refused(problem)) if problem.kind.status() == 401 => {}
+            Err(Error::Refused(problem)) if problem.status == 401 => {}
             Err(error) => {
                 return Err(Error::wrong(format!(
                     "the token is forgotten here, but {url} still knows it ({error}); revoke it there under Account, Tokens"

@@ -13,7 +13,6 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use model::problem::Problem;
 use model::secret::Secret;
 use rustls::pki_types::ServerName;
 use serde::{Deserialize, Serialize};
@@ -22,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 
 /// Longest wait for a connection, and for an answer to begin. A password may wait its turn to be looked at.
 const PATIENCE: Duration = Duration::from_secs(30);

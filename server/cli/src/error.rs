@@ -1,9 +1,22 @@
 //! Why a command ended, in words for the person at the terminal. Never holds a token or a password.
 
-use model::problem::Problem;
+use model::problem::FieldError;
+use serde::Deserialize;
 
 /// The result of a step.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a portal answers in place of what was asked for: `application/problem+json` (RFC 9457), as far as it is told here.
+#[derive(Debug, Deserialize)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened and what to do, for people.
+    pub detail: String,
+    /// The fields that are wrong.
+    #[serde(default)]
+    pub errors: Vec<FieldError>,
+}
 
 /// Why it ended.
 #[derive(Debug, thiserror::Error)]

@@ -130,7 +130,7 @@ async fn follow(portal: &Portal, path: &str, order: &Logs) -> Result<()> {
         };
         match ended {
             // The portal said why: it will say so again.
-            Err(Error::Refused(problem)) if problem.kind.status() < 500 && problem.kind.status() != 429 => return Err(Error::Refused(problem)),
+            Err(Error::Refused(problem)) if problem.status < 500 && problem.status != 429 => return Err(Error::Refused(problem)),
             Err(error @ (Error::Quiet | Error::Wrong(_) | Error::Local { .. })) => return Err(error),
             Err(Error::Refused(_) | Error::Unreachable(_)) | Ok(()) => {
                 crate::terminal::note("slipway: the stream ended; following again")?;

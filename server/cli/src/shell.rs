@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use futures::{SinkExt as _, StreamExt as _};
-use model::problem::Problem;
 use model::shell::{FromClient, ToClient};
 use model::views::services::{TaskState, TaskView};
 use serde::Deserialize;
@@ -22,7 +21,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::account::Which;
 use crate::client::{Portal, Wire, quoted};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::target::Target;
 use crate::terminal::{self, Modes};
 
@@ -97,7 +96,7 @@ async fn find(portal: &Portal, order: &Shell) -> Result<TaskView> {
     let environment = order.environment.as_ref().map(|name| format!("?environment={}", quoted(name))).unwrap_or_default();
     let answer = portal.get(&format!("{}/tasks{environment}", order.target.path())).await?;
     let tasks: Tasks = serde_json::from_value(answer).map_err(|error| Error::Unreachable(format!("the list of tasks cannot be read: {error}")))?;
-    choose(tasks.items, order.target.slot, &order.target.service.to_string()).map_err(Error::Wrong)
+    choose(tasks.items, order.target.slot, order.target.service.as_ref()).map_err(Error::Wrong)
 }
 
 fn choose(tasks: Vec<TaskView>, slot: Option<i64>, service: &str) -> std::result::Result<TaskView, String> {
@@ -206,7 +205,7 @@ impl<'a> Session<'a> {
                 Ok(socket) => return Ok(socket),
                 Err(error @ Error::Unreachable(_)) if Instant::now() > until => return Err(error),
                 Err(Error::Unreachable(_)) => {}
-                Err(Error::Refused(problem)) if problem.kind.status() >= 500 && Instant::now() < until => {}
+                Err(Error::Refused(problem)) if problem.status >= 500 && Instant::now() < until => {}
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(wait).await;
