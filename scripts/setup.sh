@@ -10,7 +10,7 @@ build=(cc:gcc libc:libc6-dev node:nodejs npm:npm curl:curl)
 demo=(docker:docker.io busybox:busybox-static)
 test=(dockerd:docker.io docker:docker.io iptables:iptables ip:iproute2 unshare:util-linux busybox:busybox-static skopeo:skopeo
   podman:podman buildah:buildah ctr:containerd docker-registry:docker-registry chromium:chromium fonts:fonts-dejavu-core initdb:postgresql
-  sshd:openssh-server ssh-keygen:openssh-client openssl:openssl)
+  script:bsdutils sshd:openssh-server ssh-keygen:openssh-client openssl:openssl)
 
 case "${1:-}" in
   build) needed=("${build[@]}") ;;
