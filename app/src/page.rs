@@ -36,12 +36,12 @@ where
 {
     view! {
         <Transition fallback=|| view! { <Skeleton/> }>
-            {move || Suspend::new(async move {
+            {made(move || Suspend::new(async move {
                 match data.await {
                     Ok(value) => view(value).into_any(),
                     Err(error) => view! { <Refusal problem=error.0/> }.into_any(),
                 }
-            })}
+            }))}
         </Transition>
     }
     .into_any()
@@ -56,16 +56,28 @@ where
 {
     view! {
         <Transition fallback=|| view! { <Skeleton/> }>
-            {move || Suspend::new(async move {
+            {made(move || Suspend::new(async move {
                 match (above.await, data.await) {
                     (Err(_), _) => ().into_any(),
                     (Ok(above), Ok(value)) => view(above, value).into_any(),
                     (Ok(_), Err(error)) => view! { <Refusal problem=error.0/> }.into_any(),
                 }
-            })}
+            }))}
         </Transition>
     }
     .into_any()
+}
+
+/// A part of a page that waits for data. On the server it is made once: Leptos looks for further readings by making a closure's view another time,
+/// and every reading within it would be done another time too. In the browser it is made again whenever the data changed.
+#[cfg(feature = "ssr")]
+fn made<V>(part: impl Fn() -> V) -> V {
+    part()
+}
+
+#[cfg(not(feature = "ssr"))]
+fn made<F>(part: F) -> F {
+    part
 }
 
 /// Why a page cannot be shown, with the status that says the same.
