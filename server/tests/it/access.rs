@@ -71,11 +71,16 @@ async fn every_door_answers_everybody_as_designed() {
             assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{door} as {}", Cast::NAMES[caller]);
             if !reads && (status.is_success() || status.is_redirection()) {
                 // Something changed: the next caller gets a world as it was.
-                fresh = None;
+                if let Some(spent) = fresh.take() {
+                    spent.retire(&portal).await;
+                }
                 if world::records(&portal).await == before && !LEAVE_NO_RECORD.contains(&door.as_str()) {
                     unrecorded.push(door.clone());
                 }
             }
+        }
+        if let Some(spent) = fresh {
+            spent.retire(&portal).await;
         }
         picture.push('\n');
     }

@@ -144,10 +144,15 @@ async fn robots_and_narrow_tokens_are_answered_as_designed() {
             assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{door} as {name}");
             let _ = write!(picture, "{:<10}", status.as_u16());
             if method != "GET" && status.is_success() {
-                fresh[side] = None;
+                if let Some(spent) = fresh[side].take() {
+                    spent.world.retire(&portal).await;
+                }
                 let recorded = world::records(&portal).await > before || LEAVE_NO_RECORD.contains(&door.as_str());
                 assert!(recorded, "{door} as {name} left no audit record");
             }
+        }
+        for spent in fresh.into_iter().flatten() {
+            spent.world.retire(&portal).await;
         }
         picture.push('\n');
     }
@@ -198,9 +203,15 @@ async fn tokens_of_the_registry_are_answered_as_designed() {
             let request = samples::request(&portal, &mut cast, caller, &scene.world, &method, &path).await.expect("a sample");
             let status = request.send().await.expect("an answer").status();
             let _ = write!(picture, "{:<10}", status.as_u16());
-            if method != "GET" && status.is_success() {
-                fresh[side] = None;
+            if method != "GET"
+                && status.is_success()
+                && let Some(spent) = fresh[side].take()
+            {
+                spent.world.retire(&portal).await;
             }
+        }
+        for spent in fresh.into_iter().flatten() {
+            spent.world.retire(&portal).await;
         }
         picture.push('\n');
     }

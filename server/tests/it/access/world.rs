@@ -78,6 +78,21 @@ impl World {
         }
     }
 
+    /// Nothing is to be done for it any more: hundreds of worlds that wait for an engine would keep the portal busier than the callers do.
+    #[expect(clippy::disallowed_methods, reason = "without an engine nothing comes to an end; the ends are planted")]
+    pub async fn retire(&self, portal: &TestPortal) {
+        const OWN: &str = "service_id IN (SELECT s.id FROM services s JOIN projects p ON p.id = s.project_id WHERE p.name = $1)";
+        let mut write = portal.platform().bookkeeping().await.expect("a transaction");
+        for what in [
+            "UPDATE tasks SET ended_at = created_at, removed_at = created_at WHERE ended_at IS NULL AND",
+            "UPDATE deployments SET state = 'cancelled', finished_at = created_at WHERE finished_at IS NULL AND",
+            "DELETE FROM desired WHERE",
+        ] {
+            write.exec(format!("{what} {OWN}"), args![&self.project]).await.expect("an end");
+        }
+        write.finish().await.expect("kept");
+    }
+
     /// The smallest document of a template.
     pub fn document(name: &str) -> String {
         format!("name: {name}\ndescriptor: |\n  image: web:1\n")
