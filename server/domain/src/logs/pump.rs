@@ -141,7 +141,7 @@ impl Pump {
     }
 
     /// All that is there from here on. Where it goes on; none: the reader is gone.
-    async fn forward(&self, stream: &Stream, mut start: Start, mut waited: Option<Turn>) -> Result<Option<Start>> {
+    async fn forward(&mut self, stream: &Stream, mut start: Start, mut waited: Option<Turn>) -> Result<Option<Start>> {
         loop {
             // Nothing is looked for before the reader has room for it.
             if self.sender.reserve().await.is_err() {
@@ -162,7 +162,8 @@ impl Pump {
             }
             match done.stop {
                 Stop::End => return Ok(Some(start)),
-                Stop::Pause => {}
+                // There is much: it is brought in the turns of those who search.
+                Stop::Pause => self.heavy = true,
                 // Who is still there must not take what it has for all there is.
                 Stop::Gone if !self.sender.is_closed() => {
                     return Err(Error::Unavailable("the search was given up: its lines were read too slowly".into()));
