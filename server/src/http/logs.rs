@@ -211,6 +211,9 @@ fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, pieces: P
                 () = stopping.cancelled() => Some((Err(Error::Unavailable(STOPPING.into())), None)),
                 piece = pieces.next() => {
                     let piece = piece?;
+                    if let Err(Error::Internal(cause)) = &piece {
+                        tracing::error!(error = %cause, "a log could not be read to its end");
+                    }
                     let rest = piece.is_ok().then_some((lease, pieces));
                     Some((piece, rest))
                 }
