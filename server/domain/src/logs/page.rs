@@ -69,7 +69,7 @@ pub async fn page(platform: &Platform, may: &May<can::SeeServices, Service>, fil
         tasks,
         bytes_kept: found.bytes_kept,
         oldest: found.oldest,
-        end: Some(found.end.to_string()),
+        end: found.end.map(|end| end.to_string()),
         collecting: platform.logs_problem(),
     })
 }
@@ -88,18 +88,18 @@ struct Looked {
     lines: Vec<Found>,
     older: bool,
     newer: bool,
-    end: LineId,
+    end: Option<LineId>,
     oldest: Option<Millis>,
     bytes_kept: u64,
 }
 
 fn look(store: &Store, key: StreamKey, select: &Select, place: Place, gone: &AtomicBool) -> io::Result<Looked> {
     let bytes_kept = store.bytes(key.project)?;
-    let nothing = Looked { lines: Vec::new(), older: false, newer: false, end: LineId::ZERO, oldest: None, bytes_kept };
+    let nothing = Looked { lines: Vec::new(), older: false, newer: false, end: Some(LineId::ZERO), oldest: None, bytes_kept };
     let Some(stream) = store.existing(key)? else { return Ok(nothing) };
     // Before the lines: what comes meanwhile is behind the end, and is not missed by who goes on there.
     let end = stream.end();
-    let Some(oldest) = oldest(&stream)? else { return Ok(Looked { end, ..nothing }) };
+    let Some(oldest) = oldest(&stream)? else { return Ok(Looked { end: Some(end), ..nothing }) };
     let reading = Reading { stream: &stream, select, gone };
     let (lines, older, newer) = match place {
         Place::End => {
@@ -126,7 +126,9 @@ fn look(store: &Store, key: StreamKey, select: &Select, place: Place, gone: &Ato
             (lines, older, newer)
         }
     };
-    let end = lines.last().map_or(end, |last| end.max(last.id));
+    let last = lines.last().map(|last| last.id);
+    // With newer ones behind them, only what is shown was looked at.
+    let end = if newer { last } else { Some(last.map_or(end, |last| end.max(last))) };
     let oldest = Some(Millis(oldest.record.at_nanos.div_euclid(1_000_000)));
     Ok(Looked { lines, older, newer, end, oldest, bytes_kept })
 }
