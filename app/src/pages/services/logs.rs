@@ -7,12 +7,12 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Form;
 use model::time::Millis;
-use model::views::logs::{LogSource, LogView as Line};
+use model::views::logs::{LogFilter, LogSource, LogView as Line};
 use model::views::services::ServiceDetail;
 
 use super::current;
 use crate::api::ApiError;
-use crate::api::logs::log_tail;
+use crate::api::logs::log_page;
 use crate::api::services::get_service;
 use crate::components::{Choice, LogFeed, LogLine, LogStream, LogView, Select};
 use crate::page::{loaded, query};
@@ -51,8 +51,9 @@ async fn read(shown: Shown) -> Result<(ServiceDetail, Vec<Line>), ApiError> {
     }
     // Where several environments run it, one is shown.
     let environment = super::chosen(&service, &shown.environment).map(|run| run.summary.environment.to_string()).unwrap_or_default();
-    let lines = log_tail(shown.project, shown.service, environment, shown.task, shown.filter).await?;
-    Ok((service, lines))
+    let filter = LogFilter { environment: environment.parse().ok(), task: shown.task.parse().ok(), grep: shown.filter, ..LogFilter::default() };
+    let page = log_page(shown.project, shown.service, filter, None, None, None).await?;
+    Ok((service, page.lines))
 }
 
 /// A line as the component shows it.
@@ -60,10 +61,10 @@ fn line(view: &Line) -> LogLine {
     LogLine {
         at: Some(Millis(view.nanos / 1_000_000)),
         task: view.slot.to_string(),
-        slot: u32::try_from(view.slot).unwrap_or(0),
+        slot: view.slot,
         stream: match view.stream {
             LogSource::Stdout => LogStream::Out,
-            LogSource::Stderr => LogStream::Err,
+            LogSource::Stderr | LogSource::Gap => LogStream::Err,
         },
         text: if view.cut { format!("{} \u{2026}", view.text) } else { view.text.clone() },
     }

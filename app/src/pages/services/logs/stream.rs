@@ -55,7 +55,7 @@ pub(super) fn follow(shown: &Shown, first: &[Line], feed: LogFeed, state: RwSign
 
 /// What tells a line from others.
 fn mark(line: &Line) -> (i64, i64, usize) {
-    (line.nanos, line.slot, line.text.len())
+    (line.nanos, i64::from(line.slot), line.text.len())
 }
 
 struct Follower {
