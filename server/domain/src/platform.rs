@@ -2,7 +2,7 @@
 //! project's rows: reading use cases ask for a permission, writing ones for a [`Change`] besides.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use model::time::Millis;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
@@ -58,6 +58,8 @@ struct Inner {
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
     own_paths: OnceLock<Vec<String>>,
+    logs: OnceLock<::logs::Store>,
+    logs_problem: Mutex<Option<String>>,
 }
 
 impl Platform {
@@ -96,6 +98,8 @@ impl Platform {
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
             own_paths: OnceLock::new(),
+            logs: OnceLock::new(),
+            logs_problem: Mutex::new(None),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -171,6 +175,28 @@ impl Platform {
     #[must_use]
     pub fn outside(&self) -> Option<Arc<dyn OutsideRegistries>> {
         self.inner.outside.get().cloned()
+    }
+
+    /// Plugs in the store of kept logs, once, before anything reads or collects.
+    pub fn plug_logs(&self, store: ::logs::Store) {
+        let _ = self.inner.logs.set(store);
+    }
+
+    /// The kept logs; none where none are kept in this process.
+    #[must_use]
+    pub fn logs(&self) -> Option<::logs::Store> {
+        self.inner.logs.get().cloned()
+    }
+
+    /// Why lines are not collected at the moment, in words for whoever reads logs; none while they are.
+    #[must_use]
+    pub fn logs_problem(&self) -> Option<String> {
+        self.inner.logs_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says whether lines are collected: none, or why not.
+    pub fn set_logs_problem(&self, problem: Option<String>) {
+        *self.inner.logs_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     /// A transaction for reading.
