@@ -9,6 +9,7 @@ use domain::images::rules;
 use domain::{Result, Signal, Worker, accounts, deployments};
 use engine::Engine;
 use engine::artifact::{Artifacts, Limits};
+use engine::logs::Kept;
 use outbound::Net;
 use registry::Registry;
 use registry::outside::Outside;
@@ -41,7 +42,8 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     let hire = |name| Worker::hire(&portal.platform, name);
     portal.registry.serve_engines(hire("registry"));
     let artifacts = Artifacts::new(data.join("artifacts"), Net::default(), Limits::default());
-    let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()), artifacts)?;
+    let kept = portal.platform.logs().map(|store| Kept { store, folder: data.join("logs") });
+    let engine = Engine::new(hire("engine"), Arc::new(portal.registry.clone()), artifacts, kept)?;
     portal.platform.plug(engine.live(), Arc::new(portal.registry.clone()));
     let outside = Outside::default();
     portal.platform.plug_outside(Arc::new(outside.clone()));

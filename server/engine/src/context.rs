@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::artifact::Artifacts;
 use crate::backoff::Backoff;
 use crate::crew::Crews;
+use crate::logs::Collector;
 use crate::machines::Machines;
 use crate::notes::{Limited, Looks};
 use crate::watch::Watches;
@@ -50,12 +51,21 @@ pub(crate) struct Context {
     pub looks: Looks,
     /// What differs of tasks' limits.
     pub limited: Limited,
+    /// Collects tasks' logs.
+    pub collector: Collector,
     /// A task's memory could not be removed, since something uses it; the next pass sweeps.
     pub memory_left: AtomicBool,
 }
 
 impl Context {
-    pub(crate) fn new(worker: Worker, machines: Machines, grants: Arc<dyn PullGrants>, watches: Watches, artifacts: Artifacts) -> Self {
+    pub(crate) fn new(
+        worker: Worker,
+        machines: Machines,
+        grants: Arc<dyn PullGrants>,
+        watches: Watches,
+        artifacts: Artifacts,
+        collector: Collector,
+    ) -> Self {
         Self {
             worker,
             machines,
@@ -72,6 +82,7 @@ impl Context {
             verified: Mutex::default(),
             looks: Looks::default(),
             limited: Limited::default(),
+            collector,
             memory_left: AtomicBool::new(false),
         }
     }

@@ -43,7 +43,7 @@ pub use events::{Event, EventKind, Heard};
 pub use exec::{Exec, ExecControl, ExecOrder, SHELLS};
 pub use hide::Hidden;
 pub use images::{Credential, ImageSeen, LayerProgress, PullProgress};
-pub use logs::{LogLine, LogOrder, LogSource};
+pub use logs::{LogFile, LogLine, LogOrder, LogPiece, LogSource};
 pub use networks::NetworkOrder;
 pub use seen::{ContainerSeen, ContainerState, Health, HealthSeen, Limits, Status};
 pub use spec::{ContainerSpec, HealthCommand, LogLimits, Mount, NetworkPlace, Port, Protocol, Restart};

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use domain::deployments::work::{self, Delivery, End, RevisionWork, TaskWork, Work};
 use domain::machines::Machine;
-use model::ids::{ProjectId, TaskId};
+use model::ids::{MachineId, ProjectId, TaskId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::time::Millis;
 use model::views::deployments::Reason;
@@ -122,7 +122,10 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
         match start(&order, &spec, &id, &parcel).await {
             Ok(true) => return record(&order, &id).await,
             // Its secret files went before it had them: anew.
-            Ok(false) => order.docker.remove(&id).await?,
+            Ok(false) => {
+                order.context.collector.finish(order.machine.id, &order.docker, order.task.id, &id).await;
+                order.docker.remove(&id).await?;
+            }
             Err(error) => {
                 // A container that did not start tells nothing that the error does not, and it would hold the name.
                 order.docker.remove(&id).await?;
@@ -199,7 +202,9 @@ async fn record(order: &Order, container: &str) -> Result<(), Trouble> {
     // What ended at once ran all the same; the next look records its end, with the container known.
     let address = state.addresses.get(&network).map(ToString::to_string);
     let started = Millis(state.started_at.unwrap_or_else(|| order.context.worker.platform().now().0));
-    Ok(work::task_running(&order.context.worker, order.task.id, container, address.as_deref(), started).await?)
+    work::task_running(&order.context.worker, order.task.id, container, address.as_deref(), started).await?;
+    order.context.collector.follow(order.machine.id, &order.docker, order.task.id, container, true);
+    Ok(())
 }
 
 /// The project's network on the machine, made when it is missing.
@@ -277,13 +282,21 @@ pub(crate) async fn end(
     if keep {
         return Ok(());
     }
-    remove(context, docker, task.id, container).await
+    remove(context, docker, task.machine, task.id, container).await
 }
 
-/// Removes a dead task's container.
-pub(crate) async fn remove(context: Arc<Context>, docker: Docker, task: TaskId, container: Option<String>) -> Result<(), Trouble> {
+/// Removes a dead task's container, after its log was read to the end.
+pub(crate) async fn remove(
+    context: Arc<Context>,
+    docker: Docker,
+    machine: MachineId,
+    task: TaskId,
+    container: Option<String>,
+) -> Result<(), Trouble> {
     if let Some(container) = container {
+        context.collector.finish(machine, &docker, task, &container).await;
         docker.remove(&container).await?;
+        context.collector.forget(task, &container);
     }
     forget_secrets(&context, &docker, task).await?;
     Ok(work::task_removed(&context.worker, task).await?)
@@ -356,6 +369,7 @@ pub(crate) async fn lost(context: &Context, task: &TaskWork) -> Result<(), Troub
             reason: Some(Reason::new("removed", "its container was removed by something else than Slipway")),
         }
     };
+    context.collector.lost(task.machine, context.machines.docker(task.machine), task.id, task.container.as_deref());
     if let Some(docker) = context.machines.docker(task.machine) {
         forget_secrets(context, &docker, task.id).await?;
     }

@@ -2,7 +2,7 @@
 //!
 //! [`docker`] is a narrow client for one engine; nothing outside of it knows how an engine is spoken to. [`plan`] is the one place that
 //! decides what to do, as a pure function; [`reconcile`] and [`tend`] ask it and carry it out, [`rollout`] moves deployments on,
-//! [`watch`] looks after health, [`prune`] after the disks of machines. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
+//! [`watch`] looks after health, [`prune`] after the disks of machines, [`logs`] collects what tasks print. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
 //!
 //! Invariants: nothing is touched that is not ours ([`ours`]), or does not bear this portal's instance label; one crew at most works on a service in an
 //! environment; everything may be begun again at any point, because it is compared and not remembered.
@@ -22,6 +22,7 @@ pub mod drift;
 mod fetch;
 mod hands;
 mod live;
+pub mod logs;
 mod machines;
 mod networks;
 mod notes;
@@ -39,6 +40,7 @@ mod trial;
 mod trouble;
 mod watch;
 
+use crate::logs::{Collector, Kept};
 use artifact::Artifacts;
 use context::Context;
 use machines::Machines;
@@ -49,14 +51,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Nothing is dialled before [`Engine::run`].
+    /// Nothing is dialled before [`Engine::run`]. `kept`: where tasks' logs are collected; none: they are not.
     ///
     /// # Errors
-    /// The client for health probes cannot be made.
-    pub fn new(worker: Worker, grants: Arc<dyn PullGrants>, artifacts: Artifacts) -> domain::Result<Self> {
+    /// The client for health probes, or the thread that keeps logs, cannot be made.
+    pub fn new(worker: Worker, grants: Arc<dyn PullGrants>, artifacts: Artifacts, kept: Option<Kept>) -> domain::Result<Self> {
         let prober = probe::Prober::new().map_err(|error| domain::Error::internal(format!("the client for health probes: {error}")))?;
         let watches = watch::Watches::new(prober);
-        Ok(Self { context: Arc::new(Context::new(worker, Machines::default(), grants, watches, artifacts)) })
+        let collector = Collector::new(&worker, kept)?;
+        Ok(Self { context: Arc::new(Context::new(worker, Machines::default(), grants, watches, artifacts, collector)) })
     }
 
     /// The domain's port to the engines, for what people ask live.
@@ -68,6 +71,7 @@ impl Engine {
     /// The loop, for ever; dropping it ends all that it began, but no container.
     pub async fn run(self) {
         let pruning = prune::run(Arc::clone(&self.context));
-        tokio::join!(reconcile::run(self.context), pruning);
+        let collector = self.context.collector.clone();
+        tokio::join!(reconcile::run(self.context), pruning, collector.stands());
     }
 }

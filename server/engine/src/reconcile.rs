@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::build::{LABEL_CARRIER, LABEL_TASK};
 use crate::context::Context;
-use crate::docker::{ContainerSeen, Docker, Event, EventKind};
+use crate::docker::{ContainerSeen, Docker, Event, EventKind, Status};
 use crate::machines::News;
 use crate::networks;
 use crate::observe::{self, Need};
@@ -60,6 +60,7 @@ impl Drop for End {
     fn drop(&mut self) {
         self.0.machines.clear();
         self.0.watches.clear();
+        self.0.collector.stop();
     }
 }
 
@@ -101,6 +102,7 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
             context.forget_networks(id);
             context.verified().clear();
             context.limited.clear();
+            context.collector.up(id);
             sweep_memory(context, id, at_work);
             let Some(machine) = context.machines.machine(id) else { return Ok(()) };
             for key in work::every_key(&context.worker, machine.environment_id).await? {
@@ -138,6 +140,9 @@ fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut 
         EventKind::Kill { .. } | EventKind::Stop | EventKind::Restart | EventKind::Rename | EventKind::Update => return,
     };
     let Some(task) = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok()) else { return };
+    if event.kind == EventKind::Start {
+        context.collector.started(task);
+    }
     let owner = context.owners().get(&task).copied();
     match owner {
         Some((_, key)) => context.crews.wake(key, died.map(|exit| (task, exit))),
@@ -212,6 +217,7 @@ async fn look_at(context: &Arc<Context>, id: MachineId, docker: &Docker) -> Resu
     let tasks = work::living(&context.worker, id).await?;
     let leftovers = work::leftovers(&context.worker, id).await?;
     let found = Found::of(&seen);
+    collect(context, id, docker, &tasks, &leftovers, &found);
     for key in differing(&tasks, &leftovers, &found) {
         context.crews.wake(key, None);
     }
@@ -228,6 +234,16 @@ async fn look_at(context: &Arc<Context>, id: MachineId, docker: &Docker) -> Resu
     let removed = remove(docker, &lost).await;
     // Last: for this the engine may be asked of each container.
     drifted::look(context, docker, &tasks, &found).await.and(removed)
+}
+
+/// Has the log of every task's container collected that is there.
+fn collect(context: &Context, id: MachineId, docker: &Docker, tasks: &[TaskWork], leftovers: &[Leftover], found: &Found<'_>) {
+    let living = tasks.iter().filter_map(|task| Some((task.id, found.task(task)?)));
+    let left = leftovers.iter().filter_map(|left| Some((left.task, found.leftover(left)?)));
+    // One that was never started has written nothing, and may be thrown away yet.
+    for (task, seen) in living.chain(left).filter(|(_, seen)| !matches!(seen.status, Status::Created | Status::Removing)) {
+        context.collector.follow(id, docker, task, &seen.id, seen.status.alive());
+    }
 }
 
 /// Removes what belongs to no task. One that the engine does not remove keeps none of the others.

@@ -14,6 +14,7 @@ mod delivery;
 mod failures;
 mod load;
 mod networks;
+mod origins;
 mod state;
 mod tasks;
 
@@ -37,6 +38,7 @@ pub use failures::{SlotFailure, forget_failures, slot_failed};
 pub(crate) use load::revision_work;
 pub use load::{due, every_key, load, recent_failures, revision};
 pub use networks::{AbandonedNetwork, abandoned_networks, free_network};
+pub use origins::{Origin, origin};
 pub use state::{advance, move_network, network, outside_allowed, pin, progress, pull_source};
 pub use tasks::{
     End, NewTask, create_task, leftovers, leftovers_of, living, move_port, task_drift, task_ended, task_health, task_removed, task_restarting,

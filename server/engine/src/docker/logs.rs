@@ -3,14 +3,15 @@
 //! The engine sends pieces: a line longer than 16 KiB comes in several, each with its own time. They are put together again here,
 //! with a limit; a line that was cut says so. Bytes that are not UTF-8 become the replacement character. Nothing is kept.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::query_parameters::LogsOptionsBuilder;
+use bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder};
 use bytes::{Buf, Bytes};
-use futures::stream::{Stream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
 
-use super::{Docker, EngineError, Result};
+use super::{Docker, EngineError, QUICK, Result};
 
 /// Longest line, in bytes; what comes after is left out, and the line says so.
 pub const LINE_LIMIT: usize = 64 * 1024;
@@ -48,6 +49,28 @@ pub struct LogOrder {
     pub since_nanos: Option<i64>,
     /// Go on while it runs.
     pub follow: bool,
+}
+
+/// A piece of a line, as the engine keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPiece {
+    /// When its line was begun, nanoseconds since the epoch, by the engine's clock.
+    pub at_nanos: i64,
+    /// Where to.
+    pub source: LogSource,
+    /// Without its line end; what was not UTF-8 is replaced.
+    pub text: String,
+    /// Whether the line ends with it.
+    pub whole: bool,
+}
+
+/// Where an engine keeps a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFile {
+    /// The newest file, on the engine's machine; none: it keeps the log in another way than in plain files of lines of JSON.
+    pub path: Option<PathBuf>,
+    /// How many files it keeps of it.
+    pub files: usize,
 }
 
 /// Puts pieces together; one for each of the two streams.
@@ -98,6 +121,46 @@ impl Docker {
         let after = order.since_nanos.unwrap_or(i64::MIN);
         Ok(lines.filter(move |line| std::future::ready(line.as_ref().map_or(true, |line| line.at_nanos > after))).boxed())
     }
+}
+
+impl Docker {
+    /// Where the engine keeps a container's log.
+    ///
+    /// # Errors
+    /// `NoSuchContainer`, or the engine is away.
+    pub async fn log_file(&self, container: &str) -> Result<LogFile> {
+        let answer = self
+            .call("inspect the container", QUICK, async |client| client.inspect_container(container, None::<InspectContainerOptions>).await)
+            .await?;
+        let config = answer.host_config.and_then(|host| host.log_config).unwrap_or_default();
+        let options = config.config.unwrap_or_default();
+        let plain = config.typ.as_deref() == Some("json-file") && options.get("compress").is_none_or(|compress| compress == "false");
+        let path = answer.log_path.filter(|path| plain && !path.is_empty()).map(PathBuf::from);
+        Ok(LogFile { path, files: options.get("max-file").and_then(|files| files.parse().ok()).unwrap_or(1) })
+    }
+
+    /// The pieces of a container's log from a time on, in the engine's order, and what follows as long as it runs. `since`: whole seconds since 1970.
+    ///
+    /// # Errors
+    /// The engine is away. An item may be an error as well: then nothing follows.
+    pub async fn log_pieces(&self, container: &str, since: i32) -> Result<BoxStream<'static, Result<LogPiece>>> {
+        let client = self.client().await?;
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).follow(true).tail("all").since(since).build();
+        let pieces = client.logs(container, Some(options)).filter_map(|piece| {
+            std::future::ready(match piece {
+                Ok(piece) => split(piece).map(|(source, bytes)| Ok(read_piece(source, &bytes))),
+                Err(error) => Some(Err(EngineError::from(error))),
+            })
+        });
+        Ok(pieces.boxed())
+    }
+}
+
+fn read_piece(source: LogSource, bytes: &[u8]) -> LogPiece {
+    let (at_nanos, begin) = stamp(bytes).unwrap_or_default();
+    let text = &bytes[begin..];
+    let whole = text.strip_suffix(b"\n");
+    LogPiece { at_nanos, source, text: String::from_utf8_lossy(whole.unwrap_or(text)).into_owned(), whole: whole.is_some() }
 }
 
 async fn next(
@@ -203,6 +266,14 @@ mod tests {
         let got = lines(&[&long, b"2026-11-20T08:00:00Z next\n"]);
         assert_eq!((got[0].text.len(), got[0].cut), (LINE_LIMIT, true));
         assert_eq!((got[1].text.as_str(), got[1].cut), ("next", false));
+    }
+
+    #[test]
+    fn a_piece_is_as_the_engine_wrote_it() {
+        let piece = read_piece(LogSource::Stderr, b"2026-11-20T08:00:00.000000001Z a b\r\n");
+        assert_eq!((piece.at_nanos, piece.text.as_str(), piece.whole), (1_795_161_600_000_000_001, "a b\r", true));
+        let piece = read_piece(LogSource::Stdout, b"2026-11-20T08:00:00Z no end");
+        assert_eq!((piece.text.as_str(), piece.whole), ("no end", false));
     }
 
     #[test]

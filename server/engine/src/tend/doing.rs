@@ -172,8 +172,8 @@ impl Tender {
     pub(super) fn remove(&mut self, left: &Leftover) {
         let Some(docker) = self.docker(left.machine) else { return };
         self.busy.insert(left.task);
-        let (context, id, container) = (Arc::clone(&self.context), left.task, left.container.clone());
-        self.hands.spawn(async move { Handed::Ended(id, hands::remove(context, docker, id, container).await) });
+        let (context, machine, id, container) = (Arc::clone(&self.context), left.machine, left.task, left.container.clone());
+        self.hands.spawn(async move { Handed::Ended(id, hands::remove(context, docker, machine, id, container).await) });
     }
 
     pub(super) fn sweep(&mut self, machine: MachineId, container: &str) {

@@ -1,0 +1,143 @@
+//! What one task may write: for long no more than [`RATE`], for once [`BURST`]. Beyond that its lines are held back and counted, in stretches, so
+//! that what is kept in between is worth reading; and when it grows quiet, what it writes is kept again at once. Pure: the time is told.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes a second that are kept of a task that never grows quiet.
+pub(super) const RATE: u64 = 4 << 20;
+/// Bytes that are kept at once.
+pub(super) const BURST: u64 = 64 << 20;
+/// How long lines are held back at least while a task goes on flooding.
+const STRETCH: Duration = Duration::from_secs(10);
+/// As much as is written in a pass at the rate that may go on for ever, with some air.
+const QUIET: u64 = RATE / 4;
+
+/// What was held back. Written down with each cursor, so that a restart forgets none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Held {
+    /// Lines.
+    #[serde(rename = "n")]
+    pub lines: u64,
+    /// Bytes of them, about.
+    #[serde(rename = "b")]
+    pub bytes: u64,
+    /// When the first was written, nanoseconds since 1970.
+    #[serde(rename = "f")]
+    pub from: i64,
+    /// When the last was.
+    #[serde(rename = "t")]
+    pub to: i64,
+    /// Lines that were begun while others were held back: what follows of them is of these times, and not kept either.
+    #[serde(rename = "r", default)]
+    pub rest: [Option<i64>; 2],
+}
+
+/// A task's share.
+#[derive(Debug, Clone)]
+pub(super) struct Flood {
+    tokens: u64,
+    filled: Duration,
+    held: Option<Held>,
+    since: Duration,
+}
+
+impl Flood {
+    /// With its whole burst. `held`: what was held back before a restart.
+    pub(super) fn new(now: Duration, held: Option<Held>) -> Self {
+        Self { tokens: BURST, filled: now, held, since: now }
+    }
+
+    /// A pass begins in which so many bytes are expected. What was held back, if that is over.
+    pub(super) fn pass(&mut self, now: Duration, expected: u64) -> Option<Held> {
+        let passed = now.saturating_sub(self.filled);
+        let more = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX).saturating_mul(RATE) / 1_000;
+        if more > 0 {
+            self.tokens = self.tokens.saturating_add(more).min(BURST);
+            self.filled = now;
+        }
+        let over = expected <= self.tokens && (expected <= QUIET || now.saturating_sub(self.since) >= STRETCH);
+        if over { self.held.take() } else { None }
+    }
+
+    /// Whether lines are held back.
+    pub(super) fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// What is held back now.
+    pub(super) fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// What is held back now, to be counted on.
+    pub(super) fn held_mut(&mut self) -> Option<&mut Held> {
+        self.held.as_mut()
+    }
+
+    /// Whether so many bytes more may be kept. If not, lines are held back from here on.
+    pub(super) fn admits(&mut self, bytes: usize, at_nanos: i64, now: Duration) -> bool {
+        match self.tokens.checked_sub(bytes as u64) {
+            Some(left) if self.held.is_none() => {
+                self.tokens = left;
+                true
+            }
+            _ => {
+                if self.held.is_none() {
+                    self.held = Some(Held { from: at_nanos, to: at_nanos, ..Held::default() });
+                    self.since = now;
+                }
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASS: Duration = Duration::from_millis(200);
+
+    /// Lets a task write so much in each pass; what is kept of it, and how often something was held back.
+    fn written(flood: &mut Flood, passes: u32, bytes: u64, begin: Duration) -> (u64, u32, Duration) {
+        let (mut kept, mut gaps, mut now) = (0, 0, begin);
+        for _ in 0..passes {
+            now += PASS;
+            gaps += u32::from(flood.pass(now, bytes).is_some());
+            for _ in 0..bytes / 1_024 {
+                kept += if flood.admits(1_024, 7, now) { 1_024 } else { 0 };
+            }
+        }
+        (kept, gaps, now)
+    }
+
+    #[test]
+    fn what_is_written_at_the_rate_is_never_held_back() {
+        let mut flood = Flood::new(Duration::ZERO, None);
+        let (kept, gaps, _) = written(&mut flood, 1_000, 800 << 10, Duration::ZERO);
+        assert_eq!((kept, gaps), (1_000 * (800 << 10), 0));
+    }
+
+    #[test]
+    fn a_flood_is_kept_in_part_and_quiet_ends_it_at_once() {
+        let mut flood = Flood::new(Duration::ZERO, None);
+        let (kept, gaps, now) = written(&mut flood, 500, 10 << 20, Duration::ZERO);
+        let allowed = BURST + 100 * RATE;
+        assert!(kept <= allowed && kept > allowed / 2, "{kept} of {allowed}");
+        assert!((5..=12).contains(&gaps), "{gaps} stretches in 100 s");
+        let (kept, _, now) = written(&mut flood, 5, 10 << 10, now);
+        assert!(kept >= 4 * (10 << 10), "a quiet task is heard: {kept}");
+        assert!(!flood.holds(), "{now:?}");
+    }
+
+    #[test]
+    fn what_was_held_back_before_a_restart_is_told_after_it() {
+        let held = Held { lines: 3, bytes: 300, from: 1, to: 2, rest: [None; 2] };
+        let mut flood = Flood::new(Duration::ZERO, Some(held));
+        assert!(flood.holds());
+        assert_eq!(flood.pass(PASS, 100), Some(held));
+        assert_eq!(flood.pass(PASS, 100), None);
+    }
+}

@@ -1,0 +1,424 @@
+//! Follows the files of one log of the engine: reads what is new, goes through rotations file by file, and says what it can no longer find.
+//!
+//! It blocks, and waits for nothing. What was read counts only when the lines were kept: [`Tail::save`] before, [`Tail::undo`] if not.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::chain::{self, Part};
+use super::cursor::{Anchor, Cursor};
+use super::entry;
+use super::intake::{Intake, Item};
+use super::joiner::{Joiner, Place};
+use super::missing::Missing;
+
+/// Bytes that are read of a file at once. Longer than any line that an engine writes.
+pub(super) const BUFFER: usize = 256 << 10;
+/// Bytes that are read of a log in one pass while they are kept.
+const SHARE: u64 = 1 << 20;
+/// The same while they are only counted.
+const COUNTED: u64 = 16 << 20;
+/// The end of a log that is held back is left for later: when nothing follows, it is what people want to read.
+const RESERVE: u64 = 128 << 10;
+
+/// How far a reading came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// There is more, for the next pass.
+    More,
+    /// All that there is, for now.
+    End,
+    /// All, and the container's folder is gone. `proven`: nothing of it was missed.
+    Gone { proven: bool },
+}
+
+/// One log.
+#[derive(Debug)]
+pub(super) struct Tail {
+    path: PathBuf,
+    /// How many files the engine keeps of it.
+    files: usize,
+    state: State,
+    file: Option<File>,
+    /// The size of the file as it was read last, with the end that is no whole line yet.
+    seen: u64,
+}
+
+/// What is undone when lines could not be kept.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    container: String,
+    at: Option<Place>,
+    /// Lines that are complete up to here are known.
+    until: Option<Place>,
+    /// Goes on behind this line, wherever that is.
+    seek: Option<Anchor>,
+    intake: Intake,
+    done: bool,
+}
+
+/// One pass over a log.
+pub(super) struct Pass<'a> {
+    /// Time since some beginning.
+    pub now: Duration,
+    /// Nothing may follow: nothing is left for later.
+    pub last: bool,
+    /// For whoever reads; of [`BUFFER`] bytes.
+    pub buffer: &'a mut [u8],
+}
+
+/// Where the end of a file leads.
+enum Turn {
+    Stay,
+    Next,
+    Gone { proven: bool },
+}
+
+impl Tail {
+    /// Goes on where the cursor says; without a place, behind its last line; without that, at the oldest file. `files`: how many the engine keeps.
+    pub(super) fn new(path: &Path, files: usize, cursor: Cursor, now: Duration) -> Self {
+        let at = cursor.from.or(cursor.read);
+        let until = cursor.from.and(cursor.read);
+        let seek = if at.is_none() { cursor.last } else { None };
+        let intake = Intake::new(now, cursor.last, cursor.held);
+        let state = State { container: cursor.container, at, until, seek, intake, done: cursor.done };
+        Self { path: path.to_owned(), files, state, file: None, seen: 0 }
+    }
+
+    /// What is to be written down of it.
+    pub(super) fn cursor(&self) -> Cursor {
+        let State { container, at, until, seek, intake, done } = &self.state;
+        // Before the old place is found again nothing is known better.
+        let pending = intake.pending().map(|(from, _)| from);
+        let (read, from) = match until {
+            Some(until) => (Some(*until), pending.or(*at)),
+            None => (*at, pending),
+        };
+        let last = seek.or(intake.last());
+        Cursor {
+            container: container.clone(),
+            read,
+            from: from.filter(|from| Some(*from) != read),
+            last,
+            open: None,
+            held: intake.held(),
+            done: *done,
+        }
+    }
+
+    /// The state before a pass.
+    pub(super) fn save(&self) -> State {
+        self.state.clone()
+    }
+
+    /// Whether there is something to write down since then.
+    pub(super) fn moved(&self, saved: &State) -> bool {
+        self.state.at != saved.at || self.state.done != saved.done || self.state.seek != saved.seek || self.state.until != saved.until
+    }
+
+    /// The lines of a pass were not kept.
+    pub(super) fn undo(&mut self, saved: State) {
+        self.state = saved;
+        // It may be another file's by now.
+        self.file = None;
+    }
+
+    /// Lets go of the file, if it is as it was read.
+    pub(super) fn rest(&mut self) -> bool {
+        let at = self.state.at;
+        let same = |meta: std::fs::Metadata| at.is_some_and(|at| at.inode == meta.ino()) && meta.len() == self.seen;
+        let rests = self.state.until.is_none() && !self.state.intake.holds() && std::fs::metadata(&self.path).is_ok_and(same);
+        if rests {
+            self.file = None;
+        }
+        rests
+    }
+
+    /// Whether there is something new since it rests.
+    pub(super) fn changed(&self) -> bool {
+        let at = self.state.at;
+        !std::fs::metadata(&self.path).is_ok_and(|meta| at.is_some_and(|at| at.inode == meta.ino()) && meta.len() == self.seen)
+    }
+
+    /// Holds on to the file again, so that it can be read when it was removed meanwhile.
+    pub(super) fn wake(&mut self) {
+        if self.file.is_none()
+            && let Some(at) = self.state.at
+            && let Ok(parts) = chain::parts(&self.path)
+        {
+            self.file = parts.into_iter().find(|part| part.holds(&at)).map(|part| part.file);
+        }
+    }
+
+    /// Lets go of the file in any case: what an engine throws away must not stay on a full disk.
+    pub(super) fn let_go(&mut self) {
+        self.file = None;
+    }
+
+    /// Whether it was read to its end and its container was to be removed.
+    pub(super) fn done(&self) -> bool {
+        self.state.done
+    }
+
+    /// Nothing follows: lines that were begun are complete. `missed`: it is not known that nothing was missed.
+    pub(super) fn finish(&mut self, missed: bool, out: &mut Vec<Item>) {
+        self.state.intake.end(out);
+        if missed {
+            let after = self.state.intake.last().map(|last| last.at_nanos);
+            self.state.intake.missing(Missing::Removed { after }, out);
+        }
+        self.state.done = true;
+    }
+
+    /// Reads what is new.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    pub(super) fn read(&mut self, pass: &mut Pass<'_>, out: &mut Vec<Item>) -> io::Result<Reached> {
+        if self.file.is_none() && !self.open(out)? {
+            return Ok(self.nowhere());
+        }
+        self.state.intake.pass(pass.now, if pass.last { 0 } else { self.backlog() }, out);
+        let mut bytes = 0;
+        loop {
+            let (Some(file), Some(place)) = (&self.file, self.state.at) else { return Ok(Reached::More) };
+            let room = self.room(file, &place, pass)?;
+            let read = file.read_at(&mut pass.buffer[..room], place.offset)?;
+            self.seen = place.offset + read as u64;
+            let fresh = self.take(&pass.buffer[..read], out);
+            bytes += fresh;
+            let share = if self.state.intake.holds() { COUNTED } else { SHARE };
+            if fresh > 0 && bytes >= share {
+                return Ok(Reached::More);
+            }
+            if fresh > 0 && read == pass.buffer.len() {
+                continue;
+            }
+            if room < pass.buffer.len() {
+                return Ok(Reached::End);
+            }
+            match self.turn(out)? {
+                Turn::Stay => return Ok(Reached::End),
+                Turn::Next => {}
+                Turn::Gone { proven } => return Ok(Reached::Gone { proven }),
+            }
+        }
+    }
+
+    /// How much may be read at once: what is held back is not read to its end.
+    fn room(&self, file: &File, place: &Place, pass: &Pass<'_>) -> io::Result<usize> {
+        let all = pass.buffer.len();
+        if pass.last || !self.state.intake.holds() || chain::newer(&self.path, place.inode) > 0 {
+            return Ok(all);
+        }
+        let end = file.metadata()?.len().saturating_sub(RESERVE);
+        Ok(usize::try_from(end.saturating_sub(place.offset)).unwrap_or(all).min(all))
+    }
+
+    /// How much there is to read.
+    fn backlog(&self) -> u64 {
+        let (Some(file), Some(at)) = (&self.file, self.state.at) else { return 0 };
+        let own = file.metadata().map_or(0, |meta| meta.len().saturating_sub(at.offset));
+        own + chain::newer(&self.path, at.inode)
+    }
+
+    /// There is no file.
+    fn nowhere(&self) -> Reached {
+        let folder = self.path.parent().is_none_or(Path::exists);
+        // The engine makes the folder before the file, and between two names of a rotation there is none for a moment.
+        if folder { Reached::End } else { Reached::Gone { proven: self.state.done } }
+    }
+
+    /// Finds the place again. Whether there is any file.
+    fn open(&mut self, out: &mut Vec<Item>) -> io::Result<bool> {
+        if let Some(anchor) = self.state.seek {
+            return self.find(anchor, out);
+        }
+        let mut parts = chain::parts(&self.path)?;
+        let find = |parts: &[Part], place: Option<Place>| place.and_then(|place| Some((parts.iter().position(|part| part.holds(&place))?, place)));
+        if let Some((found, place)) = find(&parts, self.state.at) {
+            self.enter(parts.swap_remove(found), place.offset);
+            return Ok(true);
+        }
+        if let Some((found, place)) = find(&parts, self.state.until) {
+            self.state.until = None;
+            self.state.intake.missing(Missing::Beginning, out);
+            self.enter(parts.swap_remove(found), place.offset);
+            return Ok(true);
+        }
+        let full = self.files > 1 && parts.len() >= self.files;
+        let Some(oldest) = parts.pop() else { return Ok(false) };
+        if self.state.at.is_some() {
+            // Some file with this number is there, and it is shorter, or begins with another line.
+            let emptied = parts.iter().chain([&oldest]).any(|part| self.state.at.is_some_and(|at| at.inode == part.start.inode));
+            self.lost(emptied, oldest.start.first, out);
+        } else if full {
+            self.state.intake.missing(Missing::Earlier, out);
+        }
+        self.state.until = None;
+        self.enter(oldest, 0);
+        Ok(true)
+    }
+
+    /// The place is no longer there.
+    fn lost(&mut self, emptied: bool, first: i64, out: &mut Vec<Item>) {
+        self.state.intake.end(out);
+        let after = self.state.intake.last().map(|last| last.at_nanos);
+        let missing = if emptied { Missing::Emptied } else { Missing::Rotated { after, before: (first != 0).then_some(first) } };
+        self.state.intake.missing(missing, out);
+    }
+
+    fn enter(&mut self, part: Part, offset: u64) {
+        self.seen = offset;
+        self.state.at = Some(Place { offset, ..part.start });
+        self.file = Some(part.file);
+    }
+
+    /// The log was read through the engine before: goes on behind the last line. Whether there is any file.
+    fn find(&mut self, anchor: Anchor, out: &mut Vec<Item>) -> io::Result<bool> {
+        let mut parts = chain::parts(&self.path)?;
+        let (mut joiner, mut last, mut buffer) = (Joiner::default(), None, vec![0; BUFFER]);
+        for index in (0..parts.len()).rev() {
+            let mut offset = 0;
+            loop {
+                let read = parts[index].file.read_at(&mut buffer, offset)?;
+                let Some(end) = buffer[..read].iter().rposition(|byte| *byte == b'\n') else { break };
+                for line in buffer[..end].split(|byte| *byte == b'\n') {
+                    offset += line.len() as u64 + 1;
+                    let mut found = false;
+                    if let Some(piece) = entry::read(&String::from_utf8_lossy(line)) {
+                        joiner.take(&piece, Place::default(), |line| {
+                            Anchor::passes(&mut last, line.at_nanos, line.source);
+                            found |= last == Some(anchor);
+                        });
+                    }
+                    if found {
+                        self.state.seek = None;
+                        let part = parts.swap_remove(index);
+                        self.enter(part, offset);
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        let Some(oldest) = parts.pop() else { return Ok(false) };
+        self.state.seek = None;
+        self.lost(false, oldest.start.first, out);
+        self.enter(oldest, 0);
+        Ok(true)
+    }
+
+    /// Takes the whole lines of what was read, and moves the place behind them. How many bytes these are.
+    fn take(&mut self, read: &[u8], out: &mut Vec<Item>) -> u64 {
+        let Some(end) = read.iter().rposition(|byte| *byte == b'\n') else {
+            // No engine writes such a line.
+            return if read.len() >= BUFFER { self.damaged(read.len() as u64, out) } else { 0 };
+        };
+        self.state.done = false;
+        match std::str::from_utf8(&read[..end]) {
+            Ok(text) => text.split('\n').for_each(|line| self.line(line, line.len(), out)),
+            Err(_) => {
+                for line in read[..end].split(|byte| *byte == b'\n') {
+                    self.line(&String::from_utf8_lossy(line), line.len(), out);
+                }
+            }
+        }
+        end as u64 + 1
+    }
+
+    fn line(&mut self, line: &str, bytes: usize, out: &mut Vec<Item>) {
+        let Some(at) = self.state.at else { return };
+        let known = out.len();
+        match entry::read(line) {
+            Some(piece) => {
+                self.state.intake.take(&piece, at, out);
+                if at.offset == 0 && at.first == 0 {
+                    self.rename(piece.at_nanos);
+                }
+            }
+            None => self.state.intake.missing(Missing::Damaged { bytes: bytes as u64 + 1 }, out),
+        }
+        let Some(at) = &mut self.state.at else { return };
+        at.offset += bytes as u64 + 1;
+        if let Some(until) = self.state.until {
+            out.truncate(known);
+            if at.inode == until.inode && at.offset >= until.offset {
+                self.state.until = None;
+            }
+        }
+    }
+
+    /// The file's first line is known now.
+    fn rename(&mut self, first: i64) {
+        if let Some(at) = &mut self.state.at {
+            at.first = first;
+        }
+    }
+
+    fn damaged(&mut self, bytes: u64, out: &mut Vec<Item>) -> u64 {
+        self.state.intake.missing(Missing::Damaged { bytes }, out);
+        if let Some(at) = &mut self.state.at {
+            at.offset += bytes;
+        }
+        bytes
+    }
+
+    /// All of the file was read: where does it go on?
+    fn turn(&mut self, out: &mut Vec<Item>) -> io::Result<Turn> {
+        let (Some(file), Some(at)) = (&self.file, self.state.at) else { return Ok(Turn::Stay) };
+        let now = match std::fs::metadata(&self.path) {
+            Ok(meta) if meta.ino() == at.inode && meta.len() >= at.offset => return Ok(Turn::Stay),
+            Ok(meta) => Some(meta),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // What was written between the last reading and the move.
+        if file.metadata()?.len() > self.seen {
+            return Ok(Turn::Next);
+        }
+        let Some(now) = now else {
+            let gone = !self.path.parent().is_none_or(Path::exists);
+            return Ok(if gone { Turn::Gone { proven: chain::was_newest(file, &self.path) } } else { Turn::Stay });
+        };
+        if now.ino() == at.inode {
+            self.lost(true, 0, out);
+            self.state.at = Some(Place { inode: at.inode, ..Place::default() });
+            return Ok(Turn::Next);
+        }
+        self.next(at, out)
+    }
+
+    /// On to the file that followed this one.
+    fn next(&mut self, at: Place, out: &mut Vec<Item>) -> io::Result<Turn> {
+        let mut parts = chain::parts(&self.path)?;
+        let part = match parts.iter().position(|part| part.start.inode == at.inode) {
+            // The newest is not there at this moment.
+            Some(0) => return Ok(Turn::Stay),
+            Some(found) => Some(parts.swap_remove(found - 1)),
+            None => None,
+        };
+        let left = self.seen.saturating_sub(at.offset);
+        if left > 0 {
+            self.state.intake.missing(Missing::Damaged { bytes: left }, out);
+        }
+        let part = match part {
+            Some(part) => part,
+            None => {
+                let Some(oldest) = parts.pop() else { return Ok(Turn::Stay) };
+                self.lost(false, oldest.start.first, out);
+                oldest
+            }
+        };
+        if self.state.until.is_some_and(|until| until.inode == at.inode) {
+            self.state.until = None;
+        }
+        self.enter(part, 0);
+        Ok(Turn::Next)
+    }
+}
+
+#[cfg(test)]
+mod tests;
