@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
+use crate::shells::Shells;
 use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
@@ -54,6 +55,7 @@ struct Inner {
     robot_throttle: Throttle,
     credentials: CredentialCache,
     streams: Streams,
+    shells: Shells,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
@@ -92,6 +94,7 @@ impl Platform {
             robot_throttle: Throttle::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
+            shells: Shells::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
@@ -307,6 +310,12 @@ impl Platform {
 
     pub(crate) fn streams(&self) -> &Streams {
         &self.inner.streams
+    }
+
+    /// The shells that are open in this process.
+    #[must_use]
+    pub fn shells(&self) -> &Shells {
+        &self.inner.shells
     }
 
     /// Closes the database after what runs on it has ended.
