@@ -49,9 +49,8 @@ impl Ending {
     }
 
     /// It cannot be recorded any more.
-    pub(super) fn not_recorded() -> Self {
-        let text = "this shell was ended because it cannot be recorded any more: the disk is full or too slow; an operator must make room";
-        Self::error("failed", "not_recorded", text)
+    pub(super) fn not_recorded(error: &Error) -> Self {
+        Self::error("failed", "not_recorded", format!("this shell was ended because it cannot be recorded any more: {}", error.problem().detail))
     }
 
     /// The engine does not answer for it any more.

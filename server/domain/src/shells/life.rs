@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::recording::Recorder;
 use super::session::{Chores, Session, ShellLease};
 use super::{Busy, Ending, rows};
+use crate::error::Error;
 use crate::platform::Platform;
-use crate::ports::{Shell, ShellExit};
+use crate::ports::{Shell, ShellControl, ShellExit};
 
 /// Read at once from a terminal that says little, in bytes: so little does one cost that is idle.
 const LITTLE: usize = 1024;
@@ -74,6 +75,7 @@ impl Life {
     }
 
     async fn pump(&mut self) -> Ending {
+        let control = Arc::clone(&self.shell.control);
         let mut reader = Reader::default();
         let mut resizing: Resizing = None;
         let mut flushed = true;
@@ -96,14 +98,15 @@ impl Life {
                 error = self.lease.lost() => return Ending::refused(&error),
                 () = self.session.work() => {}
                 () = until(given_up) => return Ending::left(),
+                error = failure(self.recorder.as_ref()) => return Ending::not_recorded(&error),
                 read = reader.read(&mut self.shell.output, room), if room > 0 => match read {
                     Ok(bytes) if !bytes.is_empty() => {
-                        if !self.record(&bytes) {
-                            return Ending::not_recorded();
+                        if let Some(recorder) = &self.recorder {
+                            recorder.output(&bytes);
                         }
                         self.session.printed(bytes);
                     }
-                    Ok(_) | Err(_) => return self.exit().await,
+                    Ok(_) | Err(_) => return exit(&*control).await,
                 },
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
@@ -111,7 +114,7 @@ impl Life {
                         flushed = false;
                     }
                     Ok(None) => flushed = true,
-                    Ok(Some(_)) | Err(_) => return self.exit().await,
+                    Ok(Some(_)) | Err(_) => return exit(&*control).await,
                 },
                 () = finished(&mut resizing) => resizing = None,
             }
@@ -131,22 +134,6 @@ impl Life {
                 tracing::debug!(%error, "a terminal was not resized");
             }
         }));
-    }
-
-    /// False: it is to be recorded and cannot be.
-    fn record(&self, bytes: &[u8]) -> bool {
-        let Some(recorder) = &self.recorder else { return true };
-        recorder.output(bytes);
-        !recorder.failed()
-    }
-
-    /// How it ended by itself.
-    async fn exit(&self) -> Ending {
-        match self.shell.control.exit().await {
-            Ok(ShellExit::Code(code)) => Ending::exited(code),
-            Ok(ShellExit::TaskEnded) => Ending::task_ended(),
-            Err(error) => Ending::lost_engine(&error),
-        }
     }
 
     /// Ends what may be left of it; whether nothing is.
@@ -170,6 +157,22 @@ impl Life {
 /// Whether nothing more is shown after it: who may not go on sees nothing, and a portal that stops does not wait.
 fn cuts(ending: &Ending) -> bool {
     ending.exit_code().is_none() && *ending != Ending::task_ended()
+}
+
+/// How it ended by itself.
+async fn exit(control: &dyn ShellControl) -> Ending {
+    match control.exit().await {
+        Ok(ShellExit::Code(code)) => Ending::exited(code),
+        Ok(ShellExit::TaskEnded) => Ending::task_ended(),
+        Err(error) => Ending::lost_engine(&error),
+    }
+}
+
+async fn failure(recorder: Option<&Recorder>) -> Error {
+    match recorder {
+        Some(recorder) => recorder.failure().await,
+        None => pending().await,
+    }
 }
 
 async fn until(instant: Option<Instant>) {

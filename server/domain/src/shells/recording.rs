@@ -3,7 +3,7 @@
 use model::ids::{ProjectId, ShellId};
 use model::time::Millis;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::platform::Platform;
 
 /// What a recording begins with.
@@ -39,8 +39,13 @@ impl Recorder {
         false
     }
 
+    /// Resolves when something could not be kept, with what the shell's owner is told. Dropping the future loses nothing.
+    pub async fn failure(&self) -> Error {
+        std::future::pending().await
+    }
+
     /// Ends it; its bytes.
-    pub async fn finish(self) -> u64 {
+    pub async fn finish(&self) -> u64 {
         0
     }
 }
