@@ -30,4 +30,5 @@ mod quotas;
 mod registry;
 mod robots;
 mod running;
+mod shells;
 mod templates;
