@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::ids::{ProjectId, ShellId, TaskId, UserId};
+use model::ids::{ShellId, TaskId, UserId};
 use model::views::services::TaskState;
 use tokio::sync::watch;
 
