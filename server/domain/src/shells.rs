@@ -241,7 +241,15 @@ impl ShellKeeper for Opening<'_> {
             let recorder = Recorder::start(platform, project, self.id, header).await?;
             *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
         }
-        rows::Begun { may, shell: self.id, order, container: self.container, mark, recorded, at }.write(platform).await
+        let written = rows::Begun { may, shell: self.id, order, container: self.container, mark, recorded, at }.write(platform).await;
+        if written.is_err() {
+            // Nothing will be recorded.
+            let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(recorder) = recorder {
+                recorder.finish().await;
+            }
+        }
+        written
     }
 }
 

@@ -35,6 +35,7 @@ const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^,ctrl-@";
 const GATE_ANSWER_LIMIT: usize = 4096;
 /// How long the gate may take; a busy machine starts a process slowly.
 const GATE_TIME: Duration = Duration::from_secs(20);
+
 /// `$0` is the shell that runs it, the arguments are the wanted command, none for a shell. It answers `\1pid start\2` (when it was started, in the
 /// kernel's ticks: a process id may be another process's later), or `\1!\2` when the command is missing.
 const GATE: &str = r#"if [ $# -gt 0 ]; then command -v "$1" >/dev/null 2>&1 || { printf '\001!\002'; exit 127; }; fi
@@ -134,8 +135,14 @@ impl Docker {
             return Err(missing(order.command.as_deref()));
         };
         control.behind(gate);
-        control.resize(order.columns, order.rows).await?;
-        keep(&mut control, keeper).await?;
+        let ready = match control.resize(order.columns, order.rows).await {
+            Ok(()) => keep(&mut control, keeper).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ready {
+            give_up(&control).await;
+            return Err(error);
+        }
         input.write_all(b"\n").await.map_err(|error| EngineError::new(Kind::Unreachable, error.to_string()))?;
         let output = Box::new(AfterEcho::new(std::io::Cursor::new(rest).chain(output)));
         Ok(Attempt::Open(Box::new(Exec { output, input, control })))
@@ -152,7 +159,10 @@ impl Docker {
             return Err(missing(Some(command)));
         }
         control.find_on_this_machine().await;
-        keep(&mut control, keeper).await?;
+        if let Err(error) = keep(&mut control, keeper).await {
+            give_up(&control).await;
+            return Err(error);
+        }
         Ok(Exec { output, input, control })
     }
 
@@ -185,18 +195,16 @@ impl Docker {
     }
 }
 
-/// Has the mark kept; what nobody will find again is not opened.
 async fn keep(control: &mut ExecControl, keeper: &dyn Keeper) -> Result<()> {
-    let kept = match control.mark().await {
-        Ok(mark) => keeper.keep(&mark).await.map_err(|error| EngineError::new(Kind::Refused, error)),
-        Err(error) => Err(error),
-    };
-    if kept.is_err()
-        && let Err(error) = control.end(Duration::ZERO).await
-    {
+    let mark = control.mark().await?;
+    keeper.keep(&mark).await.map_err(|error| EngineError::new(Kind::Refused, error))
+}
+
+/// Ends a terminal that is not opened after all: what nobody will find again must not run.
+async fn give_up(control: &ExecControl) {
+    if let Err(error) = control.end(Duration::ZERO).await {
         tracing::warn!(%error, "a terminal that was not opened could not be ended");
     }
-    kept
 }
 
 fn missing(command: Option<&[String]>) -> EngineError {
