@@ -109,6 +109,14 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let failed = CancellationToken::new();
     workers::recover(&portal).await?;
     workers::start(&portal, &config.store.data_dir, &loops, &stop, &failed)?;
+    // While connections still stand, so that whoever has a shell is told.
+    loops.spawn({
+        let (platform, stop) = (portal.platform.clone(), stop.clone());
+        async move {
+            stop.cancelled().await;
+            domain::shells::stop(&platform).await;
+        }
+    });
     let (router, doors) = http::router(&portal);
     let server = tokio::spawn(http::listen::serve(listeners, router, stop.clone(), GRACE));
     Ok(Running { portal, port, doors, stop, server, loops, failed })

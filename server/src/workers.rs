@@ -33,6 +33,11 @@ const LOGS: Duration = Duration::from_secs(600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
+/// How often it is looked for shells that nobody holds any more, besides when something changes on a machine.
+const SHELLS: Duration = Duration::from_secs(15);
+/// Shortest wait in between.
+const SHELLS_LEAST: Duration = Duration::from_millis(500);
+
 /// How often it is looked for images whose layers are not written down: those of an older portal over the same database.
 const LAYERS: Duration = Duration::from_secs(600);
 
@@ -56,6 +61,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "sweep", sweep(hire("sweep"), portal.registry.clone()));
     spawn(loops, stop, failed, "jobs", run_jobs(hire("jobs")));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
+    spawn(loops, stop, failed, "shells", end_shells(hire("shells")));
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
     Ok(())
@@ -151,6 +157,25 @@ async fn log_retention(worker: Worker) {
         }
         let asked = worker.platform().signal(Signal::LogRetention).notified();
         let _ = tokio::time::timeout(LOGS, asked).await;
+    }
+}
+
+/// Ends shells whose portal was killed, or whose engine was away when they were to be ended.
+async fn end_shells(worker: Worker) {
+    // Listening begins before the first look: a machine that is connected meanwhile is not missed.
+    let mut changes = worker.platform().live();
+    loop {
+        match domain::shells::work::tend(&worker).await {
+            Ok((0, _)) => {}
+            Ok((ended, left)) => tracing::info!(shells = ended, left, "shells of an earlier time were ended"),
+            Err(error) => tracing::warn!(%error, "shells of an earlier time could not be ended; it is tried again"),
+        }
+        tokio::time::sleep(SHELLS_LEAST).await;
+        let machine = async {
+            // Having missed some is a reason to look as well.
+            while !matches!(changes.recv().await, Ok(domain::Topic::Environment(_)) | Err(_)) {}
+        };
+        let _ = tokio::time::timeout(SHELLS, machine).await;
     }
 }
 

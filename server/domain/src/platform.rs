@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::logs::desk::Desk;
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
+use crate::shells::Shells;
 use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
@@ -57,6 +58,7 @@ struct Inner {
     credentials: CredentialCache,
     streams: Streams,
     log_desk: Desk,
+    shells: Shells,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
@@ -97,6 +99,7 @@ impl Platform {
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             log_desk: Desk::default(),
+            shells: Shells::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
@@ -339,6 +342,12 @@ impl Platform {
 
     pub(crate) fn streams(&self) -> &Streams {
         &self.inner.streams
+    }
+
+    /// The shells that are open in this process.
+    #[must_use]
+    pub fn shells(&self) -> &Shells {
+        &self.inner.shells
     }
 
     /// Closes the database after what runs on it has ended.

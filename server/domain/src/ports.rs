@@ -120,15 +120,35 @@ pub struct Shell {
     pub control: std::sync::Arc<dyn ShellControl>,
 }
 
+/// How a terminal ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShellExit {
+    /// Its process did, with this code; -1 when it cannot be known.
+    Code(i64),
+    /// Its task's container stopped.
+    TaskEnded,
+}
+
 /// What can be done to an open terminal besides reading and writing.
 #[async_trait]
 pub trait ShellControl: Send + Sync {
     /// Tells it its size.
     async fn resize(&self, columns: u16, rows: u16) -> Result<()>;
-    /// The exit code, once the output has ended; -1 when it cannot be known.
-    async fn exit_code(&self) -> Result<i64>;
+    /// How it ended, once its output has.
+    async fn exit(&self) -> Result<ShellExit>;
     /// Ends its process and all that it started.
+    ///
+    /// # Errors
+    /// When some of it may be left.
     async fn end(&self) -> Result<()>;
+}
+
+/// Whoever keeps how a terminal's processes are found again by [`Engines::end_shell`].
+#[async_trait]
+pub trait ShellKeeper: Send + Sync {
+    /// Keeps the mark, which is the engine's own text. It is told before the terminal's command runs, where the image has what it takes to hold it
+    /// back; a terminal whose mark is not kept is not opened.
+    async fn keep(&self, mark: &str) -> Result<()>;
 }
 
 /// How an engine is reached: where it is, and what proves both sides.
@@ -206,8 +226,14 @@ pub trait Engines: Send + Sync {
     /// A terminal in a running container, of the right size from its first byte.
     ///
     /// # Errors
-    /// `Conflict` with the code `command_not_found` (no shell in the image) or `wrong_state` (it does not run).
-    async fn shell(&self, place: &Place, order: &ShellOrder) -> Result<Shell>;
+    /// `Conflict` with the code `command_not_found` (no shell in the image) or `wrong_state` (it does not run); what the keeper said.
+    async fn shell(&self, place: &Place, order: &ShellOrder, keeper: &dyn ShellKeeper) -> Result<Shell>;
+
+    /// Ends what is left of a terminal that an earlier life of the portal opened. Good as well when nothing is.
+    ///
+    /// # Errors
+    /// `Unavailable` when the engine is away; any when some of it may be left.
+    async fn end_shell(&self, place: &Place, mark: &str) -> Result<()>;
 
     /// Tries a connection, step by step, and says what is wrong. Ends within a minute. Nothing is kept, and nothing is changed on the engine.
     async fn try_door(&self, order: &TrialOrder) -> Trial;
@@ -234,7 +260,11 @@ impl Engines for NoEngines {
         ForeignContainers::default()
     }
 
-    async fn shell(&self, _: &Place, _: &ShellOrder) -> Result<Shell> {
+    async fn shell(&self, _: &Place, _: &ShellOrder, _: &dyn ShellKeeper) -> Result<Shell> {
+        Err(away())
+    }
+
+    async fn end_shell(&self, _: &Place, _: &str) -> Result<()> {
         Err(away())
     }
 

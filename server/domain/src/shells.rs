@@ -1,54 +1,318 @@
-//! Shells: a terminal in a running task. Who opened one, where and as whom is on record before its first byte.
+//! Shells: a terminal in a running task. Who opened one, where, as whom and why is on record before its first byte.
+//!
+//! A shell is a row and, while it lives, a *session* in memory that outlives its client's connection: a client that was cut off attaches again and
+//! goes on from the byte that it had last, nothing lost and nothing twice. A session without a client is ended after a while; with its owner's
+//! permission, its task, or the portal it ends at once. Its processes end with it ([`work`] ends those of a portal that was killed).
 
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::ids::{ShellId, TaskId, UserId};
 use model::views::services::TaskState;
+use tokio::sync::watch;
 
-use crate::access::{May, can};
+use crate::access::{Actor, Lease, May, Resource, can};
 use crate::change::Record;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
-use crate::ports::{Shell, ShellOrder};
+use crate::ports::{ShellKeeper, ShellOrder};
 use crate::services::{self, Task};
+use crate::streams::{self, Slot};
 
-/// Longest name of a user, a folder or a program, in bytes.
+mod ending;
+mod life;
+pub mod recording;
+mod replay;
+mod rows;
+mod session;
+#[cfg(test)]
+mod tests;
+pub mod work;
+
+pub use ending::Ending;
+use life::Life;
+use recording::{Header, Recorder};
+use session::Session;
+pub use session::{Attachment, Hands, Said};
+
+crate::text_columns! { ShellId }
+
+/// Longest name of a user, a folder or a program, and longest reason, in bytes.
 const TEXT_MAX: usize = 255;
+/// Output kept and sent ahead of what the client has shown, in bytes; beyond it the terminal waits.
+pub const AHEAD_MAX: u64 = 1024 * 1024;
+/// How long a session lives without a client.
+pub const GRACE: Duration = Duration::from_secs(60);
+/// How long whoever ends a shell waits until it has ended.
+const END_WAIT: Duration = Duration::from_secs(10);
+/// How long a stop of the portal waits for its shells: less than connections get.
+const STOP_WAIT: Duration = Duration::from_secs(15);
 
-/// Opens a terminal; answers the session's id and the terminal. The caller ends it with its control.
+/// A shell to open.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What to run and how.
+    pub terminal: ShellOrder,
+    /// What it is for, in its owner's words; may be empty.
+    pub why: String,
+}
+
+impl Order {
+    fn check(&self) -> Result<()> {
+        let fine = |text: &str| !text.is_empty() && text.len() <= TEXT_MAX && !text.contains('\0');
+        let user = self.terminal.user.iter().map(|text| ("user", text));
+        let workdir = self.terminal.workdir.iter().map(|text| ("workdir", text));
+        let command = self.terminal.command.iter().flatten().map(|text| ("command", text));
+        if let Some((field, _)) = user.chain(workdir).chain(command).find(|(_, text)| !fine(text)) {
+            return Err(Error::invalid(field, format!("1 to {TEXT_MAX} bytes without NUL, or left out")));
+        }
+        if self.why.len() > TEXT_MAX || self.why.chars().any(char::is_control) {
+            return Err(Error::invalid("why", format!("one line of at most {TEXT_MAX} bytes")));
+        }
+        Ok(())
+    }
+}
+
+/// The sessions of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Shells(Arc<Inner>);
+
+struct Inner {
+    sessions: Mutex<Sessions>,
+    /// How many shells may still have processes: what a stop waits for.
+    busy: watch::Sender<usize>,
+    grace_millis: AtomicU64,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_id: HashMap<ShellId, Arc<Session>>,
+    /// Shells that are being opened, live, or are being ended.
+    busy: HashSet<ShellId>,
+    stopping: bool,
+}
+
+impl Default for Shells {
+    fn default() -> Self {
+        let grace_millis = AtomicU64::new(u64::try_from(GRACE.as_millis()).expect("a minute"));
+        Self(Arc::new(Inner { sessions: Mutex::default(), busy: watch::channel(0).0, grace_millis }))
+    }
+}
+
+impl Shells {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a session lives without a client.
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_millis(self.0.grace_millis.load(Ordering::Relaxed))
+    }
+
+    /// Another grace, for tests.
+    #[doc(hidden)]
+    pub fn set_grace(&self, grace: Duration) {
+        self.0.grace_millis.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many shells may have processes.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        *self.0.busy.borrow()
+    }
+
+    /// A place for a shell that is being opened; none: the portal stops.
+    fn begin(&self, id: ShellId) -> Result<Busy> {
+        // Counted first, and never under the lock: a stop that sees nobody may rely on it, and who waits for the count may ask who is left.
+        self.0.busy.send_modify(|count| *count += 1);
+        let busy = Busy { shells: self.clone(), id };
+        let mut sessions = self.sessions();
+        if sessions.stopping {
+            drop(sessions);
+            return Err(Error::Unavailable("the portal is stopping; open the shell when it is back".into()));
+        }
+        sessions.busy.insert(id);
+        drop(sessions);
+        Ok(busy)
+    }
+
+    fn add(&self, session: &Arc<Session>) {
+        let mut sessions = self.sessions();
+        sessions.by_id.insert(session.id, Arc::clone(session));
+        if sessions.stopping {
+            session.ask_to_end(Ending::stopping());
+        }
+    }
+
+    /// What became of it is in its row from now on.
+    fn remove(&self, session: &Session) {
+        self.sessions().by_id.remove(&session.id);
+    }
+
+    fn find(&self, id: ShellId) -> Option<Arc<Session>> {
+        self.sessions().by_id.get(&id).cloned()
+    }
+
+    /// Whether somebody in this process sees to it.
+    fn is_busy(&self, id: ShellId) -> bool {
+        self.sessions().busy.contains(&id)
+    }
+
+    /// Forgets sessions of an account that are over; whether there were any.
+    fn forget_ended(&self, owner: UserId) -> bool {
+        let own: Vec<_> = self.sessions().by_id.values().filter(|session| session.owner == owner).cloned().collect();
+        own.iter().filter(|session| session.forget()).count() > 0
+    }
+}
+
+/// A shell is being opened, lives, or is being ended.
+struct Busy {
+    shells: Shells,
+    id: ShellId,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.shells.sessions().busy.remove(&self.id);
+        self.shells.0.busy.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// The right to one open shell of an account. One without a client counts as well; one that is over does not.
+///
+/// # Errors
+/// `TooManyOpen` when the account has its most.
+pub fn slot(platform: &Platform, actor: &Actor) -> Result<Slot> {
+    match streams::open(platform, actor, streams::Kind::Shell) {
+        Err(Error::TooManyOpen(_)) if platform.shells().forget_ended(actor.account()?.id) => streams::open(platform, actor, streams::Kind::Shell),
+        slot => slot,
+    }
+}
+
+/// Opens a shell. It rests on the lease, and takes the slot along.
 ///
 /// # Errors
 /// `Conflict` with `not_running`, `no_container` or `command_not_found` (the image has no shell); `Unavailable` when the engine is away.
-pub async fn open(platform: &Platform, may: &May<can::OpenShell, Task>, order: &ShellOrder) -> Result<(String, Shell)> {
-    check(order)?;
+pub async fn open(platform: &Platform, lease: Lease<can::OpenShell, TaskId>, slot: Slot, order: &Order) -> Result<Attachment> {
+    order.check()?;
+    let may = lease.may();
     if may.state != TaskState::Running {
         return Err(Error::conflict("not_running", format!("this task is {}; a shell needs a running one", may.state)));
     }
     let place = services::place(may)?;
-    let shell = platform.engines().shell(&place, order).await?;
-    let session = crate::keys::hex(&platform.random_bytes::<16>());
-    if let Err(error) = record(platform, may, order, &session).await {
-        // What is not on record is not open.
-        let _ = shell.control.end().await;
-        return Err(error);
-    }
-    Ok((session, shell))
+    let id: ShellId = platform.new_id();
+    let busy = platform.shells().begin(id)?;
+    let opening = Opening { platform, may, order, id, container: place.container(), recorder: Mutex::default() };
+    let shell = platform.engines().shell(&place, &order.terminal, &opening).await?;
+    let recorder = opening.recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let session = Arc::new(Session::new(id, may.id, may.actor().account()?.id, slot));
+    let (project, service) = (may.service.project.id, may.service.id);
+    platform.shells().add(&session);
+    let attachment = session.attach(0)?;
+    let size = (order.terminal.columns, order.terminal.rows);
+    let life = Life { platform: platform.clone(), session, shell, recorder, lease, busy, project, service, size, wanted: None };
+    tokio::spawn(life.live());
+    Ok(attachment)
 }
 
-fn check(order: &ShellOrder) -> Result<()> {
-    let fine = |text: &str| !text.is_empty() && text.len() <= TEXT_MAX && !text.contains('\0');
-    let user = order.user.iter().map(|text| ("user", text));
-    let workdir = order.workdir.iter().map(|text| ("workdir", text));
-    let command = order.command.iter().flatten().map(|text| ("command", text));
-    let wrong = user.chain(workdir).chain(command).find(|(_, text)| !fine(text));
-    match wrong {
-        Some((field, _)) => Err(Error::invalid(field, format!("1 to {TEXT_MAX} bytes without NUL, or left out"))),
-        None => Ok(()),
+/// Puts a shell on record when the engine is ready to begin it, and begins its recording.
+struct Opening<'a> {
+    platform: &'a Platform,
+    may: &'a May<can::OpenShell, Task>,
+    order: &'a Order,
+    id: ShellId,
+    container: &'a str,
+    recorder: Mutex<Option<Recorder>>,
+}
+
+#[async_trait]
+impl ShellKeeper for Opening<'_> {
+    async fn keep(&self, mark: &str) -> Result<()> {
+        let Self { platform, may, order, .. } = self;
+        let project = may.service.project.id;
+        let at = platform.now();
+        let recorded = rows::recorded(platform, project).await?;
+        if recorded {
+            let title = format!("{} {}.{} by {}", may.service.full_name(), may.environment, may.slot, may.actor().name());
+            let header = Header { width: order.terminal.columns, height: order.terminal.rows, title, started_at: at };
+            let recorder = Recorder::start(platform, project, self.id, header).await?;
+            *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
+        }
+        let written = rows::Begun { may, shell: self.id, order, container: self.container, mark, recorded, at }.write(platform).await;
+        if written.is_err() {
+            // Nothing will be recorded.
+            let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(recorder) = recorder {
+                recorder.finish().await;
+            }
+        }
+        written
     }
 }
 
-async fn record(platform: &Platform, may: &May<can::OpenShell, Task>, order: &ShellOrder, session: &str) -> Result<()> {
-    let detail = serde_json::json!({
-        "session": session, "service": may.service.name, "environment": may.environment, "slot": may.slot,
-        "user": order.user, "workdir": order.workdir, "command": order.command,
-    });
-    let record = Record::new("shell.open", "task", may.id).project(&may.service.project).detail(detail);
-    platform.change(may.actor()).await?.commit(record).await
+/// Attaches again to a shell of the same account, from output byte `received` on. It rests on this lease from now on, and an older attachment is
+/// told to go.
+///
+/// # Errors
+/// `NotFound` where it is no shell of the caller in this task; `Conflict` with `ended` where it is over, or `lost` where that byte is not kept.
+pub async fn attach(platform: &Platform, lease: Lease<can::OpenShell, TaskId>, shell: ShellId, received: u64) -> Result<Attachment> {
+    let may = lease.may();
+    let owner = may.actor().account()?.id;
+    if let Some(session) = platform.shells().find(shell) {
+        if session.owner != owner || session.task != may.id {
+            return Err(Error::NotFound { what: "shell" });
+        }
+        let attachment = session.attach(received)?;
+        session.rest_on(lease);
+        return Ok(attachment);
+    }
+    match rows::past(&mut platform.read().await?, shell).await? {
+        Some(past) if past.is_of(owner) && past.task == may.id => Err(Error::conflict("ended", ending::gone(past.ended_why.as_deref()))),
+        _ => Err(Error::NotFound { what: "shell" }),
+    }
+}
+
+/// Ends a shell of the permission's project, and waits until it has ended. Whose shells that may be is what the permission was asked for.
+///
+/// # Errors
+/// `NotFound` where it is no shell of the project; `Conflict` with `ended` where it is over.
+pub async fn end<P, R: Resource>(platform: &Platform, may: &May<P, R>, shell: ShellId) -> Result<()> {
+    let missing = Error::NotFound { what: "shell" };
+    let Some(project) = may.project() else { return Err(missing) };
+    let mut change = platform.change(may.actor()).await?;
+    let Some(past) = rows::past(&mut change, shell).await?.filter(|past| past.project == project.id) else { return Err(missing) };
+    if past.ended {
+        return Err(Error::conflict("ended", ending::gone(past.ended_why.as_deref())));
+    }
+    rows::asked_to_end(&mut change, shell).await?;
+    let detail = serde_json::json!({"task": past.task.to_string()});
+    change.commit(Record::new("shell.end", "shell", shell).project(project).detail(detail)).await?;
+    if let Some(session) = platform.shells().find(shell) {
+        session.ask_to_end(Ending::ended_by(may.actor().name()));
+    }
+    let mut busy = platform.shells().0.busy.subscribe();
+    let over = busy.wait_for(|_| !platform.shells().is_busy(shell));
+    // One whose engine is away is ended when it is back.
+    let _ = tokio::time::timeout(END_WAIT, over).await;
+    Ok(())
+}
+
+/// Ends all shells, because the portal stops: their clients are told. Resolves when their processes have ended, or after a while.
+pub async fn stop(platform: &Platform) {
+    let shells = platform.shells();
+    let mut busy = shells.0.busy.subscribe();
+    let open: Vec<Arc<Session>> = {
+        let mut sessions = shells.sessions();
+        sessions.stopping = true;
+        sessions.by_id.values().cloned().collect()
+    };
+    for session in open {
+        session.ask_to_end(Ending::stopping());
+    }
+    if tokio::time::timeout(STOP_WAIT, busy.wait_for(|count| *count == 0)).await.is_err() {
+        tracing::warn!(shells = shells.count(), "shells could not be ended in time; they are when the portal is back");
+    }
 }

@@ -40,7 +40,7 @@ use wire::Dialer;
 pub use archive::{Entry, Held, What};
 pub use error::{EngineError, Kind, Result};
 pub use events::{Event, EventKind, Heard};
-pub use exec::{Exec, ExecControl, ExecOrder, SHELLS};
+pub use exec::{Exec, ExecControl, ExecOrder, Exit, Keeper, Mark, SHELLS};
 pub use hide::Hidden;
 pub use images::{Credential, ImageSeen, LayerProgress, PullProgress};
 pub use logs::{LogFile, LogLine, LogOrder, LogPiece, LogSource};

@@ -3,11 +3,13 @@
 //! Whether somebody may ask was decided by the domain, which alone makes a [`Place`].
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::ports::{Described, Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellOrder, Trial, TrialOrder};
+use domain::ports::{
+    Described, Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellExit, ShellKeeper, ShellOrder, Trial, TrialOrder,
+};
 use domain::{Error, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -15,7 +17,7 @@ use model::names::MachineName;
 use model::time::Millis;
 use model::views::services::{ForeignContainer, ForeignContainers};
 
-use crate::docker::{self, ContainerSeen, EngineError, ExecControl, ExecOrder, Kind};
+use crate::docker::{self, ContainerSeen, EngineError, ExecControl, ExecOrder, Exit, Keeper, Kind, Mark};
 use crate::machines::Machines;
 use crate::ours;
 
@@ -75,7 +77,7 @@ impl Engines for Live {
         found
     }
 
-    async fn shell(&self, place: &Place, order: &ShellOrder) -> Result<Shell> {
+    async fn shell(&self, place: &Place, order: &ShellOrder, keeper: &dyn ShellKeeper) -> Result<Shell> {
         let order = ExecOrder {
             container: place.container().to_owned(),
             command: order.command.clone(),
@@ -84,12 +86,40 @@ impl Engines for Live {
             columns: order.columns,
             rows: order.rows,
         };
-        let exec = self.docker(place)?.exec(&order).await.map_err(to_domain)?;
+        let told = Told { keeper, refused: Mutex::default() };
+        let exec = match self.docker(place)?.exec(&order, &told).await {
+            Ok(exec) => exec,
+            // Its own words, where it was the keeper who refused.
+            Err(error) => return Err(told.refused.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| to_domain(error))),
+        };
         Ok(Shell { output: Box::pin(exec.output), input: Box::pin(exec.input), control: Arc::new(Control(exec.control)) })
+    }
+
+    async fn end_shell(&self, place: &Place, mark: &str) -> Result<()> {
+        let mark: Mark = serde_json::from_str(mark).map_err(|error| Error::internal(format!("a shell's mark: {error}")))?;
+        self.docker(place)?.end_exec(place.container(), &mark, SHELL_GRACE).await.map_err(to_domain)
     }
 
     async fn try_door(&self, order: &TrialOrder) -> Trial {
         crate::trial::make(order).await
+    }
+}
+
+/// Passes a terminal's mark on to whoever keeps it.
+struct Told<'a> {
+    keeper: &'a dyn ShellKeeper,
+    refused: Mutex<Option<Error>>,
+}
+
+#[async_trait]
+impl Keeper for Told<'_> {
+    async fn keep(&self, mark: &Mark) -> std::result::Result<(), String> {
+        let text = serde_json::to_string(mark).map_err(|error| error.to_string())?;
+        self.keeper.keep(&text).await.map_err(|error| {
+            let text = error.to_string();
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            text
+        })
     }
 }
 
@@ -101,8 +131,11 @@ impl ShellControl for Control {
         self.0.resize(columns, rows).await.map_err(to_domain)
     }
 
-    async fn exit_code(&self) -> Result<i64> {
-        self.0.exit_code().await.map_err(to_domain)
+    async fn exit(&self) -> Result<ShellExit> {
+        Ok(match self.0.exit().await.map_err(to_domain)? {
+            Exit::Code(code) => ShellExit::Code(code),
+            Exit::Container => ShellExit::TaskEnded,
+        })
     }
 
     async fn end(&self) -> Result<()> {

@@ -2,6 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Reads a command as a shell would: words, quoted where they hold blanks. None: the text is blank, and the image's own shell is meant.
+///
+/// # Errors
+/// Where a quote is not closed.
+pub fn command(text: &str) -> Result<Option<Vec<String>>, UnclosedQuote> {
+    let words = shell_words::split(text).map_err(|_| UnclosedQuote)?;
+    Ok((!words.is_empty()).then_some(words))
+}
+
+/// A quote of a command is not closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a quote is not closed; write it as in a shell, like sh -c 'echo hello'")]
+pub struct UnclosedQuote;
+
 /// What the client says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -51,6 +65,13 @@ pub enum ToClient {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_read_as_a_shell_reads_it() {
+        assert_eq!(command("  "), Ok(None));
+        assert_eq!(command("bash -lc 'echo \"a b\"'"), Ok(Some(vec!["bash".into(), "-lc".into(), "echo \"a b\"".into()])));
+        assert_eq!(command("echo 'a"), Err(UnclosedQuote));
+    }
 
     #[test]
     fn words_are_the_contracts() {

@@ -1,46 +1,47 @@
-//! `/ws/tasks/{task}/shell`: a terminal in a task. Binary frames carry the terminal's bytes both ways, text frames JSON control, as the
-//! contract has them. At most 1 MiB of output is sent ahead of what the client says it has shown, so a flood fills no memory: the engine's
-//! own stream waits. Ends when the process ends, the client goes, the permission is lost, or the portal stops; then the process is ended
-//! too.
+//! `/ws/tasks/{task}/shell`: a client's connection to a terminal in a task. Binary frames carry the terminal's bytes both ways, text frames JSON
+//! control, as the contract has them. The session itself lives in `domain::shells`: here bytes are passed on, and a connection that is cut ends
+//! nothing. A client that closes with code 1000 leaves for good.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use app::api::server::Caller;
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts as _, Path, Query, State};
 use axum::response::Response;
 use domain::access::Lease;
-use domain::ports::{Shell, ShellControl, ShellOrder};
-use domain::{Actor, Error, can, shells, streams};
+use domain::ports::ShellOrder;
+use domain::shells::{self, Attachment, Hands, Order, Said};
+use domain::streams::Slot;
+use domain::{Actor, Error, Platform, can};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt as _, StreamExt as _};
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
-use model::ids::TaskId;
+use model::ids::{ShellId, TaskId};
 use model::shell::{FromClient, ToClient};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, timeout};
 
 use super::caller::ApiCaller;
 use super::problem::{Answer, Refusal};
 use super::table::Table;
 use super::{Portal, api, doors};
 
-/// Output sent ahead of the client's acknowledgement, in bytes.
-const AHEAD_MAX: u64 = 1024 * 1024;
-/// Output read at once, in bytes.
-const CHUNK: usize = 16 * 1024;
 /// The largest frame taken, in bytes: a large paste comes whole.
 const FRAME_MAX: usize = 2 * 1024 * 1024;
-/// Input that waits for the process, in bytes; beyond it the client waits.
-const WAITING_MAX: usize = 4 * FRAME_MAX;
+/// Read at once from a client, in bytes: kept for each connection, and keys are short.
+const READ: usize = 4 * 1024;
 /// Idle proxies cut after a minute, some sooner.
 const PING: Duration = Duration::from_secs(20);
-/// A client that answered no ping for so long is gone.
+/// A client that answered no ping, or took nothing, for so long is gone.
 const DEAD: Duration = Duration::from_secs(60);
+/// How long a client that was told the end may take to say that it knows.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The close code of whoever is refused.
+const REFUSED: u16 = 4000;
 
 pub(super) fn table() -> Table {
     doors().get("/ws/tasks/{task}/shell", open)
@@ -53,7 +54,20 @@ struct Asked {
     user: Option<String>,
     workdir: Option<String>,
     command: Option<String>,
+    why: Option<String>,
+    session: Option<String>,
+    received: Option<u64>,
 }
+
+/// What a client wants.
+enum Wanted {
+    /// Another shell.
+    Open(Box<Order>, Slot),
+    /// Its own one, from this byte on.
+    Attach(ShellId, u64),
+}
+
+type ShellLease = Lease<can::OpenShell, TaskId>;
 
 async fn open(
     State(portal): State<Portal>,
@@ -62,30 +76,50 @@ async fn open(
     Query(asked): Query<Asked>,
     mut parts: Parts,
 ) -> Answer<Response> {
+    let program = parts.headers.contains_key(AUTHORIZATION);
     let actor = actor(&portal, &caller, &mut parts).await?;
-    let lease: Lease<can::OpenShell, TaskId> = actor.lease(&portal.platform, api::named(&task, "task")?).await?;
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &portal).await.map_err(|_| {
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &portal).await.ok();
+    let allowed = allow(&portal.platform, &actor, &task, asked).await;
+    let Some(upgrade) = upgrade else {
+        allowed?;
         let text = "this path speaks websocket: the upgrade did not arrive; a proxy in between must pass the headers Upgrade and Connection on";
-        Refusal(Error::invalid("upgrade", text))
-    })?;
-    let order = ShellOrder {
-        command: asked.command.filter(|command| !command.is_empty()).map(|command| vec![command]),
+        return Err(Refusal(Error::invalid("upgrade", text)));
+    };
+    let upgrade = upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX).read_buffer_size(READ);
+    match allowed {
+        Ok((lease, wanted)) => Ok(upgrade.on_upgrade(move |socket| run(portal.platform, lease, wanted, socket))),
+        Err(error) if program => Err(error),
+        // A page cannot read why an upgrade was refused: it is told over the websocket.
+        Err(Refusal(error)) => Ok(upgrade.on_upgrade(move |socket| async move { Wire::new(socket).refuse(&error).await })),
+    }
+}
+
+async fn allow(platform: &Platform, actor: &Actor, task: &str, asked: Asked) -> Answer<(ShellLease, Wanted)> {
+    actor.account()?;
+    let lease: ShellLease = actor.lease(platform, api::named(task, "task")?).await?;
+    if let Some(session) = &asked.session {
+        let session = api::named(session, "shell")?;
+        return Ok((lease, Wanted::Attach(session, asked.received.unwrap_or(0))));
+    }
+    let command = asked.command.as_deref().map(model::shell::command).transpose();
+    let terminal = ShellOrder {
+        command: command.map_err(|error| Error::invalid("command", error))?.flatten(),
         user: asked.user.filter(|user| !user.is_empty()),
         workdir: asked.workdir.filter(|folder| !folder.is_empty()),
         // A window of no size would leave the terminal without lines.
-        columns: asked.cols.unwrap_or(80).clamp(2, 1000),
-        rows: asked.rows.unwrap_or(24).clamp(1, 1000),
+        columns: columns(asked.cols.unwrap_or(80)),
+        rows: rows(asked.rows.unwrap_or(24)),
     };
-    let upgrade = upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX);
-    let slot = match streams::open(&portal.platform, &actor, streams::Kind::Shell) {
-        // A page cannot read why an upgrade was refused: it is told over the websocket.
-        Err(error) if !parts.headers.contains_key(AUTHORIZATION) => return Ok(upgrade.on_upgrade(move |socket| refuse(socket, error))),
-        slot => slot?,
-    };
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        run(portal, lease, order, socket).await;
-        drop(slot);
-    }))
+    let order = Order { terminal, why: asked.why.unwrap_or_default() };
+    Ok((lease, Wanted::Open(Box::new(order), shells::slot(platform, actor)?)))
+}
+
+fn columns(count: u16) -> u16 {
+    count.clamp(2, 1000)
+}
+
+fn rows(count: u16) -> u16 {
+    count.clamp(1, 1000)
 }
 
 /// A page shows its cookie and must show its origin; a program shows a token or Basic and the cookie is not looked at.
@@ -99,52 +133,82 @@ async fn actor(portal: &Portal, caller: &Caller, parts: &mut Parts) -> Answer<Ac
     Ok(caller.actor.clone())
 }
 
-async fn run(portal: Portal, lease: Lease<can::OpenShell, TaskId>, order: ShellOrder, socket: WebSocket) {
-    let mut wire = Wire { socket, heard: Instant::now() };
-    match shells::open(&portal.platform, lease.may(), &order).await {
-        Ok((session, shell)) => {
-            let control = Arc::clone(&shell.control);
-            if wire.tell(&ToClient::Ready { session }).await.is_err() {
-                end(&*control).await;
-                return;
-            }
-            Session { portal, lease, wire, sent: 0, shown: 0, taken: 0 }.run(shell).await;
-        }
+async fn run(platform: Platform, lease: ShellLease, wanted: Wanted, socket: WebSocket) {
+    let mut wire = Wire::new(socket);
+    let attached = match wanted {
+        Wanted::Open(order, slot) => shells::open(&platform, lease, slot, &order).await,
+        Wanted::Attach(session, received) => shells::attach(&platform, lease, session, received).await,
+    };
+    match attached {
+        Ok(attachment) => wire.serve(attachment).await,
         Err(error) => wire.refuse(&error).await,
     }
 }
 
-async fn refuse(socket: WebSocket, error: Error) {
-    Wire { socket, heard: Instant::now() }.refuse(&error).await;
-}
-
-async fn end(control: &dyn ShellControl) {
-    if let Err(error) = control.end().await {
-        tracing::warn!(%error, "a shell's process could not be ended");
-    }
-}
-
-/// The client's side of a session.
+/// The client's connection. Its two directions wait for each other nowhere: a client that writes much and reads little, or the other way round, is
+/// heard and served.
 struct Wire {
-    socket: WebSocket,
-    heard: Instant,
+    out: SplitSink<WebSocket, Message>,
+    heard: SplitStream<WebSocket>,
+}
+
+/// How a connection ends.
+enum End {
+    /// The client went, and may come back.
+    Gone,
+    /// It went for good.
+    Left,
+    /// It says what nobody understands.
+    Wrong(Error),
+    /// The session said its last word.
+    Said(ToClient),
 }
 
 /// The client is gone.
 struct Gone;
 
 impl Wire {
-    async fn send(&mut self, message: Message) -> Result<(), Gone> {
-        // A client that takes nothing for so long is as good as gone.
-        match tokio::time::timeout(DEAD, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Gone),
+    fn new(socket: WebSocket) -> Self {
+        let (out, heard) = socket.split();
+        Self { out, heard }
+    }
+
+    async fn serve(&mut self, mut attachment: Attachment) {
+        let hands = attachment.hands();
+        let pulse = Pulse::new();
+        let end = tokio::select! {
+            end = speak(&mut self.out, &mut attachment, &pulse) => end,
+            end = listen(&mut self.heard, &hands, &pulse) => end,
+        };
+        match end {
+            End::Gone => {}
+            End::Left => attachment.leave(),
+            End::Wrong(error) => self.refuse(&error).await,
+            End::Said(told @ ToClient::Exit { .. }) => {
+                if tell(&mut self.out, &told).await.is_ok() && self.farewell().await {
+                    attachment.done();
+                }
+            }
+            End::Said(told) => {
+                let _ = tell(&mut self.out, &told).await;
+                self.close(REFUSED, "ended").await;
+            }
         }
     }
 
-    async fn tell(&mut self, message: &ToClient) -> Result<(), Gone> {
-        let text = serde_json::to_string(message).expect("our own words have no keys that JSON refuses");
-        self.send(Message::Text(text.into())).await
+    /// Closes, and waits for the client to do so as well; whether it did.
+    async fn farewell(&mut self) -> bool {
+        self.close(close_code::NORMAL, "ended").await;
+        let closed = async {
+            loop {
+                match self.heard.next().await {
+                    Some(Ok(Message::Close(_))) => return true,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return false,
+                }
+            }
+        };
+        timeout(FAREWELL, closed).await.unwrap_or(false)
     }
 
     /// Says why it ends, and ends.
@@ -153,148 +217,97 @@ impl Wire {
             tracing::error!(error = %cause, "a shell failed");
         }
         let problem = error.problem();
-        let _ = self.tell(&ToClient::Error { code: problem.code, message: problem.detail }).await;
-        self.close(4000, "refused").await;
+        let _ = tell(&mut self.out, &ToClient::Error { code: problem.code, message: problem.detail }).await;
+        self.close(REFUSED, "refused").await;
     }
 
     async fn close(&mut self, code: u16, reason: &'static str) {
-        let _ = self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        let _ = send(&mut self.out, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
     }
 }
 
-/// A session while it runs.
-struct Session {
-    portal: Portal,
-    lease: Lease<can::OpenShell, TaskId>,
-    wire: Wire,
-    /// Output bytes sent.
-    sent: u64,
-    /// Output bytes that the client has shown.
-    shown: u64,
-    /// Input bytes that the terminal took.
-    taken: u64,
+async fn send(out: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), Gone> {
+    // A client that takes nothing for so long is as good as gone.
+    match timeout(DEAD, out.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Gone),
+    }
 }
 
-impl Session {
-    async fn run(mut self, mut shell: Shell) {
-        let control = Arc::clone(&shell.control);
-        let ended = self.pump(&mut shell).await;
-        match ended {
-            Ended::Process => {
-                let code = control.exit_code().await.unwrap_or(-1);
-                let _ = self.wire.tell(&ToClient::Exit { code }).await;
-                self.wire.close(1000, "ended").await;
-            }
-            Ended::Client => end(&*control).await,
-            Ended::Refused(error) => {
-                end(&*control).await;
-                self.wire.refuse(&error).await;
-            }
-        }
-    }
+async fn tell(out: &mut SplitSink<WebSocket, Message>, message: &ToClient) -> Result<(), Gone> {
+    let text = serde_json::to_string(message).expect("our own words have no keys that JSON refuses");
+    send(out, Message::Text(text.into())).await
+}
 
-    async fn pump(&mut self, shell: &mut Shell) -> Ended {
-        let mut pings = interval(PING);
-        let mut buffer = vec![0; CHUNK];
-        // What is typed waits here while the process does not read: nothing else waits with it.
-        let mut typed: VecDeque<Bytes> = VecDeque::new();
-        loop {
-            let room = self.sent.saturating_sub(self.shown) < AHEAD_MAX;
-            let waiting: usize = typed.iter().map(Bytes::len).sum();
-            tokio::select! {
-                error = self.lease.lost() => return Ended::Refused(error),
-                () = self.portal.stopping.cancelled() => {
-                    return Ended::Refused(Error::Unavailable("the portal is stopping; open the shell again when it is back".into()));
-                }
-                read = shell.output.read(&mut buffer), if room => match read {
-                    Ok(0) | Err(_) => return Ended::Process,
-                    Ok(count) => {
-                        self.sent += count as u64;
-                        let bytes = Bytes::copy_from_slice(&buffer[..count]);
-                        if self.wire.send(Message::Binary(bytes)).await.is_err() {
-                            return Ended::Client;
-                        }
-                    }
-                },
-                written = write_some(&mut shell.input, typed.front()), if !typed.is_empty() => match written {
-                    Ok(count) if count > 0 => {
-                        if let Err(ended) = self.took(&mut typed, count).await {
-                            return ended;
-                        }
-                    }
-                    _ => return Ended::Process,
-                },
-                message = self.wire.socket.recv(), if waiting < WAITING_MAX => {
-                    let Some(Ok(message)) = message else { return Ended::Client };
-                    self.wire.heard = Instant::now();
-                    if let Err(ended) = self.take(message, shell, &mut typed).await {
-                        return ended;
-                    }
-                }
-                _ = pings.tick() => {
-                    // A client whose input waits is not listened to, and so is not taken for dead.
-                    let dead = waiting < WAITING_MAX && self.wire.heard.elapsed() > DEAD;
-                    if dead || self.wire.send(Message::Ping(Bytes::new())).await.is_err() {
-                        return Ended::Client;
-                    }
-                }
-            }
-        }
+/// Tells the client what the session says, until its last word, which is left to the caller.
+async fn speak(out: &mut SplitSink<WebSocket, Message>, attachment: &mut Attachment, pulse: &Pulse) -> End {
+    if tell(out, &ToClient::Ready { session: attachment.id().to_string() }).await.is_err() {
+        return End::Gone;
     }
-
-    /// The terminal took so many bytes of what was typed first.
-    async fn took(&mut self, typed: &mut VecDeque<Bytes>, count: usize) -> Result<(), Ended> {
-        self.taken += count as u64;
-        if let Some(first) = typed.front_mut() {
-            let _ = first.split_to(count.min(first.len()));
-            if !first.is_empty() {
-                return Ok(());
-            }
-            typed.pop_front();
-        }
-        let bytes = self.taken;
-        self.wire.tell(&ToClient::Ack { bytes }).await.map_err(|Gone| Ended::Client)
-    }
-
-    async fn take(&mut self, message: Message, shell: &mut Shell, typed: &mut VecDeque<Bytes>) -> Result<(), Ended> {
-        match message {
-            Message::Binary(bytes) => {
-                if !bytes.is_empty() {
-                    typed.push_back(bytes);
-                }
-                Ok(())
-            }
-            Message::Text(text) => match serde_json::from_str(&text) {
-                Ok(FromClient::Resize { cols, rows }) => {
-                    if let Err(error) = shell.control.resize(cols.clamp(2, 1000), rows.clamp(1, 1000)).await {
-                        tracing::debug!(%error, "a terminal was not resized");
-                    }
-                    Ok(())
-                }
-                Ok(FromClient::Ack { bytes }) => {
-                    self.shown = bytes.min(self.sent).max(self.shown);
-                    Ok(())
-                }
-                Err(error) => Err(Ended::Refused(Error::invalid("message", error))),
+    let mut pings = interval(PING);
+    loop {
+        let sent = tokio::select! {
+            said = attachment.next() => match said {
+                Said::Output(bytes) => send(out, Message::Binary(bytes)).await,
+                Said::Taken(bytes) => tell(out, &ToClient::Ack { bytes }).await,
+                Said::Ended(ending) => return End::Said(ending.told().clone()),
             },
-            Message::Close(_) => Err(Ended::Client),
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            _ = pings.tick() => if pulse.is_dead() { Err(Gone) } else { send(out, Message::Ping(Bytes::new())).await },
+        };
+        if sent.is_err() {
+            return End::Gone;
         }
     }
 }
 
-/// Writes what the terminal takes of these bytes now; dropping the future loses nothing.
-async fn write_some(input: &mut (impl AsyncWrite + Unpin), bytes: Option<&Bytes>) -> std::io::Result<usize> {
-    let Some(bytes) = bytes else { return std::future::pending().await };
-    input.write(bytes).await
+/// Does what the client says, until it goes.
+async fn listen(heard: &mut SplitStream<WebSocket>, hands: &Hands, pulse: &Pulse) -> End {
+    loop {
+        if !hands.has_room() {
+            // It is not listened to meanwhile, and so not taken for dead.
+            pulse.hold();
+            hands.room().await;
+        }
+        pulse.beat();
+        match heard.next().await {
+            Some(Ok(Message::Binary(bytes))) => hands.typed(bytes),
+            Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                Ok(FromClient::Resize { cols, rows: count }) => hands.resize(columns(cols), rows(count)),
+                Ok(FromClient::Ack { bytes }) => hands.shown(bytes),
+                Err(error) => return End::Wrong(Error::invalid("message", error)),
+            },
+            Some(Ok(Message::Close(Some(frame)))) if frame.code == close_code::NORMAL => return End::Left,
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+        }
+    }
 }
 
-/// How a session ended.
-enum Ended {
-    /// Its process did.
-    Process,
-    /// The client went.
-    Client,
-    /// It may not go on.
-    Refused(Error),
+/// When the client was heard last.
+struct Pulse {
+    began: Instant,
+    /// Milliseconds since then.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { began: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn beat(&self) {
+        self.last.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn hold(&self) {
+        self.last.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.now().saturating_sub(self.last.load(Ordering::Relaxed)) > u64::try_from(DEAD.as_millis()).expect("a minute")
+    }
 }

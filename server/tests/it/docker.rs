@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use engine::docker::{
-    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Health, Heard, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID, LogOrder, LogSource,
+    Address, ContainerSpec, Docker, Event, EventKind, ExecOrder, Exit, Health, Heard, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID, LogOrder, LogSource,
     NetworkOrder, NetworkPlace, Port, Protocol, Restart, Status,
 };
 use futures::{Stream, StreamExt};
@@ -28,7 +28,7 @@ fn docker() -> Docker {
     static IMAGES: OnceLock<()> = OnceLock::new();
     IMAGES.get_or_init(|| {
         for (tag, script) in [
-            (BUSYBOX, "mkdir -p bin tmp proc sys dev etc root && cp $(command -v busybox) bin/busybox && for a in sh sleep cat echo kill stty; do ln -s busybox bin/$a; done && ln -s bin sbin && echo root:x:0:0::/root:/bin/sh >etc/passwd"),
+            (BUSYBOX, "mkdir -p bin tmp proc sys dev etc root && cp $(command -v busybox) bin/busybox && for a in sh sleep cat echo kill stty; do ln -s busybox bin/$a; done && ln -s bin sbin && echo root::0:0::/root:/bin/sh >etc/passwd && cp bin/busybox bin/su && chmod 4755 bin/su"),
             (NO_SHELL, "mkdir -p app tmp proc sys dev && cp $(command -v busybox) app/busybox"),
         ] {
             let folder = tempfile::tempdir().expect("a folder");
@@ -357,18 +357,21 @@ async fn following_a_silent_log_waits_for_its_first_line() {
     assert!(futures::poll!(lines.next()).is_pending());
     let mut exec = own
         .docker
-        .exec(&ExecOrder {
-            container: id,
-            command: Some(vec!["sh".into(), "-c".into(), ": >/tmp/go".into()]),
-            user: None,
-            workdir: None,
-            columns: 80,
-            rows: 24,
-        })
+        .exec(
+            &ExecOrder {
+                container: id,
+                command: Some(vec!["sh".into(), "-c".into(), ": >/tmp/go".into()]),
+                user: None,
+                workdir: None,
+                columns: 80,
+                rows: 24,
+            },
+            &shells::Kept::default(),
+        )
         .await
         .expect("a terminal");
     exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
-    assert_eq!(exec.control.exit_code().await.expect("known"), 0);
+    assert_eq!(exec.control.exit().await.expect("known"), Exit::Code(0));
     let line = tokio::time::timeout(Duration::from_secs(10), lines.next()).await.expect("in time").expect("one").expect("fine");
     assert_eq!(line.text, "late");
     own.clear().await;

@@ -173,15 +173,27 @@ impl Drop for Ground {
 /// Pushes an image of busybox with its applets below `/bin`, which serves a page with `text` on port 8080.
 pub async fn push_busybox(person: &Person, name: &str, tag: &str, text: &str) {
     let script = format!(
-        "cd $(mktemp -d) && mkdir -p bin tmp proc sys dev etc root www && cp $(command -v busybox) bin/busybox && \
+        "mkdir -p bin tmp proc sys dev etc root www && cp $(command -v busybox) bin/busybox && \
          for applet in sh sleep cat echo kill stty httpd false true; do ln -s busybox bin/$applet; done && \
-         echo root:x:0:0::/root:/bin/sh >etc/passwd && echo {text} >www/index.html && tar c . && rm -rf $PWD"
+         echo root:x:0:0::/root:/bin/sh >etc/passwd && echo {text} >www/index.html"
     );
+    push_image(person, name, tag, &script, &["httpd", "-f", "-p", "8080", "-h", "/www"]).await;
+}
+
+/// Pushes an image of busybox under a name that is no shell.
+pub async fn push_without_shell(person: &Person, name: &str, tag: &str) {
+    let script = "mkdir -p app tmp proc sys dev && cp $(command -v busybox) app/busybox";
+    push_image(person, name, tag, script, &["/app/busybox", "sleep", "100000"]).await;
+}
+
+/// Pushes an image whose only layer is what the script makes in an empty folder.
+async fn push_image(person: &Person, name: &str, tag: &str, script: &str, command: &[&str]) {
+    let script = format!("cd $(mktemp -d) && {script} && tar c . && rm -rf $PWD");
     let layer = Command::new("sh").args(["-c", &script]).output().expect("sh").stdout;
     let layer_digest = push_blob(person, name, &layer).await;
     let config = json!({
         "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
-        "config": {"Cmd": ["httpd", "-f", "-p", "8080", "-h", "/www"], "Env": ["PATH=/bin"]},
+        "config": {"Cmd": command, "Env": ["PATH=/bin"]},
     });
     let config = config.to_string().into_bytes();
     let config_digest = push_blob(person, name, &config).await;

@@ -31,4 +31,5 @@ mod quotas;
 mod registry;
 mod robots;
 mod running;
+mod shells;
 mod templates;

@@ -146,14 +146,15 @@ pub async fn finish(worker: &Worker, key: WorkKey, run: JobRunId, state: JobStat
 }
 
 /// A schedule of every minute makes half a million runs in a year: the last ones are kept, with their tasks. What an engine still holds of
-/// an older one is forgotten when it was removed.
+/// an older one is forgotten when it was removed. Where somebody had a shell is kept.
 async fn forget_old(change: &mut Bookkeeping, key: WorkKey) -> Result<()> {
     let sql = "SELECT id FROM job_runs WHERE service_id = $1 AND environment_id = $2 ORDER BY id DESC LIMIT 1 OFFSET $3";
     let oldest: Option<JobRunId> = change.opt(sql, args![key.service, key.environment, KEPT - 1], |row| row.get("id")).await?;
     let Some(oldest) = oldest else { return Ok(()) };
     let old = "SELECT id FROM job_runs WHERE service_id = $1 AND environment_id = $2 AND id < $3 AND finished_at IS NOT NULL";
     let sql = format!(
-        "DELETE FROM tasks WHERE run_id IN ({old}) AND removed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ports p WHERE p.task_id = tasks.id)"
+        "DELETE FROM tasks WHERE run_id IN ({old}) AND removed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ports p WHERE p.task_id = tasks.id)
+         AND NOT EXISTS (SELECT 1 FROM shells s WHERE s.task_id = tasks.id)"
     );
     change.exec(sql, args![key.service, key.environment, oldest]).await?;
     let sql = format!("DELETE FROM job_runs WHERE id IN ({old}) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.run_id = job_runs.id)");

@@ -8,7 +8,7 @@ use model::views::environments::{HostKeyView, MachineView, StepState, TrialStep}
 
 use super::*;
 use crate::access::Actor;
-use crate::ports::{Described, EngineDoor, Engines, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellOrder, Trial, TrialOrder};
+use crate::ports::{Described, EngineDoor, Engines, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellKeeper, ShellOrder, Trial, TrialOrder};
 use crate::testing::Store;
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nTOPSECRET\n-----END PRIVATE KEY-----";
@@ -38,7 +38,11 @@ impl Engines for Fake {
         Err(Error::Unavailable("not here".into()))
     }
 
-    async fn shell(&self, _: &Place, _: &ShellOrder) -> Result<Shell> {
+    async fn shell(&self, _: &Place, _: &ShellOrder, _: &dyn ShellKeeper) -> Result<Shell> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn end_shell(&self, _: &Place, _: &str) -> Result<()> {
         Err(Error::Unavailable("not here".into()))
     }
 

@@ -2,18 +2,25 @@
 //!
 //! The engine can neither end an exec nor, before API 1.42, give it a size when it is made. So a small gate runs first, in the
 //! container's own shell: it prints its process id and waits for a line; we set the size, send the line, and the gate becomes the
-//! wanted command, under the same id, in a session of its own. What is left of a session is found by that id and ended.
+//! wanted command, under the same id, in a session of its own. What is left of a session is found by that id and ended ([`ending`]), also
+//! by a later life of the portal: before we send the line, whoever ordered the terminal keeps the [`Mark`] that tells how.
 //!
 //! Bytes pass as they are, in both directions. Detach keys are set to what nobody types, so that Ctrl-P is not held back.
+
+mod ending;
+mod host;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bollard::exec::{ResizeExecOptions, StartExecOptions};
+use async_trait::async_trait;
 use bollard::models::ExecConfig;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use ending::Gate;
+pub use ending::{ExecControl, Exit, Mark};
 
 use super::{Docker, EngineError, Kind, QUICK, Result, WORK, containers::path_part, hijack};
 
@@ -28,12 +35,14 @@ const DETACH_KEYS: &str = "ctrl-^,ctrl-@,ctrl-^,ctrl-@";
 const GATE_ANSWER_LIMIT: usize = 4096;
 /// How long the gate may take; a busy machine starts a process slowly.
 const GATE_TIME: Duration = Duration::from_secs(20);
-/// Between looks at an exec that is about to end.
-const END_POLL: Duration = Duration::from_millis(20);
 
-/// `$0` is the shell that runs it, the arguments are the wanted command, none for a shell. It answers `\1pid\2`, or `\1!\2` when the command is missing.
+/// `$0` is the shell that runs it, the arguments are the wanted command, none for a shell. It answers `\1pid start\2` (when it was started, in the
+/// kernel's ticks: a process id may be another process's later), or `\1!\2` when the command is missing.
 const GATE: &str = r#"if [ $# -gt 0 ]; then command -v "$1" >/dev/null 2>&1 || { printf '\001!\002'; exit 127; }; fi
-printf '\001%s\002' "$$"
+slipway_start() { read -r slipway_go 2>/dev/null </proc/$$/stat; set -f; set -- ${slipway_go##*) }; set +f; printf '%s' "${20}"; }
+printf '\001%s ' "$$"
+slipway_start
+printf '\002'
 read -r slipway_go
 unset slipway_go
 [ $# -gt 0 ] && exec "$@"
@@ -41,16 +50,6 @@ for slipway_shell in bash ash sh; do
 command -v "$slipway_shell" >/dev/null 2>&1 && exec "$slipway_shell"
 done
 exec "$0""#;
-
-/// Sends the signal `$2` to every process of the session `$1`, with the shell's own means (images have no pkill).
-const SWEEP: &str = r#"for stat in /proc/[0-9]*/stat; do
-line=; read -r line < "$stat" 2>/dev/null
-pid=${stat#/proc/}; pid=${pid%/stat}
-rest=${line##*) }
-set -f; old_1=$1; old_2=$2; set -- $rest; session=$4; set -- "$old_1" "$old_2"; set +f
-[ "$session" = "$1" ] && kill -s "$2" "$pid" 2>/dev/null
-done
-exit 0"#;
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -79,21 +78,11 @@ pub struct Exec {
     pub control: ExecControl,
 }
 
-/// What can be done to a terminal besides reading and writing. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct ExecControl {
-    docker: Docker,
-    container: String,
-    exec: String,
-    gate: Option<Gate>,
-}
-
-/// How to find the processes again.
-#[derive(Debug, Clone)]
-struct Gate {
-    shell: String,
-    user: Option<String>,
-    session: u32,
+/// Whoever keeps how a terminal's processes are found again, before there is anything to find.
+#[async_trait]
+pub trait Keeper: Sync {
+    /// Keeps the mark. Where it cannot, the terminal is not opened.
+    async fn keep(&self, mark: &Mark) -> std::result::Result<(), String>;
 }
 
 /// What became of one attempt to run a gate.
@@ -103,21 +92,22 @@ enum Attempt {
 }
 
 impl Docker {
-    /// Opens a terminal of the right size.
+    /// Opens a terminal of the right size. Its mark is kept before it runs, where the image has a shell to hold it back.
     ///
     /// # Errors
-    /// `CommandNotFound` when the image has no shell or not this command, `WrongState` when the container does not run.
-    pub async fn exec(&self, order: &ExecOrder) -> Result<Exec> {
+    /// `CommandNotFound` when the image has no shell or not this command, `WrongState` when the container does not run; `Refused` when the
+    /// mark was not kept.
+    pub async fn exec(&self, order: &ExecOrder, keeper: &dyn Keeper) -> Result<Exec> {
         path_part(&order.container)?;
         let mut answer = String::new();
         for gate in GATES {
-            match self.through_gate(order, gate).await? {
+            match self.through_gate(order, gate, keeper).await? {
                 Attempt::Open(exec) => return Ok(*exec),
                 Attempt::NoSuchGate(text) => answer = text,
             }
         }
         match &order.command {
-            Some(command) => self.without_gate(order, command).await,
+            Some(command) => self.without_gate(order, command, keeper).await,
             None => Err(EngineError::new(
                 Kind::CommandNotFound,
                 format!("this image has no shell: none of {} is in it ({})", SHELLS.join(", "), answer.trim()),
@@ -125,7 +115,7 @@ impl Docker {
         }
     }
 
-    async fn through_gate(&self, order: &ExecOrder, shell: &str) -> Result<Attempt> {
+    async fn through_gate(&self, order: &ExecOrder, shell: &str, keeper: &dyn Keeper) -> Result<Attempt> {
         let mut command: Vec<String> = [shell, "-c", GATE, shell].map(str::to_owned).into();
         command.extend(order.command.iter().flatten().cloned());
         let (exec, mut output, mut input) = match self.open(order, command).await {
@@ -133,35 +123,45 @@ impl Docker {
             other => other?,
         };
         let (answer, rest) = super::limited("start a process in the container", GATE_TIME, read_answer(&mut output)).await?;
-        let mut control = ExecControl { docker: self.clone(), container: order.container.clone(), exec, gate: None };
+        let mut control = ExecControl::new(self, &order.container, exec);
         let Some(answer) = answer else {
             let text = String::from_utf8_lossy(&rest).into_owned();
-            return match control.exit_code().await? {
+            return match control.code().await? {
                 126 | 127 => Ok(Attempt::NoSuchGate(text)),
                 _ => Err(EngineError::answered(400, &text)),
             };
         };
-        let Ok(session) = answer.parse() else {
-            let wanted = order.command.iter().flatten().next().map(String::as_str).unwrap_or_default();
-            return Err(EngineError::new(Kind::CommandNotFound, format!("this image has no command {wanted:?}")));
+        let Some(gate) = Gate::read(&answer, shell, order.user.as_deref()) else {
+            return Err(missing(order.command.as_deref()));
         };
-        control.gate = Some(Gate { shell: shell.to_owned(), user: order.user.clone(), session });
-        control.resize(order.columns, order.rows).await?;
+        control.behind(gate);
+        let ready = match control.resize(order.columns, order.rows).await {
+            Ok(()) => keep(&mut control, keeper).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ready {
+            give_up(&control).await;
+            return Err(error);
+        }
         input.write_all(b"\n").await.map_err(|error| EngineError::new(Kind::Unreachable, error.to_string()))?;
         let output = Box::new(AfterEcho::new(std::io::Cursor::new(rest).chain(output)));
         Ok(Attempt::Open(Box::new(Exec { output, input, control })))
     }
 
-    /// For an image without any shell: the size comes as early as it can, and nothing but the command's own end ends it.
-    async fn without_gate(&self, order: &ExecOrder, command: &[String]) -> Result<Exec> {
+    /// For an image without any shell: the size comes as early as it can, and its process is ended from outside, where that can be done.
+    async fn without_gate(&self, order: &ExecOrder, command: &[String], keeper: &dyn Keeper) -> Result<Exec> {
         let (exec, output, input) = self.open(order, command.to_vec()).await?;
-        let control = ExecControl { docker: self.clone(), container: order.container.clone(), exec, gate: None };
+        let mut control = ExecControl::new(self, &order.container, exec);
         if let Err(error) = control.resize(order.columns, order.rows).await {
             tracing::debug!(%error, "an exec ended before it was resized");
         }
-        if !control.running().await? && matches!(control.exit_code().await?, 126 | 127) {
-            let wanted = command.first().map(String::as_str).unwrap_or_default();
-            return Err(EngineError::new(Kind::CommandNotFound, format!("this image has no command {wanted:?}")));
+        if !control.running().await? && matches!(control.code().await?, 126 | 127) {
+            return Err(missing(Some(command)));
+        }
+        control.find_on_this_machine().await;
+        if let Err(error) = keep(&mut control, keeper).await {
+            give_up(&control).await;
+            return Err(error);
         }
         Ok(Exec { output, input, control })
     }
@@ -193,84 +193,23 @@ impl Docker {
         let (output, input) = hijack::upgrade(self.dialer(), &path, start.to_string().into_bytes(), WORK).await?;
         Ok((made.id, output, input))
     }
+}
 
-    /// Ends what is left of a session that an earlier life of the portal opened.
-    pub async fn end_session(&self, container: &str, shell: &str, user: Option<&str>, session: u32) -> Result<()> {
-        for signal in ["HUP", "KILL"] {
-            self.sweep(container, shell, user, session, signal).await?;
-        }
-        Ok(())
-    }
+async fn keep(control: &mut ExecControl, keeper: &dyn Keeper) -> Result<()> {
+    let mark = control.mark().await?;
+    keeper.keep(&mark).await.map_err(|error| EngineError::new(Kind::Refused, error))
+}
 
-    async fn sweep(&self, container: &str, shell: &str, user: Option<&str>, session: u32, signal: &str) -> Result<()> {
-        let command = [shell, "-c", SWEEP, shell, &session.to_string(), signal].map(str::to_owned).into();
-        let config = ExecConfig { attach_stdout: Some(true), cmd: Some(command), user: user.map(str::to_owned), ..ExecConfig::default() };
-        let container = path_part(container)?.to_owned();
-        let swept = self
-            .call("end a terminal", QUICK, async move |client| {
-                let made = client.create_exec(&container, config).await?;
-                // Attached, so that it is over when this returns.
-                if let bollard::exec::StartExecResults::Attached { mut output, .. } = client.start_exec(&made.id, None::<StartExecOptions>).await? {
-                    while let Some(piece) = futures::StreamExt::next(&mut output).await {
-                        piece?;
-                    }
-                }
-                Ok(())
-            })
-            .await;
-        match swept {
-            // No container, no process.
-            Err(EngineError { kind: Kind::NoSuchContainer | Kind::WrongState, .. }) => Ok(()),
-            other => other,
-        }
+/// Ends a terminal that is not opened after all: what nobody will find again must not run.
+async fn give_up(control: &ExecControl) {
+    if let Err(error) = control.end(Duration::ZERO).await {
+        tracing::warn!(%error, "a terminal that was not opened could not be ended");
     }
 }
 
-impl ExecControl {
-    /// Process id of the session inside the container, with the shell and user by which it can be ended later; for a record that outlives the portal.
-    pub fn session(&self) -> Option<(u32, &str, Option<&str>)> {
-        self.gate.as_ref().map(|gate| (gate.session, gate.shell.as_str(), gate.user.as_deref()))
-    }
-
-    /// Tells the terminal its size.
-    pub async fn resize(&self, columns: u16, rows: u16) -> Result<()> {
-        let options = ResizeExecOptions { width: columns.max(1), height: rows.max(1) };
-        self.docker.call("resize the terminal", QUICK, async move |client| client.resize_exec(&self.exec, options).await).await
-    }
-
-    /// Does its process still run?
-    pub async fn running(&self) -> Result<bool> {
-        match self.docker.call("look at the terminal", QUICK, async |client| client.inspect_exec(&self.exec).await).await {
-            Ok(seen) => Ok(seen.running.unwrap_or_default()),
-            Err(EngineError { kind: Kind::NoSuchContainer | Kind::WrongState, .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The exit code, once its output has ended; the engine knows it a moment later. -1 when it cannot be known any more.
-    pub async fn exit_code(&self) -> Result<i64> {
-        for _ in 0..100 {
-            match self.docker.call("look at the terminal", QUICK, async |client| client.inspect_exec(&self.exec).await).await {
-                Ok(seen) if seen.running == Some(true) => tokio::time::sleep(END_POLL).await,
-                Ok(seen) => return Ok(seen.exit_code.unwrap_or(-1)),
-                Err(EngineError { kind: Kind::NoSuchContainer | Kind::WrongState, .. }) => return Ok(-1),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(-1)
-    }
-
-    /// Ends the session: asks it to hang up, and kills what is left after `grace`.
-    pub async fn end(&self, grace: Duration) -> Result<()> {
-        let Some(gate) = &self.gate else { return Ok(()) };
-        let sweep = async |signal| self.docker.sweep(&self.container, &gate.shell, gate.user.as_deref(), gate.session, signal).await;
-        sweep("HUP").await?;
-        let until = tokio::time::Instant::now() + grace;
-        while self.running().await? && tokio::time::Instant::now() < until {
-            tokio::time::sleep(END_POLL).await;
-        }
-        sweep("KILL").await
-    }
+fn missing(command: Option<&[String]>) -> EngineError {
+    let wanted = command.and_then(<[String]>::first).map(String::as_str).unwrap_or_default();
+    EngineError::new(Kind::CommandNotFound, format!("this image has no command {wanted:?}"))
 }
 
 /// Reads `\1answer\2`. With the answer comes what followed it; without one, everything that came instead.

@@ -42,7 +42,7 @@ async fn the_engines_own_health_check_is_heard_with_its_output() {
     until(&mut events, |event| event.kind == EventKind::Health { healthy: false }).await;
     let state = own.docker.inspect(&id).await.expect("there");
     assert_eq!((state.health.health, state.health.output.as_deref()), (Health::Unhealthy, Some("looked")));
-    let mut exec = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/ok"]))).await.expect("a terminal");
+    let mut exec = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/ok"])), &super::shells::Kept::default()).await.expect("a terminal");
     exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
     until(&mut events, |event| event.kind == EventKind::Health { healthy: true }).await;
     assert_eq!(own.docker.list(&own.instance).await.expect("a list")[0].health, Health::Healthy);
@@ -59,7 +59,7 @@ async fn want_of_memory_is_told_apart() {
     let mut events = Box::pin(own.docker.events(&own.instance));
     let id = own.docker.create(&spec).await.expect("made");
     own.docker.start(&id).await.expect("started");
-    let mut go = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/go"]))).await.expect("a terminal");
+    let mut go = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/go"])), &super::shells::Kept::default()).await.expect("a terminal");
     go.output.read_to_end(&mut Vec::new()).await.expect("the end");
     until(&mut events, |event| matches!(event.kind, EventKind::Die { .. })).await;
     let state = own.docker.inspect(&id).await.expect("there");
