@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::images::rules;
+use domain::shells::{recording, retention};
 use domain::{Result, Signal, Worker, accounts, deployments};
 use engine::Engine;
 use engine::artifact::{Artifacts, Limits};
@@ -27,6 +28,8 @@ const APPROVALS: Duration = Duration::from_secs(60);
 const JOBS_RETRY: Duration = Duration::from_secs(5);
 /// Shortest wait until schedules are looked at again.
 const JOBS_LEAST: Duration = Duration::from_millis(200);
+/// How often it is looked for recordings of shells whose time is over.
+const RECORDINGS: Duration = Duration::from_secs(600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -53,6 +56,8 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "jobs", run_jobs(hire("jobs")));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
+    spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
+    spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
 }
 
@@ -133,6 +138,19 @@ async fn approvals(worker: Worker) {
             Err(error) => tracing::warn!(%error, "deployments that nobody approved could not be ended; it is tried again in a minute"),
         }
         tokio::time::sleep(APPROVALS).await;
+    }
+}
+
+/// Deletes recordings of shells that are kept no longer.
+async fn old_recordings(worker: Worker) {
+    loop {
+        match retention::tend(&worker).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(recordings = gone, "recordings of shells whose time was over were deleted"),
+            Err(error) => tracing::warn!(%error, "old recordings of shells could not be deleted; it is tried again in ten minutes"),
+        }
+        let asked = worker.platform().signal(Signal::Recordings).notified();
+        let _ = tokio::time::timeout(RECORDINGS, asked).await;
     }
 }
 

@@ -60,7 +60,7 @@ pub async fn create_project(
     let caller = mutating(&csrf).await?;
     let may = caller.actor.may::<can::CreateProject, _>(&caller.platform, &Site).await?;
     let name: ProjectName = field("name", name.trim())?;
-    let settings = Settings { description: Some(description.trim().to_owned()), internal: Some(internal), developer_shells: None };
+    let settings = Settings { description: Some(description.trim().to_owned()), internal: Some(internal), ..Settings::default() };
     let made = projects::create(&caller.platform, &may, &name, &settings).await?;
     lead_to(&crate::urls::project(&name));
     Ok(made)
@@ -74,10 +74,19 @@ pub async fn update_project(
     #[server(default)] description: String,
     #[server(default)] internal: bool,
     #[server(default)] developer_shells: bool,
+    #[server(default)] shells_recorded: bool,
+    #[server(default)] recordings_days: String,
 ) -> Result<(), ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::ManageProject>(&caller, &project).await?;
-    let settings = Settings { description: Some(description.trim().to_owned()), internal: Some(internal), developer_shells: Some(developer_shells) };
+    let days = Some(recordings_days.trim()).filter(|days| !days.is_empty());
+    let settings = Settings {
+        description: Some(description.trim().to_owned()),
+        internal: Some(internal),
+        developer_shells: Some(developer_shells),
+        shells_recorded: Some(shells_recorded),
+        recordings_days: days.map(|days| field("recordings_days", days)).transpose()?,
+    };
     Ok(projects::update(&caller.platform, &may, &settings).await?)
 }
 

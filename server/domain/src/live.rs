@@ -90,6 +90,8 @@ pub enum Signal {
     Machines,
     /// Images of a machine are to be pruned, or how that is done changed.
     Pruning,
+    /// Recordings of shells are to go: their project did, or it keeps them for less time.
+    Recordings,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

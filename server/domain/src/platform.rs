@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
+use crate::shells::recording::Shelf;
 use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
@@ -49,6 +50,7 @@ struct Inner {
     deleted_repositories: Notify,
     machines: Notify,
     pruning: Notify,
+    recordings_due: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -58,6 +60,7 @@ struct Inner {
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
     own_paths: OnceLock<Vec<String>>,
+    recordings: OnceLock<Arc<Shelf>>,
 }
 
 impl Platform {
@@ -87,6 +90,7 @@ impl Platform {
             deleted_repositories: Notify::new(),
             machines: Notify::new(),
             pruning: Notify::new(),
+            recordings_due: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -96,6 +100,7 @@ impl Platform {
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
             own_paths: OnceLock::new(),
+            recordings: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -171,6 +176,20 @@ impl Platform {
     #[must_use]
     pub fn outside(&self) -> Option<Arc<dyn OutsideRegistries>> {
         self.inner.outside.get().cloned()
+    }
+
+    /// Says in which folder recordings of shells are kept, once, before anything asks for it. It need not be there yet.
+    pub fn plug_recordings(&self, folder: std::path::PathBuf) {
+        let _ = self.inner.recordings.set(Arc::new(Shelf::new(folder)));
+    }
+
+    /// The recordings of shells.
+    ///
+    /// # Errors
+    /// `Unavailable` where this process keeps none.
+    pub(crate) fn recordings(&self) -> Result<Arc<Shelf>> {
+        let shelf = self.inner.recordings.get().cloned();
+        shelf.ok_or_else(|| crate::Error::Unavailable("this process keeps no recordings".into()))
     }
 
     /// A transaction for reading.
@@ -271,6 +290,7 @@ impl Platform {
             Signal::DeletedRepositories => &self.inner.deleted_repositories,
             Signal::Machines => &self.inner.machines,
             Signal::Pruning => &self.inner.pruning,
+            Signal::Recordings => &self.inner.recordings_due,
         }
     }
 

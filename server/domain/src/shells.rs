@@ -1,5 +1,9 @@
 //! Shells: a terminal in a running task. Who opened one, where and as whom is on record before its first byte.
 
+pub mod recording;
+pub mod retention;
+pub mod watching;
+
 use model::views::services::TaskState;
 
 use crate::access::{May, can};

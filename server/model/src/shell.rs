@@ -1,6 +1,13 @@
-//! The words of a shell's websocket beside the terminal's own bytes, as the contract has them.
+//! The words of a shell's websocket beside the terminal's own bytes, as the contract has them. And for how long a recording is kept.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+
+/// For how many days a project may keep its recordings of shells.
+pub const RECORDINGS_DAYS: RangeInclusive<i64> = 1..=3650;
+/// For how many days it does where nobody chose.
+pub const RECORDINGS_DAYS_USUAL: i64 = 90;
 
 /// What the client says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,8 @@ fn project() -> Project {
         description: String::new(),
         internal: false,
         developer_shells: true,
+        shells_recorded: true,
+        recordings_days: 90,
         created_at: Millis(0),
     }
 }
