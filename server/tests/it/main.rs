@@ -27,6 +27,7 @@ mod portal;
 mod projects;
 mod push;
 mod quotas;
+mod recordings;
 mod registry;
 mod robots;
 mod running;

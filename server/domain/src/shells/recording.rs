@@ -227,8 +227,8 @@ impl Recorder {
     ///
     /// # Errors
     /// `Unavailable` when the disk is full. Then the shell must not be opened.
-    pub async fn start(platform: &Platform, project: ProjectId, shell: ShellId, header: &Header) -> Result<Self> {
-        platform.recordings()?.record(project, shell, header).await
+    pub async fn start(platform: &Platform, project: ProjectId, shell: ShellId, header: Header) -> Result<Self> {
+        platform.recordings()?.record(project, shell, &header).await
     }
 
     /// This was printed. Never waits.

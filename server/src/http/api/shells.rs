@@ -82,11 +82,7 @@ async fn may(portal: &Portal, actor: &Actor, project: &str, shell: &str) -> Answ
     Ok(actor.may(&portal.platform, &key).await?)
 }
 
-async fn get(
-    State(portal): State<Portal>,
-    ApiCaller(actor): ApiCaller,
-    Path((project, shell)): Path<(String, String)>,
-) -> Answer<impl IntoResponse> {
+async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, shell)): Path<(String, String)>) -> Answer<impl IntoResponse> {
     let may = may(&portal, &actor, &project, &shell).await?;
     Ok(Json(watching::get(&portal.platform, &may).await?))
 }
@@ -97,11 +93,7 @@ async fn end(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((pr
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn recording(
-    State(portal): State<Portal>,
-    ApiCaller(actor): ApiCaller,
-    Path((project, shell)): Path<(String, String)>,
-) -> Answer<Response> {
+async fn recording(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, shell)): Path<(String, String)>) -> Answer<Response> {
     send(&portal, &actor, &project, &shell).await
 }
 
