@@ -185,23 +185,21 @@ fn name(shell: &ShellView) -> String {
 /// Ends a shell that is open: its own, or any where the caller may see everybody's.
 ///
 /// # Errors
-/// `Conflict` with `shell_ended`.
+/// `Conflict` with `ended`.
 pub async fn end(platform: &Platform, may: &May<can::WatchOwnShells, Opened>) -> Result<()> {
-    let shell = &may.view;
-    if !shell.open {
-        return Err(Error::conflict("shell_ended", "this shell has ended already"));
-    }
-    let mut change = platform.change(may.actor()).await?;
-    stop(&mut change, platform.now(), shell.id).await?;
-    change.touch(Topic::Project(may.project.id));
-    let detail = serde_json::json!({ "service": shell.service, "slot": shell.slot, "opened_by": shell.by });
-    change.commit(Record::new("shell.end", "shell", shell.id).project(&may.project).detail(detail)).await
+    stop(platform, may, may.view.id).await
 }
 
 /// The one place where a shell is told to end by hand.
-async fn stop(tx: &mut Tx, now: Millis, shell: ShellId) -> Result<()> {
+async fn stop(platform: &Platform, may: &May<can::WatchOwnShells, Opened>, shell: ShellId) -> Result<()> {
+    if !may.view.open {
+        return Err(Error::conflict("ended", "this shell has ended already"));
+    }
+    let mut change = platform.change(may.actor()).await?;
     let sql = "UPDATE shells SET ended_at = $2, ended_why = 'ended' WHERE id = $1 AND ended_at IS NULL";
-    tx.exec(sql, args![shell, now]).await.map(drop)
+    change.exec(sql, args![shell, platform.now()]).await?;
+    change.touch(Topic::Project(may.project.id));
+    change.commit(Record::new("shell.end", "shell", shell).project(&may.project)).await
 }
 
 fn view(row: &Row<'_>) -> Result<ShellView> {

@@ -178,4 +178,6 @@ async fn a_shell_ends_for_its_client_when_an_admin_ends_it() {
     let path = terminal.path();
     let open = async || ground.developer.get(&path).await.expect_status(StatusCode::OK).await["open"] == true;
     within("the end of the row", async || !open().await).await;
+    let refused = ground.developer.delete(&path).await.expect_status(StatusCode::CONFLICT).await;
+    assert_eq!(refused["code"], "ended");
 }
