@@ -293,19 +293,31 @@ impl Recorder {
         })
     }
 
-    fn close(&self) {
-        if !self.tape.closed.swap(true, Ordering::AcqRel) {
+    /// Nothing is recorded from now on; whether something could be until now.
+    fn close(&self) -> bool {
+        let first = !self.tape.closed.swap(true, Ordering::AcqRel);
+        if first {
             let at = self.tape.begun.elapsed();
             lock(&self.tape.text).cast.end(at);
         }
+        first
     }
 }
 
 impl Drop for Recorder {
-    /// A session that was given up without an end: what it printed is written all the same.
+    /// A session that was given up without an end: what it printed is written all the same, and where there is nothing, nothing is left.
     fn drop(&mut self) {
-        self.close();
-        self.shelf.printed.notify_one();
+        if !self.close() {
+            return;
+        }
+        if lock(&self.tape.text).cast.is_bare() {
+            self.shelf.forget(&self.tape);
+            if let Err(error) = std::fs::remove_file(&self.tape.path) {
+                tracing::warn!(%error, shell = %self.tape.shell, "the recording of a shell that never was could not be deleted");
+            }
+        } else {
+            self.shelf.printed.notify_one();
+        }
     }
 }
 

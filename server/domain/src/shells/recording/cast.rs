@@ -50,8 +50,9 @@ pub(super) struct Cast {
     limits: Limits,
     text: Joined,
     lines: Vec<u8>,
-    /// Bytes of all lines so far, those that were taken too.
+    /// Bytes of all lines so far, those that were taken too; and of the header alone.
     total: u64,
+    header: u64,
     /// Bytes of the trickle that may be written, and when they were counted.
     saved: u64,
     counted: Duration,
@@ -71,6 +72,7 @@ impl Cast {
             text: Joined::default(),
             lines: Vec::new(),
             total: 0,
+            header: 0,
             saved: limits.saved,
             counted: Duration::ZERO,
             left_out: 0,
@@ -82,6 +84,7 @@ impl Cast {
             "version": 2, "width": header.width, "height": header.height, "timestamp": seconds, "title": header.title,
             "env": {"TERM": "xterm-256color"},
         }));
+        cast.header = cast.total;
         cast
     }
 
@@ -128,6 +131,11 @@ impl Cast {
     /// Bytes that were not taken yet.
     pub fn waiting(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Whether nothing happened yet.
+    pub fn is_bare(&self) -> bool {
+        self.total == self.header
     }
 
     /// Whether nothing more is written.

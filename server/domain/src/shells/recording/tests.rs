@@ -79,6 +79,10 @@ async fn a_recorder_that_is_dropped_leaves_what_was_printed_and_nothing_in_memor
     drop(recorder);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(printed(&path), "last words");
+    let never = Arc::clone(&shelf).record(id(1), id(2), &header()).await.expect("a recording");
+    let path = never.tape.path.clone();
+    drop(never);
+    assert!(!path.exists(), "a shell that was not opened leaves nothing");
     assert!(lock(&shelf.tapes).is_empty());
 }
 
