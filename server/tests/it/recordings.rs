@@ -107,7 +107,7 @@ async fn who_may_not_watch_is_refused_at_every_door() {
     let his = plant_shell(people, stage.task, "rex").await.to_string();
     assert_eq!(rex.get(&format!("{SHELLS}/{his}/recording")).await.status(), StatusCode::OK, "as long as he is a developer");
     stage.admin.delete(&member("rex")).await.expect_status(StatusCode::NO_CONTENT).await;
-    let robot = json!({"name": "ci", "role": "developer"});
+    let robot = json!({"name": "ci", "role": "developer", "scopes": ["read", "shell"]});
     let robot = stage.admin.post("/api/v1/projects/shop/robots", robot).await.expect_status(StatusCode::CREATED).await;
     let robot = stage.admin.named(robot["username"].as_str().expect("a name"), robot["secret"].as_str().expect("a secret"));
     let dee = people.person("dee");

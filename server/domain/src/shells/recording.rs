@@ -111,7 +111,12 @@ impl Shelf {
             tapes.retain(|tape| !tape.closed.load(Ordering::Acquire));
             due
         };
-        let written = blocking(move || due.iter().for_each(|tape| tape.write(sync))).await;
+        let work = move || {
+            for tape in &due {
+                tape.write(sync);
+            }
+        };
+        let written = blocking(work).await;
         if let Err(error) = written {
             tracing::error!(%error, "recordings could not be written");
         }

@@ -152,10 +152,11 @@ async fn where_recording_is_switched_off_nothing_is_written_and_it_is_said() {
     let files = kept.into_iter().flatten().flat_map(|folder| std::fs::read_dir(folder.expect("a folder").path()).expect("a folder"));
     assert_eq!(files.count(), 0, "nothing is on the disk");
     let browser = ground.portal().browser("dora").await;
-    for page in ["/projects/shop/shells".to_owned(), format!("/projects/shop/shells/{}", terminal.id), "/projects/shop/services/web/shell".to_owned()]
-    {
-        let text = browser.open(&page).await.text().await.expect("a page").to_lowercase();
-        assert!(text.contains("not recorded"), "{page}");
+    let one = format!("/projects/shop/shells/{}", terminal.id);
+    let service = "/projects/shop/services/web/shell";
+    for (page, said) in [("/projects/shop/shells", "not recorded"), (one.as_str(), "not recorded"), (service, "recording is switched off")] {
+        let text = browser.open(page).await.text().await.expect("a page").to_lowercase();
+        assert!(text.contains(said), "{page}");
     }
 }
 
