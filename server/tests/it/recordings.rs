@@ -240,7 +240,6 @@ async fn recordings_go_with_their_project() {
     let stage = Stage::set().await;
     let file = stage.file();
     let folder = file.parent().expect("the project's folder").to_owned();
-    stage.portal.new_project("other", &[]).await;
     let path = "/api/v1/projects/shop/services/web/stop";
     assert!(stage.admin.post(path, json!({})).await.status().is_success());
     stage.admin.delete("/api/v1/projects/shop").await.expect_status(StatusCode::NO_CONTENT).await;

@@ -38,8 +38,8 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// A terminal that prints without end fills 32 MiB, then some 40 MiB a day; it is never larger than 64 MiB.
-    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, waiting: 8 << 20 };
+    /// A terminal that prints without end fills 32 MiB, then some 40 MiB a day, until 64 MiB are full.
+    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, waiting: 4 << 20 };
 }
 
 /// Room that the last lines take at most: what was left out, and that it is full.
