@@ -8,7 +8,6 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,10 +77,9 @@ impl Shelf {
             shell,
             path,
             begun: Instant::now(),
-            text: Mutex::new(Text { cast, since: None }),
+            text: Mutex::new(Text { cast, since: None, closed: false }),
             disk: Mutex::new(Disk { bytes, unsynced: false, broken: false }),
             failure: watch::Sender::new(None),
-            closed: AtomicBool::new(false),
         });
         lock(&self.tapes).push(Arc::clone(&tape));
         Ok(Recorder { shelf: self, tape })
@@ -105,12 +103,14 @@ impl Shelf {
     }
 
     async fn round(&self, sync: bool) {
-        let due: Vec<Arc<Tape>> = {
-            let mut tapes = lock(&self.tapes);
-            let due = tapes.iter().filter(|tape| tape.is_due()).cloned().collect();
-            tapes.retain(|tape| !tape.closed.load(Ordering::Acquire));
-            due
-        };
+        let mut due = Vec::new();
+        lock(&self.tapes).retain(|tape| {
+            let (waits, closed) = tape.stands();
+            if waits {
+                due.push(Arc::clone(tape));
+            }
+            !closed
+        });
         let work = move || {
             for tape in &due {
                 tape.write(sync);
@@ -145,13 +145,14 @@ struct Tape {
     disk: Mutex<Disk>,
     /// Why it cannot go on.
     failure: watch::Sender<Option<&'static str>>,
-    closed: AtomicBool,
 }
 
 struct Text {
     cast: Cast,
     /// Since when something waits.
     since: Option<Instant>,
+    /// Nothing is added any more.
+    closed: bool,
 }
 
 struct Disk {
@@ -169,8 +170,11 @@ const NO_ROOM: &str = "the disk is full, so this shell can no longer be recorded
 const BROKEN: &str = "this shell can no longer be recorded, and nothing is done here that is not; an operator finds the reason in the log";
 
 impl Tape {
-    fn is_due(&self) -> bool {
-        lock(&self.text).cast.waiting() > 0 || self.disk.try_lock().is_ok_and(|disk| disk.unsynced)
+    /// Whether something is to be written, and whether that is all.
+    fn stands(&self) -> (bool, bool) {
+        let unsynced = self.disk.try_lock().is_ok_and(|disk| disk.unsynced);
+        let text = lock(&self.text);
+        (unsynced || text.cast.waiting() > 0, text.closed)
     }
 
     /// Brings what waits to the disk. Blocks; answers the file's size.
@@ -248,11 +252,14 @@ impl Recorder {
 
     fn add(&self, change: impl FnOnce(&mut Cast, Duration)) {
         let tape = &*self.tape;
-        if tape.closed.load(Ordering::Acquire) || tape.has_failed() {
+        if tape.has_failed() {
             return;
         }
         let now = Instant::now();
         let mut text = lock(&tape.text);
+        if text.closed {
+            return;
+        }
         change(&mut text.cast, now.duration_since(tape.begun));
         let (waiting, full) = (text.cast.waiting(), text.cast.is_full());
         let first = text.since.is_none() && waiting > 0;
@@ -300,10 +307,10 @@ impl Recorder {
 
     /// Nothing is recorded from now on; whether something could be until now.
     fn close(&self) -> bool {
-        let first = !self.tape.closed.swap(true, Ordering::AcqRel);
+        let mut text = lock(&self.tape.text);
+        let first = !std::mem::replace(&mut text.closed, true);
         if first {
-            let at = self.tape.begun.elapsed();
-            lock(&self.tape.text).cast.end(at);
+            text.cast.end(self.tape.begun.elapsed());
         }
         first
     }
