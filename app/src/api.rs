@@ -35,6 +35,7 @@ pub(crate) mod robots;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub(crate) mod services;
+pub(crate) mod shells;
 pub(crate) mod templates;
 pub(crate) mod upkeep;
 

@@ -116,6 +116,8 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/shells") view={Lazy::<parts::Shells>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/shells/:shell") view={Lazy::<parts::Recording>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::ProjectAudit>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/settings") view={Lazy::<parts::ProjectSettings>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/services/new") view={Lazy::<parts::NewService>::new()} ssr=SsrMode::Async/>

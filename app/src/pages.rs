@@ -20,5 +20,6 @@ mod quotas;
 pub(crate) mod robots;
 pub(crate) mod services;
 pub(crate) mod setup;
+pub(crate) mod shells;
 mod states;
 pub(crate) mod templates;

@@ -9,7 +9,7 @@ use leptos_router::LazyRoute;
 
 use crate::pages::{
     account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots,
-    services, setup, templates,
+    services, setup, shells, templates,
 };
 
 macro_rules! part {
@@ -90,6 +90,8 @@ part!(
         ServiceTemplate: services::Template,
         Logs: services::Logs,
         Shell: services::Shell,
+        Shells: shells::List,
+        Recording: shells::One,
         Inspect: services::Inspect,
         Running: services::Running,
         ServiceSettings: services::Settings,

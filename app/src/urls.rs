@@ -156,6 +156,16 @@ pub(crate) fn log_stream(project_name: &str, service_name: &str, environment: &s
     format!("{}?environment={}{task}", service_page(project_name, service_name, "logs/stream"), query(environment))
 }
 
+/// A shell of a project, and its recording to be watched.
+pub(crate) fn shell(project_name: impl AsRef<str>, id: impl std::fmt::Display) -> String {
+    format!("{}/shells/{id}", project(project_name))
+}
+
+/// A shell's recording, to be played or kept.
+pub(crate) fn recording(project_name: impl AsRef<str>, id: impl std::fmt::Display) -> String {
+    format!("{}/recording", shell(project_name, id))
+}
+
 /// Where a shell of a task is served.
 pub(crate) fn shell_socket(task: &str) -> String {
     format!("/ws/tasks/{}/shell", segment(task))

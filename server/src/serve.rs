@@ -96,6 +96,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     // The key may be elsewhere, and behind a link.
     let key = config.store.key_file();
     platform.set_own_paths(&[std::fs::canonicalize(&config.store.data_dir)?, std::fs::canonicalize(&key).unwrap_or(key)]);
+    platform.plug_recordings(config.store.data_dir.join("recordings"));
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
     templates::shipped::prepare(&platform).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::images::rules;
+use domain::shells::{recording, retention};
 use domain::{Result, Signal, Worker, accounts, deployments};
 use engine::Engine;
 use engine::artifact::{Artifacts, Limits};
@@ -30,6 +31,8 @@ const JOBS_RETRY: Duration = Duration::from_secs(5);
 const JOBS_LEAST: Duration = Duration::from_millis(200);
 /// How often it is looked for logs that are too old or too many.
 const LOGS: Duration = Duration::from_secs(600);
+/// How often it is looked for recordings of shells whose time is over.
+const RECORDINGS: Duration = Duration::from_secs(600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -64,6 +67,8 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "shells", end_shells(hire("shells")));
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
+    spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
+    spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
 }
 
@@ -176,6 +181,19 @@ async fn end_shells(worker: Worker) {
             while !matches!(changes.recv().await, Ok(domain::Topic::Environment(_)) | Err(_)) {}
         };
         let _ = tokio::time::timeout(SHELLS, machine).await;
+    }
+}
+
+/// Deletes recordings of shells that are kept no longer.
+async fn old_recordings(worker: Worker) {
+    loop {
+        match retention::tend(&worker).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(recordings = gone, "recordings of shells whose time was over were deleted"),
+            Err(error) => tracing::warn!(%error, "old recordings of shells could not be deleted; it is tried again in ten minutes"),
+        }
+        let asked = worker.platform().signal(Signal::Recordings).notified();
+        let _ = tokio::time::timeout(RECORDINGS, asked).await;
     }
 }
 

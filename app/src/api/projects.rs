@@ -75,6 +75,8 @@ pub async fn update_project(
     #[server(default)] internal: bool,
     #[server(default)] developer_shells: bool,
     #[server(default)] logs_days: String,
+    #[server(default)] shells_recorded: bool,
+    #[server(default)] recordings_days: String,
 ) -> Result<(), ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::ManageProject>(&caller, &project).await?;
@@ -83,6 +85,8 @@ pub async fn update_project(
         internal: Some(internal),
         developer_shells: Some(developer_shells),
         logs_days: days("logs_days", &logs_days)?,
+        shells_recorded: Some(shells_recorded),
+        recordings_days: days("recordings_days", &recordings_days)?,
     };
     Ok(projects::update(&caller.platform, &may, &settings).await?)
 }

@@ -4,6 +4,10 @@
 
 use leptos::prelude::*;
 
+mod player;
+
+pub(crate) use player::Player;
+
 use super::status::{Badge, Tone};
 
 /// How a terminal does.

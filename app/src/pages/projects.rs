@@ -187,6 +187,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::Push) {
         tabs.push(Tab::new(page("registries"), "Outside registries"));
     }
+    if project.may(Action::WatchOwnShells) {
+        tabs.push(Tab::deep(page("shells"), "Shells"));
+    }
     if project.may(Action::ReadAudit) {
         tabs.push(Tab::new(page("audit"), "Audit"));
     }

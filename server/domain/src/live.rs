@@ -92,6 +92,8 @@ pub enum Signal {
     Pruning,
     /// How long or how much of a project's logs is kept changed, or the project is gone.
     LogRetention,
+    /// Recordings of shells are to go: their project did, or it keeps them for less time.
+    Recordings,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

@@ -19,6 +19,7 @@ use crate::live::{Signal, Topic};
 use crate::logs::desk::Desk;
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::shells::Shells;
+use crate::shells::recording::Shelf;
 use crate::streams::Streams;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
@@ -52,6 +53,7 @@ struct Inner {
     machines: Notify,
     pruning: Notify,
     log_retention: Notify,
+    recordings_due: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -63,6 +65,7 @@ struct Inner {
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
     own_paths: OnceLock<Vec<String>>,
+    recordings: OnceLock<Arc<Shelf>>,
 }
 
 impl Platform {
@@ -93,6 +96,7 @@ impl Platform {
             machines: Notify::new(),
             pruning: Notify::new(),
             log_retention: Notify::new(),
+            recordings_due: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -104,6 +108,7 @@ impl Platform {
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
             own_paths: OnceLock::new(),
+            recordings: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -207,6 +212,20 @@ impl Platform {
         &self.inner.log_desk
     }
 
+    /// Says in which folder recordings of shells are kept, once, before anything asks for it. It need not be there yet.
+    pub fn plug_recordings(&self, folder: std::path::PathBuf) {
+        let _ = self.inner.recordings.set(Arc::new(Shelf::new(folder)));
+    }
+
+    /// The recordings of shells.
+    ///
+    /// # Errors
+    /// `Unavailable` where this process keeps none.
+    pub(crate) fn recordings(&self) -> Result<Arc<Shelf>> {
+        let shelf = self.inner.recordings.get().cloned();
+        shelf.ok_or_else(|| crate::Error::Unavailable("this process keeps no recordings".into()))
+    }
+
     /// A transaction for reading.
     pub async fn read(&self) -> Result<Tx> {
         self.inner.db.read().await
@@ -306,6 +325,7 @@ impl Platform {
             Signal::Machines => &self.inner.machines,
             Signal::Pruning => &self.inner.pruning,
             Signal::LogRetention => &self.inner.log_retention,
+            Signal::Recordings => &self.inner.recordings_due,
         }
     }
 

@@ -8,6 +8,7 @@ use model::ids::ProjectId;
 use model::names::{ProjectName, Username};
 use model::page::{Page, PageRequest};
 use model::problem::FieldError;
+use model::shell::{RECORDINGS_DAYS, RECORDINGS_DAYS_USUAL};
 use model::time::Millis;
 use model::views::projects::{MemberView, ProjectSummary, ProjectView};
 
@@ -26,7 +27,7 @@ pub const NAME_RESTS: Duration = Duration::from_secs(30 * 86_400);
 /// Longest description, in characters.
 const DESCRIPTION_MAX: usize = 500;
 
-const COLUMNS: &str = "p.id, p.name, p.description, p.internal, p.developer_shells, p.logs_days, p.created_at";
+const COLUMNS: &str = "p.id, p.name, p.description, p.internal, p.developer_shells, p.shells_recorded, p.recordings_days, p.logs_days, p.created_at";
 
 /// A project's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,10 @@ pub struct Project {
     pub developer_shells: bool,
     /// Days for which its logs are kept.
     pub logs_days: i64,
+    /// Whether shells that are opened from now on are recorded.
+    pub shells_recorded: bool,
+    /// For how many days after a shell's end its recording is kept.
+    pub recordings_days: i64,
     /// When it was made.
     pub created_at: Millis,
 }
@@ -82,6 +87,8 @@ fn project(row: &Row<'_>) -> Result<Project> {
         internal: row.get("internal")?,
         developer_shells: row.get("developer_shells")?,
         logs_days: row.get("logs_days")?,
+        shells_recorded: row.get("shells_recorded")?,
+        recordings_days: row.get("recordings_days")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -97,6 +104,10 @@ pub struct Settings {
     pub developer_shells: Option<bool>,
     /// Days for which its logs are kept.
     pub logs_days: Option<i64>,
+    /// Whether shells that are opened from now on are recorded.
+    pub shells_recorded: Option<bool>,
+    /// For how many days after a shell's end its recording is kept, within [`RECORDINGS_DAYS`].
+    pub recordings_days: Option<i64>,
 }
 
 /// Makes a project; its maker becomes its admin.
@@ -111,13 +122,16 @@ pub async fn create(platform: &Platform, may: &May<can::CreateProject, Site>, na
         internal: settings.internal.unwrap_or(false),
         developer_shells: settings.developer_shells.unwrap_or(true),
         logs_days: settings.logs_days.unwrap_or(retention::DAYS_BY_DEFAULT),
+        shells_recorded: settings.shells_recorded.unwrap_or(true),
+        recordings_days: settings.recordings_days.unwrap_or(RECORDINGS_DAYS_USUAL),
         created_at: now,
     };
     let mut change = platform.change(may.actor()).await?;
     refuse_resting_name(&mut change, name, now).await?;
-    let sql = "INSERT INTO projects (id, name, description, internal, developer_shells, logs_days, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-               ON CONFLICT DO NOTHING";
-    let arguments = args![made.id, name, &made.description, made.internal, made.developer_shells, made.logs_days, now];
+    let sql = "INSERT INTO projects (id, name, description, internal, developer_shells, created_at, shells_recorded, recordings_days, logs_days)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+    let kept = (made.shells_recorded, made.recordings_days, made.logs_days);
+    let arguments = args![made.id, name, &made.description, made.internal, made.developer_shells, now, kept.0, kept.1, kept.2];
     if change.exec(sql, arguments).await? == 0 {
         return Err(name_taken(name));
     }
@@ -140,15 +154,19 @@ async fn refuse_resting_name(change: &mut Change, name: &ProjectName, now: Milli
 }
 
 fn check(settings: &Settings) -> Result<()> {
-    let wrong = |text: &String| text.chars().count() > DESCRIPTION_MAX || text.contains('\0');
-    if settings.description.as_ref().is_some_and(wrong) {
-        return Err(Error::Invalid(vec![FieldError::new("description", format!("at most {DESCRIPTION_MAX} characters"))]));
+    let mut wrong = Vec::new();
+    let too_long = |text: &String| text.chars().count() > DESCRIPTION_MAX || text.contains('\0');
+    if settings.description.as_ref().is_some_and(too_long) {
+        wrong.push(FieldError::new("description", format!("at most {DESCRIPTION_MAX} characters")));
     }
     let days = retention::DAYS;
     if settings.logs_days.is_some_and(|wanted| !days.contains(&wanted)) {
-        return Err(Error::invalid("logs_days", format!("{} to {} days", days.start(), days.end())));
+        wrong.push(FieldError::new("logs_days", format!("{} to {} days", days.start(), days.end())));
     }
-    Ok(())
+    if settings.recordings_days.is_some_and(|days| !RECORDINGS_DAYS.contains(&days)) {
+        wrong.push(FieldError::new("recordings_days", format!("{} to {} days", RECORDINGS_DAYS.start(), RECORDINGS_DAYS.end())));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }
 }
 
 /// Changes a project's settings.
@@ -158,22 +176,34 @@ pub async fn update(platform: &Platform, may: &May<can::ManageProject, Project>,
     change
         .exec(
             "UPDATE projects SET description = COALESCE($2, description), internal = COALESCE($3, internal),
-             developer_shells = COALESCE($4, developer_shells), logs_days = COALESCE($5, logs_days) WHERE id = $1",
-            args![may.id, settings.description.clone(), settings.internal, settings.developer_shells, settings.logs_days],
+             developer_shells = COALESCE($4, developer_shells), shells_recorded = COALESCE($5, shells_recorded),
+             recordings_days = COALESCE($6, recordings_days), logs_days = COALESCE($7, logs_days) WHERE id = $1",
+            args![
+                may.id,
+                settings.description.clone(),
+                settings.internal,
+                settings.developer_shells,
+                settings.shells_recorded,
+                settings.recordings_days,
+                settings.logs_days
+            ],
         )
         .await?;
+    if settings.recordings_days.is_some() {
+        change.wake(Signal::Recordings);
+    }
     change.touch(Topic::Project(may.id));
     change.access_changed();
     change.wake(Signal::LogRetention);
     let detail = serde_json::json!({
         "description": settings.description, "internal": settings.internal, "developer_shells": settings.developer_shells,
-        "logs_days": settings.logs_days
+        "logs_days": settings.logs_days, "shells_recorded": settings.shells_recorded, "recordings_days": settings.recordings_days,
     });
     change.commit(Record::new("project.update", "project", &may.name).project(may).detail(detail)).await
 }
 
 /// Deletes a project whose services are all stopped; they are deleted with it, its robots end, its logs go, its images can be reached no more,
-/// its audit log stays. Volumes stay on their machines, its networks go. The name rests.
+/// its audit log stays. Volumes stay on their machines, its networks and recordings go. The name rests.
 ///
 /// # Errors
 /// `Conflict` with `services_run`, naming those that run.
@@ -200,6 +230,7 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
     // What stopped services left on engines goes, and then the project's networks.
     change.wake(Signal::Reconcile);
     change.wake(Signal::LogRetention);
+    change.wake(Signal::Recordings);
     change.access_changed();
     change.commit(Record::new("project.delete", "project", &may.name).project(may)).await
 }
@@ -219,6 +250,8 @@ async fn view(tx: &mut Tx, actor: &crate::Actor, project: Project, standing: Sta
         internal: project.internal,
         developer_shells: project.developer_shells,
         logs_days: project.logs_days,
+        shells_recorded: project.shells_recorded,
+        recordings_days: project.recordings_days,
         created_at: project.created_at,
         standing,
         may,

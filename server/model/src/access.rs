@@ -87,6 +87,10 @@ pub enum Action {
     Configure,
     /// Open a shell in a task.
     OpenShell,
+    /// See the shells that one opened oneself, watch their recordings, end them.
+    WatchOwnShells,
+    /// The same for everybody's.
+    WatchShells,
     /// Read the project's audit log.
     ReadAudit,
     /// Add, change and remove members.
@@ -127,7 +131,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -138,6 +142,8 @@ impl Action {
         Self::Deploy,
         Self::Configure,
         Self::OpenShell,
+        Self::WatchOwnShells,
+        Self::WatchShells,
         Self::ReadAudit,
         Self::ManageMembers,
         Self::ManageProject,
@@ -166,7 +172,7 @@ impl Action {
             Self::Pull => Scope::Pull,
             Self::Push => Scope::Push,
             Self::CreateService | Self::Deploy | Self::Configure => Scope::Deploy,
-            Self::OpenShell => Scope::Shell,
+            Self::OpenShell | Self::WatchOwnShells | Self::WatchShells => Scope::Shell,
             Self::DeleteImages
             | Self::ManageMembers
             | Self::ManageProject
@@ -200,6 +206,8 @@ impl Action {
             Self::Deploy => "deploy in this project",
             Self::Configure => "change configuration in this project",
             Self::OpenShell => "open a shell in this project's tasks",
+            Self::WatchOwnShells => "see shells in this project",
+            Self::WatchShells => "see everybody's shells in this project",
             Self::ReadAudit => "read this project's audit log",
             Self::ManageMembers => "manage this project's members",
             Self::ManageProject => "manage this project",
@@ -253,13 +261,14 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         Action::SeeProject | Action::Pull => Answer::Yes,
         Action::SeeMembers => least_person(Role::Guest),
         Action::SeeServices => least(Role::Guest),
-        Action::Push | Action::CreateService | Action::Deploy | Action::Configure => least(Developer),
+        Action::Push | Action::CreateService | Action::Deploy | Action::Configure | Action::WatchOwnShells => least(Developer),
         Action::OpenShell => match standing {
             Standing::Member(Developer) | Standing::Robot(Developer) => Answer::WhereShellsAreOpen,
             Standing::Member(Role::Guest) | Standing::Robot(Role::Guest) | Standing::Visitor => Answer::No,
             Standing::Member(Admin) | Standing::Robot(Admin) | Standing::Operator => Answer::Yes,
         },
         Action::DeleteImages
+        | Action::WatchShells
         | Action::ReadAudit
         | Action::ManageImageRules
         | Action::ManageRegistries

@@ -1,7 +1,13 @@
-//! The words of a shell's websocket beside the terminal's own bytes, as the contract has them.
+//! The words of a shell's websocket beside the terminal's own bytes, as the contract has them. And for how long a recording is kept.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+/// For how many days a project may keep its recordings of shells.
+pub const RECORDINGS_DAYS: RangeInclusive<i64> = 1..=3650;
+/// For how many days it does where nobody chose.
+pub const RECORDINGS_DAYS_USUAL: i64 = 90;
 /// Reads a command as a shell would: words, quoted where they hold blanks. None: the text is blank, and the image's own shell is meant.
 ///
 /// # Errors

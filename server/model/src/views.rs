@@ -16,5 +16,6 @@ pub mod quotas;
 pub mod robots;
 pub mod rules;
 pub mod services;
+pub mod shells;
 pub mod templates;
 pub mod upkeep;

@@ -32,6 +32,7 @@ mod pruning;
 mod quotas;
 mod robots;
 mod services;
+mod shells;
 mod templates;
 mod upkeep;
 mod users;
@@ -39,6 +40,7 @@ mod waiting;
 
 pub(super) use images::page_table as images_page_table;
 pub(crate) use services::may as service;
+pub(super) use shells::page_table as shells_page_table;
 pub(super) use templates::page_table as templates_page_table;
 
 /// Every door of the API.
@@ -60,6 +62,7 @@ pub(super) fn table() -> Table {
         .merge(configs::table())
         .merge(descriptor::table())
         .merge(super::logs::table())
+        .merge(shells::table())
         .merge(environments::table())
         .merge(folders::table())
         .merge(pruning::table())

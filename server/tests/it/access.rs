@@ -5,7 +5,7 @@
 mod cast;
 mod door;
 mod samples;
-mod world;
+pub mod world;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -28,6 +28,7 @@ mod portal;
 mod projects;
 mod push;
 mod quotas;
+mod recordings;
 mod registry;
 mod robots;
 mod running;

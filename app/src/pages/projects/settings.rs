@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
 use model::problem::{Problem, ProblemKind};
+use model::shell::RECORDINGS_DAYS;
 use model::views::projects::ProjectView;
 
 use super::current;
@@ -71,7 +72,7 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
         <section class="panel page-narrow">
             <header><h2>"Settings"</h2></header>
             <div class="panel-body">
-                <ProblemNotice problem=refused beside=&["description", "logs_days"]/>
+                <ProblemNotice problem=refused beside=&["description", "logs_days", "recordings_days"]/>
                 <ActionForm action attr:class="form">
                     <Csrf/>
                     <input type="hidden" name="project" value=project.name.to_string()/>
@@ -81,6 +82,11 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
                         hint="Any signed-in user may see its images and pull them, nothing more."/>
                     <CheckBox name="developer_shells" label="Developers may open shells" checked=project.developer_shells
                         hint="Admins always may. Open shells of developers are cut at once when this is switched off."/>
+                    <CheckBox name="shells_recorded" label="Record shells" checked=project.shells_recorded
+                        hint="What shells print is recorded, for admins and for whoever opened them; what is typed is not. Switched off, the pages of shells say so. Shells that are open stay as they are."/>
+                    <TextField name="recordings_days" label="Keep recordings for days" kind="number" inputmode="numeric" value=project.recordings_days.to_string()
+                        check=Some(check_days) error=field_error(refused, "recordings_days")
+                        hint="Counted from the end of a shell. Who opened it stays on record."/>
                     <TextField name="logs_days" label="Days for which logs are kept" value=project.logs_days.to_string() inputmode="numeric"
                         hint="1 to 3650. What is older goes; the quota may let it go sooner." error=field_error(refused, "logs_days")/>
                     <div class="actions"><Submit label="Save settings" pending=action.pending()/></div>
@@ -89,6 +95,11 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
         </section>
     }
     .into_any()
+}
+
+fn check_days(text: &str) -> Result<(), String> {
+    let right = text.trim().parse().is_ok_and(|days: i64| RECORDINGS_DAYS.contains(&days));
+    if right { Ok(()) } else { Err(format!("{} to {} days", RECORDINGS_DAYS.start(), RECORDINGS_DAYS.end())) }
 }
 
 /// What was done in the project.

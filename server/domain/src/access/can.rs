@@ -21,7 +21,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell ReadAudit ManageMembers
-    ManageProject ManageRobots ManageImageRules ManageRegistries ManageTemplates DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
+    SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit
+    ManageMembers ManageProject ManageRobots ManageImageRules ManageRegistries ManageTemplates DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
     ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteAudit
 }

@@ -212,8 +212,8 @@ macro_rules! text_columns {
 
 text_columns! {
     UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AuditId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username, RobotName,
-    RepositoryPath, TagName, Role, Scope,
+    ShellId, RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AuditId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username,
+    RobotName, RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

@@ -152,9 +152,10 @@ async fn forget_old(change: &mut Bookkeeping, key: WorkKey) -> Result<()> {
     let oldest: Option<JobRunId> = change.opt(sql, args![key.service, key.environment, KEPT - 1], |row| row.get("id")).await?;
     let Some(oldest) = oldest else { return Ok(()) };
     let old = "SELECT id FROM job_runs WHERE service_id = $1 AND environment_id = $2 AND id < $3 AND finished_at IS NOT NULL";
+    // Whoever opened a shell in one is on record with it.
     let sql = format!(
         "DELETE FROM tasks WHERE run_id IN ({old}) AND removed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ports p WHERE p.task_id = tasks.id)
-         AND NOT EXISTS (SELECT 1 FROM shells s WHERE s.task_id = tasks.id)"
+         AND NOT EXISTS (SELECT 1 FROM shells h WHERE h.task_id = tasks.id)"
     );
     change.exec(sql, args![key.service, key.environment, oldest]).await?;
     let sql = format!("DELETE FROM job_runs WHERE id IN ({old}) AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.run_id = job_runs.id)");

@@ -22,6 +22,10 @@ pub struct ProjectView {
     pub developer_shells: bool,
     /// Days for which its logs are kept.
     pub logs_days: i64,
+    /// Whether shells that are opened from now on are recorded.
+    pub shells_recorded: bool,
+    /// For how many days after a shell's end its recording is kept.
+    pub recordings_days: i64,
     /// When it was made.
     pub created_at: Millis,
     /// How the reader stands to it.

@@ -41,13 +41,21 @@ struct NewProject {
     internal: Option<bool>,
     developer_shells: Option<bool>,
     logs_days: Option<i64>,
+    shells_recorded: Option<bool>,
+    recordings_days: Option<i64>,
 }
 
 async fn create(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Body(new): Body<NewProject>) -> Answer<impl IntoResponse> {
     let may = actor.may::<can::CreateProject, _>(&portal.platform, &Site).await?;
     let name: ProjectName = field("name", &new.name)?;
-    let settings =
-        Settings { description: new.description, internal: new.internal, developer_shells: new.developer_shells, logs_days: new.logs_days };
+    let settings = Settings {
+        description: new.description,
+        internal: new.internal,
+        developer_shells: new.developer_shells,
+        logs_days: new.logs_days,
+        shells_recorded: new.shells_recorded,
+        recordings_days: new.recordings_days,
+    };
     let view = projects::create(&portal.platform, &may, &name, &settings).await?;
     Ok(created(&format!("/api/v1/projects/{name}"), view))
 }
@@ -64,6 +72,8 @@ struct ProjectChange {
     internal: Option<bool>,
     developer_shells: Option<bool>,
     logs_days: Option<i64>,
+    shells_recorded: Option<bool>,
+    recordings_days: Option<i64>,
 }
 
 async fn update(
@@ -78,6 +88,8 @@ async fn update(
         internal: wanted.internal,
         developer_shells: wanted.developer_shells,
         logs_days: wanted.logs_days,
+        shells_recorded: wanted.shells_recorded,
+        recordings_days: wanted.recordings_days,
     };
     projects::update(&portal.platform, &may, &settings).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -59,6 +59,8 @@ pub fn reads(path: &str) -> bool {
             | "/fn/services/get"
             | "/fn/jobs/list"
             | "/fn/services/running"
+            | "/fn/shells/list"
+            | "/fn/shells/get"
             | "/fn/templates/list"
             | "/fn/templates/get"
             | "/fn/templates/editor"
@@ -153,6 +155,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         .replace("{service}", "web")
         .replace("{deployment}", &world.deployment)
         .replace("{task}", &world.task)
+        .replace("{shell}", &world.shell)
         .replace("{revision}", "1")
         .replace("{before}", "1")
         .replace("{template}", &world.template)
@@ -322,6 +325,8 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "robots/set_disabled" => vec![project(), robot(), ("disabled", text("true"))],
         "robots/rotate" => vec![project(), robot(), ("overlap_hours", text("24"))],
         "robots/delete" => vec![project(), robot()],
+        "shells/list" => vec![project()],
+        "shells/get" | "shells/end" => vec![project(), ("shell", world.shell.clone())],
         "services/create" => vec![project(), ("name", text("another"))],
         "templates/list" => vec![project()],
         "templates/get" | "templates/editor" | "templates/delete" => vec![project(), ("template", world.template.clone())],

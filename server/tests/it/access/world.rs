@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::args;
-use model::ids::TaskId;
+use model::ids::{ProjectId, ShellId, TaskId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub struct World {
     pub blob: String,
     pub deployment: String,
     pub task: String,
+    /// A shell that the developer has open in the task; it is recorded.
+    pub shell: String,
     pub copy: String,
     /// An environment and a machine of its own; they are made where a door is about them.
     pub place: String,
@@ -63,6 +65,7 @@ impl World {
         let deployed = builder.post(&format!("{services}/web/deployments"), wanted).await.expect_status(StatusCode::ACCEPTED).await;
         let deployment = deployed["id"].as_str().expect("an id").to_owned();
         let task = plant_task(portal, &deployment).await;
+        let shell = plant_shell(portal, task, Cast::account("developer")).await;
         let copy = plant_copy(portal, &project, builder).await;
         Self {
             project,
@@ -71,6 +74,7 @@ impl World {
             blob: pushed.layer,
             deployment,
             task: task.to_string(),
+            shell: shell.to_string(),
             copy,
             place: format!("e{number}"),
             machine: format!("m{number}"),
@@ -122,7 +126,7 @@ async fn plant_copy(portal: &TestPortal, project: &str, builder: &Person) -> Str
 
 /// A task as reconciliation would have made it; there is no engine here.
 #[expect(clippy::disallowed_methods, reason = "without an engine nothing makes tasks; the rows are planted")]
-async fn plant_task(portal: &TestPortal, deployment: &str) -> TaskId {
+pub async fn plant_task(portal: &TestPortal, deployment: &str) -> TaskId {
     let platform = portal.platform();
     let id: TaskId = platform.new_id();
     let mut write = platform.bookkeeping().await.expect("a transaction");
@@ -137,6 +141,30 @@ async fn plant_task(portal: &TestPortal, deployment: &str) -> TaskId {
     write.finish().await.expect("kept");
     id
 }
+
+/// A shell that somebody has open in a task, and the beginning of its recording.
+#[expect(clippy::disallowed_methods, reason = "without an engine no shell opens; the row is planted")]
+pub async fn plant_shell(portal: &TestPortal, task: TaskId, account: &str) -> ShellId {
+    let platform = portal.platform();
+    let id: ShellId = platform.new_id();
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO shells (id, project_id, service_id, environment_id, task_id, machine_id, container, opened_by_id, opened_by, address, why,
+               opened_at, recorded, recording_bytes)
+               SELECT $1, s.project_id, t.service_id, t.environment_id, t.id, t.machine_id, 'c0ffee', u.id, u.username, '192.0.2.7', 'a look', $4, $5, 0
+               FROM tasks t JOIN services s ON s.id = t.service_id JOIN users u ON u.username = $3 WHERE t.id = $2 RETURNING project_id";
+    let project: ProjectId = write.one(sql, args![id, task, account, platform.now(), true], |row| row.get("project_id")).await.expect("a shell");
+    write.finish().await.expect("kept");
+    let folder = portal.folder().join("recordings").join(project.to_string());
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join(format!("{id}.cast")), RECORDING).expect("a recording");
+    id
+}
+
+/// A recording whose portal was killed: its last line is cut.
+pub const RECORDING: &str = concat!(
+    r#"{"version":2,"width":91,"height":33,"timestamp":1795166400,"title":"dee in web.1","env":{"TERM":"xterm-256color"}}"#,
+    "\n[0.5,\"o\",\"$ \"]\n[1.25,\"o\",\"ls\\r\\n\"]\n[2.0,\"o\",\"cut he"
+);
 
 /// A run of the registry's upkeep that has ended.
 #[expect(clippy::disallowed_methods, reason = "a run that works would end or not while callers knock; the row is planted")]

@@ -12,6 +12,8 @@ fn project() -> Project {
         internal: false,
         developer_shells: true,
         logs_days: 30,
+        shells_recorded: true,
+        recordings_days: 90,
         created_at: Millis(0),
     }
 }
