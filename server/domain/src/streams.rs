@@ -17,6 +17,8 @@ pub enum Kind {
     Shell,
     /// A reader of logs.
     Logs,
+    /// A file on its way out of a task.
+    Download,
     /// A browser that hears of changes.
     Live,
 }
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Self::Shell => 32,
             Self::Logs => 128,
+            Self::Download => 8,
             Self::Live => 256,
         }
     }
@@ -38,6 +41,7 @@ impl Kind {
         match self {
             Self::Shell => format!("your account has {most} shells open, which is the most; end one of them first"),
             Self::Logs => format!("your account reads {most} logs at the same time, which is the most; close one of them first"),
+            Self::Download => format!("your account downloads {most} files at the same time, which is the most; wait until one of them is there"),
             Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
         }
     }
