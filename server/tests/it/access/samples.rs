@@ -46,6 +46,9 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/lineage"
             | "/fn/logs/tail"
             | "/fn/logs/inspect"
+            | "/fn/inspect/processes"
+            | "/fn/inspect/changes"
+            | "/fn/inspect/file"
             | "/fn/pruning/get"
             | "/fn/quotas/get"
             | "/fn/quotas/list"
@@ -141,7 +144,8 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if path.contains("{template}") && !path.contains("{project}") {
         world::site_template(cast, world).await;
     }
-    path.replace("{run}", &run)
+    path.replace("/tasks/{task}/file", "/tasks/{task}/file?path=%2Fetc%2Fpasswd")
+        .replace("{run}", &run)
         .replace("{environment}", &world.place)
         .replace("{machine}", if path.contains("{container}") { "local" } else { &world.machine })
         .replace("{project}", &world.project)
@@ -310,7 +314,8 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "images/get" => vec![project(), repository(), ("reference", text("1"))],
         "images/delete_image" => vec![project(), repository(), ("digest", world.digest.clone())],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
-        "logs/inspect" => vec![("task", world.task.clone())],
+        "logs/inspect" | "inspect/processes" | "inspect/changes" => vec![("task", world.task.clone())],
+        "inspect/file" => vec![("task", world.task.clone()), ("path", text("/etc/passwd"))],
         "services/running" => vec![("id", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
         "projects/delete" => vec![project()],
