@@ -89,11 +89,11 @@ pub(crate) fn Inspect() -> impl IntoView {
     let page = Memo::new(move |_| urls::service_page(service.project.get(), service.name.get(), "inspect"));
     let show = Memo::new(move |_| asked.with(|asked| asked.show.clone()));
     view! {
-        {loaded(service.view, move |service| view! { <Sections service asked=asked.get()/> })}
+        {loaded(service.view, move |service| view! { <Sections service asked/> })}
         // Not among what is read again: what somebody types stays.
         {move || match show.get().as_str() {
-            CHANGES => view! { <Filter page=page.get() asked=asked.get_untracked()/> }.into_any(),
-            FILE => view! { <Path page=page.get() asked=asked.get_untracked()/> }.into_any(),
+            CHANGES => view! { <Filter page asked/> }.into_any(),
+            FILE => view! { <Path page asked/> }.into_any(),
             _ => ().into_any(),
         }}
         {loaded(data, move |looked| view! { <Shown looked again/> })}
@@ -101,10 +101,10 @@ pub(crate) fn Inspect() -> impl IntoView {
     .into_any()
 }
 
-/// The task that is meant: the one of the address, else the first that lives.
+/// The task that is meant: the one of the address, also when it ended, else the first that lives.
 fn chosen<'a>(service: &'a ServiceDetail, wanted: &str) -> Option<&'a TaskView> {
-    let mut tasks = service.runs.iter().flat_map(|run| &run.tasks).filter(|task| task.container.is_some());
-    if wanted.is_empty() { tasks.find(|task| !task.state.is_final()) } else { tasks.find(|task| task.id.to_string() == wanted) }
+    let tasks = || service.runs.iter().flat_map(|run| &run.tasks).filter(|task| task.container.is_some());
+    tasks().find(|task| task.id.to_string() == wanted).or_else(|| tasks().find(|task| !task.state.is_final()))
 }
 
 /// The service is read together with what is asked of its task: a task of a moment ago may be gone.
@@ -128,9 +128,14 @@ async fn look(project: String, name: String, asked: Asked) -> Result<Looked, Api
 
 /// Which task, and what of it.
 #[component]
-fn Sections(service: ServiceDetail, asked: Asked) -> impl IntoView {
+fn Sections(service: ServiceDetail, asked: Memo<Asked>) -> impl IntoView {
+    let service = StoredValue::new(service);
+    move || service.with_value(|service| asked.with(|asked| sections(service, asked)))
+}
+
+fn sections(service: &ServiceDetail, asked: &Asked) -> AnyView {
     let page = urls::service_page(&service.project, &service.name, "inspect");
-    let shown = chosen(&service, &asked.task).map(|task| task.id);
+    let shown = chosen(service, &asked.task).map(|task| task.id);
     let lives: Vec<&TaskView> = service
         .runs
         .iter()
@@ -168,14 +173,15 @@ fn Sections(service: ServiceDetail, asked: Asked) -> impl IntoView {
 
 /// Which changed files.
 #[component]
-fn Filter(page: String, asked: Asked) -> impl IntoView {
+fn Filter(page: Memo<String>, asked: Memo<Asked>) -> impl IntoView {
+    let first = asked.get_untracked();
     let kinds = vec![Choice::new("", "All"), Choice::new("added", "Added"), Choice::new("changed", "Changed"), Choice::new("deleted", "Deleted")];
     view! {
-        <Form method="GET" action=page attr:class="filter" attr:role="search">
-            <input type="hidden" name="task" value=asked.task/>
+        <Form method="GET" action=page.get_untracked() attr:class="filter" attr:role="search">
+            <input type="hidden" name="task" value=move || asked.with(|asked| asked.task.clone())/>
             <input type="hidden" name="show" value=CHANGES/>
-            <TextField name="q" label="Only paths with" kind="search" value=asked.q mono=true/>
-            <Select name="kind" label="Which" choices=kinds value=asked.kind/>
+            <TextField name="q" label="Only paths with" kind="search" value=first.q mono=true/>
+            <Select name="kind" label="Which" choices=kinds value=first.kind/>
             <button type="submit" class="button">"Show"</button>
         </Form>
     }
@@ -184,12 +190,13 @@ fn Filter(page: String, asked: Asked) -> impl IntoView {
 
 /// Which file.
 #[component]
-fn Path(page: String, asked: Asked) -> impl IntoView {
+fn Path(page: Memo<String>, asked: Memo<Asked>) -> impl IntoView {
+    let first = asked.get_untracked();
     view! {
-        <Form method="GET" action=page attr:class="filter">
-            <input type="hidden" name="task" value=asked.task/>
+        <Form method="GET" action=page.get_untracked() attr:class="filter">
+            <input type="hidden" name="task" value=move || asked.with(|asked| asked.task.clone())/>
             <input type="hidden" name="show" value=FILE/>
-            <TextField name="path" label="Path of the file" value=asked.path mono=true required=true placeholder="/etc/app.conf" check=Some(check_path)
+            <TextField name="path" label="Path of the file" value=first.path mono=true required=true placeholder="/etc/app.conf" check=Some(check_path)
                 hint="From the task's root. Links are followed as the task's own programs would."/>
             <button type="submit" class="button">"Look for it"</button>
         </Form>

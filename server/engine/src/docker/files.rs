@@ -110,8 +110,9 @@ impl Docker {
         let mut found = self.find_file(container, path, secrets).await?;
         let asked = format!("/containers/{}/archive?path={}", path_part(container)?, escaped(&found.path));
         let mut archive = Archive::new(hijack::open(self.dialer(), &self.path(&asked).await?, WORK).await?);
-        found.size = archive.first_file().await?;
-        Ok((found.clone(), archive.content(found.size).boxed()))
+        let size = archive.first_file().await?;
+        found.size = size;
+        Ok((found, archive.content(size).boxed()))
     }
 
     /// Leads a path to its end, as the container's own programs would.
