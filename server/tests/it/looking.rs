@@ -14,7 +14,7 @@ busybox awk 'BEGIN{for(i=0;i<256;i++)printf \"\\\\%03o\",i}' >/tmp/codes; busybo
 busybox ln -s ../made/deep/text /etc/link; busybox ln -s /etc /way; busybox ln -s /nowhere /broken; busybox ln -s /loop /loop
 busybox ln -s /etc/key /second; busybox ln -s /run/slipway /around; busybox ln -s .. /made/deep/up
 busybox mkfifo /pipe; busybox mknod /device c 1 3; busybox truncate -s 3M /sparse; echo long >'/made/a \"quoted\" ü.txt'
-echo made";
+echo made >/made/done";
 
 /// The task's only container, its id, and people of each sort: the developer is the ground's own.
 struct Seen {
@@ -44,13 +44,13 @@ impl Seen {
             "image": "web:1", "command": ["sh", "-c", run], "update": {"monitor": "0s"}, "stop": {"grace": "0s"},
             "env": {"TOKEN": "hunter2-of-the-descriptor"},
             "secrets": [{"name": "key", "path": "/etc/key"}, {"name": "harmless", "env": "HARMLESS"}, {"name": "pin", "env": "PIN"}],
-            "health": {"command": ["sh", "-c", "echo it said $HARMLESS and $TOKEN"], "interval": "1s", "timeout": "5s", "retries": 3, "start_period": "0s"},
+            "health": {"command": ["sh", "-c", "echo it said $HARMLESS and $TOKEN; busybox test -e /made/done"], "interval": "1s", "timeout": "1s", "retries": 30, "start_period": "0s"},
         });
         ground.deployed("app", app).await;
         let task = ground.running("app").await[0].clone();
         let text = |field: &str| task[field].as_str().expect("a text").to_owned();
         let (task, container) = (text("id"), text("container"));
-        ground.until("app", "it is healthy, so that its check said something", |tasks| tasks[0]["health"] == "healthy").await;
+        ground.until("app", "it is healthy: all is made, and its check said something", |tasks| tasks[0]["health"] == "healthy").await;
         Self { ground, task, container, guest, stranger }
     }
 
@@ -134,7 +134,7 @@ async fn what_changed_is_told_in_pages_and_by_what_it_is() {
     assert_eq!(paths, told);
 
     let made = seen.looked(&seen.guest, "changes?q=%2Fmade&kind=added").await;
-    assert_eq!((made["total"].clone(), made["found"].clone()), (changes["total"].clone(), json!(6)), "{made}");
+    assert_eq!((made["total"].clone(), made["found"].clone()), (changes["total"].clone(), json!(7)), "{made}");
     // Page by page it is the same.
     let (mut after, mut by_page) = (String::new(), Vec::new());
     loop {

@@ -150,7 +150,7 @@ impl Docker {
         let look = async move |client: bollard::Docker| match client.get_container_archive_info(container, Some(options)).await {
             Ok(seen) => Ok(Ok(seen)),
             // Such an answer has no text that would say more.
-            Err(bollard::errors::Error::DockerResponseServerError { status_code: status @ (404 | 500), .. }) => Ok(Err(status)),
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: status @ (400 | 404 | 500), .. }) => Ok(Err(status)),
             Err(error) => Err(error),
         };
         match self.call("look into the container", QUICK, look).await? {
