@@ -13,7 +13,7 @@ use model::views::services::DesiredState;
 
 use super::begin::lock;
 use super::revisions::{self, Stored};
-use super::verbs::{for_environment, queue};
+use super::verbs::{Again, for_environment, queue};
 use super::{Intent, limits, plan as plans, source};
 use crate::access::{May, can};
 use crate::args;
@@ -137,7 +137,7 @@ async fn bring(
     intent.check()?;
     check(platform, change, may, &to, &revision).await?;
     let revision = for_environment(change, platform, may, &to, &intent, revision).await?;
-    queue(change, platform, may, &to, &intent, DeploymentKind::Clone, &revision).await
+    queue(change, platform, may, &Again { environment: &to, intent: &intent, kind: DeploymentKind::Clone, revision: &revision }).await
 }
 
 async fn places(tx: &mut Tx, project: &Project, order: &CloneOrder) -> Result<(Environment, Environment)> {
