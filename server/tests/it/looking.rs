@@ -44,7 +44,7 @@ impl Seen {
             "image": "web:1", "command": ["sh", "-c", run], "update": {"monitor": "0s"}, "stop": {"grace": "0s"},
             "env": {"TOKEN": "hunter2-of-the-descriptor"},
             "secrets": [{"name": "key", "path": "/etc/key"}, {"name": "harmless", "env": "HARMLESS"}, {"name": "pin", "env": "PIN"}],
-            "health": {"command": ["sh", "-c", "echo it said $HARMLESS and $TOKEN; busybox test -e /made/done"], "interval": "1s", "timeout": "1s", "retries": 30, "start_period": "0s"},
+            "health": {"command": ["sh", "-c", "echo it said $HARMLESS and $TOKEN; busybox test -e /made/done"], "interval": "2s", "timeout": "2s", "retries": 30, "start_period": "0s"},
         });
         ground.deployed("app", app).await;
         let task = ground.running("app").await[0].clone();
@@ -146,6 +146,12 @@ async fn what_changed_is_told_in_pages_and_by_what_it_is() {
         }
     }
     assert_eq!(by_page, paths);
+    // However many there are, all are counted and no more are told than a page of them.
+    let many = "busybox mkdir /many; for i in $(busybox seq 20000); do : >/many/$i; done";
+    docker(&["exec", &seen.container, "sh", "-c", many]);
+    let counted = seen.looked(&seen.guest, "changes?q=%2Fmany%2F&limit=5000").await;
+    assert_eq!((counted["found"].clone(), counted["items"].as_array().expect("items").len()), (json!(20_000), 1_000));
+    assert!(counted["total"].as_u64() > changes["total"].as_u64().map(|total| total + 20_000) && counted["next"].is_string());
     let wrong = seen.guest.get(&seen.at("changes?kind=new")).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
     assert!(wrong["errors"].to_string().contains("added, changed, deleted"), "{wrong}");
 }
