@@ -23,6 +23,7 @@ pub(crate) mod folders;
 pub(crate) mod image_rules;
 pub(crate) mod images;
 pub(crate) mod imports;
+pub(crate) mod inspect;
 pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod outside;

@@ -166,6 +166,16 @@ pub(crate) fn recording(project_name: impl AsRef<str>, id: impl std::fmt::Displa
     format!("{}/recording", shell(project_name, id))
 }
 
+/// A task's inspection, to keep.
+pub(crate) fn task_inspection(task: impl std::fmt::Display) -> String {
+    format!("/tasks/{}/inspection", segment(&task.to_string()))
+}
+
+/// A file of a task, to keep.
+pub(crate) fn task_file(task: impl std::fmt::Display, path: &str) -> String {
+    asking(format!("/tasks/{}/file", segment(&task.to_string())), &[("path", path)])
+}
+
 /// Where a shell of a task is served.
 pub(crate) fn shell_socket(task: &str) -> String {
     format!("/ws/tasks/{}/shell", segment(task))

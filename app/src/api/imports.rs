@@ -1,6 +1,7 @@
 //! Containers that something else made, as services.
 
 use leptos::prelude::*;
+use model::names::ProjectName;
 use model::views::imports::ImportView;
 use model::views::services::ServiceSummary;
 
@@ -12,15 +13,13 @@ use super::deployments::draft_of;
 #[cfg(feature = "ssr")]
 use super::descriptor::{TYPED_TEXT, TypedText};
 #[cfg(feature = "ssr")]
-use super::parse::{field, named};
+use super::parse::{field, named, page};
 #[cfg(feature = "ssr")]
 use super::server::{caller, mutating};
 #[cfg(feature = "ssr")]
 use domain::access::{Site, can};
 #[cfg(feature = "ssr")]
-use domain::{imports, services};
-#[cfg(feature = "ssr")]
-use model::names::ProjectName;
+use domain::{imports, projects, services};
 
 /// What a container of a machine would be as a service.
 #[server(prefix = "/fn", endpoint = "imports/read")]
@@ -28,6 +27,15 @@ pub async fn read_import(machine: String, container: String) -> Result<ImportVie
     let caller = caller().await?;
     let may = caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
     Ok(imports::read(&caller.platform, &may, &named("machine", machine.trim())?, container.trim()).await?)
+}
+
+/// The projects into which the caller may import, of those who may import at all.
+#[server(prefix = "/fn", endpoint = "imports/projects")]
+pub async fn list_import_projects() -> Result<Vec<ProjectName>, ApiError> {
+    let caller = caller().await?;
+    caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
+    let page = projects::list(&caller.platform, &caller.actor.visible::<can::SeeProject>()?, &page(None)).await?;
+    Ok(page.items.into_iter().map(|project| project.name).collect())
 }
 
 /// Makes a service for what was read. Its text waits on the service's deploy page, to be looked at before it is deployed.

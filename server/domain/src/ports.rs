@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use model::engine::EngineAddress;
 use model::ids::MachineId;
@@ -16,6 +17,7 @@ use model::secret::Secret;
 use model::time::Millis;
 use model::views::copies::CheckView;
 use model::views::environments::{HostKeyView, StepState, TrialStep};
+use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 use model::views::services::ForeignContainers;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -93,6 +95,14 @@ pub struct LogOrder {
 pub struct Hidden {
     /// Secret values, wherever they stand.
     pub values: Vec<Secret>,
+}
+
+/// A regular file of a container, on its way.
+pub struct FileBytes {
+    /// Which file, and how large: so many bytes come, or an error.
+    pub file: FileView,
+    /// Its content. A wait for the engine is bounded, the whole is not.
+    pub bytes: BoxStream<'static, Result<Bytes>>,
 }
 
 /// A terminal to open.
@@ -216,6 +226,25 @@ pub trait Engines: Send + Sync {
     /// The engine's whole description of a container and of its image, for an import. It holds secrets, and is never passed on.
     async fn describe(&self, place: &Place) -> Result<Described>;
 
+    /// The processes of a running container, without secrets.
+    ///
+    /// # Errors
+    /// `Conflict` with `wrong_state`: it does not run.
+    async fn processes(&self, place: &Place, hidden: &Hidden) -> Result<ProcessesView>;
+
+    /// What of a container's files is not as in its image, without secrets; bounded, however much changed.
+    async fn changes(&self, place: &Place, query: &ChangesQuery, hidden: &Hidden) -> Result<ChangesView>;
+
+    /// Looks whether a path leads to a regular file that may leave the container.
+    ///
+    /// # Errors
+    /// `NotFound` where there is nothing, `Conflict` with `not_a_file` for folders, devices and what else is no file, `Forbidden` for a secret
+    /// file that was put there by us, however its path is written.
+    async fn find_file(&self, place: &Place, path: &FilePath) -> Result<FileView>;
+
+    /// The file that a path leads to. Errors as above.
+    async fn file(&self, place: &Place, path: &FilePath) -> Result<FileBytes>;
+
     /// Lines of a container's log.
     async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>>;
 
@@ -249,6 +278,22 @@ impl Engines for NoEngines {
     }
 
     async fn describe(&self, _: &Place) -> Result<Described> {
+        Err(away())
+    }
+
+    async fn processes(&self, _: &Place, _: &Hidden) -> Result<ProcessesView> {
+        Err(away())
+    }
+
+    async fn changes(&self, _: &Place, _: &ChangesQuery, _: &Hidden) -> Result<ChangesView> {
+        Err(away())
+    }
+
+    async fn find_file(&self, _: &Place, _: &FilePath) -> Result<FileView> {
+        Err(away())
+    }
+
+    async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
         Err(away())
     }
 

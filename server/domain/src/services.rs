@@ -28,7 +28,7 @@ mod tasks;
 mod tests;
 
 pub use detail::get;
-pub use inspect::inspect;
+pub use inspect::{Download, changes, download, find_file, inspect, processes};
 pub use running::running;
 pub use tasks::{Task, place, tasks};
 pub(crate) use tasks::{port, ports, reason};

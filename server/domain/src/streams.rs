@@ -19,6 +19,8 @@ pub enum Kind {
     Logs,
     /// A search through kept logs.
     Search,
+    /// A file on its way out of a task.
+    Download,
     /// A browser that hears of changes.
     Live,
 }
@@ -31,6 +33,7 @@ impl Kind {
             Self::Shell => 32,
             Self::Logs => 128,
             Self::Search => 8,
+            Self::Download => 8,
             Self::Live => 256,
         }
     }
@@ -44,6 +47,7 @@ impl Kind {
             Self::Search => {
                 format!("your account searches {most} logs at the same time, which is the most; stop one of these searches, or wait for its end")
             }
+            Self::Download => format!("your account downloads {most} files at the same time, which is the most; wait until one of them is there"),
             Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
         }
     }

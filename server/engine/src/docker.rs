@@ -8,15 +8,18 @@
 //! container that it was not told to touch by id or by name.
 
 mod archive;
+mod changes;
 mod containers;
 mod error;
 mod events;
 mod exec;
+mod files;
 mod hide;
 mod hijack;
 mod images;
 mod logs;
 mod networks;
+mod processes;
 mod seen;
 mod spec;
 mod ssh;
@@ -41,6 +44,7 @@ pub use archive::{Entry, Held, What};
 pub use error::{EngineError, Kind, Result};
 pub use events::{Event, EventKind, Heard};
 pub use exec::{Exec, ExecControl, ExecOrder, Exit, Keeper, Mark, SHELLS};
+pub use files::Content;
 pub use hide::Hidden;
 pub use images::{Credential, ImageSeen, LayerProgress, PullProgress};
 pub use logs::{LogFile, LogLine, LogOrder, LogPiece, LogSource};

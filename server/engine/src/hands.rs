@@ -130,7 +130,7 @@ pub(crate) async fn begin(order: Order) -> Result<(), Trouble> {
                 // A container that did not start tells nothing that the error does not, and it would hold the name.
                 order.docker.remove(&id).await?;
                 if !parcel.secret.is_empty() {
-                    order.docker.remove_volume(&build::secrets_name(order.context.instance(), order.task.id)).await?;
+                    forget_secrets(&order.context, &order.docker, order.task.id).await?;
                 }
                 ports = second_chance(&order, error, &spec, ports).await?;
             }

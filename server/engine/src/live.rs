@@ -1,4 +1,4 @@
-//! What people ask of an engine live: a container's inspection, its log, a terminal. The domain's port, on top of [`Machines`].
+//! What people ask of an engine live: a container's inspection, its processes and files, its log, a terminal. The domain's port, on top of [`Machines`].
 //!
 //! Whether somebody may ask was decided by the domain, which alone makes a [`Place`].
 
@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ports::{
-    Described, Engines, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellExit, ShellKeeper, ShellOrder, Trial, TrialOrder,
+    Described, Engines, FileBytes, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellExit, ShellKeeper, ShellOrder, Trial,
+    TrialOrder,
 };
 use domain::{Error, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use model::names::MachineName;
 use model::time::Millis;
+use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 use model::views::services::{ForeignContainer, ForeignContainers};
 
+use crate::build::SECRETS;
 use crate::docker::{self, ContainerSeen, EngineError, ExecControl, ExecOrder, Exit, Keeper, Kind, Mark};
 use crate::machines::Machines;
 use crate::ours;
@@ -45,9 +48,24 @@ impl Live {
 #[async_trait]
 impl Engines for Live {
     async fn inspect(&self, place: &Place, hidden: &Hidden) -> Result<serde_json::Value> {
-        let values = hidden.values.iter().map(|value| value.expose().to_owned());
-        let hidden = docker::Hidden::new(values);
-        self.docker(place)?.inspect_full(place.container(), &hidden).await.map_err(to_domain)
+        self.docker(place)?.inspect_full(place.container(), &hiding(hidden)).await.map_err(to_domain)
+    }
+
+    async fn processes(&self, place: &Place, hidden: &Hidden) -> Result<ProcessesView> {
+        self.docker(place)?.processes(place.container(), &hiding(hidden)).await.map_err(to_domain)
+    }
+
+    async fn changes(&self, place: &Place, query: &ChangesQuery, hidden: &Hidden) -> Result<ChangesView> {
+        self.docker(place)?.changes(place.container(), query, &hiding(hidden)).await.map_err(to_domain)
+    }
+
+    async fn find_file(&self, place: &Place, path: &FilePath) -> Result<FileView> {
+        self.docker(place)?.find_file(place.container(), path.as_str(), SECRETS).await.map_err(to_domain)
+    }
+
+    async fn file(&self, place: &Place, path: &FilePath) -> Result<FileBytes> {
+        let (file, content) = self.docker(place)?.file(place.container(), path.as_str(), SECRETS).await.map_err(to_domain)?;
+        Ok(FileBytes { file, bytes: content.map(|piece| piece.map_err(to_domain)).boxed() })
     }
 
     async fn describe(&self, place: &Place) -> Result<Described> {
@@ -143,6 +161,10 @@ impl ShellControl for Control {
     }
 }
 
+fn hiding(hidden: &Hidden) -> docker::Hidden {
+    docker::Hidden::new(hidden.values.iter().map(|value| value.expose().to_owned()))
+}
+
 fn foreign(machine: &MachineName, seen: ContainerSeen) -> ForeignContainer {
     let state = match seen.status {
         docker::Status::Created => "created",
@@ -175,6 +197,8 @@ fn from_docker(line: docker::LogLine) -> LogLine {
 pub(crate) fn to_domain(error: EngineError) -> Error {
     match error.kind {
         Kind::NoSuchContainer => Error::NotFound { what: "container" },
+        Kind::NoSuchFile => Error::NotFound { what: "file in this task" },
+        Kind::SecretFile => Error::Forbidden(error.message),
         Kind::Unreachable | Kind::Unsupported | Kind::Identity => Error::Unavailable(format!("the engine cannot be asked: {}", error.public())),
         Kind::TimedOut | Kind::RegistryUnreachable | Kind::DiskFull => Error::Unavailable(error.message),
         Kind::Other => Error::Unavailable(format!("the engine failed: {}", error.message)),
@@ -187,6 +211,7 @@ pub(crate) fn to_domain(error: EngineError) -> Error {
         | Kind::MemoryTooLow
         | Kind::Denied
         | Kind::WrongState
+        | Kind::NotAFile
         | Kind::Refused) => Error::conflict(kind.code(), error.message),
     }
 }

@@ -128,8 +128,9 @@ async fn heard(context: &Arc<Context>, told: News, at_work: &mut JoinSet<()>) ->
 
 /// Something happened to a container: the crew of its key looks at it.
 fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut JoinSet<()>) {
+    let task = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok());
     if matches!(event.kind, EventKind::Rename | EventKind::Update | EventKind::Pause | EventKind::Unpause) {
-        if let Some(task) = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok()) {
+        if let Some(task) = task {
             context.limited.forget(task);
         }
         compare(context, id, at_work);
@@ -139,7 +140,7 @@ fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut 
         EventKind::Start | EventKind::OutOfMemory | EventKind::Destroy | EventKind::Health { .. } | EventKind::Pause | EventKind::Unpause => None,
         EventKind::Kill { .. } | EventKind::Stop | EventKind::Restart | EventKind::Rename | EventKind::Update => return,
     };
-    let Some(task) = event.labels.get(LABEL_TASK).and_then(|text| text.parse::<TaskId>().ok()) else { return };
+    let Some(task) = task else { return };
     if event.kind == EventKind::Start {
         context.collector.started(task);
     }

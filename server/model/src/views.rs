@@ -8,6 +8,7 @@ pub mod deployments;
 pub mod environments;
 pub mod images;
 pub mod imports;
+pub mod inspect;
 pub mod jobs;
 pub mod lineage;
 pub mod logs;

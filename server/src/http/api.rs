@@ -26,6 +26,7 @@ mod environments;
 mod folders;
 mod image_rules;
 mod images;
+mod inspect;
 mod jobs;
 mod projects;
 mod pruning;
@@ -39,6 +40,7 @@ mod users;
 mod waiting;
 
 pub(super) use images::page_table as images_page_table;
+pub(super) use inspect::page_table as inspect_page_table;
 pub(crate) use services::may as service;
 pub(super) use shells::page_table as shells_page_table;
 pub(super) use templates::page_table as templates_page_table;
@@ -54,6 +56,7 @@ pub(super) fn table() -> Table {
         .merge(image_rules::table())
         .merge(quotas::table())
         .merge(services::table())
+        .merge(inspect::table())
         .merge(templates::table())
         .merge(copies::table())
         .merge(deployments::table())

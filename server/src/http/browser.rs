@@ -41,6 +41,7 @@ pub fn routes(portal: &Portal) -> Table {
     live::table()
         .merge(logs::page_table())
         .merge(super::api::images_page_table())
+        .merge(super::api::inspect_page_table())
         .merge(super::api::templates_page_table())
         .merge(super::api::shells_page_table())
         .merge(shell::table())

@@ -23,6 +23,7 @@ mod inside;
 mod jobs;
 mod limits;
 mod logs;
+mod looking;
 mod networks;
 mod portal;
 mod projects;

@@ -28,7 +28,7 @@ use domain::access::{May, can};
 #[cfg(feature = "ssr")]
 use domain::deployments::{self, Request};
 #[cfg(feature = "ssr")]
-use domain::templates::{self, Asked, answers};
+use domain::templates::{self, Asked, Origin, answers};
 #[cfg(feature = "ssr")]
 use domain::{environments, services};
 #[cfg(feature = "ssr")]
@@ -146,16 +146,25 @@ pub struct Answered {
 }
 
 #[cfg(feature = "ssr")]
-async fn made(
+impl Answered {
+    /// The template and its version, with these answers.
+    fn asked(&self, answers: Answers) -> Asked {
+        Asked { template: Some(self.template.clone()).filter(|name| !name.is_empty()), version: Some(self.version), answers }
+    }
+}
+
+/// The deployment that the answers make, what it comes from, and the descriptor's text.
+#[cfg(feature = "ssr")]
+async fn requested(
     caller: &Caller,
     may: &May<can::Deploy, services::Service>,
     environment: &str,
-    of: &Answered,
-    given: Answers,
-) -> Result<answers::Made, ApiError> {
-    let asked = Asked { template: Some(of.template.clone()).filter(|name| !name.is_empty()), version: Some(of.version), answers: given };
+    asked: &Asked,
+    why: &str,
+) -> Result<(Request, Origin, String), ApiError> {
     let place = place(environment)?;
-    Ok(answers::make(&caller.platform, may, place.as_ref(), &asked, &surroundings()).await?)
+    let made = answers::make(&caller.platform, may, place.as_ref(), asked, &surroundings()).await?;
+    Ok((Request { intent: intent(place, why), descriptor: made.descriptor }, made.origin, made.text))
 }
 
 /// What was typed waits for the next page of a browser without scripts: never a secret.
@@ -167,9 +176,8 @@ async fn keep_typed(
     of: &Answered,
     mut waiting: Waiting,
 ) -> Result<(), ApiError> {
-    let asked = Asked { template: Some(of.template.clone()).filter(|name| !name.is_empty()), version: Some(of.version), answers: Answers::new() };
     let place = place(environment)?;
-    match answers::form(&caller.platform, may, place.as_ref(), &asked).await {
+    match answers::form(&caller.platform, may, place.as_ref(), &of.asked(Answers::new())).await {
         // The form's answers are those that are no secrets.
         Ok(form) => waiting.answers.retain(|name, _| form.answers.contains_key(name)),
         Err(_) => waiting.answers.clear(),
@@ -190,7 +198,7 @@ pub async fn plan_template(
 ) -> Result<TemplatePlan, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
-    let found = planned(&caller, &may, &environment, &of, answers.clone(), &why).await;
+    let found = planned(&caller, &may, &environment, &of.asked(answers.clone()), &why).await;
     if posted_form() {
         keep_typed(&caller, &may, &environment, &of, Waiting { answers, why, planned: found.as_ref().ok().cloned() }).await?;
     }
@@ -202,14 +210,12 @@ async fn planned(
     caller: &Caller,
     may: &May<can::Deploy, services::Service>,
     environment: &str,
-    of: &Answered,
-    given: Answers,
+    asked: &Asked,
     why: &str,
 ) -> Result<TemplatePlan, ApiError> {
-    let made = made(caller, may, environment, of, given).await?;
-    let request = Request { intent: intent(place(environment)?, why), descriptor: made.descriptor };
-    let plan = deployments::plan_from(&caller.platform, may, &request, Some(&made.origin)).await?;
-    Ok(TemplatePlan { plan, descriptor: made.text })
+    let (request, origin, descriptor) = requested(caller, may, environment, asked, why).await?;
+    let plan = deployments::plan_from(&caller.platform, may, &request, Some(&origin)).await?;
+    Ok(TemplatePlan { plan, descriptor })
 }
 
 /// Makes a revision of the answers and brings it into the environment.
@@ -225,7 +231,7 @@ pub async fn deploy_template(
 ) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
-    let done = deployed(&caller, &may, &environment, &of, answers.clone(), &why).await;
+    let done = deployed(&caller, &may, &environment, &of.asked(answers.clone()), &why).await;
     if done.is_err() && posted_form() {
         keep_typed(&caller, &may, &environment, &of, Waiting { answers, why, planned: None }).await?;
     }
@@ -239,13 +245,11 @@ async fn deployed(
     caller: &Caller,
     may: &May<can::Deploy, services::Service>,
     environment: &str,
-    of: &Answered,
-    given: Answers,
+    asked: &Asked,
     why: &str,
 ) -> Result<DeploymentView, ApiError> {
-    let made = made(caller, may, environment, of, given).await?;
-    let request = Request { intent: intent(place(environment)?, why), descriptor: made.descriptor };
-    Ok(deployments::deploy_from(&caller.platform, may, &request, Some(&made.origin)).await?)
+    let (request, origin, _) = requested(caller, may, environment, asked, why).await?;
+    Ok(deployments::deploy_from(&caller.platform, may, &request, Some(&origin)).await?)
 }
 
 /// What a service was made from, and what its template makes of that; none where it was described by hand.

@@ -5,14 +5,12 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_navigate;
+use model::names::ProjectName;
 use model::views::imports::ImportView;
 
-use crate::api::ApiError;
-use crate::api::environments::list_managed;
-use crate::api::imports::{BeginImport, read_import};
-use crate::api::projects::list_projects;
+use crate::api::imports::{BeginImport, list_import_projects, read_import};
 use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, field_error, sentence};
-use crate::page::{Data, loaded, problem, query};
+use crate::page::{loaded, problem, query};
 use crate::urls;
 
 /// The import.
@@ -27,14 +25,7 @@ pub(crate) fn Import() -> impl IntoView {
         }
     });
     // Who may not import is shown no form; a container that is not there leaves what was typed.
-    let allowed: Data<Vec<String>> = Resource::new(
-        || (),
-        |()| async {
-            list_managed().await?;
-            let projects = list_projects(None).await?.items;
-            Ok::<_, ApiError>(projects.into_iter().map(|project| project.name.to_string()).collect::<Vec<_>>())
-        },
-    );
+    let allowed = Resource::new(|| (), |()| list_import_projects());
     let data = Resource::new(
         move || (machine.get(), container.get()),
         |(machine, container)| async move { if container.is_empty() { Ok(None) } else { read_import(machine, container).await.map(Some) } },
@@ -78,8 +69,8 @@ fn Which(machine: String, container: String) -> impl IntoView {
 
 /// What was read, and where it shall go.
 #[component]
-fn Read(import: ImportView, projects: Vec<String>, begin: ServerAction<BeginImport>) -> impl IntoView {
-    let known = projects.into_iter().map(|name| view! { <option value=name></option> }).collect_view();
+fn Read(import: ImportView, projects: Vec<ProjectName>, begin: ServerAction<BeginImport>) -> impl IntoView {
+    let known = projects.into_iter().map(|name| view! { <option value=name.to_string()></option> }).collect_view();
     let refused = problem(begin);
     let nothing = import.left.is_empty();
     let left = import

@@ -17,10 +17,10 @@ use model::views::environments::{EnvironmentView, MachineState};
 use model::views::templates::TemplateSummary;
 
 use super::{EnvironmentChoice, current};
-use crate::api::deployments::{Deploy as DeployNow, DeployPage, PlanDeploy, read_deploy_form};
+use crate::api::deployments::{Deploy as DeployNow, DeployPage, Offer, PlanDeploy, read_deploy_form};
 use crate::api::templates::{DeployTemplate, read_template_form};
 use crate::boot::boot;
-use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextField, Tone, lead_to_mistake, sentence};
+use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextField, Tone, bytes, lead_to_mistake, relative, sentence};
 use crate::page::{loaded, problem, query};
 use crate::urls;
 use fields::Fields;
@@ -33,6 +33,20 @@ use template::FromTemplate;
 pub(crate) fn Deploy() -> impl IntoView {
     let written = query("as");
     move || if written.with(|written| written == "yaml") { view! { <text::TextDeploy/> }.into_any() } else { view! { <FormDeploy/> }.into_any() }
+}
+
+/// What a field that names an image proposes: the project's own images.
+#[component]
+fn Offers(offers: Vec<Offer>) -> impl IntoView {
+    let now = boot().now;
+    let options = offers
+        .into_iter()
+        .map(|offer| {
+            let said = format!("pushed {}, {}", relative(now, offer.pushed_at), bytes(u64::try_from(offer.size).unwrap_or(0)));
+            view! { <option value=offer.reference>{said}</option> }
+        })
+        .collect_view();
+    view! { <datalist id="images">{options}</datalist> }.into_any()
 }
 
 /// What the address of this page asks for besides the environment: links to the same page carry it on.

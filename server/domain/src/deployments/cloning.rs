@@ -13,12 +13,12 @@ use model::views::services::DesiredState;
 
 use super::begin::lock;
 use super::revisions::{self, Stored};
-use super::verbs::{for_environment, queue};
+use super::verbs::{Again, for_environment, queue};
 use super::{Intent, limits, plan as plans, source};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
-use crate::configs::pinned;
+use crate::configs::pinned::{self, Pinned};
 use crate::db::Tx;
 use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
@@ -137,7 +137,7 @@ async fn bring(
     intent.check()?;
     check(platform, change, may, &to, &revision).await?;
     let revision = for_environment(change, platform, may, &to, &intent, revision).await?;
-    queue(change, platform, may, &to, &intent, DeploymentKind::Clone, &revision).await
+    queue(change, platform, may, &Again { environment: &to, intent: &intent, kind: DeploymentKind::Clone, revision: &revision }).await
 }
 
 async fn places(tx: &mut Tx, project: &Project, order: &CloneOrder) -> Result<(Environment, Environment)> {
@@ -239,18 +239,17 @@ async fn planned(
     stored: &Stored,
     beside: &Beside,
 ) -> Result<(PlanView, Vec<model::descriptor::Change>)> {
-    check(platform, tx, may, to, stored).await?;
+    let there = check(platform, tx, may, to, stored).await?;
     let own = pinned::of_revision(tx, stored.id, &stored.descriptor).await?;
-    let there = pinned::newest(tx, may, to, &stored.descriptor).await?;
     let mut plan = plans::plan(tx, may, to, &stored.descriptor, &stored.source(), &there).await?;
     plan.takes = running::room_beside(tx, &may.project, (may.id, to.id), &stored.descriptor, beside).await?;
     Ok((plan, there.changes_since(&own)))
 }
 
-/// What a deploy of the revision there would ask for.
-async fn check(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, stored: &Stored) -> Result<()> {
+/// What a deploy of the revision there would ask for; the configuration that it would run with.
+async fn check(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, stored: &Stored) -> Result<Pinned> {
     source::still_there(stored)?;
     limits::still_allowed(platform, tx, may, to, stored).await?;
     plans::refuse_taken_ports(tx, may, to, &stored.descriptor).await?;
-    pinned::newest(tx, may, to, &stored.descriptor).await.map(drop)
+    pinned::newest(tx, may, to, &stored.descriptor).await
 }

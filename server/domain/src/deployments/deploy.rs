@@ -27,9 +27,9 @@ pub struct Request {
     pub descriptor: Descriptor,
 }
 
-/// What is said of a deployment that waits for an approval: a revision names what it runs with by the versions of the configuration, so the secrets
+/// What is said of a deployment that waits for an approval, before and after it is asked for: a revision names what it runs with by the versions of the configuration, so the secrets
 /// that were answered are a version before anybody decides.
-const SECRETS_SET: &str = "the secrets that were answered with it are set already: the next deployment gets them, whatever becomes of this one";
+const SECRETS_SET: &str = "the secrets are set when the deployment is asked for: the next one gets them, whatever becomes of this one";
 
 fn brings_secrets(origin: Option<&Origin>) -> bool {
     origin.is_some_and(|origin| !origin.secrets().is_empty())
@@ -62,8 +62,7 @@ pub async fn plan_from(platform: &Platform, may: &May<can::Deploy, Service>, req
     }
     view.takes = takes;
     if environment.protected && brings_secrets(origin) {
-        let text = "the secrets are set when the deployment is asked for: the next one gets them, also if nobody approves this one";
-        view.notes.push(String::from(text));
+        view.notes.push(String::from(SECRETS_SET));
     }
     if let (Some(_), Some(number)) = (origin, view.current)
         && revisions::by_number(&mut tx, may.id, number).await?.view.template.is_none()

@@ -5,7 +5,7 @@ use model::views::configs::{NotRolled, RollView};
 use model::views::deployments::{DeploymentKind, DeploymentView};
 
 use super::begin::lock;
-use super::verbs::{again, running};
+use super::verbs::{Again, again, running};
 use super::{Intent, limits, plan, revisions, source};
 use crate::access::{May, can};
 use crate::configs::{self, Holder, pinned};
@@ -37,7 +37,7 @@ pub async fn roll(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
     let (id, _) = revisions::insert(&mut change, platform, may, &base.descriptor, &base.source(), &fresh, &intent).await?;
     templates::note_same(&mut change, base.id, id).await?;
     let revision = revisions::by_id(&mut change, id).await?;
-    again(change, platform, may, &environment, &intent, DeploymentKind::Deploy, &revision).await
+    again(change, platform, may, &Again { environment: &environment, intent: &intent, kind: DeploymentKind::Deploy, revision: &revision }).await
 }
 
 /// Rolls everything that runs at a place with an older configuration than it would get today: a deployment for each, each by its own check. What

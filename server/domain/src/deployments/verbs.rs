@@ -34,7 +34,7 @@ pub async fn rollback(platform: &Platform, may: &May<can::Deploy, Service>, inte
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
     let revision = for_environment(&mut change, platform, may, &environment, intent, revision).await?;
-    again(change, platform, may, &environment, intent, DeploymentKind::Rollback, &revision).await
+    again(change, platform, may, &Again { environment: &environment, intent, kind: DeploymentKind::Rollback, revision: &revision }).await
 }
 
 /// Says what bringing an earlier revision again would do, and does nothing. The mistakes are those that it would have.
@@ -100,7 +100,8 @@ pub async fn scale(platform: &Platform, may: &May<can::Deploy, Service>, intent:
         let (id, _) = rescaled(&mut change, platform, may, &base, replicas, &intent).await?;
         templates::note_scaled(&mut change, base.id, id, answers.as_ref()).await?;
         let revision = revisions::by_id(&mut change, id).await?;
-        return again(change, platform, may, &environment, &intent, DeploymentKind::Scale, &revision).await;
+        let wanted = Again { environment: &environment, intent: &intent, kind: DeploymentKind::Scale, revision: &revision };
+        return again(change, platform, may, &wanted).await;
     }
 }
 
@@ -130,7 +131,7 @@ pub async fn restart(platform: &Platform, may: &May<can::Deploy, Service>, inten
     let environment = environments::choose(&mut change, may.project.id, intent.environment.as_ref()).await?;
     let revision = running(&mut change, may, &environment).await?;
     limits::still_allowed(platform, &mut change, may, &environment, &revision).await?;
-    again(change, platform, may, &environment, intent, DeploymentKind::Restart, &revision).await
+    again(change, platform, may, &Again { environment: &environment, intent, kind: DeploymentKind::Restart, revision: &revision }).await
 }
 
 /// Lets run what was stopped.
@@ -149,7 +150,7 @@ pub async fn start(platform: &Platform, may: &May<can::Deploy, Service>, intent:
     };
     limits::still_allowed(platform, &mut change, may, &environment, &revision).await?;
     plan::refuse_taken_ports(&mut change, may, &environment, &revision.descriptor).await?;
-    again(change, platform, may, &environment, intent, DeploymentKind::Start, &revision).await
+    again(change, platform, may, &Again { environment: &environment, intent, kind: DeploymentKind::Start, revision: &revision }).await
 }
 
 /// Ends every task, each with its grace; what is unfinished is cancelled. The revision stays what a start brings again.
@@ -205,17 +206,17 @@ fn never_good(service: &Service, environment: &Environment) -> Error {
     Error::conflict("not_deployed", format!("no deployment of {} to {} succeeded yet; deploy it again", service.name, environment.name))
 }
 
+/// A stored revision on its way into an environment.
+pub(super) struct Again<'a> {
+    pub environment: &'a Environment,
+    pub intent: &'a Intent,
+    pub kind: DeploymentKind,
+    pub revision: &'a Stored,
+}
+
 /// Puts a stored revision into the queue, with its record, if the project has room for it.
-pub(super) async fn again(
-    mut change: Change,
-    platform: &Platform,
-    may: &May<can::Deploy, Service>,
-    environment: &Environment,
-    intent: &Intent,
-    kind: DeploymentKind,
-    revision: &Stored,
-) -> Result<DeploymentView> {
-    let (view, record) = queue(&mut change, platform, may, environment, intent, kind, revision).await?;
+pub(super) async fn again(mut change: Change, platform: &Platform, may: &May<can::Deploy, Service>, wanted: &Again<'_>) -> Result<DeploymentView> {
+    let (view, record) = queue(&mut change, platform, may, wanted).await?;
     change.commit(record).await?;
     Ok(view)
 }
@@ -225,11 +226,9 @@ pub(super) async fn queue(
     change: &mut Change,
     platform: &Platform,
     may: &May<can::Deploy, Service>,
-    environment: &Environment,
-    intent: &Intent,
-    kind: DeploymentKind,
-    revision: &Stored,
+    wanted: &Again<'_>,
 ) -> Result<(DeploymentView, Record)> {
+    let Again { environment, intent, kind, revision } = *wanted;
     limits::take(change, may, environment, &revision.descriptor).await?;
     let act = Act { kind, revision: revision.id, environment, intent, note: None };
     let id = begin(change, platform, may, &act).await?;

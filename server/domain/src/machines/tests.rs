@@ -5,10 +5,13 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use model::machine::MachineForm;
 use model::views::environments::{HostKeyView, MachineView, StepState, TrialStep};
+use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 
 use super::*;
 use crate::access::Actor;
-use crate::ports::{Described, EngineDoor, Engines, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellKeeper, ShellOrder, Trial, TrialOrder};
+use crate::ports::{
+    Described, EngineDoor, Engines, FileBytes, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellKeeper, ShellOrder, Trial, TrialOrder,
+};
 use crate::testing::Store;
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nTOPSECRET\n-----END PRIVATE KEY-----";
@@ -27,6 +30,22 @@ impl Engines for Fake {
     }
 
     async fn describe(&self, _: &Place) -> Result<Described> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn processes(&self, _: &Place, _: &Hidden) -> Result<ProcessesView> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn changes(&self, _: &Place, _: &ChangesQuery, _: &Hidden) -> Result<ChangesView> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn find_file(&self, _: &Place, _: &FilePath) -> Result<FileView> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
         Err(Error::Unavailable("not here".into()))
     }
 

@@ -1,25 +1,89 @@
-//! A task's container as its engine describes it, with secrets hidden: values of variables whose name says that they are one, and every secret
-//! of the configuration that the task got.
+//! Looking into a task's container through its engine: what it is, its processes, what changed of its files, and one file of it. Secrets are
+//! hidden from everybody: values of variables whose name says that they are one, and every secret of the configuration that the task got. Nothing
+//! here changes a container. A file leaves it only for whoever may open a shell in it, and on record.
 
 use model::ids::RevisionId;
+use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
+use model::views::services::TaskState;
 
 use super::Task;
 use crate::access::{May, can};
 use crate::args;
+use crate::change::Record;
 use crate::configs::pinned;
 use crate::deployments::revisions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::platform::Platform;
-use crate::ports::Hidden;
+use crate::ports::{FileBytes, Hidden};
+use crate::streams::{self, Slot};
 
 /// The engine's inspection of a task's container.
 pub async fn inspect(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<serde_json::Value> {
     let place = super::place(may)?;
+    platform.engines().inspect(&place, &hidden(platform, may).await?).await
+}
+
+/// The processes of a task.
+///
+/// # Errors
+/// `Conflict` with `not_running`.
+pub async fn processes(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<ProcessesView> {
+    if may.state != TaskState::Running {
+        return Err(Error::conflict("not_running", format!("this task is {}; processes are in a running one", may.state)));
+    }
+    let place = super::place(may)?;
+    platform.engines().processes(&place, &hidden(platform, may).await?).await
+}
+
+/// What of a task's files is not as in its image.
+pub async fn changes(platform: &Platform, may: &May<can::SeeServices, Task>, query: &ChangesQuery) -> Result<ChangesView> {
+    let long = |text: &str| text.len() > ChangesQuery::TEXT_MAX;
+    for (field, text) in [("q", query.q.as_str()), ("after", query.after.as_deref().unwrap_or_default())] {
+        if long(text) {
+            return Err(Error::invalid(field, format!("at most {} bytes", ChangesQuery::TEXT_MAX)));
+        }
+    }
+    let place = super::place(may)?;
+    platform.engines().changes(&place, query, &hidden(platform, may).await?).await
+}
+
+/// Looks whether a path leads to a file that can be downloaded.
+///
+/// # Errors
+/// `NotFound`, `Conflict` with `not_a_file`, `Forbidden` for a secret file.
+pub async fn find_file(platform: &Platform, may: &May<can::OpenShell, Task>, path: &FilePath) -> Result<FileView> {
+    platform.engines().find_file(&super::place(may)?, path).await
+}
+
+/// A file on its way to whoever asked for it. Their account has so many at a time: the slot is held until all of it is there.
+pub struct Download {
+    /// The file.
+    pub content: FileBytes,
+    /// Held while it goes out.
+    pub slot: Slot,
+}
+
+/// Takes a file out of a task. It is on record before its first byte leaves.
+///
+/// # Errors
+/// As those of [`find_file`]; `TooManyOpen`.
+pub async fn download(platform: &Platform, may: &May<can::OpenShell, Task>, path: &FilePath) -> Result<Download> {
+    let slot = streams::open(platform, may.actor(), streams::Kind::Download)?;
+    let content = platform.engines().file(&super::place(may)?, path).await?;
+    let found = &content.file;
+    let detail = serde_json::json!({
+        "path": path, "leads_to": (found.path != path.as_str()).then_some(&found.path), "size": found.size,
+        "service": may.service.name, "environment": may.environment, "slot": may.slot,
+    });
+    let record = Record::new("file.download", "task", may.id).project(&may.service.project).detail(detail);
+    platform.change(may.actor()).await?.commit(record).await?;
+    Ok(Download { content, slot })
+}
+
+/// What must not be seen of a task. What cannot be hidden is not shown.
+async fn hidden(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<Hidden> {
     let mut tx = platform.read().await?;
     let revision: RevisionId = tx.one("SELECT revision_id FROM tasks WHERE id = $1", args![may.id], |row| row.get("revision_id")).await?;
     let stored = revisions::by_id(&mut tx, revision).await?;
-    // What cannot be hidden is not shown.
-    let values = pinned::secret_texts(&mut tx, platform, revision, &stored.descriptor).await?;
-    drop(tx);
-    platform.engines().inspect(&place, &Hidden { values }).await
+    Ok(Hidden { values: pinned::secret_texts(&mut tx, platform, revision, &stored.descriptor).await? })
 }

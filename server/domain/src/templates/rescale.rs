@@ -7,7 +7,7 @@ use model::descriptor::Descriptor;
 use model::ids::{RevisionId, TemplateId};
 use model::template::{Answers, Checked, ParameterKind, Parameters, Template};
 
-use super::answers::{self, Surroundings, note_same};
+use super::answers::{self, Surroundings};
 use super::document;
 use super::render::{self, Around};
 use super::tries::{Until, apart};
@@ -73,6 +73,7 @@ fn with_replicas(template: &Template, answers: &Answers, around: &Around, (repli
 /// Where none do, no template made it, and the next deployment from one says so.
 pub(crate) async fn note_scaled(change: &mut Change, from: RevisionId, to: RevisionId, answers: Option<&Answers>) -> Result<()> {
     let Some(answers) = answers else { return Ok(()) };
-    note_same(change, from, to).await?;
-    change.exec("UPDATE revision_templates SET answers = $2 WHERE revision_id = $1", args![to, Json(answers)]).await.map(drop)
+    let sql = "INSERT INTO revision_templates (revision_id, template_id, template, of_site, version, answers)
+               SELECT $2, template_id, template, of_site, version, $3 FROM revision_templates WHERE revision_id = $1";
+    change.exec(sql, args![from, to, Json(answers)]).await.map(drop)
 }

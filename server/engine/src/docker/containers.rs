@@ -127,7 +127,7 @@ impl Docker {
     /// The engine's whole inspection as it would print it, with secrets hidden.
     pub async fn inspect_full(&self, id: &str, hidden: &Hidden) -> Result<serde_json::Value> {
         let mut value = self.read_json(&format!("/containers/{}/json", path_part(id)?)).await?;
-        hidden.hide(&mut value);
+        hidden.and_named(&value).hide(&mut value);
         Ok(value)
     }
 
@@ -142,7 +142,8 @@ impl Docker {
         Ok((container, image))
     }
 
-    async fn read_json(&self, path: &str) -> Result<serde_json::Value> {
+    /// The engine's own JSON at a path.
+    pub(super) async fn read_json(&self, path: &str) -> Result<serde_json::Value> {
         let body = hijack::get(self.dialer(), &self.path(path).await?, INSPECT_LIMIT, QUICK).await?;
         serde_json::from_slice(&body).map_err(|error| EngineError::new(Kind::Other, format!("the engine's inspection could not be read: {error}")))
     }

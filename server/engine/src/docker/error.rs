@@ -23,6 +23,12 @@ pub enum Kind {
     NoSuchImage,
     /// There is no such container (any more).
     NoSuchContainer,
+    /// There is nothing at this path of a container.
+    NoSuchFile,
+    /// What is at this path of a container is no regular file.
+    NotAFile,
+    /// What is at this path of a container holds a secret.
+    SecretFile,
     /// There is no such network (any more).
     NoSuchNetwork,
     /// A container of this name exists already.
@@ -62,6 +68,9 @@ impl Kind {
             Kind::Identity => "engine_identity",
             Kind::NoSuchImage => "image_not_found",
             Kind::NoSuchContainer => "container_not_found",
+            Kind::NoSuchFile => "file_not_found",
+            Kind::NotAFile => "not_a_file",
+            Kind::SecretFile => "secret_file",
             Kind::NoSuchNetwork => "network_not_found",
             Kind::NameTaken => "name_taken",
             Kind::RangeTaken => "address_range_taken",

@@ -1,7 +1,8 @@
 //! Takes secrets out of what an engine or a container prints before anyone sees it: an inspection, a reason's text, the last lines of a log.
 //!
-//! Pure. What is hidden: the value of every environment variable whose name says that it is secret, and every text anywhere that is or
+//! Pure. What is hidden: the value of every environment variable or label whose name says that it is secret, and every text anywhere that is or
 //! contains a known secret, or a line of one that has several: whoever prints a key prints it line by line, and not all of it is kept.
+//! Of an inspection the values of such variables are known secrets too, wherever else they stand.
 //! Registry credentials are not in an inspection to begin with: they go with a pull, not with a container.
 
 use model::secret::{HIDDEN as MARK, names_a_secret};
@@ -41,15 +42,34 @@ impl Hidden {
         Self { values: all }
     }
 
+    /// The same, and the values of those variables in an inspection whose names say that they are secret: a program may tell them elsewhere,
+    /// in what its health check prints. Short ones are none by themselves.
+    pub fn and_named(&self, inspection: &Value) -> Self {
+        let variables = inspection["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let named = variables.filter_map(|text| text.split_once('=')).filter(|(name, value)| names_a_secret(name) && value.len() >= PART_FROM);
+        Self::new(named.map(|(_, value)| value.to_owned()).chain(self.values.iter().cloned()))
+    }
+
+    /// The same as `ps` writes them: blanks in a row are one, and what it does not print is a question mark.
+    pub fn as_ps_writes(&self) -> Self {
+        let one_blank = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let marked = |text: &str| text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
+        let ascii = |text: &str| text.bytes().map(|byte| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' }).collect::<String>();
+        let written = self.values.iter().flat_map(|text| [text.clone(), one_blank(text), one_blank(&marked(text)), one_blank(&ascii(text))]);
+        Self::new(written)
+    }
+
     /// Hides in place.
     pub fn hide(&self, value: &mut Value) {
         match value {
+            Value::String(text) if text.contains('\n') => *text = self.told(text),
             Value::String(text) => {
                 if let Some(clean) = self.clean(text) {
                     *text = clean;
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
+            // `NAME=value` may be an argument as well as a variable.
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_value_part(item)),
             Value::Object(fields) => self.hide_fields(fields),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -59,9 +79,27 @@ impl Hidden {
         for (key, field) in fields.iter_mut() {
             match field {
                 Value::Array(items) if key == "Env" => items.iter_mut().for_each(|item| self.hide_variable(item)),
+                Value::Object(labels) if key == "Labels" => self.hide_labels(labels),
+                // What a health check printed; the engine cuts it.
+                Value::String(text) if key == "Output" => *text = self.told_of_cut(text.strip_suffix("...").unwrap_or(text)),
                 other => self.hide(other),
             }
         }
+        self.hide_names(fields);
+    }
+
+    fn hide_labels(&self, labels: &mut serde_json::Map<String, Value>) {
+        for (name, value) in labels.iter_mut() {
+            if names_a_secret(name) {
+                *value = Value::String(MARK.to_owned());
+            } else {
+                self.hide(value);
+            }
+        }
+        self.hide_names(labels);
+    }
+
+    fn hide_names(&self, fields: &mut serde_json::Map<String, Value>) {
         let named: Vec<String> = fields.keys().filter(|key| self.clean(key).is_some()).cloned().collect();
         for key in named {
             let field = fields.remove(&key).unwrap_or_default();
@@ -123,6 +161,17 @@ impl Hidden {
         }
     }
 
+    /// A command line without secrets: a short one goes where it is an argument, or the value of one.
+    pub fn told_of_arguments(&self, text: &str) -> String {
+        let clean = self.clean(text);
+        let told = |word: &str| match word.split_once('=') {
+            _ if self.is_secret(word) => MARK.to_owned(),
+            Some((name, value)) if self.is_secret(value) => format!("{name}={MARK}"),
+            _ => word.to_owned(),
+        };
+        clean.as_deref().unwrap_or(text).split(' ').map(told).collect::<Vec<_>>().join(" ")
+    }
+
     fn is_secret(&self, text: &str) -> bool {
         self.values.iter().any(|secret| secret == text.trim())
     }
@@ -157,6 +206,33 @@ mod tests {
                     "Cmd": null,
                 },
                 "Pid": 7,
+            })
+        );
+    }
+
+    #[test]
+    fn what_a_named_variable_holds_is_hidden_wherever_it_is_told() {
+        let mut value = json!({
+            "Args": ["--pin=abc", "--level=info"],
+            "Config": {
+                "Env": ["DB_PASSWORD=of-the-database", "SHORT_TOKEN=yes", "LEVEL=info"],
+                "Labels": {"traefik.auth.password": "anything", "answer": "yes", "dsn": "x of-the-database"},
+                "Healthcheck": {"Test": ["CMD", "check", "of-the-database"]},
+            },
+            "State": {"Health": {"Log": [{"Output": "wrong: of-the-database\nabc\nof-the-dat..."}]}},
+        });
+        let hidden = Hidden::new(["abc".to_owned()]).and_named(&value);
+        hidden.hide(&mut value);
+        assert_eq!(
+            value,
+            json!({
+                "Args": ["--pin=(hidden)", "--level=info"],
+                "Config": {
+                    "Env": ["DB_PASSWORD=(hidden)", "SHORT_TOKEN=(hidden)", "LEVEL=info"],
+                    "Labels": {"traefik.auth.password": "(hidden)", "answer": "yes", "dsn": "(hidden)"},
+                    "Healthcheck": {"Test": ["CMD", "check", "(hidden)"]},
+                },
+                "State": {"Health": {"Log": [{"Output": "wrong: (hidden)\n(hidden)\n(hidden)"}]}},
             })
         );
     }

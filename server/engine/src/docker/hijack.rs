@@ -1,5 +1,5 @@
-//! The two kinds of calls for which bollard's own reading does not do: an upgraded connection whose bytes must arrive exactly as
-//! sent, and an answer that is wanted as the engine's own JSON.
+//! The kinds of calls for which bollard's own reading does not do: an upgraded connection whose bytes must arrive exactly as
+//! sent, an answer that is wanted as the engine's own JSON, and one that is read while it arrives.
 //!
 //! bollard takes a terminal's output for framed output when it happens to begin with a byte below 3, so a terminal is read here,
 //! raw. A connection is used for one call and closed. It never follows redirects, and bodies are limited.
@@ -8,6 +8,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
@@ -22,6 +23,8 @@ use super::{EngineError, Kind, Result, limited};
 
 /// What an error's body may hold at most.
 const ERROR_LIMIT: usize = 64 * 1024;
+/// Longest silence in an answer that is read while it arrives.
+const STALL: Duration = Duration::from_secs(60);
 
 /// Reading half of an upgraded connection.
 pub(super) type RawRead = Box<dyn AsyncRead + Send + Unpin>;
@@ -41,6 +44,30 @@ pub(super) async fn get(dialer: &Dialer, path: &str, most: usize, limit: Duratio
         collect(response, most).await
     })
     .await
+}
+
+/// GET of `path`, whose answer is read while it arrives. It begins within `limit`; each wait for more of it is bounded. Dropped, the connection
+/// is closed.
+pub(super) async fn open(dialer: &Dialer, path: &str, limit: Duration) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let response = limited("answer", limit, async { check(send(dialer, Method::GET, path, None, false).await?).await }).await?;
+    let pieces = stream::unfold(Some(response.into_body()), |body| async move {
+        let mut body = body?;
+        loop {
+            let Ok(frame) = tokio::time::timeout(STALL, body.frame()).await else {
+                return Some((Err(EngineError::timed_out("send the rest of its answer", STALL)), None));
+            };
+            match frame? {
+                Ok(frame) => {
+                    // What is no data comes after all of it.
+                    if let Ok(data) = frame.into_data() {
+                        return Some((Ok(data), Some(body)));
+                    }
+                }
+                Err(error) => return Some((Err(broken(error)), None)),
+            }
+        }
+    });
+    Ok(pieces.boxed())
 }
 
 /// POST of `body` to `path`, whose connection then belongs to us.

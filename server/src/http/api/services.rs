@@ -6,7 +6,6 @@ use axum::response::IntoResponse;
 use domain::services::{self, ServiceKey};
 use domain::{Actor, can};
 use http::StatusCode;
-use model::ids::TaskId;
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::page::Page;
 use model::running::Running;
@@ -25,7 +24,6 @@ pub(super) fn table() -> Table {
         .get("/api/v1/projects/{project}/services/{service}", get)
         .delete("/api/v1/projects/{project}/services/{service}", delete)
         .get("/api/v1/projects/{project}/services/{service}/tasks", tasks)
-        .get("/api/v1/tasks/{task}/inspect", inspect)
         .get("/api/v1/running/{task}", running)
 }
 
@@ -101,13 +99,6 @@ async fn tasks(
     let environment: Option<EnvironmentName> = query.environment.map(|name| field("environment", &name)).transpose()?;
     let items = services::tasks(&portal.platform, &may, environment.as_ref()).await?;
     Ok(Json(Page { items, next: None }))
-}
-
-async fn inspect(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(task): Path<String>) -> Answer<impl IntoResponse> {
-    actor.account()?;
-    let task: TaskId = named(&task, "task")?;
-    let may = actor.may::<can::SeeServices, _>(&portal.platform, &task).await?;
-    Ok(Json(services::inspect(&portal.platform, &may).await?))
 }
 
 /// What a container is: by its id or its beginning, or by its task's.

@@ -27,6 +27,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/deployments/text"
             | "/fn/deployments/plan_text"
             | "/fn/imports/read"
+            | "/fn/imports/projects"
             | "/fn/deployments/get"
             | "/fn/deployments/list"
             | "/fn/deployments/revisions"
@@ -46,6 +47,9 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/lineage"
             | "/fn/logs/page"
             | "/fn/logs/inspect"
+            | "/fn/inspect/processes"
+            | "/fn/inspect/changes"
+            | "/fn/inspect/file"
             | "/fn/pruning/get"
             | "/fn/quotas/get"
             | "/fn/quotas/list"
@@ -143,7 +147,8 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if path.contains("{template}") && !path.contains("{project}") {
         world::site_template(cast, world).await;
     }
-    path.replace("{run}", &run)
+    path.replace("/tasks/{task}/file", "/tasks/{task}/file?path=%2Fetc%2Fpasswd")
+        .replace("{run}", &run)
         .replace("{environment}", &world.place)
         .replace("{machine}", if path.contains("{container}") { "local" } else { &world.machine })
         .replace("{project}", &world.project)
@@ -313,7 +318,8 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "images/get" => vec![project(), repository(), ("reference", text("1"))],
         "images/delete_image" => vec![project(), repository(), ("digest", world.digest.clone())],
         "images/delete_tag" => vec![project(), repository(), ("tag", text("1"))],
-        "logs/inspect" => vec![("task", world.task.clone())],
+        "logs/inspect" | "inspect/processes" | "inspect/changes" => vec![("task", world.task.clone())],
+        "inspect/file" => vec![("task", world.task.clone()), ("path", text("/etc/passwd"))],
         "services/running" => vec![("id", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
         "projects/delete" => vec![project()],
@@ -357,6 +363,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "outside/settings"
         | "folders/settings"
         | "environments/foreign"
+        | "imports/projects"
         | "quotas/list"
         | "projects/list"
         | "projects/may_create"

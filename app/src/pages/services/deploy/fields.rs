@@ -2,30 +2,22 @@
 
 use leptos::prelude::*;
 
-use super::Typed;
+use super::{Offers, Typed};
 use crate::api::deployments::Offer;
-use crate::components::{Choice, Select, TextArea, TextField, bytes, relative};
+use crate::components::{Choice, Select, TextArea, TextField};
 
 /// All fields.
 #[component]
 pub(super) fn Fields(typed: Typed, offers: Vec<Offer>) -> impl IntoView {
-    let now = crate::boot::boot().now;
     let first = typed.form.get_untracked();
     let none = offers.is_empty();
-    let options = offers
-        .into_iter()
-        .map(|offer| {
-            let said = format!("pushed {}, {}", relative(now, offer.pushed_at), bytes(u64::try_from(offer.size).unwrap_or(0)));
-            view! { <option value=offer.reference>{said}</option> }
-        })
-        .collect_view();
     let hint = if none {
         "This project has no images yet. Push one first, or name an image of an outside registry."
     } else {
         "One of this project's images, or one of an outside registry with its whole name. It is pinned to its digest."
     };
     view! {
-        <datalist id="images">{options}</datalist>
+        <Offers offers/>
         <TextField name="form[image]" label="Image" value=first.image.clone() mono=true required=true list="images" placeholder="web:1.4.2" hint=hint
             error=typed.error("image") on_input=typed.keep("image", |form, text| form.image = text)/>
         <div class="fields">

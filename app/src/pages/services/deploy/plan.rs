@@ -10,7 +10,7 @@ use crate::components::{Changes, ProblemNotice, capital, sentence};
 use crate::page::problem;
 
 /// What stands above the mistakes of a plan that stand nowhere else.
-pub(super) const BECAUSE: &str = "This cannot be deployed, because this is not right:";
+const BECAUSE: &str = "This cannot be deployed, because this is not right:";
 /// Where the mistakes of a plan stand.
 pub(super) const MARKED: &str = "This cannot be deployed yet: look at the marked fields.";
 
@@ -80,6 +80,20 @@ pub(super) fn Planned(
     /// Why it cannot be told, as far as the form does not say it.
     refused: Signal<Option<Problem>>,
 ) -> impl IntoView {
+    answered(first, answer, refused, |plan| view! { <Plan plan/> })
+}
+
+/// What came of the question what a deploy would do, as `show` shows it. Before anything was asked here, what was asked without scripts.
+pub(super) fn answered<T, V>(
+    first: Option<T>,
+    answer: Signal<Option<Result<T, ApiError>>>,
+    refused: Signal<Option<Problem>>,
+    show: impl Fn(T) -> V + Send + Sync + 'static,
+) -> impl IntoView
+where
+    T: Clone + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
     let shown = move || match answer.get() {
         None => first.clone(),
         Some(found) => found.ok(),
@@ -87,7 +101,7 @@ pub(super) fn Planned(
     view! {
         <div class="stack" aria-live="polite">
             <ProblemNotice problem=refused because=BECAUSE/>
-            {move || shown().map(|plan| view! { <Plan plan/> })}
+            {move || shown().map(&show)}
         </div>
     }
     .into_any()

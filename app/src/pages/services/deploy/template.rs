@@ -12,7 +12,7 @@ use model::views::services::ServiceDetail;
 use model::views::templates::{TemplateForm, TemplateSummary};
 
 use super::super::{EnvironmentChoice, made_otherwise};
-use super::plan::BECAUSE;
+use super::plan::answered;
 use super::{Ask, Asked, Away, MARKED, Plan, besides, verdict};
 use crate::api::templates::{Answered, DeployTemplate, DeployTemplatePage, PlanTemplate, TemplatePlan};
 use crate::boot::boot;
@@ -144,7 +144,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
                     </ActionForm>
                 </div>
             </section>
-            <Planned first=page.planned answer=plan.value().into() refused=not_planned/>
+            {answered(page.planned, plan.value().into(), not_planned, told)}
         </div>
     }
     .into_any()
@@ -207,27 +207,12 @@ fn Otherwise(service: ServiceDetail, form: TemplateForm) -> impl IntoView {
     })
 }
 
-/// What a deploy would do.
-#[component]
-fn Planned(
-    first: Option<TemplatePlan>,
-    answer: Signal<Option<Result<TemplatePlan, crate::api::ApiError>>>,
-    refused: Signal<Option<Problem>>,
-) -> impl IntoView {
-    let shown = move || match answer.get() {
-        None => first.clone(),
-        Some(found) => found.ok(),
-    };
+/// What a deploy would do, and the descriptor that the answers make.
+fn told(found: TemplatePlan) -> impl IntoView {
     view! {
-        <div class="stack" aria-live="polite">
-            <ProblemNotice problem=refused because=BECAUSE/>
-            {move || shown().map(|found| view! {
-                <Plan plan=found.plan/>
-                <section class="panel">
-                    <details class="panel-body"><summary>"Descriptor"</summary><Command text=found.descriptor what="descriptor"/></details>
-                </section>
-            })}
-        </div>
+        <Plan plan=found.plan/>
+        <section class="panel">
+            <details class="panel-body"><summary>"Descriptor"</summary><Command text=found.descriptor what="descriptor"/></details>
+        </section>
     }
-    .into_any()
 }

@@ -15,10 +15,10 @@ async fn that_secrets_are_set_before_anybody_decides_is_told() {
 
     let key = |made: &DeploymentView| deployments::DeploymentKey { project: scene.shop.clone(), service: scene.web.clone(), deployment: made.id };
     let waiting = scene.ask(given()).await.expect("asked for");
-    assert!(waiting.progress.note.as_deref().is_some_and(|note| note.contains("set already")), "{waiting:?}");
+    assert!(waiting.progress.note.clone().is_some_and(|note| told(&[note])), "{waiting:?}");
     let see = scene.ana.may::<can::SeeServices, _>(platform, &key(&waiting)).await.expect("allowed");
     let plan = deployments::plan_of(platform, &see).await.expect("planned");
-    assert!(plan.notes.iter().any(|note| note.contains("set already")), "{:?}", plan.notes);
+    assert!(told(&plan.notes), "{:?}", plan.notes);
     let decide = scene.ana.may::<can::Approve, _>(platform, &key(&waiting)).await.expect("allowed");
     let refused = deployments::refuse(platform, &decide, "not today").await.expect("refused");
     let message = refused.reason.expect("a reason").message;

@@ -4,21 +4,14 @@ use leptos::prelude::*;
 use model::template::{Choices, Parameter, ParameterKind};
 use model::views::templates::TemplateForm;
 
+use super::super::Offers;
 use super::Typed;
 use crate::api::deployments::Offer;
-use crate::components::{Choice, Select, TextArea, TextField, bytes, relative};
+use crate::components::{Choice, Select, TextArea, TextField};
 
 /// All parameters, group by group.
 #[component]
 pub(super) fn Groups(typed: Typed, form: TemplateForm, offers: Vec<Offer>) -> impl IntoView {
-    let now = crate::boot::boot().now;
-    let options = offers
-        .into_iter()
-        .map(|offer| {
-            let said = format!("pushed {}, {}", relative(now, offer.pushed_at), bytes(u64::try_from(offer.size).unwrap_or(0)));
-            view! { <option value=offer.reference>{said}</option> }
-        })
-        .collect_view();
     let groups = form
         .parameters
         .groups()
@@ -35,7 +28,7 @@ pub(super) fn Groups(typed: Typed, form: TemplateForm, offers: Vec<Offer>) -> im
             view! { <fieldset class="form">{legend}{fields}</fieldset> }
         })
         .collect_view();
-    view! { <datalist id="images">{options}</datalist>{groups} }.into_any()
+    view! { <Offers offers/>{groups} }.into_any()
 }
 
 /// One parameter.

@@ -1,0 +1,356 @@
+//! One file out of a container, as the engine's archive of it, unpacked while it passes.
+//!
+//! The engine leads a path within the container's root and out of it never. Links are followed part by part, so that it is known where a path
+//! really ends: what lies in the folder of secret files is refused however it is called. Folders, devices, pipes and sockets are refused before
+//! anything is read. Nothing is kept: a file of any size passes through a few pieces of memory, and a wait for the engine is bounded.
+
+use bollard::container::PathStatResponse;
+use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use model::time::Millis;
+use model::views::inspect::FileView;
+
+use super::{Docker, EngineError, Kind, QUICK, Result, WORK, containers::path_part, hijack, limited};
+
+/// The deepest path that is followed, in parts: each is a question to the engine.
+const DEEPEST: usize = 64;
+/// A block of an archive.
+const BLOCK: usize = 512;
+/// Longest record about a file that an archive may hold before the file itself.
+const RECORD_MAX: u64 = 1 << 20;
+
+/// Bits of a mode as the engine tells them, which are not the kernel's.
+const FOLDER: u32 = 1 << 31;
+const LINK: u32 = 1 << 27;
+const DEVICE: u32 = 1 << 26;
+const PIPE: u32 = 1 << 25;
+const SOCKET: u32 = 1 << 24;
+const CHARACTERS: u32 = 1 << 21;
+const IRREGULAR: u32 = 1 << 19;
+const PERMISSIONS: u32 = 0o777;
+
+/// A file's content on its way.
+pub type Content = BoxStream<'static, Result<Bytes>>;
+
+/// What a path leads to, every link followed.
+struct End {
+    /// Without any link in it; empty for the root.
+    path: String,
+    mode: u32,
+    size: i64,
+    modified: Option<String>,
+}
+
+impl End {
+    fn root() -> Self {
+        Self { path: String::new(), mode: FOLDER, size: 0, modified: None }
+    }
+
+    fn new(path: String, seen: PathStatResponse) -> Self {
+        Self { path, mode: seen.file_mode, size: seen.size, modified: seen.modification_time }
+    }
+
+    fn is_in(&self, folder: &str) -> bool {
+        self.path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn is_folder(&self) -> bool {
+        self.mode & FOLDER != 0
+    }
+}
+
+/// What something is that is no regular file.
+fn other_than_file(mode: u32) -> Option<&'static str> {
+    let sorts = [
+        (FOLDER, "a folder; name a file in it"),
+        (LINK, "a link that changed while it was followed; try again"),
+        (DEVICE | CHARACTERS, "a device, which has no end"),
+        (PIPE, "a pipe, which holds nothing"),
+        (SOCKET, "a socket, which holds nothing"),
+        (IRREGULAR, "no regular file"),
+    ];
+    sorts.into_iter().find(|(bit, _)| mode & bit != 0).map(|(_, said)| said)
+}
+
+impl Docker {
+    /// Looks whether a path of a container leads to a regular file that does not lie in the folder `secrets`.
+    ///
+    /// # Errors
+    /// `NoSuchFile`, `NotAFile`, `SecretFile`, `NoSuchContainer`.
+    pub async fn find_file(&self, container: &str, path: &str, secrets: &str) -> Result<FileView> {
+        limited("find the file", WORK, async {
+            let end = self.follow(container, path).await?;
+            let kept = match self.follow(container, secrets).await {
+                Ok(kept) => Some(kept.path),
+                Err(EngineError { kind: Kind::NoSuchFile | Kind::NotAFile, .. }) => None,
+                Err(error) => return Err(error),
+            };
+            if kept.is_some_and(|kept| end.is_in(&kept)) {
+                return Err(EngineError::new(
+                    Kind::SecretFile,
+                    "this file holds a secret, and nobody is shown those; a new one can be set at any time",
+                ));
+            }
+            if let Some(said) = other_than_file(end.mode) {
+                return Err(EngineError::new(Kind::NotAFile, format!("{path} is {said}")));
+            }
+            Ok(FileView {
+                modified_at: end.modified.as_deref().and_then(Millis::parse_rfc3339),
+                mode: end.mode & PERMISSIONS,
+                size: u64::try_from(end.size).unwrap_or_default(),
+                path: end.path,
+            })
+        })
+        .await
+    }
+
+    /// The same file, and its bytes: as many as its size says, or an error.
+    pub async fn file(&self, container: &str, path: &str, secrets: &str) -> Result<(FileView, Content)> {
+        let mut found = self.find_file(container, path, secrets).await?;
+        let asked = format!("/containers/{}/archive?path={}", path_part(container)?, escaped(&found.path));
+        let mut archive = Archive::new(hijack::open(self.dialer(), &self.path(&asked).await?, WORK).await?);
+        let size = archive.first_file().await?;
+        found.size = size;
+        Ok((found, archive.content(size).boxed()))
+    }
+
+    /// Leads a path to its end, as the container's own programs would.
+    async fn follow(&self, container: &str, path: &str) -> Result<End> {
+        let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        if parts.len() > DEEPEST {
+            return Err(EngineError::new(Kind::NotAFile, format!("a path of more than {DEEPEST} parts is not followed")));
+        }
+        let mut end = End::root();
+        for part in parts {
+            if !end.is_folder() {
+                return Err(EngineError::new(Kind::NotAFile, format!("{} is no folder: nothing is below it", end.path)));
+            }
+            if part == ".." {
+                end = End { path: end.path[..end.path.rfind('/').unwrap_or(0)].to_owned(), ..end };
+                continue;
+            }
+            let next = format!("{}/{part}", end.path);
+            let seen = self.look_at(container, &next).await?;
+            end = if seen.file_mode & LINK == 0 {
+                End::new(next, seen)
+            } else {
+                // The engine follows a link to its very end, within the container.
+                let target = seen.link_target.trim_end_matches('/').to_owned();
+                if target.is_empty() { End::root() } else { End::new(target.clone(), self.look_at(container, &target).await?) }
+            };
+        }
+        Ok(end)
+    }
+
+    /// What lies at a path, whose last part is not followed.
+    async fn look_at(&self, container: &str, path: &str) -> Result<PathStatResponse> {
+        let container = path_part(container)?;
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(path).build();
+        let look = async move |client: bollard::Docker| match client.get_container_archive_info(container, Some(options)).await {
+            Ok(seen) => Ok(Ok(seen)),
+            // Such an answer has no text that would say more.
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: status @ (400 | 404 | 500), .. }) => Ok(Err(status)),
+            Err(error) => Err(error),
+        };
+        match self.call("look into the container", QUICK, look).await? {
+            Ok(seen) => Ok(seen),
+            Err(404) => {
+                // Maybe it is the container that is not there.
+                self.inspect(container).await?;
+                Err(EngineError::new(Kind::NoSuchFile, format!("there is no {path} in this task")))
+            }
+            Err(_) => Err(EngineError::new(Kind::NotAFile, format!("{path} cannot be followed: does a link in it lead to itself?"))),
+        }
+    }
+}
+
+/// The value of a query.
+fn escaped(path: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
+    path.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// An archive while it arrives.
+struct Archive {
+    pieces: Content,
+    held: BytesMut,
+}
+
+fn broken_off() -> EngineError {
+    EngineError::new(Kind::Unreachable, "the file broke off on its way: it changed meanwhile, or the engine went away")
+}
+
+impl Archive {
+    fn new(pieces: Content) -> Self {
+        Self { pieces, held: BytesMut::new() }
+    }
+
+    /// The next piece of the archive, whatever its length; never empty.
+    async fn piece(&mut self) -> Result<Bytes> {
+        loop {
+            if !self.held.is_empty() {
+                return Ok(self.held.split().freeze());
+            }
+            let piece = self.pieces.next().await.ok_or_else(broken_off)??;
+            if !piece.is_empty() {
+                return Ok(piece);
+            }
+        }
+    }
+
+    /// Exactly so many bytes, at most a record's.
+    async fn exactly(&mut self, length: usize) -> Result<BytesMut> {
+        while self.held.len() < length {
+            let piece = self.pieces.next().await.ok_or_else(broken_off)??;
+            self.held.extend_from_slice(&piece);
+        }
+        Ok(self.held.split_to(length))
+    }
+
+    /// Reads up to the first file's content; its size.
+    async fn first_file(&mut self) -> Result<u64> {
+        let mut told = None;
+        loop {
+            let block = self.exactly(BLOCK).await?;
+            let header = tar::Header::from_byte_slice(&block);
+            let size = header.entry_size().map_err(|_| unreadable())?;
+            match header.entry_type() {
+                // An empty name is the archive's end.
+                tar::EntryType::Regular if block[0] != 0 => return Ok(told.unwrap_or(size)),
+                kind @ (tar::EntryType::XHeader | tar::EntryType::XGlobalHeader | tar::EntryType::GNULongName | tar::EntryType::GNULongLink) => {
+                    if size > RECORD_MAX {
+                        return Err(unreadable());
+                    }
+                    let length = usize::try_from(size).map_err(|_| unreadable())?;
+                    let record = self.exactly(length.next_multiple_of(BLOCK)).await?;
+                    if kind == tar::EntryType::XHeader {
+                        told = size_told(&record[..length]).or(told);
+                    }
+                }
+                _ => return Err(EngineError::new(Kind::NotAFile, "it became something else than a file while it was looked at; try again")),
+            }
+        }
+    }
+
+    /// The content that follows.
+    fn content(self, size: u64) -> impl futures::Stream<Item = Result<Bytes>> + Send + 'static {
+        stream::unfold(Some((self, size)), |state| async move {
+            let (mut archive, left) = state?;
+            if left == 0 {
+                return None;
+            }
+            match archive.piece().await {
+                Ok(mut piece) => {
+                    piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                    let left = left - piece.len() as u64;
+                    Some((Ok(piece), Some((archive, left))))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+}
+
+fn unreadable() -> EngineError {
+    EngineError::new(Kind::Other, "the engine's archive of the file cannot be read")
+}
+
+/// The size that a record of the form `length key=value` tells, of those in a block of them: of files that a plain header has no room for.
+fn size_told(mut records: &[u8]) -> Option<u64> {
+    while let Some(space) = records.iter().position(|byte| *byte == b' ') {
+        let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
+        let record = records.get(space + 1..length)?;
+        if let Some(size) = record.strip_prefix(b"size=") {
+            return std::str::from_utf8(size).ok()?.trim_end().parse().ok();
+        }
+        records = &records[length..];
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An archive as an engine sends it, in pieces of this length.
+    fn arrives(archive: &[u8], length: usize) -> Archive {
+        let pieces: Vec<Result<Bytes>> = archive.chunks(length).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Archive::new(stream::iter(pieces).boxed())
+    }
+
+    fn header(kind: tar::EntryType, size: u64) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        header.set_path("file").expect("a path");
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    }
+
+    async fn unpacked(archive: &[u8], length: usize) -> Result<(u64, Vec<u8>)> {
+        let mut archive = arrives(archive, length);
+        let size = archive.first_file().await?;
+        let pieces: Vec<Result<Bytes>> = archive.content(size).collect().await;
+        let mut all = Vec::new();
+        for piece in pieces {
+            all.extend_from_slice(&piece?);
+        }
+        Ok((size, all))
+    }
+
+    #[tokio::test]
+    async fn a_file_comes_out_as_it_went_in_however_it_is_cut() {
+        let content: Vec<u8> = (0..1_300_u32).map(|at| (at % 251) as u8).collect();
+        let mut archive = header(tar::EntryType::Regular, content.len() as u64);
+        archive.extend_from_slice(&content);
+        archive.resize(archive.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
+        for length in [1, 7, 511, 512, 513, 100_000] {
+            assert_eq!(unpacked(&archive, length).await.expect("unpacked"), (1_300, content.clone()), "in pieces of {length}");
+        }
+        let cut = unpacked(&archive[..BLOCK + 700], 64).await.expect_err("it is not whole");
+        assert_eq!(cut.kind, Kind::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_size_beyond_a_plain_header_is_told_before_it() {
+        // A value may hold line ends and blanks, as those of extended attributes do.
+        let records = b"31 SCHILY.xattr.user.a=x\n size\n12 size=700\n";
+        assert_eq!(records[..31].last(), Some(&b'\n'), "as long as it says");
+        let mut archive = header(tar::EntryType::XHeader, records.len() as u64);
+        archive.extend_from_slice(records);
+        archive.resize(2 * BLOCK, 0);
+        archive.extend(header(tar::EntryType::Regular, 3));
+        archive.extend([7; 1024]);
+        assert_eq!(unpacked(&archive, 100).await.expect("unpacked"), (700, vec![7; 700]));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_is_none() {
+        for kind in [tar::EntryType::Directory, tar::EntryType::Symlink, tar::EntryType::Fifo, tar::EntryType::Char, tar::EntryType::Link] {
+            assert_eq!(unpacked(&header(kind, 0), 512).await.expect_err("refused").kind, Kind::NotAFile, "{kind:?}");
+        }
+        assert!(unpacked(&[0; 1024], 512).await.is_err(), "an archive of nothing");
+        assert!(unpacked(&header(tar::EntryType::XHeader, u64::from(u32::MAX)), 512).await.is_err(), "an endless record");
+    }
+
+    #[test]
+    fn what_a_thing_is_is_told_by_its_mode() {
+        assert_eq!(other_than_file(0o4755 & PERMISSIONS), None);
+        for (mode, said) in [(2_147_484_141, "a folder"), (134_218_239, "a link"), (33_554_852, "a pipe"), (69_206_436, "a device")] {
+            assert!(other_than_file(mode).expect("no file").starts_with(said), "{mode}");
+        }
+    }
+
+    #[test]
+    fn a_folder_holds_what_is_below_it_and_nothing_else() {
+        let end = |path: &str| End { path: path.into(), ..End::root() };
+        assert!(end("/run/slipway/secrets").is_in("/run/slipway/secrets") && end("/run/slipway/secrets/0").is_in("/run/slipway/secrets"));
+        assert!(!end("/run/slipway/secrets-of-mine").is_in("/run/slipway/secrets") && !end("/run/slipway").is_in("/run/slipway/secrets"));
+    }
+
+    #[test]
+    fn a_path_is_one_value_of_a_query() {
+        assert_eq!(escaped("/a b/ü&x=1#.txt"), "/a%20b/%C3%BC%26x%3D1%23.txt");
+    }
+}
