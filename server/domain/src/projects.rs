@@ -204,6 +204,7 @@ async fn view(tx: &mut Tx, actor: &crate::Actor, project: Project, standing: Sta
         description: project.description,
         internal: project.internal,
         developer_shells: project.developer_shells,
+        shells_recorded: true,
         created_at: project.created_at,
         standing,
         may,

@@ -20,12 +20,20 @@ pub struct ProjectView {
     pub internal: bool,
     /// Whether developers may open shells.
     pub developer_shells: bool,
+    /// Whether what shells print is recorded.
+    #[serde(default = "recorded")]
+    pub shells_recorded: bool,
     /// When it was made.
     pub created_at: Millis,
     /// How the reader stands to it.
     pub standing: Standing,
     /// What the reader may do; pages hide the rest, the server refuses it.
     pub may: Vec<Action>,
+}
+
+/// A view that does not say it is of a portal that always recorded.
+fn recorded() -> bool {
+    true
 }
 
 impl ProjectView {
