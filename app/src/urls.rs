@@ -161,11 +161,6 @@ pub(crate) fn shell_socket(task: &str) -> String {
     format!("/ws/tasks/{}/shell", segment(task))
 }
 
-/// Who opened which shells of a project, and their recordings.
-pub(crate) fn project_shells(project_name: impl AsRef<str>) -> String {
-    project_page(project_name, "shells")
-}
-
 /// `next` when it is a page of ours, else the home page: a link never leads a signed-in user elsewhere.
 pub(crate) fn safe_next(next: &str) -> &str {
     let inside = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']) && next.len() <= 500;

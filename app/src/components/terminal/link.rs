@@ -15,8 +15,8 @@ const PAUSE_MAX: u32 = 4_000;
 const PAUSE: u32 = 200;
 /// How long it is tried, in milliseconds: longer than the server keeps a session that nobody is attached to, which is a minute.
 const PATIENCE: f64 = 75_000.0;
-/// The close code that says that somebody left on purpose: the session need not be kept.
-const LEFT: u16 = 4001;
+/// The close code that says that somebody left on purpose: the session is not kept. Every other end may be a broken connection.
+const LEFT: u16 = 1000;
 
 /// A websocket with its listeners, which end with it.
 pub(super) struct Link {

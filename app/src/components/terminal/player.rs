@@ -56,7 +56,9 @@ impl Seen {
     }
 
     fn seek(self, to: f64) {
-        let to = to.clamp(0.0, self.length.get_untracked());
+        let length = self.length.get_untracked();
+        // The bar knows tenths of a second: its end is the end.
+        let to = if to + 0.06 >= length { length } else { to.max(0.0) };
         // Shown at once; the picture follows.
         self.at.set(to);
         self.goal.set(Some(to));
@@ -183,7 +185,8 @@ fn Marks(seen: Seen) -> impl IntoView {
 
 /// Seconds as a clock shows them: `1:05`, `1:02:03`.
 fn clock(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
+    // What was added up of many small times may miss a full second by a hair.
+    let whole = (seconds.max(0.0) + 0.001) as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }

@@ -94,7 +94,7 @@ fn Desk(service: ServiceDetail, project: ProjectView, asked: Query) -> impl Into
     });
     let recorded = project.shells_recorded;
     let page = urls::service_page(&service.project, &service.name, "shell");
-    let shells = urls::project_shells(&service.project);
+    let shells = urls::project_page(&service.project, "shells");
     let overview = urls::service(&service.project, &service.name);
     view! {
         <Title text=format!("Shell in {}", service.name)/>
