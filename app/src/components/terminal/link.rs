@@ -7,7 +7,7 @@ use js_sys::Date;
 use leptos::prelude::{location, window};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
+use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
 /// The longest pause between two tries, in milliseconds.
 const PAUSE_MAX: u32 = 4_000;
@@ -23,29 +23,20 @@ pub(super) struct Link {
     socket: WebSocket,
     _message: Closure<dyn FnMut(MessageEvent)>,
     _close: Closure<dyn FnMut(CloseEvent)>,
-    _open: Closure<dyn FnMut(Event)>,
 }
 
 impl Link {
     /// Connects to `path` of this portal. None where the browser refuses.
-    pub(super) fn open(
-        path: &str,
-        opened: impl FnMut() + 'static,
-        heard: impl FnMut(MessageEvent) + 'static,
-        closed: impl FnMut(CloseEvent) + 'static,
-    ) -> Option<Self> {
+    pub(super) fn open(path: &str, heard: impl FnMut(MessageEvent) + 'static, closed: impl FnMut(CloseEvent) + 'static) -> Option<Self> {
         let location = location();
         let scheme = if location.protocol().is_ok_and(|protocol| protocol == "https:") { "wss" } else { "ws" };
         let socket = WebSocket::new(&format!("{scheme}://{}{path}", location.host().ok()?)).ok()?;
         socket.set_binary_type(web_sys::BinaryType::Arraybuffer);
         let message = Closure::<dyn FnMut(MessageEvent)>::new(heard);
         let close = Closure::<dyn FnMut(CloseEvent)>::new(closed);
-        let mut opened = opened;
-        let open = Closure::<dyn FnMut(Event)>::new(move |_| opened());
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(close.as_ref().unchecked_ref()));
-        socket.set_onopen(Some(open.as_ref().unchecked_ref()));
-        Some(Self { socket, _message: message, _close: close, _open: open })
+        Some(Self { socket, _message: message, _close: close })
     }
 
     /// Sends a text frame, if it stands.
@@ -74,7 +65,6 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
-        self.socket.set_onopen(None);
         // Nothing happens where it was closed already.
         _ = self.socket.close();
     }

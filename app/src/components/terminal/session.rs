@@ -149,7 +149,6 @@ impl Session {
         let (heard, closed) = (Rc::downgrade(self), Rc::downgrade(self));
         let link = Link::open(
             &path,
-            || {},
             move |event| _ = heard.upgrade().map(|session| session.heard(&event)),
             move |event| _ = closed.upgrade().map(|session| session.broken(event.reason())),
         );
