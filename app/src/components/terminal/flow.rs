@@ -17,7 +17,7 @@ const AHEAD: u64 = 1024 * 1024;
 /// Bytes on their way to the screen in a flood. The server is told that so much less was shown, for it would send all of [`AHEAD`].
 const WINDOW: u64 = 256 * 1024;
 /// Bytes given to xterm.js at once.
-const AT_ONCE: u32 = 128 * 1024;
+const AT_ONCE: u32 = 192 * 1024;
 /// Shown bytes after which the server is told how far it may go on.
 const ACK_EVERY: u64 = 64 * 1024;
 /// After so long without output the flood is over, and all that was shown is acknowledged.

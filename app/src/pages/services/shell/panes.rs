@@ -1,5 +1,7 @@
 //! The terminals that are open: beside each other where there is room, one after the other by tabs where there is not.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use leptos::prelude::*;
 
 use super::asked::{Asked, Place};
@@ -7,6 +9,9 @@ use crate::components::Terminal;
 
 /// Terminals at once: more of them would be too small to work in.
 const MOST: usize = 4;
+
+/// Counts all terminals, so that none of another service's page is taken for one of this.
+static LAST: AtomicU32 = AtomicU32::new(0);
 
 /// A terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +27,13 @@ pub(super) struct Panes {
     list: RwSignal<Vec<Pane>>,
     /// The one that is shown where there is room for one.
     active: RwSignal<u32>,
-    last: StoredValue<u32>,
     places: RwSignal<Vec<Place>>,
 }
 
 impl Panes {
     /// None yet.
     pub(super) fn new(places: RwSignal<Vec<Place>>) -> Self {
-        Self { list: RwSignal::new(Vec::new()), active: RwSignal::new(0), last: StoredValue::new(0), places }
+        Self { list: RwSignal::new(Vec::new()), active: RwSignal::new(0), places }
     }
 
     /// Opens one more, if there is room.
@@ -37,8 +41,7 @@ impl Panes {
         if self.list.with_untracked(Vec::len) >= MOST {
             return;
         }
-        let key = self.last.with_value(|last| *last) + 1;
-        self.last.set_value(key);
+        let key = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         let title = self.places.with_untracked(|places| asked.title(places.iter().find(|place| place.task == asked.task)));
         self.list.update(|list| list.push(Pane { key, title, socket: asked.socket() }));
         self.active.set(key);
