@@ -105,13 +105,20 @@ fn Desk(service: ServiceDetail, project: ProjectView, asked: Query) -> impl Into
         })}
         <Bar page places draft panes recorded/>
         <Recorded recorded shells/>
-        {move || (places.with(Vec::is_empty) && panes.is_empty()).then(|| view! {
-            <section class="panel"><Empty title="No task runs">
-                <p>"A shell opens inside a running task. Start or deploy the service first."</p>
-                <a class="button" href=overview.clone()>"To the overview"</a>
-            </Empty></section>
-        })}
+        {move || (places.with(Vec::is_empty) && panes.is_empty()).then(|| view! { <Nothing overview=overview.clone()/> })}
         <Wall panes recorded/>
+    }
+    .into_any()
+}
+
+/// There is no task to open a shell in.
+#[component]
+fn Nothing(overview: String) -> impl IntoView {
+    view! {
+        <section class="panel"><Empty title="No task runs">
+            <p>"A shell opens inside a running task. Start or deploy the service first."</p>
+            <a class="button" href=overview>"To the overview"</a>
+        </Empty></section>
     }
     .into_any()
 }
