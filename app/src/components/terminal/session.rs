@@ -20,8 +20,10 @@ use super::outbox::{Full, MOST, Outbox};
 use super::screen::Screen;
 use super::{LOADER, Seen, Stage};
 
-/// A connection that says nothing for so long has failed.
-const CONNECT: Duration = Duration::from_secs(10);
+/// An attachment that says nothing for so long has failed.
+const ATTACH: Duration = Duration::from_secs(10);
+/// The same of a shell that is to be opened, for which the engine has something to do.
+const OPEN: Duration = Duration::from_secs(60);
 /// How often it is looked whether an open connection still answers.
 const LOOK: Duration = Duration::from_secs(5);
 /// Input that was not taken for so long, with nothing heard: the connection may be dead. Twice as long each time.
@@ -163,7 +165,7 @@ impl Session {
                 session.broken(String::new());
             }
         };
-        set_timeout(late, CONNECT);
+        set_timeout(late, if self.id.borrow().is_some() { ATTACH } else { OPEN });
     }
 
     fn heard(self: &Rc<Self>, event: &MessageEvent) {
