@@ -33,11 +33,12 @@ export class Wire {
 
   join(near) {
     const far = connect(this.target, "127.0.0.1");
-    const pair = { near, far, shell: false };
+    const pair = { near, far };
     near.on("data", (piece) => {
       if (/^GET \/ws\/tasks\//.test(piece.toString("latin1", 0, 40))) {
-        pair.shell = true;
         this.sockets.add(pair);
+        // As a proxy does that knows nothing of websockets.
+        if (this.strips) piece = Buffer.from(piece.toString("latin1").replace(/^(upgrade|connection):.*\r\n/gim, ""), "latin1");
       }
       far.write(piece);
     });

@@ -270,6 +270,66 @@ test("a connection that is cut a hundred times loses nothing and doubles nothing
   typist.forgiveCuts();
 });
 
+test("whatever ends a shell or takes it away is said", { timeout: 240_000 }, async (t) => {
+  const wire = await Wire.lay(t);
+  wire.target = await freePort();
+  const shop = await shopWithShell(t, { SLIPWAY_LISTEN: `127.0.0.1:${wire.target}`, SLIPWAY_PUBLIC_URL: wire.url });
+  const typist = await Typist.sit(t, shop, { url: wire.url });
+  const { page } = typist;
+  const told = () => typist.pane().getByRole("alert");
+
+  // Another window of the same person takes it, and gives it back.
+  const opened = page.waitForEvent("websocket", (socket) => /\/shell\?/.test(socket.url()));
+  await typist.open();
+  await typist.run("kept=in-this-''shell; echo $kept", /^in-this-shell/m);
+  const address = (await opened).url();
+  const session = await until("the session's name", async () => {
+    const { items } = await shop.call(200, "GET", `/projects/${shop.project}/shells?open=true`);
+    return items[0]?.id;
+  });
+  await page.evaluate(({ address, session }) => {
+    // What the page has received so far is not known here: it is told by the server where it may begin.
+    const attach = (received) => {
+      window.other = new WebSocket(`${address}&session=${session}&received=${received}`);
+      window.other.onmessage = ({ data }) => {
+        const begin = typeof data === "string" && data.match(/bytes (\d+) to/);
+        if (begin) attach(begin[1]);
+      };
+    };
+    attach(0);
+  }, { address, session });
+  await typist.pane().getByText("Open elsewhere").waitFor();
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await typist.pane().getByText("Open", { exact: true }).waitFor();
+  await typist.run("echo still $kept", /^still in-this-shell/m);
+
+  // Its task stops.
+  await shop.call(202, "POST", shop.path("web", "/restart"), {});
+  await until("why it closed", async () => /stopped/.test(await told().innerText()));
+
+  // A proxy that strips the upgrade.
+  wire.strips = true;
+  await until("the new task", async () => (await shop.tasks("web")).some((task) => task.state === "running"));
+  await page.getByRole("button", { name: /^Close web/ }).click();
+  await page.reload();
+  await page.locator("html[data-ready]").waitFor();
+  await page.getByRole("button", { name: "Open shell" }).click();
+  await until("what the proxy does wrong", async () => /proxy.*Upgrade and Connection/s.test(await told().innerText()));
+  wire.strips = false;
+  typist.forgiveCuts();
+  await page.getByRole("button", { name: "Open again" }).click();
+  await typist.prompt();
+
+  // Signed out in another tab.
+  const other = await typist.visitor.context.newPage();
+  await other.goto(`${wire.url}/account`);
+  await other.locator("html[data-ready]").waitFor();
+  await other.locator("header details.menu summary").last().click();
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await typist.pane().getByText("Closed", { exact: true }).waitFor();
+  assert.match(await told().innerText(), /sign/i);
+});
+
 test("several shells beside each other, full screen, search, letters, screen reader and colours", { timeout: 240_000 }, async (t) => {
   const shop = await shopWithShell(t, {}, { replicas: 2 });
   const typist = await Typist.sit(t, shop);
