@@ -28,7 +28,7 @@ export async function freePort() {
 /** A running portal. `t` is the test that owns it: at its end the portal stops and its data goes. */
 export class Portal {
   static async start(t, env = {}) {
-    const port = await freePort();
+    const port = Number(env.SLIPWAY_LISTEN?.split(":").at(-1)) || (await freePort());
     const portal = new Portal();
     portal.port = port;
     portal.registry = `127.0.0.1:${port}`;

@@ -170,6 +170,7 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
     const { page } = developer;
     await page.goto(`${portal.url}/projects/shop/services/web/shell`);
     await ready(developer);
+    await page.getByRole("button", { name: "Open shell" }).click();
     const terminal = page.locator(".xterm");
     await terminal.waitFor();
     await page.getByText("Open", { exact: true }).waitFor();

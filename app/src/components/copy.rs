@@ -72,11 +72,11 @@ fn short(digest: &str) -> &str {
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn put(_text: &str) {}
+pub(super) fn put(_text: &str) {}
 
 /// Puts `text` on the clipboard.
 #[cfg(feature = "hydrate")]
-fn put(text: &str) {
+pub(super) fn put(text: &str) {
     use wasm_bindgen::JsCast;
     let window = window();
     if window.is_secure_context() {

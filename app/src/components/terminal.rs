@@ -1,14 +1,43 @@
 //! A terminal in a page: xterm.js, fetched when the first one is shown, over a websocket whose binary frames are the
 //! terminal's bytes and whose text frames are JSON control. It says clearly when it is closed and why, and opens again on
 //! request. While the connection only broke, it attaches to the same session and continues at the byte where it stopped.
+//! [`Player`] plays what was recorded of one.
+
+#[cfg(any(feature = "hydrate", test))]
+mod cast;
+mod find;
+#[cfg(feature = "hydrate")]
+mod flow;
+mod full;
+mod handle;
+#[cfg(feature = "hydrate")]
+mod keys;
+#[cfg(feature = "hydrate")]
+mod link;
+#[cfg(feature = "hydrate")]
+mod look;
+#[cfg(any(feature = "hydrate", test))]
+mod outbox;
+mod player;
+mod preferences;
+#[cfg(feature = "hydrate")]
+mod screen;
+#[cfg(feature = "hydrate")]
+mod session;
 
 use leptos::prelude::*;
 
-mod player;
+use super::icon::{Icon, Sign};
+use super::status::{Badge, Tone};
+use find::Find;
+use handle::{Act, Handle};
 
 pub(crate) use player::Player;
+pub(crate) use preferences::Preferences;
 
-use super::status::{Badge, Tone};
+/// The loader of xterm.js, as the bundle places it.
+#[cfg(feature = "hydrate")]
+const LOADER: &str = "/pkg/xterm/loader.js";
 
 /// How a terminal does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +51,67 @@ pub(crate) enum Stage {
     Broken,
     /// Its program ended with this code.
     Exited(i64),
+    /// Another window took its session.
+    Replaced,
     /// It was refused or cut, for this reason.
     Closed(String),
+}
+
+impl Stage {
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Exited(_) | Self::Replaced | Self::Closed(_))
+    }
+
+    fn badge(&self) -> (Tone, String) {
+        match self {
+            Self::Opening => (Tone::Busy, String::from("Opening")),
+            Self::Open => (Tone::Ok, String::from("Open")),
+            Self::Broken => (Tone::Warn, String::from("Connection lost, trying again")),
+            Self::Exited(code) => (Tone::Idle, format!("Ended with code {code}")),
+            Self::Replaced => (Tone::Idle, String::from("Open elsewhere")),
+            Self::Closed(_) => (Tone::Bad, String::from("Closed")),
+        }
+    }
+
+    fn note(self) -> Option<String> {
+        match self {
+            Self::Closed(reason) => Some(reason),
+            Self::Exited(_) => Some(String::from("The shell ended. Its output stays here until you open a new one.")),
+            Self::Replaced => Some(String::from("Another window or program of yours attached to this shell. It goes on there.")),
+            Self::Opening | Self::Open | Self::Broken => None,
+        }
+    }
+}
+
+/// What the server's last word means for the reader.
+#[cfg(any(feature = "hydrate", test))]
+fn refused(code: &str, message: &str) -> Stage {
+    let text = match (code, message) {
+        ("replaced", _) => return Stage::Replaced,
+        ("lost", _) => String::from(
+            "While the connection was broken the shell printed more than is kept, so it cannot be continued without a gap. Open a new one; what was \
+             printed is in the recording, if shells of this project are recorded.",
+        ),
+        ("stopping", "") => String::from("The portal is stopping. Open the shell again when it is back."),
+        (code, "") => format!("The portal refused it: {code}."),
+        (_, message) => super::sentence(message),
+    };
+    Stage::Closed(text)
+}
+
+/// What the page shows of a terminal, and the terminal writes.
+#[derive(Clone, Copy)]
+struct Seen {
+    stage: RwSignal<Stage>,
+    /// Whether text is selected.
+    selected: RwSignal<bool>,
+    /// Whether the search is open.
+    searching: RwSignal<bool>,
+    /// What it found: the current match, from 0, and all.
+    found: RwSignal<Option<(Option<u32>, u32)>>,
+    /// What else is to be said.
+    remark: RwSignal<Option<String>>,
+    preferences: Preferences,
 }
 
 /// A terminal.
@@ -32,51 +120,120 @@ pub(crate) fn Terminal(
     /// What it is a terminal of.
     #[prop(into)]
     title: String,
-    /// The websocket's path.
+    /// The websocket's path, with or without a query.
     #[prop(into)]
     socket: String,
+    /// Whether what it prints is recorded.
+    recorded: bool,
+    /// Told when its reader wants it no more.
+    on_close: Callback<()>,
 ) -> impl IntoView {
-    let stage = RwSignal::new(Stage::Opening);
+    let seen = Seen {
+        stage: RwSignal::new(Stage::Opening),
+        selected: RwSignal::new(false),
+        searching: RwSignal::new(false),
+        found: RwSignal::new(None),
+        remark: RwSignal::new(None),
+        preferences: Preferences::of_page(),
+    };
     let screen = NodeRef::<leptos::html::Div>::new();
+    let section = NodeRef::<leptos::html::Section>::new();
     // Counts how often it was opened; each time begins anew.
     let opened = RwSignal::new(0_u32);
-    #[cfg(feature = "hydrate")]
-    session::run(socket.clone(), screen, stage, opened);
-    let _ = socket;
+    let handle = Handle::run(socket, screen, seen, opened);
+    let full = full::Full::of(section);
     let badge = move || {
-        let (tone, text) = match stage.get() {
-            Stage::Opening => (Tone::Busy, String::from("Opening")),
-            Stage::Open => (Tone::Ok, String::from("Open")),
-            Stage::Broken => (Tone::Warn, String::from("Connection lost, trying again")),
-            Stage::Exited(code) => (Tone::Idle, format!("Ended with code {code}")),
-            Stage::Closed(_) => (Tone::Bad, String::from("Closed")),
-        };
+        let (tone, text) = seen.stage.get().badge();
         view! { <Badge tone text/> }
     };
-    let over = move || matches!(stage.get(), Stage::Exited(_) | Stage::Closed(_));
-    let note = move || match stage.get() {
-        Stage::Closed(reason) => Some(reason),
-        Stage::Exited(_) => Some(String::from("The shell ended. Its output stays here until you open a new one.")),
-        Stage::Opening | Stage::Open | Stage::Broken => None,
+    let (kind, told) = if recorded {
+        (Tone::Bad, "What this shell prints is recorded. What you type is not, unless it is echoed.")
+    } else {
+        (Tone::Idle, "This project does not record its shells.")
     };
     let label = format!("Terminal of {title}");
     view! {
-        <section class="shell" aria-label=label>
+        <section class="shell" aria-label=label node_ref=section data-full=move || full.is_on().then_some("")>
             <header>
-                <strong>{title}</strong>
+                <strong>{title.clone()}</strong>
                 <span role="status">{badge}</span>
-                <div class="actions">
-                    {move || over().then(|| view! {
-                        <button type="button" class="button button-small button-primary" on:click=move |_| opened.update(|n| *n += 1)>"Open again"</button>
-                    })}
-                </div>
+                <span class="recorded small" data-tone=kind.as_str() title=told>{if recorded { "Recorded" } else { "Not recorded" }}</span>
+                <Tools title seen handle full on_close/>
             </header>
-            <div class="shell-screen" node_ref=screen><noscript>"A terminal needs scripts. The same from your machine: docker exec."</noscript></div>
-            {move || note().map(|text| view! { <p class="shell-note" role="alert">{text}</p> })}
+            {move || seen.searching.get().then(|| view! { <Find seen handle/> })}
+            <div class="shell-screen" node_ref=screen><noscript>"A terminal needs scripts. The same from your machine: slipway shell."</noscript></div>
+            <Below seen handle opened/>
         </section>
     }
     .into_any()
 }
 
-#[cfg(feature = "hydrate")]
-mod session;
+/// What can be done with a terminal.
+#[component]
+fn Tools(title: String, seen: Seen, handle: Handle, full: full::Full, on_close: Callback<()>) -> impl IntoView {
+    let preferences = seen.preferences;
+    view! {
+        <div class="actions needs-script" role="group" aria-label=format!("Tools of {title}")>
+            <button type="button" class="button button-small button-quiet" aria-pressed=move || seen.searching.get().to_string()
+                aria-keyshortcuts="Control+Shift+F" title="Search in the output (Ctrl-Shift-F)" on:click=move |_| seen.searching.update(|on| *on = !*on)>"Search"</button>
+            <button type="button" class="button button-small button-quiet" disabled=move || !seen.selected.get()
+                aria-keyshortcuts="Control+Shift+C" title="Copy what is selected (Ctrl-Shift-C)" on:click=move |_| handle.act(Act::Copy)>"Copy"</button>
+            <button type="button" class="button button-small button-quiet" disabled=move || seen.stage.with(Stage::is_over)
+                aria-keyshortcuts="Control+Shift+V" title="Paste (Ctrl-Shift-V)" on:click=move |_| handle.act(Act::Paste)>"Paste"</button>
+            <button type="button" class="button button-small button-quiet" aria-label="Smaller letters" title="Smaller letters"
+                on:click=move |_| preferences.resize(-1)>"A\u{2212}"</button>
+            <button type="button" class="button button-small button-quiet" aria-label="Larger letters" title="Larger letters"
+                on:click=move |_| preferences.resize(1)>"A+"</button>
+            <button type="button" class="button button-small button-quiet" aria-pressed=move || preferences.reader().to_string()
+                title="Make the output readable for screen readers. It costs speed." on:click=move |_| preferences.toggle_reader()>"Screen reader"</button>
+            <button type="button" class="button button-small button-quiet" aria-pressed=move || full.is_on().to_string()
+                on:click=move |_| { full.toggle(); handle.act(Act::Focus); }>"Full screen"</button>
+            <button type="button" class="icon-button" aria-label=format!("Close {title}") title="Close: the shell ends" on:click=move |_| on_close.run(())>
+                <Sign icon=Icon::Cross/>
+            </button>
+        </div>
+    }
+    .into_any()
+}
+
+/// What there is to say, and what can be done when it is over.
+#[component]
+fn Below(seen: Seen, handle: Handle, opened: RwSignal<u32>) -> impl IntoView {
+    let again = move || {
+        let stage = seen.stage.get();
+        let back = (stage == Stage::Replaced).then(|| {
+            view! { <button type="button" class="button button-small" on:click=move |_| handle.act(Act::TakeBack)>"Take it back"</button> }
+        });
+        stage.is_over().then(|| {
+            view! {
+                {back}
+                <button type="button" class="button button-small button-primary" on:click=move |_| opened.update(|n| *n += 1)>"Open again"</button>
+            }
+        })
+    };
+    let note =
+        move || seen.stage.get().note().map(|text| view! { <div class="shell-note row" role="alert"><span class="grow">{text}</span>{again}</div> });
+    view! {
+        {note}
+        {move || seen.remark.get().map(|text| view! { <p class="shell-note" role="status">{text}</p> })}
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_of_the_server_is_a_sentence() {
+        let closed = |code: &str, message: &str| match refused(code, message) {
+            Stage::Closed(text) => text,
+            stage => format!("{stage:?}"),
+        };
+        assert_eq!(refused("replaced", "whatever"), Stage::Replaced);
+        assert_eq!(closed("no_shell", "the image has no shell"), "The image has no shell.");
+        assert!(closed("lost", "x").contains("cannot be continued without a gap"));
+        assert!(closed("stopping", "").contains("is stopping"));
+        assert_eq!(closed("odd", ""), "The portal refused it: odd.");
+    }
+}

@@ -57,6 +57,12 @@ extern "C" {
     pub(crate) fn reset(this: &Term);
     #[wasm_bindgen(method, js_name = getSelection)]
     pub(crate) fn selection(this: &Term) -> String;
+    #[wasm_bindgen(method, js_name = onSelectionChange)]
+    pub(crate) fn on_selection_change(this: &Term, heard: &Function) -> Disposable;
+    #[wasm_bindgen(method)]
+    pub(crate) fn paste(this: &Term, text: &str);
+    #[wasm_bindgen(method, js_name = attachCustomKeyEventHandler)]
+    pub(crate) fn attach_key_handler(this: &Term, handler: &Function);
     #[wasm_bindgen(method, catch, js_name = loadAddon)]
     pub(crate) fn load_addon(this: &Term, addon: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method)]

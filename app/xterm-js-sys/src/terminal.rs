@@ -57,12 +57,17 @@ pub struct Terminal {
     loader: raw::Loader,
     /// Those that last as long as the terminal.
     listeners: RefCell<Vec<Listener>>,
+    /// Asked for every key; alive as long as JavaScript may call it.
+    keys: RefCell<Option<Closure<KeyHandler>>>,
 }
+
+/// Says of a key whether the terminal is to have it.
+type KeyHandler = dyn FnMut(web_sys::KeyboardEvent) -> bool;
 
 impl Terminal {
     pub(crate) fn new(loader: &raw::Loader, options: &Options) -> Result<Self, Error> {
         let js = raw::construct(&loader.terminal_class(), &[&options.to_js()])?;
-        Ok(Self { js, loader: loader.clone(), listeners: RefCell::default() })
+        Ok(Self { js, loader: loader.clone(), listeners: RefCell::default(), keys: RefCell::default() })
     }
 
     /// Shows the terminal inside `parent`, which must be in the document and visible: cells are measured now.
@@ -82,8 +87,16 @@ impl Terminal {
     /// When the queue is full.
     pub fn write(&self, bytes: &[u8], consumed: impl FnOnce() + 'static) -> Result<(), Error> {
         // A copy in JavaScript's own memory: a view of wasm memory would change below xterm's queue.
-        let copy = Uint8Array::new_from_slice(bytes);
-        Ok(self.js.write(&copy, &Closure::once_into_js(consumed))?)
+        self.write_array(&Uint8Array::new_from_slice(bytes), consumed)
+    }
+
+    /// The same with bytes that are in JavaScript's memory already, such as a websocket's message: they are not copied, so nobody
+    /// may change them afterwards.
+    ///
+    /// # Errors
+    /// As [`Terminal::write`].
+    pub fn write_array(&self, bytes: &Uint8Array, consumed: impl FnOnce() + 'static) -> Result<(), Error> {
+        Ok(self.js.write(bytes, &Closure::once_into_js(consumed))?)
     }
 
     /// Hears what the user types or pastes, and what the terminal itself answers to a program's questions, as bytes to send.
@@ -110,6 +123,19 @@ impl Terminal {
                 }
             },
         ));
+    }
+
+    /// Hears that something else is selected, or nothing any more.
+    pub fn on_selection(&self, mut heard: impl FnMut() + 'static) {
+        self.keep(Listener::new(|f| self.js.on_selection_change(f), move |_| heard()));
+    }
+
+    /// Asks `takes` for every key that is pressed or let go, before the terminal looks at it; `false`: the terminal is not to have
+    /// it. What the browser does with it then is decided by `prevent_default` on the event. A later handler takes this one's place.
+    pub fn on_key(&self, takes: impl FnMut(web_sys::KeyboardEvent) -> bool + 'static) {
+        let handler = Closure::<KeyHandler>::new(takes);
+        self.js.attach_key_handler(handler.as_ref().unchecked_ref());
+        *self.keys.borrow_mut() = Some(handler);
     }
 
     fn keep(&self, listener: Listener) {
@@ -147,6 +173,12 @@ impl Terminal {
     /// The selected text; empty when there is none.
     pub fn selection(&self) -> String {
         self.js.selection()
+    }
+
+    /// Gives `text` to the program as something pasted: between the marks of a bracketed paste where the program asked for them, its
+    /// line ends as the Enter key's.
+    pub fn paste(&self, text: &str) {
+        self.js.paste(text);
     }
 
     /// Changes the colours at once, for instance when the page turns dark.

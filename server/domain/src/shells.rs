@@ -26,10 +26,12 @@ mod ending;
 mod life;
 pub mod recording;
 mod replay;
+pub mod retention;
 mod rows;
 mod session;
 #[cfg(test)]
 mod tests;
+pub mod watching;
 pub mod work;
 
 pub use ending::Ending;
@@ -37,8 +39,6 @@ use life::Life;
 use recording::{Header, Recorder};
 use session::Session;
 pub use session::{Attachment, Hands, Said};
-
-crate::text_columns! { ShellId }
 
 /// Longest name of a user, a folder or a program, and longest reason, in bytes.
 const TEXT_MAX: usize = 255;

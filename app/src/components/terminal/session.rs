@@ -1,321 +1,363 @@
-//! The part of a terminal that runs in the browser: the screen, the websocket, and what goes over it.
+//! A terminal while it is open: the screen, the keyboard, and the session on the server that it is attached to. Nothing that was
+//! printed is shown twice and nothing that was typed is sent twice, however often the connection breaks: output is counted, and input
+//! is kept until the server took it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Date, Uint8Array};
 use leptos::prelude::*;
 use model::shell::{FromClient, ToClient};
 use wasm_bindgen::JsCast;
-use wasm_bindgen::closure::Closure;
-use web_sys::{CloseEvent, Event, MessageEvent, ResizeObserver, WebSocket};
-use xterm_js_sys::{Fit, Options, Size, Terminal, Theme, Xterm};
+use web_sys::MessageEvent;
+use xterm_js_sys::{Listener, Search, Terminal, Xterm};
 
-use super::Stage;
+use super::flow::Flow;
+use super::link::{self, Link, Retry};
+use super::look::{self, Watch};
+use super::outbox::{Full, MOST, Outbox};
+use super::screen::Screen;
+use super::{LOADER, Seen, Stage};
 
-/// The loader of xterm.js, as the bundle places it.
-const LOADER: &str = "/pkg/xterm/loader.js";
-/// Shown bytes after which the server is told how far it may go on.
-const ACK_EVERY: u64 = 64 * 1024;
-/// Tries to come back after the connection broke.
-const TRIES: u32 = 6;
+/// An attachment that says nothing for so long has failed.
+const ATTACH: Duration = Duration::from_secs(10);
+/// The same of a shell that is to be opened, for which the engine has something to do.
+const OPEN: Duration = Duration::from_secs(60);
+/// How often it is looked whether an open connection still answers.
+const LOOK: Duration = Duration::from_secs(5);
+/// Input that was not taken for so long, with nothing heard: the connection may be dead. Twice as long each time.
+const SILENCE: f64 = 10_000.0;
+const SILENCE_MAX: f64 = 160_000.0;
+/// The timer of a page that is shown never is so late, unless the computer slept.
+const SLEPT: f64 = 60_000.0;
 
-/// Shows a terminal in `screen` whenever `opened` counts up, until the page is left.
-pub(super) fn run(socket: String, screen: NodeRef<leptos::html::Div>, stage: RwSignal<Stage>, opened: RwSignal<u32>) {
-    let running = StoredValue::new_local(None::<Rc<Session>>);
-    Effect::new(move |_| {
-        opened.track();
-        let Some(host) = screen.get() else { return };
-        if let Some(Some(old)) = running.try_update_value(Option::take) {
-            old.leave();
-        }
-        stage.set(Stage::Opening);
-        let socket = socket.clone();
-        leptos::task::spawn_local(async move {
-            match Session::open(socket, host.unchecked_into(), stage).await {
-                Ok(session) => {
-                    // The page may have been left meanwhile.
-                    if running.try_update_value(|running| *running = Some(Rc::clone(&session))).is_none() {
-                        session.leave();
-                    }
-                }
-                Err(error) => _ = stage.try_set(Stage::Closed(format!("The terminal could not be loaded: {error}"))),
-            }
-        });
-    });
-    on_cleanup(move || {
-        if let Some(Some(session)) = running.try_update_value(Option::take) {
-            session.leave();
-        }
-    });
-}
-
-/// One terminal and its connection.
-struct Session {
+/// One terminal and its session.
+pub(super) struct Session {
     path: String,
-    stage: RwSignal<Stage>,
-    terminal: Terminal,
-    fit: Fit,
-    connection: RefCell<Option<Connection>>,
+    seen: Seen,
+    screen: Screen,
+    pub(super) search: Search,
+    flow: Flow,
+    outbox: RefCell<Outbox>,
+    /// Whether the server said what it took, so that the rest may be sent.
+    sends: Cell<bool>,
+    link: RefCell<Option<Link>>,
+    retry: Retry,
     /// The server's name of the session, for attaching again.
     id: RefCell<Option<String>>,
-    /// Bytes received, and shown, and told to the server as shown.
-    received: Cell<u64>,
-    shown: Cell<u64>,
-    told: Cell<u64>,
-    tries: Cell<u32>,
+    /// Counts the sessions of this terminal.
+    epoch: Cell<u32>,
     over: Cell<bool>,
-    observer: RefCell<Option<Observed>>,
-}
-
-/// What hears of the size of the terminal's place.
-type Observed = (ResizeObserver, Closure<dyn FnMut()>);
-
-/// A websocket with its listeners, which end with it.
-struct Connection {
-    socket: WebSocket,
-    _message: Closure<dyn FnMut(MessageEvent)>,
-    _close: Closure<dyn FnMut(CloseEvent)>,
-    _open: Closure<dyn FnMut(Event)>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.socket.set_onmessage(None);
-        self.socket.set_onclose(None);
-        self.socket.set_onopen(None);
-        _ = self.socket.close();
-    }
+    heard_at: Cell<f64>,
+    looked_at: Cell<f64>,
+    silence: Cell<f64>,
+    timer: Cell<Option<IntervalHandle>>,
+    /// What is listened to outside the terminal, as long as it is there.
+    listening: RefCell<Vec<Box<dyn std::any::Any>>>,
 }
 
 impl Session {
-    async fn open(path: String, host: web_sys::HtmlElement, stage: RwSignal<Stage>) -> Result<Rc<Self>, xterm_js_sys::Error> {
+    /// Shows a terminal in `host` and opens a shell at `path`.
+    pub(super) async fn open(path: String, host: web_sys::HtmlElement, seen: Seen) -> Result<Rc<Self>, xterm_js_sys::Error> {
         let xterm = Xterm::load(LOADER).await?;
         host.set_inner_html("");
-        let terminal = xterm.terminal(&options())?;
+        let (size, reader) = seen.preferences.untracked();
+        let terminal = xterm.terminal(&look::options(size, reader))?;
         terminal.open(&host)?;
-        let fit = terminal.load_fit()?;
         terminal.load_web_links()?;
         terminal.load_unicode11()?;
-        fit.fit();
+        let (fit, search) = (terminal.load_fit()?, terminal.load_search()?);
+        let now = Date::now();
         let session = Rc::new(Self {
             path,
-            stage,
-            terminal,
-            fit,
-            connection: RefCell::new(None),
+            seen,
+            screen: Screen::new(terminal, fit, host),
+            search,
+            flow: Flow::default(),
+            outbox: RefCell::default(),
+            sends: Cell::new(false),
+            link: RefCell::new(None),
+            retry: Retry::default(),
             id: RefCell::new(None),
-            received: Cell::new(0),
-            shown: Cell::new(0),
-            told: Cell::new(0),
-            tries: Cell::new(0),
+            epoch: Cell::new(0),
             over: Cell::new(false),
-            observer: RefCell::new(None),
+            heard_at: Cell::new(now),
+            looked_at: Cell::new(now),
+            silence: Cell::new(SILENCE),
+            timer: Cell::new(None),
+            listening: RefCell::default(),
         });
-        session.listen(&host);
+        session.listen();
         session.connect();
-        session.terminal.focus();
+        session.terminal().focus();
         Ok(session)
     }
 
-    /// Hears the keyboard and the size of the window.
-    fn listen(self: &Rc<Self>, host: &web_sys::HtmlElement) {
-        let weak = Rc::downgrade(self);
-        self.terminal.on_input(move |bytes| {
-            if let Some(session) = weak.upgrade() {
-                session.send_bytes(&bytes);
-            }
-        });
-        let weak = Rc::downgrade(self);
-        self.terminal.on_resize(move |size| {
-            if let Some(session) = weak.upgrade() {
-                session.send(&FromClient::Resize { cols: size.cols, rows: size.rows });
-            }
-        });
-        let weak = Rc::downgrade(self);
-        let resized = Closure::<dyn FnMut()>::new(move || {
-            if let Some(session) = weak.upgrade() {
-                session.fit.fit();
-            }
-        });
-        if let Ok(observer) = ResizeObserver::new(resized.as_ref().unchecked_ref()) {
-            observer.observe(host);
-            *self.observer.borrow_mut() = Some((observer, resized));
-        }
+    pub(super) fn terminal(&self) -> &Terminal {
+        self.screen.terminal()
     }
 
+    pub(super) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch.get()
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// Hears the keyboard, the size of its place, and the network.
+    fn listen(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        self.terminal().on_input(move |bytes| _ = weak.upgrade().map(|session| session.typed(&bytes)));
+        let weak = Rc::downgrade(self);
+        self.terminal().on_resize(move |size| {
+            if let Some(session) = weak.upgrade() {
+                session.tell(&FromClient::Resize { cols: size.cols, rows: size.rows });
+            }
+        });
+        super::keys::listen(self);
+        self.screen.follow_size();
+        let weak = Rc::downgrade(self);
+        let colours = Watch::new(move |theme| _ = weak.upgrade().map(|session| session.terminal().set_theme(&theme)));
+        let seen = self.seen;
+        let found: Listener = self.search.on_found(move |found| _ = seen.found.try_set(Some((found.index, found.count))));
+        let weak = Rc::downgrade(self);
+        // The network is back, maybe another one: the old connection may be dead.
+        let online = window_event_listener(leptos::ev::online, move |_| _ = weak.upgrade().map(|session| session.renew()));
+        self.listening.borrow_mut().extend([Box::new(colours) as Box<dyn std::any::Any>, Box::new(found), Box::new(Online(Some(online)))]);
+        let weak = Rc::downgrade(self);
+        let timer = set_interval_with_handle(move || _ = weak.upgrade().map(|session| session.look()), LOOK);
+        self.timer.set(timer.ok());
+    }
+
+    /// Connects, to the session that was if there was one.
     fn connect(self: &Rc<Self>) {
-        let Size { cols, rows } = self.terminal.size();
-        let location = window().location();
-        let (protocol, host) = (location.protocol().unwrap_or_default(), location.host().unwrap_or_default());
-        let scheme = if protocol == "https:" { "wss" } else { "ws" };
-        let attach = self.id.borrow().as_ref().map(|id| format!("&session={}&received={}", crate::urls::query(id), self.received.get()));
-        let url = format!("{scheme}://{host}{}?cols={cols}&rows={rows}{}", self.path, attach.unwrap_or_default());
-        let Ok(socket) = WebSocket::new(&url) else {
-            self.end(Stage::Closed(String::from("This browser cannot open a websocket to the portal.")));
-            return;
+        let turn = self.retry.begin();
+        self.sends.set(false);
+        drop(self.link.borrow_mut().take());
+        let size = self.terminal().size();
+        let sign = if self.path.contains('?') { '&' } else { '?' };
+        let attach = self.id.borrow().as_ref().map(|id| format!("&session={}&received={}", crate::urls::query(id), self.flow.received()));
+        let path = format!("{}{sign}cols={}&rows={}{}", self.path, size.cols, size.rows, attach.unwrap_or_default());
+        let (heard, closed) = (Rc::downgrade(self), Rc::downgrade(self));
+        let link = Link::open(
+            &path,
+            move |event| _ = heard.upgrade().map(|session| session.heard(&event)),
+            move |event| _ = closed.upgrade().map(|session| session.broken(event.reason())),
+        );
+        match link {
+            Some(link) => *self.link.borrow_mut() = Some(link),
+            None => return self.end(Stage::Closed(String::from("This browser cannot open a websocket to the portal."))),
+        }
+        let weak = Rc::downgrade(self);
+        let late = move || {
+            // A network that swallows everything tells of no failure.
+            if let Some(session) = weak.upgrade().filter(|session| session.retry.is(turn) && !session.sends.get() && !session.over.get()) {
+                session.broken(String::new());
+            }
         };
-        socket.set_binary_type(web_sys::BinaryType::Arraybuffer);
-        let weak = Rc::downgrade(self);
-        let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Some(session) = weak.upgrade() {
-                session.heard(&event);
-            }
-        });
-        let weak = Rc::downgrade(self);
-        let close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
-            if let Some(session) = weak.upgrade() {
-                session.broken(&event.reason());
-            }
-        });
-        let weak = Rc::downgrade(self);
-        let open = Closure::<dyn FnMut(Event)>::new(move |_| {
-            if let Some(session) = weak.upgrade() {
-                session.tries.set(0);
-            }
-        });
-        socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(close.as_ref().unchecked_ref()));
-        socket.set_onopen(Some(open.as_ref().unchecked_ref()));
-        *self.connection.borrow_mut() = Some(Connection { socket, _message: message, _close: close, _open: open });
+        set_timeout(late, if self.id.borrow().is_some() { ATTACH } else { OPEN });
     }
 
     fn heard(self: &Rc<Self>, event: &MessageEvent) {
+        self.heard_at.set(Date::now());
         let data = event.data();
         if let Some(text) = data.as_string() {
             self.control(&text);
         } else if let Ok(buffer) = data.dyn_into::<ArrayBuffer>() {
-            let bytes = Uint8Array::new(&buffer).to_vec();
-            let count = bytes.len() as u64;
-            self.received.set(self.received.get() + count);
-            let weak = Rc::downgrade(self);
-            _ = self.terminal.write(&bytes, move || {
-                if let Some(session) = weak.upgrade() {
-                    session.showed(count);
-                }
-            });
+            self.retry.heard();
+            self.flow.take(self, Uint8Array::new(&buffer));
         }
     }
 
-    fn control(&self, text: &str) {
+    fn control(self: &Rc<Self>, text: &str) {
         match serde_json::from_str(text) {
-            Ok(ToClient::Ready { session }) => {
-                self.begins(session);
-                _ = self.stage.try_set(Stage::Open);
-                // It may have changed while the connection was being made.
-                let Size { cols, rows } = self.terminal.size();
-                self.send(&FromClient::Resize { cols, rows });
+            Ok(ToClient::Ready { session }) => self.ready(session),
+            Ok(ToClient::Ack { bytes }) => {
+                self.silence.set(SILENCE);
+                if self.sends.replace(true) {
+                    self.outbox.borrow_mut().took(bytes);
+                } else {
+                    self.outbox.borrow_mut().resume(bytes);
+                }
+                self.send_typed();
             }
             Ok(ToClient::Exit { code }) => self.end(Stage::Exited(code)),
-            Ok(ToClient::Error { code, message }) => self.end(Stage::Closed(if message.is_empty() { code } else { message })),
-            // Input is not kept for sending again, so what the server took is of no use here. What is not known is left alone.
-            Ok(ToClient::Ack { .. }) | Err(_) => {}
+            Ok(ToClient::Error { code, message }) => self.end(super::refused(&code, &message)),
+            // What is not known is left alone.
+            Err(_) => {}
         }
     }
 
-    /// Some output is on the screen: the server may send more.
-    fn showed(&self, bytes: u64) {
-        let shown = self.shown.get() + bytes;
-        self.shown.set(shown);
-        if shown - self.told.get() >= ACK_EVERY || shown == self.received.get() {
-            self.told.set(shown);
-            self.send(&FromClient::Ack { bytes: shown });
-        }
-    }
-
-    /// The session that the server opened, or opened again. Where it could not, the old one is gone: that is said.
-    fn begins(&self, session: String) {
+    /// The server has a session for this connection.
+    fn ready(self: &Rc<Self>, session: String) {
+        self.retry.in_again();
         let before = self.id.replace(Some(session));
-        if before.is_some() && before != *self.id.borrow() {
-            self.received.set(0);
-            self.shown.set(0);
-            self.told.set(0);
-            let note = b"\r\n\x1b[2m[The connection broke and the shell ended with it. This is a new one.]\x1b[0m\r\n";
-            _ = self.terminal.write(note, || {});
+        if before.is_some() && before == *self.id.borrow() {
+            // Next it says what it took of the input: then the rest is sent.
+            self.flow.resume(self);
+        } else {
+            if before.is_some() {
+                self.epoch.set(self.epoch.get() + 1);
+                self.flow.restart(self);
+                // What was typed for the shell that is gone is not for this one.
+                self.outbox.take();
+                self.say("The connection broke and the shell ended with it. This is a new one.");
+            }
+            self.sends.set(true);
+            self.send_typed();
         }
+        _ = self.seen.stage.try_set(Stage::Open);
+        // It may have changed while the connection was being made.
+        let size = self.terminal().size();
+        self.tell(&FromClient::Resize { cols: size.cols, rows: size.rows });
     }
 
-    fn send(&self, control: &FromClient) {
-        if let Ok(text) = serde_json::to_string(control) {
-            self.with_open(|socket| _ = socket.send_with_str(&text));
-        }
-    }
-
-    fn send_bytes(&self, bytes: &[u8]) {
-        self.with_open(|socket| _ = socket.send_with_u8_array(bytes));
-    }
-
-    fn with_open(&self, act: impl FnOnce(&WebSocket)) {
-        if let Some(connection) = self.connection.borrow().as_ref()
-            && connection.socket.ready_state() == WebSocket::OPEN
-        {
-            act(&connection.socket);
-        }
-    }
-
-    /// The connection closed without a last word: attach again, later each time.
-    fn broken(self: &Rc<Self>, reason: &str) {
+    /// Something was typed or pasted, or the terminal answers a program.
+    fn typed(&self, bytes: &[u8]) {
         if self.over.get() {
             return;
         }
-        let tries = self.tries.get();
-        if tries >= TRIES || self.id.borrow().is_none() {
-            let text = if reason.is_empty() { "The portal closed the connection, or did not answer." } else { reason };
-            self.end(Stage::Closed(text.to_owned()));
+        if self.outbox.borrow_mut().push(bytes) == Err(Full) {
+            self.say(&format!("More than {} MiB wait to be sent. This was left out.", MOST >> 20));
+        }
+        self.send_typed();
+    }
+
+    fn send_typed(&self) {
+        if !self.sends.get() {
             return;
         }
-        self.tries.set(tries + 1);
-        _ = self.stage.try_set(Stage::Broken);
+        if let Some(link) = &*self.link.borrow() {
+            while let Some(frame) = self.outbox.borrow_mut().next() {
+                // Where it did not go, the connection is over, and the next one begins with what was taken.
+                if !link.send(&frame) {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell(&self, control: &FromClient) {
+        if let (Ok(text), Some(link)) = (serde_json::to_string(control), &*self.link.borrow()) {
+            link.tell(&text);
+        }
+    }
+
+    /// A remark of the page's own among the output. It counts as none.
+    fn say(&self, text: &str) {
+        _ = self.terminal().write(format!("\r\n\x1b[2m[{text}]\x1b[0m\r\n").as_bytes(), || {});
+    }
+
+    /// The connection closed without a last word: attach again, later each time.
+    fn broken(self: &Rc<Self>, reason: String) {
+        if self.over.get() {
+            return;
+        }
+        let turn = self.retry.begin();
+        self.sends.set(false);
+        self.drop_link();
+        let pause = self.retry.pause().filter(|_| self.id.borrow().is_some());
+        let Some(pause) = pause else {
+            let session = Rc::clone(self);
+            self.over.set(true);
+            leptos::task::spawn_local(async move {
+                let why = link::why_not(reason).await;
+                session.end(Stage::Closed(why));
+            });
+            return;
+        };
+        _ = self.seen.stage.try_set(Stage::Broken);
         let weak = Rc::downgrade(self);
         let again = move || {
-            if let Some(session) = weak.upgrade()
-                && !session.over.get()
-            {
+            if let Some(session) = weak.upgrade().filter(|session| session.retry.is(turn) && !session.over.get()) {
                 session.connect();
             }
         };
-        set_timeout(again, std::time::Duration::from_millis(300 << tries));
+        set_timeout(again, Duration::from_millis(pause.into()));
+    }
+
+    /// Attaches anew at once: nothing is lost by it where the old connection was well.
+    fn renew(self: &Rc<Self>) {
+        if !self.over.get() && self.id.borrow().is_some() {
+            self.retry.renew();
+            _ = self.seen.stage.try_set(Stage::Broken);
+            self.connect();
+        }
+    }
+
+    /// Looks whether the connection is dead without having said so.
+    fn look(self: &Rc<Self>) {
+        let now = Date::now();
+        let slept = now - self.looked_at.replace(now) > SLEPT && !document().hidden();
+        let silence = self.silence.get();
+        let silent = self.sends.get() && self.outbox.borrow().waits() && now - self.heard_at.get() > silence;
+        if silent {
+            // A program may just not read: then asking more often does not help.
+            self.silence.set((silence * 2.0).min(SILENCE_MAX));
+            self.heard_at.set(now);
+        }
+        if slept || silent {
+            self.renew();
+        }
+    }
+
+    /// Another window took the session: takes it back.
+    pub(super) fn take_back(self: &Rc<Self>) {
+        self.over.set(false);
+        self.retry.renew();
+        self.terminal().set_disable_stdin(false);
+        _ = self.seen.stage.try_set(Stage::Broken);
+        self.connect();
+        self.terminal().focus();
     }
 
     /// Nothing follows; what is on the screen stays.
     fn end(&self, stage: Stage) {
         self.over.set(true);
-        self.terminal.set_disable_stdin(true);
-        _ = self.stage.try_set(stage);
-        // The connection may be the caller; it is dropped after this turn.
-        if let Some(connection) = self.connection.borrow_mut().take() {
-            set_timeout(move || drop(connection), std::time::Duration::ZERO);
+        self.sends.set(false);
+        self.terminal().set_disable_stdin(true);
+        _ = self.seen.stage.try_set(stage);
+        self.drop_link();
+    }
+
+    /// The connection may be the caller; it is dropped after this turn.
+    fn drop_link(&self) {
+        if let Some(link) = self.link.borrow_mut().take() {
+            set_timeout(move || drop(link), Duration::ZERO);
         }
     }
 
-    /// The page is left, or a new terminal takes the place.
-    fn leave(&self) {
+    /// The page is left, the shell is closed, or a new one takes the place: nobody comes back to this one.
+    pub(super) fn leave(&self) {
         self.over.set(true);
-        drop(self.connection.borrow_mut().take());
-        if let Some((observer, _)) = self.observer.borrow_mut().take() {
-            observer.disconnect();
+        if let Some(link) = self.link.borrow_mut().take() {
+            link.leave();
         }
+        if let Some(timer) = self.timer.take() {
+            timer.clear();
+        }
+        self.listening.borrow_mut().clear();
+        self.screen.leave();
     }
 }
 
-fn options() -> Options {
-    Options {
-        font_family: Some(String::from(
-            "ui-monospace, \"SF Mono\", \"Cascadia Mono\", Menlo, Consolas, \"Liberation Mono\", \"DejaVu Sans Mono\", monospace",
-        )),
-        font_size: Some(13.0),
-        scrollback: Some(5_000),
-        cursor_blink: false,
-        screen_reader_mode: true,
-        minimum_contrast_ratio: Some(4.5),
-        theme: Some(Theme {
-            foreground: Some(String::from("#d9e0e8")),
-            background: Some(String::from("#0b0f14")),
-            cursor: Some(String::from("#7aaeff")),
-            cursor_accent: Some(String::from("#0b0f14")),
-            selection_background: Some(String::from("#29487a")),
-            ansi: None,
-        }),
-        ..Options::default()
+/// Stops listening with the terminal.
+struct Online(Option<WindowListenerHandle>);
+
+impl Drop for Online {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            handle.remove();
+        }
     }
 }

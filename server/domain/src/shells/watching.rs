@@ -12,10 +12,8 @@ use tokio::fs::File;
 use super::recording::{Shelf, file};
 use crate::access::{Actor, Key, May, Resource, can};
 use crate::args;
-use crate::change::Record;
 use crate::db::{Json, Row, Tx, Value};
 use crate::error::{Error, Result};
-use crate::live::Topic;
 use crate::platform::Platform;
 use crate::projects::Project;
 
@@ -187,19 +185,7 @@ fn name(shell: &ShellView) -> String {
 /// # Errors
 /// `Conflict` with `ended`.
 pub async fn end(platform: &Platform, may: &May<can::WatchOwnShells, Opened>) -> Result<()> {
-    stop(platform, may, may.view.id).await
-}
-
-/// The one place where a shell is told to end by hand.
-async fn stop(platform: &Platform, may: &May<can::WatchOwnShells, Opened>, shell: ShellId) -> Result<()> {
-    if !may.view.open {
-        return Err(Error::conflict("ended", "this shell has ended already"));
-    }
-    let mut change = platform.change(may.actor()).await?;
-    let sql = "UPDATE shells SET ended_at = $2, ended_why = 'ended' WHERE id = $1 AND ended_at IS NULL";
-    change.exec(sql, args![shell, platform.now()]).await?;
-    change.touch(Topic::Project(may.project.id));
-    change.commit(Record::new("shell.end", "shell", shell).project(&may.project)).await
+    super::end(platform, may, may.view.id).await
 }
 
 fn view(row: &Row<'_>) -> Result<ShellView> {

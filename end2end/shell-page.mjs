@@ -1,0 +1,155 @@
+// The shell page in the words of the tests: open a shell, type, read the screen; and a wire between browser and portal that can be cut.
+//
+// It reads what xterm.js has drawn, as a person would, and never asks the terminal's own memory.
+import { connect, createServer } from "node:net";
+import { Visitor } from "./browser.mjs";
+import { atEnd } from "./ending.mjs";
+import { freePort } from "./portal.mjs";
+import { Shop, until } from "./shop.mjs";
+
+/** A shop in which `web` runs, with a shell and the tools of busybox. */
+export async function shopWithShell(t, env = {}, descriptor = {}) {
+  const shop = await Shop.open(t, env);
+  await shop.docker.webImage(`${shop.registry}/web:1`, "one");
+  await shop.push("web", "1");
+  await shop.service("web");
+  await shop.deployed("web", { image: "web:1", update: { monitor: "200ms" }, ...descriptor });
+  return shop;
+}
+
+/** TCP between browser and portal, whose websockets can be cut at any instant. */
+export class Wire {
+  /** `t` owns it. The portal has to be told its address before it starts, so it is led to the portal later. */
+  static async lay(t) {
+    const wire = new Wire();
+    wire.port = await freePort();
+    wire.url = `http://localhost:${wire.port}`;
+    wire.sockets = new Set();
+    wire.server = createServer((near) => wire.join(near));
+    await new Promise((resolve) => wire.server.listen(wire.port, "127.0.0.1", resolve));
+    atEnd(t, () => wire.server.close());
+    return wire;
+  }
+
+  join(near) {
+    const far = connect(this.target, "127.0.0.1");
+    const pair = { near, far };
+    near.on("data", (piece) => {
+      if (/^GET \/ws\/tasks\//.test(piece.toString("latin1", 0, 40))) {
+        this.sockets.add(pair);
+        // As a proxy does that knows nothing of websockets.
+        if (this.strips) piece = Buffer.from(piece.toString("latin1").replace(/^(upgrade|connection):.*\r\n/gim, ""), "latin1");
+      }
+      far.write(piece);
+    });
+    far.pipe(near);
+    near.on("end", () => far.end());
+    for (const socket of [near, far]) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        this.sockets.delete(pair);
+        near.destroy();
+        far.destroy();
+      });
+    }
+  }
+
+  /** Cuts every shell's connection as a pulled plug does, with what is on its way. Gives how many there were. */
+  cut() {
+    const cut = [...this.sockets];
+    for (const { near, far } of cut) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+    return cut.length;
+  }
+}
+
+/** Somebody at the shell page. */
+export class Typist {
+  /** Signs in and goes to the shell page of `web`. */
+  static async sit(t, shop, { url = shop.portal.url, ask = "", options = {} } = {}) {
+    const typist = new Typist();
+    typist.visitor = await Visitor.arrive(t, options);
+    typist.page = typist.visitor.page;
+    typist.address = `${url}/projects/${shop.project}/services/web/shell`;
+    const { page } = typist;
+    await page.goto(`${url}/login?next=${encodeURIComponent(`/projects/${shop.project}/services/web/shell${ask}`)}`);
+    await page.getByLabel("User name").fill("admin");
+    await page.getByLabel("Password").fill(shop.portal.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("button", { name: "Open shell" }).waitFor();
+    await page.locator("html[data-ready]").waitFor();
+    return typist;
+  }
+
+  /** Opens a shell by the button, and waits for its prompt. */
+  async open() {
+    const before = await this.page.locator(".shell").count();
+    await this.page.getByRole("button", { name: "Open shell" }).click();
+    await this.prompt(before);
+    return this.pane(before);
+  }
+
+  /** The terminal that was opened as the n-th. */
+  pane(n = 0) {
+    return this.page.locator(".shell").nth(n);
+  }
+
+  async prompt(n = 0) {
+    await this.pane(n).getByText("Open", { exact: true }).waitFor();
+    await this.shows(/[#$] ?$/m, n);
+  }
+
+  /** The lines of the screen, as they are drawn. */
+  async screen(n = 0) {
+    const text = await this.pane(n).locator(".xterm-rows").innerText();
+    return text.replaceAll("\u00a0", " ");
+  }
+
+  /** Waits until the screen matches, and gives the match. */
+  async shows(pattern, n = 0, seconds = 20) {
+    return until(`${pattern} on the screen`, async () => {
+      const screen = await this.screen(n);
+      const match = screen.match(pattern);
+      if (!match) throw new Error(screen);
+      return match;
+    }, seconds);
+  }
+
+  /** Types, and presses Enter. */
+  async line(text) {
+    await this.page.keyboard.type(text);
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Runs a command on an empty screen and waits for what it prints. */
+  async run(command, pattern, n = 0, seconds = 20) {
+    await this.line(`printf '\\033[H\\033[2J\\033[3J'; ${command}`);
+    return this.shows(pattern, n, seconds);
+  }
+
+  /** The longest time between two frames of the page while something happens, in milliseconds. */
+  async longestFrame(act) {
+    await this.page.evaluate(() => {
+      const watch = { last: performance.now(), longest: 0, on: true };
+      const turn = (now) => {
+        watch.longest = Math.max(watch.longest, now - watch.last);
+        watch.last = now;
+        if (watch.on) requestAnimationFrame(turn);
+      };
+      requestAnimationFrame(turn);
+      window.frameWatch = watch;
+    });
+    await act();
+    return this.page.evaluate(() => {
+      window.frameWatch.on = false;
+      return window.frameWatch.longest;
+    });
+  }
+
+  /** Refused handshakes are the test's doing: the browser says them on its console. */
+  forgiveCuts() {
+    this.visitor.complaints = this.visitor.complaints.filter((complaint) => !/WebSocket connection to/.test(complaint));
+  }
+}
