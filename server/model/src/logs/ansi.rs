@@ -176,10 +176,11 @@ fn simple(style: &mut Style, code: u32) {
 
 /// `5;N` or `2;R;G;B`, as parameters that follow.
 fn colour_of<'a>(codes: &mut impl Iterator<Item = &'a str>) -> Option<Colour> {
-    match number(codes.next()) {
-        5 => indexed(number(codes.next())),
+    let mut next = || codes.next().map(|code| number(Some(code)));
+    match next()? {
+        5 => indexed(next()?),
         2 => {
-            let mut part = || u8::try_from(number(codes.next())).ok();
+            let mut part = || u8::try_from(next()?).ok();
             let (red, green, blue) = (part(), part(), part());
             Some(Colour::Rgb(red?, green?, blue?))
         }

@@ -39,7 +39,7 @@ impl Level {
 const HEAD: usize = 240;
 const WORDS: usize = 10;
 /// A small word with a colon behind it is a level only near the beginning: later it is part of a sentence.
-const EARLY: usize = 4;
+const EARLY: usize = 5;
 
 /// The level of a line without escapes.
 pub(super) fn of(text: &str) -> Option<Level> {
