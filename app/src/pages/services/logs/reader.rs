@@ -1,0 +1,516 @@
+//! Who reads a log in the browser: takes lines as they come and shows them a frame at a time, holds them back while the reader looks elsewhere, fetches
+//! older and newer ones, and keeps both the page and what waits small. The rows are always a stretch without holes: what does not fit falls out at an end
+//! from which it can be fetched again, and a stream that would run too far ahead is closed and opened again where it stopped.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use model::views::logs::{LogFilter, LogPage, LogTask, LogView};
+use wasm_bindgen::JsCast;
+use web_sys::Element;
+
+use super::asked::Place;
+use super::desk::{Desk, Pace, Search};
+use super::stream::{Heard, Stream};
+use crate::api::logs::log_page;
+use crate::components::log_list::List;
+use crate::components::log_row::{RowLook, Times};
+use crate::components::{Toaster, sentence, to_clipboard};
+use crate::urls;
+
+/// Lines that wait to be shown, at most.
+const WAITING: usize = 2_000;
+/// Rows made in one frame, at most.
+const BATCH: usize = 400;
+/// A search waits after so many lines until it is asked to go on.
+const FOUND: usize = 2_000;
+/// A frame that took longer is followed by a rest as long, so that the page answers in between.
+const SLOW: f64 = 12.0;
+
+/// Whose lines.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub project: String,
+    pub service: String,
+    pub filter: LogFilter,
+    pub place: Place,
+}
+
+impl Source {
+    fn stream(&self, follow: bool) -> String {
+        let mut pairs = self.filter.pairs();
+        pairs.push(("follow", follow.to_string()));
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        urls::asking(urls::service_page(&self.project, &self.service, "logs/stream"), &pairs)
+    }
+}
+
+/// The reader of one page.
+pub(super) struct Reader {
+    source: Source,
+    desk: Desk,
+    tasks: RwSignal<Vec<LogTask>>,
+    toaster: Option<Toaster>,
+    list: RefCell<List>,
+    /// Lines with their ids, not read yet.
+    queue: RefCell<VecDeque<(String, String)>>,
+    /// Lines fell out of the queue: what is shown has no connection with what waits.
+    torn: Cell<bool>,
+    /// The last line that came: where the stream goes on.
+    last: RefCell<Option<String>>,
+    stream: RefCell<Option<Rc<Stream>>>,
+    /// A frame is on its way.
+    framed: Cell<bool>,
+    /// Fetches are told apart: an answer to an older one is not shown.
+    fetch: Cell<u32>,
+}
+
+impl Reader {
+    /// Takes the page over.
+    pub(super) fn start(source: Source, desk: Desk, page: &LogPage, look: RowLook, tasks: RwSignal<Vec<LogTask>>) -> Option<Rc<Self>> {
+        let (list, scroller) = (desk.frame.list.get_untracked()?, desk.frame.scroller.get_untracked()?);
+        let list = List::new(list.unchecked_into(), scroller.unchecked_into(), &page.lines, look);
+        let reader = Rc::new(Self {
+            source,
+            desk,
+            tasks,
+            toaster: use_context::<Toaster>(),
+            list: RefCell::new(list),
+            queue: RefCell::new(VecDeque::new()),
+            torn: Cell::new(false),
+            last: RefCell::new(page.end.clone().filter(|_| !page.newer).or_else(|| page.lines.last().map(|line| line.id.clone()))),
+            stream: RefCell::new(None),
+            framed: Cell::new(false),
+            fetch: Cell::new(0),
+        });
+        desk.reader.set_value(Some(Rc::clone(&reader)));
+        reader.begin(page.newer);
+        Some(reader)
+    }
+
+    fn begin(self: &Rc<Self>, newer: bool) {
+        match &self.source.place {
+            Place::Oldest if newer => {
+                self.desk.found.set(self.list.borrow().len());
+                self.desk.at_end.set(false);
+                self.search();
+            }
+            Place::Oldest => {
+                self.desk.found.set(self.list.borrow().len());
+                self.desk.search.set(Search::Done);
+                self.desk.pace.set(Pace::Ended);
+                return;
+            }
+            Place::Line(id) if self.list.borrow().show(id) => {}
+            Place::At(_) | Place::After(_) | Place::Line(_) => self.list.borrow().to_start(),
+            Place::Newest | Place::Before(_) => self.list.borrow().to_end(),
+        }
+        self.desk.at_end.set(self.list.borrow().at_end());
+        if !newer {
+            self.follow();
+        } else if self.source.place != Place::Oldest {
+            self.desk.pace.set(Pace::Away);
+        }
+    }
+
+    /// The page is left.
+    pub(super) fn close(&self) {
+        self.retire();
+    }
+
+    /// Ends the stream; it may be the one whose listener is running, so it goes after this turn.
+    fn retire(&self) {
+        if let Some(stream) = self.stream.borrow_mut().take() {
+            stream.stop();
+            set_timeout(move || drop(stream), Duration::ZERO);
+        }
+    }
+
+    /// New lines from now on, after the last one that came.
+    fn follow(self: &Rc<Self>) {
+        if !self.source.filter.until.is_empty() {
+            self.desk.pace.set(Pace::Ended);
+            return;
+        }
+        self.listen(true);
+        self.desk.pace.set(Pace::Following);
+    }
+
+    fn listen(self: &Rc<Self>, follow: bool) {
+        self.retire();
+        let weak = Rc::downgrade(self);
+        let last = self.last.borrow().clone();
+        let stream = Stream::start(self.source.stream(follow), last, move |heard| {
+            if let Some(reader) = weak.upgrade() {
+                reader.heard(heard);
+            }
+        });
+        *self.stream.borrow_mut() = Some(stream);
+    }
+
+    /// Looks through everything after the last line that came.
+    pub(super) fn search(self: &Rc<Self>) {
+        self.desk.search.set(Search::Running(0, 0, None));
+        self.desk.said.set(String::new());
+        self.desk.pace.set(Pace::Still);
+        self.listen(false);
+    }
+
+    /// Stops looking.
+    pub(super) fn cancel(&self) {
+        self.retire();
+        self.desk.search.set(Search::Cancelled);
+        self.desk.pace.set(Pace::Ended);
+        self.desk.newer.set(true);
+    }
+
+    fn searching(&self) -> bool {
+        self.desk.search.with_untracked(|search| matches!(search, Search::Running(..)))
+    }
+
+    fn heard(self: &Rc<Self>, heard: Heard) {
+        match heard {
+            Heard::Line(id, text) => self.line(id, text),
+            Heard::Open => {
+                self.desk.said.set(String::new());
+                if !self.searching() {
+                    self.desk.pace.set(Pace::Following);
+                }
+            }
+            Heard::Progress(progress) => {
+                if self.searching() {
+                    self.desk.search.set(Search::Running(progress.bytes, progress.of, Some(progress.at)));
+                }
+            }
+            Heard::Done => {
+                self.retire();
+                self.desk.search.set(Search::Done);
+                self.desk.newer.set(false);
+                self.desk.pace.set(Pace::Ended);
+            }
+            Heard::Broken => self.desk.pace.set(Pace::Broken),
+            Heard::Ended(end) => {
+                self.desk.pace.set(Pace::Broken);
+                self.desk.said.set(sentence(&end.message));
+            }
+        }
+    }
+
+    /// Whether lines wait for now: the reader said so, or looks at older ones.
+    fn held(&self) -> bool {
+        !self.searching() && (self.desk.paused.get_untracked() || !self.desk.at_end.get_untracked())
+    }
+
+    fn line(self: &Rc<Self>, id: String, text: String) {
+        if !id.is_empty() {
+            *self.last.borrow_mut() = Some(id.clone());
+        }
+        let mut queue = self.queue.borrow_mut();
+        queue.push_back((id, text));
+        if self.searching() && self.desk.found.get_untracked() + queue.len() >= FOUND * self.rounds() {
+            drop(queue);
+            self.retire();
+            self.desk.search.set(Search::Full);
+            self.desk.pace.set(Pace::Ended);
+            self.desk.newer.set(true);
+        } else if queue.len() > WAITING {
+            if self.held() {
+                // Enough waits: the rest comes when it is wanted, from the last one that came.
+                drop(queue);
+                self.retire();
+            } else {
+                // More comes than can be shown: the newest are, and older ones can be fetched.
+                queue.pop_front();
+                self.torn.set(true);
+            }
+        }
+        self.schedule(Duration::ZERO);
+    }
+
+    /// How often a search waited already, and once more.
+    fn rounds(&self) -> usize {
+        self.desk.found.get_untracked() / FOUND + 1
+    }
+
+    fn schedule(self: &Rc<Self>, rest: Duration) {
+        if self.framed.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        let frame = move || {
+            request_animation_frame(move || {
+                if let Some(reader) = weak.upgrade() {
+                    reader.framed.set(false);
+                    reader.flush();
+                }
+            });
+        };
+        if rest.is_zero() { frame() } else { set_timeout(frame, rest) }
+    }
+
+    /// Shows what waits, as much as a frame may take.
+    fn flush(self: &Rc<Self>) {
+        if self.desk.reader.try_with_value(|_| ()).is_none() {
+            return;
+        }
+        if self.held() && !self.searching() {
+            let waiting = (self.queue.borrow().len(), self.stream.borrow().is_none());
+            self.desk.waiting.set(waiting);
+            return;
+        }
+        let began = js_sys::Date::now();
+        let batch: Vec<LogView> = {
+            let mut queue = self.queue.borrow_mut();
+            let some = queue.len().min(BATCH);
+            queue.drain(..some).filter_map(|(_, text)| serde_json::from_str(&text).ok()).collect()
+        };
+        let searching = self.desk.search.with_untracked(|search| *search != Search::None);
+        let mut list = self.list.borrow_mut();
+        if self.torn.take() {
+            list.clear();
+            self.desk.older.set(true);
+            self.desk.dropped.set(true);
+        }
+        let fresh = batch.iter().any(|line| !self.tasks.with_untracked(|tasks| tasks.iter().any(|task| task.task == line.task)));
+        if searching {
+            self.desk.found.update(|found| *found += batch.len());
+        }
+        list.append(batch);
+        if list.trim_front() {
+            self.desk.older.set(true);
+            self.desk.dropped.set(true);
+        }
+        self.desk.count.set(list.len());
+        if self.desk.at_end.get_untracked() && !searching {
+            list.to_end();
+        }
+        drop(list);
+        if fresh {
+            self.learn();
+        }
+        self.rest(js_sys::Date::now() - began);
+    }
+
+    /// What waits still is shown in the next frame, or after a rest where frames take long.
+    fn rest(self: &Rc<Self>, took: f64) {
+        let left = self.queue.borrow().len();
+        self.desk.waiting.set((0, false));
+        if left > 0 {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds of one frame")]
+            let pause = if took > SLOW { Duration::from_millis(took.min(250.0) as u64) } else { Duration::ZERO };
+            self.schedule(pause);
+        }
+    }
+
+    /// A task writes that is not known: its service was deployed meanwhile.
+    pub(super) fn learn(self: &Rc<Self>) {
+        let (source, tasks, last) = (self.source.clone(), self.tasks, self.last.borrow().clone());
+        spawn_local(async move {
+            if let Ok(page) = log_page(
+                source.project,
+                source.service,
+                LogFilter { environment: source.filter.environment, ..LogFilter::default() },
+                None,
+                last,
+                None,
+            )
+            .await
+            {
+                _ = tasks.try_set(page.tasks);
+            }
+        });
+    }
+
+    /// New lines may come again, if the reader is where they come.
+    pub(super) fn release(self: &Rc<Self>) {
+        if !self.held()
+            && self.stream.borrow().is_none()
+            && !self.desk.newer.get_untracked()
+            && self.desk.search.with_untracked(|search| *search == Search::None)
+        {
+            self.follow();
+        }
+        self.schedule(Duration::ZERO);
+    }
+
+    /// The rows were scrolled, by whomever.
+    pub(super) fn scrolled(self: &Rc<Self>) {
+        let (end, near_start, near_end) = {
+            // Rows that are being changed scroll as well: then it is no reader who did.
+            let Ok(list) = self.list.try_borrow() else { return };
+            (list.at_end(), list.near_start(), list.near_end())
+        };
+        let was = self.desk.at_end.get_untracked();
+        if end != was {
+            self.desk.at_end.set(end);
+            self.release();
+        }
+        if near_start && self.desk.older.get_untracked() && !end {
+            self.load_older();
+        } else if near_end
+            && self.desk.newer.get_untracked()
+            && !self.searching()
+            && self.desk.search.with_untracked(|search| *search == Search::None)
+        {
+            self.load_newer();
+        }
+    }
+
+    /// The window or the rows changed their size: who was at the end is there still.
+    pub(super) fn settle(&self, at_end: bool) {
+        if at_end && let Ok(list) = self.list.try_borrow() {
+            list.to_end();
+        }
+    }
+
+    /// Writes the rows another way.
+    pub(super) fn redraw(&self, change: impl FnOnce(&mut RowLook)) {
+        let end = self.desk.at_end.get_untracked();
+        self.list.borrow_mut().redraw(change);
+        self.settle(end);
+    }
+
+    /// Times that are said as how long ago go on.
+    pub(super) fn tick(&self) {
+        if self.desk.times.get_untracked() == Times::Relative
+            && let Ok(list) = self.list.try_borrow()
+        {
+            list.refresh_times();
+        }
+    }
+
+    /// Asks for a page of lines and gives it to `show`, unless something else was asked meanwhile.
+    fn fetch(self: &Rc<Self>, before: Option<String>, after: Option<String>, show: impl FnOnce(&Rc<Self>, LogPage) + 'static) {
+        if self.desk.busy.get_untracked() {
+            return;
+        }
+        self.desk.busy.set(true);
+        let turn = self.fetch.get().wrapping_add(1);
+        self.fetch.set(turn);
+        let (source, weak) = (self.source.clone(), Rc::downgrade(self));
+        spawn_local(async move {
+            let page = log_page(source.project, source.service, source.filter, before, after, None).await;
+            let Some(reader) = weak.upgrade().filter(|reader| reader.fetch.get() == turn) else { return };
+            if reader.desk.busy.try_set(false).is_some() {
+                return;
+            }
+            match page {
+                Ok(page) => show(&reader, page),
+                Err(error) => reader.desk.said.set(sentence(&error.0.detail)),
+            }
+        });
+    }
+
+    /// Lines before the first row.
+    pub(super) fn load_older(self: &Rc<Self>) {
+        let first = self.list.borrow().first_id();
+        self.fetch(first, None, |reader, page| {
+            reader.desk.older.set(page.older && !page.lines.is_empty());
+            let cut = {
+                let mut list = reader.list.borrow_mut();
+                list.prepend(page.lines);
+                list.trim_back()
+            };
+            if cut {
+                // The newest rows made room: from here they are fetched again, and nothing is followed.
+                reader.retire();
+                reader.queue.borrow_mut().clear();
+                reader.desk.waiting.set((0, false));
+                reader.desk.newer.set(true);
+                reader.desk.pace.set(Pace::Away);
+            }
+            reader.desk.count.set(reader.list.borrow().len());
+        });
+    }
+
+    /// Lines after the last row; when these are the newest, they are followed.
+    pub(super) fn load_newer(self: &Rc<Self>) {
+        let last = self.list.borrow().last_id();
+        self.fetch(None, last, |reader, page| {
+            let end = page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()));
+            reader.desk.newer.set(page.newer);
+            {
+                let mut list = reader.list.borrow_mut();
+                list.append(page.lines);
+                if list.trim_front() {
+                    reader.desk.older.set(true);
+                }
+                reader.desk.count.set(list.len());
+            }
+            if !page.newer {
+                *reader.last.borrow_mut() = end;
+                reader.follow();
+            }
+            reader.desk.at_end.set(reader.list.borrow().at_end());
+        });
+    }
+
+    /// To the newest line, whatever is between.
+    pub(super) fn newest(self: &Rc<Self>) {
+        self.desk.paused.set(false);
+        let behind = self.desk.newer.get_untracked() || self.stream.borrow().is_none() || self.queue.borrow().len() >= WAITING;
+        let following = self.desk.search.with_untracked(|search| *search == Search::None);
+        if !(behind && following && self.source.filter.until.is_empty()) {
+            self.list.borrow().to_end();
+            self.desk.at_end.set(true);
+            self.release();
+            return;
+        }
+        self.fetch(None, None, |reader, page| {
+            reader.retire();
+            reader.queue.borrow_mut().clear();
+            reader.torn.set(false);
+            {
+                let mut list = reader.list.borrow_mut();
+                list.clear();
+                *reader.last.borrow_mut() = page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()));
+                list.append(page.lines);
+                list.to_end();
+                reader.desk.count.set(list.len());
+            }
+            reader.desk.older.set(page.older);
+            reader.desk.newer.set(false);
+            reader.desk.at_end.set(true);
+            reader.desk.waiting.set((0, false));
+            reader.follow();
+        });
+    }
+
+    /// Up or down by so many views.
+    pub(super) fn by(&self, views: f64) {
+        self.list.borrow().by(views);
+    }
+
+    /// To the first row.
+    pub(super) fn oldest_row(&self) {
+        self.list.borrow().to_start();
+    }
+
+    /// A time copies the line's address, and the sign of a JSON line turns it.
+    pub(super) fn pressed(&self, event: &ev::MouseEvent) {
+        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let id = || target.closest("li").ok().flatten().and_then(|row| row.get_attribute("data-id"));
+        let with_key = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
+        if let Ok(Some(link)) = target.closest(".log-at")
+            && !with_key
+            && let (Some(id), Some(href)) = (id(), link.get_attribute("href"))
+        {
+            event.prevent_default();
+            let location = window().location();
+            to_clipboard(&format!("{}{}{href}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default()));
+            self.list.borrow_mut().mark(&id);
+            if let Some(toaster) = self.toaster {
+                toaster.say("The link to this line is copied.");
+            }
+        } else if let Ok(Some(_)) = target.closest(".log-json")
+            && let Some(id) = id()
+        {
+            self.list.borrow_mut().turn(&id);
+        }
+    }
+}
