@@ -101,6 +101,9 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     templates::shipped::prepare(&platform).await?;
     let registry =
         registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone(), config.collect_after.duration()).await?;
+    let logs = config.store.data_dir.join("logs");
+    let opened = tokio::task::spawn_blocking(move || logs::Store::open(logs, logs::Options::default())).await;
+    platform.plug_logs(opened.map_err(|error| Error::internal(format!("opening the kept logs: {error}")))??);
     let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();

@@ -27,6 +27,8 @@ const APPROVALS: Duration = Duration::from_secs(60);
 const JOBS_RETRY: Duration = Duration::from_secs(5);
 /// Shortest wait until schedules are looked at again.
 const JOBS_LEAST: Duration = Duration::from_millis(200);
+/// How often it is looked for logs that are too old or too many.
+const LOGS: Duration = Duration::from_secs(600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -53,6 +55,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "jobs", run_jobs(hire("jobs")));
     spawn(loops, stop, failed, "image rules", image_rules(hire("retention")));
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
+    spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
     Ok(())
 }
 
@@ -133,6 +136,19 @@ async fn approvals(worker: Worker) {
             Err(error) => tracing::warn!(%error, "deployments that nobody approved could not be ended; it is tried again in a minute"),
         }
         tokio::time::sleep(APPROVALS).await;
+    }
+}
+
+/// Takes away logs that are too old or too many, and puts those that are kept in order.
+async fn log_retention(worker: Worker) {
+    loop {
+        match domain::logs::retention::tend(&worker).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(bytes = gone, "old logs were taken away"),
+            Err(error) => tracing::warn!(%error, "old logs could not be taken away; it is tried again in some minutes"),
+        }
+        let asked = worker.platform().signal(Signal::LogRetention).notified();
+        let _ = tokio::time::timeout(LOGS, asked).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Logs and inspection: looking inside what runs. The lines that come later are a stream of their own, beside the page.
 
 use leptos::prelude::*;
-use model::views::logs::LogView;
+use model::views::logs::{LogFilter, LogPage};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]
@@ -13,52 +13,41 @@ use super::services::may;
 #[cfg(feature = "ssr")]
 use domain::access::can;
 #[cfg(feature = "ssr")]
-use domain::logs;
-#[cfg(feature = "ssr")]
-use domain::ports;
+use domain::logs::{self, LineId, Place};
 #[cfg(feature = "ssr")]
 use model::ids::TaskId;
 
-/// Lines that a page begins with.
-#[cfg(feature = "ssr")]
-const TAIL: u32 = 300;
-
-/// The last lines of a service's tasks, or of one task; of those with a text in them.
-#[server(prefix = "/fn", endpoint = "logs/tail")]
-pub async fn log_tail(
+/// Some lines of a service's tasks, of those that match: the last ones, those right before or behind a line, or those from a place on, which is a
+/// time as a filter's `since` says it, or a line's name: then some before it too.
+#[server(prefix = "/fn", endpoint = "logs/page")]
+pub async fn log_page(
     project: String,
     service: String,
-    #[server(default)] environment: String,
-    #[server(default)] task: String,
-    #[server(default)] grep: String,
-) -> Result<Vec<LogView>, ApiError> {
-    use futures::TryStreamExt as _;
+    #[server(default)] filter: LogFilter,
+    #[server(default)] before: Option<String>,
+    #[server(default)] after: Option<String>,
+    #[server(default)] at: Option<String>,
+) -> Result<LogPage, ApiError> {
     let caller = caller().await?;
     let may = may::<can::SeeServices>(&caller, &project, &service).await?;
-    let query = logs::Query {
-        environment: if environment.is_empty() { None } else { Some(field("environment", &environment)?) },
-        task: if task.is_empty() { None } else { Some(named("task", &task)?) },
-        tail: Some(TAIL),
-        grep: Some(grep).filter(|grep| !grep.is_empty()),
-        ..logs::Query::default()
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let place = match (said(before), said(after), said(at)) {
+        (Some(line), _, _) => Place::Before(field("before", &line)?),
+        (None, Some(line), _) => Place::After(field("after", &line)?),
+        (None, None, Some(at)) => match at.parse::<LineId>() {
+            Ok(line) => Place::Around(line),
+            Err(_) => Place::At(time(&caller.platform, &at)?),
+        },
+        (None, None, None) => Place::End,
     };
-    let lines = logs::of_service(&caller.platform, &may, &query).await?;
-    Ok(lines.map_ok(view).try_collect().await?)
+    Ok(logs::page(&caller.platform, &may, &filter, place).await?)
 }
 
+/// A time as people write it, in nanoseconds since the epoch.
 #[cfg(feature = "ssr")]
-fn view(line: logs::TaskLine) -> LogView {
-    LogView {
-        nanos: line.line.at_nanos,
-        task: line.task,
-        slot: line.slot,
-        stream: match line.line.source {
-            ports::LogSource::Stdout => model::views::logs::LogSource::Stdout,
-            ports::LogSource::Stderr => model::views::logs::LogSource::Stderr,
-        },
-        text: line.line.text,
-        cut: line.line.cut,
-    }
+fn time(platform: &domain::Platform, text: &str) -> Result<i64, ApiError> {
+    let right = "a time like 2026-11-20T09:30:00Z, seconds since 1970, an age like 10m or 2h, or a line's name";
+    model::views::logs::time_nanos(text.trim(), platform.now()).ok_or_else(|| domain::Error::invalid("at", right).into())
 }
 
 /// What the engine knows of a task's container, as indented JSON, with secrets hidden.

@@ -60,7 +60,7 @@ pub async fn create_project(
     let caller = mutating(&csrf).await?;
     let may = caller.actor.may::<can::CreateProject, _>(&caller.platform, &Site).await?;
     let name: ProjectName = field("name", name.trim())?;
-    let settings = Settings { description: Some(description.trim().to_owned()), internal: Some(internal), developer_shells: None };
+    let settings = Settings { description: Some(description.trim().to_owned()), internal: Some(internal), ..Settings::default() };
     let made = projects::create(&caller.platform, &may, &name, &settings).await?;
     lead_to(&crate::urls::project(&name));
     Ok(made)
@@ -74,11 +74,26 @@ pub async fn update_project(
     #[server(default)] description: String,
     #[server(default)] internal: bool,
     #[server(default)] developer_shells: bool,
+    #[server(default)] logs_days: String,
 ) -> Result<(), ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::ManageProject>(&caller, &project).await?;
-    let settings = Settings { description: Some(description.trim().to_owned()), internal: Some(internal), developer_shells: Some(developer_shells) };
+    let settings = Settings {
+        description: Some(description.trim().to_owned()),
+        internal: Some(internal),
+        developer_shells: Some(developer_shells),
+        logs_days: days("logs_days", &logs_days)?,
+    };
     Ok(projects::update(&caller.platform, &may, &settings).await?)
+}
+
+/// A number of days as it is typed; nothing changes nothing.
+#[cfg(feature = "ssr")]
+fn days(name: &'static str, text: &str) -> Result<Option<i64>, ApiError> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| domain::Error::invalid(name, "a whole number of days").into()),
+    }
 }
 
 /// Deletes a project in which no service runs any more.

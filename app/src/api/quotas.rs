@@ -50,6 +50,8 @@ pub struct LimitsForm {
     pub task_cpus: String,
     /// Memory of a task that names none.
     pub task_memory: String,
+    /// Size of kept logs, like `2GiB`.
+    pub logs: String,
 }
 
 #[cfg(feature = "ssr")]
@@ -64,6 +66,7 @@ impl LimitsForm {
             ports: Some(read("ports", &self.ports)?),
             task_cpus: Some(read("task_cpus", &self.task_cpus)?),
             task_memory: Some(size("task_memory", &self.task_memory)?),
+            logs: Some(size("logs", &self.logs)?),
         })
     }
 }

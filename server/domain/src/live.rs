@@ -90,6 +90,8 @@ pub enum Signal {
     Machines,
     /// Images of a machine are to be pruned, or how that is done changed.
     Pruning,
+    /// How long or how much of a project's logs is kept changed, or the project is gone.
+    LogRetention,
 }
 
 /// Resolves when what the topic names may have changed. Listening begins with the receiver: make it before the first look, so that no change falls

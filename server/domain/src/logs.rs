@@ -1,230 +1,263 @@
-//! Logs of a service: the lines of all its tasks in the order of time, and on from there while they run. They come live from the engine;
-//! what is held in memory for one reader is bounded, and so is how many an account has.
+//! Logs of a service: the lines that were collected of all its tasks, those that are gone too, in the order of time; searched, followed, taken away
+//! when they are too old or too many. They come from the store of kept lines alone, never from an engine, and no line is written here.
+//!
+//! Reading the store blocks, so it is done on threads of its own, in short turns ([`desk`]) that end when the reader is gone. What waits for a slow
+//! reader is bounded, and no thread waits with it: a reader is a place in the log, from which the next turn goes on.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
-use model::ids::{EnvironmentId, TaskId};
-use model::names::EnvironmentName;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinSet;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use logs::{Found, Kind, Matcher, Select, Store, Stream, StreamKey};
+use model::ids::ProjectId;
+use model::problem::FieldError;
+use model::time::Millis;
+use model::views::logs::{LogFilter, LogProgress, LogSource, LogView};
+use tokio::sync::mpsc;
 
 use crate::access::{May, can};
-use crate::args;
-use crate::db::Value;
 use crate::environments;
 use crate::error::{Error, Result};
-use crate::live::Topic;
 use crate::platform::Platform;
-use crate::ports::{LogLine, LogOrder, Place};
 use crate::services::Service;
 use crate::streams;
 
-mod bounds;
+pub(crate) mod desk;
+mod page;
+mod pump;
+pub mod retention;
 
-use bounds::Last;
+pub use logs::LineId;
+pub use page::{Place, page};
 
 /// Most lines that are looked back.
 pub const TAIL_MAX: u32 = 10_000;
 /// Lines that are looked back where the reader says nothing.
-const TAIL: u32 = 200;
-/// Tasks that are read at once.
-const TASKS: i64 = 200;
-/// Tasks that ended and whose container may still be there, read beside those that live.
-const ENDED: i64 = 20;
-/// Longest text to look for, in bytes.
-const GREP_MAX: usize = 1000;
-/// New tasks are looked for at every change of the service, and after this anyway.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+pub const TAIL: u32 = 200;
+/// Pieces on their way to one reader, each of [`pump::PIECE`] bytes of text at most.
+const ON_THE_WAY: usize = 4;
 
-/// Which lines.
-#[derive(Clone, Debug, Default)]
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// The last so many lines that match, of a few MiB together at most.
+    Last(u32),
+    /// The oldest line that is kept.
+    Oldest,
+    /// Behind this one.
+    After(LineId),
+}
+
+/// What is read.
+#[derive(Clone, Debug)]
 pub struct Query {
-    /// Of which environment; may be left out while there is only one.
-    pub environment: Option<EnvironmentName>,
-    /// Of one task alone.
-    pub task: Option<TaskId>,
-    /// The last so many that match, of a few MiB together at most.
-    pub tail: Option<u32>,
-    /// Written after this, nanoseconds since the epoch.
-    pub since_nanos: Option<i64>,
-    /// Only lines that contain this text.
-    pub grep: Option<String>,
-    /// Go on while the service runs, through tasks that come and go.
+    /// Which lines.
+    pub filter: LogFilter,
+    /// From where.
+    pub begin: Begin,
+    /// Go on while the service runs, through tasks that come and go. Lines around those that match are shown of the past alone.
     pub follow: bool,
 }
 
-/// A line, and which task wrote it.
+/// What a reader hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskLine {
-    /// The task.
-    pub task: TaskId,
-    /// Its place among the service's tasks.
-    pub slot: i64,
-    /// The line.
-    pub line: LogLine,
+pub enum Piece {
+    /// Lines, in the order of time.
+    Lines(Vec<LogView>),
+    /// How far a search is.
+    Progress(LogProgress),
 }
 
-/// The lines of a service's tasks.
+/// The lines of a service's tasks, as they are found. Dropped, it stops what looks for them. Without following it ends behind the last line.
 ///
 /// # Errors
-/// `Unavailable` when an engine is away and nothing could be read; `TooManyOpen` when the account reads as many as it may.
-pub async fn of_service(platform: &Platform, may: &May<can::SeeServices, Service>, query: &Query) -> Result<BoxStream<'static, Result<TaskLine>>> {
+/// `Invalid` names the field that is wrong, `TooManyOpen` when the account reads or searches as much as it may, `Unavailable` when no lines are
+/// kept in this process or too many search at the same time. Once it stands, an item may be an error: then it is the last.
+pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, query: &Query) -> Result<BoxStream<'static, Result<Piece>>> {
+    let select = select(&query.filter, platform.now())?;
+    if let Begin::Last(tail) = query.begin
+        && tail > TAIL_MAX
+    {
+        return Err(Error::invalid("tail", format!("at most {TAIL_MAX} lines, or all")));
+    }
     let slot = streams::open(platform, may.actor(), streams::Kind::Logs)?;
-    let reader = Reader::new(platform, may, query).await?;
-    let past = reader.past().await?;
-    let mut seen: HashMap<TaskId, i64> = HashMap::new();
-    for line in &past {
-        seen.insert(line.task, line.line.at_nanos);
-    }
-    let past = stream::iter(past.into_iter().map(Ok));
-    let lines = if query.follow { past.chain(reader.follow(seen)).boxed() } else { past.boxed() };
-    // The slot lives as long as the stream.
-    Ok(stream::unfold((lines, slot), |(mut lines, slot)| async move { Some((lines.next().await?, (lines, slot))) }).boxed())
+    let heavy = select.matcher.is_some() || query.begin == Begin::Oldest;
+    let search = if heavy && !query.follow { Some(streams::open(platform, may.actor(), streams::Kind::Search)?) } else { None };
+    let store = store(platform)?;
+    let key = key(platform, may, &query.filter).await?;
+    let desk = platform.log_desk().clone();
+    let turn = if heavy { Some(desk.search(select.context).await?) } else { None };
+    let follow = query.follow;
+    // A follower waits for the first line of a service that has none.
+    let stream = desk::blocking(move || if follow { store.stream(key).map(Some) } else { store.existing(key) }).await?;
+    let (sender, receiver) = mpsc::channel(ON_THE_WAY);
+    let pump = pump::Pump { desk, select, begin: query.begin, follow, heavy, sender };
+    let work = tokio::spawn(async move {
+        match stream {
+            Some(stream) => pump.run(stream, turn).await,
+            None => Ok(()),
+        }
+    });
+    // The slots live as long as the stream.
+    let state = (receiver, Some(work), slot, search);
+    Ok(stream::unfold(state, |(mut receiver, mut work, slot, search)| async move {
+        let item = match receiver.recv().await {
+            Some(piece) => Ok(piece),
+            None => match work.take()?.await {
+                Ok(Ok(())) => return None,
+                Ok(Err(error)) => Err(error),
+                Err(crash) => Err(Error::internal(format!("reading a log: {crash}"))),
+            },
+        };
+        Some((item, (receiver, work, slot, search)))
+    })
+    .boxed())
 }
 
-/// A task whose log can be read.
-struct Source {
-    task: TaskId,
-    slot: i64,
-    place: Place,
-}
-
-/// One reader's view.
-struct Reader {
-    platform: Platform,
-    service: model::ids::ServiceId,
-    environment: EnvironmentId,
-    query: Query,
-}
-
-impl Reader {
-    async fn new(platform: &Platform, may: &May<can::SeeServices, Service>, query: &Query) -> Result<Self> {
-        if query.grep.as_ref().is_some_and(|text| text.len() > GREP_MAX) {
-            return Err(Error::invalid("grep", format!("at most {GREP_MAX} bytes")));
-        }
-        if query.tail.is_some_and(|tail| tail > TAIL_MAX) {
-            return Err(Error::invalid("tail", format!("at most {TAIL_MAX} lines")));
-        }
-        let environment = environments::choose_for(&mut platform.read().await?, may, query.environment.as_ref()).await?.id;
-        Ok(Self { platform: platform.clone(), service: may.id, environment, query: query.clone() })
-    }
-
-    async fn sources(&self) -> Result<Vec<Source>> {
-        let mut tx = self.platform.read().await?;
-        let mut found = Vec::new();
-        for (condition, most) in [("ended_at IS NULL", TASKS), ("ended_at IS NOT NULL AND removed_at IS NULL", ENDED)] {
-            let mut arguments: Vec<Value> = args![self.service, self.environment, most];
-            let one = match self.query.task {
-                Some(task) => {
-                    arguments.push(task.into());
-                    "id = $4"
-                }
-                None => "TRUE",
-            };
-            let sql = format!(
-                "SELECT id, slot, machine_id, container FROM tasks
-                 WHERE service_id = $1 AND environment_id = $2 AND container IS NOT NULL AND {one} AND {condition} ORDER BY id DESC LIMIT $3"
-            );
-            let source = |row: &crate::db::Row<'_>| {
-                let place = Place::new(row.get("machine_id")?, row.get::<String>("container")?);
-                Ok(Source { task: row.get("id")?, slot: row.get("slot")?, place })
-            };
-            found.extend(tx.all(sql, arguments, source).await?);
-        }
-        Ok(found)
-    }
-
-    fn matches(&self, line: &LogLine) -> bool {
-        self.query.grep.as_ref().is_none_or(|text| line.text.contains(text.as_str()))
-    }
-
-    /// The last lines of all tasks, in the order of time.
-    async fn past(&self) -> Result<Vec<TaskLine>> {
-        let most = self.query.tail.unwrap_or(TAIL) as usize;
-        let mut last = Last::new(most);
-        for source in self.sources().await? {
-            // With a text to look for, the last lines that match may lie far back.
-            let tail = self.query.grep.is_none().then_some(self.query.tail.unwrap_or(TAIL));
-            let order = LogOrder { tail, since_nanos: self.query.since_nanos, follow: false };
-            let mut lines = match self.platform.engines().logs(&source.place, order).await {
-                Ok(lines) => lines,
-                // A container that is gone by now has no lines any more.
-                Err(Error::NotFound { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            while let Some(line) = lines.next().await {
-                let line = line?;
-                if self.matches(&line) {
-                    last.push(TaskLine { task: source.task, slot: source.slot, line });
-                }
-            }
-        }
-        Ok(last.into_lines())
-    }
-
-    /// What is written from now on, by tasks that are there and by those that come.
-    fn follow(self, seen: HashMap<TaskId, i64>) -> BoxStream<'static, Result<TaskLine>> {
-        let (sender, receiver) = bounds::channel();
-        let mut changes = self.platform.live();
-        let from = self.platform.now().0.saturating_mul(1_000_000);
-        tokio::spawn(async move {
-            let mut readers = JoinSet::new();
-            let mut followed: HashMap<TaskId, ()> = HashMap::new();
-            let mut first = true;
-            while !sender.is_closed() {
-                for source in self.sources().await.unwrap_or_default() {
-                    if followed.insert(source.task, ()).is_some() {
-                        continue;
-                    }
-                    // A task that was there: on from its last line. One that came later: from its beginning.
-                    let since = seen.get(&source.task).copied().or(first.then_some(from));
-                    readers.spawn(read_on(self.platform.clone(), source, since, self.query.grep.clone(), sender.clone()));
-                }
-                first = false;
-                tokio::select! {
-                    () = sender.closed() => return,
-                    () = changed(&mut changes, Topic::Service(self.service)) => {}
-                    () = tokio::time::sleep(LOOK_AGAIN) => {}
-                }
-            }
-        });
-        stream::unfold(receiver, |mut receiver| async move { Some((receiver.next().await?, receiver)) }).boxed()
-    }
-}
-
-/// Reads one task's log to its end.
-async fn read_on(platform: Platform, source: Source, since: Option<i64>, grep: Option<String>, sender: bounds::Sender) {
-    let order = LogOrder { tail: None, since_nanos: since, follow: true };
-    let mut lines = match platform.engines().logs(&source.place, order).await {
-        Ok(lines) => lines,
-        Err(Error::NotFound { .. }) => return,
-        Err(error) => {
-            let _ = sender.send(Err(error)).await;
-            return;
+/// From when to when a reader's lines may be: what was asked for, else from the oldest line that is kept until now. For the name of a file.
+pub async fn span(platform: &Platform, may: &May<can::SeeServices, Service>, filter: &LogFilter) -> Result<(Millis, Millis)> {
+    let now = platform.now();
+    let wrong = |error: FieldError| Error::Invalid(vec![error]);
+    let millis = |nanos: i64| Millis(nanos.div_euclid(1_000_000));
+    let until = filter.until_nanos(now).map_err(wrong)?.map_or(now, millis);
+    let since = match filter.since_nanos(now).map_err(wrong)? {
+        Some(nanos) => millis(nanos),
+        None => {
+            let (store, key) = (store(platform)?, key(platform, may, filter).await?);
+            let first = desk::blocking(move || store.existing(key)?.map_or(Ok(None), |stream| oldest(&stream))).await?;
+            first.map_or(until, |found| millis(found.record.at_nanos))
         }
     };
-    while let Some(line) = lines.next().await {
-        let line = match line {
-            Ok(line) if grep.as_ref().is_some_and(|text| !line.text.contains(text.as_str())) => continue,
-            Ok(line) => Ok(TaskLine { task: source.task, slot: source.slot, line }),
-            Err(error) => Err(error),
-        };
-        if sender.send(line).await.is_err() {
-            return;
-        }
+    Ok((since.min(until), until))
+}
+
+/// Bytes on the disk of a project's kept logs; none where none are kept in this process. Who may know it is asked by the caller.
+pub(crate) async fn bytes(platform: &Platform, project: ProjectId) -> Result<Option<u64>> {
+    let Some(store) = platform.logs() else { return Ok(None) };
+    desk::blocking(move || store.bytes(project)).await.map(Some)
+}
+
+/// The same of all projects, deleted ones too.
+pub(crate) async fn bytes_of_all(platform: &Platform) -> Result<Option<u64>> {
+    let Some(store) = platform.logs() else { return Ok(None) };
+    desk::blocking(move || store.projects()?.into_iter().map(|project| store.bytes(project)).sum()).await.map(Some)
+}
+
+/// The kept lines.
+fn store(platform: &Platform) -> Result<Store> {
+    platform.logs().ok_or_else(|| Error::Unavailable("no logs are kept in this process".into()))
+}
+
+async fn key(platform: &Platform, may: &May<can::SeeServices, Service>, filter: &LogFilter) -> Result<StreamKey> {
+    let environment = environments::choose_for(&mut platform.read().await?, may, filter.environment.as_ref()).await?.id;
+    Ok(StreamKey { project: may.project.id, service: may.id, environment })
+}
+
+/// What the store looks for.
+fn select(filter: &LogFilter, now: Millis) -> Result<Select> {
+    let wrong = |error: FieldError| Error::Invalid(vec![error]);
+    filter.check(now).map_err(wrong)?;
+    let matcher = match filter.grep.as_str() {
+        "" => None,
+        text if !filter.regex => Some(Matcher::text(text, !filter.case)),
+        pattern => Some(Matcher::regex(pattern, !filter.case).map_err(|bad| Error::invalid("grep", explained(pattern, &bad.to_string())))?),
+    };
+    Ok(Select {
+        tasks: filter.task.map(|task| vec![task]),
+        slot: filter.slot,
+        revision: filter.revision,
+        kind: filter.stream.map(|stream| match stream {
+            LogSource::Stdout => Kind::Stdout,
+            LogSource::Stderr => Kind::Stderr,
+            LogSource::Gap => Kind::Gap,
+        }),
+        since_nanos: filter.since_nanos(now).map_err(wrong)?,
+        until_nanos: filter.until_nanos(now).map_err(wrong)?,
+        // Without something to look for every line matches, and none is around another.
+        context: if matcher.is_some() { filter.context as usize } else { 0 },
+        matcher,
+    })
+}
+
+/// What is wrong with a regular expression, in one line: the reason, and where. Its parser draws a picture under the pattern instead.
+fn explained(pattern: &str, told: &str) -> String {
+    let reason = told.rsplit_once("error: ").map_or(told, |(_, reason)| reason).trim();
+    let lines: Vec<&str> = told.lines().collect();
+    let drawn = lines.windows(2).find_map(|pair| {
+        let begin = pair[0].find(pattern).map(|at| pair[0][..at].chars().count())?;
+        let mark = pair[1].chars().position(|c| c == '^').filter(|_| pair[1].chars().all(|c| c == ' ' || c == '^'))?;
+        Some(mark.saturating_sub(begin) + 1)
+    });
+    match drawn {
+        Some(at) => format!("no regular expression: {reason}, at character {at}"),
+        None => format!("no regular expression: {reason}"),
     }
 }
 
-async fn changed(changes: &mut tokio::sync::broadcast::Receiver<Topic>, topic: Topic) {
-    loop {
-        match changes.recv().await {
-            Ok(found) if found == topic => return,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => return std::future::pending().await,
-        }
+/// The oldest line that is kept.
+fn oldest(stream: &Stream) -> std::io::Result<Option<Found>> {
+    let mut first = None;
+    let mut see = |found| {
+        first = Some(found);
+        ControlFlow::Break(())
+    };
+    stream.scan(&Select::default(), logs::Start::Oldest, &mut see, &mut |_| ControlFlow::Continue(()))?;
+    Ok(first)
+}
+
+/// The place right behind a line: an end that leaves this one in.
+fn behind(id: LineId) -> LineId {
+    LineId { segment: id.segment, index: id.index.saturating_add(1) }
+}
+
+/// A line as readers get it.
+fn view(found: Found) -> LogView {
+    let Found { id, record, context } = found;
+    LogView {
+        id: id.to_string(),
+        at: Millis(record.at_nanos.div_euclid(1_000_000)).rfc3339(),
+        nanos: record.at_nanos,
+        task: record.task,
+        slot: record.slot,
+        revision: record.revision,
+        stream: match record.kind {
+            Kind::Stdout => LogSource::Stdout,
+            Kind::Stderr => LogSource::Stderr,
+            Kind::Gap => LogSource::Gap,
+        },
+        text: record.text,
+        cut: record.cut,
+        context,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(pattern: &str) -> String {
+        let filter = LogFilter { grep: pattern.into(), regex: true, ..LogFilter::default() };
+        let Err(Error::Invalid(fields)) = select(&filter, Millis(0)) else { panic!("{pattern} is no regular expression") };
+        assert_eq!(fields[0].field, "grep");
+        fields[0].message.clone()
+    }
+
+    #[test]
+    fn a_wrong_pattern_is_told_where_it_is_wrong() {
+        assert_eq!(refused("id=(\\d+"), "no regular expression: unclosed group, at character 4");
+        assert_eq!(refused("ü[z-a]"), "no regular expression: invalid character class range, the start must be <= the end, at character 3");
+        assert!(refused("x{1000}{1000}{1000}").contains("no regular expression"), "nor one that is too large");
+        assert_eq!(explained("x", "something else"), "no regular expression: something else");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_what_was_asked_for() {
+        let now = Millis(1_795_161_600_000);
+        let filter = LogFilter { grep: "[a]".into(), since: "10s".into(), context: 3, ..LogFilter::default() };
+        let found = select(&filter, now).expect("right");
+        assert_eq!((found.since_nanos, found.context), (Some(1_795_161_590_000_000_000), 3));
+        let matcher = found.matcher.expect("a text");
+        assert!(matcher.is_match("x[A]x") && !matcher.is_match("a"), "a text is no pattern, and capitals do not count");
+        let plain = select(&LogFilter { grep: String::new(), ..filter }, now).expect("right");
+        assert!(plain.matcher.is_none() && plain.context == 0, "without something to look for there is nothing around it");
     }
 }

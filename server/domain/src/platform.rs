@@ -16,6 +16,7 @@ use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
+use crate::logs::desk::Desk;
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::streams::Streams;
 
@@ -49,11 +50,13 @@ struct Inner {
     deleted_repositories: Notify,
     machines: Notify,
     pruning: Notify,
+    log_retention: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
     credentials: CredentialCache,
     streams: Streams,
+    log_desk: Desk,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
@@ -87,11 +90,13 @@ impl Platform {
             deleted_repositories: Notify::new(),
             machines: Notify::new(),
             pruning: Notify::new(),
+            log_retention: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
+            log_desk: Desk::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
@@ -171,6 +176,32 @@ impl Platform {
     #[must_use]
     pub fn outside(&self) -> Option<Arc<dyn OutsideRegistries>> {
         self.inner.outside.get().cloned()
+    }
+
+    /// Plugs in the store of kept logs, once, before anything reads or collects.
+    pub fn plug_logs(&self, store: ::logs::Store) {
+        self.inner.log_desk.plug(store);
+    }
+
+    /// The kept logs; none where none are kept in this process.
+    #[must_use]
+    pub fn logs(&self) -> Option<::logs::Store> {
+        self.inner.log_desk.store()
+    }
+
+    /// Why lines are not collected at the moment, in words for whoever reads logs; none while they are.
+    #[must_use]
+    pub fn logs_problem(&self) -> Option<String> {
+        self.inner.log_desk.problem()
+    }
+
+    /// Says whether lines are collected: none, or why not.
+    pub fn set_logs_problem(&self, problem: Option<String>) {
+        self.inner.log_desk.set_problem(problem);
+    }
+
+    pub(crate) fn log_desk(&self) -> &Desk {
+        &self.inner.log_desk
     }
 
     /// A transaction for reading.
@@ -271,6 +302,7 @@ impl Platform {
             Signal::DeletedRepositories => &self.inner.deleted_repositories,
             Signal::Machines => &self.inner.machines,
             Signal::Pruning => &self.inner.pruning,
+            Signal::LogRetention => &self.inner.log_retention,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::change::{Change, Record};
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
+use crate::logs::retention;
 use crate::platform::Platform;
 
 /// How long a freed name rests.
@@ -25,7 +26,7 @@ pub const NAME_RESTS: Duration = Duration::from_secs(30 * 86_400);
 /// Longest description, in characters.
 const DESCRIPTION_MAX: usize = 500;
 
-const COLUMNS: &str = "p.id, p.name, p.description, p.internal, p.developer_shells, p.created_at";
+const COLUMNS: &str = "p.id, p.name, p.description, p.internal, p.developer_shells, p.logs_days, p.created_at";
 
 /// A project's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Project {
     pub internal: bool,
     /// Whether developers may open shells.
     pub developer_shells: bool,
+    /// Days for which its logs are kept.
+    pub logs_days: i64,
     /// When it was made.
     pub created_at: Millis,
 }
@@ -78,6 +81,7 @@ fn project(row: &Row<'_>) -> Result<Project> {
         description: row.get("description")?,
         internal: row.get("internal")?,
         developer_shells: row.get("developer_shells")?,
+        logs_days: row.get("logs_days")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -91,6 +95,8 @@ pub struct Settings {
     pub internal: Option<bool>,
     /// Whether developers may open shells.
     pub developer_shells: Option<bool>,
+    /// Days for which its logs are kept.
+    pub logs_days: Option<i64>,
 }
 
 /// Makes a project; its maker becomes its admin.
@@ -104,13 +110,14 @@ pub async fn create(platform: &Platform, may: &May<can::CreateProject, Site>, na
         description: settings.description.clone().unwrap_or_default(),
         internal: settings.internal.unwrap_or(false),
         developer_shells: settings.developer_shells.unwrap_or(true),
+        logs_days: settings.logs_days.unwrap_or(retention::DAYS_BY_DEFAULT),
         created_at: now,
     };
     let mut change = platform.change(may.actor()).await?;
     refuse_resting_name(&mut change, name, now).await?;
-    let sql = "INSERT INTO projects (id, name, description, internal, developer_shells, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+    let sql = "INSERT INTO projects (id, name, description, internal, developer_shells, logs_days, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
                ON CONFLICT DO NOTHING";
-    let arguments = args![made.id, name, &made.description, made.internal, made.developer_shells, now];
+    let arguments = args![made.id, name, &made.description, made.internal, made.developer_shells, made.logs_days, now];
     if change.exec(sql, arguments).await? == 0 {
         return Err(name_taken(name));
     }
@@ -137,6 +144,10 @@ fn check(settings: &Settings) -> Result<()> {
     if settings.description.as_ref().is_some_and(wrong) {
         return Err(Error::Invalid(vec![FieldError::new("description", format!("at most {DESCRIPTION_MAX} characters"))]));
     }
+    let days = retention::DAYS;
+    if settings.logs_days.is_some_and(|wanted| !days.contains(&wanted)) {
+        return Err(Error::invalid("logs_days", format!("{} to {} days", days.start(), days.end())));
+    }
     Ok(())
 }
 
@@ -147,19 +158,21 @@ pub async fn update(platform: &Platform, may: &May<can::ManageProject, Project>,
     change
         .exec(
             "UPDATE projects SET description = COALESCE($2, description), internal = COALESCE($3, internal),
-             developer_shells = COALESCE($4, developer_shells) WHERE id = $1",
-            args![may.id, settings.description.clone(), settings.internal, settings.developer_shells],
+             developer_shells = COALESCE($4, developer_shells), logs_days = COALESCE($5, logs_days) WHERE id = $1",
+            args![may.id, settings.description.clone(), settings.internal, settings.developer_shells, settings.logs_days],
         )
         .await?;
     change.touch(Topic::Project(may.id));
     change.access_changed();
+    change.wake(Signal::LogRetention);
     let detail = serde_json::json!({
-        "description": settings.description, "internal": settings.internal, "developer_shells": settings.developer_shells
+        "description": settings.description, "internal": settings.internal, "developer_shells": settings.developer_shells,
+        "logs_days": settings.logs_days
     });
     change.commit(Record::new("project.update", "project", &may.name).project(may).detail(detail)).await
 }
 
-/// Deletes a project whose services are all stopped; they are deleted with it, its robots end, its images can be reached no more,
+/// Deletes a project whose services are all stopped; they are deleted with it, its robots end, its logs go, its images can be reached no more,
 /// its audit log stays. Volumes stay on their machines, its networks go. The name rests.
 ///
 /// # Errors
@@ -186,6 +199,7 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
     change.touch(Topic::Project(may.id));
     // What stopped services left on engines goes, and then the project's networks.
     change.wake(Signal::Reconcile);
+    change.wake(Signal::LogRetention);
     change.access_changed();
     change.commit(Record::new("project.delete", "project", &may.name).project(may)).await
 }
@@ -204,6 +218,7 @@ async fn view(tx: &mut Tx, actor: &crate::Actor, project: Project, standing: Sta
         description: project.description,
         internal: project.internal,
         developer_shells: project.developer_shells,
+        logs_days: project.logs_days,
         created_at: project.created_at,
         standing,
         may,

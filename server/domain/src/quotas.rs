@@ -9,7 +9,7 @@ use model::ids::ProjectId;
 use model::page::{Page, PageRequest};
 use model::quantity::{Cpus, PortRange};
 use model::time::Millis;
-use model::views::quotas::{Limits, QuotaView, QuotasView};
+use model::views::quotas::{LOGS_BY_DEFAULT, Limits, QuotaView, QuotasView};
 use model::views::upkeep::WaitingView;
 
 use crate::access::{May, Site, can};
@@ -17,7 +17,7 @@ use crate::args;
 use crate::change::Record;
 use crate::db::{Json, Row, Tx, Value};
 use crate::error::{Error, Result};
-use crate::live::Topic;
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::Project;
 use crate::upkeep;
@@ -50,6 +50,8 @@ pub struct Wanted {
     pub task_cpus: Option<Option<Cpus>>,
     /// What a task gets that says no memory, in bytes.
     pub task_memory: Option<Option<i64>>,
+    /// Bytes of kept logs.
+    pub logs: Option<Option<i64>>,
 }
 
 impl Wanted {
@@ -63,8 +65,11 @@ impl Wanted {
             ports: self.ports.unwrap_or(old.ports),
             task_cpus: self.task_cpus.unwrap_or(old.task_cpus),
             task_memory: self.task_memory.unwrap_or(old.task_memory),
+            logs: self.logs.unwrap_or(old.logs),
         };
-        for (field, limit) in [("bytes", limits.bytes), ("tags", limits.tags), ("memory", limits.memory), ("tasks", limits.tasks)] {
+        for (field, limit) in
+            [("bytes", limits.bytes), ("tags", limits.tags), ("memory", limits.memory), ("tasks", limits.tasks), ("logs", limits.logs)]
+        {
             if limit.is_some_and(|limit| limit < 0) {
                 return Err(Error::invalid(field, "zero or more; null for no limit"));
             }
@@ -77,7 +82,7 @@ impl Wanted {
 }
 
 const LIMITS: &str =
-    "u.bytes_limit, u.tags_limit, u.cpus_limit, u.memory_limit, u.tasks_limit, u.ports_first, u.ports_last, u.task_cpus, u.task_memory";
+    "u.bytes_limit, u.tags_limit, u.cpus_limit, u.memory_limit, u.tasks_limit, u.ports_first, u.ports_last, u.task_cpus, u.task_memory, u.logs_limit";
 
 const USED: &str = "COALESCE(u.bytes, 0) AS used_bytes,
     (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = p.id) AS used_tags";
@@ -93,6 +98,7 @@ fn limits(row: &Row<'_>) -> Result<Limits> {
         ports: ports.and_then(|(first, last)| PortRange::new(u16::try_from(first).ok()?, u16::try_from(last).ok()?)),
         task_cpus: share(row, "task_cpus")?,
         task_memory: row.get("task_memory")?,
+        logs: row.get("logs_limit")?,
     })
 }
 
@@ -116,11 +122,12 @@ fn stored(project: ProjectId, limits: &Limits) -> Vec<Value> {
         ends.map(|(_, last)| i64::from(last)),
         millis(limits.task_cpus),
         limits.task_memory,
+        limits.logs,
     ]
 }
 
 /// The columns of limits behind the project's id, which is $1.
-const STORED: &str = "bytes_limit, tags_limit, cpus_limit, memory_limit, tasks_limit, ports_first, ports_last, task_cpus, task_memory";
+const STORED: &str = "bytes_limit, tags_limit, cpus_limit, memory_limit, tasks_limit, ports_first, ports_last, task_cpus, task_memory, logs_limit";
 
 fn quota(row: &Row<'_>) -> Result<QuotaView> {
     let limits = limits(row)?;
@@ -131,12 +138,15 @@ fn quota(row: &Row<'_>) -> Result<QuotaView> {
         running: None,
         limits,
         task: limits.task(),
+        logs: limits.logs,
+        logs_bytes: None,
     })
 }
 
 /// What the project keeps and may keep: for everybody whose pushes a limit refuses.
 pub async fn get(platform: &Platform, may: &May<can::Push, Project>) -> Result<QuotaView> {
-    read(&mut platform.read().await?, may.id).await
+    let view = read(&mut platform.read().await?, may.id).await?;
+    Ok(QuotaView { logs_bytes: crate::logs::bytes(platform, may.id).await?, ..view })
 }
 
 /// Of what the project keeps that which none of its images needs any more: a collection gives it back.
@@ -159,8 +169,9 @@ pub async fn waiting(platform: &Platform, may: &May<can::Push, Project>) -> Resu
 async fn read(tx: &mut Tx, project: ProjectId) -> Result<QuotaView> {
     let sql = format!("SELECT p.name, {LIMITS}, {USED} FROM projects p LEFT JOIN project_usage u ON u.project_id = p.id WHERE p.id = $1");
     let view = tx.one(sql, args![project], quota).await?;
-    let task = view.task.or(default(tx).await?.task());
-    Ok(QuotaView { running: Some(running::total(tx, project).await?), task, ..view })
+    let site = default(tx).await?;
+    let running = Some(running::total(tx, project).await?);
+    Ok(QuotaView { running, task: view.task.or(site.task()), logs: view.logs.or(site.logs), ..view })
 }
 
 /// Sets a project's limits. Also below what it keeps: then nothing more can be pushed until enough was deleted.
@@ -172,10 +183,11 @@ pub async fn set(platform: &Platform, may: &May<can::SetQuotas, Project>, wanted
     let old = change.one(format!("SELECT {LIMITS} FROM project_usage u WHERE u.project_id = $1 FOR UPDATE"), args![may.id], limits).await?;
     let limits = wanted.over(old)?;
     let sql = "UPDATE project_usage SET bytes_limit = $2, tags_limit = $3, cpus_limit = $4, memory_limit = $5, tasks_limit = $6, ports_first = $7,
-               ports_last = $8, task_cpus = $9, task_memory = $10 WHERE project_id = $1";
+               ports_last = $8, task_cpus = $9, task_memory = $10, logs_limit = $11 WHERE project_id = $1";
     change.exec(sql, stored(may.id, &limits)).await?;
     let view = read(&mut change, may.id).await?;
     change.touch(Topic::Project(may.id));
+    change.wake(Signal::LogRetention);
     let record = Record::new("quota.set", "project", &may.name).project(may);
     change.commit(record.detail(detail(&limits)?)).await?;
     Ok(view)
@@ -202,7 +214,7 @@ pub async fn list(platform: &Platform, _: &May<can::SetQuotas, Site>, page: &Pag
     let rows = tx.all(sql, arguments, |row| Ok((row.get::<ProjectId>("id")?, quota(row)?))).await?;
     let projects = Page::cut(rows, limit, |(id, view)| format!("{}:{id}", view.used_bytes)).map(|(_, view)| view);
     let default = default(&mut tx).await?;
-    let projects = projects.map(|view| QuotaView { task: view.task.or(default.task()), ..view });
+    let projects = projects.map(|view| QuotaView { task: view.task.or(default.task()), logs: view.logs.or(default.logs), ..view });
     Ok(QuotasView { default, projects })
 }
 
@@ -214,10 +226,16 @@ fn detail(limits: &Limits) -> Result<serde_json::Value> {
 /// The limits that a new project gets, and what tasks get that name none.
 async fn default(tx: &mut Tx) -> Result<Limits> {
     let stored: Option<Json<Limits>> = tx.opt("SELECT value FROM settings WHERE name = $1", args![DEFAULT], |row| row.get("value")).await?;
-    Ok(stored.map_or_else(|| Limits { task_memory: Some(TASK_MEMORY), ..Limits::default() }, |json| json.0))
+    Ok(stored.map_or_else(|| Limits { task_memory: Some(TASK_MEMORY), logs: Some(LOGS_BY_DEFAULT), ..Limits::default() }, |json| json.0))
+}
+
+/// Bytes of kept logs of a project that has no limit of its own; none: as many as there are.
+pub(crate) async fn site_logs(tx: &mut Tx) -> Result<Option<i64>> {
+    Ok(default(tx).await?.logs)
 }
 
 /// Sets the limits of projects that are made from now on, and what tasks get from now on where their project says nothing.
+/// The same of kept logs.
 pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, wanted: Wanted) -> Result<Limits> {
     let mut change = platform.change(may.actor()).await?;
     change.lock_key(DEFAULT).await?;
@@ -225,6 +243,7 @@ pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, w
     let limits = wanted.over(old)?;
     let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     change.exec(sql, args![DEFAULT, Json(limits)]).await?;
+    change.wake(Signal::LogRetention);
     let record = Record::new("quota.set_default", "site", "slipway");
     change.commit(record.detail(detail(&limits)?)).await?;
     Ok(limits)
@@ -232,10 +251,11 @@ pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, w
 
 /// Gives a project that is being made its limits.
 pub(crate) async fn begin(tx: &mut Tx, project: ProjectId) -> Result<()> {
-    // What tasks get stays the site's word, which may change.
-    let limits = Limits { task_cpus: None, task_memory: None, ..default(tx).await? };
-    let sql =
-        format!("INSERT INTO project_usage (project_id, bytes, {STORED}) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING");
+    // What tasks get, and how much of logs is kept, stays the site's word, which may change.
+    let limits = Limits { task_cpus: None, task_memory: None, logs: None, ..default(tx).await? };
+    let sql = format!(
+        "INSERT INTO project_usage (project_id, bytes, {STORED}) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING"
+    );
     tx.exec(sql, stored(project, &limits)).await.map(drop)
 }
 

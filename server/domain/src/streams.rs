@@ -17,6 +17,8 @@ pub enum Kind {
     Shell,
     /// A reader of logs.
     Logs,
+    /// A search through kept logs.
+    Search,
     /// A browser that hears of changes.
     Live,
 }
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Self::Shell => 32,
             Self::Logs => 128,
+            Self::Search => 8,
             Self::Live => 256,
         }
     }
@@ -38,6 +41,9 @@ impl Kind {
         match self {
             Self::Shell => format!("your account has {most} shells open, which is the most; end one of them first"),
             Self::Logs => format!("your account reads {most} logs at the same time, which is the most; close one of them first"),
+            Self::Search => {
+                format!("your account searches {most} logs at the same time, which is the most; stop one of these searches, or wait for its end")
+            }
             Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
         }
     }

@@ -42,6 +42,7 @@ pub async fn prepare(platform: &Platform, kept: Duration) -> Result<()> {
 
 /// What the registry's disk holds, and the runs so far.
 pub async fn storage(platform: &Platform, _: &May<can::MaintainRegistry, Site>, page: &PageRequest) -> Result<StorageView> {
+    let logs_bytes = crate::logs::bytes_of_all(platform).await?;
     let mut tx = platform.read().await?;
     let sql = "SELECT COUNT(*) AS blobs, CAST(COALESCE(SUM(size), 0) AS BIGINT) AS bytes, COUNT(damaged_at) AS damaged FROM blobs";
     let read = |row: &Row<'_>| Ok((row.get::<i64>("blobs")?, row.get::<i64>("bytes")?, row.get::<i64>("damaged")?));
@@ -59,6 +60,7 @@ pub async fn storage(platform: &Platform, _: &May<can::MaintainRegistry, Site>, 
         damaged,
         damage,
         waiting,
+        logs_bytes,
         kept_seconds: kept.as_secs(),
         schedule: schedule(&mut tx).await?,
         runs: runs(&mut tx, page).await?,

@@ -1,1 +1,17 @@
-//! Kept lines of logs on disk.
+//! Kept lines of logs on disk: for each stream (a service in an environment) a folder with a journal that lines are added to and with compressed
+//! segments that never change. Lines are searched with what ripgrep is made of. All functions block: callers that are asynchronous use a thread.
+//!
+//! A line's place in the stream ([`LineId`]) is fixed when it is added, and lines are read in the order of their places. A batch is put in the order
+//! of time when it is added; so lines of several tasks stand in the order of time as far as they came in one batch.
+//!
+//! This crate never asks the time, knows no HTTP, no database and no engine, and never says who may read.
+
+mod matcher;
+mod store;
+mod stream;
+mod words;
+
+pub use matcher::{BadPattern, Matcher};
+pub use store::{Options, Removed, Store};
+pub use stream::Stream;
+pub use words::{Batch, Found, InvalidLineId, Kind, LineId, Progress, Record, Select, Start, StreamKey};

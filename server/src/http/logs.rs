@@ -1,5 +1,5 @@
-//! Logs of a service: as text, as JSON lines or as events, by what the client accepts; for programs below `/api/v1`, for pages beside theirs.
-//! A stream that follows ends when its reader may not see the service any more.
+//! Logs of a service: as text, as JSON lines or as events, by what the client accepts; for programs below `/api/v1`, for pages beside theirs; and as
+//! a file. A stream ends when its reader may not see the service any more, and says so: as an event, or by breaking off, never as if it were whole.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse};
 use domain::access::Lease;
-use domain::logs::{self, TaskLine};
-use domain::ports::LogSource;
-use domain::{Actor, Error, Result, can};
+use domain::logs::{self, Begin, LineId, Piece};
+use domain::services::Service;
+use domain::{Actor, Error, May, Result, can};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use model::ids::ServiceId;
 use model::time::Millis;
-use serde::{Deserialize, Serialize};
+use model::views::logs::{LogEnd, LogFilter, LogSource, LogView};
 
 use super::api::{self, field};
 use super::caller::ApiCaller;
@@ -28,10 +28,12 @@ use super::problem::Answer;
 use super::table::Table;
 use super::{Portal, doors};
 
-/// Lines on their way to one reader.
-type Lines = BoxStream<'static, Result<TaskLine>>;
+/// What one reader hears.
+type Pieces = BoxStream<'static, Result<Piece>>;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// The line after which a browser goes on whose stream broke off.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// For programs.
 pub(super) fn table() -> Table {
@@ -40,171 +42,253 @@ pub(super) fn table() -> Table {
 
 /// For pages.
 pub(super) fn page_table() -> Table {
-    doors().get("/projects/{project}/services/{service}/logs/stream", for_pages)
+    doors().get("/projects/{project}/services/{service}/logs/stream", for_pages).get("/projects/{project}/services/{service}/logs/download", as_file)
 }
 
-#[derive(Debug, Deserialize)]
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Events,
+}
+
+impl Form {
+    fn accepted(headers: &HeaderMap) -> Self {
+        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        if accept.contains("text/event-stream") {
+            Self::Events
+        } else if accept.contains("application/x-ndjson") {
+            Self::Json
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// What a query says.
+#[derive(Debug, Default)]
 struct Asked {
-    environment: Option<String>,
-    task: Option<String>,
-    tail: Option<u32>,
-    since: Option<String>,
-    grep: Option<String>,
-    follow: Option<String>,
+    filter: LogFilter,
+    /// Inside none: all.
+    tail: Option<Option<u32>>,
+    after: Option<LineId>,
+    follow: Option<bool>,
+    /// A file is wanted.
+    download: bool,
+    /// Whether capitals count was said.
+    case_said: bool,
+    format: Option<Form>,
 }
 
 impl Asked {
-    fn query(self, now: Millis) -> Answer<logs::Query> {
-        Ok(logs::Query {
-            environment: self.environment.filter(|name| !name.is_empty()).map(|name| field("environment", &name)).transpose()?,
-            task: self.task.filter(|task| !task.is_empty()).map(|task| field("task", &task)).transpose()?,
-            tail: self.tail,
-            since_nanos: self.since.filter(|since| !since.is_empty()).map(|since| since_nanos(&since, now)).transpose()?,
-            grep: self.grep.filter(|text| !text.is_empty()),
-            follow: self.follow.is_some_and(|word| matches!(word.as_str(), "" | "1" | "true" | "yes")),
-        })
+    /// Names that mean nothing here are passed over.
+    fn read(pairs: &[(String, String)], headers: &HeaderMap) -> Answer<Self> {
+        let mut asked = Self::default();
+        for (name, value) in pairs {
+            if asked.filter.take(name, value).map_err(|error| Error::Invalid(vec![error]))? {
+                asked.case_said |= name == "case";
+                continue;
+            }
+            match name.as_str() {
+                "tail" if value.is_empty() => {}
+                "tail" if value == "all" => asked.tail = Some(None),
+                "tail" => asked.tail = Some(Some(value.parse().map_err(|_| Error::invalid("tail", "a number of lines, or all"))?)),
+                "after" if value.is_empty() => {}
+                "after" => asked.after = Some(field("after", value)?),
+                "follow" => asked.follow = Some(yes(value)),
+                "download" => asked.download = yes(value),
+                "format" => asked.format = Some(form(value)?),
+                _ => {}
+            }
+        }
+        // A browser that connects again knows better than the address that it was given first.
+        if let Some(last) = headers.get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok()) {
+            asked.after = Some(last);
+        }
+        Ok(asked)
+    }
+
+    fn query(self, otherwise: Begin, follow: bool) -> logs::Query {
+        let begin = match (self.after, self.tail) {
+            (Some(line), _) => Begin::After(line),
+            (None, Some(Some(tail))) => Begin::Last(tail),
+            (None, Some(None)) => Begin::Oldest,
+            (None, None) => otherwise,
+        };
+        logs::Query { filter: self.filter, begin, follow }
     }
 }
 
-/// A point in time, RFC 3339 or seconds since the epoch, or an age like `10m`.
-fn since_nanos(text: &str, now: Millis) -> Result<i64> {
-    let wrong = || Error::invalid("since", "a time like 2026-11-20T09:30:00Z, seconds since 1970, or an age like 10m or 2h");
-    if let Some(at) = Millis::parse_rfc3339(text) {
-        return Ok(at.0.saturating_mul(1_000_000));
+fn yes(word: &str) -> bool {
+    matches!(word, "" | "1" | "true" | "yes" | "on")
+}
+
+fn form(word: &str) -> Result<Form> {
+    match word {
+        "" | "text" => Ok(Form::Text),
+        "ndjson" | "jsonl" => Ok(Form::Json),
+        _ => Err(Error::invalid("format", "text or ndjson")),
     }
-    if let Ok(seconds) = text.parse::<f64>() {
-        // Sub-second parts count; beyond the range of i64 it saturates.
-        return Ok((seconds * 1e9) as i64);
-    }
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let amount: i64 = text[..split].parse().map_err(|_| wrong())?;
-    let unit = match &text[split..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    Ok(now.0.saturating_sub(amount.saturating_mul(unit).saturating_mul(1000)).saturating_mul(1_000_000))
 }
 
 async fn for_programs(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, service)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let lines = lines(&portal, &actor, &project, &service, asked.query(portal.platform.now())?).await?;
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    Ok(if accept.contains("text/event-stream") {
-        events(lines)
-    } else if accept.contains("application/x-ndjson") {
-        body("application/x-ndjson", lines, |line| json(line) + "\n")
-    } else {
-        body("text/plain; charset=utf-8", lines, |line| text(&line))
-    })
+    let may = api::service::<can::SeeServices>(&portal, &actor, &project, &service).await?;
+    let mut asked = Asked::read(&pairs, &headers)?;
+    // Programs look for what they say, letter by letter, unless they say otherwise.
+    asked.filter.case |= !asked.case_said;
+    let form = Form::accepted(&headers);
+    if asked.download {
+        return download(&portal, &actor, &may, asked, if form == Form::Json { Form::Json } else { Form::Text }).await;
+    }
+    let follow = asked.follow.unwrap_or(false);
+    let pieces = pieces(&portal, &actor, &may, asked.query(Begin::Last(logs::TAIL), follow)).await?;
+    Ok(rendered(pieces, form, follow))
 }
 
 async fn for_pages(
     State(portal): State<Portal>,
     Extension(caller): Extension<Caller>,
     Path((project, service)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    Query(pairs): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
 ) -> Answer<Response> {
-    let query = logs::Query { follow: true, ..asked.query(portal.platform.now())? };
-    Ok(events(lines(&portal, &caller.actor, &project, &service, query).await?))
+    let may = api::service::<can::SeeServices>(&portal, &caller.actor, &project, &service).await?;
+    let asked = Asked::read(&pairs, &headers)?;
+    let follow = asked.follow.unwrap_or(true);
+    // What does not follow is a search through all that is kept.
+    let otherwise = if follow { Begin::Last(logs::TAIL) } else { Begin::Oldest };
+    let pieces = pieces(&portal, &caller.actor, &may, asked.query(otherwise, follow)).await?;
+    Ok(rendered(pieces, Form::Events, follow))
 }
 
-/// The lines, until they end or may not be read any more.
-async fn lines(portal: &Portal, actor: &Actor, project: &str, service: &str, query: logs::Query) -> Answer<Lines> {
-    let may = api::service::<can::SeeServices>(portal, actor, project, service).await?;
+async fn as_file(
+    State(portal): State<Portal>,
+    Extension(caller): Extension<Caller>,
+    Path((project, service)): Path<(String, String)>,
+    Query(pairs): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let may = api::service::<can::SeeServices>(&portal, &caller.actor, &project, &service).await?;
+    let asked = Asked::read(&pairs, &headers)?;
+    let form = asked.format.unwrap_or(Form::Text);
+    download(&portal, &caller.actor, &may, asked, form).await
+}
+
+/// Everything that matches, as a file: `web-20261120T093000Z-20261121T080000Z.log`.
+async fn download(portal: &Portal, actor: &Actor, may: &May<can::SeeServices, Service>, asked: Asked, form: Form) -> Answer<Response> {
+    let (from, to) = logs::span(&portal.platform, may, &asked.filter).await?;
+    let ending = if form == Form::Json { "jsonl" } else { "log" };
+    let stamp = |at: Millis| at.rfc3339().chars().filter(|c| !matches!(c, '-' | ':')).take(15).collect::<String>() + "Z";
+    let name = format!("attachment; filename=\"{}-{}-{}.{ending}\"", may.name, stamp(from), stamp(to));
+    let pieces = pieces(portal, actor, may, asked.query(Begin::Oldest, false)).await?;
+    let mut response = rendered(pieces, form, false);
+    let name = HeaderValue::from_str(&name).map_err(|_| Error::internal("a service's name is no header"))?;
+    response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// What is heard, until it ends or may not be heard any more.
+async fn pieces(portal: &Portal, actor: &Actor, may: &May<can::SeeServices, Service>, query: logs::Query) -> Answer<Pieces> {
     let lease: Lease<can::SeeServices, ServiceId> = actor.lease(&portal.platform, may.id).await?;
-    let lines = logs::of_service(&portal.platform, &may, &query).await?;
-    Ok(guarded(portal, lease, lines))
+    let pieces = logs::read(&portal.platform, may, &query).await?;
+    Ok(guarded(portal, lease, pieces))
 }
 
-fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, lines: Lines) -> Lines {
+fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, pieces: Pieces) -> Pieces {
     let stopping = portal.stopping.clone();
-    stream::unfold(Some((lease, lines)), move |state| {
+    stream::unfold(Some((lease, pieces)), move |state| {
         let stopping = stopping.clone();
         async move {
-            let (mut lease, mut lines) = state?;
+            let (mut lease, mut pieces) = state?;
             tokio::select! {
                 biased;
                 error = lease.lost() => Some((Err(error), None)),
-                () = stopping.cancelled() => None,
-                line = lines.next() => Some((line?, Some((lease, lines)))),
+                () = stopping.cancelled() => Some((Err(Error::Unavailable(STOPPING.into())), None)),
+                piece = pieces.next() => {
+                    let piece = piece?;
+                    let rest = piece.is_ok().then_some((lease, pieces));
+                    Some((piece, rest))
+                }
             }
         }
     })
     .boxed()
 }
 
-fn events(lines: Lines) -> Response {
-    // Tells that the stream stands before the first line is written.
-    let begin = stream::once(async { Event::default().event("ready").data("{}") });
-    let lines = lines.map(|line| match line {
-        Ok(line) => Event::default().event("line").data(json(line)),
-        Err(error) => Event::default().event("end").data(serde_json::json!({"message": error.problem().detail}).to_string()),
-    });
-    Sse::new(begin.chain(lines).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+const STOPPING: &str = "the portal is stopping";
+
+fn rendered(pieces: Pieces, form: Form, follow: bool) -> Response {
+    match form {
+        Form::Text => body("text/plain; charset=utf-8", pieces, text),
+        Form::Json => body("application/x-ndjson", pieces, |line| json(line) + "\n"),
+        Form::Events => events(pieces, follow),
+    }
 }
 
-/// So many lines that are there already are written at once: writing each by itself costs more than making it.
-const TOGETHER: usize = 64;
-
-fn body(content_type: &'static str, lines: Lines, render: impl Fn(TaskLine) -> String + Send + 'static) -> Response {
-    let bytes = lines.ready_chunks(TOGETHER).flat_map(move |lines| {
-        let (mut text, mut end) = (String::new(), None);
-        for line in lines {
-            match line {
-                Ok(line) => text.push_str(&render(line)),
-                // A refusal in the middle can only be told by cutting the body off.
-                Err(error) => end = Some(Err(std::io::Error::other(error.problem().detail))),
+fn events(pieces: Pieces, follow: bool) -> Response {
+    let event = |name: &str| Event::default().event(name);
+    // Tells that the stream stands before the first line is written.
+    let begin = stream::once(async move { event("ready").data("{}") });
+    let pieces = pieces.map(Some).chain(stream::once(async { None }));
+    let mut ended = false;
+    let events = pieces.flat_map(move |piece| {
+        let events = match piece {
+            Some(Ok(Piece::Lines(lines))) => lines.iter().map(|line| event("line").id(&line.id).data(json(line))).collect(),
+            Some(Ok(Piece::Progress(progress))) => vec![event("progress").data(words(&progress))],
+            Some(Err(error)) => {
+                ended = true;
+                vec![event("end").data(words(&end(&error)))]
             }
-        }
-        stream::iter([Ok(Bytes::from(text))].into_iter().chain(end))
+            // A search has come to its end; who follows is told why it ends, or comes again.
+            None if !follow && !ended => vec![event("done").data("{}")],
+            None => Vec::new(),
+        };
+        stream::iter(events)
+    });
+    Sse::new(begin.chain(events).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+fn end(error: &Error) -> LogEnd {
+    let problem = error.problem();
+    let code = if problem.detail == STOPPING { String::from("stopping") } else { problem.code };
+    LogEnd { code, message: problem.detail }
+}
+
+fn body(content_type: &'static str, pieces: Pieces, render: impl Fn(&LogView) -> String + Send + 'static) -> Response {
+    let bytes = pieces.filter_map(move |piece| {
+        let bytes = match piece {
+            Ok(Piece::Lines(lines)) => Some(Ok(Bytes::from(lines.iter().map(&render).collect::<String>()))),
+            Ok(Piece::Progress(_)) => None,
+            // A refusal in the middle can only be told by cutting the body off.
+            Err(error) => Some(Err(std::io::Error::other(error.problem().detail))),
+        };
+        std::future::ready(bytes)
     });
     ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()
 }
 
+fn words<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("our own words have no keys that JSON refuses")
+}
+
 /// A line as JSON: what pages and `ndjson` readers get.
-#[derive(Serialize)]
-struct Line {
-    at: String,
-    nanos: String,
-    task: model::ids::TaskId,
-    slot: i64,
-    stream: &'static str,
-    text: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
+fn json(line: &LogView) -> String {
+    words(line)
 }
 
-fn json(line: TaskLine) -> String {
-    let line = Line {
-        at: Millis(line.line.at_nanos / 1_000_000).rfc3339(),
-        // Too large for a JavaScript number.
-        nanos: line.line.at_nanos.to_string(),
-        task: line.task,
-        slot: line.slot,
-        stream: stream_name(line.line.source),
-        text: line.line.text,
-        cut: line.line.cut,
-    };
-    serde_json::to_string(&line).expect("our own words have no keys that JSON refuses")
-}
-
-fn text(line: &TaskLine) -> String {
-    let at = Millis(line.line.at_nanos / 1_000_000).rfc3339();
-    let cut = if line.line.cut { " [cut]" } else { "" };
-    format!("{at} {} {} {}{cut}\n", line.slot, stream_name(line.line.source), line.line.text)
-}
-
-fn stream_name(source: LogSource) -> &'static str {
-    match source {
-        LogSource::Stdout => "stdout",
-        LogSource::Stderr => "stderr",
+/// A line as text. A gap has a mark that no stream has, and stands between dashes.
+fn text(line: &LogView) -> String {
+    let LogView { at, slot, stream, text, .. } = line;
+    if *stream == LogSource::Gap {
+        return format!("{at} {slot} gap -- {text} --\n");
     }
+    let cut = if line.cut { " [cut]" } else { "" };
+    format!("{at} {slot} {stream} {text}{cut}\n")
 }

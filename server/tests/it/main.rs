@@ -22,6 +22,7 @@ mod image_rules;
 mod inside;
 mod jobs;
 mod limits;
+mod logs;
 mod networks;
 mod portal;
 mod projects;

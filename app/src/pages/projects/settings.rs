@@ -71,7 +71,7 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
         <section class="panel page-narrow">
             <header><h2>"Settings"</h2></header>
             <div class="panel-body">
-                <ProblemNotice problem=refused beside=&["description"]/>
+                <ProblemNotice problem=refused beside=&["description", "logs_days"]/>
                 <ActionForm action attr:class="form">
                     <Csrf/>
                     <input type="hidden" name="project" value=project.name.to_string()/>
@@ -81,6 +81,8 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
                         hint="Any signed-in user may see its images and pull them, nothing more."/>
                     <CheckBox name="developer_shells" label="Developers may open shells" checked=project.developer_shells
                         hint="Admins always may. Open shells of developers are cut at once when this is switched off."/>
+                    <TextField name="logs_days" label="Days for which logs are kept" value=project.logs_days.to_string() inputmode="numeric"
+                        hint="1 to 3650. What is older goes; the quota may let it go sooner." error=field_error(refused, "logs_days")/>
                     <div class="actions"><Submit label="Save settings" pending=action.pending()/></div>
                 </ActionForm>
             </div>

@@ -20,6 +20,8 @@ pub struct ProjectView {
     pub internal: bool,
     /// Whether developers may open shells.
     pub developer_shells: bool,
+    /// Days for which its logs are kept.
+    pub logs_days: i64,
     /// When it was made.
     pub created_at: Millis,
     /// How the reader stands to it.

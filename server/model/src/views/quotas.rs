@@ -28,6 +28,16 @@ pub struct Limits {
     pub task_cpus: Option<Cpus>,
     /// What a task gets whose descriptor says no memory, in bytes; none in a project: the site's.
     pub task_memory: Option<i64>,
+    /// Bytes of kept logs, of which the oldest go; none in a project: the site's. Limits that an older portal wrote do not name it.
+    #[serde(default = "logs_by_default")]
+    pub logs: Option<i64>,
+}
+
+/// Bytes of kept logs of each project, as long as no operator said anything, not even that there is no limit.
+pub const LOGS_BY_DEFAULT: i64 = 2 << 30;
+
+fn logs_by_default() -> Option<i64> {
+    Some(LOGS_BY_DEFAULT)
 }
 
 impl Limits {
@@ -209,6 +219,12 @@ pub struct QuotaView {
     /// What a task gets that names no limit: the project's word, else the site's.
     #[serde(default)]
     pub task: TaskLimits,
+    /// Bytes of logs that are kept at most: the project's word, else the site's.
+    #[serde(default)]
+    pub logs: Option<i64>,
+    /// Bytes of logs that are kept; none in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_bytes: Option<u64>,
 }
 
 impl QuotaView {
@@ -248,6 +264,14 @@ mod tests {
         assert_eq!(project.or(site).fill(&mut own), ["0.25 CPUs"]);
         assert_eq!((own.cpus, own.memory), (Cpus::from_millis(250), Some(Memory::from_mib(64))));
         assert!(project.or(site).fill(&mut own).is_empty(), "there is nothing left to say");
+    }
+
+    #[test]
+    fn limits_of_an_older_portal_say_nothing_of_logs_and_null_is_no_limit() {
+        let read = |text: &str| serde_json::from_str::<Limits>(text).expect("limits").logs;
+        assert_eq!(read(r#"{"tags":2}"#), Some(LOGS_BY_DEFAULT));
+        assert_eq!(read(r#"{"tags":2,"logs":null}"#), None);
+        assert_eq!(read(r#"{"logs":5}"#), Some(5));
     }
 
     #[test]

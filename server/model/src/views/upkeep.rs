@@ -157,6 +157,9 @@ pub struct StorageView {
     /// What nothing needs any more and no collection took away yet. Not counted while a run works.
     #[serde(default)]
     pub waiting: Option<WaitingView>,
+    /// Bytes of all projects' kept logs, which are no blobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_bytes: Option<u64>,
     /// Seconds for which what nothing needs is kept after its last use.
     pub kept_seconds: u64,
     /// When runs begin by themselves.

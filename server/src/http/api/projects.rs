@@ -40,12 +40,14 @@ struct NewProject {
     description: Option<String>,
     internal: Option<bool>,
     developer_shells: Option<bool>,
+    logs_days: Option<i64>,
 }
 
 async fn create(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Body(new): Body<NewProject>) -> Answer<impl IntoResponse> {
     let may = actor.may::<can::CreateProject, _>(&portal.platform, &Site).await?;
     let name: ProjectName = field("name", &new.name)?;
-    let settings = Settings { description: new.description, internal: new.internal, developer_shells: new.developer_shells };
+    let settings =
+        Settings { description: new.description, internal: new.internal, developer_shells: new.developer_shells, logs_days: new.logs_days };
     let view = projects::create(&portal.platform, &may, &name, &settings).await?;
     Ok(created(&format!("/api/v1/projects/{name}"), view))
 }
@@ -61,6 +63,7 @@ struct ProjectChange {
     description: Option<String>,
     internal: Option<bool>,
     developer_shells: Option<bool>,
+    logs_days: Option<i64>,
 }
 
 async fn update(
@@ -70,7 +73,12 @@ async fn update(
     Body(wanted): Body<ProjectChange>,
 ) -> Answer<StatusCode> {
     let may = may_in::<can::ManageProject>(&portal, &actor, &project).await?;
-    let settings = Settings { description: wanted.description, internal: wanted.internal, developer_shells: wanted.developer_shells };
+    let settings = Settings {
+        description: wanted.description,
+        internal: wanted.internal,
+        developer_shells: wanted.developer_shells,
+        logs_days: wanted.logs_days,
+    };
     projects::update(&portal.platform, &may, &settings).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -44,6 +44,8 @@ struct NewLimits {
     task_cpus: Option<Option<Cpus>>,
     #[serde(default, deserialize_with = "present")]
     task_memory: Option<Option<Size>>,
+    #[serde(default, deserialize_with = "present")]
+    logs: Option<Option<Size>>,
 }
 
 /// A number of bytes, or a text like `10GiB`.
@@ -65,6 +67,7 @@ impl NewLimits {
             ports: self.ports,
             task_cpus: self.task_cpus,
             task_memory: bytes("task_memory", self.task_memory)?,
+            logs: bytes("logs", self.logs)?,
         })
     }
 }

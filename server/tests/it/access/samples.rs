@@ -44,7 +44,7 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/tags"
             | "/fn/images/get"
             | "/fn/images/lineage"
-            | "/fn/logs/tail"
+            | "/fn/logs/page"
             | "/fn/logs/inspect"
             | "/fn/pruning/get"
             | "/fn/quotas/get"
@@ -268,7 +268,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "outside/credentials"
         | "outside/copies"
         | "deployments/list" => vec![project()],
-        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/tail" => vec![project(), service()],
+        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" => vec![project(), service()],
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }

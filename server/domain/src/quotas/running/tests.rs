@@ -11,6 +11,7 @@ fn project() -> Project {
         description: String::new(),
         internal: false,
         developer_shells: true,
+        logs_days: 30,
         created_at: Millis(0),
     }
 }

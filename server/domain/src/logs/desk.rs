@@ -1,0 +1,106 @@
+//! Who reads kept logs at the moment: the store, whether lines are collected, and turns to read. A turn is a thread at work; there are few of them, so
+//! that searching keeps nothing else from running. Lines and rights are not known here.
+
+use std::io;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use logs::Store;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{Error, Result};
+
+/// How long a search waits for its first turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Short reads at the same time: new lines for those who follow, last lines for a page.
+const SHORT: usize = 8;
+/// Searches with lines around those that match: these hold their thread while their reader is slow.
+const AROUND: usize = 2;
+
+/// What all readers of logs in this process share.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    store: Arc<OnceLock<Store>>,
+    problem: Arc<RwLock<Option<String>>>,
+    searches: Arc<Semaphore>,
+    around: Arc<Semaphore>,
+    short: Arc<Semaphore>,
+}
+
+/// A turn to read; dropped, the next one begins.
+#[must_use = "a turn that is dropped is over"]
+pub(super) struct Turn {
+    _place: OwnedSemaphorePermit,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { store: Arc::default(), problem: Arc::default(), searches: places(cores), around: places(AROUND), short: places(SHORT) }
+    }
+}
+
+impl Desk {
+    pub(crate) fn plug(&self, store: Store) {
+        // Plugged in once, before anything reads.
+        let _ = self.store.set(store);
+    }
+
+    pub(crate) fn store(&self) -> Option<Store> {
+        self.store.get().cloned()
+    }
+
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.problem.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_problem(&self, problem: Option<String>) {
+        *self.problem.write().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// The first turn of a search, with lines around those that match or without.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many others search.
+    pub(super) async fn search(&self, context: usize) -> Result<Turn> {
+        let busy = |_| Error::Unavailable("too many logs are searched at this moment: nothing was read; try again in a few seconds".into());
+        tokio::time::timeout(PATIENCE, self.turn(true, context)).await.map_err(busy)
+    }
+
+    /// A turn to read, in the order in which they were asked for.
+    pub(super) async fn turn(&self, heavy: bool, context: usize) -> Turn {
+        let places = match (heavy, context) {
+            (false, _) => &self.short,
+            (true, 0) => &self.searches,
+            (true, _) => &self.around,
+        };
+        Turn { _place: Arc::clone(places).acquire_owned().await.expect("nobody closes these semaphores") }
+    }
+}
+
+/// Reads on a thread that may block.
+pub(super) async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(read).await;
+    Ok(done.map_err(|error| Error::internal(format!("reading a log: {error}")))??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_searches_too_much_keeps_nobody_from_reading_on() {
+        let desk = Desk::default();
+        let mut held = Vec::new();
+        for _ in 0..AROUND {
+            held.push(desk.search(3).await.expect("a turn"));
+        }
+        let busy = desk.search(3).await.map(drop).expect_err("there is no more");
+        assert_eq!(busy.problem().kind.status(), 503, "{busy}");
+        let _short = desk.turn(false, 0).await;
+        let _plain = desk.search(0).await.expect("other searches have their own turns");
+        held.pop();
+        let _next = desk.search(3).await.expect("a turn that is over is somebody else's");
+    }
+}

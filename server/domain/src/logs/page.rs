@@ -1,0 +1,185 @@
+//! A page of a log: some lines around a place, and what a reader wants to know besides: which tasks there are, how much is kept, whether lines come.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use logs::{Found, LineId, Select, Start, Store, Stream, StreamKey};
+use model::ids::{EnvironmentId, ServiceId};
+use model::time::Millis;
+use model::views::logs::{LogFilter, LogPage, LogTask};
+
+use super::{behind, desk, key, oldest, select, store, view};
+use crate::access::{May, can};
+use crate::args;
+use crate::db::{Row, Tx};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::services::Service;
+use crate::streams;
+
+/// Lines of a page at most.
+const LINES: usize = 300;
+/// Bytes of text of a page; it ends with the line that goes beyond.
+const BYTES: usize = 1024 * 1024;
+/// Tasks that are named.
+const TASKS: i64 = 200;
+
+/// Which lines of those that match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The last ones.
+    End,
+    /// The last ones before this line.
+    Before(LineId),
+    /// The first ones behind this line.
+    After(LineId),
+    /// The first ones from this time on, in nanoseconds since the epoch.
+    At(i64),
+    /// Some before this line, this line, and some behind it.
+    Around(LineId),
+}
+
+/// Some lines of a service's tasks.
+///
+/// # Errors
+/// As [`super::read`].
+pub async fn page(platform: &Platform, may: &May<can::SeeServices, Service>, filter: &LogFilter, place: Place) -> Result<LogPage> {
+    let select = select(filter, platform.now())?;
+    let store = store(platform)?;
+    let key = key(platform, may, filter).await?;
+    let tasks = tasks(&mut platform.read().await?, key.service, key.environment).await?;
+    let desk = platform.log_desk();
+    let (_slot, turn) = match select.matcher {
+        Some(_) => (Some(streams::open(platform, may.actor(), streams::Kind::Search)?), desk.search(0).await?),
+        None => (None, desk.turn(false, 0).await),
+    };
+    let gone = Gone::default();
+    let seen = Arc::clone(&gone.0);
+    let found = desk::blocking(move || {
+        let _turn = turn;
+        look(&store, key, &select, place, &seen)
+    })
+    .await?;
+    Ok(LogPage {
+        lines: found.lines.into_iter().map(view).collect(),
+        older: found.older,
+        newer: found.newer,
+        tasks,
+        bytes_kept: found.bytes_kept,
+        oldest: found.oldest,
+        end: Some(found.end.to_string()),
+        collecting: platform.logs_problem(),
+    })
+}
+
+/// Says that nobody waits for the answer any more.
+#[derive(Default)]
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Looked {
+    lines: Vec<Found>,
+    older: bool,
+    newer: bool,
+    end: LineId,
+    oldest: Option<Millis>,
+    bytes_kept: u64,
+}
+
+fn look(store: &Store, key: StreamKey, select: &Select, place: Place, gone: &AtomicBool) -> io::Result<Looked> {
+    let bytes_kept = store.bytes(key.project)?;
+    let nothing = Looked { lines: Vec::new(), older: false, newer: false, end: LineId::ZERO, oldest: None, bytes_kept };
+    let Some(stream) = store.existing(key)? else { return Ok(nothing) };
+    // Before the lines: what comes meanwhile is behind the end, and is not missed by who goes on there.
+    let end = stream.end();
+    let Some(oldest) = oldest(&stream)? else { return Ok(Looked { end, ..nothing }) };
+    let reading = Reading { stream: &stream, select, gone };
+    let (lines, older, newer) = match place {
+        Place::End => {
+            let (lines, older) = reading.back(LINES, None)?;
+            (lines, older, false)
+        }
+        Place::Before(id) => {
+            let (lines, older) = reading.back(LINES, Some(id))?;
+            (lines, older, id <= end)
+        }
+        Place::After(id) => {
+            let (lines, newer) = reading.on(LINES, Start::After(id))?;
+            (lines, id >= oldest.id, newer)
+        }
+        Place::At(nanos) => {
+            let (lines, newer) = reading.on(LINES, Start::At(nanos))?;
+            let older = lines.first().map_or(oldest.record.at_nanos < nanos, |first| first.id > oldest.id);
+            (lines, older, newer)
+        }
+        Place::Around(id) => {
+            let (mut lines, older) = reading.back(LINES / 2, Some(behind(id)))?;
+            let (rest, newer) = reading.on(LINES / 2, Start::After(id))?;
+            lines.extend(rest);
+            (lines, older, newer)
+        }
+    };
+    let end = lines.last().map_or(end, |last| end.max(last.id));
+    let oldest = Some(Millis(oldest.record.at_nanos.div_euclid(1_000_000)));
+    Ok(Looked { lines, older, newer, end, oldest, bytes_kept })
+}
+
+struct Reading<'a> {
+    stream: &'a Stream,
+    select: &'a Select,
+    gone: &'a AtomicBool,
+}
+
+impl Reading<'_> {
+    /// The last lines before a place, and whether there may be more before them.
+    fn back(&self, most: usize, before: Option<LineId>) -> io::Result<(Vec<Found>, bool)> {
+        let mut lines = self.stream.last(self.select, most + 1, BYTES, before)?;
+        let matching = lines.iter().filter(|found| !found.context).count();
+        let bytes: usize = lines.iter().map(|found| found.record.text.len()).sum();
+        let more = matching > most;
+        if more {
+            // The one too many, and what stands before it.
+            let first = lines.iter().position(|found| !found.context).unwrap_or(0);
+            lines.drain(..=first);
+        }
+        Ok((lines, more || bytes >= BYTES / 2))
+    }
+
+    /// The first lines from a place on, and whether there may be more behind them.
+    fn on(&self, most: usize, start: Start) -> io::Result<(Vec<Found>, bool)> {
+        let (mut lines, mut bytes, mut matching, mut more) = (Vec::new(), 0, 0, false);
+        let mut see = |found: Found| {
+            if matching >= most || bytes >= BYTES {
+                more = true;
+                return ControlFlow::Break(());
+            }
+            bytes += found.record.text.len();
+            matching += usize::from(!found.context);
+            lines.push(found);
+            ControlFlow::Continue(())
+        };
+        let mut tell = |_| if self.gone.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        self.stream.scan(self.select, start, &mut see, &mut tell)?;
+        Ok((lines, more))
+    }
+}
+
+/// The tasks of a service in an environment that the database knows, the newest first.
+async fn tasks(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Vec<LogTask>> {
+    let sql = "SELECT t.id, t.slot, t.state, r.number FROM tasks t JOIN revisions r ON r.id = t.revision_id
+               WHERE t.service_id = $1 AND t.environment_id = $2 ORDER BY t.id DESC LIMIT $3";
+    let number = |row: &Row<'_>, column: &str| {
+        let number: i64 = row.get(column)?;
+        u32::try_from(number).map_err(|_| Error::internal(format!("column {column} holds no number of a task")))
+    };
+    let task =
+        |row: &Row<'_>| Ok(LogTask { task: row.get("id")?, slot: number(row, "slot")?, revision: number(row, "number")?, state: row.get("state")? });
+    tx.all(sql, args![service, environment, TASKS], task).await
+}

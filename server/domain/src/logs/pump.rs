@@ -1,0 +1,268 @@
+//! Brings lines from the store to one reader: the last ones, those of a search as they are found, those that are written from then on. It works in
+//! turns of a thread: a turn ends when the reader has enough for now, after a while, or when the reader is gone, and the next one goes on behind the
+//! last line. So a slow reader costs no thread, and misses nothing.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use logs::{Found, LineId, Progress, Select, Start, Stream};
+use model::time::Millis;
+use model::views::logs::{LogProgress, LogView};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::Instant;
+
+use super::desk::{Desk, Turn, blocking};
+use super::{Begin, Piece, view};
+use crate::error::{Error, Result};
+
+/// Bytes of text that travel together.
+pub(super) const PIECE: usize = 64 * 1024;
+/// Lines that travel together.
+const LINES: usize = 256;
+/// Bytes of lines that are looked back; of more, the last ones are given.
+const PAST: usize = 4 * 1024 * 1024;
+/// A line that was found waits for others that travel with it this long at most.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// How often a search says how far it is.
+const TELL: Duration = Duration::from_millis(200);
+/// How long a turn lasts while others may wait for theirs.
+const SLICE: Duration = Duration::from_millis(500);
+/// New lines are looked for once in this time at most: a service that writes much is read in larger parts.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A search that holds its thread waits for its reader this long.
+const HELD: Duration = Duration::from_secs(60);
+
+/// One reader's way to its lines.
+pub(super) struct Pump {
+    pub desk: Desk,
+    pub select: Select,
+    pub begin: Begin,
+    pub follow: bool,
+    /// The first part may have to look through much.
+    pub heavy: bool,
+    pub sender: mpsc::Sender<Piece>,
+}
+
+/// Why a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// There is no line behind.
+    End,
+    /// The reader has enough for now, or others want their turn.
+    Pause,
+    /// The reader is gone.
+    Gone,
+}
+
+impl Pump {
+    /// Until the reader is gone, or has all that there is and does not follow. A turn that was waited for already is used first.
+    pub async fn run(mut self, stream: Stream, mut turn: Option<Turn>) -> Result<()> {
+        // From here on, so that no line falls between the past and what follows.
+        let mut changes = stream.changes();
+        let mut start = match self.begin {
+            Begin::Oldest => Start::Oldest,
+            Begin::After(id) => Start::After(id),
+            Begin::Last(most) => {
+                let Some(end) = self.past(&stream, most as usize, turn.take()).await? else { return Ok(()) };
+                if !self.follow {
+                    return Ok(());
+                }
+                self.follows();
+                Start::After(end)
+            }
+        };
+        loop {
+            changes.borrow_and_update();
+            let began = Instant::now();
+            let Some(next) = self.forward(&stream, start, turn.take()).await? else { return Ok(()) };
+            if !self.follow {
+                return Ok(());
+            }
+            self.follows();
+            start = next;
+            tokio::select! {
+                () = self.sender.closed() => return Ok(()),
+                // Nobody adds to it any more: its project is gone.
+                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            }
+            tokio::select! {
+                () = self.sender.closed() => return Ok(()),
+                () = tokio::time::sleep_until(began + PAUSE) => {}
+            }
+        }
+    }
+
+    /// From now on there is little to look at each time.
+    fn follows(&mut self) {
+        self.heavy = false;
+        self.select.context = 0;
+    }
+
+    /// A turn, unless the reader is gone before it comes.
+    async fn turn(&self, waited: Option<Turn>) -> Option<Turn> {
+        if waited.is_some() {
+            return waited;
+        }
+        tokio::select! {
+            () = self.sender.closed() => None,
+            turn = self.desk.turn(self.heavy, self.select.context) => Some(turn),
+        }
+    }
+
+    /// The last lines. What is behind them begins after the id; none: the reader is gone.
+    async fn past(&self, stream: &Stream, most: usize, turn: Option<Turn>) -> Result<Option<LineId>> {
+        let Some(turn) = self.turn(turn).await else { return Ok(None) };
+        let (stream, select) = (stream.clone(), self.select.clone());
+        let (end, found) = blocking(move || {
+            let _turn = turn;
+            let end = stream.end();
+            let found = if most == 0 { Vec::new() } else { stream.last(&select, most, PAST, None)? };
+            Ok((end, found))
+        })
+        .await?;
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        // What came while they were read comes again with what follows.
+        for found in found.into_iter().filter(|found| !self.follow || found.id <= end) {
+            bytes += found.record.text.len();
+            lines.push(view(found));
+            if bytes >= PIECE || lines.len() >= LINES {
+                bytes = 0;
+                if self.sender.send(Piece::Lines(std::mem::take(&mut lines))).await.is_err() {
+                    return Ok(None);
+                }
+            }
+        }
+        if !lines.is_empty() && self.sender.send(Piece::Lines(lines)).await.is_err() {
+            return Ok(None);
+        }
+        Ok(Some(end))
+    }
+
+    /// All that is there from here on. Where it goes on; none: the reader is gone.
+    async fn forward(&self, stream: &Stream, mut start: Start, mut waited: Option<Turn>) -> Result<Option<Start>> {
+        loop {
+            // Nothing is looked for before the reader has room for it.
+            if self.sender.reserve().await.is_err() {
+                return Ok(None);
+            }
+            let Some(turn) = self.turn(waited.take()).await else { return Ok(None) };
+            let (stream, select, sender, tells) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy);
+            let done = blocking(move || {
+                let _turn = turn;
+                look(&stream, &select, start, &sender, tells)
+            })
+            .await?;
+            if let Some(last) = done.last {
+                start = Start::After(last);
+            }
+            if !done.left.is_empty() && self.sender.send(Piece::Lines(done.left)).await.is_err() {
+                return Ok(None);
+            }
+            match done.stop {
+                Stop::End => return Ok(Some(start)),
+                Stop::Pause => {}
+                // Who is still there must not take what it has for all there is.
+                Stop::Gone if !self.sender.is_closed() => {
+                    return Err(Error::Unavailable("the search was given up: its lines were read too slowly".into()));
+                }
+                Stop::Gone => return Ok(None),
+            }
+        }
+    }
+}
+
+/// What a turn leaves.
+struct Done {
+    stop: Stop,
+    /// The last line that was looked at.
+    last: Option<LineId>,
+    /// Lines that are still to be sent.
+    left: Vec<LogView>,
+}
+
+/// One turn: looks forward from here and sends what it finds.
+fn look(stream: &Stream, select: &Select, start: Start, sender: &mpsc::Sender<Piece>, tells: bool) -> io::Result<Done> {
+    let bundle = RefCell::new(Bundle::new(sender, select.context > 0, tells));
+    let see = &mut |found| bundle.borrow_mut().take(found);
+    let last = stream.scan(select, start, see, &mut |progress| bundle.borrow_mut().tell(progress))?;
+    let bundle = bundle.into_inner();
+    Ok(Done { stop: bundle.stop.unwrap_or(Stop::End), last, left: bundle.lines })
+}
+
+/// Lines that travel together.
+struct Bundle<'a> {
+    sender: &'a mpsc::Sender<Piece>,
+    /// The turn waits for its reader: the next one, which knows nothing of this one, would miss lines around those that match.
+    held: bool,
+    tells: bool,
+    lines: Vec<LogView>,
+    bytes: usize,
+    stop: Option<Stop>,
+    began: Instant,
+    sent: Instant,
+    told: Instant,
+}
+
+impl<'a> Bundle<'a> {
+    fn new(sender: &'a mpsc::Sender<Piece>, held: bool, tells: bool) -> Self {
+        let now = Instant::now();
+        Self { sender, held, tells, lines: Vec::new(), bytes: 0, stop: None, began: now, sent: now, told: now }
+    }
+
+    fn take(&mut self, found: Found) -> ControlFlow<()> {
+        self.bytes += found.record.text.len();
+        self.lines.push(view(found));
+        if self.bytes >= PIECE || self.lines.len() >= LINES || self.sent.elapsed() >= TOGETHER { self.send(true) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Sends what is there. Where there is no room the turn ends, or, if it need not be sent now, it is tried again later.
+    fn send(&mut self, must: bool) -> ControlFlow<()> {
+        let mut piece = Piece::Lines(std::mem::take(&mut self.lines));
+        let tried = Instant::now();
+        loop {
+            piece = match self.sender.try_send(piece) {
+                Ok(()) => {
+                    self.bytes = 0;
+                    self.sent = Instant::now();
+                    return ControlFlow::Continue(());
+                }
+                Err(TrySendError::Closed(_)) => return self.stop(Stop::Gone),
+                Err(TrySendError::Full(piece)) => piece,
+            };
+            if !must || !self.held {
+                if let Piece::Lines(lines) = piece {
+                    self.lines = lines;
+                }
+                return if must { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) };
+            }
+            if tried.elapsed() >= HELD {
+                return self.stop(Stop::Gone);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Called now and then, whether lines are found or not.
+    fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
+        if self.sender.is_closed() {
+            return self.stop(Stop::Gone);
+        }
+        if !self.lines.is_empty() && self.sent.elapsed() >= TOGETHER {
+            self.send(false)?;
+        }
+        if self.tells && self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            let at = Millis(progress.at_nanos.div_euclid(1_000_000));
+            // Who has no room for it hears of it later.
+            let _ = self.sender.try_send(Piece::Progress(LogProgress { bytes: progress.bytes, of: progress.of, at }));
+        }
+        if !self.held && self.began.elapsed() >= SLICE { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
+    }
+
+    fn stop(&mut self, why: Stop) -> ControlFlow<()> {
+        self.stop = Some(why);
+        ControlFlow::Break(())
+    }
+}
