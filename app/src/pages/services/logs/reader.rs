@@ -2,25 +2,26 @@
 //! older and newer ones, and keeps both the page and what waits small. The rows are always a stretch without holes: what does not fit falls out at an end
 //! from which it can be fetched again, and a stream that would run too far ahead is closed and opened again where it stopped.
 
+mod fetch;
+mod rows;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use model::views::logs::{LogFilter, LogPage, LogTask, LogView};
 use wasm_bindgen::JsCast;
-use web_sys::Element;
 
 use super::asked::Place;
 use super::desk::{Desk, Pace, Search};
 use super::stream::{Heard, Stream};
 use crate::api::logs::log_page;
 use crate::components::log_list::List;
-use crate::components::log_row::{RowLook, Times};
-use crate::components::{Toaster, sentence, to_clipboard};
+use crate::components::log_row::RowLook;
+use crate::components::{Toaster, sentence};
 use crate::urls;
 
 /// Lines that wait to be shown, at most.
@@ -358,159 +359,6 @@ impl Reader {
             && self.desk.search.with_untracked(|search| *search == Search::None)
         {
             self.load_newer();
-        }
-    }
-
-    /// The window or the rows changed their size: who was at the end is there still.
-    pub(super) fn settle(&self, at_end: bool) {
-        if at_end && let Ok(list) = self.list.try_borrow() {
-            list.to_end();
-        }
-    }
-
-    /// Writes the rows another way.
-    pub(super) fn redraw(&self, change: impl FnOnce(&mut RowLook)) {
-        let end = self.desk.at_end.get_untracked();
-        self.list.borrow_mut().redraw(change);
-        self.settle(end);
-    }
-
-    /// Times that are said as how long ago go on.
-    pub(super) fn tick(&self) {
-        if self.desk.times.get_untracked() == Times::Relative
-            && let Ok(list) = self.list.try_borrow()
-        {
-            list.refresh_times();
-        }
-    }
-
-    /// Asks for a page of lines and gives it to `show`, unless something else was asked meanwhile.
-    fn fetch(self: &Rc<Self>, before: Option<String>, after: Option<String>, show: impl FnOnce(&Rc<Self>, LogPage) + 'static) {
-        if self.desk.busy.get_untracked() {
-            return;
-        }
-        self.desk.busy.set(true);
-        let turn = self.fetch.get().wrapping_add(1);
-        self.fetch.set(turn);
-        let (source, weak) = (self.source.clone(), Rc::downgrade(self));
-        spawn_local(async move {
-            let page = log_page(source.project, source.service, source.filter, before, after, None).await;
-            let Some(reader) = weak.upgrade().filter(|reader| reader.fetch.get() == turn) else { return };
-            if reader.desk.busy.try_set(false).is_some() {
-                return;
-            }
-            match page {
-                Ok(page) => show(&reader, page),
-                Err(error) => reader.desk.said.set(sentence(&error.0.detail)),
-            }
-        });
-    }
-
-    /// Lines before the first row.
-    pub(super) fn load_older(self: &Rc<Self>) {
-        let first = self.list.borrow().first_id();
-        self.fetch(first, None, |reader, page| {
-            reader.desk.older.set(page.older && !page.lines.is_empty());
-            let cut = {
-                let mut list = reader.list.borrow_mut();
-                list.prepend(page.lines);
-                list.trim_back()
-            };
-            if cut {
-                // The newest rows made room: from here they are fetched again, and nothing is followed.
-                reader.retire();
-                reader.queue.borrow_mut().clear();
-                reader.desk.waiting.set((0, false));
-                reader.desk.newer.set(true);
-                reader.desk.pace.set(Pace::Away);
-            }
-            reader.desk.count.set(reader.list.borrow().len());
-        });
-    }
-
-    /// Lines after the last row; when these are the newest, they are followed.
-    pub(super) fn load_newer(self: &Rc<Self>) {
-        let last = self.list.borrow().last_id();
-        self.fetch(None, last, |reader, page| {
-            let end = page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()));
-            reader.desk.newer.set(page.newer);
-            {
-                let mut list = reader.list.borrow_mut();
-                list.append(page.lines);
-                if list.trim_front() {
-                    reader.desk.older.set(true);
-                }
-                reader.desk.count.set(list.len());
-            }
-            if !page.newer {
-                *reader.last.borrow_mut() = end;
-                reader.follow();
-            }
-            reader.desk.at_end.set(reader.list.borrow().at_end());
-        });
-    }
-
-    /// To the newest line, whatever is between.
-    pub(super) fn newest(self: &Rc<Self>) {
-        self.desk.paused.set(false);
-        let behind = self.desk.newer.get_untracked() || self.stream.borrow().is_none() || self.queue.borrow().len() >= WAITING;
-        let following = self.desk.search.with_untracked(|search| *search == Search::None);
-        if !(behind && following && self.source.filter.until.is_empty()) {
-            self.list.borrow().to_end();
-            self.desk.at_end.set(true);
-            self.release();
-            return;
-        }
-        self.fetch(None, None, |reader, page| {
-            reader.retire();
-            reader.queue.borrow_mut().clear();
-            reader.torn.set(false);
-            {
-                let mut list = reader.list.borrow_mut();
-                list.clear();
-                *reader.last.borrow_mut() = page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()));
-                list.append(page.lines);
-                list.to_end();
-                reader.desk.count.set(list.len());
-            }
-            reader.desk.older.set(page.older);
-            reader.desk.newer.set(false);
-            reader.desk.at_end.set(true);
-            reader.desk.waiting.set((0, false));
-            reader.follow();
-        });
-    }
-
-    /// Up or down by so many views.
-    pub(super) fn by(&self, views: f64) {
-        self.list.borrow().by(views);
-    }
-
-    /// To the first row.
-    pub(super) fn oldest_row(&self) {
-        self.list.borrow().to_start();
-    }
-
-    /// A time copies the line's address, and the sign of a JSON line turns it.
-    pub(super) fn pressed(&self, event: &ev::MouseEvent) {
-        let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
-        let id = || target.closest("li").ok().flatten().and_then(|row| row.get_attribute("data-id"));
-        let with_key = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
-        if let Ok(Some(link)) = target.closest(".log-at")
-            && !with_key
-            && let (Some(id), Some(href)) = (id(), link.get_attribute("href"))
-        {
-            event.prevent_default();
-            let location = window().location();
-            to_clipboard(&format!("{}{}{href}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default()));
-            self.list.borrow_mut().mark(&id);
-            if let Some(toaster) = self.toaster {
-                toaster.say("The link to this line is copied.");
-            }
-        } else if let Ok(Some(_)) = target.closest(".log-json")
-            && let Some(id) = id()
-        {
-            self.list.borrow_mut().turn(&id);
         }
     }
 }
