@@ -111,9 +111,12 @@ impl List {
         self.lines.len() > KEPT || (self.bytes > KEPT_BYTES && self.lines.len() > LEAST)
     }
 
-    /// Takes rows away above until there are few enough; whether there were too many. What is read stays where it is.
-    pub(crate) fn trim_front(&mut self) -> bool {
-        let (height, mut any) = (self.scroller.scroll_height(), false);
+    /// Takes rows away above until there are few enough; whether there were too many. With `steady`, what is read stays where it is.
+    pub(crate) fn trim_front(&mut self, steady: bool) -> bool {
+        if !self.too_many() {
+            return false;
+        }
+        let (height, mut any) = (if steady { self.scroller.scroll_height() } else { 0 }, false);
         while self.too_many() {
             let (Some(line), Some(row)) = (self.lines.pop_front(), self.list.first_element_child()) else { break };
             self.forget(&line);
@@ -121,7 +124,9 @@ impl List {
             any = true;
         }
         if any {
-            self.scroller.set_scroll_top(self.scroller.scroll_top() - (height - self.scroller.scroll_height()));
+            if steady {
+                self.scroller.set_scroll_top(self.scroller.scroll_top() - (height - self.scroller.scroll_height()));
+            }
             if let (Some(first), Some(row)) = (self.lines.front(), self.list.first_element_child()) {
                 _ = row.set_attribute("data-day", &moment(first, self.look.times, now()).0);
             }
@@ -205,8 +210,7 @@ impl List {
 
     /// Marks a line, and no other.
     pub(crate) fn mark(&mut self, id: &str) {
-        let mut old = self.list.query_selector("[aria-current]").ok().flatten();
-        if let Some(old) = old.take() {
+        if let Ok(Some(old)) = self.list.query_selector("li[aria-current]") {
             _ = old.remove_attribute("aria-current");
         }
         self.look.marked = Some(id.to_owned());

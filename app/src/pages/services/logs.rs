@@ -71,7 +71,7 @@ async fn read(shown: Shown) -> Result<Found, ApiError> {
     let mut filter = shown.asked.filter.clone();
     filter.environment = Some(run.summary.environment.clone());
     if let Some(wrong) = shown.asked.wrong {
-        return Ok(Found { service, page: Some(Err(domain_problem(wrong))) });
+        return Ok(Found { service, page: Some(Err(unreadable(wrong))) });
     }
     // In the browser a search brings its lines itself, as they are found; on the server the page begins with the first ones.
     let searched = shown.asked.place == Place::Oldest;
@@ -101,7 +101,7 @@ async fn read(shown: Shown) -> Result<Found, ApiError> {
 }
 
 /// An address that cannot be read, told as the server would.
-fn domain_problem(wrong: model::problem::FieldError) -> Problem {
+fn unreadable(wrong: model::problem::FieldError) -> Problem {
     let mut problem = Problem::new(ProblemKind::Invalid, "invalid", "these lines cannot be shown");
     problem.fields.push(wrong);
     problem

@@ -12,6 +12,7 @@ use crate::components::log_row::Times;
 
 /// How a search through everything does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "only the browser searches that way"))]
 pub(super) enum Search {
     /// There is none.
     None,
@@ -27,6 +28,7 @@ pub(super) enum Search {
 
 /// What is going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "only the browser follows"))]
 pub(super) enum Pace {
     /// The page as the server made it.
     Still,

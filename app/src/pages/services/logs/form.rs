@@ -37,7 +37,7 @@ pub(super) fn Filter(
         || filter.context > 0
         || !(filter.since.is_empty() && filter.until.is_empty())
         || !level.get_untracked().is_empty()
-        || ["task", "revision", "stream", "since", "until", "context"].iter().any(|name| wrong(name).with_untracked(Option::is_some));
+        || ["task", "revision", "stream", "since", "until", "context"].into_iter().any(|name| wrong(name).with_untracked(Option::is_some));
     let (action, to) = (path.clone(), path.clone());
     view! {
         <form method="get" action=action class="log-form" role="search" on:submit=move |event| submit(&event, &to, go)>

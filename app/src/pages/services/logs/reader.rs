@@ -6,12 +6,13 @@ mod fetch;
 mod rows;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use model::ids::TaskId;
 use model::views::logs::{LogFilter, LogPage, LogTask, LogView};
 use wasm_bindgen::JsCast;
 
@@ -67,6 +68,8 @@ pub(super) struct Reader {
     stream: RefCell<Option<Rc<Stream>>>,
     /// A frame is on its way.
     framed: Cell<bool>,
+    /// Tasks whose lines came.
+    met: RefCell<HashSet<TaskId>>,
     /// Fetches are told apart: an answer to an older one is not shown.
     fetch: Cell<u32>,
 }
@@ -87,6 +90,7 @@ impl Reader {
             last: RefCell::new(page.end.clone().filter(|_| !page.newer).or_else(|| page.lines.last().map(|line| line.id.clone()))),
             stream: RefCell::new(None),
             framed: Cell::new(false),
+            met: RefCell::new(page.tasks.iter().map(|task| task.task).collect()),
             fetch: Cell::new(0),
         });
         desk.reader.set_value(Some(Rc::clone(&reader)));
@@ -204,7 +208,7 @@ impl Reader {
 
     /// Whether lines wait for now: the reader said so, or looks at older ones.
     fn held(&self) -> bool {
-        !self.searching() && (self.desk.paused.get_untracked() || !self.desk.at_end.get_untracked())
+        self.desk.search.with_untracked(|search| *search == Search::None) && (self.desk.paused.get_untracked() || !self.desk.at_end.get_untracked())
     }
 
     fn line(self: &Rc<Self>, id: String, text: String) {
@@ -259,7 +263,7 @@ impl Reader {
         if self.desk.reader.try_with_value(|_| ()).is_none() {
             return;
         }
-        if self.held() && !self.searching() {
+        if self.held() {
             let waiting = (self.queue.borrow().len(), self.stream.borrow().is_none());
             self.desk.waiting.set(waiting);
             return;
@@ -277,17 +281,19 @@ impl Reader {
             self.desk.older.set(true);
             self.desk.dropped.set(true);
         }
-        let fresh = batch.iter().any(|line| !self.tasks.with_untracked(|tasks| tasks.iter().any(|task| task.task == line.task)));
+        // Asked for once each: of very many tasks not all are named.
+        let fresh = batch.iter().any(|line| self.met.borrow_mut().insert(line.task));
         if searching {
             self.desk.found.update(|found| *found += batch.len());
         }
         list.append(batch);
-        if list.trim_front() {
+        let to_end = self.desk.at_end.get_untracked() && !searching;
+        if list.trim_front(!to_end) {
             self.desk.older.set(true);
             self.desk.dropped.set(true);
         }
         self.desk.count.set(list.len());
-        if self.desk.at_end.get_untracked() && !searching {
+        if to_end {
             list.to_end();
         }
         drop(list);

@@ -107,7 +107,7 @@ impl Stream {
 
     fn listener(self: &Rc<Self>, act: impl Fn(&Rc<Self>, MessageEvent) + 'static) -> Closure<dyn FnMut(MessageEvent)> {
         let weak: Weak<Self> = Rc::downgrade(self);
-        Closure::new(move |event| {
+        Closure::new(move |event: MessageEvent| {
             if let Some(stream) = weak.upgrade()
                 && !stream.over.get()
             {
@@ -150,6 +150,11 @@ impl Stream {
     /// The stream broke or was ended: it is opened again after the last line, later each time.
     fn again(self: &Rc<Self>, end: Option<LogEnd>) {
         if self.over.get() {
+            return;
+        }
+        if let Some(end) = end.as_ref().filter(|end| matches!(end.code.as_str(), "unauthenticated" | "forbidden" | "not_found")) {
+            self.stop();
+            (self.hear)(Heard::Ended(end.clone()));
             return;
         }
         let closed = self.open.borrow().as_ref().is_none_or(|open| open.source.ready_state() == EventSource::CLOSED);

@@ -231,6 +231,7 @@ pub(super) fn Nothing(asked: Asked, path: String, desk: Desk, kept: Option<Milli
         } else {
             ("No line yet", String::from("What its tasks write from now on appears here by itself."))
         };
+        let (all, everything) = (all.clone(), everything.clone());
         Some(view! {
             <Empty title=title>
                 <p>{text}</p>

@@ -65,7 +65,7 @@ impl Reader {
             {
                 let mut list = reader.list.borrow_mut();
                 list.append(page.lines);
-                if list.trim_front() {
+                if list.trim_front(true) {
                     reader.desk.older.set(true);
                 }
                 reader.desk.count.set(list.len());
