@@ -182,6 +182,7 @@ fn Log(shown: Shown, path: String, page: LogPage, tasks: RwSignal<Vec<LogTask>>,
     };
     let (older, newer) = (edge(page.lines.first(), Place::Before), edge(page.lines.last(), Place::After));
     let nothing = view! { <tools::Nothing asked=shown.asked.clone() path=path.clone() desk kept=page.oldest/> };
+    let hidden = move || level.with(|level| if level.is_empty() { "" } else { "Lines below the chosen level are hidden." });
     view! {
         {page.collecting.clone().map(|why| view! { <Notice tone=Tone::Warn title="New lines are not collected at the moment"><p>{capital(&why)}</p></Notice> })}
         {gone.then(|| view! { <Notice tone=Tone::Idle title="This line is not kept any more"><p>"These are the lines that are nearest to it."</p></Notice> })}
@@ -194,7 +195,7 @@ fn Log(shown: Shown, path: String, page: LogPage, tasks: RwSignal<Vec<LogTask>>,
             on_press=Callback::new(move |event| desk.pressed(&event)) on_scroll=Callback::new(move |()| desk.scrolled())/>
         <p class="small muted row log-status">
             <span role="status">{move || asked.with_value(|asked| desk.status(asked))}</span>
-            <span class="faint">{move || format!("{} lines in the page. Press a time to copy the link to its line.", desk.count.get())}</span>
+            <span class="faint">{move || format!("{} lines in the page. Press a time to copy the link to its line.", desk.count.get())}" "{hidden}</span>
         </p>
     }
     .into_any()

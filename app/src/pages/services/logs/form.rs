@@ -39,8 +39,11 @@ pub(super) fn Filter(
         || !level.get_untracked().is_empty()
         || ["task", "revision", "stream", "since", "until", "context"].into_iter().any(|name| wrong(name).with_untracked(Option::is_some));
     let (action, to) = (path.clone(), path.clone());
+    let form = NodeRef::new();
+    #[cfg(feature = "hydrate")]
+    as_addressed(form);
     view! {
-        <form method="get" action=action class="log-form" role="search" on:submit=move |event| submit(&event, &to, go)>
+        <form method="get" action=action class="log-form" role="search" node_ref=form on:submit=move |event| submit(&event, &to, go)>
             <input type="hidden" name="environment" value=filter.environment.as_ref().map(ToString::to_string)/>
             {filter.slot.map(|slot| view! { <input type="hidden" name="slot" value=slot.to_string()/> })}
             <div class="log-find">
@@ -110,6 +113,20 @@ fn Which(asked: Asked, path: String, tasks: RwSignal<Vec<LogTask>>, level: Memo<
         <Select name="level" label="Level" choices=levels value=level.get_untracked() on_change=show hint="Of the lines in the page. Those that say no level are hidden with it."/>
     }
     .into_any()
+}
+
+/// Another address fills the form anew: what was typed for the last one is not offered again.
+#[cfg(feature = "hydrate")]
+fn as_addressed(form: NodeRef<leptos::html::Form>) {
+    Effect::new(move |_| {
+        // What was typed before the page was taken over stays.
+        let taken_over = document().document_element().is_some_and(|root| root.has_attribute("data-ready"));
+        if let Some(form) = form.get()
+            && taken_over
+        {
+            form.reset();
+        }
+    });
 }
 
 #[cfg(not(feature = "hydrate"))]
