@@ -6,7 +6,20 @@
 //!
 //! This crate never asks the time, knows no HTTP, no database and no engine, and never says who may read.
 
+mod bytes;
+mod chunk;
+mod columns;
+mod context;
+mod frame;
+mod journal;
+mod last;
 mod matcher;
+mod plan;
+mod read;
+mod recover;
+mod scan;
+mod seal;
+mod segment;
 mod store;
 mod stream;
 mod words;

@@ -127,7 +127,7 @@ impl Matcher {
         }
     }
 
-    fn in_line(&self, line: &[u8]) -> bool {
+    pub(crate) fn in_line(&self, line: &[u8]) -> bool {
         match &*self.0 {
             How::All => true,
             How::Never => false,

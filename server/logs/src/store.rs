@@ -1,11 +1,32 @@
-//! All streams of the portal in one folder.
+//! All streams of the portal in one folder: `<project>/<service>/<environment>/`. Opens them when they are asked for, and forgets those that nobody
+//! holds. What retention deletes is decided here.
 
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::ids::{ProjectId, ServiceId};
 
-use crate::{Stream, StreamKey};
+use crate::plan::Kept;
+use crate::stream::{Full, Inner, lock};
+use crate::{Stream, StreamKey, seal};
+
+/// After this time without a new line a journal's file is closed, and a stream that nobody holds is forgotten.
+const REST: Duration = Duration::from_secs(60);
+/// After this time without a new line a journal is compressed if it has as much as [`WORTH`].
+const SILENT: Duration = Duration::from_secs(3600);
+/// After this time without a new line a journal is compressed whatever it has.
+const LONG: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of a journal from which it is worth a segment.
+const WORTH: u64 = 256 << 10;
+/// Bytes of a journal from which it is compressed before anything is deleted for want of room.
+const ROOM: u64 = 1 << 20;
 
 /// How the store keeps its files.
 #[derive(Clone, Debug)]
@@ -37,31 +58,51 @@ pub struct Removed {
 
 /// All kept lines. Cheap to clone; one for each folder in a process.
 #[derive(Clone)]
-pub struct Store;
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    folder: PathBuf,
+    options: Options,
+    streams: Mutex<HashMap<StreamKey, Arc<Inner>>>,
+    full: Sender<Full>,
+}
 
 impl Store {
     /// Opens the store in this folder, which is made when missing. What a crash left is put right when its stream is first asked for.
     ///
     /// # Errors
-    /// When the folder cannot be made or read.
-    pub fn open(_folder: impl Into<PathBuf>, _options: Options) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+    /// When the folder cannot be made or read, or no thread can be started.
+    pub fn open(folder: impl Into<PathBuf>, options: Options) -> io::Result<Self> {
+        let folder = folder.into();
+        make(&folder)?;
+        fs::read_dir(&folder)?;
+        let full = seal::start()?;
+        Ok(Self(Arc::new(Shared { folder, options, streams: Mutex::default(), full })))
     }
 
     /// The stream; made when missing.
     ///
     /// # Errors
     /// When its files cannot be made or read.
-    pub fn stream(&self, _key: StreamKey) -> io::Result<Stream> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn stream(&self, key: StreamKey) -> io::Result<Stream> {
+        let mut streams = lock(&self.0.streams);
+        if let Some(stream) = streams.get(&key) {
+            return Ok(Stream(Arc::clone(stream)));
+        }
+        let folder = self.folder(key);
+        make(&folder)?;
+        let stream = Inner::open(folder, self.0.options.clone(), self.0.full.clone())?;
+        streams.insert(key, Arc::clone(&stream));
+        Ok(Stream(stream))
     }
 
-    /// The stream, if any line or cursor was ever kept of it.
+    /// The stream, if it was ever made.
     ///
     /// # Errors
     /// When its files cannot be read.
-    pub fn existing(&self, _key: StreamKey) -> io::Result<Option<Stream>> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn existing(&self, key: StreamKey) -> io::Result<Option<Stream>> {
+        let known = lock(&self.0.streams).contains_key(&key);
+        if known || self.folder(key).try_exists()? { self.stream(key).map(Some) } else { Ok(None) }
     }
 
     /// The projects of which something is kept.
@@ -69,15 +110,15 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     pub fn projects(&self) -> io::Result<Vec<ProjectId>> {
-        Err(io::ErrorKind::Unsupported.into())
+        ids(&self.0.folder)
     }
 
     /// Bytes on disk of all of a project's streams.
     ///
     /// # Errors
     /// When its folder cannot be read.
-    pub fn bytes(&self, _project: ProjectId) -> io::Result<u64> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn bytes(&self, project: ProjectId) -> io::Result<u64> {
+        self.keys(project)?.into_iter().map(|key| bytes_in(&self.folder(key))).sum()
     }
 
     /// Deletes whole segments of a project: those whose lines are all older than the time (nanoseconds since 1970), then the oldest of all
@@ -85,24 +126,47 @@ impl Store {
     ///
     /// # Errors
     /// When files cannot be read or deleted. What was deleted before stays so.
-    pub fn retain(&self, _project: ProjectId, _older_than_nanos: i64, _most_bytes: u64) -> io::Result<Removed> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn retain(&self, project: ProjectId, older_than_nanos: i64, most_bytes: u64) -> io::Result<Removed> {
+        let mut removed = Removed::default();
+        let streams: Vec<Stream> = self.keys(project)?.into_iter().filter_map(|key| self.existing(key).transpose()).collect::<io::Result<_>>()?;
+        for Stream(stream) in &streams {
+            while let Some((number, latest)) = stream.oldest().filter(|(_, latest)| *latest < older_than_nanos) {
+                if !removed.add(stream.delete_oldest(number)?) {
+                    tracing::debug!(segment = number, latest, "the oldest part of kept logs is another one by now");
+                    break;
+                }
+            }
+        }
+        if self.bytes(project)? <= most_bytes {
+            return Ok(removed);
+        }
+        for Stream(stream) in &streams {
+            stream.compress_all(ROOM)?;
+        }
+        while self.bytes(project)? > most_bytes {
+            let oldest = streams.iter().filter_map(|Stream(stream)| Some((stream, stream.oldest()?))).min_by_key(|(_, (_, latest))| *latest);
+            let Some((stream, (number, _))) = oldest else { break };
+            if !removed.add(stream.delete_oldest(number)?) {
+                break;
+            }
+        }
+        Ok(removed)
     }
 
     /// Deletes a service's streams, everywhere. Whoever still holds one can no longer add to it.
     ///
     /// # Errors
     /// When files cannot be deleted.
-    pub fn remove_service(&self, _project: ProjectId, _service: ServiceId) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn remove_service(&self, project: ProjectId, service: ServiceId) -> io::Result<()> {
+        self.remove(|key| key.project == project && key.service == service, &self.0.folder.join(project.to_string()).join(service.to_string()))
     }
 
     /// Deletes a project's streams. Whoever still holds one can no longer add to it.
     ///
     /// # Errors
     /// When files cannot be deleted.
-    pub fn remove_project(&self, _project: ProjectId) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn remove_project(&self, project: ProjectId) -> io::Result<()> {
+        self.remove(|key| key.project == project, &self.0.folder.join(project.to_string()))
     }
 
     /// What is to be done now and then (every minute or so): compresses the journals of streams that were silent for long, closes their files, and
@@ -111,6 +175,123 @@ impl Store {
     /// # Errors
     /// When files cannot be written. The journals stay then.
     pub fn tidy(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        let streams: Vec<Arc<Inner>> = lock(&self.0.streams).values().cloned().collect();
+        let mut failed = Ok(());
+        for stream in &streams {
+            failed = stream.tidy().and(failed);
+        }
+        drop(streams);
+        // Nobody can come to hold one meanwhile: they are given out under this lock alone.
+        lock(&self.0.streams).retain(|_, stream| Arc::strong_count(stream) > 1 || stream.state().touched.elapsed() < REST);
+        failed
     }
+
+    fn folder(&self, key: StreamKey) -> PathBuf {
+        self.0.folder.join(key.project.to_string()).join(key.service.to_string()).join(key.environment.to_string())
+    }
+
+    fn keys(&self, project: ProjectId) -> io::Result<Vec<StreamKey>> {
+        let folder = self.0.folder.join(project.to_string());
+        let mut keys = Vec::new();
+        for service in ids(&folder)? {
+            let environments = ids(&folder.join(ServiceId::to_string(&service)))?;
+            keys.extend(environments.into_iter().map(|environment| StreamKey { project, service, environment }));
+        }
+        Ok(keys)
+    }
+
+    fn remove(&self, which: impl Fn(&StreamKey) -> bool, folder: &Path) -> io::Result<()> {
+        // Held to the end, so that none of them is opened in a folder that goes.
+        let mut streams = lock(&self.0.streams);
+        for (_, stream) in streams.extract_if(|key, _| which(key)) {
+            stream.remove();
+        }
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Removed {
+    fn add(&mut self, deleted: Option<(u32, u64)>) -> bool {
+        let Some((lines, bytes)) = deleted else { return false };
+        self.segments += 1;
+        self.lines += u64::from(lines);
+        self.bytes += bytes;
+        true
+    }
+}
+
+impl Inner {
+    /// The number of the oldest part with lines, and the time of its latest line.
+    fn oldest(&self) -> Option<(u64, i64)> {
+        let state = self.state();
+        state.parts.front().filter(|part| part.lines() > 0).map(|part| (part.number(), part.span().latest))
+    }
+
+    /// Compresses every journal of at least so many bytes.
+    fn compress_all(self: &Arc<Self>, bytes: u64) -> io::Result<()> {
+        if self.state().active().is_some_and(|journal| journal.length >= bytes) {
+            self.rotate()?;
+        }
+        let mut numbers: Vec<u64> = self.state().parts.iter().filter(|part| matches!(part, Kept::Journal(_))).map(Kept::number).collect();
+        numbers.pop();
+        numbers.into_iter().try_for_each(|number| self.seal(number))
+    }
+
+    fn tidy(self: &Arc<Self>) -> io::Result<()> {
+        let silent = {
+            let mut state = self.state();
+            let idle = state.touched.elapsed();
+            if idle < REST || state.removed {
+                return Ok(());
+            }
+            let Some(journal) = state.active() else { return Ok(()) };
+            journal.rest();
+            journal.lines > 0 && (idle >= SILENT && journal.length >= WORTH || idle >= LONG)
+        };
+        if silent {
+            self.rotate()?;
+        }
+        self.hand_over();
+        Ok(())
+    }
+
+    /// Lets nothing be added any more, and no part be made.
+    fn remove(&self) {
+        let _turn = lock(&self.working);
+        let mut state = self.state();
+        state.removed = true;
+        drop(state);
+        self.wake();
+    }
+}
+
+/// Makes a folder that is ours alone, with those above it.
+fn make(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The ids that folders in this folder have as their names; none where it is missing.
+fn ids<T: FromStr>(folder: &Path) -> io::Result<Vec<T>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        ids.extend(entry?.file_name().to_str().and_then(|name| name.parse().ok()));
+    }
+    Ok(ids)
+}
+
+/// Bytes of the files in this folder.
+fn bytes_in(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        // A journal may go between its name and its size being read: its segment is counted the next time.
+        bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
+    }
+    Ok(bytes)
 }

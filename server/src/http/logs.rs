@@ -16,8 +16,8 @@ use domain::services::Service;
 use domain::{Actor, Error, May, Result, can};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, HeaderName};
 use model::ids::ServiceId;
 use model::time::Millis;
 use model::views::logs::{LogEnd, LogFilter, LogSource, LogView};
@@ -32,8 +32,6 @@ use super::{Portal, doors};
 type Pieces = BoxStream<'static, Result<Piece>>;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// The line after which a browser goes on whose stream broke off.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// For programs.
 pub(super) fn table() -> Table {
@@ -103,7 +101,7 @@ impl Asked {
             }
         }
         // A browser that connects again knows better than the address that it was given first.
-        if let Some(last) = headers.get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok()) {
+        if let Some(last) = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()) {
             asked.after = Some(last);
         }
         Ok(asked)
@@ -213,6 +211,9 @@ fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, pieces: P
                 () = stopping.cancelled() => Some((Err(Error::Unavailable(STOPPING.into())), None)),
                 piece = pieces.next() => {
                     let piece = piece?;
+                    if let Err(Error::Internal(cause)) = &piece {
+                        tracing::error!(error = %cause, "a log could not be read to its end");
+                    }
                     let rest = piece.is_ok().then_some((lease, pieces));
                     Some((piece, rest))
                 }

@@ -64,8 +64,12 @@ impl Desk {
     /// # Errors
     /// `Unavailable` when too many others search.
     pub(super) async fn search(&self, context: usize) -> Result<Turn> {
+        self.search_within(PATIENCE, context).await
+    }
+
+    async fn search_within(&self, patience: Duration, context: usize) -> Result<Turn> {
         let busy = |_| Error::Unavailable("too many logs are searched at this moment: nothing was read; try again in a few seconds".into());
-        tokio::time::timeout(PATIENCE, self.turn(true, context)).await.map_err(busy)
+        tokio::time::timeout(patience, self.turn(true, context)).await.map_err(busy)
     }
 
     /// A turn to read, in the order in which they were asked for.
@@ -89,14 +93,14 @@ pub(super) async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Resul
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_searches_too_much_keeps_nobody_from_reading_on() {
         let desk = Desk::default();
         let mut held = Vec::new();
         for _ in 0..AROUND {
             held.push(desk.search(3).await.expect("a turn"));
         }
-        let busy = desk.search(3).await.map(drop).expect_err("there is no more");
+        let busy = desk.search_within(Duration::from_millis(1), 3).await.map(drop).expect_err("there is no more");
         assert_eq!(busy.problem().kind.status(), 503, "{busy}");
         let _short = desk.turn(false, 0).await;
         let _plain = desk.search(0).await.expect("other searches have their own turns");

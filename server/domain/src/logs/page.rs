@@ -69,7 +69,7 @@ pub async fn page(platform: &Platform, may: &May<can::SeeServices, Service>, fil
         tasks,
         bytes_kept: found.bytes_kept,
         oldest: found.oldest,
-        end: Some(found.end.to_string()),
+        end: found.end.map(|end| end.to_string()),
         collecting: platform.logs_problem(),
     })
 }
@@ -88,18 +88,18 @@ struct Looked {
     lines: Vec<Found>,
     older: bool,
     newer: bool,
-    end: LineId,
+    end: Option<LineId>,
     oldest: Option<Millis>,
     bytes_kept: u64,
 }
 
 fn look(store: &Store, key: StreamKey, select: &Select, place: Place, gone: &AtomicBool) -> io::Result<Looked> {
     let bytes_kept = store.bytes(key.project)?;
-    let nothing = Looked { lines: Vec::new(), older: false, newer: false, end: LineId::ZERO, oldest: None, bytes_kept };
+    let nothing = Looked { lines: Vec::new(), older: false, newer: false, end: Some(LineId::ZERO), oldest: None, bytes_kept };
     let Some(stream) = store.existing(key)? else { return Ok(nothing) };
     // Before the lines: what comes meanwhile is behind the end, and is not missed by who goes on there.
     let end = stream.end();
-    let Some(oldest) = oldest(&stream)? else { return Ok(Looked { end, ..nothing }) };
+    let Some(oldest) = oldest(&stream)? else { return Ok(Looked { end: Some(end), ..nothing }) };
     let reading = Reading { stream: &stream, select, gone };
     let (lines, older, newer) = match place {
         Place::End => {
@@ -126,7 +126,9 @@ fn look(store: &Store, key: StreamKey, select: &Select, place: Place, gone: &Ato
             (lines, older, newer)
         }
     };
-    let end = lines.last().map_or(end, |last| end.max(last.id));
+    let last = lines.last().map(|last| last.id);
+    // With newer ones behind them, only what is shown was looked at.
+    let end = if newer { last } else { Some(last.map_or(end, |last| end.max(last))) };
     let oldest = Some(Millis(oldest.record.at_nanos.div_euclid(1_000_000)));
     Ok(Looked { lines, older, newer, end, oldest, bytes_kept })
 }
@@ -140,7 +142,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// The last lines before a place, and whether there may be more before them.
     fn back(&self, most: usize, before: Option<LineId>) -> io::Result<(Vec<Found>, bool)> {
-        let mut lines = self.stream.last(self.select, most + 1, BYTES, before)?;
+        let mut lines = self.stream.last_watched(self.select, most + 1, BYTES, before, &mut |_| self.goes_on())?;
         let matching = lines.iter().filter(|found| !found.context).count();
         let bytes: usize = lines.iter().map(|found| found.record.text.len()).sum();
         let more = matching > most;
@@ -165,9 +167,12 @@ impl Reading<'_> {
             lines.push(found);
             ControlFlow::Continue(())
         };
-        let mut tell = |_| if self.gone.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        self.stream.scan(self.select, start, &mut see, &mut tell)?;
+        self.stream.scan(self.select, start, &mut see, &mut |_| self.goes_on())?;
         Ok((lines, more))
+    }
+
+    fn goes_on(&self) -> ControlFlow<()> {
+        if self.gone.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -79,7 +79,7 @@ pub struct LogPage {
     pub bytes_kept: u64,
     /// When the oldest line of this service in this environment was written; none: nothing is kept.
     pub oldest: Option<Millis>,
-    /// The last line that was looked at, matching or not: a stream that follows goes on `after` it, and misses nothing. None: there is no line yet.
+    /// The last line that was looked at, matching or not: a stream that follows goes on `after` it, and misses nothing. None: no place is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
     /// Why lines are not collected at the moment, if they are not.

@@ -1,0 +1,160 @@
+//! Reading forward: from a place, a time or the beginning to what is the end now.
+
+use std::io;
+use std::ops::{ControlFlow, Range};
+
+use crate::chunk::Sieve;
+use crate::context::Beside;
+use crate::plan::{Hole, Kept, Part, Planner, Why};
+use crate::read::{self, Read};
+use crate::stream::{Inner, Snapshot};
+use crate::{Found, LineId, Progress, Select, Start};
+
+/// See [`crate::Stream::scan`].
+pub(crate) fn forward(
+    inner: &Inner,
+    select: &Select,
+    start: Start,
+    see: &mut dyn FnMut(Found) -> ControlFlow<()>,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> io::Result<Option<LineId>> {
+    let snapshot = inner.snapshot(if let Start::After(id) = start { id.segment } else { 0 });
+    let last = snapshot.last();
+    let mut looked = None;
+    let from = match start {
+        Start::Oldest => LineId::ZERO,
+        Start::At(at_nanos) => seek(inner, &snapshot, at_nanos)?,
+        Start::After(id) if id > last => return Ok(Some(last).filter(|last| *last > LineId::ZERO)),
+        Start::After(id) => {
+            if let Some(gap) = deleted(&snapshot, id) {
+                let id = gap.id;
+                if see(gap).is_break() {
+                    return Ok(Some(id));
+                }
+                looked = Some(id);
+            }
+            LineId { segment: id.segment, index: id.index.saturating_add(1) }
+        }
+    };
+    if last == LineId::ZERO || from > last && matches!(start, Start::After(_)) {
+        return Ok(looked);
+    }
+    let resumed = matches!(start, Start::After(_));
+    let mut reading = Reading { see, progress, done: 0, of: 0, near: 0, looked, broken: false };
+    reading.range(inner, select, &snapshot.parts, from..snapshot.end, resumed)?;
+    Ok(if reading.broken { reading.looked } else { reading.looked.max(Some(last)) })
+}
+
+/// The gap for what was deleted behind this place.
+fn deleted(snapshot: &Snapshot, after: LineId) -> Option<Found> {
+    let (oldest, before) = snapshot.oldest;
+    let previous = oldest.checked_sub(1)?;
+    let complete = after.segment >= oldest || after.segment == previous && after.index.saturating_add(1) >= before;
+    // A stream begins with segment 1, and nothing lies before it.
+    if complete || previous == 0 {
+        return None;
+    }
+    let near = snapshot.parts.iter().find_map(|part| part.span().begin()).unwrap_or(0);
+    Some(Hole { segment: previous, from: 0, to: u32::MAX, at_nanos: Some(near), why: Why::Deleted }.found(near))
+}
+
+/// The place of the first line of this time or later; the end if there is none.
+fn seek(inner: &Inner, snapshot: &Snapshot, at_nanos: i64) -> io::Result<LineId> {
+    let sieve = Sieve::since(at_nanos);
+    let parts = snapshot.parts.clone();
+    let mut planner = Planner::new(inner.folder.clone(), parts, sieve.clone(), LineId::ZERO..snapshot.end, false, inner.options.chunk_bytes);
+    while let Some(planned) = planner.next()? {
+        for (part, hits) in planned.item.look(&sieve, false) {
+            match part {
+                Part::Lines(chunk) => {
+                    if let Some(at) = hits.first() {
+                        return Ok(chunk.id(*at));
+                    }
+                }
+                Part::Hole(hole) => return Ok(LineId { segment: hole.segment, index: hole.from }),
+            }
+        }
+    }
+    Ok(snapshot.end)
+}
+
+/// A search under way.
+pub(crate) struct Reading<'a> {
+    pub(crate) see: &'a mut dyn FnMut(Found) -> ControlFlow<()>,
+    pub(crate) progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    pub(crate) done: u64,
+    pub(crate) of: u64,
+    /// The time of the last line that was shown.
+    pub(crate) near: i64,
+    /// The last place that was looked at.
+    pub(crate) looked: Option<LineId>,
+    pub(crate) broken: bool,
+}
+
+impl Reading<'_> {
+    /// Shows what is looked for in this range. `resumed` when what lies before it was shown by a search before this one.
+    pub(crate) fn range(&mut self, inner: &Inner, select: &Select, parts: &[Kept], range: Range<LineId>, resumed: bool) -> io::Result<()> {
+        let sieve = Sieve::new(select);
+        let planner = Planner::new(inner.folder.clone(), parts.to_vec(), sieve.clone(), range.clone(), false, inner.options.chunk_bytes);
+        self.of = planner.bytes();
+        let mut beside = None;
+        if select.context > 0 && select.matcher.is_some() {
+            let mut new = Beside::new(inner, &sieve, select.context);
+            if resumed {
+                new.resume(range.start)?;
+            }
+            beside = Some(new);
+        }
+        read::run(planner, &sieve, &mut |read| self.take(read, beside.as_mut()))?;
+        if !self.broken && self.done < self.of {
+            self.done = self.of;
+            let _ = (self.progress)(Progress { bytes: self.done, of: self.of, at_nanos: self.near });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, read: Read, beside: Option<&mut Beside<'_>>) -> io::Result<ControlFlow<()>> {
+        let Read { item, looked, weight, at_nanos } = read;
+        let last = item.last();
+        self.done = (self.done + weight).min(self.of);
+        let done = Progress { bytes: self.done, of: self.of, at_nanos };
+        let flow = match beside {
+            Some(beside) => beside.take(&item, looked, &mut |found| self.show(found))?,
+            None => self.parts(looked),
+        };
+        if flow.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.looked = self.looked.max(Some(last));
+        if (self.progress)(done).is_break() {
+            self.broken = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn parts(&mut self, looked: crate::plan::Looked) -> ControlFlow<()> {
+        for (part, hits) in looked {
+            match part {
+                Part::Hole(hole) => self.show(hole.found(self.near))?,
+                Part::Lines(chunk) => {
+                    for at in hits {
+                        self.show(chunk.found(at, false))?;
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn show(&mut self, found: Found) -> ControlFlow<()> {
+        self.near = found.record.at_nanos;
+        let id = found.id;
+        let flow = (self.see)(found);
+        if flow.is_break() {
+            self.broken = true;
+            self.looked = self.looked.max(Some(id));
+        }
+        flow
+    }
+}
