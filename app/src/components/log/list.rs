@@ -266,5 +266,6 @@ fn element(id: &str) -> Option<HtmlElement> {
 /// The reader's clock.
 fn now() -> Millis {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this age")]
-    Millis(js_sys::Date::now() as i64)
+    let millis = js_sys::Date::now() as i64;
+    Millis(millis)
 }

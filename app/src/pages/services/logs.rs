@@ -192,7 +192,7 @@ fn Log(shown: Shown, path: String, page: LogPage, tasks: RwSignal<Vec<LogTask>>,
         <LogView rows=first frame=desk.frame label=format!("Log of {}", shown.service)
             above=view! { <tools::Older desk href=older/> }.into_any()
             below=view! { {nothing}<tools::Newer desk href=newer/> }.into_any()
-            on_press=Callback::new(move |event| desk.pressed(&event)) on_scroll=Callback::new(move |()| desk.scrolled())/>
+            on_press=Callback::new(move |event: leptos::ev::MouseEvent| desk.pressed(&event)) on_scroll=Callback::new(move |()| desk.scrolled())/>
         <p class="small muted row log-status">
             <span role="status">{move || asked.with_value(|asked| desk.status(asked))}</span>
             <span class="faint">{move || format!("{} lines in the page. Press a time to copy the link to its line.", desk.count.get())}" "{hidden}</span>

@@ -129,7 +129,8 @@ fn jump(event: &ev::SubmitEvent, desk: Desk, go: Callback<String>) {
     let local = js_sys::Date::new(&wasm_bindgen::JsValue::from_str(&text)).get_time();
     let at = if desk.times.get_untracked() == Times::Local && local.is_finite() {
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this age")]
-        Millis(local as i64).rfc3339()
+        let millis = local as i64;
+        Millis(millis).rfc3339()
     } else {
         super::asked::instant(&text)
     };
