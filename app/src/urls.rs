@@ -149,13 +149,6 @@ pub(crate) fn deployment(project_name: impl AsRef<str>, service_name: impl AsRef
     format!("{}/deployments/{id}", service(project_name, service_name))
 }
 
-/// The stream of a service's log, as server-sent events, by session.
-#[cfg(feature = "hydrate")]
-pub(crate) fn log_stream(project_name: &str, service_name: &str, environment: &str, task: &str) -> String {
-    let task = if task.is_empty() { String::new() } else { format!("&task={}", query(task)) };
-    format!("{}?environment={}{task}", service_page(project_name, service_name, "logs/stream"), query(environment))
-}
-
 /// A shell of a project, and its recording to be watched.
 pub(crate) fn shell(project_name: impl AsRef<str>, id: impl std::fmt::Display) -> String {
     format!("{}/shells/{id}", project(project_name))

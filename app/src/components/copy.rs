@@ -76,7 +76,7 @@ pub(super) fn put(_text: &str) {}
 
 /// Puts `text` on the clipboard.
 #[cfg(feature = "hydrate")]
-pub(super) fn put(text: &str) {
+pub(crate) fn put(text: &str) {
     use wasm_bindgen::JsCast;
     let window = window();
     if window.is_secure_context() {

@@ -1,198 +1,53 @@
-//! Lines of a log as they come: coloured by task, filtered as you type, held to a ring of lines, following the end until
-//! somebody scrolls up. Lines are appended to the page directly, so that a chatty service does not rebuild the list.
+//! Lines of a log: a window of rows that scrolls by itself, with what may stand above and below them. The rows are HTML that [`row`] writes; in the
+//! browser [`list`] adds and removes them without Leptos, which would build a list anew for each line.
 
-use std::collections::VecDeque;
+#[cfg(feature = "hydrate")]
+pub(crate) mod list;
+pub(crate) mod row;
 
 use leptos::prelude::*;
-use model::time::Millis;
+use leptos::{ev, html};
 
-/// Lines that are kept in the page; older ones fall out.
-#[cfg(feature = "hydrate")]
-const KEPT: usize = 5_000;
-
-/// Where a line was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogStream {
-    /// The task's standard output.
-    Out,
-    /// The task's standard error.
-    Err,
-}
-
-impl LogStream {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Out => "stdout",
-            Self::Err => "stderr",
-        }
-    }
-}
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LogLine {
-    /// When it was written, if known.
-    pub at: Option<Millis>,
-    /// Which task wrote it.
-    pub task: String,
-    /// The task's slot: its colour.
-    pub slot: u32,
-    /// Where it was written.
-    pub stream: LogStream,
-    /// The line.
-    pub text: String,
-}
-
-impl LogLine {
-    fn hue(&self) -> String {
-        (self.slot % 8).to_string()
-    }
-
-    fn clock(&self) -> Option<String> {
-        self.at.and_then(|at| at.rfc3339().get(11..23).map(str::to_owned))
-    }
-}
-
-/// Where a page leaves the lines that come, and what the reader wants of them.
+/// What a log is shown with.
 #[derive(Clone, Copy)]
-pub(crate) struct LogFeed {
-    queue: StoredValue<VecDeque<LogLine>>,
-    arrived: Trigger,
-    /// Only lines with this text are shown.
-    pub filter: RwSignal<String>,
-    /// Nothing is added while this holds.
-    pub paused: RwSignal<bool>,
+pub(crate) struct LogFrame {
+    /// The rows.
+    pub list: NodeRef<html::Ol>,
+    /// What scrolls.
+    pub scroller: NodeRef<html::Div>,
+    /// Whether long lines are broken.
+    pub wrap: RwSignal<bool>,
+    /// The least level that is shown; empty: all, and lines without one.
+    pub level: Signal<String>,
 }
 
-impl LogFeed {
-    /// An empty feed that shows lines with `filter` in them.
-    pub(crate) fn new(filter: String) -> Self {
-        Self { queue: StoredValue::new(VecDeque::new()), arrived: Trigger::new(), filter: RwSignal::new(filter), paused: RwSignal::new(false) }
-    }
-
-    /// Adds a line; while paused the newest [`KEPT`] wait.
-    #[cfg(feature = "hydrate")]
-    pub(crate) fn push(self, line: LogLine) {
-        let first = self.queue.try_update_value(|queue| {
-            queue.push_back(line);
-            if queue.len() > KEPT {
-                queue.pop_front();
-            }
-            queue.len() == 1
-        });
-        if first == Some(true) {
-            request_animation_frame(move || self.arrived.notify());
-        }
-    }
-}
-
-/// Shows a log: first the lines that came with the page, then those of the feed.
+/// Shows a log.
 #[component]
 pub(crate) fn LogView(
-    /// The lines that came with the page.
-    first: Vec<LogLine>,
-    /// What comes later.
-    feed: LogFeed,
+    /// The first rows, as [`row::rows`] wrote them.
+    rows: String,
+    /// Its state.
+    frame: LogFrame,
     /// What it is the log of, for readers.
     #[prop(into)]
     label: String,
+    /// What stands above the rows.
+    above: AnyView,
+    /// What stands below them.
+    below: AnyView,
+    /// Something in it was pressed.
+    on_press: Callback<ev::MouseEvent>,
+    /// It was scrolled.
+    on_scroll: Callback<()>,
 ) -> impl IntoView {
-    let list = NodeRef::<leptos::html::Ol>::new();
-    let scroller = NodeRef::<leptos::html::Div>::new();
-    #[cfg(feature = "hydrate")]
-    in_page::start(feed, list, scroller);
-    let items = first.into_iter().map(|line| view! { <Line line/> }).collect_view();
-    _ = (feed.arrived, feed.queue);
+    // Nothing is read out by itself: a log would never stop. `role=log` says what it is to whoever goes there.
     view! {
-        <div class="log" role="log" aria-label=label aria-live="off" tabindex="0" node_ref=scroller>
-            <ol node_ref=list>{items}</ol>
+        <div class="log" role="log" aria-label=label aria-live="off" tabindex="0" node_ref=frame.scroller data-wrap=move || frame.wrap.get().to_string()
+            data-least=move || frame.level.get() on:scroll=move |_| on_scroll.run(())>
+            {above}
+            <ol node_ref=frame.list inner_html=rows on:click=move |event| on_press.run(event)></ol>
+            {below}
         </div>
     }
     .into_any()
-}
-
-#[component]
-fn Line(line: LogLine) -> impl IntoView {
-    view! {
-        <li data-stream=line.stream.as_str()>
-            <time title=line.at.map(Millis::rfc3339)>{line.clock()}</time>
-            <span class="task" data-hue=line.hue()>{line.task.clone()}</span>
-            <span class="line">{line.text.clone()}</span>
-        </li>
-    }
-    .into_any()
-}
-
-/// The part that runs in the browser alone.
-#[cfg(feature = "hydrate")]
-mod in_page {
-    use leptos::prelude::*;
-    use wasm_bindgen::JsCast;
-
-    use super::{KEPT, LogFeed, LogLine};
-
-    /// Pixels from the end within which the view counts as being at the end.
-    const NEAR_END: i32 = 40;
-
-    pub(super) fn start(feed: LogFeed, list: NodeRef<leptos::html::Ol>, scroller: NodeRef<leptos::html::Div>) {
-        // To the end when the page opens, and again whenever lines were added while the reader was there.
-        Effect::new(move |_| {
-            if let Some(scroller) = scroller.get() {
-                scroller.set_scroll_top(scroller.scroll_height());
-            }
-        });
-        Effect::new(move |_| {
-            let Some(list) = list.get() else { return };
-            let needle = feed.filter.get().to_lowercase();
-            let mut node = list.first_element_child();
-            while let Some(item) = node {
-                show(&item, &needle);
-                node = item.next_element_sibling();
-            }
-        });
-        Effect::new(move |_| {
-            feed.arrived.track();
-            if feed.paused.get() {
-                return;
-            }
-            let (Some(list), Some(scroller)) = (list.get(), scroller.get()) else { return };
-            let at_end = scroller.scroll_height() - scroller.scroll_top() - scroller.client_height() < NEAR_END;
-            let needle = feed.filter.get_untracked().to_lowercase();
-            let lines = feed.queue.try_update_value(std::mem::take).unwrap_or_default();
-            for line in &lines {
-                append(&list, line, &needle);
-            }
-            while list.child_element_count() as usize > KEPT {
-                let Some(oldest) = list.first_element_child() else { break };
-                oldest.remove();
-            }
-            if at_end {
-                scroller.set_scroll_top(scroller.scroll_height());
-            }
-        });
-    }
-
-    fn show(item: &web_sys::Element, needle: &str) {
-        let hidden = !needle.is_empty() && !item.text_content().unwrap_or_default().to_lowercase().contains(needle);
-        _ = item.toggle_attribute_with_force("hidden", hidden);
-    }
-
-    fn append(list: &web_sys::Element, line: &LogLine, needle: &str) {
-        let document = document();
-        let make = |tag: &str| document.create_element(tag);
-        let (Ok(item), Ok(time), Ok(task), Ok(text)) = (make("li"), make("time"), make("span"), make("span")) else { return };
-        _ = item.set_attribute("data-stream", line.stream.as_str());
-        if let (Some(clock), Some(at)) = (line.clock(), line.at) {
-            time.set_text_content(Some(&clock));
-            _ = time.set_attribute("title", &at.rfc3339());
-        }
-        task.set_class_name("task");
-        _ = task.set_attribute("data-hue", &line.hue());
-        task.set_text_content(Some(&line.task));
-        text.set_class_name("line");
-        text.set_text_content(Some(&line.text));
-        _ = item.append_with_node_3(time.unchecked_ref(), task.unchecked_ref(), text.unchecked_ref());
-        show(&item, needle);
-        _ = list.append_child(&item);
-    }
 }

@@ -10,6 +10,7 @@ pub mod folders;
 pub mod form;
 pub mod ids;
 pub mod image;
+pub mod logs;
 pub mod machine;
 pub mod manifest;
 pub mod names;

@@ -1,132 +1,251 @@
-//! A service's log: the last lines with the page, then every line as it is written.
+//! A service's log: lines of all its tasks in the order of time, as many as fit with the page, and every line as it is written. The page that the server
+//! makes is right by itself: its form, its links to older and newer lines and its downloads need no script. In the browser it follows, scrolls without
+//! end, and searches with what is found appearing as it is found.
 
+mod asked;
+mod desk;
+mod form;
+#[cfg(feature = "hydrate")]
+mod keys;
+#[cfg(feature = "hydrate")]
+mod prefs;
+#[cfg(feature = "hydrate")]
+mod reader;
 #[cfg(feature = "hydrate")]
 mod stream;
+mod tools;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::Form;
-use model::time::Millis;
-use model::views::logs::{LogFilter, LogSource, LogView as Line};
+use leptos_router::hooks::use_query_map;
+use model::access::Action;
+use model::logs::Marks;
+use model::problem::{Problem, ProblemKind};
+use model::views::logs::{LogPage, LogTask};
 use model::views::services::ServiceDetail;
 
+use self::asked::{Asked, Place};
+use self::desk::Desk;
 use super::current;
 use crate::api::ApiError;
 use crate::api::logs::log_page;
 use crate::api::services::get_service;
-use crate::components::{Choice, LogFeed, LogLine, LogStream, LogView, Select};
+use crate::boot::boot;
+use crate::components::log_row::{RowLook, Times, rows};
+use crate::components::{Empty, LogView, Notice, Tone, capital};
+use crate::live::Pulse;
 use crate::page::{loaded, query};
 use crate::urls;
 
-/// What a page of a log shows.
+/// What the page of an address is read by.
 #[derive(Clone, Debug, PartialEq)]
 struct Shown {
     project: String,
     service: String,
-    environment: String,
-    task: String,
-    filter: String,
+    asked: Asked,
+}
+
+/// What was read.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Found {
+    service: ServiceDetail,
+    /// None: it was never deployed. A filter that cannot be used is said beside its form.
+    page: Option<Result<LogPage, Problem>>,
 }
 
 /// The log page.
 #[component]
 pub(crate) fn Logs() -> impl IntoView {
     let service = current();
-    let (environment, task, filter) = (query("environment"), query("task"), query("grep"));
-    let shown = Memo::new(move |_| Shown {
-        project: service.project.get(),
-        service: service.name.get(),
-        environment: environment.get(),
-        task: task.get(),
-        filter: filter.get(),
-    });
+    let (map, level) = (use_query_map(), query("level"));
+    let shown = Memo::new(move |_| Shown { project: service.project.get(), service: service.name.get(), asked: map.with(Asked::read) });
     let data = Resource::new(move || shown.get(), read);
-    loaded(data, move |(service, lines)| view! { <Log service lines shown=shown.get_untracked()/> })
+    loaded(data, move |found| view! { <Page found shown=shown.get_untracked() level pulse=service.pulse/> })
 }
 
-async fn read(shown: Shown) -> Result<(ServiceDetail, Vec<Line>), ApiError> {
+async fn read(shown: Shown) -> Result<Found, ApiError> {
     let service = get_service(shown.project.clone(), shown.service.clone()).await?;
-    if service.runs.is_empty() {
-        return Ok((service, Vec::new()));
+    let Some(run) = super::chosen(&service, shown.asked.filter.environment.as_ref().map_or("", |name| name.as_str())) else {
+        return Ok(Found { service, page: None });
+    };
+    let mut filter = shown.asked.filter.clone();
+    filter.environment = Some(run.summary.environment.clone());
+    if let Some(wrong) = shown.asked.wrong {
+        return Ok(Found { service, page: Some(Err(unreadable(wrong))) });
     }
-    // Where several environments run it, one is shown.
-    let environment = super::chosen(&service, &shown.environment).map(|run| run.summary.environment.to_string()).unwrap_or_default();
-    let filter = LogFilter { environment: environment.parse().ok(), task: shown.task.parse().ok(), grep: shown.filter, ..LogFilter::default() };
-    let page = log_page(shown.project, shown.service, filter, None, None, None).await?;
-    Ok((service, page.lines))
+    // In the browser a search brings its lines itself, as they are found; on the server the page begins with the first ones.
+    let searched = shown.asked.place == Place::Oldest;
+    let streamed = searched && cfg!(feature = "hydrate");
+    if streamed {
+        filter = model::views::logs::LogFilter { environment: filter.environment, ..Default::default() };
+    }
+    let (mut before, mut after, mut at) = (None, None, None);
+    match shown.asked.place {
+        Place::Newest => {}
+        Place::Oldest if streamed => {}
+        Place::Oldest => at = Some(if filter.since.is_empty() { String::from("1970-01-01T00:00:00Z") } else { filter.since.clone() }),
+        Place::Before(id) => before = Some(id),
+        Place::After(id) => after = Some(id),
+        Place::At(place) | Place::Line(place) => at = Some(place),
+    }
+    match log_page(shown.project, shown.service, filter, before, after, at).await {
+        Ok(mut page) => {
+            if streamed {
+                (page.lines, page.older, page.newer) = (Vec::new(), false, true);
+            }
+            Ok(Found { service, page: Some(Ok(page)) })
+        }
+        Err(error) if error.kind() == ProblemKind::Invalid => Ok(Found { service, page: Some(Err(error.0)) }),
+        Err(error) => Err(error),
+    }
 }
 
-/// A line as the component shows it.
-fn line(view: &Line) -> LogLine {
-    LogLine {
-        at: Some(Millis(view.nanos / 1_000_000)),
-        task: view.slot.to_string(),
-        slot: view.slot,
-        stream: match view.stream {
-            LogSource::Stdout => LogStream::Out,
-            LogSource::Stderr | LogSource::Gap => LogStream::Err,
-        },
-        text: if view.cut { format!("{} \u{2026}", view.text) } else { view.text.clone() },
-    }
+/// An address that cannot be read, told as the server would.
+fn unreadable(wrong: model::problem::FieldError) -> Problem {
+    let mut problem = Problem::new(ProblemKind::Invalid, "invalid", "these lines cannot be shown");
+    problem.fields.push(wrong);
+    problem
 }
 
 #[component]
-fn Log(service: ServiceDetail, lines: Vec<Line>, shown: Shown) -> impl IntoView {
-    let feed = LogFeed::new(String::new());
-    let environment = super::chosen(&service, &shown.environment).map(|run| run.summary.environment.clone());
-    let deployed = environment.is_some();
-    let first = lines.iter().map(line).collect::<Vec<_>>();
-    let empty = first.is_empty();
-    let tasks = service
-        .runs
-        .iter()
-        .filter(|run| Some(&run.summary.environment) == environment.as_ref())
-        .flat_map(|run| &run.tasks)
-        .map(|task| (task.id.to_string(), format!("{}.{} ({})", service.name, task.slot, task.state)))
-        .collect::<Vec<_>>();
-    let environment = environment.map(|name| name.to_string()).unwrap_or_default();
-    let state = RwSignal::new(String::new());
-    #[cfg(feature = "hydrate")]
-    if deployed {
-        stream::follow(&Shown { environment: environment.clone(), ..shown.clone() }, &lines, feed, state);
-    }
-    view! {
-        <Title text=format!("Logs of {}", service.name)/>
-        <Choices shown=shown.clone() environment tasks feed/>
-        {if deployed {
-            view! {
-                {empty.then(|| view! { <p class="muted">"No line yet. What is written from now on appears here."</p> })}
-                <LogView first feed label=format!("Log of {}", service.name)/>
-                <p class="small muted row" role="status">
-                    <span>{move || if feed.paused.get() { String::from("Paused: new lines wait.") } else { state.get() }}</span>
-                    <span class="faint">"Times are UTC. The number is the task's; red lines went to standard error. The last 5000 lines stay."</span>
-                </p>
-            }.into_any()
-        } else {
-            view! { <p class="muted">"Nothing was deployed yet, so nothing was written."</p> }.into_any()
-        }}
-    }
-    .into_any()
-}
-
-/// Which lines: by task, by text.
-#[component]
-fn Choices(shown: Shown, environment: String, tasks: Vec<(String, String)>, feed: LogFeed) -> impl IntoView {
+fn Page(found: Found, shown: Shown, level: Memo<String>, pulse: Pulse) -> impl IntoView {
+    let Found { service, page } = found;
+    let title = view! { <Title text=format!("Logs of {}", service.name)/> };
+    let Some(run) = super::chosen(&service, shown.asked.filter.environment.as_ref().map_or("", |name| name.as_str())) else {
+        return view! { {title} <Undeployed service/> }.into_any();
+    };
+    let environment = run.summary.environment.clone();
+    let mut asked = shown.asked.clone();
+    asked.filter.environment = Some(environment.clone());
+    let page = page.unwrap_or_else(|| Err(Problem::new(ProblemKind::NotFound, "not_found", "nothing was deployed here")));
+    let names: Vec<_> = service.runs.iter().map(|run| run.summary.environment.clone()).collect();
     let path = urls::service_page(&shown.project, &shown.service, "logs");
-    let mut choices = vec![Choice::new("", "All tasks")];
-    choices.extend(tasks.into_iter().map(|(id, name)| Choice::new(id, name)));
-    let keep = Callback::new(move |text: String| feed.filter.set(text));
+    let choice = view! { <super::EnvironmentChoice names shown=environment page=path.clone()/> };
+    match page {
+        Ok(page) => {
+            let tasks = RwSignal::new(page.tasks.clone());
+            view! {
+                {title}{choice}
+                <form::Filter asked=asked.clone() path=path.clone() tasks level refused=None/>
+                <Log shown=Shown { asked, ..shown } path page tasks level pulse/>
+            }
+            .into_any()
+        }
+        Err(problem) => {
+            let said = problem.detail.clone();
+            view! {
+                {title}{choice}
+                <form::Filter asked path tasks=RwSignal::new(Vec::new()) level refused=Some(problem)/>
+                <Notice tone=Tone::Warn title=capital(&said)><p>"Mend what is marked above and look again."</p></Notice>
+            }
+            .into_any()
+        }
+    }
+}
+
+/// Nothing ran yet, so nothing was written.
+#[component]
+fn Undeployed(service: ServiceDetail) -> impl IntoView {
+    let deploy = service.may(Action::Deploy).then(
+        || view! { <p><a class="button button-primary" href=urls::service_page(&service.project, &service.name, "deploy")>"Deploy it"</a></p> },
+    );
     view! {
-        <Form method="GET" action=path attr:class="filter">
-            <input type="hidden" name="environment" value=environment/>
-            <Select name="task" label="Task" choices value=shown.task/>
-            <crate::components::TextField name="grep" label="Only lines with" value=shown.filter on_input=keep/>
-            <button type="submit" class="button">"Look back"</button>
-            <button type="button" class="button needs-script" aria-pressed=move || feed.paused.get().to_string()
-                on:click=move |_| feed.paused.update(|paused| *paused = !*paused)>
-                {move || if feed.paused.get() { "Go on" } else { "Pause" }}
-            </button>
-        </Form>
+        <section class="panel">
+            <Empty title="Nothing was written yet"><p>"What its tasks write appears here, from the first deployment on."</p>{deploy}</Empty>
+        </section>
     }
     .into_any()
+}
+
+/// How rows of this page look.
+fn look_of(asked: &Asked, path: &str) -> RowLook {
+    let bare = model::views::logs::LogFilter { environment: asked.filter.environment.clone(), ..Default::default() };
+    let mut link = asked::address(path, &bare, &Place::Newest, "");
+    link.push_str(if link.contains('?') { "&line=" } else { "?line=" });
+    // Rows say only what follows the page's own path.
+    let link = link.strip_prefix(path).map_or_else(|| link.clone(), str::to_owned);
+    let marks = Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case);
+    let marked = if let Place::Line(id) = &asked.place { Some(id.clone()) } else { None };
+    RowLook { link, around: asked.narrows(), marks, raw: false, times: Times::Utc, marked }
+}
+
+#[component]
+fn Log(shown: Shown, path: String, page: LogPage, tasks: RwSignal<Vec<LogTask>>, level: Memo<String>, pulse: Pulse) -> impl IntoView {
+    let desk = Desk::new(level.into(), page.lines.len(), page.older, page.newer);
+    let look = look_of(&shown.asked, &path);
+    let first = rows(&page.lines, None, &look, boot().now);
+    start(&shown, desk, &page, look, tasks, pulse);
+    let gone = matches!(&shown.asked.place, Place::Line(id) if !page.lines.iter().any(|line| line.id == *id));
+    let asked = StoredValue::new(shown.asked.clone());
+    let edge = |line: Option<&model::views::logs::LogView>, place: fn(String) -> Place| {
+        line.map_or_else(|| path.clone(), |line| shown.asked.at(&path, &place(line.id.clone()), &level.get_untracked()))
+    };
+    let (older, newer) = (edge(page.lines.first(), Place::Before), edge(page.lines.last(), Place::After));
+    let nothing = view! { <tools::Nothing asked=shown.asked.clone() path=path.clone() desk kept=page.oldest/> };
+    let hidden = move || level.with(|level| if level.is_empty() { "" } else { "Lines below the chosen level are hidden." });
+    view! {
+        {page.collecting.clone().map(|why| view! { <Notice tone=Tone::Warn title="New lines are not collected at the moment"><p>{capital(&why)}</p></Notice> })}
+        {gone.then(|| view! { <Notice tone=Tone::Idle title="This line is not kept any more"><p>"These are the lines that are nearest to it."</p></Notice> })}
+        <tools::Legend asked=shown.asked.clone() path=path.clone() tasks level/>
+        <tools::Bar shown=shown.clone() path=path.clone() desk kept=page.bytes_kept/>
+        <tools::Searching desk/>
+        <LogView rows=first frame=desk.frame label=format!("Log of {}", shown.service)
+            above=view! { <tools::Older desk href=older/> }.into_any()
+            below=view! { {nothing}<tools::Newer desk href=newer/> }.into_any()
+            on_press=Callback::new(move |event: leptos::ev::MouseEvent| desk.pressed(&event)) on_scroll=Callback::new(move |()| desk.scrolled())/>
+        <p class="small muted row log-status">
+            <span role="status">{move || asked.with_value(|asked| desk.status(asked))}</span>
+            <span class="faint">{move || format!("{} lines in the page. Press a time to copy the link to its line.", desk.count.get())}" "{hidden}</span>
+        </p>
+    }
+    .into_any()
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn start(_shown: &Shown, _desk: Desk, _page: &LogPage, _look: RowLook, _tasks: RwSignal<Vec<LogTask>>, _pulse: Pulse) {}
+
+/// The browser takes the page over, once its rows are there.
+#[cfg(feature = "hydrate")]
+fn start(shown: &Shown, desk: Desk, page: &LogPage, look: RowLook, tasks: RwSignal<Vec<LogTask>>, pulse: Pulse) {
+    let source = reader::Source {
+        project: shown.project.clone(),
+        service: shown.service.clone(),
+        filter: shown.asked.filter.clone(),
+        place: shown.asked.place.clone(),
+    };
+    let given = StoredValue::new_local(Some((source, page.clone(), look)));
+    Effect::new(move |_| {
+        if desk.frame.list.get().is_none() || desk.frame.scroller.get().is_none() {
+            return;
+        }
+        let Some((source, page, look)) = given.try_update_value(Option::take).flatten() else { return };
+        if reader::Reader::start(source, desk, &page, look, tasks).is_some() {
+            prefs::restore(desk);
+            tools::lead_to_fragment();
+        }
+    });
+    Effect::new(move |before: Option<u32>| {
+        let beat = pulse.track();
+        // Deployed meanwhile: the tasks are others.
+        if before.is_some_and(|before| before != beat) {
+            _ = desk.reader.try_with_value(|reader| reader.as_ref().map(reader::Reader::learn));
+        }
+        beat
+    });
+    let clock = use_context::<crate::components::Clock>();
+    Effect::new(move |_| {
+        _ = clock.map(crate::components::Clock::now);
+        _ = desk.reader.try_with_value(|reader| reader.as_ref().map(|reader| reader.tick()));
+    });
+    keys::listen(desk);
+    let resized = window_event_listener(leptos::ev::resize, move |_| {
+        let end = desk.at_end.get_untracked();
+        _ = desk.reader.try_with_value(|reader| reader.as_ref().map(|reader| reader.settle(end)));
+    });
+    on_cleanup(move || {
+        resized.remove();
+        if let Some(Some(reader)) = desk.reader.try_update_value(Option::take) {
+            reader.close();
+        }
+    });
 }

@@ -142,7 +142,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// The last lines before a place, and whether there may be more before them.
     fn back(&self, most: usize, before: Option<LineId>) -> io::Result<(Vec<Found>, bool)> {
-        let mut lines = self.stream.last(self.select, most + 1, BYTES, before)?;
+        let mut lines = self.stream.last_watched(self.select, most + 1, BYTES, before, &mut |_| self.goes_on())?;
         let matching = lines.iter().filter(|found| !found.context).count();
         let bytes: usize = lines.iter().map(|found| found.record.text.len()).sum();
         let more = matching > most;
@@ -167,9 +167,12 @@ impl Reading<'_> {
             lines.push(found);
             ControlFlow::Continue(())
         };
-        let mut tell = |_| if self.gone.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        self.stream.scan(self.select, start, &mut see, &mut tell)?;
+        self.stream.scan(self.select, start, &mut see, &mut |_| self.goes_on())?;
         Ok((lines, more))
+    }
+
+    fn goes_on(&self) -> ControlFlow<()> {
+        if self.gone.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -114,11 +114,13 @@ impl Pump {
     /// The last lines. What is behind them begins after the id; none: the reader is gone.
     async fn past(&self, stream: &Stream, most: usize, turn: Option<Turn>) -> Result<Option<LineId>> {
         let Some(turn) = self.turn(turn).await else { return Ok(None) };
-        let (stream, select) = (stream.clone(), self.select.clone());
+        let (stream, select, sender, tells) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy);
         let (end, found) = blocking(move || {
             let _turn = turn;
             let end = stream.end();
-            let found = if most == 0 { Vec::new() } else { stream.last(&select, most, PAST, None)? };
+            let mut bundle = Bundle::new(&sender, false, tells);
+            // All of it in one turn: where it would go on is not known.
+            let found = stream.last_watched(&select, most, PAST, None, &mut |progress| bundle.watch(progress))?;
             Ok((end, found))
         })
         .await?;
@@ -247,11 +249,17 @@ impl<'a> Bundle<'a> {
 
     /// Called now and then, whether lines are found or not.
     fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
-        if self.sender.is_closed() {
-            return self.stop(Stop::Gone);
-        }
         if !self.lines.is_empty() && self.sent.elapsed() >= TOGETHER {
             self.send(false)?;
+        }
+        self.watch(progress)?;
+        if !self.held && self.began.elapsed() >= SLICE { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Ends the turn of a reader who is gone, and tells the others how far it is.
+    fn watch(&mut self, progress: Progress) -> ControlFlow<()> {
+        if self.sender.is_closed() {
+            return self.stop(Stop::Gone);
         }
         if self.tells && self.told.elapsed() >= TELL {
             self.told = Instant::now();
@@ -259,7 +267,7 @@ impl<'a> Bundle<'a> {
             // Who has no room for it hears of it later.
             let _ = self.sender.try_send(Piece::Progress(LogProgress { bytes: progress.bytes, of: progress.of, at }));
         }
-        if !self.held && self.began.elapsed() >= SLICE { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
+        ControlFlow::Continue(())
     }
 
     fn stop(&mut self, why: Stop) -> ControlFlow<()> {
