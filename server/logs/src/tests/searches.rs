@@ -135,7 +135,7 @@ fn matchers_say_where() {
     assert_eq!(ranges(Matcher::text("ÄB", true), "xäb"), [1..4]);
     assert_eq!(ranges(Matcher::text("a.c", true), "abc A.C"), [4..7]);
     assert_eq!(ranges(Matcher::regex("x*", false).expect("a pattern"), "axxb"), [1..3]);
-    assert_eq!(ranges(Matcher::text("", false), "abc"), []);
+    assert!(ranges(Matcher::text("", false), "abc").is_empty());
     assert!(Matcher::regex("^b", false).expect("a pattern").is_match("bc") && !Matcher::regex("^b", false).expect("a pattern").is_match("ab"));
     assert!(Matcher::text("", false).is_match("") && !Matcher::text("a\nb", false).is_match("a b"));
     for bad in ["(", r"a\nb", "[z-a]", "(?:a{1000}){1000}{1000}", &"a".repeat(20_000)] {
