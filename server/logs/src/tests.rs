@@ -315,3 +315,24 @@ fn a_place_has_one_spelling() {
         assert_eq!(bad.parse::<LineId>(), Err(InvalidLineId), "{bad}");
     }
 }
+
+#[test]
+fn retention_reaches_streams_that_nobody_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = Store::open(folder.path(), SMALL).expect("opened").stream(key(1)).expect("made");
+    fill(&stream, 0, 30);
+    seal(&stream);
+    fill(&stream, 100, 10);
+    let path = plan::journal_path(stream.0.path(), 2);
+    drop(stream);
+    let store = Store::open(folder.path(), SMALL).expect("opened");
+    assert_eq!(store.retain(key(1).project, 20, u64::MAX).expect("looked"), Removed::default(), "a part goes when all of it is older");
+    assert_eq!(store.retain(key(1).project, 30, u64::MAX).expect("deleted").lines, 30);
+    drop(store);
+    // A journal's lines go too, without ever becoming a segment.
+    assert!(path.exists());
+    let store = Store::open(folder.path(), SMALL).expect("opened");
+    assert_eq!(store.retain(key(1).project, i64::MAX, u64::MAX).expect("deleted").lines, 10);
+    assert!(!path.exists());
+    assert!(all(&store.stream(key(1)).expect("there")).is_empty());
+}

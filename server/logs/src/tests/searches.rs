@@ -229,6 +229,7 @@ proptest! {
         let last = stream.last(&select, 2, usize::MAX, None).expect("read");
         let shown: Vec<LineId> = last.iter().filter(|found| !found.context).map(|found| found.id).collect();
         prop_assert_eq!(&shown[..], &hits[hits.len().saturating_sub(2)..]);
-        prop_assert!(last.iter().all(|found| want.get(&found.id) == Some(&found.context)));
+        // A line before them that matches too is there as context alone.
+        prop_assert!(last.iter().all(|found| want.get(&found.id).is_some_and(|context| found.context || !context)));
     }
 }
