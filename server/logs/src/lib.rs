@@ -28,3 +28,6 @@ pub use matcher::{BadPattern, Matcher};
 pub use store::{Options, Removed, Store};
 pub use stream::Stream;
 pub use words::{Batch, Found, InvalidLineId, Kind, LineId, Progress, Record, Select, Start, StreamKey};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use model::ids::TaskId;
@@ -51,6 +52,25 @@ pub(crate) fn open(folder: &Path) -> io::Result<Folder> {
     }
     recovered.last(folder)?;
     Ok(recovered)
+}
+
+/// Whether the oldest part in this folder may end before this time: a segment says so itself, a journal by when it was last written to.
+pub(crate) fn may_be_older(folder: &Path, older_than_nanos: i64) -> io::Result<bool> {
+    let (mut oldest, mut path) = (u64::MAX, None);
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.split_once('.')?.0.parse().ok()).unwrap_or(u64::MAX);
+        if number < oldest {
+            (oldest, path) = (number, Some(entry.path()));
+        }
+    }
+    let Some(path) = path else { return Ok(false) };
+    if path.extension().is_some_and(|kind| kind == "log") {
+        return Ok(segment::index(&File::open(path)?)?.is_none_or(|index| index.span().latest < older_than_nanos));
+    }
+    let written = fs::metadata(path)?;
+    Ok(written.mtime().saturating_mul(1_000_000_000).saturating_add(written.mtime_nsec()) < older_than_nanos)
 }
 
 /// The numbers of journals and of segments. What was not finished is deleted.

@@ -269,7 +269,8 @@ pub(crate) fn index(file: &File) -> io::Result<Option<Index>> {
     let size = file.metadata()?.len();
     for near in [NEAR, 2 * (INDEX + TAIL) as u64] {
         let mut end = vec![0; near.min(size) as usize];
-        file.read_exact_at(&mut end, size - end.len() as u64)?;
+        let begin = size - end.len() as u64;
+        file.read_exact_at(&mut end, begin)?;
         let mut until = end.len();
         while let Some(found) = memchr::memmem::rfind(&end[..until], &END) {
             if let Some(index) = copy(&end[..found], size) {

@@ -15,7 +15,7 @@ use model::ids::{ProjectId, ServiceId};
 
 use crate::plan::Kept;
 use crate::stream::{Full, Inner, lock};
-use crate::{Stream, StreamKey, seal};
+use crate::{Stream, StreamKey, recover, seal};
 
 /// After this time without a new line a journal's file is closed, and a stream that nobody holds is forgotten.
 const REST: Duration = Duration::from_secs(60);
@@ -128,6 +128,9 @@ impl Store {
     /// When files cannot be read or deleted. What was deleted before stays so.
     pub fn retain(&self, project: ProjectId, older_than_nanos: i64, most_bytes: u64) -> io::Result<Removed> {
         let mut removed = Removed::default();
+        if self.bytes(project)? <= most_bytes && !self.any_older(project, older_than_nanos)? {
+            return Ok(removed);
+        }
         let streams: Vec<Stream> = self.keys(project)?.into_iter().filter_map(|key| self.existing(key).transpose()).collect::<io::Result<_>>()?;
         for Stream(stream) in &streams {
             while let Some((number, latest)) = stream.oldest().filter(|(_, latest)| *latest < older_than_nanos) {
@@ -184,6 +187,21 @@ impl Store {
         // Nobody can come to hold one meanwhile: they are given out under this lock alone.
         lock(&self.0.streams).retain(|_, stream| Arc::strong_count(stream) > 1 || stream.state().touched.elapsed() < REST);
         failed
+    }
+
+    /// Whether a stream may have a part that is older, as far as can be said without opening it.
+    fn any_older(&self, project: ProjectId, older_than_nanos: i64) -> io::Result<bool> {
+        for key in self.keys(project)? {
+            let known = lock(&self.0.streams).get(&key).cloned();
+            let old = match known {
+                Some(stream) => stream.oldest().is_some_and(|(_, latest)| latest < older_than_nanos),
+                None => recover::may_be_older(&self.folder(key), older_than_nanos)?,
+            };
+            if old {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn folder(&self, key: StreamKey) -> PathBuf {

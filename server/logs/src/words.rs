@@ -100,7 +100,7 @@ pub struct Found {
     pub id: LineId,
     /// The line.
     pub record: Record,
-    /// Whether it does not match itself and is shown beside one that does.
+    /// Whether it is shown only because it stands beside one that was looked for.
     pub context: bool,
 }
 
