@@ -54,7 +54,7 @@ pub struct Query {
     pub filter: LogFilter,
     /// From where.
     pub begin: Begin,
-    /// Go on while the service runs, through tasks that come and go. Lines around those that match are shown of the past alone.
+    /// Go on while the service runs, through tasks that come and go.
     pub follow: bool,
 }
 
@@ -85,7 +85,7 @@ pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, que
     let store = store(platform)?;
     let key = key(platform, may, &query.filter).await?;
     let desk = platform.log_desk().clone();
-    let turn = if heavy { Some(desk.search(select.context).await?) } else { None };
+    let turn = if heavy { Some(desk.search().await?) } else { None };
     let follow = query.follow;
     // A follower waits for the first line of a service that has none.
     let stream = desk::blocking(move || if follow { store.stream(key).map(Some) } else { store.existing(key) }).await?;

@@ -14,8 +14,6 @@ use crate::error::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Short reads at the same time: new lines for those who follow, last lines for a page.
 const SHORT: usize = 8;
-/// Searches with lines around those that match: these hold their thread while their reader is slow.
-const AROUND: usize = 2;
 
 /// What all readers of logs in this process share.
 #[derive(Clone)]
@@ -23,7 +21,6 @@ pub(crate) struct Desk {
     store: Arc<OnceLock<Store>>,
     problem: Arc<RwLock<Option<String>>>,
     searches: Arc<Semaphore>,
-    around: Arc<Semaphore>,
     short: Arc<Semaphore>,
 }
 
@@ -37,7 +34,7 @@ impl Default for Desk {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { store: Arc::default(), problem: Arc::default(), searches: places(cores), around: places(AROUND), short: places(SHORT) }
+        Self { store: Arc::default(), problem: Arc::default(), searches: places(cores), short: places(SHORT) }
     }
 }
 
@@ -59,26 +56,22 @@ impl Desk {
         *self.problem.write().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
-    /// The first turn of a search, with lines around those that match or without.
+    /// The first turn of a search.
     ///
     /// # Errors
     /// `Unavailable` when too many others search.
-    pub(super) async fn search(&self, context: usize) -> Result<Turn> {
-        self.search_within(PATIENCE, context).await
+    pub(super) async fn search(&self) -> Result<Turn> {
+        self.search_within(PATIENCE).await
     }
 
-    async fn search_within(&self, patience: Duration, context: usize) -> Result<Turn> {
+    async fn search_within(&self, patience: Duration) -> Result<Turn> {
         let busy = |_| Error::Unavailable("too many logs are searched at this moment: nothing was read; try again in a few seconds".into());
-        tokio::time::timeout(patience, self.turn(true, context)).await.map_err(busy)
+        tokio::time::timeout(patience, self.turn(true)).await.map_err(busy)
     }
 
     /// A turn to read, in the order in which they were asked for.
-    pub(super) async fn turn(&self, heavy: bool, context: usize) -> Turn {
-        let places = match (heavy, context) {
-            (false, _) => &self.short,
-            (true, 0) => &self.searches,
-            (true, _) => &self.around,
-        };
+    pub(super) async fn turn(&self, heavy: bool) -> Turn {
+        let places = if heavy { &self.searches } else { &self.short };
         Turn { _place: Arc::clone(places).acquire_owned().await.expect("nobody closes these semaphores") }
     }
 }
@@ -97,14 +90,14 @@ mod tests {
     async fn who_searches_too_much_keeps_nobody_from_reading_on() {
         let desk = Desk::default();
         let mut held = Vec::new();
-        for _ in 0..AROUND {
-            held.push(desk.search(3).await.expect("a turn"));
+        while let Ok(turn) = desk.search_within(Duration::from_millis(1)).await {
+            held.push(turn);
         }
-        let busy = desk.search_within(Duration::from_millis(1), 3).await.map(drop).expect_err("there is no more");
+        assert!(held.len() >= 2, "{}", held.len());
+        let busy = desk.search_within(Duration::from_millis(1)).await.map(drop).expect_err("there is no more");
         assert_eq!(busy.problem().kind.status(), 503, "{busy}");
-        let _short = desk.turn(false, 0).await;
-        let _plain = desk.search(0).await.expect("other searches have their own turns");
+        let _short = desk.turn(false).await;
         held.pop();
-        let _next = desk.search(3).await.expect("a turn that is over is somebody else's");
+        let _next = desk.search().await.expect("a turn that is over is somebody else's");
     }
 }

@@ -52,8 +52,8 @@ pub async fn page(platform: &Platform, may: &May<can::SeeServices, Service>, fil
     let tasks = tasks(&mut platform.read().await?, key.service, key.environment).await?;
     let desk = platform.log_desk();
     let (_slot, turn) = match select.matcher {
-        Some(_) => (Some(streams::open(platform, may.actor(), streams::Kind::Search)?), desk.search(0).await?),
-        None => (None, desk.turn(false, 0).await),
+        Some(_) => (Some(streams::open(platform, may.actor(), streams::Kind::Search)?), desk.search().await?),
+        None => (None, desk.turn(false).await),
     };
     let gone = Gone::default();
     let seen = Arc::clone(&gone.0);

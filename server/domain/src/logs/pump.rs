@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::desk::{Desk, Turn, blocking};
 use super::{Begin, Piece, view};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Bytes of text that travel together.
 pub(super) const PIECE: usize = 64 * 1024;
@@ -31,8 +31,6 @@ const TELL: Duration = Duration::from_millis(200);
 const SLICE: Duration = Duration::from_millis(500);
 /// New lines are looked for once in this time at most: a service that writes much is read in larger parts.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A search that holds its thread waits for its reader this long.
-const HELD: Duration = Duration::from_secs(60);
 
 /// One reader's way to its lines.
 pub(super) struct Pump {
@@ -69,7 +67,7 @@ impl Pump {
                 if !self.follow {
                     return Ok(());
                 }
-                self.follows();
+                self.heavy = false;
                 Start::After(end)
             }
         };
@@ -80,7 +78,8 @@ impl Pump {
             if !self.follow {
                 return Ok(());
             }
-            self.follows();
+            // From now on there is little to look at each time.
+            self.heavy = false;
             start = next;
             tokio::select! {
                 () = self.sender.closed() => return Ok(()),
@@ -94,12 +93,6 @@ impl Pump {
         }
     }
 
-    /// From now on there is little to look at each time.
-    fn follows(&mut self) {
-        self.heavy = false;
-        self.select.context = 0;
-    }
-
     /// A turn, unless the reader is gone before it comes.
     async fn turn(&self, waited: Option<Turn>) -> Option<Turn> {
         if waited.is_some() {
@@ -107,7 +100,7 @@ impl Pump {
         }
         tokio::select! {
             () = self.sender.closed() => None,
-            turn = self.desk.turn(self.heavy, self.select.context) => Some(turn),
+            turn = self.desk.turn(self.heavy) => Some(turn),
         }
     }
 
@@ -118,7 +111,7 @@ impl Pump {
         let (end, found) = blocking(move || {
             let _turn = turn;
             let end = stream.end();
-            let mut bundle = Bundle::new(&sender, false, tells);
+            let mut bundle = Bundle::new(&sender, tells);
             // All of it in one turn: where it would go on is not known.
             let found = stream.last_watched(&select, most, PAST, None, &mut |progress| bundle.watch(progress))?;
             Ok((end, found))
@@ -166,10 +159,6 @@ impl Pump {
                 Stop::End => return Ok(Some(start)),
                 // There is much: it is brought in the turns of those who search.
                 Stop::Pause => self.heavy = true,
-                // Who is still there must not take what it has for all there is.
-                Stop::Gone if !self.sender.is_closed() => {
-                    return Err(Error::Unavailable("the search was given up: its lines were read too slowly".into()));
-                }
                 Stop::Gone => return Ok(None),
             }
         }
@@ -187,7 +176,7 @@ struct Done {
 
 /// One turn: looks forward from here and sends what it finds.
 fn look(stream: &Stream, select: &Select, start: Start, sender: &mpsc::Sender<Piece>, tells: bool) -> io::Result<Done> {
-    let bundle = RefCell::new(Bundle::new(sender, select.context > 0, tells));
+    let bundle = RefCell::new(Bundle::new(sender, tells));
     let see = &mut |found| bundle.borrow_mut().take(found);
     let last = stream.scan(select, start, see, &mut |progress| bundle.borrow_mut().tell(progress))?;
     let bundle = bundle.into_inner();
@@ -197,8 +186,6 @@ fn look(stream: &Stream, select: &Select, start: Start, sender: &mpsc::Sender<Pi
 /// Lines that travel together.
 struct Bundle<'a> {
     sender: &'a mpsc::Sender<Piece>,
-    /// The turn waits for its reader: the next one, which knows nothing of this one, would miss lines around those that match.
-    held: bool,
     tells: bool,
     lines: Vec<LogView>,
     bytes: usize,
@@ -209,51 +196,47 @@ struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    fn new(sender: &'a mpsc::Sender<Piece>, held: bool, tells: bool) -> Self {
+    fn new(sender: &'a mpsc::Sender<Piece>, tells: bool) -> Self {
         let now = Instant::now();
-        Self { sender, held, tells, lines: Vec::new(), bytes: 0, stop: None, began: now, sent: now, told: now }
+        Self { sender, tells, lines: Vec::new(), bytes: 0, stop: None, began: now, sent: now, told: now }
     }
 
     fn take(&mut self, found: Found) -> ControlFlow<()> {
+        let context = found.context;
         self.bytes += found.record.text.len();
         self.lines.push(view(found));
-        if self.bytes >= PIECE || self.lines.len() >= LINES || self.sent.elapsed() >= TOGETHER { self.send(true) } else { ControlFlow::Continue(()) }
+        let full = self.bytes >= PIECE || self.lines.len() >= LINES;
+        // A turn ends with a line that matches: the next one knows from it which lines around it were shown.
+        if !context && full { self.send(true) } else { self.send_in_time() }
+    }
+
+    fn send_in_time(&mut self) -> ControlFlow<()> {
+        if self.lines.is_empty() || self.sent.elapsed() < TOGETHER { ControlFlow::Continue(()) } else { self.send(false) }
     }
 
     /// Sends what is there. Where there is no room the turn ends, or, if it need not be sent now, it is tried again later.
     fn send(&mut self, must: bool) -> ControlFlow<()> {
-        let mut piece = Piece::Lines(std::mem::take(&mut self.lines));
-        let tried = Instant::now();
-        loop {
-            piece = match self.sender.try_send(piece) {
-                Ok(()) => {
-                    self.bytes = 0;
-                    self.sent = Instant::now();
-                    return ControlFlow::Continue(());
-                }
-                Err(TrySendError::Closed(_)) => return self.stop(Stop::Gone),
-                Err(TrySendError::Full(piece)) => piece,
-            };
-            if !must || !self.held {
+        match self.sender.try_send(Piece::Lines(std::mem::take(&mut self.lines))) {
+            Ok(()) => {
+                self.bytes = 0;
+                self.sent = Instant::now();
+                ControlFlow::Continue(())
+            }
+            Err(TrySendError::Closed(_)) => self.stop(Stop::Gone),
+            Err(TrySendError::Full(piece)) => {
                 if let Piece::Lines(lines) = piece {
                     self.lines = lines;
                 }
-                return if must { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) };
+                if must { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
             }
-            if tried.elapsed() >= HELD {
-                return self.stop(Stop::Gone);
-            }
-            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Called now and then, whether lines are found or not.
     fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
-        if !self.lines.is_empty() && self.sent.elapsed() >= TOGETHER {
-            self.send(false)?;
-        }
+        self.send_in_time()?;
         self.watch(progress)?;
-        if !self.held && self.began.elapsed() >= SLICE { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
+        if self.began.elapsed() >= SLICE { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
     }
 
     /// Ends the turn of a reader who is gone, and tells the others how far it is.
