@@ -31,17 +31,23 @@ pub struct Ground {
     portal: Option<TestPortal>,
     pub developer: Person,
     instance: String,
+    host: String,
 }
 
 impl Ground {
     /// The project `shop` with the image `web:1`: busybox, whose command serves `/www` on port 8080.
     pub async fn new() -> Self {
-        let portal = TestPortal::start_with_engine().await;
+        Self::on(engine()).await
+    }
+
+    /// The same, with the test engine at another address.
+    pub async fn on(host: String) -> Self {
+        let portal = TestPortal::start_on(&host).await;
         let developer = portal.new_person("dora").await;
         portal.new_project("shop", &[("dora", "developer")]).await;
         let instance = portal.platform().instance().to_owned();
         push_busybox(&developer, "shop/web", "1", "hello").await;
-        Self { portal: Some(portal), developer, instance }
+        Self { portal: Some(portal), developer, instance, host }
     }
 
     /// The portal.
@@ -49,9 +55,19 @@ impl Ground {
         self.portal.as_ref().expect("it runs")
     }
 
+    /// The engine is reached at another address from the next start on.
+    pub fn moves(&mut self, host: String) {
+        self.host = host;
+    }
+
     /// The same portal after an orderly end and a start; what runs on the engine runs on.
     pub async fn restart(&mut self) {
-        let portal = self.portal.take().expect("it runs").restart(Some(engine())).await;
+        self.restart_after(|| {}).await;
+    }
+
+    /// The same, and does this while the portal is stopped.
+    pub async fn restart_after(&mut self, meanwhile: impl FnOnce()) {
+        let portal = self.portal.take().expect("it runs").restart_after(Some(self.host.clone()), meanwhile).await;
         self.developer = portal.person("dora");
         self.portal = Some(portal);
     }

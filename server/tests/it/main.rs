@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod collected;
 mod configs;
 mod copies;
 mod delivery;

@@ -54,17 +54,15 @@ impl TestPortal {
         Self::build_as(None, None, Some("https://slipway.example.com".into())).await
     }
 
-    /// A portal on the engine of the test run.
-    pub async fn start_with_engine() -> Self {
-        let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST")
-            .expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use; `make test` starts one and sets it");
-        Self::build(Some(host), None).await
-    }
-
     /// The same as [`Self::start_with_clock`], with its data below this folder.
     pub async fn start_in(parent: &Path) -> Self {
         let clock = Arc::new(TestClock::at(MachineClock.now()));
         Self::build_in(tempfile::tempdir_in(parent).expect("a data folder"), None, Some(clock), None).await
+    }
+
+    /// A portal on this engine.
+    pub async fn start_on(engine: &str) -> Self {
+        Self::build(Some(engine.to_owned()), None).await
     }
 
     /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
@@ -97,9 +95,15 @@ impl TestPortal {
 
     /// Stops it in an orderly way and starts it again over the same data and on another port.
     pub async fn restart(self, engine: Option<String>) -> Self {
+        self.restart_after(engine, || {}).await
+    }
+
+    /// The same, and does this while it is stopped.
+    pub async fn restart_after(self, engine: Option<String>, meanwhile: impl FnOnce()) -> Self {
         let Self { running, clock, folder, database, .. } = self;
         running.stop.cancel();
         running.finished().await.expect("an orderly end");
+        meanwhile();
         let config = config(folder.path(), database.as_ref(), engine);
         let running = start(&config, clock.clone()).await;
         let base = format!("http://127.0.0.1:{}", running.port);

@@ -4,6 +4,7 @@
 //! A file that something is written to is read every [`PASS`]; one that rests is watched, and costs nothing.
 
 mod desk;
+mod log;
 
 use std::path::PathBuf;
 use std::sync::Mutex;

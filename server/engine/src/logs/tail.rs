@@ -2,17 +2,19 @@
 //!
 //! It blocks, and waits for nothing. What was read counts only when the lines were kept: [`Tail::save`] before, [`Tail::undo`] if not.
 
+mod place;
+
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::chain::{self, Part};
+use super::chain;
 use super::cursor::{Anchor, Cursor};
 use super::entry;
 use super::intake::{Intake, Item};
-use super::joiner::{Joiner, Place};
+use super::joiner::Place;
 use super::missing::Missing;
 
 /// Bytes that are read of a file at once. Longer than any line that an engine writes.
@@ -230,85 +232,6 @@ impl Tail {
         let folder = self.path.parent().is_none_or(Path::exists);
         // The engine makes the folder before the file, and between two names of a rotation there is none for a moment.
         if folder { Reached::End } else { Reached::Gone { proven: self.state.done } }
-    }
-
-    /// Finds the place again. Whether there is any file.
-    fn open(&mut self, out: &mut Vec<Item>) -> io::Result<bool> {
-        if let Some(anchor) = self.state.seek {
-            return self.find(anchor, out);
-        }
-        let mut parts = chain::parts(&self.path)?;
-        let find = |parts: &[Part], place: Option<Place>| place.and_then(|place| Some((parts.iter().position(|part| part.holds(&place))?, place)));
-        if let Some((found, place)) = find(&parts, self.state.at) {
-            self.enter(parts.swap_remove(found), place.offset);
-            return Ok(true);
-        }
-        if let Some((found, place)) = find(&parts, self.state.until) {
-            self.state.until = None;
-            self.state.intake.missing(Missing::Beginning, out);
-            self.enter(parts.swap_remove(found), place.offset);
-            return Ok(true);
-        }
-        let full = self.files > 1 && parts.len() >= self.files;
-        let Some(oldest) = parts.pop() else { return Ok(false) };
-        if self.state.at.is_some() {
-            // Some file with this number is there, and it is shorter, or begins with another line.
-            let emptied = parts.iter().chain([&oldest]).any(|part| self.state.at.is_some_and(|at| at.inode == part.start.inode));
-            self.lost(emptied, oldest.start.first, out);
-        } else if full {
-            self.state.intake.missing(Missing::Earlier, out);
-        }
-        self.state.until = None;
-        self.enter(oldest, 0);
-        Ok(true)
-    }
-
-    /// The place is no longer there.
-    fn lost(&mut self, emptied: bool, first: i64, out: &mut Vec<Item>) {
-        self.state.intake.end(out);
-        let after = self.state.intake.last().map(|last| last.at_nanos);
-        let missing = if emptied { Missing::Emptied } else { Missing::Rotated { after, before: (first != 0).then_some(first) } };
-        self.state.intake.missing(missing, out);
-    }
-
-    fn enter(&mut self, part: Part, offset: u64) {
-        self.seen = offset;
-        self.state.at = Some(Place { offset, ..part.start });
-        self.file = Some(part.file);
-    }
-
-    /// The log was read through the engine before: goes on behind the last line. Whether there is any file.
-    fn find(&mut self, anchor: Anchor, out: &mut Vec<Item>) -> io::Result<bool> {
-        let mut parts = chain::parts(&self.path)?;
-        let (mut joiner, mut last, mut buffer) = (Joiner::default(), None, vec![0; BUFFER]);
-        for index in (0..parts.len()).rev() {
-            let mut offset = 0;
-            loop {
-                let read = parts[index].file.read_at(&mut buffer, offset)?;
-                let Some(end) = buffer[..read].iter().rposition(|byte| *byte == b'\n') else { break };
-                for line in buffer[..end].split(|byte| *byte == b'\n') {
-                    offset += line.len() as u64 + 1;
-                    let mut found = false;
-                    if let Some(piece) = entry::read(&String::from_utf8_lossy(line)) {
-                        joiner.take(&piece, Place::default(), |line| {
-                            Anchor::passes(&mut last, line.at_nanos, line.source);
-                            found |= last == Some(anchor);
-                        });
-                    }
-                    if found {
-                        self.state.seek = None;
-                        let part = parts.swap_remove(index);
-                        self.enter(part, offset);
-                        return Ok(true);
-                    }
-                }
-            }
-        }
-        let Some(oldest) = parts.pop() else { return Ok(false) };
-        self.state.seek = None;
-        self.lost(false, oldest.start.first, out);
-        self.enter(oldest, 0);
-        Ok(true)
     }
 
     /// Takes the whole lines of what was read, and moves the place behind them. How many bytes these are.

@@ -5,21 +5,19 @@ use std::io::ErrorKind;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use ::logs::{Batch, Record, Stream, StreamKey};
+use ::logs::{Batch, StreamKey};
 use domain::Platform;
 use model::ids::TaskId;
-use tokio::sync::oneshot;
 
-use super::{Delivery, Follow, Order, Owner, PASS, records};
+use super::log::{Bundle, Heat, Log, RETRY};
+use super::{Delivery, Follow, Order, PASS, records};
 use crate::logs::intake::Item;
 use crate::logs::room::Room;
-use crate::logs::tail::{BUFFER, Pass, Reached, State, Tail};
+use crate::logs::tail::{BUFFER, Pass, Tail};
 use crate::logs::watch::{Ear, Stirred};
 
 /// How often logs that rest are looked at, should the kernel have told nothing.
 const SWEEP: Duration = Duration::from_secs(30);
-/// Wait after something could not be read or kept.
-const RETRY: Duration = Duration::from_secs(5);
 /// Wait between looks at a file that cannot be watched.
 const UNWATCHED: Duration = Duration::from_secs(1);
 /// Passes without anything new after which a file rests.
@@ -44,48 +42,6 @@ pub(super) struct Desk {
     turn: usize,
     troubled: bool,
     paused: bool,
-}
-
-/// A log file that is followed.
-struct Log {
-    owner: Owner,
-    tail: Tail,
-    path: std::path::PathBuf,
-    heat: Heat,
-    finish: Vec<oneshot::Sender<()>>,
-    forget: bool,
-    /// It was removed, and nothing was written to it since it rested.
-    quiet: bool,
-    not_before: Option<Instant>,
-}
-
-/// How a log is doing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Heat {
-    /// It is read in every pass; so many of the last brought nothing.
-    Hot(u32),
-    /// It rests until this watch tells.
-    Cold(i32),
-    /// Its folder is gone.
-    Gone,
-}
-
-/// What is added to one stream at once.
-struct Bundle {
-    stream: Stream,
-    records: Vec<Record>,
-    cursors: Vec<(TaskId, String)>,
-    bytes: usize,
-    undo: Vec<(TaskId, State)>,
-    over: Vec<TaskId>,
-    kept: Vec<oneshot::Sender<bool>>,
-}
-
-impl Bundle {
-    fn of(owner: &Owner) -> Self {
-        let stream = owner.stream.clone();
-        Self { stream, records: Vec::new(), cursors: Vec::new(), bytes: 0, undo: Vec::new(), over: Vec::new(), kept: Vec::new() }
-    }
 }
 
 type Bundles = HashMap<StreamKey, Bundle>;
@@ -351,59 +307,6 @@ impl Desk {
                 None => log.not_before = Some(Instant::now() + UNWATCHED),
             }
         }
-    }
-}
-
-impl Log {
-    fn closing(&self) -> bool {
-        self.forget || !self.finish.is_empty()
-    }
-
-    /// Reads it once. Whether there is more.
-    fn read(&mut self, mut pass: Pass<'_>, bundle: &mut Bundle, now: i64) -> bool {
-        self.not_before = None;
-        let saved = self.tail.save();
-        let mut items = Vec::new();
-        let reached = match self.tail.read(&mut pass, &mut items) {
-            Ok(reached) => reached,
-            Err(error) => {
-                tracing::warn!(path = %self.path.display(), %error, "a log file of the engine could not be read; tried again");
-                self.tail.undo(saved);
-                self.not_before = Some(Instant::now() + RETRY);
-                return false;
-            }
-        };
-        let over = match reached {
-            Reached::More => false,
-            Reached::End => {
-                if self.closing() && !self.tail.done() {
-                    self.tail.finish(false, &mut items);
-                }
-                self.closing()
-            }
-            Reached::Gone { proven } => {
-                if !self.tail.done() {
-                    self.tail.finish(!proven && !self.quiet, &mut items);
-                }
-                self.heat = Heat::Gone;
-                true
-            }
-        };
-        let moved = !items.is_empty() || self.tail.moved(&saved);
-        if let Heat::Hot(idle) = &mut self.heat {
-            *idle = if moved { 0 } else { idle.saturating_add(1) };
-        }
-        if over {
-            bundle.over.push(self.owner.task);
-        }
-        let forgotten = over && self.forget;
-        if moved || forgotten {
-            bundle.bytes += items.iter().map(Item::size).sum::<usize>();
-            records(&self.owner, items, now, &mut bundle.records);
-            bundle.cursors.push((self.owner.task, if forgotten { String::new() } else { self.tail.cursor().text() }));
-            bundle.undo.push((self.owner.task, saved));
-        }
-        reached == Reached::More
     }
 }
 

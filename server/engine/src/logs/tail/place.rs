@@ -1,0 +1,92 @@
+//! Finding the place again where a log was left: in a file that has another name by now, behind a line that was read through the engine, or nowhere.
+
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use super::super::chain::{self, Part};
+use super::super::cursor::Anchor;
+use super::super::entry;
+use super::super::joiner::{Joiner, Place};
+use super::super::missing::Missing;
+use super::{BUFFER, Item, Tail};
+
+impl Tail {
+    /// Finds the place again. Whether there is any file.
+    pub(super) fn open(&mut self, out: &mut Vec<Item>) -> io::Result<bool> {
+        if let Some(anchor) = self.state.seek {
+            return self.find(anchor, out);
+        }
+        let mut parts = chain::parts(&self.path)?;
+        let find = |parts: &[Part], place: Option<Place>| place.and_then(|place| Some((parts.iter().position(|part| part.holds(&place))?, place)));
+        if let Some((found, place)) = find(&parts, self.state.at) {
+            self.enter(parts.swap_remove(found), place.offset);
+            return Ok(true);
+        }
+        if let Some((found, place)) = find(&parts, self.state.until) {
+            self.state.until = None;
+            self.state.intake.missing(Missing::Beginning, out);
+            self.enter(parts.swap_remove(found), place.offset);
+            return Ok(true);
+        }
+        let full = self.files > 1 && parts.len() >= self.files;
+        let Some(oldest) = parts.pop() else { return Ok(false) };
+        if self.state.at.is_some() {
+            // Some file with this number is there, and it is shorter, or begins with another line.
+            let emptied = parts.iter().chain([&oldest]).any(|part| self.state.at.is_some_and(|at| at.inode == part.start.inode));
+            self.lost(emptied, oldest.start.first, out);
+        } else if full {
+            self.state.intake.missing(Missing::Earlier, out);
+        }
+        self.state.until = None;
+        self.enter(oldest, 0);
+        Ok(true)
+    }
+
+    /// The place is no longer there.
+    pub(super) fn lost(&mut self, emptied: bool, first: i64, out: &mut Vec<Item>) {
+        self.state.intake.end(out);
+        let after = self.state.intake.last().map(|last| last.at_nanos);
+        let missing = if emptied { Missing::Emptied } else { Missing::Rotated { after, before: (first != 0).then_some(first) } };
+        self.state.intake.missing(missing, out);
+    }
+
+    pub(super) fn enter(&mut self, part: Part, offset: u64) {
+        self.seen = offset;
+        self.state.at = Some(Place { offset, ..part.start });
+        self.file = Some(part.file);
+    }
+
+    /// The log was read through the engine before: goes on behind the last line. Whether there is any file.
+    pub(super) fn find(&mut self, anchor: Anchor, out: &mut Vec<Item>) -> io::Result<bool> {
+        let mut parts = chain::parts(&self.path)?;
+        let (mut joiner, mut last, mut buffer) = (Joiner::default(), None, vec![0; BUFFER]);
+        for index in (0..parts.len()).rev() {
+            let mut offset = 0;
+            loop {
+                let read = parts[index].file.read_at(&mut buffer, offset)?;
+                let Some(end) = buffer[..read].iter().rposition(|byte| *byte == b'\n') else { break };
+                for line in buffer[..end].split(|byte| *byte == b'\n') {
+                    offset += line.len() as u64 + 1;
+                    let mut found = false;
+                    if let Some(piece) = entry::read(&String::from_utf8_lossy(line)) {
+                        joiner.take(&piece, Place::default(), |line| {
+                            Anchor::passes(&mut last, line.at_nanos, line.source);
+                            found |= last == Some(anchor);
+                        });
+                    }
+                    if found {
+                        self.state.seek = None;
+                        let part = parts.swap_remove(index);
+                        self.enter(part, offset);
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        let Some(oldest) = parts.pop() else { return Ok(false) };
+        self.state.seek = None;
+        self.lost(false, oldest.start.first, out);
+        self.enter(oldest, 0);
+        Ok(true)
+    }
+}
