@@ -23,7 +23,7 @@ struct Process {
 impl Process {
     fn start(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_slipway"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--docker-host", &engine(), "--data-dir"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--docker-host", engine().as_str(), "--data-dir"])
             .arg(data)
             .env("SLIPWAY_ADMIN_PASSWORD", PASSWORD)
             .env_remove("SLIPWAY_DATABASE_URL")
