@@ -19,7 +19,7 @@ use model::ids::TaskId;
 
 /// Some lines of a service's tasks, of those that match: the last ones, those right before or behind a line, or those from a place on, which is a
 /// time as a filter's `since` says it, or a line's name: then some before it too.
-#[server(prefix = "/fn", endpoint = "logs/page")]
+#[server(name = ReadLog, prefix = "/fn", endpoint = "logs/page")]
 pub async fn log_page(
     project: String,
     service: String,

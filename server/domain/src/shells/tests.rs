@@ -8,6 +8,7 @@ use model::descriptor::Descriptor;
 use model::names::{ProjectName, ServiceName, Username};
 use model::shell::ToClient;
 use model::views::deployments::DeploymentState;
+use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 use model::views::services::ForeignContainers;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -18,7 +19,7 @@ use crate::args;
 use crate::deployments::work::{NewTask, WorkKey};
 use crate::deployments::{self, Intent, Request};
 use crate::keys::Keys;
-use crate::ports::{Described, Engines, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellControl, ShellExit, Trial, TrialOrder};
+use crate::ports::{Described, Engines, FileBytes, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellControl, ShellExit, Trial, TrialOrder};
 use crate::services::ServiceKey;
 use crate::testing::Store;
 use crate::{projects, worker::Worker};
@@ -82,6 +83,22 @@ impl Engines for Fake {
 
     async fn foreign(&self, _: &str, _: &std::collections::BTreeSet<String>) -> ForeignContainers {
         ForeignContainers::default()
+    }
+
+    async fn processes(&self, _: &Place, _: &Hidden) -> Result<ProcessesView> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn changes(&self, _: &Place, _: &ChangesQuery, _: &Hidden) -> Result<ChangesView> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn find_file(&self, _: &Place, _: &FilePath) -> Result<FileView> {
+        Err(Error::Unavailable("not here".into()))
+    }
+
+    async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
+        Err(Error::Unavailable("not here".into()))
     }
 
     async fn logs(&self, _: &Place, _: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {

@@ -39,6 +39,7 @@ pub(super) fn Filter(
         || !level.get_untracked().is_empty()
         || ["task", "revision", "stream", "since", "until", "context"].into_iter().any(|name| wrong(name).with_untracked(Option::is_some));
     let (action, to) = (path.clone(), path.clone());
+    let around = if filter.context > 0 { filter.context.to_string() } else { String::new() };
     let form = NodeRef::new();
     #[cfg(feature = "hydrate")]
     as_addressed(form);
@@ -66,7 +67,7 @@ pub(super) fn Filter(
                     <TextField name="since" label="From" value=filter.since.clone() error=wrong("since") placeholder="15m, 2h, 2026-11-20 09:30" hint="An age, or a time in UTC."/>
                     <TextField name="until" label="To" value=filter.until.clone() error=wrong("until") placeholder="now"/>
                     <TextField name="context" label="Lines around each" kind="number" inputmode="numeric" error=wrong("context")
-                        value=if filter.context > 0 { filter.context.to_string() } else { String::new() } placeholder="0"/>
+                        value=around placeholder="0"/>
                 </div>
             </details>
         </form>
