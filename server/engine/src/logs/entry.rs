@@ -115,7 +115,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 /// Takes text out of its escapes: at most `room` bytes are added to `out`. How many bytes the whole text has.
 pub(super) fn unescape(raw: &str, out: &mut String, room: usize) -> usize {
     let (mut total, mut rest) = (0, raw);
-    let mut put = |piece: &str, out: &mut String, total: &mut usize| {
+    let put = |piece: &str, out: &mut String, total: &mut usize| {
         let left = room.saturating_sub(*total);
         *total += piece.len();
         if left > 0 {

@@ -275,7 +275,10 @@ impl Desk {
         } else {
             for task in &over {
                 let finish = self.logs.get_mut(task).map(|log| std::mem::take(&mut log.finish));
-                finish.into_iter().flatten().for_each(|finish| drop(finish.send(())));
+                for finish in finish.into_iter().flatten() {
+                    // Whoever waits no longer has its own reasons.
+                    let _ = finish.send(());
+                }
             }
         }
         let gone = added.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
@@ -284,8 +287,9 @@ impl Desk {
                 self.logs.remove(&task);
             }
         }
-        // Whoever waits no longer has its own reasons.
-        kept.into_iter().for_each(|kept| drop(kept.send(added.is_ok())));
+        for kept in kept {
+            let _ = kept.send(added.is_ok());
+        }
     }
 
     /// Lets files rest that nothing is written to.
@@ -311,6 +315,5 @@ impl Desk {
 }
 
 fn refuse(delivery: Delivery) {
-    // Whoever waits no longer has its own reasons.
     let _ = delivery.kept.send(false);
 }
