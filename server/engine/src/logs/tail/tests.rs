@@ -213,7 +213,8 @@ fn what_was_rotated_away_is_a_gap_that_says_from_when_to_when() {
     }
     let texts = reader.texts();
     assert_eq!(reader.assert_complete(6), 1, "{texts:?}");
-    assert!(texts[1].contains("threw away what was written between"), "{texts:?}");
+    assert_eq!((texts[1].as_str(), texts[3].as_str()), ("2", "4"), "what was open is read to its end: {texts:?}");
+    assert!(texts[2].contains("threw away what was written between"), "{texts:?}");
 }
 
 #[test]
