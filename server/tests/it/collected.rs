@@ -72,7 +72,7 @@ impl Scene {
         let mut changes = store.stream(key).expect("a stream").changes();
         let waiting = async {
             loop {
-                changes.borrow_and_update();
+                changes.mark_unchanged();
                 let kept = self.kept(key);
                 if wanted(&kept) {
                     return kept;

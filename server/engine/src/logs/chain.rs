@@ -42,15 +42,15 @@ impl Part {
 
     /// Whether it is the file of this place, and reaches so far.
     pub(super) fn holds(&self, place: &Place) -> bool {
-        // A place in a file of which the first line was not known yet is at its beginning, and is believed by the number alone.
-        let same = self.start.first == place.first || place.first == 0 || self.start.first == 0;
+        // Where no first line was known the number alone is believed.
+        let same = self.start.first == place.first || place.first == 0;
         self.start.inode == place.inode && same && self.size >= place.offset
     }
 }
 
 /// The time of a file's first line; 0 where there is none yet.
 fn first(file: &File) -> io::Result<i64> {
-    let mut buffer = vec![0; 512];
+    let mut buffer = vec![0_u8; 512];
     let mut filled = 0;
     loop {
         let read = file.read_at(&mut buffer[filled..], filled as u64)?;

@@ -317,24 +317,18 @@ impl Tail {
     /// On to the file that followed this one.
     fn next(&mut self, at: Place, out: &mut Vec<Item>) -> io::Result<Turn> {
         let mut parts = chain::parts(&self.path)?;
-        let part = match parts.iter().position(|part| part.start.inode == at.inode) {
-            // The newest is not there at this moment.
-            Some(0) => return Ok(Turn::Stay),
-            Some(found) => Some(parts.swap_remove(found - 1)),
-            None => None,
-        };
+        let found = parts.iter().position(|part| part.start.inode == at.inode);
+        // A file without a line could not be told from another one later: it is gone to when it has one.
+        let newer = found.unwrap_or(parts.len());
+        let Some(next) = parts[..newer].iter().rposition(|part| part.size > 0) else { return Ok(Turn::Stay) };
+        let part = parts.swap_remove(next);
         let left = self.seen.saturating_sub(at.offset);
         if left > 0 {
             self.state.intake.missing(Missing::Damaged { bytes: left }, out);
         }
-        let part = match part {
-            Some(part) => part,
-            None => {
-                let Some(oldest) = parts.pop() else { return Ok(Turn::Stay) };
-                self.lost(false, oldest.start.first, out);
-                oldest
-            }
-        };
+        if found.is_none() {
+            self.lost(false, part.start.first, out);
+        }
         if self.state.until.is_some_and(|until| until.inode == at.inode) {
             self.state.until = None;
         }

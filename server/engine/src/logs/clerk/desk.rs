@@ -315,6 +315,5 @@ impl Desk {
 }
 
 fn refuse(delivery: Delivery) {
-    // Whoever waits no longer has its own reasons.
     let _ = delivery.kept.send(false);
 }

@@ -17,6 +17,9 @@ impl Tail {
             return self.find(anchor, out);
         }
         let mut parts = chain::parts(&self.path)?;
+        // At the beginning of a file that had no line yet nothing was read at all.
+        let begun = |at: &Place| at.first != 0 || at.offset != 0 || self.state.intake.last().is_some();
+        self.state.at = self.state.at.filter(begun);
         let find = |parts: &[Part], place: Option<Place>| place.and_then(|place| Some((parts.iter().position(|part| part.holds(&place))?, place)));
         if let Some((found, place)) = find(&parts, self.state.at) {
             self.enter(parts.swap_remove(found), place.offset);
@@ -29,10 +32,17 @@ impl Tail {
             return Ok(true);
         }
         let full = self.files > 1 && parts.len() >= self.files;
+        // Some file with this number is there, and it is shorter, or begins with another line.
+        let emptied = self.state.at.is_some_and(|at| parts.iter().any(|part| part.start.inode == at.inode));
+        if emptied {
+            self.skip_read(&mut parts);
+        }
+        // One without a line could not be told from another one later.
+        while parts.len() > 1 && parts.last().is_some_and(|part| part.size == 0) {
+            parts.pop();
+        }
         let Some(oldest) = parts.pop() else { return Ok(false) };
         if self.state.at.is_some() {
-            // Some file with this number is there, and it is shorter, or begins with another line.
-            let emptied = parts.iter().chain([&oldest]).any(|part| self.state.at.is_some_and(|at| at.inode == part.start.inode));
             self.lost(emptied, oldest.start.first, out);
         } else if full {
             self.state.intake.missing(Missing::Earlier, out);
@@ -40,6 +50,15 @@ impl Tail {
         self.state.until = None;
         self.enter(oldest, 0);
         Ok(true)
+    }
+
+    /// The file was emptied, and the older ones were read before it.
+    fn skip_read(&self, parts: &mut Vec<Part>) {
+        let (Some(at), Some(last)) = (self.state.at, self.state.intake.last()) else { return };
+        let read = |part: &Part| part.start.inode != at.inode && part.start.first != 0 && part.start.first <= last.at_nanos;
+        while parts.last().is_some_and(read) {
+            parts.pop();
+        }
     }
 
     /// The place is no longer there.
@@ -59,7 +78,7 @@ impl Tail {
     /// The log was read through the engine before: goes on behind the last line. Whether there is any file.
     pub(super) fn find(&mut self, anchor: Anchor, out: &mut Vec<Item>) -> io::Result<bool> {
         let mut parts = chain::parts(&self.path)?;
-        let (mut joiner, mut last, mut buffer) = (Joiner::default(), None, vec![0; BUFFER]);
+        let (mut joiner, mut last, mut buffer) = (Joiner::default(), None, vec![0_u8; BUFFER]);
         for index in (0..parts.len()).rev() {
             let mut offset = 0;
             loop {
