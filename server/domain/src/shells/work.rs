@@ -29,12 +29,15 @@ struct Orphan {
 /// Ends them; how many were, and how many are left for later.
 pub async fn tend(worker: &Worker) -> Result<(usize, usize)> {
     let orphans = orphans(worker).await?;
-    let ended = futures::stream::iter(&orphans).map(|orphan| end(worker, orphan)).buffer_unordered(AT_ONCE);
-    let ended: Vec<Result<bool>> = ended.collect().await;
-    let count = ended.iter().filter(|ended| matches!(ended, Ok(true))).count();
-    // What went wrong with one keeps no other.
-    ended.into_iter().collect::<Result<Vec<bool>>>()?;
-    Ok((count, orphans.len() - count))
+    let all = orphans.len();
+    let ends: Vec<_> = orphans.into_iter().map(|orphan| end(worker.clone(), orphan)).collect();
+    let ended: Vec<Result<bool>> = futures::stream::iter(ends).buffer_unordered(AT_ONCE).collect().await;
+    // What goes wrong with one keeps no other.
+    let mut count = 0;
+    for ended in ended {
+        count += usize::from(ended?);
+    }
+    Ok((count, all - count))
 }
 
 async fn orphans(worker: &Worker) -> Result<Vec<Orphan>> {
@@ -60,7 +63,7 @@ async fn orphans(worker: &Worker) -> Result<Vec<Orphan>> {
 }
 
 /// Whether it is over now.
-async fn end(worker: &Worker, orphan: &Orphan) -> Result<bool> {
+async fn end(worker: Worker, orphan: Orphan) -> Result<bool> {
     let platform = worker.platform();
     if let Some(mark) = &orphan.mark
         && !orphan.removed
