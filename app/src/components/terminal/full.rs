@@ -14,16 +14,24 @@ impl Full {
     /// That of a terminal's section.
     pub(super) fn of(section: NodeRef<leptos::html::Section>) -> Self {
         let full = Self { on: RwSignal::new(false), section };
-        #[cfg(feature = "hydrate")]
+        full.follow();
+        full
+    }
+
+    #[cfg(not(feature = "hydrate"))]
+    fn follow(self) {}
+
+    /// The browser has ways of its own out of the full screen.
+    #[cfg(feature = "hydrate")]
+    fn follow(self) {
         Effect::new(move |_| {
             let left = window_event_listener_untyped("fullscreenchange", move |_| {
                 if document().fullscreen_element().is_none() {
-                    _ = full.on.try_set(false);
+                    _ = self.on.try_set(false);
                 }
             });
             on_cleanup(move || left.remove());
         });
-        full
     }
 
     /// Whether it does.

@@ -13,10 +13,13 @@ use xterm_js_sys::{Fit, Terminal};
 /// A place smaller than this, in CSS pixels, is hidden or about to be.
 const SMALLEST: i32 = 24;
 
+/// What hears of the size of a place.
+type Observed = (ResizeObserver, Closure<dyn FnMut()>);
+
 /// A terminal and its place.
 pub(super) struct Screen {
     inner: Rc<Inner>,
-    observer: RefCell<Option<(ResizeObserver, Closure<dyn FnMut()>)>>,
+    observer: RefCell<Option<Observed>>,
 }
 
 struct Inner {

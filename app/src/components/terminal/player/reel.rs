@@ -105,6 +105,9 @@ fn look_through(reel: Rc<Reel>, mut cast: Cast) {
     }
 }
 
+/// What hears of the size of a place.
+type Observed = (ResizeObserver, Closure<dyn FnMut()>);
+
 /// A recording in a terminal.
 struct Reel {
     terminal: Terminal,
@@ -126,7 +129,7 @@ struct Reel {
     awaiting: Cell<bool>,
     frame_at: Cell<f64>,
     colours: RefCell<Option<Watch>>,
-    observer: RefCell<Option<(ResizeObserver, Closure<dyn FnMut()>)>>,
+    observer: RefCell<Option<Observed>>,
 }
 
 impl Drop for Reel {
