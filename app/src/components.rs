@@ -21,18 +21,18 @@ mod toast;
 
 pub(crate) use choice::{CheckBox, Choice, Select, TextArea};
 pub(crate) use clock::{Ago, Clock, relative};
-pub(crate) use copy::{Command, CopyButton, Digest};
 #[cfg(feature = "hydrate")]
 pub(crate) use copy::put as to_clipboard;
+pub(crate) use copy::{Command, CopyButton, Digest};
 pub(crate) use dialog::{Confirm, Keep};
 pub(crate) use diff::Changes;
 pub(crate) use empty::{Empty, Skeleton};
 pub(crate) use field::TextField;
 pub(crate) use form::{Csrf, Submit, field_error, lead_to_mistake};
 pub(crate) use icon::{Icon, Mark, Sign};
-pub(crate) use log::{LogFrame, LogView, row as log_row};
 #[cfg(feature = "hydrate")]
 pub(crate) use log::list as log_list;
+pub(crate) use log::{LogFrame, LogView, row as log_row};
 pub(crate) use navigation::{Crumb, Crumbs, Tab, Tabs};
 pub(crate) use notice::{Notice, ProblemNotice, capital, sentence};
 pub(crate) use progress::{Bar, Step, Steps};
