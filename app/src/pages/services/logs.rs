@@ -91,7 +91,7 @@ async fn read(shown: Shown) -> Result<Found, ApiError> {
     match log_page(shown.project, shown.service, filter, before, after, at).await {
         Ok(mut page) => {
             if streamed {
-                (page.lines, page.older, page.newer) = (Vec::new(), false, true);
+                (page.lines, page.older, page.newer, page.end) = (Vec::new(), false, true, None);
             }
             Ok(Found { service, page: Some(Ok(page)) })
         }

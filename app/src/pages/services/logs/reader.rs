@@ -63,7 +63,7 @@ pub(super) struct Reader {
     queue: RefCell<VecDeque<(String, String)>>,
     /// Lines fell out of the queue: what is shown has no connection with what waits.
     torn: Cell<bool>,
-    /// The last line that came: where the stream goes on.
+    /// The last line that came, or that was looked at: from there it goes on.
     last: RefCell<Option<String>>,
     stream: RefCell<Option<Rc<Stream>>>,
     /// A frame is on its way.
@@ -87,7 +87,7 @@ impl Reader {
             list: RefCell::new(list),
             queue: RefCell::new(VecDeque::new()),
             torn: Cell::new(false),
-            last: RefCell::new(page.end.clone().filter(|_| !page.newer).or_else(|| page.lines.last().map(|line| line.id.clone()))),
+            last: RefCell::new(page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()))),
             stream: RefCell::new(None),
             framed: Cell::new(false),
             met: RefCell::new(page.tasks.iter().map(|task| task.task).collect()),

@@ -49,6 +49,7 @@ impl Reader {
                 reader.retire();
                 reader.queue.borrow_mut().clear();
                 reader.desk.waiting.set((0, false));
+                *reader.last.borrow_mut() = reader.list.borrow().last_id();
                 reader.desk.newer.set(true);
                 reader.desk.pace.set(Pace::Away);
             }
@@ -58,7 +59,7 @@ impl Reader {
 
     /// Lines after the last row; when these are the newest, they are followed.
     pub(in crate::pages::services::logs) fn load_newer(self: &Rc<Self>) {
-        let last = self.list.borrow().last_id();
+        let last = self.last.borrow().clone();
         self.fetch(None, last, |reader, page| {
             let end = page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()));
             reader.desk.newer.set(page.newer);
@@ -70,8 +71,10 @@ impl Reader {
                 }
                 reader.desk.count.set(list.len());
             }
-            if !page.newer {
+            if end.is_some() {
                 *reader.last.borrow_mut() = end;
+            }
+            if !page.newer {
                 reader.follow();
             }
             reader.desk.at_end.set(reader.list.borrow().at_end());
