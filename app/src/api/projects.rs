@@ -66,27 +66,36 @@ pub async fn create_project(
     Ok(made)
 }
 
+/// A project's settings, as they were typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct SettingsForm {
+    /// What it is for.
+    pub description: String,
+    /// Whether any signed-in user may see its images and pull.
+    pub internal: bool,
+    /// Whether developers may open shells.
+    pub developer_shells: bool,
+    /// Whether shells are recorded.
+    pub shells_recorded: bool,
+    /// For how many days recordings are kept.
+    pub recordings_days: String,
+    /// For how many days logs are kept.
+    pub logs_days: String,
+}
+
 /// Changes a project's settings.
 #[server(prefix = "/fn", endpoint = "projects/update")]
-pub async fn update_project(
-    csrf: String,
-    project: String,
-    #[server(default)] description: String,
-    #[server(default)] internal: bool,
-    #[server(default)] developer_shells: bool,
-    #[server(default)] logs_days: String,
-    #[server(default)] shells_recorded: bool,
-    #[server(default)] recordings_days: String,
-) -> Result<(), ApiError> {
+pub async fn update_project(csrf: String, project: String, form: SettingsForm) -> Result<(), ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::ManageProject>(&caller, &project).await?;
     let settings = Settings {
-        description: Some(description.trim().to_owned()),
-        internal: Some(internal),
-        developer_shells: Some(developer_shells),
-        logs_days: days("logs_days", &logs_days)?,
-        shells_recorded: Some(shells_recorded),
-        recordings_days: days("recordings_days", &recordings_days)?,
+        description: Some(form.description.trim().to_owned()),
+        internal: Some(form.internal),
+        developer_shells: Some(form.developer_shells),
+        logs_days: days("logs_days", &form.logs_days)?,
+        shells_recorded: Some(form.shells_recorded),
+        recordings_days: days("recordings_days", &form.recordings_days)?,
     };
     Ok(projects::update(&caller.platform, &may, &settings).await?)
 }

@@ -69,7 +69,7 @@ impl Logs {
         put("tail", self.tail.map(|tail| tail.to_string()));
         put("grep", self.grep.clone());
         put("regex", self.regex.then(|| "true".into()));
-        put("case", self.case.then(|| "true".into()));
+        put("case", self.grep.is_some().then(|| self.case.to_string()));
         put("context", self.context.map(|lines| lines.to_string()));
         put("since", self.since.clone());
         put("until", self.until.clone());

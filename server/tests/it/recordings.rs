@@ -272,7 +272,7 @@ async fn what_is_recorded_is_the_projects_to_say() {
 
     let browser = stage.portal.browser("admin").await;
     let csrf = browser.csrf().await;
-    let fields = [("csrf", csrf.as_str()), ("project", "shop"), ("shells_recorded", "true"), ("recordings_days", "many")];
+    let fields = [("csrf", csrf.as_str()), ("project", "shop"), ("form[shells_recorded]", "true"), ("form[recordings_days]", "many")];
     let refused = browser.form("/fn/projects/update", &fields).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text().await.expect("a text").contains("recordings_days"));

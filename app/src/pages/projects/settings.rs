@@ -76,18 +76,18 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
                 <ActionForm action attr:class="form">
                     <Csrf/>
                     <input type="hidden" name="project" value=project.name.to_string()/>
-                    <TextArea name="description" label="What it is for" rows=2 optional=true value=project.description
+                    <TextArea name="form[description]" label="What it is for" rows=2 optional=true value=project.description
                         error=field_error(refused, "description")/>
-                    <CheckBox name="internal" label="Internal" checked=project.internal
+                    <CheckBox name="form[internal]" label="Internal" checked=project.internal
                         hint="Any signed-in user may see its images and pull them, nothing more."/>
-                    <CheckBox name="developer_shells" label="Developers may open shells" checked=project.developer_shells
+                    <CheckBox name="form[developer_shells]" label="Developers may open shells" checked=project.developer_shells
                         hint="Admins always may. Open shells of developers are cut at once when this is switched off."/>
-                    <CheckBox name="shells_recorded" label="Record shells" checked=project.shells_recorded
+                    <CheckBox name="form[shells_recorded]" label="Record shells" checked=project.shells_recorded
                         hint="What shells print is recorded, for admins and for whoever opened them; what is typed is not. Switched off, the pages of shells say so. Shells that are open stay as they are."/>
-                    <TextField name="recordings_days" label="Keep recordings for days" kind="number" inputmode="numeric" value=project.recordings_days.to_string()
+                    <TextField name="form[recordings_days]" label="Keep recordings for days" kind="number" inputmode="numeric" value=project.recordings_days.to_string()
                         check=Some(check_days) error=field_error(refused, "recordings_days")
                         hint="Counted from the end of a shell. Who opened it stays on record."/>
-                    <TextField name="logs_days" label="Days for which logs are kept" value=project.logs_days.to_string() inputmode="numeric"
+                    <TextField name="form[logs_days]" label="Days for which logs are kept" value=project.logs_days.to_string() inputmode="numeric"
                         hint="1 to 3650. What is older goes; the quota may let it go sooner." error=field_error(refused, "logs_days")/>
                     <div class="actions"><Submit label="Save settings" pending=action.pending()/></div>
                 </ActionForm>

@@ -323,7 +323,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "services/running" => vec![("id", world.task.clone())],
         "projects/create" => vec![("name", format!("new-{}", world.project))],
         "projects/delete" => vec![project()],
-        "projects/update" => vec![project(), ("description", text("changed"))],
+        "projects/update" => vec![project(), ("form[description]", text("changed"))],
         "projects/set_member" => vec![project(), victim(), ("role", text("developer"))],
         "projects/remove_member" => vec![project(), victim()],
         "robots/create" => vec![project(), ("name", text("another")), ("role", text("guest")), ("expires_in_days", text("30"))],
