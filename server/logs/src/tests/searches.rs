@@ -66,8 +66,9 @@ fn reading_begins_where_it_is_told_to() {
     }
     assert_eq!(scan(&stream, &select, Start::At(1_000_000)), (vec![], Some(stream.end())));
     assert_eq!(scan(&stream, &select, Start::After(stream.end())), (vec![], None));
-    // What a crash of the machine took away again: the follower goes on at the end.
-    assert_eq!(scan(&stream, &select, Start::After(LineId { segment: 999, index: 3 })), (vec![], Some(stream.end())));
+    // What a crash of the machine took away again: the follower is told, and goes on at the end.
+    let (told, end) = scan(&stream, &select, Start::After(LineId { segment: 999, index: 3 }));
+    assert_eq!((told.len(), told[0].record.kind, end), (1, Kind::Gap, Some(stream.end())));
     // As much as fits into the bytes, one line in any case.
     assert_eq!(stream.last(&select, 100, 60, None).expect("read").len(), 2);
     assert_eq!(stream.last(&select, 100, 1, None).expect("read").len(), 1);
