@@ -15,6 +15,9 @@ use crate::{Found, Kind, LineId};
 /// How many chunks are read again at most to find the lines before one: a task that prints little among others that print much has less context.
 const BACK: usize = 8;
 
+/// Most lines before and after.
+const MOST: usize = 1000;
+
 /// What is remembered between chunks.
 pub(crate) struct Beside<'a> {
     inner: &'a Inner,
@@ -41,7 +44,7 @@ struct Marks {
 
 impl<'a> Beside<'a> {
     pub(crate) fn new(inner: &'a Inner, sieve: &'a Sieve, context: usize) -> Self {
-        Self { inner, sieve, context, owed: HashMap::new(), shown: HashMap::new() }
+        Self { inner, sieve, context: context.min(MOST), owed: HashMap::new(), shown: HashMap::new() }
     }
 
     /// Finds out what a search that ended before this place has shown, and what it would have shown next.

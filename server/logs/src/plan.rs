@@ -98,6 +98,8 @@ impl Kept {
 pub(crate) enum Why {
     Damaged,
     Deleted,
+    /// What was there before a crash of the machine is not there any more, and its numbers are given out again.
+    Undone,
 }
 
 /// Lines that cannot be read.
@@ -124,6 +126,7 @@ impl Hole {
         let number = self.segment;
         let text = match self.why {
             Why::Damaged => format!("{lines} missing here: part {number} of the kept log is damaged on the portal's disk"),
+            Why::Undone => "Lines may be missing here, or be shown twice: the log lost its end when the portal's machine failed".to_owned(),
             Why::Deleted if self.to == u32::MAX => {
                 "Lines are missing here: they were deleted before they were read, because the project keeps no more".to_owned()
             }

@@ -24,7 +24,16 @@ pub(crate) fn forward(
     let from = match start {
         Start::Oldest => LineId::ZERO,
         Start::At(at_nanos) => seek(inner, &snapshot, at_nanos)?,
-        Start::After(id) if id > last => return Ok(Some(last).filter(|last| *last > LineId::ZERO)),
+        Start::After(id) if id > last => {
+            // Nothing to tell until there are lines again.
+            if last == LineId::ZERO {
+                return Ok(None);
+            }
+            let near = snapshot.parts.last().map_or(0, |part| part.span().latest);
+            let undone = Hole { segment: last.segment, from: 0, to: last.index.saturating_add(1), at_nanos: None, why: Why::Undone };
+            let _ = see(undone.found(near));
+            return Ok(Some(last));
+        }
         Start::After(id) => {
             if let Some(gap) = deleted(&snapshot, id) {
                 let id = gap.id;

@@ -121,7 +121,7 @@ pub struct Select {
     pub until_nanos: Option<i64>,
     /// With this in their text. Gaps are shown also when they do not match: what is missing might have matched.
     pub matcher: Option<Matcher>,
-    /// How many lines of the same task are shown before and after each line that matches. Only with a matcher.
+    /// How many lines of the same task are shown before and after each line that matches. Only with a matcher; 1000 at most.
     pub context: usize,
 }
 

@@ -100,7 +100,7 @@ fn a_gibibyte_is_searched_for_a_rare_word_in_two_seconds() {
     let stream = store.stream(key(1)).expect("made");
     let (mut text, mut number, mut records) = (0_u64, 0_u64, Vec::new());
     let begin = Instant::now();
-    for record in access_log(usize::MAX, 7).take_while(|_| true) {
+    for record in access_log(usize::MAX, 7) {
         text += record.text.len() as u64;
         number += 1;
         let rare = number % 1_500_000 == 1_000_000;
@@ -126,7 +126,9 @@ fn a_gibibyte_is_searched_for_a_rare_word_in_two_seconds() {
         let select = Select { matcher: Some(matcher), ..Select::default() };
         let begin = Instant::now();
         let found = scan(&stream, &select, Start::Oldest).0.len();
-        report += &format!("{name}: {found} found in {:?}", begin.elapsed());
+        let took = begin.elapsed();
+        report += &format!("{name}: {found} found in {took:?}");
+        assert!(!name.starts_with("word") || took.as_secs() < 2, "{report}");
         let begin = Instant::now();
         let last = stream.last(&select, 300, 1 << 20, None).expect("read").len();
         report += &format!(", the last {last} in {:?}\n", begin.elapsed());
@@ -143,6 +145,5 @@ fn a_gibibyte_is_searched_for_a_rare_word_in_two_seconds() {
     let begin = Instant::now();
     stream.last(&Select::default(), 300, 1 << 20, None).expect("read");
     report += &format!("the last 300 in {:?}\n", begin.elapsed());
-    std::fs::write("/tmp/logs-figures.txt", &report).expect("written");
-    panic!("{report}");
+    eprintln!("{report}");
 }
