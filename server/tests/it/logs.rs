@@ -6,7 +6,7 @@ mod keeping;
 use std::time::Duration;
 
 use ::logs::{Batch, Kind, Record, Stream, StreamKey};
-use model::ids::{EnvironmentId, ProjectId, ServiceId, TaskId};
+use model::ids::{EnvironmentId, ProjectId, ServiceId};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 

@@ -158,7 +158,7 @@ impl Terminal {
 
     /// Reads until the terminal has printed this; all that it printed so far.
     async fn until(&mut self, wanted: &str) -> String {
-        let mut looked = 0;
+        let mut looked = 0_usize;
         loop {
             let from = looked.saturating_sub(wanted.len());
             if self.received[from.min(self.received.len())..].windows(wanted.len()).any(|part| part == wanted.as_bytes()) {
@@ -356,7 +356,7 @@ async fn a_hundred_cuts_of_the_connection_lose_nothing_and_double_nothing() {
         assert_eq!(shell.session, session);
         let taken = usize::try_from(shell.taken).expect("small");
         assert!(taken <= keys.len(), "cut {cut}: more was taken than typed");
-        shell.key(&keys[taken..].to_vec()).await;
+        shell.key(&keys[taken..]).await;
         shell.received = std::mem::take(&mut received);
     }
     docker(&["exec", &place.container, "/bin/busybox", "touch", "/tmp/stop"]);

@@ -29,7 +29,8 @@ fn free(event: &ev::KeyboardEvent) -> bool {
     let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return false };
     let busy = "input, textarea, select, button, summary, dialog, [contenteditable]";
     let linked = event.key() == " " || event.key() == "Enter";
-    !matches!(target.closest(busy), Ok(Some(_))) && !(linked && matches!(target.closest("a"), Ok(Some(_))))
+    let within = |what: &str| matches!(target.closest(what), Ok(Some(_)));
+    !(within(busy) || linked && within("a"))
 }
 
 fn act(desk: Desk, key: &str) -> bool {
