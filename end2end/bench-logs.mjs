@@ -1,5 +1,4 @@
-// The part `logs` of `make bench`: what it costs to collect the lines of a hundred tasks, the engine's own extra work included, and how much
-// smaller they are on the disk. (How fast a GiB of kept lines is searched: the example `figures` of the crate `logs`, which bench.sh runs too.)
+// The part `logs` of `make bench`: what it costs to collect the lines of a hundred tasks, the engine's own extra work included. (How small a GiB of kept lines is and how fast it is searched: an ignored test of the crate `logs`, which bench.sh runs too.)
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";

@@ -19,6 +19,10 @@ fi
 scripts/setup.sh test
 if [ "${1:-}" = registry ]; then command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/install.sh nginx-light; fi
 scripts/build.sh release
+# A GiB of kept lines: how small it is, and how fast a word is found in it.
+case "${1:-all} ${BENCH_ONLY:-logs}" in
+  "all logs") cargo test --locked --release -p logs --lib gibibyte -- --ignored --nocapture ;;
+esac
 SCRATCH="$(mktemp -d /tmp/slipway-bench.XXXXXX)"
 export SCRATCH TMPDIR="$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT
