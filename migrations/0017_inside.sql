@@ -19,7 +19,8 @@ CREATE TABLE shells (
     workdir TEXT,
     opened_at BIGINT NOT NULL,
     ended_at BIGINT,
-    ended_why TEXT, -- exited, left, signed_out, replaced, task_ended, portal_stopped, portal_restarted, failed
+    -- exited, left, signed_out, access_lost, task_ended, ended, portal_stopped, portal_restarted, failed. Without an ended_at its end is still being carried out.
+    ended_why TEXT,
     exit_code BIGINT,
     recorded BOOLEAN NOT NULL,
     recording_bytes BIGINT NOT NULL,

@@ -24,6 +24,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (14, "limits", include_str!("../../../../migrations/0014_limits.sql")),
     (15, "templates", include_str!("../../../../migrations/0015_templates.sql")),
     (16, "rollouts", include_str!("../../../../migrations/0016_rollouts.sql")),
+    (17, "inside", include_str!("../../../../migrations/0017_inside.sql")),
 ];
 
 /// The newest version of the schema.
