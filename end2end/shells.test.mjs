@@ -93,6 +93,8 @@ test("programs that draw: vi, less and top, with their keys and the window's siz
   await page.keyboard.press("Enter");
   await page.keyboard.type("second line");
   await page.keyboard.press("Escape");
+  // Keys that follow it at once would make another key of it: a person sees first that vi left the insert mode.
+  await typist.shows(/^- \/note/m);
   await page.keyboard.press("ArrowUp");
   await page.keyboard.type("0x");
   await page.setViewportSize({ width: 1000, height: 700 });
