@@ -412,7 +412,7 @@ test("several shells beside each other, full screen, search, letters, screen rea
 
 test("a project that does not record its shells says so", { timeout: 120_000 }, async (t) => {
   const shop = await shopWithShell(t);
-  await shop.call(200, "PATCH", `/projects/${shop.project}`, { shells_recorded: false });
+  await shop.call(204, "PATCH", `/projects/${shop.project}`, { shells_recorded: false });
   const typist = await Typist.sit(t, shop);
   await typist.page.getByText("Recording is switched off in this project").waitFor();
   await typist.open();
