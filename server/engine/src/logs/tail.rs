@@ -66,7 +66,7 @@ pub(super) struct State {
 pub(super) struct Pass<'a> {
     /// Time since some beginning.
     pub now: Duration,
-    /// Nothing may follow: nothing is left for later.
+    /// Nothing may follow: nothing is left for later, and the end is kept also of what is held back.
     pub last: bool,
     /// For whoever reads; of [`BUFFER`] bytes.
     pub buffer: &'a mut [u8],
@@ -183,11 +183,12 @@ impl Tail {
         if self.file.is_none() && !self.open(out)? {
             return Ok(self.nowhere());
         }
-        self.state.intake.pass(pass.now, if pass.last { 0 } else { self.backlog() }, out);
-        let mut bytes = 0;
+        self.state.intake.pass(pass.now, self.backlog(), out);
+        let (mut bytes, mut rest) = (0, false);
         loop {
             let (Some(file), Some(place)) = (&self.file, self.state.at) else { return Ok(Reached::More) };
-            let room = self.room(file, &place, pass)?;
+            let all = pass.buffer.len();
+            let room = if rest { all } else { self.room(file, &place, all)? };
             let read = file.read_at(&mut pass.buffer[..room], place.offset)?;
             self.seen = place.offset + read as u64;
             let fresh = self.take(&pass.buffer[..read], out);
@@ -196,11 +197,17 @@ impl Tail {
             if fresh > 0 && bytes >= share {
                 return Ok(Reached::More);
             }
-            if fresh > 0 && read == pass.buffer.len() {
+            if fresh > 0 && read == all {
                 continue;
             }
-            if room < pass.buffer.len() {
-                return Ok(Reached::End);
+            if room < all {
+                if !pass.last {
+                    return Ok(Reached::End);
+                }
+                // Longer than what is left, which is the reserve and at most a line.
+                self.state.intake.release(BUFFER as u64, out);
+                rest = true;
+                continue;
             }
             match self.turn(out)? {
                 Turn::Stay => return Ok(Reached::End),
@@ -211,9 +218,8 @@ impl Tail {
     }
 
     /// How much may be read at once: what is held back is not read to its end.
-    fn room(&self, file: &File, place: &Place, pass: &Pass<'_>) -> io::Result<usize> {
-        let all = pass.buffer.len();
-        if pass.last || !self.state.intake.holds() || chain::newer(&self.path, place.inode) > 0 {
+    fn room(&self, file: &File, place: &Place, all: usize) -> io::Result<usize> {
+        if !self.state.intake.holds() || chain::newer(&self.path, place.inode) > 0 {
             return Ok(all);
         }
         let end = file.metadata()?.len().saturating_sub(RESERVE);

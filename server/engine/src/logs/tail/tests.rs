@@ -131,7 +131,7 @@ impl Reader {
     /// The portal is killed and started again: what is written down is all that it knows.
     fn restart(&mut self, written: &Written) {
         let read_back = Cursor::parse(&self.cursor.text(), CONTAINER).expect("its own cursor");
-        self.tail = tail(written, read_back);
+        self.tail = Tail::new(&written.path, FILES, read_back, self.now);
     }
 
     fn all(&mut self) {
@@ -341,6 +341,26 @@ fn a_flood_is_counted_line_by_line_and_its_end_is_kept() {
     let held: u64 = reader.kept.iter().map(|item| if let Item::Gap(_, Missing::Held(held)) = item { held.lines } else { 0 }).sum();
     assert!(held > 0);
     assert_eq!(lines + held, total + 1, "each line is kept or counted");
+    assert_eq!(reader.texts().last().map(String::as_str), Some("1"), "what came last is there");
+}
+
+#[test]
+fn the_end_of_a_flood_is_kept_when_nothing_may_follow() {
+    let mut written = Written::new();
+    let mut reader = Reader::new(&written);
+    let filler = "y".repeat(60 << 10);
+    for _ in 0..1_300 {
+        let at = written.tick();
+        written.piece(at, &format!("{filler}\n"), "stdout");
+    }
+    written.line();
+    while reader.again(true, true) == Reached::More {}
+    reader.tail.finish(false, &mut reader.kept);
+    let lines = reader.kept.iter().filter(|item| matches!(item, Item::Line(_))).count() as u64;
+    let held: Vec<u64> =
+        reader.kept.iter().filter_map(|item| if let Item::Gap(_, Missing::Held(held)) = item { Some(held.lines) } else { None }).collect();
+    assert_eq!(held.len(), 1);
+    assert_eq!(lines + held[0], 1_301, "each line is kept or counted");
     assert_eq!(reader.texts().last().map(String::as_str), Some("1"), "what came last is there");
 }
 
