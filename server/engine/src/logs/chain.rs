@@ -1,10 +1,11 @@
 //! The files of one log of the engine: `x-json.log`, and what was rotated away from it, `x-json.log.1` and so on, the older the higher. Files are told
-//! apart by their number on the disk and the time of their first line; their names change while one looks.
+//! apart by their number on the disk and the time of their birth, which not every disk tells, and of their first line; their names change while one looks.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::entry;
 use super::joiner::Place;
@@ -36,16 +37,26 @@ impl Part {
         if !meta.is_file() {
             return Err(ErrorKind::InvalidInput.into());
         }
-        let start = Place { inode: meta.ino(), first: first(&file)?, offset: 0 };
+        let start = Place { inode: meta.ino(), first: first(&file)?, born: born(&meta), offset: 0 };
         Ok(Some(Self { file, start, size: meta.len() }))
     }
 
     /// Whether it is the file of this place, and reaches so far.
     pub(super) fn holds(&self, place: &Place) -> bool {
-        // Where no first line was known the number alone is believed.
         let same = self.start.first == place.first || place.first == 0;
-        self.start.inode == place.inode && same && self.size >= place.offset
+        self.may_be(place) && same && self.size >= place.offset
     }
+
+    /// Whether it is the file of this place, emptied or not. Where a birth is not known the number alone is believed.
+    pub(super) fn may_be(&self, place: &Place) -> bool {
+        self.start.inode == place.inode && (self.start.born == place.born || self.start.born == 0 || place.born == 0)
+    }
+}
+
+/// When a file was made; 0 where its disk does not tell.
+fn born(meta: &Metadata) -> i64 {
+    let since = meta.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// The time of a file's first line; 0 where there is none yet.

@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_cursor_is_read_back_for_its_own_container_alone() {
         let id = "9d284890c74f009dce95d22a6f019fad";
-        let place = Place { inode: 7, first: -3, offset: u64::MAX };
+        let place = Place { inode: 7, first: -3, born: i64::MAX, offset: u64::MAX };
         let mut cursor = Cursor { read: Some(place), from: Some(place), open: Some(5), done: true, ..Cursor::new(id) };
         Anchor::passes(&mut cursor.last, 5, Source::Stderr);
         Anchor::passes(&mut cursor.last, 5, Source::Stderr);

@@ -11,8 +11,10 @@ pub(super) const RATE: u64 = 4 << 20;
 pub(super) const BURST: u64 = 64 << 20;
 /// How long lines are held back at least while a task goes on flooding.
 const STRETCH: Duration = Duration::from_secs(10);
-/// As much as is written in a pass at the rate that may go on for ever, with some air.
-const QUIET: u64 = RATE / 4;
+/// Bytes a second of a task that grew quiet: the rate that may go on for ever, with some air.
+const QUIET: u64 = RATE + RATE / 4;
+/// How long it is listened at least before that is said: over less, any flood is small.
+const LISTEN: Duration = Duration::from_millis(200);
 
 /// What was held back. Written down with each cursor, so that a restart forgets none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -41,12 +43,24 @@ pub(super) struct Flood {
     filled: Duration,
     held: Option<Held>,
     since: Duration,
+    heard: Heard,
+}
+
+/// How much there was when it was last listened whether a task that is held back grew quiet.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    at: Duration,
+    /// Held back until then.
+    bytes: u64,
+    /// To be read then.
+    expected: u64,
 }
 
 impl Flood {
     /// With its whole burst. `held`: what was held back before a restart.
     pub(super) fn new(now: Duration, held: Option<Held>) -> Self {
-        Self { tokens: BURST, filled: now, held, since: now }
+        let heard = Heard { at: now, bytes: held.map_or(0, |held| held.bytes), expected: 0 };
+        Self { tokens: BURST, filled: now, held, since: now, heard }
     }
 
     /// A pass begins in which so many bytes are expected. What was held back, if that is over.
@@ -57,8 +71,25 @@ impl Flood {
             self.tokens = self.tokens.saturating_add(more).min(BURST);
             self.filled = now;
         }
-        let over = expected <= self.tokens && (expected <= QUIET || now.saturating_sub(self.since) >= STRETCH);
-        if over { self.held.take() } else { None }
+        let over = self.grew_quiet(now, expected) || now.saturating_sub(self.since) >= STRETCH;
+        if over && expected <= self.tokens { self.held.take() } else { None }
+    }
+
+    /// Whether little was written since it was last listened. Passes come as often as they like: what counts is how much it was in which time.
+    fn grew_quiet(&mut self, now: Duration, expected: u64) -> bool {
+        let passed = now.saturating_sub(self.heard.at);
+        let Some(held) = self.held.filter(|_| passed >= LISTEN) else { return false };
+        // Read meanwhile, and not read yet, less what was not read yet then.
+        let written = (held.bytes.saturating_add(expected)).saturating_sub(self.heard.bytes.saturating_add(self.heard.expected));
+        self.heard = Heard { at: now, bytes: held.bytes, expected };
+        let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        written <= QUIET.saturating_mul(passed) / 1_000
+    }
+
+    /// Holds nothing back from here on, and keeps at least so many bytes. What was held back.
+    pub(super) fn release(&mut self, bytes: u64) -> Option<Held> {
+        self.tokens = self.tokens.max(bytes);
+        self.held.take()
     }
 
     /// Whether lines are held back.
@@ -87,6 +118,7 @@ impl Flood {
                 if self.held.is_none() {
                     self.held = Some(Held { from: at_nanos, to: at_nanos, ..Held::default() });
                     self.since = now;
+                    self.heard = Heard { at: now, bytes: 0, expected: 0 };
                 }
                 false
             }
@@ -102,12 +134,19 @@ mod tests {
 
     /// Lets a task write so much in each pass; what is kept of it, and how often something was held back.
     fn written(flood: &mut Flood, passes: u32, bytes: u64, begin: Duration) -> (u64, u32, Duration) {
+        written_each(PASS, flood, passes, bytes, begin)
+    }
+
+    fn written_each(pass: Duration, flood: &mut Flood, passes: u32, bytes: u64, begin: Duration) -> (u64, u32, Duration) {
         let (mut kept, mut gaps, mut now) = (0, 0, begin);
         for _ in 0..passes {
-            now += PASS;
+            now += pass;
             gaps += u32::from(flood.pass(now, bytes).is_some());
             for _ in 0..bytes / 1_024 {
                 kept += if flood.admits(1_024, 7, now) { 1_024 } else { 0 };
+                if let Some(held) = flood.held_mut() {
+                    held.bytes += 1_024;
+                }
             }
         }
         (kept, gaps, now)
@@ -130,6 +169,19 @@ mod tests {
         let (kept, _, now) = written(&mut flood, 5, 10 << 10, now);
         assert!(kept >= 4 * (10 << 10), "a quiet task is heard: {kept}");
         assert!(!flood.holds(), "{now:?}");
+    }
+
+    #[test]
+    fn a_flood_that_is_read_often_is_no_quiet_task() {
+        let mut flood = Flood::new(Duration::ZERO, None);
+        let often = Duration::from_millis(10);
+        let (kept, gaps, now) = written_each(often, &mut flood, 10_000, 200 << 10, Duration::ZERO);
+        let allowed = BURST + 100 * RATE;
+        assert!(kept <= allowed && kept > allowed / 2, "{kept} of {allowed}");
+        assert!((5..=12).contains(&gaps), "{gaps} stretches in 100 s");
+        assert!(flood.pass(now, 0).is_none(), "no time went by");
+        written_each(often, &mut flood, 50, 100, now);
+        assert!(!flood.holds());
     }
 
     #[test]

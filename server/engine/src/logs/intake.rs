@@ -47,7 +47,18 @@ impl Intake {
     /// A pass begins in which about so many bytes are expected.
     pub(super) fn pass(&mut self, now: Duration, expected: u64, out: &mut Vec<Item>) {
         self.now = now;
-        if let Some(held) = self.flood.pass(now, expected) {
+        let held = self.flood.pass(now, expected);
+        self.say(held, out);
+    }
+
+    /// Nothing more is held back for now: what was is said, and at least so many bytes are kept of what follows.
+    pub(super) fn release(&mut self, bytes: u64, out: &mut Vec<Item>) {
+        let held = self.flood.release(bytes);
+        self.say(held, out);
+    }
+
+    fn say(&mut self, held: Option<Held>, out: &mut Vec<Item>) {
+        if let Some(held) = held {
             self.skip = held.rest;
             out.extend((held.lines > 0).then_some(Item::Gap(held.from, Missing::Held(held))));
         }
@@ -98,9 +109,7 @@ impl Intake {
             Anchor::passes(last, line.at_nanos, line.source);
             out.push(Item::Line(line));
         });
-        if let Some(held) = self.flood.pass(self.now, 0).filter(|held| held.lines > 0) {
-            out.push(Item::Gap(held.from, Missing::Held(held)));
-        }
+        self.release(0, out);
     }
 
     /// Lines that were begun before go on.

@@ -52,6 +52,10 @@ pub(super) struct Place {
     /// The time of its first line, so that another file with that number is not taken for it; 0: not known.
     #[serde(rename = "f")]
     pub first: i64,
+    /// When it was made, nanoseconds since 1970, for the same where it had no line yet, or where a long line fills two files: all its pieces bear one
+    /// time. 0: its disk does not tell.
+    #[serde(rename = "b", default)]
+    pub born: i64,
     /// Bytes.
     #[serde(rename = "o")]
     pub offset: u64,

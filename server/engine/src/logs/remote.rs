@@ -129,6 +129,9 @@ impl Remote {
         let mut items = Vec::new();
         if done {
             self.intake.end(&mut items);
+        } else {
+            // It may be the last for long.
+            self.intake.release(0, &mut items);
         }
         if items.is_empty() && self.cursor.done == done {
             return true;

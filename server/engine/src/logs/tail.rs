@@ -66,7 +66,7 @@ pub(super) struct State {
 pub(super) struct Pass<'a> {
     /// Time since some beginning.
     pub now: Duration,
-    /// Nothing may follow: nothing is left for later.
+    /// Nothing may follow: nothing is left for later, and the end is kept also of what is held back.
     pub last: bool,
     /// For whoever reads; of [`BUFFER`] bytes.
     pub buffer: &'a mut [u8],
@@ -183,11 +183,12 @@ impl Tail {
         if self.file.is_none() && !self.open(out)? {
             return Ok(self.nowhere());
         }
-        self.state.intake.pass(pass.now, if pass.last { 0 } else { self.backlog() }, out);
-        let mut bytes = 0;
+        self.state.intake.pass(pass.now, self.backlog(), out);
+        let (mut bytes, mut rest) = (0, false);
         loop {
             let (Some(file), Some(place)) = (&self.file, self.state.at) else { return Ok(Reached::More) };
-            let room = self.room(file, &place, pass)?;
+            let all = pass.buffer.len();
+            let room = if rest { all } else { self.room(file, &place, all)? };
             let read = file.read_at(&mut pass.buffer[..room], place.offset)?;
             self.seen = place.offset + read as u64;
             let fresh = self.take(&pass.buffer[..read], out);
@@ -196,11 +197,17 @@ impl Tail {
             if fresh > 0 && bytes >= share {
                 return Ok(Reached::More);
             }
-            if fresh > 0 && read == pass.buffer.len() {
+            if fresh > 0 && read == all {
                 continue;
             }
-            if room < pass.buffer.len() {
-                return Ok(Reached::End);
+            if room < all {
+                if !pass.last {
+                    return Ok(Reached::End);
+                }
+                // Longer than what is left, which is the reserve and at most a line.
+                self.state.intake.release(BUFFER as u64, out);
+                rest = true;
+                continue;
             }
             match self.turn(out)? {
                 Turn::Stay => return Ok(Reached::End),
@@ -211,9 +218,8 @@ impl Tail {
     }
 
     /// How much may be read at once: what is held back is not read to its end.
-    fn room(&self, file: &File, place: &Place, pass: &Pass<'_>) -> io::Result<usize> {
-        let all = pass.buffer.len();
-        if pass.last || !self.state.intake.holds() || chain::newer(&self.path, place.inode) > 0 {
+    fn room(&self, file: &File, place: &Place, all: usize) -> io::Result<usize> {
+        if !self.state.intake.holds() || chain::newer(&self.path, place.inode) > 0 {
             return Ok(all);
         }
         let end = file.metadata()?.len().saturating_sub(RESERVE);
@@ -253,14 +259,15 @@ impl Tail {
     }
 
     fn line(&mut self, line: &str, bytes: usize, out: &mut Vec<Item>) {
-        let Some(at) = self.state.at else { return };
+        let Some(at) = &mut self.state.at else { return };
         let known = out.len();
         match entry::read(line) {
             Some(piece) => {
-                self.state.intake.take(&piece, at, out);
                 if at.offset == 0 && at.first == 0 {
-                    self.rename(piece.at_nanos);
+                    // First: a line that is begun here is found again by it.
+                    at.first = piece.at_nanos;
                 }
+                self.state.intake.take(&piece, *at, out);
             }
             None => self.state.intake.missing(Missing::Damaged { bytes: bytes as u64 + 1 }, out),
         }
@@ -271,13 +278,6 @@ impl Tail {
             if at.inode == until.inode && at.offset >= until.offset {
                 self.state.until = None;
             }
-        }
-    }
-
-    /// The file's first line is known now.
-    fn rename(&mut self, first: i64) {
-        if let Some(at) = &mut self.state.at {
-            at.first = first;
         }
     }
 
@@ -308,7 +308,8 @@ impl Tail {
         };
         if now.ino() == at.inode {
             self.lost(true, 0, out);
-            self.state.at = Some(Place { inode: at.inode, ..Place::default() });
+            self.state.until = None;
+            self.state.at = Some(Place { first: 0, offset: 0, ..at });
             return Ok(Turn::Next);
         }
         self.next(at, out)
@@ -318,9 +319,11 @@ impl Tail {
     fn next(&mut self, at: Place, out: &mut Vec<Item>) -> io::Result<Turn> {
         let mut parts = chain::parts(&self.path)?;
         let found = parts.iter().position(|part| part.start.inode == at.inode);
-        // A file without a line could not be told from another one later: it is gone to when it has one.
-        let newer = found.unwrap_or(parts.len());
-        let Some(next) = parts[..newer].iter().rposition(|part| part.size > 0) else { return Ok(Turn::Stay) };
+        let newer = &parts[..found.unwrap_or(parts.len())];
+        // A file without a line and a birth could not be told from another one later: it is gone to when it has a line.
+        let Some(next) = newer.iter().rposition(|part| part.size > 0 || part.start.born != 0) else { return Ok(Turn::Stay) };
+        let until = self.state.until;
+        let known = until.is_none_or(|until| newer.iter().any(|part| part.holds(&until)));
         let part = parts.swap_remove(next);
         let left = self.seen.saturating_sub(at.offset);
         if left > 0 {
@@ -328,10 +331,11 @@ impl Tail {
         }
         if found.is_none() {
             self.lost(false, part.start.first, out);
+        } else if !known && until.is_some_and(|until| until.inode != at.inode) {
+            self.lost(true, 0, out);
         }
-        if self.state.until.is_some_and(|until| until.inode == at.inode) {
-            self.state.until = None;
-        }
+        // Else all that follows would be taken for known.
+        self.state.until = until.filter(|_| known);
         self.enter(part, 0);
         Ok(Turn::Next)
     }

@@ -17,9 +17,11 @@ impl Tail {
             return self.find(anchor, out);
         }
         let mut parts = chain::parts(&self.path)?;
-        // At the beginning of a file that had no line yet nothing was read at all.
-        let begun = |at: &Place| at.first != 0 || at.offset != 0 || self.state.intake.last().is_some();
-        self.state.at = self.state.at.filter(begun);
+        // At the beginning of a file that had no line yet nothing was read at all, and what came before it, if anything, is known to be complete.
+        // If it is there still, so is all that followed. Its number alone proves nothing: it goes to the next file when the file is gone.
+        let nothing = self.state.intake.last().is_none();
+        let begun = |at: &Place| at.first != 0 || at.offset != 0 || !nothing;
+        self.state.at = self.state.at.filter(|at| begun(at) || at.born != 0);
         let find = |parts: &[Part], place: Option<Place>| place.and_then(|place| Some((parts.iter().position(|part| part.holds(&place))?, place)));
         if let Some((found, place)) = find(&parts, self.state.at) {
             self.enter(parts.swap_remove(found), place.offset);
@@ -31,9 +33,10 @@ impl Tail {
             self.enter(parts.swap_remove(found), place.offset);
             return Ok(true);
         }
+        self.state.at = self.state.at.filter(begun);
         let full = self.files > 1 && parts.len() >= self.files;
-        // Some file with this number is there, and it is shorter, or begins with another line.
-        let emptied = self.state.at.is_some_and(|at| parts.iter().any(|part| part.start.inode == at.inode));
+        // This file is there, and it is shorter, or begins with another line.
+        let emptied = self.state.at.is_some_and(|at| parts.iter().any(|part| part.may_be(&at)));
         if emptied {
             self.skip_read(&mut parts);
         }
@@ -71,6 +74,7 @@ impl Tail {
 
     pub(super) fn enter(&mut self, part: Part, offset: u64) {
         self.seen = offset;
+        self.state.until = self.state.until.filter(|until| until.inode != part.start.inode || until.offset > offset);
         self.state.at = Some(Place { offset, ..part.start });
         self.file = Some(part.file);
     }
