@@ -130,6 +130,32 @@ fn much_is_read_on_threads_in_the_same_order() {
 }
 
 #[test]
+fn what_stands_beside_the_last_lines_has_a_bound_and_is_watched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key(1)).expect("made");
+    let padding = "x".repeat(10 << 10);
+    for begin in (0..600_i64).step_by(10) {
+        let lines = (begin..begin + 10).map(|n| line(1, n, &format!("{} {padding}", if n % 100 == 99 { "hit" } else { "hay" }))).collect();
+        stream.append(&batch(lines)).expect("appended");
+    }
+    let select = Select { matcher: Some(Matcher::text("hit", false)), context: 100, ..Select::default() };
+    let found = stream.last(&select, 6, 1 << 20, None).expect("read");
+    let bytes: usize = found.iter().map(|found| found.record.text.len()).sum();
+    assert!(bytes <= 4 << 20 && bytes > 3 << 20, "{bytes}");
+    assert!(found.iter().map(|found| found.record.at_nanos).eq(600 - found.len() as i64..600), "the last ones, without a hole");
+    let steps = |context| {
+        let mut steps = 0;
+        let mut progress = |_| {
+            steps += 1;
+            ControlFlow::Continue(())
+        };
+        stream.last_watched(&Select { context, ..select.clone() }, 6, 1 << 20, None, &mut progress).expect("read");
+        steps
+    };
+    assert!(steps(100) > steps(0), "who watches can stop it also while it looks beside");
+}
+
+#[test]
 fn matchers_say_where() {
     let ranges = |matcher: Matcher, text: &str| matcher.ranges(text).into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>();
     assert_eq!(ranges(Matcher::text("ab", false), "ab AB abab"), [(0, 2), (6, 8), (8, 10)]);
