@@ -77,6 +77,14 @@ impl Kept {
         }
     }
 
+    /// Its file in the stream's folder.
+    pub(crate) fn path(&self, folder: &Path) -> PathBuf {
+        match self {
+            Self::Sealed(part) => segment_path(folder, part.number),
+            Self::Journal(part) => journal_path(folder, part.number),
+        }
+    }
+
     /// Bytes of text, about, from this line on.
     fn text_from(&self, line: u32) -> u64 {
         match self {
