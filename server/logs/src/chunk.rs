@@ -128,11 +128,11 @@ pub(crate) struct Kinds(pub(crate) u8);
 impl Kinds {
     /// Those of lines with these flags.
     pub(crate) fn of(column: &[u8]) -> Self {
-        Self(column.iter().fold(0, |kinds, flags| kinds | (1 << (flags & 3))))
+        Self(column.iter().fold(0, |kinds, flags| kinds | (1_u8 << (flags & 3))))
     }
 
     pub(crate) const fn has(self, kind: Kind) -> bool {
-        self.0 & (1 << flags(kind, false)) != 0
+        self.0 & (1_u8 << flags(kind, false)) != 0
     }
 }
 
