@@ -304,10 +304,10 @@ mod tests {
         stream.append(&Batch { records: vec![record; lines], cursors: Vec::new() }).expect("appended");
     }
 
-    fn pump(follow: bool) -> (Pump, mpsc::Receiver<Piece>) {
+    fn pump(follow: bool, search: Option<Slot>) -> (Pump, mpsc::Receiver<Piece>) {
         let (sender, receiver) = mpsc::channel(1);
         let query = Query { filter: LogFilter::default(), begin: Begin::Oldest, follow };
-        (Pump::new(Desk::default(), Select::default(), &query, None, sender), receiver)
+        (Pump::new(Desk::default(), Select::default(), &query, search, sender), receiver)
     }
 
     #[tokio::test]
@@ -315,7 +315,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key()).expect("made");
         write(&stream, 2000);
-        let (pump, mut pieces) = pump(false);
+        let (pump, mut pieces) = pump(false, None);
         let work = tokio::spawn(pump.run(stream.clone(), None));
         let mut read = 0;
         while let Some(piece) = pieces.recv().await {
@@ -330,12 +330,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_searches_and_follows_searches_no_longer_when_the_past_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key()).expect("made");
+        write(&stream, 1);
+        let portal = crate::testing::Store::open().await;
+        let ana = portal.person("ana", false).await;
+        let search = || crate::streams::open(&portal.platform, &ana, crate::streams::Kind::Search);
+        let _held: Vec<Slot> = (1..crate::streams::Kind::Search.most()).map(|_| search().expect("room")).collect();
+        let (pump, mut pieces) = pump(true, Some(search().expect("room")));
+        assert!(search().is_err(), "it counts as a search");
+        let _work = tokio::spawn(pump.run(stream, None));
+        assert!(pieces.recv().await.is_some());
+        let free = async {
+            while search().is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), free).await.expect("there is room for another one");
+    }
+
+    #[tokio::test]
     async fn who_follows_what_is_removed_comes_to_an_end() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path(), Options::default()).expect("opened");
         let stream = store.stream(key()).expect("made");
         write(&stream, 1);
-        let (pump, mut pieces) = pump(true);
+        let (pump, mut pieces) = pump(true, None);
         let work = tokio::spawn(pump.run(stream, None));
         assert!(matches!(pieces.recv().await, Some(Piece::Lines(lines)) if lines.len() == 1));
         store.remove_project(key().project).expect("removed");
