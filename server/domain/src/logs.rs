@@ -80,8 +80,8 @@ pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, que
         return Err(Error::invalid("tail", format!("at most {TAIL_MAX} lines, or all")));
     }
     let slot = streams::open(platform, may.actor(), streams::Kind::Logs)?;
-    let heavy = select.matcher.is_some() || query.begin == Begin::Oldest;
-    let search = if heavy && !query.follow { Some(streams::open(platform, may.actor(), streams::Kind::Search)?) } else { None };
+    let heavy = searches(&select) || query.begin == Begin::Oldest;
+    let search = if heavy { Some(streams::open(platform, may.actor(), streams::Kind::Search)?) } else { None };
     let store = store(platform)?;
     let key = key(platform, may, &query.filter).await?;
     let desk = platform.log_desk().clone();
@@ -90,16 +90,16 @@ pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, que
     // A follower waits for the first line of a service that has none.
     let stream = desk::blocking(move || if follow { store.stream(key).map(Some) } else { store.existing(key) }).await?;
     let (sender, receiver) = mpsc::channel(ON_THE_WAY);
-    let pump = pump::Pump { desk, select, begin: query.begin, follow, heavy, sender };
+    let pump = pump::Pump::new(desk, select, query, search, sender);
     let work = tokio::spawn(async move {
         match stream {
             Some(stream) => pump.run(stream, turn).await,
             None => Ok(()),
         }
     });
-    // The slots live as long as the stream.
-    let state = (receiver, Some(work), slot, search);
-    Ok(stream::unfold(state, |(mut receiver, mut work, slot, search)| async move {
+    // This slot lives as long as the stream, that of a search as long as it works.
+    let state = (receiver, Some(work), slot);
+    Ok(stream::unfold(state, |(mut receiver, mut work, slot)| async move {
         let item = match receiver.recv().await {
             Some(piece) => Ok(piece),
             None => match work.take()?.await {
@@ -108,7 +108,7 @@ pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, que
                 Err(crash) => Err(Error::internal(format!("reading a log: {crash}"))),
             },
         };
-        Some((item, (receiver, work, slot, search)))
+        Some((item, (receiver, work, slot)))
     })
     .boxed())
 }
@@ -175,7 +175,14 @@ fn select(filter: &LogFilter, now: Millis) -> Result<Select> {
         // Without something to look for every line matches, and none is around another.
         context: if matcher.is_some() { filter.context as usize } else { 0 },
         matcher,
+        gone: None,
     })
+}
+
+/// Whether much may have to be looked through to find a few lines.
+fn searches(select: &Select) -> bool {
+    let Select { tasks, slot, revision, kind, matcher, .. } = select;
+    matcher.is_some() || kind.is_some() || slot.is_some() || revision.is_some() || tasks.is_some()
 }
 
 /// What is wrong with a regular expression, in one line: the reason, and where. Its parser draws a picture under the pattern instead.
@@ -248,6 +255,22 @@ mod tests {
         assert_eq!(refused("ü[z-a]"), "no regular expression: invalid character class range, the start must be <= the end, at character 3");
         assert!(refused("x{1000}{1000}{1000}").contains("no regular expression"), "nor one that is too large");
         assert_eq!(explained("x", "something else"), "no regular expression: something else");
+    }
+
+    #[test]
+    fn who_wants_some_lines_among_many_searches() {
+        let searching = |filter: LogFilter| searches(&select(&filter, Millis(1_795_161_600_000)).expect("right"));
+        let none = LogFilter::default;
+        assert!(!searching(none()) && !searching(LogFilter { since: "10s".into(), ..none() }));
+        for filter in [
+            LogFilter { grep: "x".into(), ..none() },
+            LogFilter { stream: Some(LogSource::Stderr), ..none() },
+            LogFilter { slot: Some(1), ..none() },
+            LogFilter { revision: Some(1), ..none() },
+            LogFilter { task: Some("0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id")), ..none() },
+        ] {
+            assert!(searching(filter.clone()), "{filter:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use model::ids::TaskId;
 
 use crate::frame::{Source, flags, of_flags};
-use crate::{Found, Kind, LineId, Matcher, Record, Select};
+use crate::{Found, Gone, Kind, LineId, Matcher, Record, Select};
+
+/// Text that is searched before it is asked again whether somebody waits for it.
+const PIECE: usize = 64 << 10;
 
 /// What is known of lines besides their text. All columns have one value for each line.
 #[derive(Debug, Default)]
@@ -83,16 +86,16 @@ impl Chunk {
 
     /// The lines that are looked for, in their order.
     pub(crate) fn hits(&self, sieve: &Sieve) -> Vec<usize> {
-        let Some(matcher) = &sieve.matcher else {
+        if sieve.matcher.is_none() {
             return (0..self.len()).filter(|at| self.passes(*at, sieve)).collect();
-        };
+        }
         let mut hits: Vec<usize> = if self.columns.flags.iter().any(|byte| byte & 3 == flags(Kind::Gap, false)) {
             (0..self.len()).filter(|at| self.kind(*at) == Kind::Gap && self.passes(*at, sieve)).collect()
         } else {
             Vec::new()
         };
         let gaps = hits.len();
-        matcher.lines(&self.text, &mut |begin| {
+        sieve.lines(&self.text, &mut |begin| {
             if let Ok(at) = self.begins.binary_search(&begin)
                 && self.kind(at) != Kind::Gap
                 && self.passes(at, sieve)
@@ -118,6 +121,21 @@ impl Chunk {
     }
 }
 
+/// The streams that some lines are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kinds(pub(crate) u8);
+
+impl Kinds {
+    /// Those of lines with these flags.
+    pub(crate) fn of(column: &[u8]) -> Self {
+        Self(column.iter().fold(0, |kinds, flags| kinds | (1_u8 << (flags & 3))))
+    }
+
+    pub(crate) const fn has(self, kind: Kind) -> bool {
+        self.0 & (1_u8 << flags(kind, false)) != 0
+    }
+}
+
 /// What is looked for, made ready.
 #[derive(Clone)]
 pub(crate) struct Sieve {
@@ -127,12 +145,15 @@ pub(crate) struct Sieve {
     kind: Option<Kind>,
     since: Option<i64>,
     until: Option<i64>,
-    pub(crate) matcher: Option<Matcher>,
+    matcher: Option<Matcher>,
+    /// The stream that a part must have lines of to be read.
+    part: Option<Kind>,
+    gone: Option<Gone>,
 }
 
 impl Sieve {
     pub(crate) fn new(select: &Select) -> Self {
-        let Select { tasks, slot, revision, kind, since_nanos, until_nanos, matcher, context: _ } = select;
+        let Select { tasks, slot, revision, kind, since_nanos, until_nanos, matcher, context, gone } = select;
         Self {
             tasks: tasks.as_ref().map(|tasks| tasks.iter().copied().collect()),
             slot: *slot,
@@ -141,13 +162,16 @@ impl Sieve {
             since: *since_nanos,
             until: *until_nanos,
             matcher: matcher.clone(),
+            // Lines beside those that are looked for are of any stream.
+            part: kind.filter(|_| *context == 0 || matcher.is_none()),
+            gone: gone.clone(),
         }
     }
 
     /// Every line, or every line of one task: what may stand beside a line that is looked for.
     pub(crate) fn beside(&self, task: Option<TaskId>) -> Self {
         let tasks = task.map_or_else(|| self.tasks.clone(), |task| Some(HashSet::from([task])));
-        Self { tasks, kind: None, matcher: None, ..self.clone() }
+        Self { tasks, kind: None, matcher: None, part: None, ..self.clone() }
     }
 
     /// Every line of this time or later.
@@ -175,13 +199,40 @@ impl Sieve {
     fn of(&self, kind: Kind) -> bool {
         kind == Kind::Gap || self.kind.is_none_or(|wanted| wanted == kind)
     }
+
+    /// Whether a part with lines of these streams is to be read.
+    pub(crate) fn of_any(&self, kinds: Kinds) -> bool {
+        self.part.is_none_or(|wanted| kinds.has(wanted) || kinds.has(Kind::Gap))
+    }
+
+    /// Whether nobody waits for what is found.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.as_ref().is_some_and(Gone::is_so)
+    }
+
+    /// As [`Matcher::lines`]; none without a matcher. Ends also when nobody waits for what is found.
+    fn lines(&self, text: &[u8], hit: &mut dyn FnMut(usize) -> bool) {
+        let Some(matcher) = &self.matcher else { return };
+        let (mut begin, mut on) = (0, true);
+        while on && begin < text.len() && !self.is_gone() {
+            let near = (begin + PIECE).min(text.len());
+            let end = memchr::memchr(b'\n', &text[near..]).map_or(text.len(), |feed| near + feed + 1);
+            matcher.lines(&text[begin..end], &mut |at| {
+                on = hit(begin + at);
+                on
+            });
+            begin = end;
+        }
+    }
 }
 
 /// Whether any line of this text matches, or all are wanted.
 pub(crate) fn may_hold(text: &[u8], sieve: &Sieve) -> bool {
-    let Some(matcher) = &sieve.matcher else { return true };
+    if sieve.matcher.is_none() {
+        return true;
+    }
     let mut holds = false;
-    matcher.lines(text, &mut |_| {
+    sieve.lines(text, &mut |_| {
         holds = true;
         false
     });

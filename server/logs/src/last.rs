@@ -1,5 +1,6 @@
 //! Reading backward from a place or the end: the last lines that match.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::{ControlFlow, Range};
 
@@ -9,6 +10,11 @@ use crate::read::{self, Read};
 use crate::scan::Reading;
 use crate::stream::{Inner, Snapshot};
 use crate::{Found, LineId, Progress, Select};
+
+/// Lines of context that are given besides at most: of more, the last ones.
+const LINES: usize = 20_000;
+/// Bytes of text that lines with context may have in any case.
+const BYTES: usize = 4 << 20;
 
 /// See [`crate::Stream::last_watched`].
 pub(crate) fn backward(
@@ -24,27 +30,73 @@ pub(crate) fn backward(
     }
     let snapshot = inner.snapshot(0);
     let range = LineId::ZERO..before.map_or(snapshot.end, |before| before.min(snapshot.end));
-    let mut found = newest(inner, select, &snapshot, range.clone(), (most, bytes), progress)?;
+    let (mut left, mut told) = (false, None);
+    let mut watch = |done: Progress| {
+        told = Some(done);
+        let flow = progress(done);
+        left = flow.is_break();
+        flow
+    };
+    let mut found = newest(inner, select, &snapshot, range.clone(), (most, bytes), &mut watch)?;
     found.reverse();
     let oldest = found.iter().find(|found| found.record.kind != crate::Kind::Gap).map(|found| found.id);
-    if let Some(oldest) = oldest.filter(|_| select.context > 0 && select.matcher.is_some()) {
-        return beside(inner, select, &snapshot, found, oldest..range.end);
+    if let Some(oldest) = oldest.filter(|_| select.context > 0 && select.matcher.is_some() && !left) {
+        // It is the same way once more: whoever watches hears how far the first look came.
+        let mut watch = |done: Progress| progress(told.map_or(done, |told| Progress { at_nanos: done.at_nanos, ..told }));
+        let last = Last { lines: VecDeque::new(), text: 0, most: most.saturating_add(LINES), bytes: bytes.max(BYTES), cut: None };
+        return beside(inner, select, &snapshot, (found, last), oldest..range.end, &mut watch);
     }
     Ok(found)
 }
 
 /// The same lines, with those beside them.
-fn beside(inner: &Inner, select: &Select, snapshot: &Snapshot, found: Vec<Found>, range: Range<LineId>) -> io::Result<Vec<Found>> {
-    let mut all: Vec<Found> = found.into_iter().take_while(|found| found.id < range.start).collect();
+fn beside(
+    inner: &Inner,
+    select: &Select,
+    snapshot: &Snapshot,
+    (found, mut last): (Vec<Found>, Last),
+    range: Range<LineId>,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> io::Result<Vec<Found>> {
+    found.into_iter().take_while(|found| found.id < range.start).for_each(|found| last.push(found));
     let mut see = |found| {
-        all.push(found);
+        last.push(found);
         ControlFlow::Continue(())
     };
-    let mut progress = |_| ControlFlow::Continue(());
-    let mut reading = Reading { see: &mut see, progress: &mut progress, done: 0, of: 0, near: 0, looked: None, broken: false };
+    let mut reading = Reading { see: &mut see, progress, done: 0, of: 0, near: 0, looked: None, broken: false };
     reading.range(inner, select, &snapshot.parts, range, false)?;
-    all.sort_by_key(|found| found.id);
-    Ok(all)
+    Ok(last.in_order())
+}
+
+/// The last of many lines: so many, with so many bytes of text; one in any case.
+struct Last {
+    lines: VecDeque<Found>,
+    /// Bytes of their texts.
+    text: usize,
+    most: usize,
+    bytes: usize,
+    /// The last line that was left out.
+    cut: Option<LineId>,
+}
+
+impl Last {
+    fn push(&mut self, found: Found) {
+        self.text += found.record.text.len();
+        self.lines.push_back(found);
+        while self.lines.len() > 1 && (self.text > self.bytes || self.lines.len() > self.most) {
+            let Some(first) = self.lines.pop_front() else { return };
+            self.text -= first.record.text.len();
+            self.cut = self.cut.max(Some(first.id));
+        }
+    }
+
+    /// The lines in the order of their places, from one on without a hole: context comes later than what stands behind it.
+    fn in_order(self) -> Vec<Found> {
+        let cut = self.cut;
+        let mut lines: Vec<Found> = self.lines.into_iter().filter(|found| cut.is_none_or(|cut| found.id > cut)).collect();
+        lines.sort_by_key(|found| found.id);
+        lines
+    }
 }
 
 /// The last lines that match, the last one first.

@@ -27,7 +27,7 @@ mod words;
 pub use matcher::{BadPattern, Matcher};
 pub use store::{Options, Removed, Store};
 pub use stream::Stream;
-pub use words::{Batch, Found, InvalidLineId, Kind, LineId, Progress, Record, Select, Start, StreamKey};
+pub use words::{Batch, Found, Gone, InvalidLineId, Kind, LineId, Progress, Record, Select, Start, StreamKey};
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,10 @@ use grep_matcher::{LineMatchKind, Matcher as _};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use memchr::memmem::Finder;
 
-/// Most bytes of a compiled expression, and of the table that a thread builds while it searches.
-const COMPILED: usize = 8 << 20;
+/// Most bytes of a compiled expression: where the table is of no help, each byte of text may cost as much as all of it.
+const COMPILED: usize = 256 << 10;
+/// Most bytes of the table that a thread builds while it searches, and of a text that is made an expression: such a one is a row of letters.
+const TABLE: usize = 8 << 20;
 /// Longest pattern in bytes.
 const PATTERN: usize = 16 << 10;
 
@@ -41,7 +43,7 @@ impl Matcher {
         } else if text.contains('\n') || text.len() > PATTERN {
             How::Never
         } else if ignore_case {
-            builder(true).fixed_strings(true).build(text).map_or(How::Never, How::Regex)
+            builder(true).size_limit(TABLE).fixed_strings(true).build(text).map_or(How::Never, How::Regex)
         } else {
             How::Word(Finder::new(text).into_owned())
         }))
@@ -139,7 +141,7 @@ impl Matcher {
 
 fn builder(ignore_case: bool) -> RegexMatcherBuilder {
     let mut builder = RegexMatcherBuilder::new();
-    builder.case_insensitive(ignore_case).multi_line(true).line_terminator(Some(b'\n')).size_limit(COMPILED).dfa_size_limit(COMPILED);
+    builder.case_insensitive(ignore_case).multi_line(true).line_terminator(Some(b'\n')).size_limit(COMPILED).dfa_size_limit(TABLE);
     builder
 }
 

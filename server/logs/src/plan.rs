@@ -77,6 +77,14 @@ impl Kept {
         }
     }
 
+    /// Its file in the stream's folder.
+    pub(crate) fn path(&self, folder: &Path) -> PathBuf {
+        match self {
+            Self::Sealed(part) => segment_path(folder, part.number),
+            Self::Journal(part) => journal_path(folder, part.number),
+        }
+    }
+
     /// Bytes of text, about, from this line on.
     fn text_from(&self, line: u32) -> u64 {
         match self {
@@ -276,7 +284,7 @@ impl Planner {
                 return Ok(Some(planned));
             }
             let part = if self.backward { self.parts.pop_back() } else { self.parts.pop_front() };
-            let Some(part) = part else { return Ok(None) };
+            let Some(part) = part.filter(|_| !self.sieve.is_gone()) else { return Ok(None) };
             let number = part.number();
             let from = if number == self.range.start.segment { self.range.start.index } else { 0 };
             let to = if number == self.range.end.segment { self.range.end.index } else { u32::MAX }.min(part.lines());
@@ -335,7 +343,8 @@ impl Planner {
             self.hole(segment, expected..lines.start, near);
             expected = lines.end;
             near = entry.span.latest;
-            if !self.sieve.overlaps(entry.span.earliest, entry.span.latest) || !entry.sources.iter().any(|source| wanted[*source as usize]) {
+            let fits = self.sieve.overlaps(entry.span.earliest, entry.span.latest) && self.sieve.of_any(entry.kinds);
+            if !fits || !entry.sources.iter().any(|source| wanted[*source as usize]) {
                 self.passed += u64::from(entry.text);
                 continue;
             }

@@ -121,7 +121,11 @@ struct Leaving<'a>(&'a Ahead);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        lock(&self.0.shared).working -= 1;
+        let mut shared = lock(&self.0.shared);
+        shared.working -= 1;
+        // What it was at is never handed over: the others would wait for that for ever.
+        shared.over |= std::thread::panicking();
+        drop(shared);
         self.0.changed.notify_all();
     }
 }

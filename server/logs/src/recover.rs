@@ -66,11 +66,19 @@ pub(crate) fn may_be_older(folder: &Path, older_than_nanos: i64) -> io::Result<b
         }
     }
     let Some(path) = path else { return Ok(false) };
+    if written(&path)? < older_than_nanos {
+        return Ok(true);
+    }
     if path.extension().is_some_and(|kind| kind == "log") {
         return Ok(segment::index(&File::open(path)?)?.is_none_or(|index| index.span().latest < older_than_nanos));
     }
-    let written = fs::metadata(path)?;
-    Ok(written.mtime().saturating_mul(1_000_000_000).saturating_add(written.mtime_nsec()) < older_than_nanos)
+    Ok(false)
+}
+
+/// When a file was last written to, in nanoseconds since 1970.
+pub(crate) fn written(path: &Path) -> io::Result<i64> {
+    let file = fs::metadata(path)?;
+    Ok(file.mtime().saturating_mul(1_000_000_000).saturating_add(file.mtime_nsec()))
 }
 
 /// The numbers of journals and of segments. What was not finished is deleted.

@@ -102,10 +102,7 @@ impl Inner {
             state.parts.pop_front()
         };
         let Some(part) = part else { return Ok(None) };
-        let path = match part {
-            Kept::Sealed(_) => segment_path(&self.folder, number),
-            Kept::Journal(_) => journal_path(&self.folder, number),
-        };
+        let path = part.path(&self.folder);
         let bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

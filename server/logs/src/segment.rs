@@ -12,7 +12,7 @@ use std::sync::Arc;
 use model::ids::TaskId;
 
 use crate::bytes::{Bytes, four, put, put_signed};
-use crate::chunk::{Chunk, Columns, Sieve, may_hold};
+use crate::chunk::{Chunk, Columns, Kinds, Sieve, may_hold};
 use crate::columns;
 use crate::frame::{self, Line, Source, flags};
 use crate::{Kind, Options};
@@ -65,7 +65,7 @@ pub(crate) struct Entry {
     pub(crate) first: u32,
     pub(crate) count: u32,
     pub(crate) span: Span,
-    gaps: bool,
+    pub(crate) kinds: Kinds,
     /// Numbers in the list of sources.
     pub(crate) sources: Vec<u32>,
 }
@@ -169,7 +169,7 @@ impl Writer {
             first: self.next - count,
             count,
             span,
-            gaps: columns.flags.iter().any(|byte| byte & 3 == flags(Kind::Gap, false)),
+            kinds: Kinds::of(&columns.flags),
             sources,
         });
         self.at += packed.len() as u64;
@@ -215,7 +215,7 @@ fn pack(index: &Index) -> Vec<u8> {
         }
         put_signed(&mut out, entry.span.earliest);
         put_signed(&mut out, entry.span.latest);
-        out.push(u8::from(entry.gaps));
+        out.push(entry.kinds.0);
         put(&mut out, entry.sources.len() as u64);
         for source in &entry.sources {
             put(&mut out, u64::from(*source));
@@ -259,7 +259,7 @@ fn entry(bytes: &mut Bytes<'_>) -> Option<Entry> {
         first: bytes.small()?,
         count: bytes.small()?,
         span: Span { earliest: bytes.signed()?, latest: bytes.signed()? },
-        gaps: bytes.byte()? != 0,
+        kinds: Kinds(bytes.byte()?),
         sources: (0..bytes.count()?).map(|_| bytes.small()).collect::<Option<_>>()?,
     })
 }
@@ -311,7 +311,7 @@ pub(crate) fn look(file: &File, segment: u64, sources: &Arc<[Source]>, entry: &E
         return Look::Damaged;
     }
     let Ok(text) = zstd::bulk::decompress(&packed[..text_packed], entry.text as usize) else { return Look::Damaged };
-    if sieve.is_some_and(|sieve| !entry.gaps && !may_hold(&text, sieve)) {
+    if sieve.is_some_and(|sieve| !entry.kinds.has(Kind::Gap) && !may_hold(&text, sieve)) {
         return Look::Nothing;
     }
     columns::unpack(&packed[text_packed..], entry.count as usize)

@@ -125,35 +125,60 @@ impl Store {
     /// its streams, until what is left takes no more than so many bytes on disk.
     ///
     /// # Errors
-    /// When files cannot be read or deleted. What was deleted before stays so.
+    /// When files cannot be read, or some not deleted. What could be deleted is.
     pub fn retain(&self, project: ProjectId, older_than_nanos: i64, most_bytes: u64) -> io::Result<Removed> {
         let mut removed = Removed::default();
         if self.bytes(project)? <= most_bytes && !self.any_older(project, older_than_nanos)? {
             return Ok(removed);
         }
         let streams: Vec<Stream> = self.keys(project)?.into_iter().filter_map(|key| self.existing(key).transpose()).collect::<io::Result<_>>()?;
+        let mut failed = Ok(());
         for Stream(stream) in &streams {
             while let Some((number, latest)) = stream.oldest().filter(|(_, latest)| *latest < older_than_nanos) {
-                if !removed.add(stream.delete_oldest(number)?) {
-                    tracing::debug!(segment = number, latest, "the oldest part of kept logs is another one by now");
+                let deleted = stream.delete_oldest(number).unwrap_or_else(|error| {
+                    failed = Err(error);
+                    None
+                });
+                if !removed.add(deleted) {
+                    tracing::debug!(segment = number, latest, "the oldest part of kept logs stays, or is another one by now");
                     break;
                 }
             }
         }
+        let made = self.make_room(project, most_bytes, streams, &mut removed);
+        failed.and(made).map(|()| removed)
+    }
+
+    /// Deletes the oldest parts of all these streams until what is left takes no more than so many bytes.
+    fn make_room(&self, project: ProjectId, most_bytes: u64, mut streams: Vec<Stream>, removed: &mut Removed) -> io::Result<()> {
         if self.bytes(project)? <= most_bytes {
-            return Ok(removed);
+            return Ok(());
         }
-        for Stream(stream) in &streams {
-            stream.compress_all(ROOM)?;
-        }
+        let mut compressed = compress_all(&streams);
+        let mut failed = Ok(());
         while self.bytes(project)? > most_bytes {
-            let oldest = streams.iter().filter_map(|Stream(stream)| Some((stream, stream.oldest()?))).min_by_key(|(_, (_, latest))| *latest);
-            let Some((stream, (number, _))) = oldest else { break };
-            if !removed.add(stream.delete_oldest(number)?) {
-                break;
+            let oldest = streams.iter().enumerate().filter_map(|(at, Stream(stream))| Some((at, stream.oldest()?)));
+            let Some((at, (number, _))) = oldest.min_by_key(|(_, (_, latest))| *latest) else { break };
+            match streams[at].0.delete_oldest(number) {
+                Ok(deleted) => {
+                    if !removed.add(deleted) {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    // Its last part goes only when another one is begun: what else is there makes room for that.
+                    failed = Err(error);
+                    streams.swap_remove(at);
+                    continue;
+                }
+            }
+            // Once more, with the room that there is now.
+            if !compressed {
+                compress_all(&streams);
+                compressed = true;
             }
         }
-        Ok(removed)
+        failed
     }
 
     /// Deletes a service's streams, everywhere. Whoever still holds one can no longer add to it.
@@ -184,8 +209,9 @@ impl Store {
             failed = stream.tidy().and(failed);
         }
         drop(streams);
-        // Nobody can come to hold one meanwhile: they are given out under this lock alone.
-        lock(&self.0.streams).retain(|_, stream| Arc::strong_count(stream) > 1 || stream.state().touched.elapsed() < REST);
+        // Nobody can come to hold one meanwhile: they are given out under this lock alone. Whose journals wait for being compressed is kept until then:
+        // the thread that does it holds nothing.
+        lock(&self.0.streams).retain(|_, stream| Arc::strong_count(stream) > 1 || stream.waits() || stream.state().touched.elapsed() < REST);
         failed
     }
 
@@ -241,11 +267,34 @@ impl Removed {
     }
 }
 
+/// Compresses the larger journals of all these streams. Whether that was done: on a full disk there is no room for it.
+fn compress_all(streams: &[Stream]) -> bool {
+    let mut done = true;
+    for Stream(stream) in streams {
+        if let Err(error) = stream.compress_all(ROOM) {
+            done = false;
+            tracing::warn!(folder = %stream.path().display(), %error, "journals of kept logs could not be compressed to save room");
+        }
+    }
+    done
+}
+
 impl Inner {
-    /// The number of the oldest part with lines, and the time of its latest line.
+    /// The number of the oldest part that can go, and the time of its latest line: no later than it was written, whatever time the line says.
     fn oldest(&self) -> Option<(u64, i64)> {
+        let (number, latest, path) = {
+            let state = self.state();
+            let part = state.parts.front().filter(|part| part.lines() > 0 || state.parts.len() > 1)?;
+            (part.number(), part.span().latest, part.path(&self.folder))
+        };
+        // One that became a segment, or went, meanwhile is asked for again.
+        Some((number, recover::written(&path).map_or(latest, |written| written.min(latest))))
+    }
+
+    /// Whether a journal that is full still waits for being compressed.
+    fn waits(&self) -> bool {
         let state = self.state();
-        state.parts.front().filter(|part| part.lines() > 0).map(|part| (part.number(), part.span().latest))
+        !state.removed && state.parts.iter().rev().skip(1).any(|part| matches!(part, Kept::Journal(_)))
     }
 
     /// Compresses every journal of at least so many bytes.

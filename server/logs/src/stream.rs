@@ -248,6 +248,12 @@ impl Stream {
         self.0.changes.subscribe()
     }
 
+    /// Whether it was removed: nothing is added to it any more, and what it had is gone.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.0.state().removed
+    }
+
     /// The last line's place; whoever follows goes on behind it. [`LineId::ZERO`] while the stream never had a line.
     #[must_use]
     pub fn end(&self) -> LineId {
@@ -272,7 +278,8 @@ impl Stream {
     }
 
     /// The last `most` lines that match before the place `before` (without it), or before the end, with at most `bytes` of text (one line in any
-    /// case). The oldest comes first. Lines of context come besides.
+    /// case). The oldest comes first. Lines of context come besides, 20,000 at most; with them it is no more than `bytes` of text or 4 MiB, whichever
+    /// is more, and the oldest lines are left out.
     ///
     /// # Errors
     /// As [`Self::scan`].

@@ -298,14 +298,66 @@ fn tidying_forgets_what_nobody_holds() {
     store.tidy().expect("tidied");
     assert_eq!(all(&stream).len(), 10);
     assert_eq!(stream.0.state().parts.len(), 2, "a day's silence begins a new part");
+    let segment = plan::segment_path(stream.0.path(), 1);
     drop(stream);
-    // The thread that compresses may hold it for a moment.
-    while weak.strong_count() > 1 {
+    // Not before the thread that compresses is through.
+    while weak.strong_count() > 0 {
+        store.tidy().expect("tidied");
         std::thread::yield_now();
     }
-    store.tidy().expect("tidied");
-    assert!(weak.upgrade().is_none());
+    assert!(segment.exists());
     assert_eq!(all(&store.stream(key(1)).expect("there")).len(), 10);
+}
+
+#[test]
+fn a_stream_is_not_forgotten_before_its_journal_is_compressed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), SMALL).expect("opened");
+    let stream = store.stream(key(1)).expect("made");
+    fill(&stream, 0, 10);
+    let (weak, segment) = (std::sync::Arc::downgrade(&stream.0), plan::segment_path(stream.0.path(), 1));
+    stream.0.state().touched = std::time::Instant::now().checked_sub(std::time::Duration::from_secs(25 * 3600)).expect("a time");
+    drop(stream);
+    while weak.strong_count() > 0 {
+        store.tidy().expect("tidied");
+        std::thread::yield_now();
+    }
+    assert!(segment.exists());
+}
+
+#[test]
+fn room_is_made_also_where_nothing_can_be_compressed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), Options { journal_bytes: 4 << 20, ..SMALL }).expect("opened");
+    let stream = store.stream(key(1)).expect("made");
+    fill(&stream, 0, 100);
+    seal(&stream);
+    stream.append(&batch((0..20).map(|n| line(1, 1000 + n, &"x".repeat(100_000))).collect())).expect("appended");
+    // As on a full disk: there is no place for the segment.
+    std::fs::create_dir(stream.0.path().join("2.tmp")).expect("made");
+    let removed = store.retain(key(1).project, i64::MIN, 100_000).expect("deleted");
+    assert_eq!((removed.segments, removed.lines), (2, 120));
+    assert!(all(&stream).is_empty());
+}
+
+#[test]
+fn neither_a_line_of_the_future_nor_a_part_without_lines_stays_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || Store::open(folder.path(), SMALL).expect("opened");
+    let stream = open().stream(key(1)).expect("made");
+    let path = stream.0.path().to_owned();
+    drop(stream);
+    journal::Journal::create(&plan::journal_path(&path, 2), 2, 0, &std::collections::HashMap::new()).expect("made");
+    let store = open();
+    let stream = store.stream(key(1)).expect("there");
+    fill(&stream, 0, 10);
+    seal(&stream);
+    assert_eq!(store.retain(key(1).project, 1000, u64::MAX).expect("deleted").lines, 10, "behind a part without lines");
+    stream.append(&batch(vec![line(1, i64::MAX, "the clock was wrong")])).expect("appended");
+    seal(&stream);
+    drop((stream, store));
+    assert_eq!(open().retain(key(1).project, 1000, u64::MAX).expect("looked").lines, 0, "it was written just now");
+    assert_eq!(open().retain(key(1).project, i64::MAX - 1, u64::MAX).expect("deleted").lines, 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The words of the store: records, places, what is looked for and what is found. No I/O.
 
+use std::sync::Arc;
+
 use model::ids::{EnvironmentId, ProjectId, ServiceId, TaskId};
 
 use crate::Matcher;
@@ -123,6 +125,29 @@ pub struct Select {
     pub matcher: Option<Matcher>,
     /// How many lines of the same task are shown before and after each line that matches. Only with a matcher; 1000 at most.
     pub context: usize,
+    /// Asked now and then, also in the middle of a part: a search for which nobody waits any more ends with whatever it has.
+    pub gone: Option<Gone>,
+}
+
+/// Says whether nobody waits for a search any more. Once it says so, that stays.
+#[derive(Clone)]
+pub struct Gone(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Gone {
+    /// Asks this; from any thread, often.
+    pub fn new(gone: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(gone))
+    }
+
+    pub(crate) fn is_so(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gone").finish_non_exhaustive()
+    }
 }
 
 /// Where reading begins.

@@ -227,8 +227,8 @@ const STOPPING: &str = "the portal is stopping";
 
 fn rendered(pieces: Pieces, form: Form, follow: bool) -> Response {
     match form {
-        Form::Text => body("text/plain; charset=utf-8", pieces, text),
-        Form::Json => body("application/x-ndjson", pieces, |line| json(line) + "\n"),
+        Form::Text => body("text/plain; charset=utf-8", pieces, follow, text),
+        Form::Json => body("application/x-ndjson", pieces, follow, |line| json(line) + "\n"),
         Form::Events => events(pieces, follow),
     }
 }
@@ -262,7 +262,16 @@ fn end(error: &Error) -> LogEnd {
     LogEnd { code, message: problem.detail }
 }
 
-fn body(content_type: &'static str, pieces: Pieces, render: impl Fn(&LogView) -> String + Send + 'static) -> Response {
+fn body(content_type: &'static str, pieces: Pieces, follow: bool, render: impl Fn(&LogView) -> String + Send + 'static) -> Response {
+    let bytes = written(pieces, render);
+    let bytes = if follow { kept_alive(bytes) } else { bytes };
+    ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()
+}
+
+/// What is written of a log.
+type Written = BoxStream<'static, std::io::Result<Bytes>>;
+
+fn written(pieces: Pieces, render: impl Fn(&LogView) -> String + Send + 'static) -> Written {
     let bytes = pieces.filter_map(move |piece| {
         let bytes = match piece {
             Ok(Piece::Lines(lines)) => Some(Ok(Bytes::from(lines.iter().map(&render).collect::<String>()))),
@@ -272,7 +281,17 @@ fn body(content_type: &'static str, pieces: Pieces, render: impl Fn(&LogView) ->
         };
         std::future::ready(bytes)
     });
-    ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()
+    bytes.boxed()
+}
+
+/// With an empty line now and then where there is nothing to write, so that nobody on the way takes a quiet log for a connection that is dead.
+fn kept_alive(bytes: Written) -> Written {
+    stream::unfold(bytes, |mut bytes| async move {
+        let next = tokio::time::timeout(KEEP_ALIVE, bytes.next()).await;
+        let next = next.unwrap_or_else(|_| Some(Ok(Bytes::from_static(b"\n"))));
+        Some((next?, bytes))
+    })
+    .boxed()
 }
 
 fn words<T: serde::Serialize>(value: &T) -> String {
@@ -292,4 +311,26 @@ fn text(line: &LogView) -> String {
     }
     let cut = if line.cut { " [cut]" } else { "" };
     format!("{at} {slot} {stream} {text}{cut}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_follows_a_quiet_log_as_text_gets_an_empty_line_now_and_then() {
+        let line = stream::iter([Ok(Bytes::from_static(b"hello\n"))]);
+        let mut bytes = kept_alive(line.chain(stream::pending()).boxed());
+        let began = Instant::now();
+        let mut text = Vec::new();
+        for _ in 0..3 {
+            text.extend(bytes.next().await.expect("it goes on").expect("no error"));
+        }
+        assert_eq!(text, b"hello\n\n\n");
+        assert!(began.elapsed() >= 2 * KEEP_ALIVE && began.elapsed() < 3 * KEEP_ALIVE, "{:?}", began.elapsed());
+        let mut ended = kept_alive(stream::iter([Err(std::io::Error::other("broken off"))]).boxed());
+        assert!(ended.next().await.expect("an item").is_err() && ended.next().await.is_none(), "what ends, ends");
+    }
 }

@@ -10,7 +10,7 @@ use model::ids::{EnvironmentId, ServiceId};
 use model::time::Millis;
 use model::views::logs::{LogFilter, LogPage, LogTask};
 
-use super::{behind, desk, key, oldest, select, store, view};
+use super::{behind, desk, key, oldest, searches, select, store, view};
 use crate::access::{May, can};
 use crate::args;
 use crate::db::{Row, Tx};
@@ -23,6 +23,8 @@ use crate::streams;
 const LINES: usize = 300;
 /// Bytes of text of a page; it ends with the line that goes beyond.
 const BYTES: usize = 1024 * 1024;
+/// Lines of a page at most, with those beside them.
+const WITH_CONTEXT: usize = 3000;
 /// Tasks that are named.
 const TASKS: i64 = 200;
 
@@ -46,19 +48,22 @@ pub enum Place {
 /// # Errors
 /// As [`super::read`].
 pub async fn page(platform: &Platform, may: &May<can::SeeServices, Service>, filter: &LogFilter, place: Place) -> Result<LogPage> {
-    let select = select(filter, platform.now())?;
+    let mut select = select(filter, platform.now())?;
     let store = store(platform)?;
     let key = key(platform, may, filter).await?;
     let tasks = tasks(&mut platform.read().await?, key.service, key.environment).await?;
     let desk = platform.log_desk();
-    let (_slot, turn) = match select.matcher {
-        Some(_) => (Some(streams::open(platform, may.actor(), streams::Kind::Search)?), desk.search().await?),
-        None => (None, desk.turn(false).await),
+    let (slot, turn) = if searches(&select) {
+        (Some(streams::open(platform, may.actor(), streams::Kind::Search)?), desk.search().await?)
+    } else {
+        (None, desk.turn(false).await)
     };
     let gone = Gone::default();
-    let seen = Arc::clone(&gone.0);
+    let (seen, asked) = (Arc::clone(&gone.0), Arc::clone(&gone.0));
+    select.gone = Some(logs::Gone::new(move || asked.load(Ordering::Relaxed)));
     let found = desk::blocking(move || {
-        let _turn = turn;
+        // Held until the work is done, whether somebody waits for it or not.
+        let (_slot, _turn) = (slot, turn);
         look(&store, key, &select, place, &seen)
     })
     .await?;
@@ -145,20 +150,23 @@ impl Reading<'_> {
         let mut lines = self.stream.last_watched(self.select, most + 1, BYTES, before, &mut |_| self.goes_on())?;
         let matching = lines.iter().filter(|found| !found.context).count();
         let bytes: usize = lines.iter().map(|found| found.record.text.len()).sum();
-        let more = matching > most;
+        let mut more = matching > most;
         if more {
             // The one too many, and what stands before it.
             let first = lines.iter().position(|found| !found.context).unwrap_or(0);
             lines.drain(..=first);
         }
-        Ok((lines, more || bytes >= BYTES / 2))
+        let begin = fitting(&lines);
+        more |= begin > 0 || bytes >= BYTES / 2;
+        lines.drain(..begin);
+        Ok((lines, more))
     }
 
     /// The first lines from a place on, and whether there may be more behind them.
     fn on(&self, most: usize, start: Start) -> io::Result<(Vec<Found>, bool)> {
         let (mut lines, mut bytes, mut matching, mut more) = (Vec::new(), 0, 0, false);
         let mut see = |found: Found| {
-            if matching >= most || bytes >= BYTES {
+            if matching >= most || bytes >= BYTES || lines.len() >= WITH_CONTEXT {
                 more = true;
                 return ControlFlow::Break(());
             }
@@ -176,6 +184,20 @@ impl Reading<'_> {
     }
 }
 
+/// Where the lines begin that fit on a page, the last one in any case: what stands beside those that match may be much more than they are.
+fn fitting(lines: &[Found]) -> usize {
+    let (mut begin, mut bytes) = (lines.len(), 0);
+    for found in lines.iter().rev() {
+        bytes += found.record.text.len();
+        let count = lines.len() - begin;
+        if count > 0 && (bytes > BYTES || count >= WITH_CONTEXT) {
+            break;
+        }
+        begin -= 1;
+    }
+    begin
+}
+
 /// The tasks of a service in an environment that the database knows, the newest first.
 async fn tasks(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> Result<Vec<LogTask>> {
     let sql = "SELECT t.id, t.slot, t.state, r.number FROM tasks t JOIN revisions r ON r.id = t.revision_id
@@ -187,4 +209,34 @@ async fn tasks(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) -> R
     let task =
         |row: &Row<'_>| Ok(LogTask { task: row.get("id")?, slot: number(row, "slot")?, revision: number(row, "number")?, state: row.get("state")? });
     tx.all(sql, args![service, environment, TASKS], task).await
+}
+
+#[cfg(test)]
+mod tests {
+    use logs::{Kind, Record};
+
+    use super::*;
+
+    #[test]
+    fn a_page_has_a_bound_whatever_stands_beside_its_lines() {
+        let line = |index: usize, length: usize| Found {
+            id: LineId { segment: 1, index: index as u32 },
+            record: Record {
+                at_nanos: 0,
+                task: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id"),
+                slot: 1,
+                revision: 1,
+                kind: Kind::Stdout,
+                text: "x".repeat(length),
+                cut: false,
+            },
+            context: true,
+        };
+        let lines = |count: usize, length: usize| (0..count).map(|at| line(at, length)).collect::<Vec<_>>();
+        assert_eq!(fitting(&[]), 0);
+        assert_eq!(fitting(&lines(WITH_CONTEXT, 1)), 0);
+        assert_eq!(fitting(&lines(WITH_CONTEXT + 7, 1)), 7);
+        assert_eq!(fitting(&lines(10, BYTES / 4)), 6);
+        assert_eq!(fitting(&lines(2, BYTES + 1)), 1, "one line in any case");
+    }
 }

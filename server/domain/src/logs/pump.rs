@@ -7,15 +7,16 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use logs::{Found, LineId, Progress, Select, Start, Stream};
+use logs::{Found, Gone, LineId, Progress, Select, Start, Stream};
 use model::time::Millis;
 use model::views::logs::{LogProgress, LogView};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use super::desk::{Desk, Turn, blocking};
-use super::{Begin, Piece, view};
+use super::{Begin, Piece, Query, view};
 use crate::error::Result;
+use crate::streams::Slot;
 
 /// Bytes of text that travel together.
 pub(super) const PIECE: usize = 64 * 1024;
@@ -34,13 +35,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// One reader's way to its lines.
 pub(super) struct Pump {
-    pub desk: Desk,
-    pub select: Select,
-    pub begin: Begin,
-    pub follow: bool,
-    /// The first part may have to look through much.
-    pub heavy: bool,
-    pub sender: mpsc::Sender<Piece>,
+    desk: Desk,
+    select: Select,
+    begin: Begin,
+    follow: bool,
+    /// There may be much to look through.
+    heavy: bool,
+    /// Of who searches, as long as there is much to look through.
+    search: Option<Slot>,
+    /// Who does not follow reads to here, however much is added meanwhile.
+    limit: Option<LineId>,
+    sender: mpsc::Sender<Piece>,
 }
 
 /// Why a turn ended.
@@ -55,10 +60,18 @@ enum Stop {
 }
 
 impl Pump {
+    /// Reads this for whoever holds the other end. With a slot it begins as a search.
+    pub fn new(desk: Desk, select: Select, query: &Query, search: Option<Slot>, sender: mpsc::Sender<Piece>) -> Self {
+        let reader = sender.clone();
+        let select = Select { gone: Some(Gone::new(move || reader.is_closed())), ..select };
+        Self { desk, select, begin: query.begin, follow: query.follow, heavy: search.is_some(), search, limit: None, sender }
+    }
+
     /// Until the reader is gone, or has all that there is and does not follow. A turn that was waited for already is used first.
     pub async fn run(mut self, stream: Stream, mut turn: Option<Turn>) -> Result<()> {
         // From here on, so that no line falls between the past and what follows.
         let mut changes = stream.changes();
+        self.limit = (!self.follow).then(|| stream.end());
         let mut start = match self.begin {
             Begin::Oldest => Start::Oldest,
             Begin::After(id) => Start::After(id),
@@ -67,23 +80,24 @@ impl Pump {
                 if !self.follow {
                     return Ok(());
                 }
-                self.heavy = false;
+                self.searched();
                 Start::After(end)
             }
         };
         loop {
             changes.borrow_and_update();
+            if self.follow && stream.is_removed() {
+                return Ok(());
+            }
             let began = Instant::now();
             let Some(next) = self.forward(&stream, start, turn.take()).await? else { return Ok(()) };
             if !self.follow {
                 return Ok(());
             }
-            // From now on there is little to look at each time.
-            self.heavy = false;
+            self.searched();
             start = next;
             tokio::select! {
                 () = self.sender.closed() => return Ok(()),
-                // Nobody adds to it any more: its project is gone.
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
             }
             tokio::select! {
@@ -91,6 +105,12 @@ impl Pump {
                 () = tokio::time::sleep_until(began + PAUSE) => {}
             }
         }
+    }
+
+    /// From now on there is little to look at each time.
+    fn searched(&mut self) {
+        self.heavy = false;
+        drop(self.search.take());
     }
 
     /// A turn, unless the reader is gone before it comes.
@@ -143,10 +163,10 @@ impl Pump {
                 return Ok(None);
             }
             let Some(turn) = self.turn(waited.take()).await else { return Ok(None) };
-            let (stream, select, sender, tells) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy);
+            let (stream, select, sender, tells, limit) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy, self.limit);
             let done = blocking(move || {
                 let _turn = turn;
-                look(&stream, &select, start, &sender, tells)
+                look(&stream, &select, start, Bundle { limit, ..Bundle::new(&sender, tells) })
             })
             .await?;
             if let Some(last) = done.last {
@@ -157,6 +177,7 @@ impl Pump {
             }
             match done.stop {
                 Stop::End => return Ok(Some(start)),
+                Stop::Pause if self.limit.is_some_and(|limit| done.last >= Some(limit)) => return Ok(Some(start)),
                 // There is much: it is brought in the turns of those who search.
                 Stop::Pause => self.heavy = true,
                 Stop::Gone => return Ok(None),
@@ -175,8 +196,8 @@ struct Done {
 }
 
 /// One turn: looks forward from here and sends what it finds.
-fn look(stream: &Stream, select: &Select, start: Start, sender: &mpsc::Sender<Piece>, tells: bool) -> io::Result<Done> {
-    let bundle = RefCell::new(Bundle::new(sender, tells));
+fn look(stream: &Stream, select: &Select, start: Start, bundle: Bundle<'_>) -> io::Result<Done> {
+    let bundle = RefCell::new(bundle);
     let see = &mut |found| bundle.borrow_mut().take(found);
     let last = stream.scan(select, start, see, &mut |progress| bundle.borrow_mut().tell(progress))?;
     let bundle = bundle.into_inner();
@@ -187,6 +208,8 @@ fn look(stream: &Stream, select: &Select, start: Start, sender: &mpsc::Sender<Pi
 struct Bundle<'a> {
     sender: &'a mpsc::Sender<Piece>,
     tells: bool,
+    /// The last line that is taken.
+    limit: Option<LineId>,
     lines: Vec<LogView>,
     bytes: usize,
     stop: Option<Stop>,
@@ -198,10 +221,13 @@ struct Bundle<'a> {
 impl<'a> Bundle<'a> {
     fn new(sender: &'a mpsc::Sender<Piece>, tells: bool) -> Self {
         let now = Instant::now();
-        Self { sender, tells, lines: Vec::new(), bytes: 0, stop: None, began: now, sent: now, told: now }
+        Self { sender, tells, limit: None, lines: Vec::new(), bytes: 0, stop: None, began: now, sent: now, told: now }
     }
 
     fn take(&mut self, found: Found) -> ControlFlow<()> {
+        if self.limit.is_some_and(|limit| found.id > limit) {
+            return self.stop(Stop::End);
+        }
         let context = found.context;
         self.bytes += found.record.text.len();
         self.lines.push(view(found));
@@ -256,5 +282,85 @@ impl<'a> Bundle<'a> {
     fn stop(&mut self, why: Stop) -> ControlFlow<()> {
         self.stop = Some(why);
         ControlFlow::Break(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use logs::{Batch, Kind, Options, Record, Store, StreamKey};
+    use model::views::logs::LogFilter;
+
+    use super::*;
+
+    const ID: &str = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11";
+
+    fn key() -> StreamKey {
+        let id = "an id";
+        StreamKey { project: ID.parse().expect(id), service: ID.parse().expect(id), environment: ID.parse().expect(id) }
+    }
+
+    fn write(stream: &Stream, lines: usize) {
+        let record = Record { at_nanos: 1, task: ID.parse().expect("an id"), slot: 1, revision: 1, kind: Kind::Stdout, text: "x".into(), cut: false };
+        stream.append(&Batch { records: vec![record; lines], cursors: Vec::new() }).expect("appended");
+    }
+
+    fn pump(follow: bool, search: Option<Slot>) -> (Pump, mpsc::Receiver<Piece>) {
+        let (sender, receiver) = mpsc::channel(1);
+        let query = Query { filter: LogFilter::default(), begin: Begin::Oldest, follow };
+        (Pump::new(Desk::default(), Select::default(), &query, search, sender), receiver)
+    }
+
+    #[tokio::test]
+    async fn who_does_not_follow_reads_to_what_was_the_end_however_much_is_added_meanwhile() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key()).expect("made");
+        write(&stream, 2000);
+        let (pump, mut pieces) = pump(false, None);
+        let work = tokio::spawn(pump.run(stream.clone(), None));
+        let mut read = 0;
+        while let Some(piece) = pieces.recv().await {
+            if let Piece::Lines(lines) = piece {
+                read += lines.len();
+                assert!(read <= 2000, "what came later is not read");
+                write(&stream, lines.len());
+            }
+        }
+        assert_eq!(read, 2000);
+        work.await.expect("no panic").expect("read");
+    }
+
+    #[tokio::test]
+    async fn who_searches_and_follows_searches_no_longer_when_the_past_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key()).expect("made");
+        write(&stream, 1);
+        let portal = crate::testing::Store::open().await;
+        let ana = portal.person("ana", false).await;
+        let search = || crate::streams::open(&portal.platform, &ana, crate::streams::Kind::Search);
+        let _held: Vec<Slot> = (1..crate::streams::Kind::Search.most()).map(|_| search().expect("room")).collect();
+        let (pump, mut pieces) = pump(true, Some(search().expect("room")));
+        assert!(search().is_err(), "it counts as a search");
+        let _work = tokio::spawn(pump.run(stream, None));
+        assert!(pieces.recv().await.is_some());
+        let free = async {
+            while search().is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), free).await.expect("there is room for another one");
+    }
+
+    #[tokio::test]
+    async fn who_follows_what_is_removed_comes_to_an_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), Options::default()).expect("opened");
+        let stream = store.stream(key()).expect("made");
+        write(&stream, 1);
+        let (pump, mut pieces) = pump(true, None);
+        let work = tokio::spawn(pump.run(stream, None));
+        assert!(matches!(pieces.recv().await, Some(Piece::Lines(lines)) if lines.len() == 1));
+        store.remove_project(key().project).expect("removed");
+        let ended = tokio::time::timeout(Duration::from_secs(20), work).await.expect("it ends");
+        ended.expect("no panic").expect("read");
     }
 }

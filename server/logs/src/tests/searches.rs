@@ -107,13 +107,7 @@ fn a_search_stops_when_told_and_says_how_far_it_is() {
 #[test]
 fn much_is_read_on_threads_in_the_same_order() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), Options { journal_bytes: 1 << 20, chunk_bytes: 64 << 10, level: 1 }).expect("opened");
-    let stream = store.stream(key(1)).expect("made");
-    for n in 0..80_i64 {
-        let lines = (0..100).map(|m| line(1, n * 100 + m, &format!("{} {}", n * 100 + m, "x".repeat(900)))).collect();
-        stream.append(&batch(lines)).expect("appended");
-    }
-    seal(&stream);
+    let stream = much(folder.path());
     let found = all(&stream);
     assert!(found.iter().map(|found| found.record.at_nanos).eq(0..8000));
     let select = Select { matcher: Some(Matcher::regex("^[0-9]*99 ", false).expect("a pattern")), ..Select::default() };
@@ -129,6 +123,107 @@ fn much_is_read_on_threads_in_the_same_order() {
     assert_eq!(seen, 4000);
 }
 
+/// Of one task, a bit more than is read without threads.
+fn much(folder: &std::path::Path) -> Stream {
+    let store = Store::open(folder, Options { journal_bytes: 1 << 20, chunk_bytes: 64 << 10, level: 1 }).expect("opened");
+    let stream = store.stream(key(1)).expect("made");
+    for n in 0..80_i64 {
+        let lines = (0..100).map(|m| line(1, n * 100 + m, &format!("{} {}", n * 100 + m, "x".repeat(900)))).collect();
+        stream.append(&batch(lines)).expect("appended");
+    }
+    seal(&stream);
+    stream
+}
+
+#[test]
+fn a_thread_that_dies_ends_the_search() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = much(folder.path());
+    let (here, dead) = (std::thread::current().id(), AtomicBool::new(false));
+    let gone = Gone::new(move || {
+        assert!(std::thread::current().id() == here || dead.swap(true, Ordering::Relaxed), "one of the threads dies");
+        false
+    });
+    let select = Select { matcher: Some(Matcher::text("99 x", false)), gone: Some(gone), ..Select::default() };
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scan(&stream, &select, Start::Oldest)));
+    assert!(died.is_err(), "who waits for it hears of it");
+}
+
+#[test]
+fn a_search_for_which_nobody_waits_ends_in_the_middle_of_a_part() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key(1)).expect("made");
+    stream.append(&batch((0..2000).map(|n| line(1, n, &format!("hit {}", "x".repeat(200)))).collect())).expect("appended");
+    seal(&stream);
+    let asked = AtomicU32::new(0);
+    // Before the segment is opened, at a first look whether the part holds anything, before its first piece, before its second one.
+    let gone = Gone::new(move || asked.fetch_add(1, Ordering::Relaxed) >= 3);
+    let select = Select { matcher: Some(Matcher::regex("^h.t", false).expect("a pattern")), gone: Some(gone), ..Select::default() };
+    let found = scan(&stream, &select, Start::Oldest).0.len();
+    assert!(found > 0 && found < 2000, "{found}");
+    assert_eq!(scan(&stream, &Select { gone: None, ..select }, Start::Oldest).0.len(), 2000);
+}
+
+#[test]
+fn parts_without_the_stream_that_is_asked_for_are_passed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = Store::open(folder.path(), SMALL).expect("opened").stream(key(1)).expect("made");
+    fill(&stream, 0, 100);
+    seal(&stream);
+    let steps = |kind| {
+        let (mut steps, mut found) = (0, 0);
+        let mut see = |_| {
+            found += 1;
+            ControlFlow::Continue(())
+        };
+        let mut progress = |_| {
+            steps += 1;
+            ControlFlow::Continue(())
+        };
+        stream.scan(&Select { kind: Some(kind), ..Select::default() }, Start::Oldest, &mut see, &mut progress).expect("scanned");
+        (steps, found)
+    };
+    assert_eq!(steps(Kind::Stderr), (1, 0), "nothing is read, and the end is told");
+    assert!(steps(Kind::Stdout).0 >= 3 && steps(Kind::Stdout).1 == 100);
+    // But what stands beside a line is of any stream.
+    stream.append(&batch(vec![Record { kind: Kind::Stderr, ..line(1, 100, "needle") }])).expect("appended");
+    fill(&stream, 100, 100);
+    seal(&stream);
+    let select = Select { kind: Some(Kind::Stderr), matcher: Some(Matcher::text("needle", false)), context: 20, ..Select::default() };
+    assert_eq!(scan(&stream, &select, Start::Oldest).0.len(), 41);
+    assert_eq!(scan(&stream, &Select { context: 0, ..select }, Start::Oldest).0.len(), 1);
+}
+
+#[test]
+fn what_stands_beside_the_last_lines_has_a_bound_and_is_watched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key(1)).expect("made");
+    let padding = "x".repeat(10 << 10);
+    for begin in (0..600_i64).step_by(10) {
+        let lines = (begin..begin + 10).map(|n| line(1, n, &format!("{} {padding}", if n % 100 == 99 { "hit" } else { "hay" }))).collect();
+        stream.append(&batch(lines)).expect("appended");
+    }
+    let select = Select { matcher: Some(Matcher::text("hit", false)), context: 100, ..Select::default() };
+    let found = stream.last(&select, 6, 1 << 20, None).expect("read");
+    let bytes: usize = found.iter().map(|found| found.record.text.len()).sum();
+    assert!(bytes <= 4 << 20 && bytes > 3 << 20, "{bytes}");
+    assert!(found.iter().map(|found| found.record.at_nanos).eq(600 - found.len() as i64..600), "the last ones, without a hole");
+    let steps = |context| {
+        let mut steps = 0;
+        let mut progress = |_| {
+            steps += 1;
+            ControlFlow::Continue(())
+        };
+        stream.last_watched(&Select { context, ..select.clone() }, 6, 1 << 20, None, &mut progress).expect("read");
+        steps
+    };
+    assert!(steps(100) > steps(0), "who watches can stop it also while it looks beside");
+}
+
 #[test]
 fn matchers_say_where() {
     let ranges = |matcher: Matcher, text: &str| matcher.ranges(text).into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>();
@@ -138,8 +233,10 @@ fn matchers_say_where() {
     assert_eq!(ranges(Matcher::regex("x*", false).expect("a pattern"), "axxb"), [(1, 3)]);
     assert!(ranges(Matcher::text("", false), "abc").is_empty());
     assert!(Matcher::regex("^b", false).expect("a pattern").is_match("bc") && !Matcher::regex("^b", false).expect("a pattern").is_match("ab"));
+    let long = "\u{e4}b1 ".repeat(3000);
+    assert!(Matcher::text(&long, true).is_match(&long.to_uppercase()), "a long text is no large expression");
     assert!(Matcher::text("", false).is_match("") && !Matcher::text("a\nb", false).is_match("a b"));
-    for bad in ["(", r"a\nb", "[z-a]", "(?:a{1000}){1000}{1000}", &"a".repeat(20_000)] {
+    for bad in ["(", r"a\nb", "[z-a]", "(?:a{1000}){1000}{1000}", "(?:a|b){60000}", &"a".repeat(20_000)] {
         let error = Matcher::regex(bad, false).expect_err("refused");
         assert!(!error.to_string().is_empty());
     }
