@@ -164,7 +164,12 @@ fn look_of(asked: &Asked, path: &str) -> RowLook {
     link.push_str(if link.contains('?') { "&line=" } else { "?line=" });
     // Rows say only what follows the page's own path.
     let link = link.strip_prefix(path).map_or_else(|| link.clone(), str::to_owned);
-    let marks = Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case);
+    // A pattern of anybody over lines of anybody takes its time: the reader's own, not that of all who wait for the server.
+    let marks = if asked.filter.regex && !cfg!(feature = "hydrate") {
+        Marks::none()
+    } else {
+        Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case)
+    };
     let marked = if let Place::Line(id) = &asked.place { Some(id.clone()) } else { None };
     RowLook { link, around: asked.narrows(), marks, raw: false, times: Times::Utc, marked }
 }
