@@ -24,12 +24,12 @@ const GREETING = [
 ].join("; ");
 
 /** A service whose tasks write what they are told to. */
-async function writers(t) {
+async function writers(t, changes = {}) {
   const shop = await Shop.open(t);
   await shop.docker.image(`${shop.registry}/writer:1`, { "bin/busybox": BUSYBOX, "bin/sh": "->busybox" }, ["ENV PATH=/bin"]);
   await shop.push("writer", "1");
   await shop.service("web");
-  await shop.deployed("web", descriptor("one"));
+  await shop.deployed("web", { ...descriptor("one"), ...changes });
   return shop;
 }
 
@@ -307,6 +307,46 @@ test("without scripts a log is read page by page", { timeout: 300_000 }, async (
   assert.equal((await readFile(await download.path(), "utf8")).trim().split("\n").length, 11);
   await page.locator(".log-at").first().click();
   assert.match(await page.locator(".log li[aria-current]").innerText(), /line-42/);
+});
+
+test("where lines are missing the page says so, whatever else is hidden", { timeout: 300_000 }, async (t) => {
+  const shop = await writers(t, { replicas: 1 });
+  const [first] = await shop.containers("web");
+  const visitor = await arrive(t, shop);
+  const { page } = visitor;
+  await open(visitor, address(shop));
+  await row(page, "started one").waitFor();
+  await page.goto("about:blank");
+
+  // Nobody reads what a container wrote last that goes while the portal is away.
+  await shop.portal.stop();
+  await shop.docker.do(["rm", "-f", first.id]);
+  await shop.portal.resume();
+  await open(visitor, address(shop));
+  await until("its successor writes", async () => (await row(page, "started one").count()) === 2, 60);
+  const gap = page.locator(".log li[data-stream=gap]");
+  await gap.waitFor();
+  const said = /^lines may be missing here.*the container was removed before what it wrote after .* was read$/;
+  assert.match(await gap.locator(".line").innerText(), said);
+
+  // The page that the server makes says it as well, and it can be read.
+  await open(visitor, address(shop));
+  assert.equal(await gap.count(), 1);
+  assert.match(await gap.locator(".line").innerText(), said);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    const ratio = await gap.locator(".line").evaluate(contrast);
+    assert.ok(ratio >= 4.5, `on the ${colorScheme} page: ${ratio}`);
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await gap.scrollIntoViewIfNeeded();
+  await visitor.picture("logs-gap");
+
+  // Among errors alone it stays.
+  await open(visitor, address(shop, "?level=error"));
+  await until("errors alone", async () => (await row(page, "started one").first().isVisible()) === false);
+  assert.equal(await row(page, "no disk").first().isVisible(), true);
+  assert.equal(await gap.isVisible(), true);
 });
 
 test("a flood leaves the page small and quick, and the end is reached", { timeout: 300_000 }, async (t) => {

@@ -12,18 +12,19 @@ mod paint;
 pub use ansi::{Colour, Span, Style, spans};
 pub use json::{Field, Json};
 pub use level::Level;
-pub use marks::Marks;
+pub use marks::{Budget, Marks};
 pub use paint::{Paint, paint};
 
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A stretch of a line that looks the same throughout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// Its colours and weight.
     pub style: Style,
-    /// The address that it is part of, to be opened when it is pressed.
-    pub link: Option<String>,
+    /// The address that it is part of, to be opened when it is pressed. Pieces of one address share it.
+    pub link: Option<Arc<str>>,
     /// The search found it.
     pub hit: bool,
     /// What it says: never a control character but tabs and line ends.
@@ -41,27 +42,28 @@ pub struct Opened {
     pub pieces: Vec<Piece>,
 }
 
-/// Reads a line.
+/// Reads a line. `budget` is the page's in which it stands.
 #[must_use]
-pub fn open(text: &str, marks: &Marks) -> Opened {
+pub fn open(text: &str, marks: &Marks, budget: &mut Budget) -> Opened {
     let spans = spans(text);
     let plain: String = spans.iter().map(|span| span.text.as_str()).collect();
     let json = Json::read(&plain);
     let level = json.as_ref().map_or_else(|| level::of(&plain), |json| json.level);
-    Opened { level, json, pieces: cut(spans, &plain, marks) }
+    Opened { level, json, pieces: cut(spans, &plain, marks, budget) }
 }
 
 /// A text without escapes, as pieces: for what stands in a field of a JSON line.
 #[must_use]
-pub fn pieces(text: &str, marks: &Marks) -> Vec<Piece> {
+pub fn pieces(text: &str, marks: &Marks, budget: &mut Budget) -> Vec<Piece> {
     let spans = spans(text);
     let plain: String = spans.iter().map(|span| span.text.as_str()).collect();
-    cut(spans, &plain, marks)
+    cut(spans, &plain, marks, budget)
 }
 
 /// Cuts spans where a link or a hit begins or ends.
-fn cut(spans: Vec<Span>, plain: &str, marks: &Marks) -> Vec<Piece> {
-    let (links, hits) = (links::find(plain), marks.ranges(plain));
+fn cut(spans: Vec<Span>, plain: &str, marks: &Marks, budget: &mut Budget) -> Vec<Piece> {
+    let (links, hits) = (links::find(plain), marks.ranges(plain, budget));
+    let addresses: Vec<Arc<str>> = links.iter().map(|range| Arc::from(&plain[range.clone()])).collect();
     let mut edges: Vec<usize> = links.iter().chain(&hits).flat_map(|range| [range.start, range.end]).collect();
     edges.sort_unstable();
     edges.dedup();
@@ -73,7 +75,7 @@ fn cut(spans: Vec<Span>, plain: &str, marks: &Marks) -> Vec<Piece> {
         while at < end {
             while edges.next_if(|edge| *edge <= at).is_some() {}
             let next = edges.peek().map_or(end, |edge| (*edge).min(end));
-            let link = within(&links, at).map(|range| plain[range.clone()].to_owned());
+            let link = within(&links, at).map(|nth| Arc::clone(&addresses[nth]));
             pieces.push(Piece { style: span.style, link, hit: within(&hits, at).is_some(), text: plain[at..next].to_owned() });
             at = next;
         }
@@ -81,15 +83,19 @@ fn cut(spans: Vec<Span>, plain: &str, marks: &Marks) -> Vec<Piece> {
     pieces
 }
 
-/// The range, of ranges in their order, that holds this place.
-fn within(ranges: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
+/// Which range, of ranges in their order, holds this place.
+fn within(ranges: &[Range<usize>], at: usize) -> Option<usize> {
     let next = ranges.partition_point(|range| range.end <= at);
-    ranges.get(next).filter(|range| range.start <= at)
+    ranges.get(next).filter(|range| range.start <= at).map(|_| next)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn open(text: &str, marks: &Marks) -> Opened {
+        super::open(text, marks, &mut Budget::default())
+    }
 
     fn said(pieces: &[Piece]) -> String {
         pieces.iter().map(|piece| piece.text.as_str()).collect()
@@ -126,5 +132,15 @@ mod tests {
         let opened = open(r#"{"level":"info","msg":"ERROR is only a word"}"#, &Marks::none());
         assert_eq!(opened.level, Some(Level::Info));
         assert_eq!(opened.json.expect("JSON").message.as_deref(), Some("ERROR is only a word"));
+    }
+
+    #[test]
+    fn an_address_in_many_colours_is_kept_once() {
+        let coloured = "\u{1b}[1mx\u{1b}[my".repeat(900);
+        let opened = open(&format!("https://a.example/{coloured}"), &Marks::none());
+        let mut links: Vec<*const u8> = opened.pieces.iter().filter_map(|piece| piece.link.as_ref()).map(|link| link.as_ptr()).collect();
+        assert!(links.len() > 1_000, "{}", links.len());
+        links.dedup();
+        assert_eq!(links.len(), 1);
     }
 }

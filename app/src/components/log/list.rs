@@ -4,6 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use leptos::prelude::document;
+use model::logs::Budget;
 use model::time::Millis;
 use model::views::logs::LogView;
 use wasm_bindgen::JsCast;
@@ -35,7 +36,9 @@ impl List {
     /// Takes over rows that the server wrote, or writes them.
     pub(crate) fn new(list: Element, scroller: HtmlElement, first: &[LogView], look: RowLook) -> Self {
         let mut made = Self { list, scroller, lines: VecDeque::new(), ids: HashSet::new(), bytes: 0, turned: HashSet::new(), look };
-        let there = made.list.child_element_count() as usize == first.len()
+        // The server marks nothing that takes a pattern to be found.
+        let there = !made.look.marks.is_pattern()
+            && made.list.child_element_count() as usize == first.len()
             && made.list.first_element_child().and_then(|row| row.get_attribute("data-id")).as_deref() == first.first().map(|line| line.id.as_str())
             && made.list.last_element_child().and_then(|row| row.get_attribute("data-id")).as_deref() == first.last().map(|line| line.id.as_str());
         if there {
@@ -198,7 +201,8 @@ impl List {
         let Some(place) = element(&format!("l{id}")) else { return };
         let (line, day) = (&self.lines[at], place.get_attribute("data-day"));
         let mut html = String::new();
-        row(&mut html, line, &self.look, &moment(line, self.look.times, now()).1, day.as_deref(), self.look.raw != turned);
+        let time = moment(line, self.look.times, now()).1;
+        row(&mut html, line, &self.look, &mut Budget::default(), &time, day.as_deref(), self.look.raw != turned);
         place.set_outer_html(&html);
         // Whoever pressed it with the keyboard stands where they stood.
         if let Some(button) = element(&format!("l{id}")).and_then(|row| row.query_selector(".log-json").ok().flatten())

@@ -1,7 +1,7 @@
 //! One line of a log as HTML. The server writes the first rows with it and the browser all others, so they are alike to the letter. Lines are texts of
 //! strangers: everything of theirs goes through [`escaped`], and no address but http and https becomes a link.
 
-use model::logs::{Level, Marks, Opened, Piece, open, paint, pieces};
+use model::logs::{Budget, Level, Marks, Opened, Piece, open, paint, pieces};
 use model::time::Millis;
 use model::views::logs::{LogSource, LogView};
 
@@ -60,12 +60,12 @@ pub(crate) struct RowLook {
 
 /// Rows, oldest first; `before` is what stands above them.
 pub(crate) fn rows<'a>(lines: impl IntoIterator<Item = &'a LogView>, before: Option<&LogView>, look: &RowLook, now: Millis) -> String {
-    let mut html = String::new();
+    let (mut html, mut budget) = (String::new(), Budget::default());
     let mut day = before.map(|line| moment(line, look.times, now).0);
     for line in lines {
         let (today, time) = moment(line, look.times, now);
         let new = day.as_deref() != Some(today.as_str());
-        row(&mut html, line, look, &time, new.then_some(today.as_str()), look.raw);
+        row(&mut html, line, look, &mut budget, &time, new.then_some(today.as_str()), look.raw);
         day = Some(today);
     }
     html
@@ -96,8 +96,8 @@ fn offset(_at: Millis) -> i64 {
     0
 }
 
-/// Writes one row. `day` is said where it differs from the row above.
-pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, time: &str, day: Option<&str>, raw: bool) {
+/// Writes one row. `budget` is that of all rows that are written at once; `day` is said where it differs from the row above.
+pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mut Budget, time: &str, day: Option<&str>, raw: bool) {
     let id = escaped(&line.id);
     let day = day.map(|day| format!(" data-day=\"{}\"", escaped(day))).unwrap_or_default();
     let at = Millis(line.nanos.div_euclid(1_000_000)).rfc3339();
@@ -109,7 +109,7 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, time: &str,
         ));
         return;
     }
-    let opened = open(&line.text, &look.marks);
+    let opened = open(&line.text, &look.marks, budget);
     let marked = if look.marked.as_deref() == Some(line.id.as_str()) { " aria-current=\"true\"" } else { "" };
     let context = if line.context { " data-context" } else { "" };
     let level = opened.level.map(|level| format!(" data-level=\"{level}\"")).unwrap_or_default();
@@ -133,7 +133,7 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, time: &str,
         "<span class=\"log-source\" title=\"standard output\">out</span>"
     });
     html.push_str(&mark(opened.level));
-    said(html, line, &opened, look, raw);
+    said(html, line, &opened, &look.marks, budget, raw);
     if look.around {
         html.push_str(&format!("<a class=\"log-around\" href=\"{}{id}\">Around</a>", escaped(&look.link)));
     }
@@ -152,7 +152,7 @@ fn mark(level: Option<Level>) -> String {
     )
 }
 
-fn said(html: &mut String, line: &LogView, opened: &Opened, look: &RowLook, raw: bool) {
+fn said(html: &mut String, line: &LogView, opened: &Opened, marks: &Marks, budget: &mut Budget, raw: bool) {
     html.push_str("<span class=\"line\">");
     if let Some(json) = &opened.json {
         html.push_str(&format!(
@@ -163,12 +163,12 @@ fn said(html: &mut String, line: &LogView, opened: &Opened, look: &RowLook, raw:
         } else {
             if let Some(message) = &json.message {
                 html.push_str("<span class=\"log-message\">");
-                painted(html, &pieces(message, &look.marks));
+                painted(html, &pieces(message, marks, budget));
                 html.push_str("</span>");
             }
             for field in &json.fields {
                 html.push_str(&format!(" <span class=\"log-field\"><b>{}</b>=", escaped(&plain(&field.name))));
-                painted(html, &pieces(&field.value, &look.marks));
+                painted(html, &pieces(&field.value, marks, budget));
                 html.push_str("</span>");
             }
             if json.more > 0 {
@@ -190,14 +190,19 @@ fn plain(text: &str) -> String {
 }
 
 fn painted(html: &mut String, pieces: &[Piece]) {
+    let mut within: Option<&str> = None;
     for piece in pieces {
         let style = &piece.style;
         let paint = paint(style);
         let weights = [(style.bold, "b"), (style.dim, "d"), (style.italic, "i"), (style.underline, "u"), (style.strike, "s")];
         let weights = weights.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
         let plain = weights.is_empty() && paint.named.is_none() && paint.css.is_none();
+        // One address is one link, in however many colours; between two of them stands something else.
         let link = piece.link.as_deref();
-        if let Some(link) = link {
+        if within.is_some() && within != link {
+            html.push_str("</a>");
+        }
+        if let Some(link) = link.filter(|_| within != link) {
             html.push_str(&format!("<a href=\"{}\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">", escaped(link)));
         }
         if !plain {
@@ -217,8 +222,9 @@ fn painted(html: &mut String, pieces: &[Piece]) {
         html.push_str(&escaped(&piece.text));
         html.push_str(if piece.hit { "</mark>" } else { "" });
         html.push_str(if plain { "" } else { "</span>" });
-        html.push_str(if link.is_some() { "</a>" } else { "" });
+        within = link;
     }
+    html.push_str(if within.is_some() { "</a>" } else { "" });
 }
 
 /// A text as HTML that says just that, in an element as in an attribute.
@@ -317,6 +323,23 @@ mod tests {
         let html = rows([&line("7-1", 0, "\u{1b}[1;31mno disk\u{1b}[0m https://a.example/x")], None, &look, NOW);
         assert!(html.contains("<span data-sgr=\"b\" data-fg=\"1\"><mark>disk</mark></span>"), "{html}");
         assert!(html.contains("<a href=\"https://a.example/x\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">"), "{html}");
+    }
+
+    #[test]
+    fn an_address_in_many_colours_is_one_link() {
+        let html = html(&format!("see https://a.example/{} and http://b.example", "\u{1b}[1mx\u{1b}[my".repeat(900)));
+        assert_eq!((html.matches("<a href=\"http").count(), html.matches("https://a.example").count()), (2, 2), "{html}");
+        assert_eq!(html.matches("<a ").count(), html.matches("</a>").count());
+        assert!(html.contains("</a> and <a href=\"http://b.example\""), "{html}");
+    }
+
+    #[test]
+    fn the_longest_line_becomes_no_more_than_a_few_times_as_much() {
+        let long = |unit: &str| unit.repeat((64 << 10) / unit.len());
+        for unit in ["http://", ")", "\u{1b}]", "\u{1b}[1mx\u{1b}[22;38;2;1;2;3my", "a ", "&"] {
+            let html = rows([&line("7-1", 0, &long(unit))], None, &RowLook { marks: Marks::new("a", false, false), ..look() }, NOW);
+            assert!(html.len() < 16 * (64 << 10), "{unit:?}: {}", html.len());
+        }
     }
 
     #[test]

@@ -51,6 +51,9 @@ struct Found {
     service: ServiceDetail,
     /// None: it was never deployed. A filter that cannot be used is said beside its form.
     page: Option<Result<LogPage, Problem>>,
+    /// The rows of the page that the server makes. The browser writes its own.
+    #[serde(skip)]
+    drawn: Option<String>,
 }
 
 /// The log page.
@@ -66,13 +69,15 @@ pub(crate) fn Logs() -> impl IntoView {
 async fn read(shown: Shown) -> Result<Found, ApiError> {
     let service = get_service(shown.project.clone(), shown.service.clone()).await?;
     let Some(run) = super::chosen(&service, shown.asked.filter.environment.as_ref().map_or("", |name| name.as_str())) else {
-        return Ok(Found { service, page: None });
+        return Ok(Found { service, page: None, drawn: None });
     };
     let mut filter = shown.asked.filter.clone();
     filter.environment = Some(run.summary.environment.clone());
     if let Some(wrong) = shown.asked.wrong {
-        return Ok(Found { service, page: Some(Err(unreadable(wrong))) });
+        return Ok(Found { service, page: Some(Err(unreadable(wrong))), drawn: None });
     }
+    let asked = Asked { filter: filter.clone(), place: shown.asked.place.clone(), wrong: None };
+    let look = look_of(&asked, &urls::service_page(&shown.project, &shown.service, "logs"));
     // In the browser a search brings its lines itself, as they are found; on the server the page begins with the first ones.
     let searched = shown.asked.place == Place::Oldest;
     let streamed = searched && cfg!(feature = "hydrate");
@@ -93,11 +98,24 @@ async fn read(shown: Shown) -> Result<Found, ApiError> {
             if streamed {
                 (page.lines, page.older, page.newer, page.end) = (Vec::new(), false, true, None);
             }
-            Ok(Found { service, page: Some(Ok(page)) })
+            let drawn = draw(&page, look).await;
+            Ok(Found { service, page: Some(Ok(page)), drawn })
         }
-        Err(error) if error.kind() == ProblemKind::Invalid => Ok(Found { service, page: Some(Err(error.0)) }),
+        Err(error) if error.kind() == ProblemKind::Invalid => Ok(Found { service, page: Some(Err(error.0)), drawn: None }),
         Err(error) => Err(error),
     }
+}
+
+/// Writes the rows aside: a page of long lines would keep others waiting.
+#[cfg(feature = "ssr")]
+async fn draw(page: &LogPage, look: RowLook) -> Option<String> {
+    let (lines, now) = (page.lines.clone(), boot().now);
+    tokio::task::spawn_blocking(move || rows(&lines, None, &look, now)).await.ok()
+}
+
+#[cfg(not(feature = "ssr"))]
+async fn draw(_page: &LogPage, _look: RowLook) -> Option<String> {
+    None
 }
 
 /// An address that cannot be read, told as the server would.
@@ -109,7 +127,7 @@ fn unreadable(wrong: model::problem::FieldError) -> Problem {
 
 #[component]
 fn Page(found: Found, shown: Shown, level: Memo<String>, pulse: Pulse) -> impl IntoView {
-    let Found { service, page } = found;
+    let Found { service, page, drawn } = found;
     let title = view! { <Title text=format!("Logs of {}", service.name)/> };
     let Some(run) = super::chosen(&service, shown.asked.filter.environment.as_ref().map_or("", |name| name.as_str())) else {
         return view! { {title} <Undeployed service/> }.into_any();
@@ -127,7 +145,7 @@ fn Page(found: Found, shown: Shown, level: Memo<String>, pulse: Pulse) -> impl I
             view! {
                 {title}{choice}
                 <form::Filter asked=asked.clone() path=path.clone() tasks level refused=None/>
-                <Log shown=Shown { asked, ..shown } path page tasks level pulse/>
+                <Log shown=Shown { asked, ..shown } path page drawn tasks level pulse/>
             }
             .into_any()
         }
@@ -164,16 +182,29 @@ fn look_of(asked: &Asked, path: &str) -> RowLook {
     link.push_str(if link.contains('?') { "&line=" } else { "?line=" });
     // Rows say only what follows the page's own path.
     let link = link.strip_prefix(path).map_or_else(|| link.clone(), str::to_owned);
-    let marks = Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case);
+    // A pattern of anybody over lines of anybody takes its time: the reader's own, not that of all who wait for the server.
+    let marks = if asked.filter.regex && !cfg!(feature = "hydrate") {
+        Marks::none()
+    } else {
+        Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case)
+    };
     let marked = if let Place::Line(id) = &asked.place { Some(id.clone()) } else { None };
     RowLook { link, around: asked.narrows(), marks, raw: false, times: Times::Utc, marked }
 }
 
 #[component]
-fn Log(shown: Shown, path: String, page: LogPage, tasks: RwSignal<Vec<LogTask>>, level: Memo<String>, pulse: Pulse) -> impl IntoView {
+fn Log(
+    shown: Shown,
+    path: String,
+    page: LogPage,
+    drawn: Option<String>,
+    tasks: RwSignal<Vec<LogTask>>,
+    level: Memo<String>,
+    pulse: Pulse,
+) -> impl IntoView {
     let desk = Desk::new(level.into(), page.lines.len(), page.older, page.newer);
     let look = look_of(&shown.asked, &path);
-    let first = rows(&page.lines, None, &look, boot().now);
+    let first = drawn.unwrap_or_else(|| rows(&page.lines, None, &look, boot().now));
     start(&shown, desk, &page, look, tasks, pulse);
     let gone = matches!(&shown.asked.place, Place::Line(id) if !page.lines.iter().any(|line| line.id == *id));
     let asked = StoredValue::new(shown.asked.clone());

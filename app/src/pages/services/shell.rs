@@ -77,8 +77,9 @@ fn Desk(service: ServiceDetail, project: ProjectView, asked: Query) -> impl Into
     let first = untrack(|| asked.get());
     let panes = Panes::new(places);
     let draft = RwSignal::new(first.clone());
-    // A link to a task opens it at once. What a link wants to run is looked at first.
+    // A link to a task opens it at once. What a link wants to run, and as whom, where and why, is looked at first.
     let waits = !first.task.is_empty() && !first.is_harmless();
+    let wanted = if first.command.trim().is_empty() { "This link says how to open a shell" } else { "This link wants to run a command" };
     if !first.task.is_empty() && !waits {
         panes.open(&first);
     }
@@ -99,8 +100,8 @@ fn Desk(service: ServiceDetail, project: ProjectView, asked: Query) -> impl Into
     view! {
         <Title text=format!("Shell in {}", service.name)/>
         {move || (waits && panes.is_empty()).then(|| view! {
-            <Notice tone=Tone::Warn title="This link wants to run a command">
-                <p>"Look at it below. It runs when you press \u{201c}Open shell\u{201d}."</p>
+            <Notice tone=Tone::Warn title=wanted>
+                <p>"Look at it below: the command, the user, the folder and the reason. It opens in your name when you press \u{201c}Open shell\u{201d}."</p>
             </Notice>
         })}
         <Bar page places draft panes recorded/>

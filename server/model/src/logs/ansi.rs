@@ -40,11 +40,16 @@ pub struct Span {
     pub text: String,
 }
 
+/// Stretches of one look in a line, about; what follows looks like the page.
+const MOST: usize = 2_000;
+
 /// A text as stretches of one look each; without what the escapes were.
 #[must_use]
 pub fn spans(text: &str) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut style = Style::default();
+    // Where no end of a string for the terminal follows, none follows further on.
+    let mut endless = false;
     let mut rest = text.strip_suffix('\r').unwrap_or(text);
     while let Some(c) = rest.chars().next() {
         if let Some(after) = introduced(rest) {
@@ -56,7 +61,7 @@ pub fn spans(text: &str) -> Vec<Span> {
             continue;
         }
         if c == '\u{1b}' {
-            rest = other_escape(&rest[1..]);
+            rest = other_escape(&rest[1..], &mut endless);
             continue;
         }
         push(&mut spans, style, shown(c));
@@ -66,6 +71,7 @@ pub fn spans(text: &str) -> Vec<Span> {
 }
 
 fn push(spans: &mut Vec<Span>, style: Style, c: char) {
+    let style = if spans.len() < MOST { style } else { Style::default() };
     match spans.last_mut() {
         Some(span) if span.style == style => span.text.push(c),
         _ => spans.push(Span { style, text: c.to_string() }),
@@ -99,19 +105,17 @@ fn sequence(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// What comes after an escape that is no control sequence; the escape character itself is gone already.
-fn other_escape(text: &str) -> &str {
+/// What comes after an escape that is no control sequence; the escape character itself is gone already. `endless`: no string for the terminal ends in
+/// what is left, and it need not be looked for again.
+fn other_escape<'a>(text: &'a str, endless: &mut bool) -> &'a str {
     let Some(first) = text.chars().next() else { return text };
     match first {
         // A title, a link, a string for the terminal: until its end, if that comes.
         ']' | 'P' | 'X' | '^' | '_' => {
             let body = &text[1..];
-            let bell = body.find('\u{7}').map(|at| (at, 1));
-            let end = body.find("\u{1b}\\").map(|at| (at, 2));
-            match bell.into_iter().chain(end).min() {
-                Some((at, long)) => &body[at + long..],
-                None => body,
-            }
+            let end = if *endless { None } else { string_end(body) };
+            *endless = end.is_none();
+            end.map_or(body, |end| &body[end..])
         }
         // A set of characters: one more byte.
         ' '..='/' => {
@@ -121,6 +125,13 @@ fn other_escape(text: &str) -> &str {
         '0'..='~' => &text[1..],
         _ => text,
     }
+}
+
+/// The place behind the end of a string for the terminal: a bell, or an escape with a backslash, whichever comes first.
+fn string_end(body: &str) -> Option<usize> {
+    let bytes = body.as_bytes();
+    let end = (0..bytes.len()).find(|at| bytes[*at] == 7 || bytes[*at..].starts_with(b"\x1b\\"))?;
+    Some(if bytes[end] == 7 { end + 1 } else { end + 2 })
 }
 
 /// Changes a look as these parameters say.
@@ -278,6 +289,20 @@ mod tests {
         ] {
             assert_eq!(plain(text), left, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_longest_line_is_looked_through_once() {
+        let long = |unit: &str| unit.repeat((64 << 10) / unit.len());
+        assert_eq!(plain(&long("\u{1b}]")), "");
+        assert_eq!(plain(&long("\u{1b}]\u{1b}\\")), "");
+        assert_eq!(plain(&long("\u{1b}P\u{7}")), "");
+        assert_eq!(plain(&long("\u{1b}[")), "");
+        assert_eq!(plain(&format!("\u{1b}]a\u{7}b{}", long("\u{1b}_c"))), format!("b{}", "c".repeat((64 << 10) / 3)));
+        let colourful = long("\u{1b}[1mx\u{1b}[my");
+        let shown = spans(&colourful);
+        assert!(shown.len() <= MOST + 1, "{}", shown.len());
+        assert_eq!(plain(&colourful).len(), 2 * ((64 << 10) / 9), "no letter is lost");
     }
 
     proptest::proptest! {

@@ -9,6 +9,10 @@ use super::level::{self, Level};
 
 /// Fields that are shown; of more only their number.
 const MOST: usize = 60;
+/// Fields that are looked through for those that are shown. A level, a message or a time is found further on too.
+const READ: usize = 256;
+/// Bytes of a name that are shown. One within another says all that is around it again, as often as there are fields in it.
+const NAME: usize = 200;
 /// Objects within objects are opened so far.
 const DEPTH: u8 = 3;
 
@@ -51,14 +55,14 @@ impl Json {
         if entries.is_empty() {
             return None;
         }
-        let mut fields = Vec::new();
+        let (mut fields, mut more) = (Vec::new(), 0);
         for (name, value) in entries {
-            flatten(name, value, DEPTH, &mut fields);
+            flatten(short(name), value, DEPTH, &mut fields, &mut more);
         }
         let mut json = Self { level: take(&mut fields, LEVELS, level_of), ..Self::default() };
         json.message = take(&mut fields, MESSAGES, |value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned));
         fields.retain(|(name, _)| !TIMES.contains(&name.as_str()));
-        json.more = fields.len().saturating_sub(MOST);
+        json.more = more + fields.len().saturating_sub(MOST);
         fields.truncate(MOST);
         json.fields = fields.into_iter().map(|(name, value)| Field { name, value: said(value) }).collect();
         Some(json)
@@ -81,15 +85,35 @@ fn level_of(value: &Value) -> Option<Level> {
     }
 }
 
-fn flatten(name: String, value: Value, depth: u8, fields: &mut Vec<(String, Value)>) {
+/// Adds what a field says. `more` counts those that are left out.
+fn flatten(name: String, value: Value, depth: u8, fields: &mut Vec<(String, Value)>, more: &mut usize) {
     match value {
         Value::Object(inner) if depth > 0 && !inner.is_empty() => {
             for (key, value) in inner {
-                flatten(format!("{name}.{key}"), value, depth - 1, fields);
+                flatten(within(&name, &key), value, depth - 1, fields, more);
             }
         }
-        value => fields.push((name, value)),
+        value if fields.len() < READ || is_known(&name) => fields.push((name, value)),
+        _ => *more += 1,
     }
+}
+
+fn is_known(name: &str) -> bool {
+    LEVELS.contains(&name) || MESSAGES.contains(&name) || TIMES.contains(&name)
+}
+
+/// The name of a field within another.
+fn within(outer: &str, key: &str) -> String {
+    short(format!("{outer}.{}", &key[..key.floor_char_boundary(NAME)]))
+}
+
+/// A name as it is shown.
+fn short(mut name: String) -> String {
+    if name.len() > NAME {
+        name.truncate(name.floor_char_boundary(NAME));
+        name.push('\u{2026}');
+    }
+    name
 }
 
 fn said(value: Value) -> String {
@@ -172,5 +196,23 @@ mod tests {
         let line = format!("{{{}}}", (0..100).map(|n| format!("\"f{n}\":{n}")).collect::<Vec<_>>().join(","));
         let json = Json::read(&line).expect("JSON");
         assert_eq!((json.fields.len(), json.more), (60, 40));
+    }
+
+    #[test]
+    fn a_message_is_found_behind_many_fields() {
+        let line = format!("{{{},\"level\":\"error\",\"msg\":\"x\"}}", (0..1_000).map(|n| format!("\"f{n}\":{n}")).collect::<Vec<_>>().join(","));
+        let json = Json::read(&line).expect("JSON");
+        assert_eq!((json.level, json.message.as_deref()), (Some(Level::Error), Some("x")));
+        assert_eq!((json.fields.len(), json.more), (60, 940));
+    }
+
+    #[test]
+    fn long_names_are_cut_and_are_not_said_again_for_each_field() {
+        let inner = (0..4_000).map(|n| format!("\"{n}\":0")).collect::<Vec<_>>().join(",");
+        let json = Json::read(&format!("{{\"{}\":{{{inner}}}}}", "\u{e4}".repeat(15 << 10))).expect("JSON");
+        assert_eq!((json.fields.len(), json.more), (60, 3_940));
+        assert!(json.fields.iter().all(|field| field.name.len() <= NAME + 3 && field.name.ends_with('\u{2026}')));
+        let deep = Json::read(&format!("{{\"a\":{{\"{}\":1}}}}", "k".repeat(60 << 10))).expect("JSON");
+        assert_eq!(deep.fields[0].name.len(), NAME + 3);
     }
 }

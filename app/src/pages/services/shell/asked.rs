@@ -2,7 +2,7 @@
 
 use crate::urls;
 
-/// Shells that a link may open without anybody looking at it first.
+/// Shells that a link may open without anybody looking at it first, if it asks for nothing else.
 const SHELLS: [&str; 6] = ["", "sh", "bash", "ash", "zsh", "dash"];
 
 /// A task in which a shell can be opened.
@@ -30,8 +30,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Whether nothing runs but a shell that waits for what is typed: a link could come from anybody.
+    /// Whether nothing runs but a shell that waits for what is typed, as anybody would open it: a link could come from anybody, and as whom a shell was
+    /// opened, where and why is on record in the name of whoever follows it.
     pub(super) fn is_harmless(&self) -> bool {
+        if [&self.user, &self.workdir, &self.why].iter().any(|own| !own.trim().is_empty()) {
+            return false;
+        }
         let command = self.command.trim();
         let name = ["/bin/", "/usr/bin/"].iter().find_map(|folder| command.strip_prefix(folder)).unwrap_or(command);
         SHELLS.contains(&name)
@@ -69,6 +73,15 @@ mod tests {
         }
         for other in ["sh -c reboot", "rm -rf /data", "/tmp/sh", "bash -i", "/bin/rm"] {
             assert!(!command(other).is_harmless(), "{other}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_says_as_whom_where_or_why_a_shell_is_opened() {
+        let own = |user: &str, workdir: &str, why: &str| Asked { user: user.into(), workdir: workdir.into(), why: why.into(), ..command("sh") };
+        assert!(own("", " ", "").is_harmless());
+        for asked in [own("0", "", ""), own("", "/etc", ""), own("", "", "mending what I broke")] {
+            assert!(!asked.is_harmless(), "{asked:?}");
         }
     }
 
