@@ -148,9 +148,9 @@ pub async fn plant_shell(portal: &TestPortal, task: TaskId, account: &str) -> Sh
     let platform = portal.platform();
     let id: ShellId = platform.new_id();
     let mut write = platform.bookkeeping().await.expect("a transaction");
-    let sql = "INSERT INTO shells (id, project_id, service_id, environment_id, task_id, machine_id, container, opened_by_id, opened_by, address, why,
+    let sql = "INSERT INTO shells (id, project_id, service_id, environment_id, task_id, machine_id, container, mark, opened_by_id, opened_by, address, why,
                opened_at, recorded, recording_bytes)
-               SELECT $1, s.project_id, t.service_id, t.environment_id, t.id, t.machine_id, 'c0ffee', u.id, u.username, '192.0.2.7', 'a look', $4, $5, 0
+               SELECT $1, s.project_id, t.service_id, t.environment_id, t.id, t.machine_id, 'c0ffee', 'a mark', u.id, u.username, '192.0.2.7', 'a look', $4, $5, 0
                FROM tasks t JOIN services s ON s.id = t.service_id JOIN users u ON u.username = $3 WHERE t.id = $2 RETURNING project_id";
     let project: ProjectId = write.one(sql, args![id, task, account, platform.now(), true], |row| row.get("project_id")).await.expect("a shell");
     write.finish().await.expect("kept");

@@ -178,7 +178,7 @@ async fn a_terminal_whose_user_became_root_is_ended_too() {
     let mut order = shell(&id, None);
     order.user = Some("65534".into());
     let mut exec = own.docker.exec(&order, &Kept::default()).await.expect("a terminal");
-    exec.input.write_all(b"su root -c 'trap \"\" HUP; echo ro''ot; sleep 905; true'\n").await.expect("written");
+    exec.input.write_all(b"/bin/su root -c 'trap \"\" HUP; echo ro''ot; sleep 905; true'\n").await.expect("written");
     read_until(&mut exec.output, "\nroot").await;
     assert!(own.processes(&id).await.contains("sleep 905"));
     exec.control.end(Duration::from_millis(200)).await.expect("ended");

@@ -111,7 +111,8 @@ async fn a_shell_is_recorded_while_it_runs_and_what_is_typed_unseen_is_not() {
     let recording = format!("{}/recording", terminal.path());
     let read = async || match ground.developer.get(&recording).await.expect_status(StatusCode::OK).await {
         Value::String(text) => text,
-        other => panic!("{other}"),
+        // Of its first line alone, which is JSON by itself.
+        header => header.to_string(),
     };
     within("the recording of a shell that is open", async || printed(&read().await).contains("thanks")).await;
     let resize = json!({"type": "resize", "cols": 120, "rows": 40}).to_string();
