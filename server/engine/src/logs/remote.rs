@@ -5,9 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::stream::{BoxStream, StreamExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::clerk::{Clerk, Owner};
 use super::cursor::{Anchor, Cursor};
@@ -30,6 +29,8 @@ const SILENCE: Duration = Duration::from_secs(3);
 const MOST: usize = 8 << 20;
 /// Bytes that are taken at once.
 const CHUNK: usize = 2 << 20;
+/// What comes within so much time is kept together: each keeping waits its turn.
+const TOGETHER: Duration = Duration::from_millis(100);
 /// How often what is held back is looked at while nothing comes.
 const HELD: Duration = Duration::from_secs(1);
 
@@ -307,7 +308,7 @@ fn broken(error: &EngineError) -> Over {
     if error.kind == Kind::NoSuchContainer { Over::Gone } else { Over::Away }
 }
 
-/// What there is, after at most so long a wait for the first of it.
+/// What comes together, after at most so long a wait for the first of it.
 async fn chunk(pieces: &mut Pieces, most: Option<Duration>) -> Chunk {
     let first = match most {
         Some(most) => match tokio::time::timeout(most, pieces.next()).await {
@@ -317,6 +318,7 @@ async fn chunk(pieces: &mut Pieces, most: Option<Duration>) -> Chunk {
         None => pieces.next().await,
     };
     let mut chunk = Chunk { pieces: Vec::new(), end: None };
+    let until = Instant::now() + TOGETHER;
     let (mut next, mut bytes) = (Some(first), 0);
     while let Some(piece) = next {
         match piece {
@@ -327,7 +329,7 @@ async fn chunk(pieces: &mut Pieces, most: Option<Duration>) -> Chunk {
             Some(Err(error)) => chunk.end = Some(Err(error)),
             None => chunk.end = Some(Ok(())),
         }
-        next = if chunk.end.is_some() || bytes >= CHUNK { None } else { pieces.next().now_or_never() };
+        next = if chunk.end.is_some() || bytes >= CHUNK { None } else { timeout_at(until, pieces.next()).await.ok() };
     }
     chunk
 }
