@@ -46,6 +46,7 @@ export class Visitor {
     const visitor = new Visitor();
     visitor.complaints = [];
     visitor.announced = [];
+    visitor.scripts = options.javaScriptEnabled !== false;
     visitor.context = await (await browser()).newContext({ viewport: { width: 1440, height: 900 }, ...options });
     visitor.context.setDefaultTimeout(15_000);
     visitor.listen();
@@ -78,6 +79,8 @@ export class Visitor {
     this.context.on("requestfailed", (request) => {
       // Leaving a page ends its open streams and downloads: that is the browser's doing.
       if (request.failure()?.errorText === "net::ERR_ABORTED") return;
+      // Whoever has no scripts fetches none.
+      if (!this.scripts && request.failure()?.errorText === "csp") return;
       this.complaints.push(`request: ${request.method()} ${request.url()}: ${request.failure()?.errorText}`);
     });
     this.context.on("response", (answer) => {

@@ -141,7 +141,8 @@ test("a shell from a terminal has its window's size, passes keys and exit codes,
   await new Program(t, "stty", ["-F", tty, "cols", "120", "rows", "40"], person.env).ended;
   shell.type("stty size; echo re$((1+1))sized\r");
   await shell.wrote(/40 120[^]*re2sized/);
-  shell.type("sleep 1000\r");
+  shell.type("echo slee$((1+1))ping; busybox sleep 1000\r");
+  await shell.wrote(/slee2ping/);
   shell.type("\x03");
   shell.type("echo inter$((1+1))rupted\r");
   await shell.wrote(/inter2rupted/);

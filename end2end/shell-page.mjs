@@ -101,10 +101,10 @@ export class Typist {
     await this.shows(/[#$] ?$/m, n);
   }
 
-  /** The lines of the screen, as they are drawn. */
+  /** The lines of the screen, as they are drawn, without the blanks behind them: the cursor stands on one. */
   async screen(n = 0) {
     const text = await this.pane(n).locator(".xterm-rows").innerText();
-    return text.replaceAll("\u00a0", " ");
+    return text.replaceAll("\u00a0", " ").replaceAll(/ +$/gm, "");
   }
 
   /** Waits until the screen matches, and gives the match. */

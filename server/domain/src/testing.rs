@@ -41,6 +41,7 @@ impl Store {
         let clock = Arc::new(TestClock::at(Millis(1_795_166_400_000)));
         let entropy = Box::new(|buffer: &mut [u8]| getrandom::fill(buffer).expect("randomness"));
         let platform = Platform::with(db.clone(), Keys::of([7; 32]), clock.clone(), entropy);
+        platform.plug_recordings(folder.path().join("recordings"));
         site::prepare(&platform).await.expect("prepared");
         environments::prepare(&platform, &local((20_000, 20_009))).await.expect("prepared");
         #[expect(clippy::disallowed_methods, reason = "a test does what a loop does")]
