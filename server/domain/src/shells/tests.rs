@@ -572,10 +572,11 @@ async fn what_cannot_be_ended_now_is_ended_later_for_the_same_reason() {
 async fn shells_that_cannot_be_ended_are_left_alone_for_a_while_and_keep_no_other_waiting() {
     let mut yard = Yard::open().await;
     yard.fake.away.store(true, Ordering::SeqCst);
-    let mut ids = Vec::new();
+    let (mut ids, mut processes) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        let (attachment, _process) = yard.shell().await;
+        let (attachment, process) = yard.shell().await;
         ids.push(attachment.id());
+        processes.push(process);
         attachment.leave();
     }
     yard.quiet().await;
@@ -642,16 +643,14 @@ async fn a_shell_that_is_ended_while_it_is_opened_ends_as_soon_as_it_is_there() 
 #[tokio::test]
 async fn a_shell_that_cannot_be_written_down_leaves_no_recording() {
     let yard = Yard::open().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    yard.platform().plug_recordings(folder.path().to_owned());
     let mut write = yard.platform().bookkeeping().await.expect("a transaction");
-    write.exec("UPDATE projects SET shells_recorded = $1", args![true]).await.expect("recorded");
     write.exec("ALTER TABLE shells RENAME TO gone", args![]).await.expect("renamed");
     write.finish().await.expect("kept");
     let lease = yard.lease(&yard.ana).await.expect("allowed");
     let slot = slot(yard.platform(), &yard.ana).expect("room");
     open(yard.platform(), lease, slot, &order("")).await.map(drop).expect_err("it is on record or not at all");
-    let project = std::fs::read_dir(folder.path()).expect("the folder").next().expect("a recording was begun").expect("readable").path();
+    let shelf = yard.platform().recordings().expect("a folder");
+    let project = std::fs::read_dir(shelf.folder()).expect("the folder").next().expect("a recording was begun").expect("readable").path();
     assert_eq!(std::fs::read_dir(project).expect("the project's folder").count(), 0);
 }
 

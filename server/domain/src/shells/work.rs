@@ -20,9 +20,9 @@ const AT_ONCE: usize = 8;
 const MOST: usize = 500;
 /// How long ending one may take: what holds longer is tried again, and keeps no other waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So often one is tried without a pause in between: its engine may just be on its way.
+/// After so many failures there is a pause, and none before: its engine may just be on its way.
 const AT_FIRST: u32 = 3;
-/// The first pause after that; each further one is twice as long, up to the longest.
+/// The first pause; each further one is twice as long, up to the longest.
 const PAUSE: Duration = Duration::from_secs(15);
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -56,8 +56,8 @@ impl Failing {
 /// How long one is left alone that failed so many times.
 fn pause(times: u32) -> Duration {
     match times.checked_sub(AT_FIRST) {
-        None | Some(0) => Duration::ZERO,
-        Some(more) => PAUSE.saturating_mul(2_u32.saturating_pow(more - 1)).min(LONGEST),
+        None => Duration::ZERO,
+        Some(more) => PAUSE.saturating_mul(2_u32.saturating_pow(more)).min(LONGEST),
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_have_an_end() {
-        let seconds: Vec<u64> = [1, 3, 4, 5, 6, 9, 10, 11, u32::MAX].into_iter().map(|times| pause(times).as_secs()).collect();
+        let seconds: Vec<u64> = [1, 2, 3, 4, 5, 8, 9, 10, u32::MAX].into_iter().map(|times| pause(times).as_secs()).collect();
         assert_eq!(seconds, [0, 0, 15, 30, 60, 480, 600, 600, 600]);
     }
 }
