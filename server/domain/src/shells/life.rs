@@ -113,6 +113,9 @@ impl Life {
                 },
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
+                        if let (Some(recorder), Some(typed)) = (&self.recorder, &typed) {
+                            recorder.typed(&typed[..count.min(typed.len())]);
+                        }
                         self.session.wrote(count);
                         flushed = false;
                     }
