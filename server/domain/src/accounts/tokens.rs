@@ -172,13 +172,14 @@ mod tests {
         let store = Store::open().await;
         let ana = store.person("ana", false).await;
         let make = async |name: &str| create(&store.platform, &ana, name, &[Scope::Read, Scope::Shell], None).await.expect("made");
+        let bearer = async |made: &NewToken| authenticate_bearer(&store.platform, &Secret::new(made.secret.clone()), "10.0.0.1").await;
         let (own, other) = (make("client").await, make("another").await);
-        let client = authenticate_bearer(&store.platform, &own.secret, "10.0.0.1").await.expect("it holds");
+        let client = bearer(&own).await.expect("it holds");
         let refused = revoke(&store.platform, &client, other.token.id).await.expect_err("that is not itself");
         assert!(matches!(refused, Error::Forbidden(_)), "{refused:?}");
         revoke(&store.platform, &client, own.token.id).await.expect("its own end");
-        assert!(matches!(authenticate_bearer(&store.platform, &own.secret, "10.0.0.1").await, Err(Error::Unauthenticated)));
-        authenticate_bearer(&store.platform, &other.secret, "10.0.0.1").await.expect("the other one holds");
+        assert!(matches!(bearer(&own).await, Err(Error::Unauthenticated)));
+        bearer(&other).await.expect("the other one holds");
         assert!(store.audit().await.contains(&"token.revoke client".to_owned()), "it is on record");
     }
 }
