@@ -529,6 +529,14 @@ async fn a_paste_of_a_mebibyte_arrives_whole_also_when_it_is_echoed() {
     shell.until("READY").await;
     shell.key(&paste).await;
     shell.until(&sum).await;
+    // As much as comes at once, all of it shown while it is typed: what the client says that it has shown is heard before what it typed is taken.
+    let twice = [&paste[..], &paste[..]].concat();
+    let sum = domain::keys::hex(&Sha256::digest(&twice));
+    let command = "sh -c 'stty raw echo; printf READY; busybox head -c 2097152 | busybox sha256sum'";
+    let mut shell = place.way("eve").open(&query(&[("command", command)])).await;
+    shell.until("READY").await;
+    shell.key(&twice).await;
+    shell.until(&sum).await;
     // Shown again byte by byte: both directions at once, by a client that writes it all before it reads.
     let mut shell = place.way("eve").open(&query(&[("command", "sh -c 'stty raw -echo; printf READY; exec cat'")])).await;
     shell.until("READY").await;

@@ -655,6 +655,21 @@ async fn a_shell_that_cannot_be_written_down_leaves_no_recording() {
 }
 
 #[tokio::test]
+async fn who_types_faster_than_is_taken_waits_and_what_is_typed_at_once_arrives_whole() {
+    let mut yard = Yard::open().await;
+    let (attachment, mut process) = yard.shell().await;
+    let hands = attachment.hands();
+    let paste: Vec<u8> = (0..2_097_152_u32).map(|at| (at % 251) as u8).collect();
+    assert!(hands.has_room());
+    hands.typed(paste.clone().into());
+    assert!(!hands.has_room(), "a mebibyte and more waits");
+    let mut typed = vec![0; paste.len()];
+    timeout(SOON, process.input.read_exact(&mut typed)).await.expect("in time").expect("typed");
+    assert!(typed == paste, "every byte, in order");
+    timeout(SOON, hands.room()).await.expect("there is room again");
+}
+
+#[tokio::test]
 async fn of_many_sizes_the_last_one_is_told() {
     let mut yard = Yard::open().await;
     let (attachment, process) = yard.shell().await;
