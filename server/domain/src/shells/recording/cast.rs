@@ -34,7 +34,7 @@ pub(super) struct Limits {
     pub trickle: u64,
     /// Bytes of the trickle that are saved up while little is printed.
     pub saved: u64,
-    /// Bytes beyond [`Limits::whole`] that may be left out in all while somebody types.
+    /// Bytes beyond [`Limits::whole`] that may be left out in all as what may answer somebody who types: a flood that is typed under is more.
     pub unseen: u64,
     /// Bytes that wait for the disk at most; what is printed while so many wait is left out.
     pub waiting: usize,
@@ -42,7 +42,7 @@ pub(super) struct Limits {
 
 impl Limits {
     /// A terminal that prints without end fills 32 MiB, then some 40 MiB a day, until 64 MiB are full.
-    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, unseen: 1 << 20, waiting: 4 << 20 };
+    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, unseen: 64 << 10, waiting: 4 << 20 };
 }
 
 /// Output within so much time may be the answer to what was typed.
@@ -65,12 +65,10 @@ pub(super) struct Cast {
     counted: Duration,
     /// Bytes of output that were left out since the last that was not.
     left_out: u64,
-    /// The same in all, beyond what is written whatever is printed.
+    /// Bytes that were left out in all though they may answer what was typed.
     unseen: u64,
     /// When somebody typed last.
     typed: Option<Duration>,
-    /// Something was typed under a flood.
-    hidden: bool,
     /// The window's size, as it is and as the last line says.
     size: (u16, u16),
     written_size: (u16, u16),
@@ -91,7 +89,6 @@ impl Cast {
             left_out: 0,
             unseen: 0,
             typed: None,
-            hidden: false,
             size,
             written_size: size,
         };
@@ -163,7 +160,7 @@ impl Cast {
 
     /// Whether nothing more is written.
     pub fn is_full(&self) -> bool {
-        self.hidden || self.total + LAST_WORDS >= self.limits.full
+        self.unseen >= self.limits.unseen || self.total + LAST_WORDS >= self.limits.full
     }
 
     /// Whether `bytes` of output may be written now. What they become as JSON is counted when it is there.
@@ -197,10 +194,9 @@ impl Cast {
         }
         let bytes = bytes as u64;
         self.left_out += bytes;
-        if self.total + bytes > self.limits.whole {
+        if self.total + bytes > self.limits.whole && self.typed.is_some_and(|typed| at.saturating_sub(typed) < ANSWER) {
             self.unseen += bytes;
         }
-        self.hidden = self.unseen >= self.limits.unseen && self.typed.is_some_and(|typed| at.saturating_sub(typed) < ANSWER);
     }
 
     /// Says what is missing before what follows it.
