@@ -160,6 +160,8 @@ test("a shell from a terminal has its window's size, passes keys and exit codes,
   await left.wrote(/[#$] /);
   left.type("~.");
   assert.equal(await left.ended, 0, "three keys leave a shell that does not answer");
+  // Long before the minute for which a portal waits for whoever was cut off.
+  await until("no shell is open", async () => (await shop.call(200, "GET", `/projects/${shop.project}/shells?open=true`)).items.length === 0, 20);
 });
 
 /** The terminal that a child of `script` has. */

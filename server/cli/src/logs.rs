@@ -21,9 +21,9 @@ pub struct Logs {
     /// Go on while it runs.
     #[arg(long, short)]
     follow: bool,
-    /// The last so many lines.
-    #[arg(long, short = 'n')]
-    tail: Option<u32>,
+    /// The last so many lines, or all.
+    #[arg(long, short = 'n', value_parser = tail)]
+    tail: Option<String>,
     /// Only lines with this text.
     #[arg(long, short)]
     grep: Option<String>,
@@ -61,12 +61,17 @@ pub struct Logs {
     which: Which,
 }
 
+fn tail(text: &str) -> std::result::Result<String, String> {
+    let known = text == "all" || text.parse::<u32>().is_ok();
+    if known { Ok(text.to_owned()) } else { Err("a number of lines, or all".into()) }
+}
+
 impl Logs {
     fn query(&self) -> String {
         let mut pairs: Vec<(&str, String)> = Vec::new();
         let mut put = |key, value: Option<String>| pairs.extend(value.map(|value| (key, value)));
         put("environment", self.environment.clone());
-        put("tail", self.tail.map(|tail| tail.to_string()));
+        put("tail", self.tail.clone());
         put("grep", self.grep.clone());
         put("regex", self.regex.then(|| "true".into()));
         put("case", self.grep.is_some().then(|| self.case.to_string()));
@@ -91,10 +96,10 @@ pub(crate) async fn run(order: Logs) -> Result<()> {
 
 async fn once(portal: &Portal, path: &str, order: &Logs) -> Result<()> {
     let path = format!("{path}?{}", order.query());
-    if !order.json && std::io::stdout().is_terminal() {
+    if std::io::stdout().is_terminal() {
         let mut body = portal.stream(&path, "application/x-ndjson").await?;
         while let Some(line) = body.line().await? {
-            print(&line, false)?;
+            print(&line, order.json)?;
         }
         return Ok(());
     }
@@ -144,27 +149,48 @@ async fn follow(portal: &Portal, path: &str, order: &Logs) -> Result<()> {
 /// Prints one JSON line, as it is or as text; its id.
 fn print(line: &str, json: bool) -> Result<Option<String>> {
     let value: serde_json::Value = serde_json::from_str(line).map_err(|_| Error::Unreachable("the portal sent a line that is none".into()))?;
-    let text = if json { line.to_owned() } else { as_text(&value, std::io::stdout().is_terminal()) };
+    let seen = std::io::stdout().is_terminal();
+    let text = match (json, seen) {
+        (true, true) => tame_json(line),
+        (true, false) => line.to_owned(),
+        (false, _) => as_text(&value, seen),
+    };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Error::local("the output cannot be written"))?;
     Ok(value["id"].as_str().map(str::to_owned))
 }
 
-/// The time, the task in its colour, the text. On a terminal nothing but colours of the text is obeyed there: a log must not move the
-/// cursor, change the title or answer in the reader's name.
+/// As the portal writes a line of text: the time, the task's number, the stream, the text; a gap between dashes. On a terminal in colours, and
+/// nothing but colours of the text is obeyed there: a log must not move the cursor, change the title or answer in the reader's name.
 fn as_text(value: &serde_json::Value, coloured: bool) -> String {
     let word = |key: &str| value[key].as_str().unwrap_or_default();
     let slot = value["slot"].as_i64().unwrap_or_default();
-    let (at, text) = (word("at"), word("text"));
-    if word("stream") == "gap" {
-        return if coloured { format!("{at} {slot} \x1b[33m-- {} --\x1b[0m", tame(text)) } else { format!("{at} {slot} -- {text} --") };
-    }
+    let (at, stream, text) = (word("at"), word("stream"), word("text"));
+    let gap = stream == "gap";
+    let cut = if value["cut"] == true && !gap { " [cut]" } else { "" };
     if !coloured {
-        return format!("{at} {slot} {text}");
+        return if gap { format!("{at} {slot} gap -- {text} --") } else { format!("{at} {slot} {stream} {text}{cut}") };
     }
-    let colour = 31 + slot.rem_euclid(6);
-    let mark = if word("stream") == "stderr" { "\x1b[31m!\x1b[0m" } else { " " };
-    format!("\x1b[2m{at}\x1b[0m \x1b[{colour}m{slot}\x1b[0m{mark}{}\x1b[0m", tame(text))
+    let text = tame(text);
+    if gap {
+        return format!("\x1b[2m{at}\x1b[0m {slot} \x1b[33mgap -- {text} --\x1b[0m");
+    }
+    let task = 31 + slot.rem_euclid(6);
+    let kind = if stream == "stderr" { 31 } else { 2 };
+    format!("\x1b[2m{at}\x1b[0m \x1b[{task}m{slot}\x1b[0m \x1b[{kind}m{stream}\x1b[0m {text}\x1b[0m{cut}")
+}
+
+/// The same JSON without a control character that a terminal would obey: JSON escapes only the first 32 by itself.
+fn tame_json(line: &str) -> String {
+    let mut tamed = String::with_capacity(line.len());
+    for character in line.chars() {
+        if character.is_control() {
+            tamed.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            tamed.push(character);
+        }
+    }
+    tamed
 }
 
 /// Leaves colours (SGR) and tabs, and shows other control characters as what they are.
@@ -207,10 +233,31 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_seen_as_one() {
-        let gap = serde_json::json!({"at": "2026-11-20T08:00:00.000Z", "slot": 2, "stream": "gap", "text": "5 lines are missing"});
-        assert_eq!(as_text(&gap, false), "2026-11-20T08:00:00.000Z 2 -- 5 lines are missing --");
-        let line = serde_json::json!({"at": "2026-11-20T08:00:00.000Z", "slot": 1, "stream": "stdout", "text": "hello"});
-        assert_eq!(as_text(&line, false), "2026-11-20T08:00:00.000Z 1 hello");
+    fn json_cannot_either_and_says_the_same() {
+        let line = "{\"text\":\"\u{9b}2J\u{7f}ä\\u001b\"}";
+        let tamed = tame_json(line);
+        assert_eq!(tamed, r#"{"text":"\u009b2J\u007fä\u001b"}"#);
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(read(&tamed), read(line));
+    }
+
+    #[test]
+    fn a_line_is_as_the_portal_writes_it() {
+        let gap = serde_json::json!({"at": "2026-11-20T08:00:00.000Z", "slot": 2, "stream": "gap", "text": "5 lines are missing", "cut": false});
+        assert_eq!(as_text(&gap, false), "2026-11-20T08:00:00.000Z 2 gap -- 5 lines are missing --");
+        let mut line = serde_json::json!({"at": "2026-11-20T08:00:00.000Z", "slot": 1, "stream": "stdout", "text": "hello", "cut": false});
+        assert_eq!(as_text(&line, false), "2026-11-20T08:00:00.000Z 1 stdout hello");
+        line["cut"] = true.into();
+        assert_eq!(as_text(&line, false), "2026-11-20T08:00:00.000Z 1 stdout hello [cut]");
+        let seen = as_text(&line, true);
+        let plain: String =
+            seen.split('\x1b').map(|part| part.strip_prefix('[').and_then(|part| part.split_once('m')).map_or(part, |(_, rest)| rest)).collect();
+        assert_eq!(plain, as_text(&line, false), "in colours it is the same text");
+    }
+
+    #[test]
+    fn a_tail_is_a_number_or_all() {
+        assert_eq!((tail("all"), tail("0")), (Ok("all".into()), Ok("0".into())));
+        assert!(tail("some").is_err() && tail("-1").is_err() && tail("").is_err());
     }
 }

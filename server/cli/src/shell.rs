@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::account::Which;
@@ -31,6 +33,8 @@ const COMES_BACK: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(45);
 /// Output that was shown and not told yet, in bytes.
 const TELL: u64 = 64 * 1024;
+/// How long the portal may take to hear that this client leaves.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Typed bytes on their way that were not taken yet; beyond it nothing is read.
 const WAITING_MAX: usize = 1024 * 1024;
 /// Bytes that are read at once of what is typed or piped in.
@@ -80,10 +84,19 @@ pub(crate) async fn run(order: Shell) -> Result<u8> {
             Err(error) => break Err(error),
         }
     };
-    let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
+    let _ = tokio::time::timeout(FAREWELL, leave(&mut socket)).await;
     drop(modes);
     // What the kernel knows as a signal stands above 128, as shells have it; what is not known is a failure.
     ended.map(|code| u8::try_from(code).unwrap_or(1))
+}
+
+/// Leaves for good: the portal ends at once what is left of the session, where otherwise it would wait for us to come back. Reads on until it
+/// has heard that, so that nothing unread takes the word back.
+async fn leave(socket: &mut Socket) {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "left".into() };
+    if socket.close(Some(frame)).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
+    }
 }
 
 #[derive(Deserialize)]

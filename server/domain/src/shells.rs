@@ -84,6 +84,7 @@ struct Inner {
     sessions: Mutex<Sessions>,
     /// How many shells may still have processes: what a stop waits for.
     busy: watch::Sender<usize>,
+    failing: Mutex<work::Failing>,
     grace_millis: AtomicU64,
 }
 
@@ -92,19 +93,25 @@ struct Sessions {
     by_id: HashMap<ShellId, Arc<Session>>,
     /// Shells that are being opened, live, or are being ended.
     busy: HashSet<ShellId>,
+    /// Those of them that somebody ended while they were being opened.
+    asked_to_end: HashMap<ShellId, Ending>,
     stopping: bool,
 }
 
 impl Default for Shells {
     fn default() -> Self {
         let grace_millis = AtomicU64::new(u64::try_from(GRACE.as_millis()).expect("a minute"));
-        Self(Arc::new(Inner { sessions: Mutex::default(), busy: watch::channel(0).0, grace_millis }))
+        Self(Arc::new(Inner { sessions: Mutex::default(), busy: watch::channel(0).0, failing: Mutex::default(), grace_millis }))
     }
 }
 
 impl Shells {
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failing(&self) -> MutexGuard<'_, work::Failing> {
+        self.0.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long a session lives without a client.
@@ -142,8 +149,19 @@ impl Shells {
     fn add(&self, session: &Arc<Session>) {
         let mut sessions = self.sessions();
         sessions.by_id.insert(session.id, Arc::clone(session));
-        if sessions.stopping {
-            session.ask_to_end(Ending::stopping());
+        let ending = sessions.asked_to_end.remove(&session.id).or_else(|| sessions.stopping.then(Ending::stopping));
+        if let Some(ending) = ending {
+            session.ask_to_end(ending);
+        }
+    }
+
+    /// Ends one that lives, or as soon as it does.
+    fn ask_to_end(&self, id: ShellId, ending: Ending) {
+        let mut sessions = self.sessions();
+        if let Some(session) = sessions.by_id.get(&id) {
+            session.ask_to_end(ending);
+        } else if sessions.busy.contains(&id) {
+            sessions.asked_to_end.entry(id).or_insert(ending);
         }
     }
 
@@ -176,7 +194,11 @@ struct Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.shells.sessions().busy.remove(&self.id);
+        {
+            let mut sessions = self.shells.sessions();
+            sessions.busy.remove(&self.id);
+            sessions.asked_to_end.remove(&self.id);
+        }
         self.shells.0.busy.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
@@ -243,11 +265,8 @@ impl ShellKeeper for Opening<'_> {
         }
         let written = rows::Begun { may, shell: self.id, order, container: self.container, mark, recorded, at }.write(platform).await;
         if written.is_err() {
-            // Nothing will be recorded.
-            let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(recorder) = recorder {
-                recorder.finish().await;
-            }
+            // Nothing will be recorded: dropped like this, a recorder leaves no file.
+            drop(self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
         written
     }
@@ -290,9 +309,7 @@ pub async fn end<P, R: Resource>(platform: &Platform, may: &May<P, R>, shell: Sh
     rows::asked_to_end(&mut change, shell).await?;
     let detail = serde_json::json!({"task": past.task.to_string()});
     change.commit(Record::new("shell.end", "shell", shell).project(project).detail(detail)).await?;
-    if let Some(session) = platform.shells().find(shell) {
-        session.ask_to_end(Ending::ended_by(may.actor().name()));
-    }
+    platform.shells().ask_to_end(shell, Ending::ended_by(may.actor().name()));
     let mut busy = platform.shells().0.busy.subscribe();
     let over = busy.wait_for(|_| !platform.shells().is_busy(shell));
     // One whose engine is away is ended when it is back.

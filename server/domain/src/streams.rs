@@ -23,6 +23,8 @@ pub enum Kind {
     Download,
     /// A browser that hears of changes.
     Live,
+    /// A question about a task that its engine must answer.
+    Question,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Search => 8,
             Self::Download => 8,
             Self::Live => 256,
+            Self::Question => 4,
         }
     }
 
@@ -49,6 +52,9 @@ impl Kind {
             }
             Self::Download => format!("your account downloads {most} files at the same time, which is the most; wait until one of them is there"),
             Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
+            Self::Question => {
+                format!("your account asks engines {most} questions about tasks at the same time, which is the most; try again when one is answered")
+            }
         }
     }
 }
@@ -118,6 +124,9 @@ mod tests {
         assert!(problem.detail.contains("32 shells") && problem.detail.contains("end one"), "{}", problem.detail);
         held.push(open(&store.platform, &bob, Kind::Shell).expect("others have their own"));
         held.push(open(&store.platform, &ana, Kind::Live).expect("each sort has its own"));
+        held.extend((0..Kind::Question.most()).map(|_| open(&store.platform, &ana, Kind::Question).expect("room")));
+        let refused = open(&store.platform, &ana, Kind::Question).map(drop).expect_err("full").problem();
+        assert!(refused.detail.contains("4 questions") && refused.detail.contains("try again"), "{}", refused.detail);
         drop(held);
         let again = open(&store.platform, &ana, Kind::Shell).expect("free again");
         drop(again);

@@ -263,14 +263,17 @@ async fn speak(out: &mut SplitSink<WebSocket, Message>, attachment: &mut Attachm
 /// Does what the client says, until it goes.
 async fn listen(heard: &mut SplitStream<WebSocket>, hands: &Hands, pulse: &Pulse) -> End {
     loop {
-        if !hands.has_room() {
-            // It is not listened to meanwhile, and so not taken for dead.
-            pulse.hold();
-            hands.room().await;
-        }
         pulse.beat();
         match heard.next().await {
-            Some(Ok(Message::Binary(bytes))) => hands.typed(bytes),
+            Some(Ok(Message::Binary(bytes))) => {
+                // Only what is typed waits: what was shown is heard whatever waits, for without it the terminal may print, and take, no more.
+                if !hands.has_room() {
+                    // It is not listened to meanwhile, and so not taken for dead.
+                    pulse.hold();
+                    hands.room().await;
+                }
+                hands.typed(bytes);
+            }
             Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
                 Ok(FromClient::Resize { cols, rows: count }) => hands.resize(columns(cols), rows(count)),
                 Ok(FromClient::Ack { bytes }) => hands.shown(bytes),

@@ -424,18 +424,34 @@ async fn a_shell_is_attached_to_by_its_owner_alone() {
     assert_eq!(place.way("zoe").refused(&again).await, 404, "and a stranger knows of none");
     // The same shell through a task of another project, where eve may open shells.
     let admin = place.ground.portal().person("admin");
-    admin.post("/api/v1/projects", json!({"name": "other"})).await.expect_status(StatusCode::CREATED).await;
+    let other = killed::task(&admin, "other").await;
     let path = "/api/v1/projects/other/members/eve";
     admin.put(path, json!({"role": "developer"})).await.expect_status(StatusCode::CREATED).await;
-    place.ground.service("second").await;
-    let descriptor = json!({"image": "web:1", "command": ["sleep", "100000"], "update": {"monitor": "0s"}, "stop": {"grace": "0s"}});
-    place.ground.deployed("second", descriptor).await;
-    let task = place.ground.running("second").await[0]["id"].as_str().expect("an id").to_owned();
-    let elsewhere = Way::of(&place.ground.portal().base, &task, "eve");
+    let elsewhere = Way::of(&place.ground.portal().base, other["id"].as_str().expect("an id"), "eve");
     let (code, _) = elsewhere.try_open(&again).await.map(drop).expect_err("it is in another task");
     assert_eq!(code, "not_found");
+    elsewhere.open("").await.close().await;
     place.expel().await;
     assert_eq!(place.way("eve").refused(&again).await, 404, "who was removed finds nothing");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_for_shells_opens_none() {
+    let place = Place::new().await;
+    let shell = place.way("eve").open("").await;
+    let eve = place.ground.portal().person("eve");
+    let url = place.way("eve").url;
+    let bearing = async |scopes: Value| {
+        let made = eve.post("/api/v1/me/tokens", json!({"name": "client", "scopes": scopes})).await.expect_status(StatusCode::CREATED).await;
+        let token = made["secret"].as_str().expect("a secret");
+        Way { url: url.clone(), headers: vec![("authorization", format!("Bearer {token}"))] }
+    };
+    let again = query(&[("session", &shell.session), ("received", "0")]);
+    for scopes in [json!(["read"]), json!(["read", "deploy"])] {
+        let narrow = bearing(scopes).await;
+        assert_eq!((narrow.refused("").await, narrow.refused(&again).await), (403, 403), "nor does it come back to hers");
+    }
+    bearing(json!(["read", "shell"])).await.open("").await.close().await;
 }
 
 #[tokio::test]
@@ -512,6 +528,14 @@ async fn a_paste_of_a_mebibyte_arrives_whole_also_when_it_is_echoed() {
     let mut shell = place.way("eve").open(&query(&[("command", command)])).await;
     shell.until("READY").await;
     shell.key(&paste).await;
+    shell.until(&sum).await;
+    // As much as comes at once, all of it shown while it is typed: what the client says that it has shown is heard before what it typed is taken.
+    let twice = [&paste[..], &paste[..]].concat();
+    let sum = domain::keys::hex(&Sha256::digest(&twice));
+    let command = "sh -c 'stty raw echo; printf READY; busybox head -c 2097152 | busybox sha256sum'";
+    let mut shell = place.way("eve").open(&query(&[("command", command)])).await;
+    shell.until("READY").await;
+    shell.key(&twice).await;
     shell.until(&sum).await;
     // Shown again byte by byte: both directions at once, by a client that writes it all before it reads.
     let mut shell = place.way("eve").open(&query(&[("command", "sh -c 'stty raw -echo; printf READY; exec cat'")])).await;

@@ -94,10 +94,12 @@ pub async fn list(platform: &Platform, actor: &Actor) -> Result<Vec<TokenView>> 
     platform.read().await?.all(sql, args![actor.account()?.id], view).await
 }
 
-/// Revokes one of the caller's own tokens.
+/// Revokes one of the caller's own tokens. A token may always end itself, whatever else it may do: whoever signs out of a program does that.
 pub async fn revoke(platform: &Platform, actor: &Actor, id: TokenId) -> Result<()> {
     let account = actor.account()?.clone();
-    actor.need(Scope::Admin)?;
+    if *actor.credential() != Credential::Token(id) {
+        actor.need(Scope::Admin)?;
+    }
     let mut change = platform.change(actor).await?;
     let sql = "UPDATE tokens SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING name";
     let name: Option<String> = change.opt(sql, args![id, account.id, platform.now()], |row| row.get("name")).await?;
@@ -157,4 +159,27 @@ fn words(scopes: &BTreeSet<Scope>) -> String {
 /// Words that are no scope (any more) give nothing.
 fn parse(words: &str) -> BTreeSet<Scope> {
     words.split(' ').filter_map(|word| word.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::authenticate_bearer;
+    use crate::testing::Store;
+
+    #[tokio::test]
+    async fn a_narrow_token_ends_itself_and_no_other() {
+        let store = Store::open().await;
+        let ana = store.person("ana", false).await;
+        let make = async |name: &str| create(&store.platform, &ana, name, &[Scope::Read, Scope::Shell], None).await.expect("made");
+        let bearer = async |made: &NewToken| authenticate_bearer(&store.platform, &Secret::new(made.secret.clone()), "10.0.0.1").await;
+        let (own, other) = (make("client").await, make("another").await);
+        let client = bearer(&own).await.expect("it holds");
+        let refused = revoke(&store.platform, &client, other.token.id).await.expect_err("that is not itself");
+        assert!(matches!(refused, Error::Forbidden(_)), "{refused:?}");
+        revoke(&store.platform, &client, own.token.id).await.expect("its own end");
+        assert!(matches!(bearer(&own).await, Err(Error::Unauthenticated)));
+        bearer(&other).await.expect("the other one holds");
+        assert!(store.audit().await.contains(&"token.revoke client".to_owned()), "it is on record");
+    }
 }

@@ -18,7 +18,11 @@ use crate::ports::{FileBytes, Hidden};
 use crate::streams::{self, Slot};
 
 /// The engine's inspection of a task's container.
+///
+/// # Errors
+/// `TooManyOpen`, as with all that the engine itself is asked here.
 pub async fn inspect(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<serde_json::Value> {
+    let _slot = question(platform, may)?;
     let place = super::place(may)?;
     platform.engines().inspect(&place, &hidden(platform, may).await?).await
 }
@@ -26,11 +30,12 @@ pub async fn inspect(platform: &Platform, may: &May<can::SeeServices, Task>) -> 
 /// The processes of a task.
 ///
 /// # Errors
-/// `Conflict` with `not_running`.
+/// `Conflict` with `not_running`; `TooManyOpen`.
 pub async fn processes(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<ProcessesView> {
     if may.state != TaskState::Running {
         return Err(Error::conflict("not_running", format!("this task is {}; processes are in a running one", may.state)));
     }
+    let _slot = question(platform, may)?;
     let place = super::place(may)?;
     platform.engines().processes(&place, &hidden(platform, may).await?).await
 }
@@ -43,8 +48,14 @@ pub async fn changes(platform: &Platform, may: &May<can::SeeServices, Task>, que
             return Err(Error::invalid(field, format!("at most {} bytes", ChangesQuery::TEXT_MAX)));
         }
     }
+    let _slot = question(platform, may)?;
     let place = super::place(may)?;
     platform.engines().changes(&place, query, &hidden(platform, may).await?).await
+}
+
+/// The right to ask the engine, until it has answered.
+fn question(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<Slot> {
+    streams::open(platform, may.actor(), streams::Kind::Question)
 }
 
 /// Looks whether a path leads to a file that can be downloaded.

@@ -29,6 +29,9 @@ const LAST_WORDS: &[u8] = b"\x03\x1c\x04";
 /// How long a terminal may take to take them.
 const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
 
+/// How long the engine may take to say how a terminal ended: nobody is heard meanwhile.
+const EXIT_TIME: Duration = Duration::from_secs(10);
+
 /// What a session's task holds.
 pub(super) struct Life {
     pub platform: Platform,
@@ -110,6 +113,9 @@ impl Life {
                 },
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
+                        if let (Some(recorder), Some(typed)) = (&self.recorder, &typed) {
+                            recorder.typed(&typed[..count.min(typed.len())]);
+                        }
                         self.session.wrote(count);
                         flushed = false;
                     }
@@ -161,10 +167,11 @@ fn cuts(ending: &Ending) -> bool {
 
 /// How it ended by itself.
 async fn exit(control: &dyn ShellControl) -> Ending {
-    match control.exit().await {
-        Ok(ShellExit::Code(code)) => Ending::exited(code),
-        Ok(ShellExit::TaskEnded) => Ending::task_ended(),
-        Err(error) => Ending::lost_engine(&error),
+    match timeout(EXIT_TIME, control.exit()).await {
+        Ok(Ok(ShellExit::Code(code))) => Ending::exited(code),
+        Ok(Ok(ShellExit::TaskEnded)) => Ending::task_ended(),
+        Ok(Err(error)) => Ending::lost_engine(&error),
+        Err(_) => Ending::lost_engine(&Error::Unavailable("it does not say how the shell ended".into())),
     }
 }
 
@@ -231,6 +238,32 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Result;
+
+    /// Of an engine that never answers.
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl ShellControl for Silent {
+        async fn resize(&self, _: u16, _: u16) -> Result<()> {
+            pending().await
+        }
+
+        async fn exit(&self) -> Result<ShellExit> {
+            pending().await
+        }
+
+        async fn end(&self) -> Result<()> {
+            pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_does_not_say_how_it_ended_is_not_waited_for() {
+        let ending = timeout(EXIT_TIME * 2, exit(&Silent)).await.expect("an ending");
+        assert_eq!((ending.why(), ending.exit_code()), ("failed", None));
+        assert!(cuts(&ending), "it is ended like one that may live");
+    }
 
     #[tokio::test]
     async fn a_reader_grows_with_a_flood_and_shrinks_after_it() {

@@ -2,7 +2,8 @@
 //!
 //! A session hands over what it sends on ([`Recorder::output`]) and goes on at once: the text waits in memory, within bounds, until the one loop
 //! that writes them all ([`write`]) brings it to the disk, at most a second later. Where that cannot be done, the recorder fails, and the session
-//! must end: what is promised to be recorded is recorded, or not done. Too much output is left out, visibly ([`cast`]).
+//! must end: what is promised to be recorded is recorded, or not done. Too much output is left out, visibly ([`cast`]), but nobody may act under
+//! it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -31,6 +32,10 @@ const TOGETHER: Duration = Duration::from_millis(500);
 const HURRY: usize = 64 * 1024;
 /// A disk that took nothing for so long will not.
 const STUCK: Duration = Duration::from_secs(10);
+
+/// So much of the disk stays free, in bytes, or so many parts of it if that is less.
+const LEAST: u64 = 512 << 20;
+const PART: u64 = 50;
 
 /// The folder of all recordings, and those that are being made.
 pub(crate) struct Shelf {
@@ -72,7 +77,12 @@ impl Shelf {
         let first = cast.take();
         let path = self.path(project, shell);
         let made = path.clone();
-        let bytes = blocking(move || begin(&made, &first)).await??;
+        let begun = blocking(move || -> Result<u64> {
+            room(&made)?;
+            let bytes = begin(&made, &first)?;
+            Ok(bytes)
+        });
+        let bytes = begun.await??;
         let tape = Arc::new(Tape {
             shell,
             path,
@@ -235,7 +245,7 @@ impl Recorder {
     /// Begins the recording of a shell: its file is there, with its header.
     ///
     /// # Errors
-    /// `Unavailable` when the disk is full. Then the shell must not be opened.
+    /// `Unavailable` when the disk is full, or will be soon. Then the shell must not be opened.
     pub async fn start(platform: &Platform, project: ProjectId, shell: ShellId, header: Header) -> Result<Self> {
         platform.recordings()?.record(project, shell, &header).await
     }
@@ -243,6 +253,11 @@ impl Recorder {
     /// This was printed. Never waits.
     pub fn output(&self, bytes: &[u8]) {
         self.add(|cast, at| cast.output(at, bytes));
+    }
+
+    /// This was typed. It is not recorded, but somebody acts. Never waits.
+    pub fn typed(&self, bytes: &[u8]) {
+        self.add(|cast, at| cast.typed(at, bytes));
     }
 
     /// The window has another size. Never waits.
@@ -331,6 +346,26 @@ impl Drop for Recorder {
             self.shelf.printed.notify_one();
         }
     }
+}
+
+/// Whether there is room for a recording at this path, whose folders need not be there yet.
+fn room(path: &Path) -> Result<()> {
+    // Where that cannot be told, writing will tell.
+    let disk = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
+    let short = disk.and_then(|disk| short(disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)));
+    short.map_or(Ok(()), |text| Err(Error::Unavailable(text)))
+}
+
+/// What is wrong with so much free of so much.
+fn short(free: u64, all: u64) -> Option<String> {
+    let least = LEAST.min(all / PART);
+    (free < least).then(|| {
+        format!(
+            "this shell would be recorded, and the disk of the portal's data has {} MiB free, and {} MiB are needed; an operator must make room",
+            free >> 20,
+            least >> 20
+        )
+    })
 }
 
 /// Makes the file, which nobody else may read, and its folders.

@@ -20,8 +20,8 @@ mod attachment;
 
 pub use attachment::{Attachment, Hands, Said};
 
-/// Typed bytes that wait for the process; beyond it the client waits.
-const WAITING_MAX: usize = 8 * 1024 * 1024;
+/// Typed bytes that wait for the process; beyond it the client waits. What is typed at once is taken whole all the same.
+const WAITING_MAX: usize = 1024 * 1024;
 /// The same in pieces: each costs more than its bytes.
 const PIECES_MAX: usize = 4096;
 

@@ -34,6 +34,9 @@ struct Fake {
     away: AtomicBool,
     /// Marks of terminals that were ended later.
     swept: Mutex<Vec<String>>,
+    /// It begins no terminal before the test says so.
+    slow: AtomicBool,
+    go_on: tokio::sync::Notify,
 }
 
 /// The other end of a terminal.
@@ -107,6 +110,9 @@ impl Engines for Fake {
 
     async fn shell(&self, place: &Place, _: &ShellOrder, keeper: &dyn ShellKeeper) -> Result<Shell> {
         keeper.keep(&format!("mark of {}", place.container())).await?;
+        if self.slow.load(Ordering::SeqCst) {
+            self.go_on.notified().await;
+        }
         let (output, ours) = duplex(16 * 1024);
         let (input, typed) = duplex(16 * 1024);
         let control = Arc::new(Control { away: AtomicBool::new(self.away.load(Ordering::SeqCst)), ..Control::default() });
@@ -560,6 +566,107 @@ async fn what_cannot_be_ended_now_is_ended_later_for_the_same_reason() {
     yard.fake.away.store(false, Ordering::SeqCst);
     assert_eq!(work::tend(&yard.store.worker).await.expect("looked"), (1, 0));
     assert_eq!(yard.row(id).await, (true, Some("left".into()), None));
+}
+
+#[tokio::test]
+async fn shells_that_cannot_be_ended_are_left_alone_for_a_while_and_keep_no_other_waiting() {
+    let mut yard = Yard::open().await;
+    yard.fake.away.store(true, Ordering::SeqCst);
+    let (mut ids, mut processes) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let (attachment, process) = yard.shell().await;
+        ids.push(attachment.id());
+        processes.push(process);
+        attachment.leave();
+    }
+    yard.quiet().await;
+    // One that lives is none of them, wherever it stands.
+    let (_living, _process) = yard.shell().await;
+    for _ in 0..3 {
+        assert_eq!(work::tend_some(&yard.store.worker, 2).await.expect("looked"), (0, 2), "a moment later it is tried again");
+    }
+    yard.fake.away.store(false, Ordering::SeqCst);
+    assert_eq!(work::tend_some(&yard.store.worker, 2).await.expect("looked"), (1, 0), "the next one has its turn");
+    yard.fake.away.store(true, Ordering::SeqCst);
+    yard.store.later(14);
+    assert_eq!(work::tend_some(&yard.store.worker, 2).await.expect("looked"), (0, 0));
+    yard.store.later(1);
+    assert_eq!(work::tend_some(&yard.store.worker, 2).await.expect("looked"), (0, 2));
+    yard.fake.away.store(false, Ordering::SeqCst);
+    yard.store.later(29);
+    assert_eq!(work::tend_some(&yard.store.worker, 2).await.expect("looked"), (0, 0), "longer than the last time");
+    yard.store.later(1);
+    assert_eq!(work::tend_some(&yard.store.worker, 2).await.expect("looked"), (2, 0));
+    for id in ids {
+        assert_eq!(yard.row(id).await, (true, Some("left".into()), None));
+    }
+}
+
+#[tokio::test]
+async fn a_shell_that_is_ended_while_it_is_opened_ends_as_soon_as_it_is_there() {
+    let mut yard = Yard::open().await;
+    yard.fake.slow.store(true, Ordering::SeqCst);
+    let may = yard.store.may::<can::ManageProject>(&yard.root, &yard.project).await;
+    let lease = yard.lease(&yard.ana).await.expect("allowed");
+    let slot = slot(yard.platform(), &yard.ana).expect("room");
+    let platform = yard.platform().clone();
+    let opening = tokio::spawn(async move { open(&platform, lease, slot, &order("")).await });
+    let on_record = async {
+        loop {
+            let mut tx = yard.platform().read().await.expect("a transaction");
+            let found: Option<ShellId> = tx.opt("SELECT id FROM shells", args![], |row| row.get("id")).await.expect("read");
+            drop(tx);
+            if let Some(id) = found {
+                break id;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let id = timeout(SOON, on_record).await.expect("its row is there first");
+    let asked = async {
+        while !yard.platform().shells().sessions().asked_to_end.contains_key(&id) {
+            tokio::task::yield_now().await;
+        }
+        yard.fake.go_on.notify_one();
+    };
+    let (ended, ()) = timeout(SOON, async { tokio::join!(end(yard.platform(), &may, id), asked) }).await.expect("in time");
+    ended.expect("ended");
+    let mut attachment = opening.await.expect("no panic").expect("a shell");
+    let process = yard.opened.recv().await.expect("a process");
+    let (_, told) = ending(&mut attachment).await;
+    assert_eq!(told, ToClient::Error { code: "ended".into(), message: "root ended this shell".into() });
+    assert_eq!(process.control.ended.load(Ordering::SeqCst), 1);
+    assert_eq!(yard.row(id).await, (true, Some("ended".into()), None));
+    assert!(yard.platform().shells().sessions().asked_to_end.is_empty());
+}
+
+#[tokio::test]
+async fn a_shell_that_cannot_be_written_down_leaves_no_recording() {
+    let yard = Yard::open().await;
+    let mut write = yard.platform().bookkeeping().await.expect("a transaction");
+    write.exec("ALTER TABLE shells RENAME TO gone", args![]).await.expect("renamed");
+    write.finish().await.expect("kept");
+    let lease = yard.lease(&yard.ana).await.expect("allowed");
+    let slot = slot(yard.platform(), &yard.ana).expect("room");
+    open(yard.platform(), lease, slot, &order("")).await.map(drop).expect_err("it is on record or not at all");
+    let shelf = yard.platform().recordings().expect("a folder");
+    let project = std::fs::read_dir(shelf.folder()).expect("the folder").next().expect("a recording was begun").expect("readable").path();
+    assert_eq!(std::fs::read_dir(project).expect("the project's folder").count(), 0);
+}
+
+#[tokio::test]
+async fn who_types_faster_than_is_taken_waits_and_what_is_typed_at_once_arrives_whole() {
+    let mut yard = Yard::open().await;
+    let (attachment, mut process) = yard.shell().await;
+    let hands = attachment.hands();
+    let paste: Vec<u8> = (0..2_097_152_u32).map(|at| (at % 251) as u8).collect();
+    assert!(hands.has_room());
+    hands.typed(paste.clone().into());
+    assert!(!hands.has_room(), "a mebibyte and more waits");
+    let mut typed = vec![0; paste.len()];
+    timeout(SOON, process.input.read_exact(&mut typed)).await.expect("in time").expect("typed");
+    assert!(typed == paste, "every byte, in order");
+    timeout(SOON, hands.room()).await.expect("there is room again");
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! Ends what is left of shells that no session holds any more: those of a portal that was killed, and those whose engine was away when they were to
 //! be ended. Doing it twice is harmless; what cannot be ended yet is tried again.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use model::ids::{MachineId, ProjectId, ServiceId, ShellId};
+use model::time::Millis;
 
 use crate::args;
 use crate::error::{Error, Result};
@@ -12,8 +16,50 @@ use crate::worker::Worker;
 
 /// Ended at the same time: each costs an engine some processes.
 const AT_ONCE: usize = 8;
-/// Looked at in one pass.
-const MOST: i64 = 500;
+/// Tried in one pass.
+const MOST: usize = 500;
+/// How long ending one may take: what holds longer is tried again, and keeps no other waiting.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// After so many failures there is a pause, and none before: its engine may just be on its way.
+const AT_FIRST: u32 = 3;
+/// The first pause; each further one is twice as long, up to the longest.
+const PAUSE: Duration = Duration::from_secs(15);
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Shells that could not be ended when it was tried. Each is left alone for a while, so that one that resists costs its engine little.
+#[derive(Default)]
+pub(super) struct Failing(HashMap<ShellId, Failure>);
+
+struct Failure {
+    times: u32,
+    again: Millis,
+}
+
+impl Failing {
+    fn is_due(&self, id: ShellId, now: Millis) -> bool {
+        self.0.get(&id).is_none_or(|failure| failure.again <= now)
+    }
+
+    fn note(&mut self, id: ShellId, ended: bool, now: Millis) {
+        if ended {
+            self.0.remove(&id);
+            return;
+        }
+        // Nobody asks any more for one whose project is gone.
+        self.0.retain(|_, failure| now.since(failure.again) < LONGEST * 2);
+        let failure = self.0.entry(id).or_insert(Failure { times: 0, again: now });
+        failure.times = failure.times.saturating_add(1);
+        failure.again = now.plus(pause(failure.times));
+    }
+}
+
+/// How long one is left alone that failed so many times.
+fn pause(times: u32) -> Duration {
+    match times.checked_sub(AT_FIRST) {
+        None => Duration::ZERO,
+        Some(more) => PAUSE.saturating_mul(2_u32.saturating_pow(more)).min(LONGEST),
+    }
+}
 
 /// A shell without a session.
 struct Orphan {
@@ -26,11 +72,16 @@ struct Orphan {
     removed: bool,
 }
 
-/// Ends them; how many were, and how many are left for later.
+/// Ends them; of those that were tried, how many were, and how many are left for later.
 pub async fn tend(worker: &Worker) -> Result<(usize, usize)> {
-    let orphans = orphans(worker).await?;
+    tend_some(worker, MOST).await
+}
+
+/// The same, so many at most.
+pub(super) async fn tend_some(worker: &Worker, most: usize) -> Result<(usize, usize)> {
+    let orphans = orphans(worker, most).await?;
     let all = orphans.len();
-    let ends: Vec<_> = orphans.into_iter().map(|orphan| end(worker.clone(), orphan)).collect();
+    let ends: Vec<_> = orphans.into_iter().map(|orphan| try_to_end(worker.clone(), orphan)).collect();
     let ended: Vec<Result<bool>> = futures::stream::iter(ends).buffer_unordered(AT_ONCE).collect().await;
     // What goes wrong with one keeps no other.
     let mut count = 0;
@@ -40,30 +91,60 @@ pub async fn tend(worker: &Worker) -> Result<(usize, usize)> {
     Ok((count, all - count))
 }
 
-async fn orphans(worker: &Worker) -> Result<Vec<Orphan>> {
+/// Those whose time it is, the oldest first. However many live or wait before them, none is passed over.
+async fn orphans(worker: &Worker, most: usize) -> Result<Vec<Orphan>> {
+    let shells = worker.platform().shells();
+    let mut due = Vec::new();
+    let mut last = None;
+    loop {
+        let page = page(worker, last, most).await?;
+        let whole = page.len() == most;
+        last = page.last().map(|orphan| orphan.id);
+        let now = worker.platform().now();
+        // Looked at after the reading: what has a session now had one, or was over, when it was read.
+        due.extend(page.into_iter().filter(|orphan| !shells.is_busy(orphan.id) && shells.failing().is_due(orphan.id, now)));
+        if !whole || due.len() >= most {
+            due.truncate(most);
+            return Ok(due);
+        }
+    }
+}
+
+/// Shells that are not over, after this one; so many at most.
+async fn page(worker: &Worker, after: Option<ShellId>, most: usize) -> Result<Vec<Orphan>> {
     let sql = "SELECT s.id, s.project_id, s.service_id, s.machine_id, s.container, s.mark, m.removed_at FROM shells s
-               JOIN machines m ON m.id = s.machine_id WHERE s.ended_at IS NULL ORDER BY s.id LIMIT $1";
+               JOIN machines m ON m.id = s.machine_id WHERE s.ended_at IS NULL AND s.id > $1 ORDER BY s.id LIMIT $2";
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
     let mut tx = worker.platform().read().await?;
-    let mut found = tx
-        .all(sql, args![MOST], |row| {
-            Ok(Orphan {
-                id: row.get("id")?,
-                project: row.get("project_id")?,
-                service: row.get("service_id")?,
-                machine: row.get("machine_id")?,
-                container: row.get("container")?,
-                mark: row.get("mark")?,
-                removed: row.get::<Option<model::time::Millis>>("removed_at")?.is_some(),
-            })
+    tx.all(sql, args![after, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+        Ok(Orphan {
+            id: row.get("id")?,
+            project: row.get("project_id")?,
+            service: row.get("service_id")?,
+            machine: row.get("machine_id")?,
+            container: row.get("container")?,
+            mark: row.get("mark")?,
+            removed: row.get::<Option<Millis>>("removed_at")?.is_some(),
         })
-        .await?;
-    // Looked at after the reading: what has a session now had one, or was over, when it was read.
-    found.retain(|orphan| !worker.platform().shells().is_busy(orphan.id));
-    Ok(found)
+    })
+    .await
+}
+
+/// [`end`], within its time; a failure is remembered.
+async fn try_to_end(worker: Worker, orphan: Orphan) -> Result<bool> {
+    let id = orphan.id;
+    let tried = tokio::time::timeout(PATIENCE, end(&worker, orphan)).await;
+    let ended = tried.unwrap_or_else(|_| {
+        tracing::warn!(shell = %id, "ending a shell of an earlier time takes too long; it is tried again");
+        Ok(false)
+    });
+    let platform = worker.platform();
+    platform.shells().failing().note(id, matches!(ended, Ok(true)), platform.now());
+    ended
 }
 
 /// Whether it is over now.
-async fn end(worker: Worker, orphan: Orphan) -> Result<bool> {
+async fn end(worker: &Worker, orphan: Orphan) -> Result<bool> {
     let platform = worker.platform();
     if let Some(mark) = &orphan.mark
         && !orphan.removed
@@ -87,4 +168,15 @@ async fn end(worker: Worker, orphan: Orphan) -> Result<bool> {
     change.touch(Topic::Project(orphan.project));
     change.finish().await?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_have_an_end() {
+        let seconds: Vec<u64> = [1, 2, 3, 4, 5, 8, 9, 10, u32::MAX].into_iter().map(|times| pause(times).as_secs()).collect();
+        assert_eq!(seconds, [0, 0, 15, 30, 60, 480, 600, 600, 600]);
+    }
 }

@@ -68,16 +68,26 @@ impl Drop for Left {
     }
 }
 
-async fn task(admin: &Person) -> Value {
-    admin.post("/api/v1/projects", json!({"name": "shop"})).await.expect_status(StatusCode::CREATED).await;
-    push_busybox(admin, "shop/web", "1", "hello").await;
-    admin.post("/api/v1/projects/shop/services", json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
+impl Left {
+    /// By the portal whose container this is.
+    fn beside(container: &str) -> Self {
+        let instance = docker(&["inspect", "--format", "{{index .Config.Labels \"dev.slipway.instance\"}}", container]);
+        Self { label: format!("label=dev.slipway.instance={instance}") }
+    }
+}
+
+/// A task that sleeps, of a service of a new project.
+pub(super) async fn task(admin: &Person, project: &str) -> Value {
+    admin.post("/api/v1/projects", json!({"name": project})).await.expect_status(StatusCode::CREATED).await;
+    push_busybox(admin, &format!("{project}/web"), "1", "hello").await;
+    let services = format!("/api/v1/projects/{project}/services");
+    admin.post(&services, json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
     let descriptor = json!({"image": "web:1", "command": ["sleep", "100000"], "update": {"monitor": "0s"}, "stop": {"grace": "0s"}});
-    let path = "/api/v1/projects/shop/services/web/deployments";
-    admin.post(path, json!({"environment": "local", "descriptor": descriptor})).await.expect_status(StatusCode::ACCEPTED).await;
+    let path = format!("{services}/web/deployments");
+    admin.post(&path, json!({"environment": "local", "descriptor": descriptor})).await.expect_status(StatusCode::ACCEPTED).await;
     let began = Instant::now();
     loop {
-        let tasks = admin.get("/api/v1/projects/shop/services/web/tasks").await.expect_status(StatusCode::OK).await;
+        let tasks = admin.get(&format!("{services}/web/tasks")).await.expect_status(StatusCode::OK).await;
         if let Some(task) = tasks["items"].as_array().expect("tasks").iter().find(|task| task["state"] == "running") {
             return task.clone();
         }
@@ -90,10 +100,9 @@ async fn task(admin: &Person) -> Value {
 async fn what_a_killed_portal_left_of_its_shells_is_ended_by_the_next_one() {
     let data = tempfile::tempdir().expect("a folder");
     let mut portal = Process::start(data.path());
-    let found = task(&Person::at(&portal.base, "admin")).await;
+    let found = task(&Person::at(&portal.base, "admin"), "shop").await;
     let (id, container) = (found["id"].as_str().expect("an id"), found["container"].as_str().expect("a container"));
-    let instance = docker(&["inspect", "--format", "{{index .Config.Labels \"dev.slipway.instance\"}}", container]);
-    let _left = Left { label: format!("label=dev.slipway.instance={instance}") };
+    let _left = Left::beside(container);
     let processes = || docker(&["exec", container, "/bin/busybox", "ps", "-o", "args"]);
 
     let mut shell = Way::of(&portal.base, id, "admin").open("").await;
@@ -120,4 +129,29 @@ async fn what_a_killed_portal_left_of_its_shells_is_ended_by_the_next_one() {
     let mut third = way.open("").await;
     third.key(b"echo th$((1+2))ird\n").await;
     third.until("th3ird").await;
+}
+
+#[tokio::test]
+async fn a_killed_portal_loses_at_most_a_second_of_a_recording() {
+    let data = tempfile::tempdir().expect("a folder");
+    let mut portal = Process::start(data.path());
+    let found = task(&Person::at(&portal.base, "admin"), "shop").await;
+    let _left = Left::beside(found["container"].as_str().expect("a container"));
+    let mut shell = Way::of(&portal.base, found["id"].as_str().expect("an id"), "admin").open("").await;
+    shell.key(b"i=0; while true; do i=$((i+1)); echo n$i; busybox usleep 10000; done\n").await;
+    shell.until("n100\r\n").await;
+    let seen = shell.text();
+    let then = Instant::now();
+    while then.elapsed() < Duration::from_secs(1) {
+        shell.hear().await;
+    }
+    portal.kill();
+
+    let projects = std::fs::read_dir(data.path().join("recordings")).expect("a folder").map(|entry| entry.expect("a folder").path());
+    let file = projects.map(|folder| folder.join(format!("{}.cast", shell.session))).find(|file| file.exists()).expect("a recording");
+    let text = String::from_utf8_lossy(&std::fs::read(file).expect("a file")).into_owned();
+    // The last line may be half there.
+    let events = text.lines().skip(1).map_while(|line| serde_json::from_str::<Value>(line).ok());
+    let printed: String = events.filter(|event| event[1] == "o").map(|event| event[2].as_str().expect("a text").to_owned()).collect();
+    assert!(printed.starts_with(&seen), "{} bytes were seen a second before, and {} are recorded", seen.len(), printed.len());
 }

@@ -1,6 +1,7 @@
 //! A recording as text: asciicast v2, one line of JSON for the header and one for each thing that happened. What was printed is joined where a
 //! character was cut, what is no UTF-8 is replaced. It is bounded: a flood is left out, which a marker says, and what a person does between or
-//! after floods stays. Pure: no file, no clock. Input is never here, so what is typed unseen (a password) is not either.
+//! after floods stays. Who types under a flood that is left out would not be seen: then the recording is full. Pure: no file, no clock. What is
+//! typed is never here, only when something was, so what is typed unseen (a password) is not either.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -33,15 +34,21 @@ pub(super) struct Limits {
     pub trickle: u64,
     /// Bytes of the trickle that are saved up while little is printed.
     pub saved: u64,
+    /// Bytes beyond [`Limits::whole`] that may be left out in all as what may answer somebody who types: a flood that is typed under is more.
+    pub unseen: u64,
     /// Bytes that wait for the disk at most; what is printed while so many wait is left out.
     pub waiting: usize,
 }
 
 impl Limits {
     /// A terminal that prints without end fills 32 MiB, then some 40 MiB a day, until 64 MiB are full.
-    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, waiting: 4 << 20 };
+    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, unseen: 64 << 10, waiting: 4 << 20 };
 }
 
+/// Output within so much time may be the answer to what was typed.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Interrupt and quit: what somebody types to end a flood.
+const STOPS: [u8; 2] = [0x03, 0x1c];
 /// Room that the last lines take at most: what was left out, and that it is full.
 const LAST_WORDS: u64 = 512;
 
@@ -58,6 +65,10 @@ pub(super) struct Cast {
     counted: Duration,
     /// Bytes of output that were left out since the last that was not.
     left_out: u64,
+    /// Bytes that were left out in all though they may answer what was typed.
+    unseen: u64,
+    /// When somebody typed last.
+    typed: Option<Duration>,
     /// The window's size, as it is and as the last line says.
     size: (u16, u16),
     written_size: (u16, u16),
@@ -76,6 +87,8 @@ impl Cast {
             saved: limits.saved,
             counted: Duration::ZERO,
             left_out: 0,
+            unseen: 0,
+            typed: None,
             size,
             written_size: size,
         };
@@ -102,6 +115,13 @@ impl Cast {
         if !text.is_empty() {
             self.own_up(at);
             self.event(at, 'o', &text);
+        }
+    }
+
+    /// Something was typed.
+    pub fn typed(&mut self, at: Duration, bytes: &[u8]) {
+        if bytes.iter().any(|byte| !STOPS.contains(byte)) {
+            self.typed = Some(at);
         }
     }
 
@@ -140,7 +160,7 @@ impl Cast {
 
     /// Whether nothing more is written.
     pub fn is_full(&self) -> bool {
-        self.total + LAST_WORDS >= self.limits.full
+        self.unseen >= self.limits.unseen || self.total + LAST_WORDS >= self.limits.full
     }
 
     /// Whether `bytes` of output may be written now. What they become as JSON is counted when it is there.
@@ -172,7 +192,11 @@ impl Cast {
             }
             self.event(at, 'm', "Output is left out from here: too much was printed");
         }
-        self.left_out += bytes as u64;
+        let bytes = bytes as u64;
+        self.left_out += bytes;
+        if self.total + bytes > self.limits.whole && self.typed.is_some_and(|typed| at.saturating_sub(typed) < ANSWER) {
+            self.unseen += bytes;
+        }
     }
 
     /// Says what is missing before what follows it.

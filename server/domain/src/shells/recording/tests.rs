@@ -120,7 +120,7 @@ async fn a_disk_that_takes_nothing_ends_the_shell() {
 #[tokio::test(start_paused = true)]
 async fn a_full_recording_ends_the_shell() {
     let folder = tempfile::tempdir().expect("a folder");
-    let shelf = shelf(&folder, Limits { whole: 10_000, full: 12_000, trickle: 512, saved: 4096, waiting: 1 << 20 });
+    let shelf = shelf(&folder, Limits { whole: 10_000, full: 12_000, trickle: 512, saved: 4096, unseen: 1 << 20, waiting: 1 << 20 });
     let recorder = recorder(&shelf, 1).await;
     while !recorder.failed() {
         recorder.output(b"a line that is printed again and again\r\n");
@@ -128,6 +128,34 @@ async fn a_full_recording_ends_the_shell() {
     }
     assert!(recorder.failure().await.to_string().contains("full"));
     assert!(recorder.finish().await <= 12_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shell_that_is_used_under_a_flood_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shelf = shelf(&folder, Limits { whole: 10_000, full: 1 << 20, trickle: 512, saved: 1000, unseen: 2000, waiting: 1 << 20 });
+    let recorder = recorder(&shelf, 1).await;
+    for _ in 0..100 {
+        recorder.output(&[b'y'; 1024]);
+    }
+    assert!(!recorder.failed());
+    recorder.typed(b"h");
+    recorder.output(&[b'y'; 1024]);
+    assert!(!recorder.failed());
+    recorder.output(&[b'y'; 1024]);
+    assert!(recorder.failure().await.to_string().contains("full"));
+    recorder.finish().await;
+    assert!(!printed(&recorder.tape.path).contains('h'), "what is typed is never in it");
+}
+
+#[test]
+fn a_disk_is_full_before_it_is() {
+    assert_eq!(short(600 << 20, 1 << 40), None);
+    assert!(short(500 << 20, 1 << 40).is_some_and(|text| text.contains("500 MiB free, and 512 MiB are needed")));
+    assert_eq!(short(20 << 20, 640 << 20), None, "a small disk");
+    assert!(short(10 << 20, 640 << 20).is_some());
+    let folder = tempfile::tempdir().expect("a folder");
+    room(&folder.path().join("recordings/of/nobody.cast")).expect("the folder that will be is on the disk of the one that is");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,9 +22,13 @@ const CONTAINER_POLL: Duration = Duration::from_millis(50);
 /// Sweeps that may find somebody: a process may start another one while we look.
 const SWEEPS: u32 = 5;
 
+/// A sweep says two words. Who says more than this, in bytes, in a container that is not ours to trust, is not listened to.
+const REPORT_MAX: usize = 64 * 1024;
+
 /// Sends the signal `$2` to every process of the session `$1`, with the shell's own means (images have no pkill), unless its leader is another
-/// one than that which started at `$3`. Says `found` of a process that lived, `left` of one that it may not signal.
-const SWEEP: &str = r#"look() {
+/// one than that which started at `$3`. Says `found` once where a process lived, `left` once where it may not signal one.
+const SWEEP: &str = r#"found=; left=
+look() {
 line=; read -r line 2>/dev/null <"$1" || line=
 set -f; set -- ${line##*) }; set +f
 state=$1; session=$4; start=${20}
@@ -37,8 +41,9 @@ for stat in /proc/[0-9]*/stat; do
 look "$stat"
 if [ "$session" = "$1" ] && [ "$state" != Z ]; then
 pid=${stat#/proc/}; pid=${pid%/stat}
-echo found
-kill -s "$2" "$pid" 2>/dev/null || echo left
+[ -n "$found" ] || echo found
+found=1
+kill -s "$2" "$pid" 2>/dev/null || { [ -n "$left" ] || echo left; left=1; }
 fi
 done
 exit 0"#;
@@ -94,10 +99,39 @@ pub enum Exit {
 }
 
 /// What a sweep met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Swept {
     found: bool,
     left: bool,
+}
+
+/// What a sweep says, while it is read: whether its two words came is all that is kept.
+#[derive(Debug, Default)]
+struct Report {
+    swept: Swept,
+    read: usize,
+    /// The end of what was read: a word may go on in the next piece.
+    tail: Vec<u8>,
+}
+
+impl Report {
+    const FOUND: &[u8] = b"found";
+    const LEFT: &[u8] = b"left";
+
+    /// Whether to read on.
+    fn take(&mut self, piece: &[u8]) -> bool {
+        self.read = self.read.saturating_add(piece.len());
+        self.tail.extend_from_slice(&piece[..piece.len().min(REPORT_MAX)]);
+        let said = |word: &[u8]| self.tail.windows(word.len()).any(|part| part == word);
+        self.swept = Swept { found: self.swept.found || said(Self::FOUND), left: self.swept.left || said(Self::LEFT) };
+        let known = self.tail.len().saturating_sub(Self::FOUND.len() - 1);
+        self.tail.drain(..known);
+        !self.is_too_long()
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.read > REPORT_MAX
+    }
 }
 
 impl ExecControl {
@@ -244,18 +278,24 @@ impl ExecControl {
             .docker
             .call("end a terminal", QUICK, async move |client| {
                 let made = client.create_exec(&container, config).await?;
-                let mut text = Vec::new();
+                let mut report = Report::default();
                 // Attached, so that it is over when this returns.
                 if let StartExecResults::Attached { mut output, .. } = client.start_exec(&made.id, None::<StartExecOptions>).await? {
                     while let Some(piece) = futures::StreamExt::next(&mut output).await {
-                        text.extend_from_slice(&piece?.into_bytes());
+                        if !report.take(&piece?.into_bytes()) {
+                            break;
+                        }
                     }
                 }
-                Ok(String::from_utf8_lossy(&text).into_owned())
+                Ok(report)
             })
             .await;
         match swept {
-            Ok(text) => Ok(Swept { found: text.contains("found"), left: text.contains("left") }),
+            Ok(report) if report.is_too_long() => {
+                let text = "what ends a terminal is answered by something else in the container: whether processes are left is not known";
+                Err(EngineError::new(Kind::Refused, text))
+            }
+            Ok(report) => Ok(report.swept),
             // No container, no process; but one that is frozen holds them.
             Err(EngineError { kind: Kind::NoSuchContainer | Kind::WrongState, .. }) if !self.container_lives().await? => {
                 Ok(Swept { found: false, left: false })
@@ -283,6 +323,23 @@ mod tests {
         assert_eq!((gate.session, gate.start, gate.user.as_deref()), (42, Some(123_456), Some("ana")));
         assert_eq!(Gate::read("42 ", "sh", None).expect("an answer").start, None);
         assert_eq!(Gate::read("!", "sh", None), None);
+    }
+
+    #[test]
+    fn a_sweep_is_read_without_being_kept() {
+        let read = |pieces: &[&[u8]]| {
+            let mut report = Report::default();
+            assert!(pieces.iter().all(|piece| report.take(piece)), "it is short");
+            (report.swept.found, report.swept.left)
+        };
+        assert_eq!(read(&[]), (false, false));
+        assert_eq!(read(&[b"found\n"]), (true, false));
+        assert_eq!(read(&[b"fo", b"und\nle", b"ft\n"]), (true, true));
+        assert_eq!(read(&[b"f", b"o", b"u", b"n", b"d"]), (true, false));
+        let mut report = Report::default();
+        let said = (0..1000).take_while(|_| report.take(&[b'x'; 1024])).count();
+        assert_eq!(said, 64, "who says more is not listened to");
+        assert!(report.is_too_long() && report.tail.len() < 8);
     }
 
     #[test]

@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn a_flood_of_any_pieces_is_bounded_and_says_so(sizes in vec(1_usize..70_000, 1..60), pause in 0_u64..200) {
-        let limits = Limits { whole: 100_000, full: 140_000, trickle: 512, saved: 1000, waiting: 1 << 20 };
+        let limits = Limits { whole: 100_000, full: 140_000, trickle: 512, saved: 1000, unseen: 1 << 20, waiting: 1 << 20 };
         let mut cast = Cast::new(&header(), limits);
         let mut printed = 0;
         for (step, size) in sizes.iter().enumerate() {
@@ -88,7 +88,7 @@ fn the_header_and_events_are_those_of_the_format() {
 
 #[test]
 fn what_is_done_after_a_flood_is_recorded() {
-    let limits = Limits { whole: 10_000, full: 1 << 20, trickle: 512, saved: 1000, waiting: 1 << 20 };
+    let limits = Limits { whole: 10_000, full: 1 << 20, trickle: 512, saved: 1000, unseen: 1 << 20, waiting: 1 << 20 };
     let mut cast = Cast::new(&header(), limits);
     for step in 0..100 {
         cast.output(Duration::from_millis(step), &[b'y'; 1024]);
@@ -101,6 +101,34 @@ fn what_is_done_after_a_flood_is_recorded() {
     let markers = of_kind(&events, "m");
     assert_eq!(markers.len(), 2, "{markers:?}");
     assert!(markers[0].starts_with("Output is left out") && markers[1].contains("bytes of output were left out"), "{markers:?}");
+}
+
+#[test]
+fn whoever_types_under_a_flood_fills_the_recording() {
+    let limits = Limits { whole: 10_000, full: 1 << 20, trickle: 512, saved: 1000, unseen: 3000, waiting: 1 << 20 };
+    let flooded = |typed: &[u8], pieces: u64| {
+        let mut cast = Cast::new(&header(), limits);
+        for step in 0..100 {
+            cast.output(Duration::from_millis(step), &[b'y'; 1024]);
+        }
+        cast.typed(Duration::from_millis(200), typed);
+        for step in 0..pieces {
+            cast.output(Duration::from_millis(201 + step), &[b'y'; 1024]);
+        }
+        cast.is_full()
+    };
+    assert!(flooded(b"x", 3), "what it does is left out");
+    assert!(!flooded(b"x", 2), "not for a few lines more than may be written");
+    assert!(!flooded(b"\x03", 100), "who ends a flood hides nothing");
+    let mut cast = Cast::new(&header(), limits);
+    cast.typed(Duration::ZERO, b"yes\r");
+    for step in 0..10_000 {
+        cast.output(Duration::from_millis(2000 + step), &[b'y'; 1024]);
+    }
+    assert!(!cast.is_full(), "a flood alone does not");
+    cast.typed(Duration::from_secs(20), b"ls\r");
+    cast.output(Duration::from_secs(20), b"file\r\n");
+    assert!(!cast.is_full(), "nor does what is seen after it");
 }
 
 #[test]
@@ -120,7 +148,7 @@ fn a_disk_that_is_behind_leaves_a_gap_that_is_told() {
 
 #[test]
 fn a_storm_of_sizes_does_not_fill_the_disk() {
-    let limits = Limits { whole: 2000, full: 100_000, trickle: 512, saved: 1000, waiting: 1 << 20 };
+    let limits = Limits { whole: 2000, full: 100_000, trickle: 512, saved: 1000, unseen: 1 << 20, waiting: 1 << 20 };
     let mut cast = Cast::new(&header(), limits);
     for step in 0..100_000_u64 {
         cast.resize(Duration::from_micros(step * 10), 80 + (step % 50) as u16, 24);
