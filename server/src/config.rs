@@ -30,7 +30,7 @@ pub enum Command {
     Admin(Admin),
     /// What a person does from a terminal.
     #[command(flatten)]
-    Client(cli::Command),
+    Client(Box<cli::Command>),
 }
 
 /// Where the data is.

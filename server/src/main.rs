@@ -41,7 +41,7 @@ async fn run(slipway: Slipway) -> ExitCode {
         Command::Serve(config) => slipway::serve::run(config).await,
         Command::Migrate(store) => slipway::admin::migrate(&store).await,
         Command::Admin(command) => slipway::admin::run(command).await,
-        Command::Client(command) => return cli::run(command).await,
+        Command::Client(command) => return cli::run(*command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
