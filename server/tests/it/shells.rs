@@ -502,7 +502,8 @@ async fn a_flood_that_nobody_shows_holds_a_mebibyte_and_ctrl_c_ends_it() {
     shell.acks = true;
     shell.ack().await;
     shell.until("do2ne").await;
-    assert!((shell.received.len() as u64) < 2 * AHEAD, "what was printed before, and little more: {}", shell.received.len());
+    // What was on its way in the engine and its pipes comes too.
+    assert!((shell.received.len() as u64) < 4 * AHEAD, "what was printed before, and little more: {}", shell.received.len());
 }
 
 #[tokio::test]
