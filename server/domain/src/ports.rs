@@ -57,39 +57,6 @@ pub struct Described {
     pub image: serde_json::Value,
 }
 
-/// Which of its two streams a process wrote to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogSource {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// One line of a task's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When it was written, nanoseconds since the epoch, by the engine's clock.
-    pub at_nanos: i64,
-    /// Where to.
-    pub source: LogSource,
-    /// Without its line end; what was not UTF-8 is replaced.
-    pub text: String,
-    /// It was longer than the limit, and its rest is left out.
-    pub cut: bool,
-}
-
-/// Which lines of a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogOrder {
-    /// The last so many.
-    pub tail: Option<u32>,
-    /// Written after this, nanoseconds since the epoch.
-    pub since_nanos: Option<i64>,
-    /// Go on while the task runs.
-    pub follow: bool,
-}
-
 /// What must not be seen in an inspection, besides the values of variables whose names say that they are secret.
 #[derive(Clone, Default)]
 pub struct Hidden {
@@ -245,9 +212,6 @@ pub trait Engines: Send + Sync {
     /// The file that a path leads to. Errors as above.
     async fn file(&self, place: &Place, path: &FilePath) -> Result<FileBytes>;
 
-    /// Lines of a container's log.
-    async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>>;
-
     /// The containers that this portal did not make, on every machine; `recorded` are the ids of those that it knows to have made. Never an
     /// error: machines that do not answer are named.
     async fn foreign(&self, instance: &str, recorded: &BTreeSet<String>) -> ForeignContainers;
@@ -294,10 +258,6 @@ impl Engines for NoEngines {
     }
 
     async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
-        Err(away())
-    }
-
-    async fn logs(&self, _: &Place, _: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
         Err(away())
     }
 

@@ -1,4 +1,4 @@
-//! What people ask of an engine live: a container's inspection, its processes and files, its log, a terminal. The domain's port, on top of [`Machines`].
+//! What people ask of an engine live: a container's inspection, its processes and files, a terminal. The domain's port, on top of [`Machines`].
 //!
 //! Whether somebody may ask was decided by the domain, which alone makes a [`Place`].
 
@@ -7,13 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::ports::{
-    Described, Engines, FileBytes, Hidden, LogLine, LogOrder, LogSource, Place, Shell, ShellControl, ShellExit, ShellKeeper, ShellOrder, Trial,
-    TrialOrder,
-};
+use domain::ports::{Described, Engines, FileBytes, Hidden, Place, Shell, ShellControl, ShellExit, ShellKeeper, ShellOrder, Trial, TrialOrder};
 use domain::{Error, Result};
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use model::names::MachineName;
 use model::time::Millis;
 use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
@@ -71,12 +67,6 @@ impl Engines for Live {
     async fn describe(&self, place: &Place) -> Result<Described> {
         let (container, image) = self.docker(place)?.describe(place.container()).await.map_err(to_domain)?;
         Ok(Described { container, image })
-    }
-
-    async fn logs(&self, place: &Place, order: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
-        let order = docker::LogOrder { tail: order.tail, since_nanos: order.since_nanos, follow: order.follow };
-        let lines = self.docker(place)?.logs(place.container(), order).await.map_err(to_domain)?;
-        Ok(lines.map(|line| line.map(from_docker).map_err(to_domain)).boxed())
     }
 
     async fn foreign(&self, instance: &str, recorded: &BTreeSet<String>) -> ForeignContainers {
@@ -183,14 +173,6 @@ fn foreign(machine: &MachineName, seen: ContainerSeen) -> ForeignContainer {
         state: state.to_owned(),
         created_at: Millis(seen.created.saturating_mul(1_000)),
     }
-}
-
-fn from_docker(line: docker::LogLine) -> LogLine {
-    let source = match line.source {
-        docker::LogSource::Stdout => LogSource::Stdout,
-        docker::LogSource::Stderr => LogSource::Stderr,
-    };
-    LogLine { at_nanos: line.at_nanos, source, text: line.text, cut: line.cut }
 }
 
 /// An engine's failure as the domain tells it.

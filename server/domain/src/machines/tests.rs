@@ -2,16 +2,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use model::machine::MachineForm;
 use model::views::environments::{HostKeyView, MachineView, StepState, TrialStep};
 use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 
 use super::*;
 use crate::access::Actor;
-use crate::ports::{
-    Described, EngineDoor, Engines, FileBytes, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellKeeper, ShellOrder, Trial, TrialOrder,
-};
+use crate::ports::{Described, EngineDoor, Engines, FileBytes, Hidden, Place, PullGrants, Shell, ShellKeeper, ShellOrder, Trial, TrialOrder};
 use crate::testing::Store;
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nTOPSECRET\n-----END PRIVATE KEY-----";
@@ -51,10 +48,6 @@ impl Engines for Fake {
 
     async fn foreign(&self, _: &str, _: &BTreeSet<String>) -> ForeignContainers {
         ForeignContainers::default()
-    }
-
-    async fn logs(&self, _: &Place, _: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
-        Err(Error::Unavailable("not here".into()))
     }
 
     async fn shell(&self, _: &Place, _: &ShellOrder, _: &dyn ShellKeeper) -> Result<Shell> {

@@ -2,7 +2,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use futures::stream::BoxStream;
 use model::access::Role;
 use model::descriptor::Descriptor;
 use model::names::{ProjectName, ServiceName, Username};
@@ -19,7 +18,7 @@ use crate::args;
 use crate::deployments::work::{NewTask, WorkKey};
 use crate::deployments::{self, Intent, Request};
 use crate::keys::Keys;
-use crate::ports::{Described, Engines, FileBytes, Hidden, LogLine, LogOrder, Place, PullGrants, Shell, ShellControl, ShellExit, Trial, TrialOrder};
+use crate::ports::{Described, Engines, FileBytes, Hidden, Place, PullGrants, Shell, ShellControl, ShellExit, Trial, TrialOrder};
 use crate::services::ServiceKey;
 use crate::testing::Store;
 use crate::{projects, worker::Worker};
@@ -101,10 +100,6 @@ impl Engines for Fake {
     }
 
     async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn logs(&self, _: &Place, _: LogOrder) -> Result<BoxStream<'static, Result<LogLine>>> {
         Err(Error::Unavailable("not here".into()))
     }
 
