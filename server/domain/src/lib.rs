@@ -31,6 +31,7 @@ pub mod ports;
 pub mod projects;
 pub mod quotas;
 pub mod robots;
+pub mod room;
 pub mod services;
 pub mod shells;
 pub mod site;

@@ -33,10 +33,6 @@ const HURRY: usize = 64 * 1024;
 /// A disk that took nothing for so long will not.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// So much of the disk stays free, in bytes, or so many parts of it if that is less.
-const LEAST: u64 = 512 << 20;
-const PART: u64 = 50;
-
 /// The folder of all recordings, and those that are being made.
 pub(crate) struct Shelf {
     folder: PathBuf,
@@ -351,19 +347,16 @@ impl Drop for Recorder {
 /// Whether there is room for a recording at this path, whose folders need not be there yet.
 fn room(path: &Path) -> Result<()> {
     // Where that cannot be told, writing will tell.
-    let disk = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
-    let short = disk.and_then(|disk| short(disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)));
+    let short = crate::room::of(path).and_then(|(free, all)| short(free, all));
     short.map_or(Ok(()), |text| Err(Error::Unavailable(text)))
 }
 
 /// What is wrong with so much free of so much.
 fn short(free: u64, all: u64) -> Option<String> {
-    let least = LEAST.min(all / PART);
-    (free < least).then(|| {
+    crate::room::lack(free, all).map(|lack| {
         format!(
             "this shell would be recorded, and the disk of the portal's data has {} MiB free, and {} MiB are needed; an operator must make room",
-            free >> 20,
-            least >> 20
+            lack.free, lack.least
         )
     })
 }

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use domain::room;
+
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(5);
-/// So much stays free, or so many parts of the disk if that is less.
-const LEAST: u64 = 512 << 20;
-const PART: u64 = 50;
 
 /// The disk on which lines are kept.
 pub(super) struct Room {
@@ -27,8 +26,7 @@ impl Room {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
             // Where that cannot be told, writing will tell.
-            let disk = rustix::fs::statvfs(&self.folder).ok();
-            self.full = disk.and_then(|disk| judged(disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize)));
+            self.full = room::of(&self.folder).and_then(|(free, all)| judged(free, all));
         }
         self.full.as_deref()
     }
@@ -36,13 +34,11 @@ impl Room {
 
 /// What is wrong with so much free of so much.
 fn judged(free: u64, all: u64) -> Option<String> {
-    let least = LEAST.min(all / PART);
-    (free < least).then(|| {
+    room::lack(free, all).map(|lack| {
         format!(
             "Logs are not collected at the moment: the disk of the portal's data has {} MiB free, and {} MiB are needed. Engines keep the last lines of \
              each task; collecting goes on there when there is room.",
-            free >> 20,
-            least >> 20
+            lack.free, lack.least
         )
     })
 }
