@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
         let mut path = format!("/ws/tasks/{}/shell?", task.id);
         let mut put = |key: &str, value: &str| path.push_str(&format!("{key}={}&", quoted(value)));
         if !order.command.is_empty() {
-            put("command", &order.command.iter().map(|word| for_a_shell(word)).collect::<Vec<_>>().join(" "));
+            put("command", &shell_words::join(&order.command));
         }
         for (key, value) in [("user", &order.user), ("workdir", &order.workdir), ("why", &order.why)] {
             if let Some(value) = value {
@@ -328,12 +328,6 @@ fn refused(portal: &Portal, answer: &http::Response<Option<Vec<u8>>>) -> Error {
     }
 }
 
-/// A word so that splitting as a shell does gives it back.
-fn for_a_shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
 /// Looks for Enter, `~`, `.` among what is typed.
 #[derive(Default)]
 struct Escape {
@@ -371,6 +365,9 @@ mod tests {
 
     #[test]
     fn a_command_reaches_the_portal_word_by_word() {
-        assert_eq!(["sh", "-c", "echo 'a b' $X", ""].map(for_a_shell).join(" "), r"sh -c 'echo '\''a b'\'' $X' ''");
+        let words = ["sh", "-c", "echo 'a b' $X", ""];
+        let line = shell_words::join(words);
+        assert_eq!(line, r"sh -c 'echo '\''a b'\'' $X' ''");
+        assert_eq!(model::shell::command(&line), Ok(Some(words.map(str::to_owned).to_vec())), "as the portal reads it");
     }
 }
