@@ -201,7 +201,8 @@ test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_0
 
   // To a time: nothing from before it stands above.
   const at = await row(page, "before-20").first().locator("time").getAttribute("datetime");
-  await page.getByLabel(/Jump to/).fill(at.slice(0, 19));
+  // A browser writes no seconds where they are zero.
+  await page.getByLabel(/Jump to/).fill(at.slice(0, 19).replace(/:00$/, ""));
   await page.getByRole("button", { name: "Jump" }).click();
   await page.waitForURL(/at=/);
   await row(page, "before-20").first().waitFor();

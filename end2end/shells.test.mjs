@@ -166,7 +166,7 @@ test("a paste of 1 MiB arrives whole, a bracketed one in its brackets, and what 
   await typist.shows(new RegExp(`^${createHash("md5").update(text).digest("hex")}`, "m"));
 
   await page.evaluate(() => navigator.clipboard.writeText("two\nlines"));
-  await typist.run("printf '\\033[?2004h'; echo rea''dy; cat >/dev/null", /^ready/m);
+  await typist.run("printf '\\033[?2004h'; echo brack''ets; cat >/dev/null", /^brackets/m);
   await page.keyboard.press("Control+Shift+V");
   await typist.shows(/\^\[\[200~two/);
   await typist.shows(/lines\^\[\[201~/);
