@@ -144,7 +144,7 @@ test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_0
   await say(shop, first.id, "echo no match; echo another needle");
   await row(page, "another needle").waitFor();
   assert.equal(await row(page, "no match").count(), 0);
-  await page.getByLabel("Heed capitals").check();
+  await page.getByLabel("Match case").check();
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.getByText("No line matches").waitFor();
   await page.getByRole("link", { name: "Show all lines" }).click();

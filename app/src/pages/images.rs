@@ -20,6 +20,7 @@ pub(crate) use tags::Repository;
 use leptos::prelude::*;
 use model::access::Action;
 use model::manifest::{Kind, artifact};
+use model::quantity::grouped;
 use model::views::projects::ProjectView;
 
 use crate::components::{Tab, Tabs};
@@ -43,19 +44,6 @@ fn size(bytes: i64) -> String {
 /// Whether it is neither an image nor an index: a chart, a signature, a list of parts.
 fn is_artifact(kind: Kind, artifact_type: Option<&str>) -> bool {
     kind != Kind::Index && !(kind == Kind::Image && artifact_type.and_then(artifact::name) == Some("Image"))
-}
-
-/// A count with its thousands apart: `10,000`.
-fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut out = String::from(if number < 0 { "-" } else { "" });
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// `1 tag`, `2 tags`.
@@ -106,13 +94,4 @@ fn More(
             </footer>
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn thousands_stand_apart() {
-        let said = [0, 7, 999, 1000, 10_000, 1_234_567].map(super::grouped);
-        assert_eq!(said, ["0", "7", "999", "1,000", "10,000", "1,234,567"]);
-    }
 }

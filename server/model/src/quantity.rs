@@ -31,6 +31,10 @@ macro_rules! as_text {
     };
 }
 
+mod ports;
+
+pub use ports::PortRange;
+
 /// A size for people: `12.4 MiB`.
 #[must_use]
 pub fn shown_bytes(size: u64) -> String {
@@ -43,6 +47,21 @@ pub fn shown_bytes(size: u64) -> String {
         unit += 1;
     }
     if unit == 0 || amount >= 99.95 { format!("{amount:.0} {}", UNITS[unit]) } else { format!("{amount:.1} {}", UNITS[unit]) }
+}
+
+/// A count with its thousands apart: `10,000`.
+#[must_use]
+pub fn grouped(number: impl Into<i128>) -> String {
+    let number = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// An amount of memory in bytes; `256MiB`.
@@ -204,64 +223,6 @@ impl<'de> Deserialize<'de> for Cpus {
     }
 }
 
-/// A range of ports as people write it: `20000-20999`, `8080`; `none` for no port at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PortRange {
-    first: u16,
-    last: u16,
-}
-as_text!(PortRange);
-
-impl PortRange {
-    /// No port at all.
-    pub const NONE: Self = Self { first: 0, last: 0 };
-
-    /// First and last, which is not below the first; both 0 for none at all.
-    #[must_use]
-    pub const fn new(first: u16, last: u16) -> Option<Self> {
-        let fine = (first == 0 && last == 0) || (first > 0 && first <= last);
-        if fine { Some(Self { first, last }) } else { None }
-    }
-
-    /// First and last.
-    #[must_use]
-    pub const fn ends(self) -> (u16, u16) {
-        (self.first, self.last)
-    }
-
-    /// Whether the port lies in it.
-    #[must_use]
-    pub const fn holds(self, port: u16) -> bool {
-        port > 0 && self.first <= port && port <= self.last
-    }
-}
-
-impl FromStr for PortRange {
-    type Err = InvalidQuantity;
-
-    fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
-        let trimmed = text.trim();
-        if trimmed == "none" {
-            return Ok(Self::NONE);
-        }
-        let (first, last) = trimmed.split_once('-').unwrap_or((trimmed, trimmed));
-        let ends = first.trim().parse::<u16>().ok().zip(last.trim().parse::<u16>().ok());
-        let range = ends.filter(|(first, _)| *first > 0).and_then(|(first, last)| Self::new(first, last));
-        range.ok_or_else(|| InvalidQuantity(format!("{text:?} is not a range of ports; write it like 20000-20999, or none")))
-    }
-}
-
-impl fmt::Display for PortRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.first, self.last) {
-            (0, _) => f.write_str("none"),
-            (first, last) if first == last => write!(f, "{first}"),
-            (first, last) => write!(f, "{first}-{last}"),
-        }
-    }
-}
-
 /// A span of time in milliseconds; `5s`, `1m30s`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -353,6 +314,13 @@ mod tests {
 
     fn span(text: &str) -> Result<u64, String> {
         text.parse::<Span>().map(Span::millis).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let said = [0, 7, 999, 1000, 10_000, 1_234_567, -1_000].map(grouped);
+        assert_eq!(said, ["0", "7", "999", "1,000", "10,000", "1,234,567", "-1,000"]);
+        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
     }
 
     #[test]

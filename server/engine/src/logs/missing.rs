@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::quantity::grouped;
 use model::time::Millis;
 
 use super::flood::{Held, RATE};
@@ -79,19 +80,6 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +92,5 @@ mod tests {
         let said = Missing::Rotated { after: Some(0), before: Some(60_000_000_000) }.to_string();
         assert!(said.contains("between 1970-01-01 00:00:00 UTC and 1970-01-01 00:01:00 UTC"), "{said}");
         assert!(Missing::Removed { after: Some(0) }.to_string().contains("after 1970-01-01 00:00:00 UTC"));
-        assert_eq!((grouped(0), grouped(999), grouped(1_000)), ("0".into(), "999".into(), "1,000".into()));
     }
 }

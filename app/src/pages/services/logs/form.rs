@@ -51,7 +51,7 @@ pub(super) fn Filter(
                 <TextField name="grep" label="Lines with" kind="search" mono=true value=filter.grep.clone() error=wrong("grep") placeholder="text or pattern"/>
                 <div class="log-how">
                     <CheckBox name="regex" label="Regular expression" checked=filter.regex/>
-                    <CheckBox name="case" label="Heed capitals" checked=filter.case/>
+                    <CheckBox name="case" label="Match case" checked=filter.case/>
                 </div>
                 <div class="actions">
                     <button type="submit" class="button button-primary">"Show"</button>
