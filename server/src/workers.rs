@@ -100,6 +100,12 @@ fn spawn(
     });
 }
 
+/// Waits until somebody asks for a loop's work, at most until it is due by itself.
+async fn asked_or_due(worker: &Worker, signal: Signal, due: Duration) {
+    let asked = worker.platform().signal(signal).notified();
+    let _ = tokio::time::timeout(due, asked).await;
+}
+
 /// Writes down how often images were pulled: counted in memory, so that a pull writes nothing.
 async fn write_pulls(worker: Worker, registry: Registry) {
     loop {
@@ -160,8 +166,7 @@ async fn log_retention(worker: Worker) {
             Ok(gone) => tracing::info!(bytes = gone, "old logs were taken away"),
             Err(error) => tracing::warn!(%error, "old logs could not be taken away; it is tried again in some minutes"),
         }
-        let asked = worker.platform().signal(Signal::LogRetention).notified();
-        let _ = tokio::time::timeout(LOGS, asked).await;
+        asked_or_due(&worker, Signal::LogRetention, LOGS).await;
     }
 }
 
@@ -192,8 +197,7 @@ async fn old_recordings(worker: Worker) {
             Ok(gone) => tracing::info!(recordings = gone, "recordings of shells whose time was over were deleted"),
             Err(error) => tracing::warn!(%error, "old recordings of shells could not be deleted; it is tried again in ten minutes"),
         }
-        let asked = worker.platform().signal(Signal::Recordings).notified();
-        let _ = tokio::time::timeout(RECORDINGS, asked).await;
+        asked_or_due(&worker, Signal::Recordings, RECORDINGS).await;
     }
 }
 
@@ -219,7 +223,6 @@ async fn image_rules(worker: Worker) {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "projects' rules for images could not be followed; they go on in a minute"),
         }
-        let asked = worker.platform().signal(Signal::ImageRules).notified();
-        let _ = tokio::time::timeout(RULES, asked).await;
+        asked_or_due(&worker, Signal::ImageRules, RULES).await;
     }
 }
