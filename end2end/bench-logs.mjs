@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cpu, owner, say, scratch } from "./bench-measure.mjs";
-import { Portal } from "./portal.mjs";
+import { ground } from "./bench-ground.mjs";
+import { cpu, say, scratch } from "./bench-measure.mjs";
 
 const TASKS = Number(process.env.BENCH_LOG_TASKS || 100);
 const LINES = 100;
@@ -27,19 +27,9 @@ async function during(seconds, ...figures) {
 }
 
 export async function logs(docker) {
-  const portal = await Portal.start(owner);
-  await portal.api("POST", "/projects", { name: "bench" });
-  await docker.login(portal.registry, "admin", portal.password);
-  const image = `${portal.registry}/bench/writer:1`;
-  await docker.webImage(image, "1");
-  await docker.do(["push", image]);
-  await portal.api("POST", "/projects/bench/services", { name: "writer" });
-  const descriptor = { image: "writer:1", replicas: TASKS, command: ["-c", WRITER], entrypoint: ["/bin/sh"], update: { monitor: "0s", parallelism: 10 }, stop: { grace: "0s" } };
-  const { body } = await portal.api("POST", "/projects/bench/services/writer/deployments", { environment: "local", descriptor });
-  if (!body.id) throw new Error(JSON.stringify(body));
-  const over = (await portal.api("GET", `/projects/bench/services/writer/deployments/${body.id}?wait=300`)).body;
-  if (over.state !== "succeeded") throw new Error(JSON.stringify(over));
-  owner.after(() => portal.api("DELETE", "/projects/bench/services/writer"));
+  const { portal, deploy, service } = await ground(docker);
+  await service("writer");
+  await deploy("writer", { image: "web:1", replicas: TASKS, command: ["-c", WRITER], entrypoint: ["/bin/sh"], update: { monitor: "0s", parallelism: 10 }, stop: { grace: "0s" } });
   await delay(10_000);
   const [own, engine] = await during(SECONDS, () => cpu(portal.process.pid), engineCpu);
   await portal.crash();

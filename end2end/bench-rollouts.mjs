@@ -4,9 +4,10 @@ import { Agent, createServer as createHttpServer, get, request } from "node:http
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ground } from "./bench-ground.mjs";
 import { cpu, median, owner, say, scratch, spread } from "./bench-measure.mjs";
 import { engine } from "./engine.mjs";
-import { freePort, Portal } from "./portal.mjs";
+import { freePort } from "./portal.mjs";
 import { until } from "./shop.mjs";
 
 const PLANS = 300;
@@ -39,39 +40,6 @@ async function counted() {
   await new Promise((resolve) => server.listen(path, resolve));
   owner.after(() => server.close());
   return { host: `unix://${path}`, calls };
-}
-
-/** A portal with a project, an image and a token, as a CI has it. */
-async function ground(docker, env = {}) {
-  const portal = await Portal.start(owner, env);
-  await portal.api("POST", "/projects", { name: "bench" });
-  const { body } = await portal.api("POST", "/me/tokens", { name: "bench", scopes: ["admin"] });
-  const ci = { username: "admin", password: body.secret };
-  await docker.login(portal.registry, "admin", portal.password);
-  for (const version of ["1", "2"]) {
-    const image = `${portal.registry}/bench/web:${version}`;
-    await docker.webImage(image, version);
-    await docker.do(["push", image]);
-  }
-  const call = async (method, path, sent, project = "bench") => {
-    const answer = await portal.api(method, `/projects/${project}/services${path}`, sent, ci);
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
-  };
-  const deploy = async (service, descriptor, project) => {
-    const { id } = await call("POST", `/${service}/deployments`, { environment: "local", descriptor }, project);
-    const over = await call("GET", `/${service}/deployments/${id}?wait=300`, undefined, project);
-    if (over.state !== "succeeded") throw new Error(JSON.stringify(over));
-    return over;
-  };
-  // Containers go with the services that they belong to, also when a part fails.
-  const made = [];
-  const service = async (name, project = "bench") => (made.push([project, name]), call("POST", "", { name }, project));
-  owner.after(async () => {
-    for (const [project, name] of made) await portal.api("DELETE", `/projects/${project}/services/${name}`, undefined, ci).catch(() => undefined);
-    await until("all containers are gone", async () => (await docker.do(["ps", "-aq", "--filter", "label=dev.slipway.service"])) === "", 300).catch(() => undefined);
-  });
-  return { portal, ci, call, deploy, service };
 }
 
 /** A plan of 50 variables and 20 replicas, over a connection that is used again. */

@@ -2,9 +2,9 @@
 // client; how fifty floods share; what a thousand idle shells and a thousand followed logs cost in memory.
 import { request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { anonymous, cpu, median, MiB, owner, say, spread } from "./bench-measure.mjs";
+import { ground } from "./bench-ground.mjs";
+import { anonymous, cpu, median, MiB, say, spread } from "./bench-measure.mjs";
 import { engine } from "./engine.mjs";
-import { Portal } from "./portal.mjs";
 import { until } from "./shop.mjs";
 import { Socket } from "./websocket.mjs";
 
@@ -25,20 +25,11 @@ const FLOW = `stty raw -echo; printf ready; exec dd if=/dev/zero bs=65536 count=
 const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 
 /** A portal with a service that sleeps, and accounts enough. */
-async function ground(docker) {
-  const portal = await Portal.start(owner);
-  await portal.api("POST", "/projects", { name: "bench" });
-  await docker.login(portal.registry, "admin", portal.password);
-  const image = `${portal.registry}/bench/quiet:1`;
-  await docker.webImage(image, "1");
-  await docker.do(["push", image]);
-  await portal.api("POST", "/projects/bench/services", { name: "quiet" });
-  const descriptor = { image: "quiet:1", command: ["/bin/busybox", "sleep", "100000"], entrypoint: [], update: { monitor: "0s" }, stop: { grace: "0s" }, resources: { pids: 4000 } };
-  const { body } = await portal.api("POST", "/projects/bench/services/quiet/deployments", { environment: "local", descriptor });
-  const over = (await portal.api("GET", `/projects/bench/services/quiet/deployments/${body.id}?wait=120`)).body;
-  if (over.state !== "succeeded") throw new Error(JSON.stringify(over));
-  const task = (await portal.api("GET", "/projects/bench/services/quiet/tasks")).body.items.find((task) => task.state === "running");
-  owner.after(() => portal.api("DELETE", "/projects/bench/services/quiet"));
+async function sleeper(docker) {
+  const { portal, call, deploy, service } = await ground(docker);
+  await service("quiet");
+  await deploy("quiet", { image: "web:1", command: ["/bin/busybox", "sleep", "100000"], entrypoint: [], update: { monitor: "0s" }, stop: { grace: "0s" }, resources: { pids: 4000 } });
+  const task = (await call("GET", "/quiet/tasks")).items.find((task) => task.state === "running");
   return { portal, task, tokens: await accounts(portal, Math.ceil(IDLE / SHELLS_EACH)) };
 }
 
@@ -210,7 +201,7 @@ async function idle(ground) {
 
 /** All figures of shells. */
 export async function shells(docker) {
-  const made = await ground(docker);
+  const made = await sleeper(docker);
   await pairs(made);
   await fairness(made);
   await idle(made);
