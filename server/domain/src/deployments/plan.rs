@@ -7,7 +7,7 @@ use model::views::deployments::{PlanAct, PlanView};
 use model::views::environments::MachineState;
 use model::views::services::DesiredState;
 
-use super::begin::wanted;
+use super::begin::{Wanted, wanted};
 use super::revisions;
 use super::source::Source;
 use super::steps::{Living, steps};
@@ -42,34 +42,7 @@ pub(super) async fn plan(
         None => Vec::new(),
     };
     let stopped = wanted.as_ref().is_some_and(|wanted| wanted.state == DesiredState::Stopped);
-    let mut notes = Vec::new();
-    if stopped {
-        notes.push(String::from("the service is stopped; a deploy starts it"));
-    }
-    if wanted.as_ref().is_some_and(|wanted| wanted.next.is_some()) {
-        notes.push(String::from("a deployment is under way; this one takes its place"));
-    }
-    if source.digest.is_none() {
-        notes.push(String::from("an image of another registry is pinned to its content when it is fetched"));
-    }
-    if d.kind == Kind::Job {
-        notes.push(match &d.schedule {
-            Some(schedule) => format!("a job: it runs at {schedule}, and when somebody asks"),
-            None => String::from("a job without a schedule: it runs once when it is deployed, and when somebody asks"),
-        });
-    }
-    if d.update.order == UpdateOrder::StopFirst && other > 0 {
-        notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
-    }
-    if environment.protected {
-        let who = "until a project admin or an operator approves it";
-        notes.push(format!("{} is protected: the deployment waits {who}; what runs there runs on meanwhile", environment.name));
-    }
-    match away(tx, environment).await? {
-        Away::No => {}
-        Away::Yes => notes.push(format!("the engine of {} does not answer; the deployment waits for it", environment.name)),
-        Away::NoMachine => notes.push(format!("{} has no machine yet; the deployment waits until an operator adds one", environment.name)),
-    }
+    let notes = notes(d, source, wanted.as_ref(), environment, other, away(tx, environment).await?);
     Ok(PlanView {
         environment: environment.name.clone(),
         image: source.image.to_string(),
@@ -88,6 +61,39 @@ pub(super) async fn plan(
         notes,
         configuration: configuration.view(environment),
     })
+}
+
+/// What to know before. `other` counts the tasks that would end, `away` is how the environment's machines do.
+fn notes(d: &Descriptor, source: &Source, wanted: Option<&Wanted>, environment: &Environment, other: u32, away: Away) -> Vec<String> {
+    let mut notes = Vec::new();
+    if wanted.is_some_and(|wanted| wanted.state == DesiredState::Stopped) {
+        notes.push(String::from("the service is stopped; a deploy starts it"));
+    }
+    if wanted.is_some_and(|wanted| wanted.next.is_some()) {
+        notes.push(String::from("a deployment is under way; this one takes its place"));
+    }
+    if source.digest.is_none() {
+        notes.push(String::from("an image of another registry is pinned to its content when it is fetched"));
+    }
+    if d.kind == Kind::Job {
+        notes.push(match &d.schedule {
+            Some(schedule) => format!("a job: it runs at {schedule}, and when somebody asks"),
+            None => String::from("a job without a schedule: it runs once when it is deployed, and when somebody asks"),
+        });
+    }
+    if d.update.order == UpdateOrder::StopFirst && other > 0 {
+        notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
+    }
+    if environment.protected {
+        let who = "until a project admin or an operator approves it";
+        notes.push(format!("{} is protected: the deployment waits {who}; what runs there runs on meanwhile", environment.name));
+    }
+    match away {
+        Away::No => {}
+        Away::Yes => notes.push(format!("the engine of {} does not answer; the deployment waits for it", environment.name)),
+        Away::NoMachine => notes.push(format!("{} has no machine yet; the deployment waits until an operator adds one", environment.name)),
+    }
+    notes
 }
 
 /// The tasks that live there and were not asked to end.

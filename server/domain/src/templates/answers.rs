@@ -111,6 +111,16 @@ async fn nearest(tx: &mut Tx, service: ServiceId, environment: EnvironmentId) ->
     .await
 }
 
+/// The template and the version that were answered.
+async fn mark(tx: &mut Tx, of: &Remembered) -> Result<TemplateMark> {
+    let sql = "SELECT name, project_id FROM templates WHERE id = $1";
+    tx.one(sql, args![of.id], |row| {
+        let project: Option<ProjectId> = row.get("project_id")?;
+        Ok(TemplateMark { name: row.get("name")?, of_site: project.is_none(), version: of.version })
+    })
+    .await
+}
+
 /// The secret parameters whose secret is known already.
 fn kept(known: &BTreeSet<String>, parameters: &Parameters) -> BTreeSet<String> {
     parameters.secrets().into_iter().filter(|name| known.contains(*name)).map(str::to_owned).collect()
@@ -313,13 +323,7 @@ async fn service(
     let environment = environments::choose_for(&mut tx, may, environment.or(latest.as_ref())).await?;
     let Some(before) = nearest(&mut tx, may.id, environment.id).await? else { return Ok(None) };
     let template = by_id(&mut tx, before.id).await?;
-    let sql = "SELECT name, project_id FROM templates WHERE id = $1";
-    let mark = tx
-        .one(sql, args![before.id], |row| {
-            let project: Option<ProjectId> = row.get("project_id")?;
-            Ok(TemplateMark { name: row.get("name")?, of_site: project.is_none(), version: before.version })
-        })
-        .await?;
+    let mark = mark(&mut tx, &before).await?;
     let text = document(&mut tx, before.id, before.version).await?;
     let known = coming::known(&mut tx, may, environment.id).await?;
     drop(tx);
