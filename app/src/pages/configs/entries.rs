@@ -88,10 +88,7 @@ pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, typed
     }
     let none = entries.is_empty();
     let rows: Vec<_> = entries.into_iter().map(|entry| view! { <VariableRow here=here.clone() entry changes/> }).collect();
-    let (refused, refused_lines) = (problem(changes.variable), problem(changes.variables));
-    let wrong_lines = Signal::derive(move || {
-        refused_lines.with(|problem| problem.as_ref().and_then(|problem| problem.fields.first().map(|first| first.message.clone())))
-    });
+    let refused = problem(changes.variable);
     // Both forms say where.
     let (one, all) = (here.clone(), here);
     view! {
@@ -119,19 +116,32 @@ pub(super) fn Variables(here: Here, entries: Vec<EntryView>, edit: String, typed
                     <TextField name="why" label="Why" optional=true value=why scope="variable"/>
                     <Submit label="Set variable" pending=changes.variable.pending()/>
                 </ActionForm>
-                <details open=typed_lines>
-                    <summary>"Edit all of this place as lines"</summary>
-                    <ProblemNotice problem=refused_lines beside=&["lines"]/>
-                    <ActionForm action=changes.variables attr:class="form">
-                        <Target here=all/>
-                        <TextArea name="lines" label="Variables" mono=true rows=8 value=lines check=Some(check_lines) error=wrong_lines
-                            hint="NAME=value on each line. A variable that is not here is taken away from this place; what is inherited stays."/>
-                        <TextField name="why" label="Why" optional=true value=why_lines scope="lines"/>
-                        <div class="actions"><Submit label="Set all" pending=changes.variables.pending()/></div>
-                    </ActionForm>
-                </details>
+                <VariableLines here=all lines why=why_lines open=typed_lines changes/>
             </div>
         </section>
+    }
+    .into_any()
+}
+
+/// All variables of a place as lines.
+#[component]
+fn VariableLines(here: Here, lines: String, why: String, open: bool, changes: Changes) -> impl IntoView {
+    let refused = problem(changes.variables);
+    let wrong = Signal::derive(move || {
+        refused.with(|problem| problem.as_ref().and_then(|problem| problem.fields.first().map(|first| first.message.clone())))
+    });
+    view! {
+        <details open=open>
+            <summary>"Edit all of this place as lines"</summary>
+            <ProblemNotice problem=refused beside=&["lines"]/>
+            <ActionForm action=changes.variables attr:class="form">
+                <Target here/>
+                <TextArea name="lines" label="Variables" mono=true rows=8 value=lines check=Some(check_lines) error=wrong
+                    hint="NAME=value on each line. A variable that is not here is taken away from this place; what is inherited stays."/>
+                <TextField name="why" label="Why" optional=true value=why scope="lines"/>
+                <div class="actions"><Submit label="Set all" pending=changes.variables.pending()/></div>
+            </ActionForm>
+        </details>
     }
     .into_any()
 }

@@ -70,21 +70,7 @@ fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>, shown: S
         let (href, number) = (shown.at(&name, by.as_str(), ""), !matches!(by, RepositoryOrder::Name | RepositoryOrder::Pushed));
         view! { <SortHead name=text href current={by == order} down={by != RepositoryOrder::Name} number/> }
     };
-    let rows = page
-        .items
-        .into_iter()
-        .map(|repository| {
-            view! {
-                <tr>
-                    <td data-label="Repository" class="table-main"><a href=urls::repository(&repository.project, &repository.name)>{repository.name.to_string()}</a></td>
-                    <td data-label="Tags" class="number">{grouped(repository.tags)}</td>
-                    <td data-label="Size" class="number">{size(repository.size)}</td>
-                    <td data-label="Pulls" class="number">{grouped(repository.pulls)}</td>
-                    <td data-label="Last push"><Ago at=repository.pushed_at/></td>
-                </tr>
-            }
-        })
-        .collect_view();
+    let rows = page.items.into_iter().map(|repository| view! { <RepositoryRow repository/> }).collect_view();
     let sought = format!("No repository of {name} has \u{201c}{}\u{201d} in its name.", shown.q);
     let all = urls::project_page(&name, "images");
     let heads = view! {
@@ -120,6 +106,19 @@ fn RepositoryTable(project: ProjectView, page: Page<RepositorySummary>, shown: S
         })}
     }
     .into_any()
+}
+
+#[component]
+fn RepositoryRow(repository: RepositorySummary) -> impl IntoView {
+    view! {
+        <tr>
+            <td data-label="Repository" class="table-main"><a href=urls::repository(&repository.project, &repository.name)>{repository.name.to_string()}</a></td>
+            <td data-label="Tags" class="number">{grouped(repository.tags)}</td>
+            <td data-label="Size" class="number">{size(repository.size)}</td>
+            <td data-label="Pulls" class="number">{grouped(repository.pulls)}</td>
+            <td data-label="Last push"><Ago at=repository.pushed_at/></td>
+        </tr>
+    }
 }
 
 #[component]

@@ -101,16 +101,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
     let path = urls::service_page(&project, &service, "deploy");
     let reference = page.form.template.reference();
     let version = page.form.version;
-    let of = Answered { template: reference.clone(), version };
-    let order = StoredValue::new(PlanTemplate {
-        csrf: boot().csrf,
-        project: project.clone(),
-        service: service.clone(),
-        environment: environment.clone(),
-        of,
-        answers: Answers::new(),
-        why: String::new(),
-    });
+    let order = StoredValue::new(unanswered(&page));
     let ask = Callback::new(move |()| {
         action.clear();
         _ = plan.dispatch(PlanTemplate { answers: typed.answers.get_untracked(), ..order.get_value() });
@@ -148,6 +139,19 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
         </div>
     }
     .into_any()
+}
+
+/// What is asked of the server, without the answers.
+fn unanswered(page: &DeployTemplatePage) -> PlanTemplate {
+    PlanTemplate {
+        csrf: boot().csrf,
+        project: page.service.project.to_string(),
+        service: page.service.name.to_string(),
+        environment: page.form.environment.to_string(),
+        of: Answered { template: page.form.template.reference(), version: page.form.version },
+        answers: Answers::new(),
+        why: String::new(),
+    }
 }
 
 /// The image that a link names, else the newest one where none is answered.

@@ -50,25 +50,10 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
     lead_to_mistake(problem(action));
     let first = text.clone();
     let text = RwSignal::new(text);
-    let touched = RwSignal::new(false);
-    // What the server found stands until something else is typed.
-    Effect::new(move |_| {
-        refused.track();
-        touched.set(false);
-    });
-    let found = Memo::new(move |_| {
-        if touched.get() {
-            return text.with(|text| Descriptor::parse(text).err().unwrap_or_default());
-        }
-        refused.with(|refused| refused.as_ref().map(|problem| problem.fields.clone()).unwrap_or_default())
-    });
+    let (found, typed) = judged(text, refused);
     let not_sent = problem(action);
     let others = Signal::derive(move || not_sent.get().filter(|problem: &Problem| problem.fields.is_empty()));
     let not_planned = besides(problem(plan), "This cannot be deployed: what is wrong stands above the text.", |_| true);
-    let typed = Callback::new(move |typed: String| {
-        text.set(typed);
-        touched.set(true);
-    });
     let names = environments.iter().map(|one| one.name.clone()).collect();
     let here = environments.into_iter().find(|one| one.name.as_str() == environment);
     let path = urls::service_page(&project, &service, "deploy");
@@ -116,6 +101,26 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
         </div>
     }
     .into_any()
+}
+
+/// What is wrong with the text, and who takes what is typed. What the server found stands until something else is typed.
+fn judged(text: RwSignal<String>, refused: Signal<Option<Problem>>) -> (Memo<Vec<FieldError>>, Callback<String>) {
+    let touched = RwSignal::new(false);
+    Effect::new(move |_| {
+        refused.track();
+        touched.set(false);
+    });
+    let found = Memo::new(move |_| {
+        if touched.get() {
+            return text.with(|text| Descriptor::parse(text).err().unwrap_or_default());
+        }
+        refused.with(|refused| refused.as_ref().map(|problem| problem.fields.clone()).unwrap_or_default())
+    });
+    let typed = Callback::new(move |typed: String| {
+        text.set(typed);
+        touched.set(true);
+    });
+    (found, typed)
 }
 
 /// What is wrong, each with its line.
