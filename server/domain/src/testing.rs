@@ -22,6 +22,10 @@ use crate::projects::Project;
 use crate::worker::Worker;
 use crate::{accounts, args, site};
 
+mod engines;
+
+pub(crate) use engines::SomeEngines;
+
 /// A store with one environment and one machine.
 pub(crate) struct Store {
     pub platform: Platform,

@@ -1,15 +1,13 @@
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use model::machine::MachineForm;
 use model::views::environments::{HostKeyView, MachineView, StepState, TrialStep};
-use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 
 use super::*;
 use crate::access::Actor;
-use crate::ports::{Described, EngineDoor, Engines, FileBytes, Hidden, Place, PullGrants, Shell, ShellKeeper, ShellOrder, Trial, TrialOrder};
-use crate::testing::Store;
+use crate::ports::{EngineDoor, Trial, TrialOrder};
+use crate::testing::{SomeEngines, Store};
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nTOPSECRET\n-----END PRIVATE KEY-----";
 
@@ -21,52 +19,10 @@ struct Fake {
 }
 
 #[async_trait]
-impl Engines for Fake {
-    async fn inspect(&self, _: &Place, _: &Hidden) -> Result<serde_json::Value> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn describe(&self, _: &Place) -> Result<Described> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn processes(&self, _: &Place, _: &Hidden) -> Result<ProcessesView> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn changes(&self, _: &Place, _: &ChangesQuery, _: &Hidden) -> Result<ChangesView> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn find_file(&self, _: &Place, _: &FilePath) -> Result<FileView> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn foreign(&self, _: &str, _: &BTreeSet<String>) -> ForeignContainers {
-        ForeignContainers::default()
-    }
-
-    async fn shell(&self, _: &Place, _: &ShellOrder, _: &dyn ShellKeeper) -> Result<Shell> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn end_shell(&self, _: &Place, _: &str) -> Result<()> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
+impl SomeEngines for Fake {
     async fn try_door(&self, order: &TrialOrder) -> Trial {
         *self.door.lock().expect("held by nobody else") = Some(order.door.clone());
         self.answer.lock().expect("held by nobody else").clone().unwrap_or_else(|| answers("E-new"))
-    }
-}
-
-impl PullGrants for Fake {
-    fn pull_grant(&self, _: &model::names::ProjectName, _: &model::names::RepositoryPath) -> model::secret::Secret {
-        model::secret::Secret::new("grant")
     }
 }
 
