@@ -7,8 +7,6 @@ use model::descriptor::Descriptor;
 use model::names::{ProjectName, ServiceName, Username};
 use model::shell::ToClient;
 use model::views::deployments::DeploymentState;
-use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
-use model::views::services::ForeignContainers;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -18,9 +16,9 @@ use crate::args;
 use crate::deployments::work::{NewTask, WorkKey};
 use crate::deployments::{self, Intent, Request};
 use crate::keys::Keys;
-use crate::ports::{Described, Engines, FileBytes, Hidden, Place, PullGrants, Shell, ShellControl, ShellExit, Trial, TrialOrder};
+use crate::ports::{Place, Shell, ShellControl, ShellExit};
 use crate::services::ServiceKey;
-use crate::testing::Store;
+use crate::testing::{SomeEngines, Store};
 use crate::{projects, worker::Worker};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -74,35 +72,7 @@ impl ShellControl for Control {
 }
 
 #[async_trait]
-impl Engines for Fake {
-    async fn inspect(&self, _: &Place, _: &Hidden) -> Result<serde_json::Value> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn describe(&self, _: &Place) -> Result<Described> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn foreign(&self, _: &str, _: &std::collections::BTreeSet<String>) -> ForeignContainers {
-        ForeignContainers::default()
-    }
-
-    async fn processes(&self, _: &Place, _: &Hidden) -> Result<ProcessesView> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn changes(&self, _: &Place, _: &ChangesQuery, _: &Hidden) -> Result<ChangesView> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn find_file(&self, _: &Place, _: &FilePath) -> Result<FileView> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
-    async fn file(&self, _: &Place, _: &FilePath) -> Result<FileBytes> {
-        Err(Error::Unavailable("not here".into()))
-    }
-
+impl SomeEngines for Fake {
     async fn shell(&self, place: &Place, _: &ShellOrder, keeper: &dyn ShellKeeper) -> Result<Shell> {
         keeper.keep(&format!("mark of {}", place.container())).await?;
         if self.slow.load(Ordering::SeqCst) {
@@ -123,16 +93,6 @@ impl Engines for Fake {
         }
         self.swept.lock().expect("held by nobody else").push(mark.to_owned());
         Ok(())
-    }
-
-    async fn try_door(&self, _: &TrialOrder) -> Trial {
-        Trial::default()
-    }
-}
-
-impl PullGrants for Fake {
-    fn pull_grant(&self, _: &ProjectName, _: &model::names::RepositoryPath) -> model::secret::Secret {
-        model::secret::Secret::new("grant")
     }
 }
 
