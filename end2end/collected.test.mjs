@@ -99,7 +99,7 @@ test("a portal that is killed while it collects loses no line and keeps none twi
   }
   // Killed while tasks are replaced, it has read the old ones to their end.
   const id = await shop.deploy("web", counter({ env: { ROUND: "2" } }));
-  await delay(300);
+  await until("tasks are replaced", async () => !["queued", "pulling"].includes((await shop.deployment("web", id)).state));
   await shop.portal.crash();
   await shop.portal.resume();
   assert.equal((await shop.deployment("web", id, 60)).state, "succeeded");

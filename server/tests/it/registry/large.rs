@@ -113,6 +113,20 @@ async fn pushes(dev: Person, name: &'static str, stop: Arc<AtomicBool>) -> Vec<D
     took
 }
 
+/// Waits until both have begun to push.
+async fn both_pushed(person: &Person) {
+    let began = Instant::now();
+    loop {
+        let catalog = get(person, "/v2/_catalog").await.expect(200).json();
+        let names = catalog["repositories"].as_array().expect("names");
+        if ["shop/beside", "other/beside"].iter().all(|name| names.iter().any(|found| found == name)) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{catalog}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_repository_of_four_thousand_images_goes_while_others_push() {
     let portal = shop().await;
@@ -124,7 +138,7 @@ async fn a_repository_of_four_thousand_images_goes_while_others_push() {
     let stop = Arc::new(AtomicBool::new(false));
     let beside =
         [tokio::spawn(pushes(dev.clone(), "shop/beside", Arc::clone(&stop))), tokio::spawn(pushes(dev.clone(), "other/beside", Arc::clone(&stop)))];
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    both_pushed(&dev).await;
 
     let began = Instant::now();
     call(&ana, Method::DELETE, REPOSITORY, "").await.expect(204);
