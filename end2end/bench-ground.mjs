@@ -31,7 +31,10 @@ export async function ground(docker, env = {}) {
   const service = async (name, project = "bench") => (made.push([project, name]), call("POST", "", { name }, project));
   owner.after(async () => {
     for (const [project, name] of made) await portal.api("DELETE", `/projects/${project}/services/${name}`, undefined, ci).catch(() => undefined);
-    await until("all containers are gone", async () => (await docker.do(["ps", "-aq", "--filter", "label=dev.slipway.service"])) === "", 300).catch(() => undefined);
+    // Those of another part's ground go later.
+    const whose = ["ps", "-a", "--format", '{{.Label "dev.slipway.project"}}/{{.Label "dev.slipway.service"}}'];
+    const own = new Set(made.map((one) => one.join("/")));
+    await until("its containers are gone", async () => (await docker.do(whose)).split("\n").every((one) => !own.has(one)), 300).catch(() => undefined);
   });
   return { portal, ci, call, deploy, service };
 }
