@@ -29,7 +29,7 @@ const APPROVALS: Duration = Duration::from_secs(60);
 const JOBS_RETRY: Duration = Duration::from_secs(5);
 /// Shortest wait until schedules are looked at again.
 const JOBS_LEAST: Duration = Duration::from_millis(200);
-/// How often it is looked for logs that are too old or too many.
+/// How often it is looked for logs that are too old or too many, besides when many lines were added.
 const LOGS: Duration = Duration::from_secs(600);
 /// How often it is looked for recordings of shells whose time is over.
 const RECORDINGS: Duration = Duration::from_secs(600);

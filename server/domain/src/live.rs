@@ -90,7 +90,7 @@ pub enum Signal {
     Machines,
     /// Images of a machine are to be pruned, or how that is done changed.
     Pruning,
-    /// How long or how much of a project's logs is kept changed, or the project is gone.
+    /// How long or how much of a project's logs is kept changed, or the project is gone; or much was added, or the disk is full.
     LogRetention,
     /// Recordings of shells are to go: their project did, or it keeps them for less time.
     Recordings,

@@ -4,7 +4,8 @@
 //! engine's API for each container ([`remote`]). Either goes on where it was after a restart of the portal or the engine: how far it was read stands
 //! in the store beside the lines. What is missing is said where it is missing ([`missing`]). A task that floods is held back ([`flood`]).
 //!
-//! Invariants: only containers of recorded tasks are read; a line is kept once; lines are missing without a word never.
+//! Invariants: only containers of recorded tasks are read; a line is kept once; lines are missing without a word never. What several tasks of a service
+//! wrote while the portal was away comes in the order of time, where it is read from files.
 
 mod chain;
 mod clerk;
@@ -32,7 +33,7 @@ use model::ids::{MachineId, TaskId};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::Docker;
+use crate::docker::{Address, Docker};
 use clerk::{Clerk, Order};
 use job::{Job, State};
 
@@ -149,6 +150,8 @@ impl Collector {
             }
             jobs.insert(task, Arc::clone(&job));
         }
+        // Now: when the first of a list is found, it is known that the others are looked for.
+        let looking = matches!(docker.address(), Address::Unix(_)).then(|| inner.clerk.opening());
         let inner = Arc::clone(inner);
         tokio::spawn(async move {
             let stop = inner.stop.clone();
@@ -156,7 +159,7 @@ impl Collector {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = cancelled.cancelled() => {}
-                () = opening::open(&inner, &job) => {}
+                () = opening::open(&inner, &job, looking) => {}
             }
         });
     }

@@ -191,6 +191,78 @@ async fn a_portal_that_is_restarted_goes_on_at_the_line_through_the_engine() {
 }
 
 #[tokio::test]
+async fn what_two_tasks_wrote_while_the_portal_was_away_is_kept_in_the_order_of_time() {
+    const EACH: usize = 20_000;
+    let mut scene = Scene::from_files().await;
+    // 6 MiB of each, written side by side: more than is read of a log at once.
+    let text = format!(
+        "x=$(busybox head -c 200 /dev/zero | busybox tr '\\0' x); echo up; until [ -e /go ]; do busybox usleep 20000; done; i=0; \
+         while [ $i -lt {EACH} ]; do i=$((i+1)); echo line $i $x; [ $((i % 500)) != 0 ] || busybox usleep 100000; done; echo done; exec sleep 1000"
+    );
+    let mut descriptor = script(&text);
+    descriptor["replicas"] = json!(2);
+    scene.runs("web", descriptor).await;
+    let key = scene.key("web").await;
+    let count = |kept: &[Record], text: &str| kept.iter().filter(|record| record.text == text).count();
+    scene.until(key, "the first line of each", |kept| count(kept, "up") == 2).await;
+    let containers = scene.ground.containers();
+    let write = || {
+        std::thread::scope(|scope| {
+            for container in &containers {
+                scope.spawn(move || docker(&["exec", container, "busybox", "touch", "/go"]));
+            }
+        });
+        let began = std::time::Instant::now();
+        while !containers.iter().all(|container| docker(&["logs", "--tail", "1", container]) == "done") {
+            assert!(began.elapsed() < LONG, "both write all");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    scene.ground.restart_after(write).await;
+    let kept = scene.until(key, "the last line of each", |kept| count(kept, "done") == 2).await;
+    assert_eq!(gaps(&kept), [""; 0]);
+    assert_eq!(kept.len(), 2 * (EACH + 2), "each line once");
+    let lines: Vec<&Record> = kept.iter().filter(|record| record.text.starts_with("line ")).collect();
+    let late = lines.windows(2).find(|pair| pair[0].at_nanos > pair[1].at_nanos).map(|pair| (shown(&pair[0].text), shown(&pair[1].text)));
+    assert_eq!(late, None, "no line comes behind a later one");
+    let turns = lines.windows(2).filter(|pair| pair[0].task != pair[1].task).count();
+    assert!(turns > 4, "they wrote side by side: {turns}");
+}
+
+#[tokio::test]
+async fn what_is_beyond_a_projects_share_goes_while_it_is_written() {
+    let scene = Scene::from_files().await;
+    let most = json!({"logs": 16_u64 << 20});
+    scene.ground.portal().person("admin").put("/api/v1/projects/shop/quota", most).await.expect_status(StatusCode::OK).await;
+    // Nothing packs it well, and it is more than the portal adds without looking.
+    scene.ground.service("noise").await;
+    let mut noise = script("echo the first; exec busybox base64 /dev/urandom");
+    noise["stop"] = json!({"grace": "0s"});
+    scene.ground.deployed("noise", noise).await;
+    let key = scene.key("noise").await;
+    let stream = scene.ground.portal().platform().logs().expect("logs are kept").stream(key).expect("a stream");
+    let mut changes = stream.changes();
+    let first = || {
+        let mut first = None;
+        let mut see = |found: ::logs::Found| {
+            first = Some(found.record.text);
+            ControlFlow::Break(())
+        };
+        stream.scan(&Select::default(), Start::Oldest, &mut see, &mut |_| ControlFlow::Continue(())).expect("it is read");
+        first
+    };
+    changes.wait_for(|count| *count > 0).await.expect("the stream stays");
+    assert_eq!(first().as_deref(), Some("the first"));
+    let gone = async {
+        while first().as_deref() == Some("the first") {
+            changes.changed().await.expect("the stream stays");
+        }
+    };
+    tokio::time::timeout(LONG * 3, gone).await.expect("the oldest lines go before the next look at all logs");
+    scene.ground.verb("noise", "stop", json!({"environment": "local"})).await;
+}
+
+#[tokio::test]
 async fn a_log_that_was_read_in_one_way_is_gone_on_with_in_the_other() {
     let mut scene = Scene::through_the_engine().await;
     scene.runs("web", script(COUNTER)).await;

@@ -5,10 +5,13 @@
 
 mod desk;
 mod log;
+mod together;
+mod trouble;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -70,10 +73,21 @@ pub(super) enum Order {
     Stop,
 }
 
+/// Held by who looks for a log that the thread may have to read, until it was told: logs of one stream are best begun with together, so that their lines
+/// come in the order of time.
+pub(super) struct Opening(Arc<AtomicUsize>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// The thread, as others see it.
 pub(super) struct Clerk {
     orders: Sender<Order>,
     bell: Bell,
+    opening: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
     ended: tokio::sync::Mutex<oneshot::Receiver<()>>,
 }
@@ -87,14 +101,21 @@ impl Clerk {
         let (ear, bell) = Ear::new()?;
         let (orders, told) = mpsc::channel();
         let (alive, ended) = oneshot::channel();
-        let mut desk = Desk::new(platform, Room::new(folder), ear, told);
+        let opening = Arc::<AtomicUsize>::default();
+        let mut desk = Desk::new(platform, Room::new(folder), ear, told, Arc::clone(&opening));
         let work = move || {
             // Dropped with the thread, however it ends.
             let _alive: oneshot::Sender<()> = alive;
             desk.work();
         };
         let thread = std::thread::Builder::new().name("logs".into()).spawn(work)?;
-        Ok(Self { orders, bell, thread: Mutex::new(Some(thread)), ended: tokio::sync::Mutex::new(ended) })
+        Ok(Self { orders, bell, opening, thread: Mutex::new(Some(thread)), ended: tokio::sync::Mutex::new(ended) })
+    }
+
+    /// Somebody begins to look for a log.
+    pub(super) fn opening(&self) -> Opening {
+        self.opening.fetch_add(1, Ordering::SeqCst);
+        Opening(Arc::clone(&self.opening))
     }
 
     /// Tells it something.

@@ -11,6 +11,8 @@ pub(super) const RATE: u64 = 4 << 20;
 pub(super) const BURST: u64 = 64 << 20;
 /// How long lines are held back at least while a task goes on flooding.
 const STRETCH: Duration = Duration::from_secs(10);
+/// Bytes that a line counts for besides its text: without them a flood of empty lines were none.
+pub(super) const LINE: usize = 64;
 /// Bytes a second of a task that grew quiet: the rate that may go on for ever, with some air.
 const QUIET: u64 = RATE + RATE / 4;
 /// How long it is listened at least before that is said: over less, any flood is small.
@@ -36,6 +38,13 @@ pub(super) struct Held {
     pub rest: [Option<i64>; 2],
 }
 
+impl Held {
+    /// What it counts for.
+    fn weight(&self) -> u64 {
+        self.bytes.saturating_add(self.lines.saturating_mul(LINE as u64))
+    }
+}
+
 /// A task's share.
 #[derive(Debug, Clone)]
 pub(super) struct Flood {
@@ -50,8 +59,8 @@ pub(super) struct Flood {
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     at: Duration,
-    /// Held back until then.
-    bytes: u64,
+    /// What was held back until then counts for so many bytes.
+    weight: u64,
     /// To be read then.
     expected: u64,
 }
@@ -59,7 +68,7 @@ struct Heard {
 impl Flood {
     /// With its whole burst. `held`: what was held back before a restart.
     pub(super) fn new(now: Duration, held: Option<Held>) -> Self {
-        let heard = Heard { at: now, bytes: held.map_or(0, |held| held.bytes), expected: 0 };
+        let heard = Heard { at: now, weight: held.map_or(0, |held| held.weight()), expected: 0 };
         Self { tokens: BURST, filled: now, held, since: now, heard }
     }
 
@@ -80,8 +89,9 @@ impl Flood {
         let passed = now.saturating_sub(self.heard.at);
         let Some(held) = self.held.filter(|_| passed >= LISTEN) else { return false };
         // Read meanwhile, and not read yet, less what was not read yet then.
-        let written = (held.bytes.saturating_add(expected)).saturating_sub(self.heard.bytes.saturating_add(self.heard.expected));
-        self.heard = Heard { at: now, bytes: held.bytes, expected };
+        let weight = held.weight();
+        let written = (weight.saturating_add(expected)).saturating_sub(self.heard.weight.saturating_add(self.heard.expected));
+        self.heard = Heard { at: now, weight, expected };
         let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
         written <= QUIET.saturating_mul(passed) / 1_000
     }
@@ -107,9 +117,9 @@ impl Flood {
         self.held.as_mut()
     }
 
-    /// Whether so many bytes more may be kept. If not, lines are held back from here on.
-    pub(super) fn admits(&mut self, bytes: usize, at_nanos: i64, now: Duration) -> bool {
-        match self.tokens.checked_sub(bytes as u64) {
+    /// Whether one more line with a text of so many bytes may be kept. If not, lines are held back from here on.
+    pub(super) fn admits(&mut self, text: usize, at_nanos: i64, now: Duration) -> bool {
+        match self.tokens.checked_sub((text + LINE) as u64) {
             Some(left) if self.held.is_none() => {
                 self.tokens = left;
                 true
@@ -118,7 +128,7 @@ impl Flood {
                 if self.held.is_none() {
                     self.held = Some(Held { from: at_nanos, to: at_nanos, ..Held::default() });
                     self.since = now;
-                    self.heard = Heard { at: now, bytes: 0, expected: 0 };
+                    self.heard = Heard { at: now, weight: 0, expected: 0 };
                 }
                 false
             }
@@ -143,9 +153,10 @@ mod tests {
             now += pass;
             gaps += u32::from(flood.pass(now, bytes).is_some());
             for _ in 0..bytes / 1_024 {
-                kept += if flood.admits(1_024, 7, now) { 1_024 } else { 0 };
+                kept += if flood.admits(1_024 - LINE, 7, now) { 1_024 } else { 0 };
                 if let Some(held) = flood.held_mut() {
-                    held.bytes += 1_024;
+                    held.lines += 1;
+                    held.bytes += (1_024 - LINE) as u64;
                 }
             }
         }
@@ -182,6 +193,25 @@ mod tests {
         assert!(flood.pass(now, 0).is_none(), "no time went by");
         written_each(often, &mut flood, 50, 100, now);
         assert!(!flood.holds());
+    }
+
+    #[test]
+    fn a_flood_of_empty_lines_is_a_flood_and_does_not_pass_for_quiet() {
+        let mut flood = Flood::new(Duration::ZERO, None);
+        let (mut kept, mut gaps, mut now) = (0_u64, 0, Duration::ZERO);
+        for _ in 0..100 {
+            now += PASS;
+            gaps += u32::from(flood.pass(now, 200_000 * LINE as u64).is_some());
+            for _ in 0..200_000 {
+                kept += u64::from(flood.admits(0, 7, now));
+                if let Some(held) = flood.held_mut() {
+                    held.lines += 1;
+                }
+            }
+        }
+        let allowed = (BURST + 20 * RATE) / LINE as u64;
+        assert!(kept <= allowed && kept > allowed / 4, "{kept} of {allowed}");
+        assert!(gaps <= 3, "{gaps} stretches in 20 s");
     }
 
     #[test]

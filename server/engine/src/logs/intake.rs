@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::cursor::Anchor;
-use super::flood::{Flood, Held};
+use super::flood::{Flood, Held, LINE};
 use super::joiner::{Joiner, Line, Piece, Place, Source};
 use super::missing::Missing;
 
@@ -21,7 +21,7 @@ impl Item {
     /// About how many bytes it takes.
     pub(super) fn size(&self) -> usize {
         match self {
-            Self::Line(line) => line.text.len() + 64,
+            Self::Line(line) => line.text.len() + LINE,
             Self::Gap(..) => 256,
         }
     }
@@ -195,6 +195,19 @@ mod tests {
         assert_eq!(gaps[0].bytes, gaps[0].lines * (60 << 10));
         assert_eq!(intake.last().map(|last| last.at_nanos), Some(many + 1));
         assert!(matches!(out.last(), Some(Item::Line(last)) if last.text == "quiet again"));
+    }
+
+    #[test]
+    fn a_line_without_text_takes_its_room() {
+        let mut intake = Intake::new(Duration::ZERO, None, None);
+        let mut out = Vec::new();
+        let most = BURST / LINE as u64;
+        for at in 0..most + 10 {
+            line(&mut intake, i64::try_from(at).expect("a number"), "", true, &mut out);
+        }
+        assert!(intake.holds());
+        assert_eq!((out.len() as u64, intake.held().map(|held| held.lines)), (most, Some(10)));
+        assert_eq!(out.iter().map(Item::size).sum::<usize>() as u64, BURST);
     }
 
     #[test]

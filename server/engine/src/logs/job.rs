@@ -33,7 +33,10 @@ pub(super) struct Job {
     state: watch::Sender<State>,
     asked: AtomicU64,
     kick: Notify,
-    renew: Notify,
+    /// How often the connections of before were given up.
+    renewals: watch::Sender<u64>,
+    /// How often that was when the round began.
+    begun: AtomicU64,
     started: AtomicBool,
     finishing: AtomicBool,
     forgotten: AtomicBool,
@@ -51,7 +54,8 @@ impl Job {
             state: watch::channel(State::Opening).0,
             asked: AtomicU64::new(0),
             kick: Notify::new(),
-            renew: Notify::new(),
+            renewals: watch::channel(0).0,
+            begun: AtomicU64::new(0),
             started: AtomicBool::new(false),
             finishing: AtomicBool::new(false),
             forgotten: AtomicBool::new(false),
@@ -106,6 +110,7 @@ impl Job {
         if matches!(self.state(), State::Opening | State::Ended(_)) {
             self.set(State::Reading);
         }
+        self.begun.store(*self.renewals.borrow(), Ordering::SeqCst);
         self.asked.load(Ordering::SeqCst)
     }
 
@@ -116,12 +121,15 @@ impl Job {
 
     /// The engine was away: a connection that only looks alive is given up.
     pub(super) fn renew(&self) {
-        self.renew.notify_waiters();
+        self.renewals.send_modify(|count| *count += 1);
         self.kick.notify_one();
     }
 
+    /// Waits until that is so, or nobody asks for it any more. What was said since the round began counts, whoever waited then.
     pub(super) async fn renewed(&self) {
-        self.renew.notified().await;
+        let begun = self.begun.load(Ordering::SeqCst);
+        // The sender is here.
+        let _ = self.renewals.subscribe().wait_for(|count| *count != begun || self.forgotten()).await;
     }
 
     /// Its program ran at some time.
@@ -149,13 +157,52 @@ impl Job {
 
     pub(super) fn forget(&self) {
         self.forgotten.store(true, Ordering::SeqCst);
-        self.renew.notify_waiters();
-        self.kick.notify_one();
+        self.renew();
     }
 
     /// What is missing was tried to be written down for long enough.
     pub(super) fn given_up(&self) -> bool {
         // The first time it is tried once more.
         self.given_up.swap(true, Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::docker::Address;
+
+    fn job() -> Job {
+        let docker = Docker::new(Address::Unix("/nowhere".into()));
+        Job::new(Uuid::from_u128(1).into(), Uuid::from_u128(2).into(), "c", &docker)
+    }
+
+    async fn is_renewed(job: &Job) -> bool {
+        // What is ready is found ready at once; the time is for what is not.
+        tokio::time::timeout(Duration::from_millis(20), job.renewed()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_came_back_while_nobody_waited_is_heard_in_the_same_round_and_not_in_the_next() {
+        let job = job();
+        job.begin_round();
+        assert!(!is_renewed(&job).await);
+        job.renew();
+        assert!(is_renewed(&job).await && is_renewed(&job).await);
+        job.begin_round();
+        assert!(!is_renewed(&job).await, "this connection was made after");
+    }
+
+    #[tokio::test]
+    async fn a_container_that_is_gone_is_no_longer_read_also_by_a_round_that_begins_after() {
+        let job = job();
+        job.forget();
+        job.begin_round();
+        assert!(is_renewed(&job).await);
+        job.kicked().await;
     }
 }

@@ -9,7 +9,7 @@ use domain::deployments::work::{self, Origin};
 use model::ids::TaskId;
 
 use super::Inner;
-use super::clerk::{Follow, Order, Owner};
+use super::clerk::{Follow, Opening, Order, Owner};
 use super::cursor::Cursor;
 use super::intake::Item;
 use super::job::{Job, State};
@@ -28,8 +28,9 @@ struct Opened {
     file: Option<LogFile>,
 }
 
-/// Finds it out, and has the log collected: by the thread where its file can be read, else here, until it is forgotten.
-pub(super) async fn open(inner: &Arc<Inner>, job: &Arc<Job>) {
+/// Finds it out, and has the log collected: by the thread where its file can be read, else here, until it is forgotten. `looking`: while it
+/// is there, logs that were found already wait.
+pub(super) async fn open(inner: &Arc<Inner>, job: &Arc<Job>, mut looking: Option<Opening>) {
     let mut wait = RETRY.0;
     let opened = loop {
         match prepare(inner, job).await {
@@ -40,6 +41,8 @@ pub(super) async fn open(inner: &Arc<Inner>, job: &Arc<Job>) {
                 return;
             }
             Err(error) => {
+                // Nobody waits for what may take long.
+                looking = None;
                 tracing::debug!(container = job.container, %error, "it could not be found out where a log is; tried again");
                 let _ = tokio::time::timeout(wait, job.kicked()).await;
                 wait = (wait * 2).min(RETRY.1);
@@ -60,6 +63,7 @@ pub(super) async fn open(inner: &Arc<Inner>, job: &Arc<Job>) {
         }
         return;
     }
+    drop(looking);
     Remote::new(Arc::clone(job), Arc::clone(&inner.clerk), owner, cursor).follow().await;
 }
 

@@ -19,8 +19,8 @@ use super::missing::Missing;
 
 /// Bytes that are read of a file at once. Longer than any line that an engine writes.
 pub(super) const BUFFER: usize = 256 << 10;
-/// Bytes that are read of a log in one pass while they are kept.
-const SHARE: u64 = 1 << 20;
+/// Bytes that are read of a log in one pass while they are kept, where nobody says less.
+pub(super) const SHARE: u64 = 1 << 20;
 /// The same while they are only counted.
 const COUNTED: u64 = 16 << 20;
 /// The end of a log that is held back is left for later: when nothing follows, it is what people want to read.
@@ -47,6 +47,29 @@ pub(super) struct Tail {
     file: Option<File>,
     /// The size of the file as it was read last, with the end that is no whole line yet.
     seen: u64,
+    span: Span,
+}
+
+/// From when the lines are that one pass reads.
+#[derive(Debug, Default)]
+struct Span {
+    /// Nothing that is later is read.
+    upto: Option<i64>,
+    /// The latest that was read.
+    latest: Option<i64>,
+    /// There is something later.
+    over: bool,
+}
+
+impl Span {
+    /// Whether a line of this time is read.
+    fn takes(&mut self, at_nanos: i64) -> bool {
+        self.over = self.upto.is_some_and(|upto| at_nanos > upto);
+        if !self.over {
+            self.latest = self.latest.max(Some(at_nanos));
+        }
+        !self.over
+    }
 }
 
 /// What is undone when lines could not be kept.
@@ -68,6 +91,10 @@ pub(super) struct Pass<'a> {
     pub now: Duration,
     /// Nothing may follow: nothing is left for later, and the end is kept also of what is held back.
     pub last: bool,
+    /// Bytes that are read, about, while they are kept.
+    pub share: u64,
+    /// It ends before the first line that is later, nanoseconds since 1970.
+    pub upto: Option<i64>,
     /// For whoever reads; of [`BUFFER`] bytes.
     pub buffer: &'a mut [u8],
 }
@@ -87,7 +114,7 @@ impl Tail {
         let seek = if at.is_none() { cursor.last } else { None };
         let intake = Intake::new(now, cursor.last, cursor.held);
         let state = State { container: cursor.container, at, until, seek, intake, done: cursor.done };
-        Self { path: path.to_owned(), files, state, file: None, seen: 0 }
+        Self { path: path.to_owned(), files, state, file: None, seen: 0, span: Span::default() }
     }
 
     /// What is to be written down of it.
@@ -126,6 +153,19 @@ impl Tail {
         self.state = saved;
         // It may be another file's by now.
         self.file = None;
+    }
+
+    /// Back to where a pass began, to read less at once. The file stays open where it is the same one: it may have lost its name meanwhile.
+    pub(super) fn back(&mut self, saved: State) {
+        let begun = saved.at.map(|at| at.inode);
+        let file = self.file.take_if(|file| file.metadata().is_ok_and(|meta| Some(meta.ino()) == begun));
+        self.undo(saved);
+        self.file = file;
+    }
+
+    /// The time of the latest line of the last pass.
+    pub(super) fn latest(&self) -> Option<i64> {
+        self.span.latest
     }
 
     /// Lets go of the file, if it is as it was read.
@@ -180,6 +220,7 @@ impl Tail {
     /// # Errors
     /// The files cannot be read.
     pub(super) fn read(&mut self, pass: &mut Pass<'_>, out: &mut Vec<Item>) -> io::Result<Reached> {
+        self.span = Span { upto: pass.upto, ..Span::default() };
         if self.file.is_none() && !self.open(out)? {
             return Ok(self.nowhere());
         }
@@ -193,7 +234,10 @@ impl Tail {
             self.seen = place.offset + read as u64;
             let fresh = self.take(&pass.buffer[..read], out);
             bytes += fresh;
-            let share = if self.state.intake.holds() { COUNTED } else { SHARE };
+            if self.span.over {
+                return Ok(Reached::More);
+            }
+            let share = if self.state.intake.holds() { COUNTED } else { pass.share };
             if fresh > 0 && bytes >= share {
                 return Ok(Reached::More);
             }
@@ -240,29 +284,30 @@ impl Tail {
         if folder { Reached::End } else { Reached::Gone { proven: self.state.done } }
     }
 
-    /// Takes the whole lines of what was read, and moves the place behind them. How many bytes these are.
+    /// Takes the whole lines of what was read, as far as they are of this pass, and moves the place behind them. How many bytes these are.
     fn take(&mut self, read: &[u8], out: &mut Vec<Item>) -> u64 {
         let Some(end) = read.iter().rposition(|byte| *byte == b'\n') else {
             // No engine writes such a line.
             return if read.len() >= BUFFER { self.damaged(read.len() as u64, out) } else { 0 };
         };
         self.state.done = false;
-        match std::str::from_utf8(&read[..end]) {
-            Ok(text) => text.split('\n').for_each(|line| self.line(line, line.len(), out)),
-            Err(_) => {
-                for line in read[..end].split(|byte| *byte == b'\n') {
-                    self.line(&String::from_utf8_lossy(line), line.len(), out);
-                }
-            }
-        }
-        end as u64 + 1
+        let begin = self.state.at.map_or(0, |at| at.offset);
+        let all = match std::str::from_utf8(&read[..end]) {
+            Ok(text) => text.split('\n').all(|line| self.line(line, line.len(), out)),
+            Err(_) => read[..end].split(|byte| *byte == b'\n').all(|line| self.line(&String::from_utf8_lossy(line), line.len(), out)),
+        };
+        if all { end as u64 + 1 } else { self.state.at.map_or(0, |at| at.offset.saturating_sub(begin)) }
     }
 
-    fn line(&mut self, line: &str, bytes: usize, out: &mut Vec<Item>) {
-        let Some(at) = &mut self.state.at else { return };
+    /// Takes a line. False: it is later than this pass, and stays.
+    fn line(&mut self, line: &str, bytes: usize, out: &mut Vec<Item>) -> bool {
+        let Some(at) = &mut self.state.at else { return false };
         let known = out.len();
         match entry::read(line) {
             Some(piece) => {
+                if !self.span.takes(piece.at_nanos) {
+                    return false;
+                }
                 if at.offset == 0 && at.first == 0 {
                     // First: a line that is begun here is found again by it.
                     at.first = piece.at_nanos;
@@ -271,7 +316,7 @@ impl Tail {
             }
             None => self.state.intake.missing(Missing::Damaged { bytes: bytes as u64 + 1 }, out),
         }
-        let Some(at) = &mut self.state.at else { return };
+        let Some(at) = &mut self.state.at else { return false };
         at.offset += bytes as u64 + 1;
         if let Some(until) = self.state.until {
             out.truncate(known);
@@ -279,6 +324,7 @@ impl Tail {
                 self.state.until = None;
             }
         }
+        true
     }
 
     fn damaged(&mut self, bytes: u64, out: &mut Vec<Item>) -> u64 {

@@ -60,6 +60,12 @@ impl Ear {
         Ok((Self { bell: bell.clone(), files: files.ok() }, bell))
     }
 
+    /// One to which the kernel tells nothing of files.
+    #[cfg(test)]
+    pub(super) fn deaf() -> io::Result<(Self, Bell)> {
+        Self::new().map(|(ear, bell)| (Self { files: None, ..ear }, bell))
+    }
+
     /// Waits for a sound, so long at most.
     pub(super) fn listen(&self, most: Duration) {
         let most = Timespec { tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(most.subsec_nanos()) };

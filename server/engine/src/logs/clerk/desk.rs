@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use ::logs::{Batch, StreamKey};
-use domain::Platform;
-use model::ids::TaskId;
+use domain::{Platform, Signal};
+use model::ids::{ProjectId, TaskId};
 
 use super::log::{Bundle, Heat, Log, RETRY};
+use super::together::{self, BATCH, Round};
+use super::trouble::Trouble;
 use super::{Delivery, Follow, Order, PASS, records};
 use crate::logs::intake::Item;
 use crate::logs::room::Room;
-use crate::logs::tail::{BUFFER, Pass, Tail};
+use crate::logs::tail::BUFFER;
 use crate::logs::watch::{Ear, Stirred};
 
 /// How often logs that rest are looked at, should the kernel have told nothing.
@@ -22,8 +26,10 @@ const SWEEP: Duration = Duration::from_secs(30);
 const UNWATCHED: Duration = Duration::from_secs(1);
 /// Passes without anything new after which a file rests.
 const IDLE: u32 = 10;
-/// Bytes of one batch, about; the store takes twice as many.
-const BATCH: usize = 7 << 20;
+/// How long a log is not begun with at most while others are looked for, which may be of the same stream.
+const GATHER: Duration = Duration::from_secs(3);
+/// Bytes that are added to a project before it is looked whether it has too many.
+const GROWN: usize = 64 << 20;
 
 /// The thread's desk.
 pub(super) struct Desk {
@@ -31,6 +37,10 @@ pub(super) struct Desk {
     room: Room,
     ear: Ear,
     told: Receiver<Order>,
+    /// How many logs are being looked for.
+    opening: Arc<AtomicUsize>,
+    /// Whether there were such before it was heard what was told.
+    gathering: bool,
     logs: HashMap<TaskId, Log>,
     watched: HashMap<i32, TaskId>,
     waiting: Vec<Delivery>,
@@ -40,20 +50,27 @@ pub(super) struct Desk {
     swept: Instant,
     /// Whose turn it is first.
     turn: usize,
-    troubled: bool,
-    paused: bool,
+    trouble: Trouble,
+    /// Why nothing is kept for now.
+    paused: Option<String>,
+    /// What people read of both.
+    shown: Option<String>,
+    /// Bytes that were added since it was looked for too many.
+    grown: HashMap<ProjectId, usize>,
 }
 
 type Bundles = HashMap<StreamKey, Bundle>;
 
 impl Desk {
-    pub(super) fn new(platform: Platform, room: Room, ear: Ear, told: Receiver<Order>) -> Self {
+    pub(super) fn new(platform: Platform, room: Room, ear: Ear, told: Receiver<Order>, opening: Arc<AtomicUsize>) -> Self {
         let now = Instant::now();
         Self {
             platform,
             room,
             ear,
             told,
+            opening,
+            gathering: false,
             logs: HashMap::new(),
             watched: HashMap::new(),
             waiting: Vec::new(),
@@ -62,8 +79,10 @@ impl Desk {
             next: now,
             swept: now,
             turn: 0,
-            troubled: false,
-            paused: false,
+            trouble: Trouble::default(),
+            paused: None,
+            shown: None,
+            grown: HashMap::new(),
         }
     }
 
@@ -71,11 +90,12 @@ impl Desk {
     pub(super) fn work(&mut self) {
         loop {
             let now = Instant::now();
-            let busy = !self.waiting.is_empty() || self.logs.values().any(|log| matches!(log.heat, Heat::Hot(_)));
-            let until = if busy { self.next.min(self.swept + SWEEP) } else { self.swept + SWEEP };
+            let until = self.due(now).unwrap_or(self.swept + SWEEP).min(self.swept + SWEEP);
             if until > now {
                 self.ear.listen(until - now);
             }
+            // First: where nothing is looked for now, all that was found is among what is heard.
+            self.gathering = self.opening.load(Ordering::SeqCst) > 0;
             if !self.hear() {
                 return;
             }
@@ -87,6 +107,12 @@ impl Desk {
                 self.pass();
             }
         }
+    }
+
+    /// When there is something to do, if nothing happens.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let due = if self.waiting.is_empty() { self.logs.values().filter_map(|log| log.due(now)).min() } else { Some(now) };
+        due.map(|due| due.max(self.next))
     }
 
     /// Hears what it is told. False: it is to stop.
@@ -116,12 +142,9 @@ impl Desk {
     }
 
     fn follow(&mut self, follow: Follow) {
-        let Follow { owner, path, files, cursor } = follow;
-        let task = owner.task;
-        let tail = Tail::new(&path, files, cursor, self.began.elapsed());
-        let log = Log { owner, tail, path, heat: Heat::Hot(0), finish: Vec::new(), forget: false, quiet: false, not_before: None };
+        let task = follow.owner.task;
         self.warm(task);
-        self.logs.insert(task, log);
+        self.logs.insert(task, Log::new(follow, self.began));
     }
 
     /// It is to be read in the next passes.
@@ -131,8 +154,7 @@ impl Desk {
             self.watched.remove(&watch);
             self.ear.forget(watch);
         }
-        log.heat = Heat::Hot(0);
-        log.tail.wake();
+        log.warm();
     }
 
     /// What the kernel told of files that rested.
@@ -142,10 +164,9 @@ impl Desk {
                 Stirred::Touched(watch) | Stirred::Gone(watch) => {
                     let Some(task) = self.watched.remove(&watch) else { continue };
                     if let Some(log) = self.logs.get_mut(&task) {
-                        log.heat = Heat::Hot(0);
                         log.quiet = matches!(stirred, Stirred::Gone(_));
                         // At once: it may be removed before the next pass.
-                        log.tail.wake();
+                        log.warm();
                     }
                 }
                 Stirred::Everything => {
@@ -161,6 +182,17 @@ impl Desk {
         self.swept = Instant::now();
         let changed = |(task, log): (&TaskId, &Log)| (matches!(log.heat, Heat::Cold(_)) && log.tail.changed()).then_some(*task);
         self.logs.iter().filter_map(changed).collect::<Vec<_>>().into_iter().for_each(|task| self.warm(task));
+        self.trouble.tend(self.swept);
+        self.show();
+    }
+
+    /// Says what is wrong, or no longer.
+    fn show(&mut self) {
+        let problem = self.paused.as_deref().or_else(|| self.trouble.said()).map(str::to_owned);
+        if problem != self.shown {
+            self.platform.set_logs_problem(problem.clone());
+            self.shown = problem;
+        }
     }
 
     /// Reads everything once, and keeps it.
@@ -171,8 +203,8 @@ impl Desk {
             self.pause(full);
             return;
         }
-        if std::mem::take(&mut self.paused) {
-            self.platform.set_logs_problem(None);
+        if self.paused.take().is_some() {
+            self.show();
             tracing::info!("there is room again: logs are collected");
         }
         let mut bundles = Bundles::new();
@@ -189,19 +221,29 @@ impl Desk {
 
     /// Nothing is kept until there is room.
     fn pause(&mut self, why: String) {
-        if !std::mem::replace(&mut self.paused, true) {
+        if self.paused.is_none() {
             tracing::warn!(reason = why, "logs are not collected for now");
+            // What projects keep beyond their share may be what is in the way.
+            self.look_for_too_many();
         }
-        self.platform.set_logs_problem(Some(why));
+        self.paused = Some(why);
+        self.show();
         self.next = Instant::now() + RETRY;
         self.waiting.drain(..).for_each(refuse);
         self.logs.values_mut().for_each(|log| log.tail.let_go());
     }
 
+    /// Has what is kept beyond a project's share taken away.
+    fn look_for_too_many(&mut self) {
+        self.grown.clear();
+        self.platform.signal(Signal::LogRetention).notify_one();
+    }
+
     /// Reads the log files. Whether there is more.
     fn read(&mut self, bundles: &mut Bundles) -> bool {
         let now = Instant::now();
-        let ready = |log: &Log| matches!(log.heat, Heat::Hot(_)) && log.not_before.is_none_or(|at| at <= now);
+        let begins = |log: &Log| !self.gathering || log.closing() || log.fresh.is_none_or(|since| now.saturating_duration_since(since) >= GATHER);
+        let ready = |log: &Log| log.due(now).is_some_and(|due| due <= now) && begins(log);
         let mut tasks: Vec<TaskId> = self.logs.iter().filter(|(_, log)| ready(log)).map(|(task, _)| *task).collect();
         tasks.sort_unstable();
         if tasks.is_empty() {
@@ -210,16 +252,18 @@ impl Desk {
         // What does not fit into a batch waits; the next time others come first.
         self.turn = (self.turn + 1) % tasks.len();
         tasks.rotate_left(self.turn);
-        let mut more = false;
+        let mut streams: HashMap<StreamKey, Vec<TaskId>> = HashMap::new();
         for task in tasks {
-            let Some(log) = self.logs.get_mut(&task) else { continue };
-            let bundle = bundles.entry(log.owner.key).or_insert_with(|| Bundle::of(&log.owner));
-            if bundle.bytes >= BATCH {
-                more = true;
-                continue;
-            }
-            let pass = Pass { now: self.began.elapsed(), last: log.closing(), buffer: &mut self.buffer };
-            more |= log.read(pass, bundle, self.platform.now().0.saturating_mul(1_000_000));
+            let Some(log) = self.logs.get(&task) else { continue };
+            bundles.entry(log.owner.key).or_insert_with(|| Bundle::of(&log.owner));
+            streams.entry(log.owner.key).or_default().push(task);
+        }
+        let mut more = false;
+        for (key, tasks) in streams {
+            let Some(bundle) = bundles.get_mut(&key) else { continue };
+            let at_nanos = self.platform.now().0.saturating_mul(1_000_000);
+            let round = Round { now: self.began.elapsed(), at_nanos, buffer: &mut self.buffer };
+            more |= together::read(&mut self.logs, &tasks, round, bundle);
         }
         more
     }
@@ -243,33 +287,17 @@ impl Desk {
 
     /// Adds a bundle to its stream; if that fails, nothing of it was read.
     fn keep(&mut self, bundle: Bundle) {
-        let Bundle { stream, records, cursors, undo, over, kept, .. } = bundle;
+        let Bundle { key, stream, records, cursors, bytes, undo, over, kept } = bundle;
         let batch = Batch { records, cursors };
         let empty = batch.records.is_empty() && batch.cursors.is_empty();
         let added = if empty { Ok(()) } else { stream.append(&batch) };
-        match &added {
-            Ok(()) if self.troubled && !empty => {
-                self.troubled = false;
-                self.platform.set_logs_problem(None);
-                tracing::info!("logs are collected again");
-            }
-            Ok(()) => {}
-            // Its service or project was deleted.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                if !std::mem::replace(&mut self.troubled, true) {
-                    tracing::warn!(%error, "lines of logs could not be kept; tried again");
-                }
-                self.platform
-                    .set_logs_problem(Some(format!("Logs are not collected at the moment: they could not be written ({error}). It is tried again.")));
-            }
+        if !empty {
+            self.note(key, bytes, &added);
         }
         if added.is_err() {
             for (task, state) in undo {
                 if let Some(log) = self.logs.get_mut(&task) {
-                    log.tail.undo(state);
-                    log.heat = Heat::Hot(0);
-                    log.not_before = Some(Instant::now() + RETRY);
+                    log.undo(state);
                 }
             }
         } else {
@@ -292,10 +320,39 @@ impl Desk {
         }
     }
 
+    /// Remembers what became of so many bytes of a stream.
+    fn note(&mut self, key: StreamKey, bytes: usize, added: &std::io::Result<()>) {
+        match added {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let why = format!("Logs are not collected at the moment: they could not be written ({error}). It is tried again.");
+                if self.trouble.failed(key, Instant::now(), why) {
+                    tracing::warn!(%error, "lines of logs could not be kept; tried again");
+                }
+            }
+            // Kept, or its service or project was deleted.
+            _ => {
+                if self.trouble.well(key) {
+                    tracing::info!("logs are collected again");
+                }
+            }
+        }
+        self.show();
+        if added.is_ok() {
+            let grown = self.grown.entry(key.project).or_default();
+            *grown += bytes;
+            if *grown >= GROWN {
+                self.look_for_too_many();
+            }
+        }
+    }
+
     /// Lets files rest that nothing is written to.
     fn cool(&mut self) {
+        let now = Instant::now();
         for (task, log) in &mut self.logs {
-            if !matches!(log.heat, Heat::Hot(idle) if idle >= IDLE) || log.closing() {
+            // One that waits already is read first: else it would wait for ever.
+            let waits = log.not_before.is_some_and(|at| at > now);
+            if !matches!(log.heat, Heat::Hot(idle) if idle >= IDLE) || log.closing() || waits {
                 continue;
             }
             match self.ear.watch(&log.path) {
@@ -308,7 +365,7 @@ impl Desk {
                     self.ear.forget(watch);
                     log.heat = Heat::Hot(0);
                 }
-                None => log.not_before = Some(Instant::now() + UNWATCHED),
+                None => log.not_before = Some(now + UNWATCHED),
             }
         }
     }
@@ -317,3 +374,6 @@ impl Desk {
 fn refuse(delivery: Delivery) {
     let _ = delivery.kept.send(false);
 }
+
+#[cfg(test)]
+mod tests;

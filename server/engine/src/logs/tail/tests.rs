@@ -120,7 +120,8 @@ impl Reader {
     fn again(&mut self, keep: bool, last: bool) -> Reached {
         let saved = self.tail.save();
         let mut out = Vec::new();
-        let reached = self.tail.read(&mut Pass { now: self.now, last, buffer: &mut self.buffer }, &mut out).expect("it reads");
+        let reached =
+            self.tail.read(&mut Pass { now: self.now, last, share: SHARE, upto: None, buffer: &mut self.buffer }, &mut out).expect("it reads");
         if !keep {
             self.tail.undo(saved);
             return reached;
@@ -130,6 +131,19 @@ impl Reader {
         }
         self.kept.append(&mut out);
         self.cursor = self.tail.cursor();
+        reached
+    }
+
+    /// A pass whose later lines are left for another one.
+    fn less(&mut self, upto: i64) -> Reached {
+        self.now += Duration::from_millis(200);
+        let (saved, mut unseen) = (self.tail.save(), Vec::new());
+        self.tail.read(&mut Pass { now: self.now, last: false, share: SHARE, upto: None, buffer: &mut self.buffer }, &mut unseen).expect("it reads");
+        self.tail.back(saved);
+        let mut pass = Pass { now: self.now, last: false, share: SHARE, upto: Some(upto), buffer: &mut self.buffer };
+        let reached = self.tail.read(&mut pass, &mut self.kept).expect("it reads");
+        self.cursor = self.tail.cursor();
+        assert!(self.tail.latest().is_none_or(|latest| latest <= upto));
         reached
     }
 
@@ -197,6 +211,26 @@ fn rotations_are_followed_file_by_file() {
     }
     assert_eq!(reader.assert_complete(18), 0);
     assert_eq!(reader.kept.len(), 18);
+}
+
+#[test]
+fn what_is_later_than_a_pass_stays_for_the_next_also_when_the_file_is_removed_meanwhile() {
+    let mut written = Written::new();
+    let mut reader = Reader::new(&written);
+    for _ in 0..4 {
+        written.line();
+    }
+    assert_eq!(reader.less(written.clock - 2_000), Reached::More);
+    assert_eq!((reader.texts().join(" ").as_str(), reader.tail.latest()), ("1 2", Some(written.clock - 2_000)));
+    reader.restart(&written);
+    assert_eq!(reader.less(written.clock - 1_000), Reached::More);
+    written.remove();
+    let (saved, mut unseen) = (reader.tail.save(), Vec::new());
+    let mut pass = Pass { now: reader.now, last: false, share: SHARE, upto: None, buffer: &mut reader.buffer };
+    reader.tail.read(&mut pass, &mut unseen).expect("it reads");
+    reader.tail.back(saved);
+    assert_eq!(reader.pass(true, false), Reached::Gone { proven: true });
+    assert_eq!((reader.assert_complete(4), reader.kept.len()), (0, 4), "{:?}", reader.texts());
 }
 
 #[test]
@@ -450,6 +484,7 @@ enum Act {
     Pass { keep: bool },
     Restart,
     Rest,
+    Less,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -460,6 +495,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => prop::bool::weighted(0.8).prop_map(|keep| Act::Pass { keep }),
         2 => Just(Act::Restart),
         1 => Just(Act::Rest),
+        2 => Just(Act::Less),
     ]
 }
 
@@ -491,6 +527,9 @@ proptest! {
                 Act::Restart => reader.restart(&written),
                 Act::Rest => {
                     reader.tail.rest();
+                }
+                Act::Less => {
+                    reader.less(written.clock - 2_000);
                 }
             }
         }
