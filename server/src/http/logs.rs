@@ -7,7 +7,7 @@ use std::time::Duration;
 use app::api::server::Caller;
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse};
 use domain::access::Lease;
@@ -18,6 +18,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use model::ids::ServiceId;
 use model::time::Millis;
 use model::views::logs::{LogEnd, LogFilter, LogSource, LogView};
@@ -150,33 +151,40 @@ async fn for_programs(
     Ok(rendered(pieces, form, follow))
 }
 
-async fn for_pages(
-    State(portal): State<Portal>,
-    Extension(caller): Extension<Caller>,
-    Path((project, service)): Path<(String, String)>,
-    Query(pairs): Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Answer<Response> {
-    let may = api::service::<can::SeeServices>(&portal, &caller.actor, &project, &service).await?;
-    let asked = Asked::read(&pairs, &headers)?;
+/// What a page asks for, and that its reader may read it.
+struct Page {
+    actor: Actor,
+    may: May<can::SeeServices, Service>,
+    asked: Asked,
+}
+
+impl FromRequestParts<Portal> for Page {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Response> {
+        let caller = Extension::<Caller>::from_request_parts(parts, portal).await.map_err(IntoResponse::into_response)?;
+        let path = Path::<(String, String)>::from_request_parts(parts, portal).await.map_err(IntoResponse::into_response)?;
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, portal).await.map_err(IntoResponse::into_response)?;
+        let (Extension(Caller { actor, .. }), Path((project, service)), Query(pairs)) = (caller, path, query);
+        let may = api::service::<can::SeeServices>(portal, &actor, &project, &service).await.map_err(IntoResponse::into_response)?;
+        let asked = Asked::read(&pairs, &parts.headers).map_err(IntoResponse::into_response)?;
+        Ok(Self { actor, may, asked })
+    }
+}
+
+async fn for_pages(State(portal): State<Portal>, page: Page) -> Answer<Response> {
+    let Page { actor, may, asked } = page;
     let follow = asked.follow.unwrap_or(true);
     // What does not follow is a search through all that is kept.
     let otherwise = if follow { Begin::Last(logs::TAIL) } else { Begin::Oldest };
-    let pieces = pieces(&portal, &caller.actor, &may, asked.query(otherwise, follow)).await?;
+    let pieces = pieces(&portal, &actor, &may, asked.query(otherwise, follow)).await?;
     Ok(rendered(pieces, Form::Events, follow))
 }
 
-async fn as_file(
-    State(portal): State<Portal>,
-    Extension(caller): Extension<Caller>,
-    Path((project, service)): Path<(String, String)>,
-    Query(pairs): Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Answer<Response> {
-    let may = api::service::<can::SeeServices>(&portal, &caller.actor, &project, &service).await?;
-    let asked = Asked::read(&pairs, &headers)?;
+async fn as_file(State(portal): State<Portal>, page: Page) -> Answer<Response> {
+    let Page { actor, may, asked } = page;
     let form = asked.format.unwrap_or(Form::Text);
-    download(&portal, &caller.actor, &may, asked, form).await
+    download(&portal, &actor, &may, asked, form).await
 }
 
 /// Everything that matches, as a file: `web-20261120T093000Z-20261121T080000Z.log`.
