@@ -17,6 +17,8 @@ use crate::{Found, Kind, LineId, Progress, Select, Trail};
 const LINES: usize = 20_000;
 /// Bytes of text that lines with context may have in any case.
 const BYTES: usize = 4 << 20;
+/// Bytes of a journal that are read at once where no text is looked for: the last lines are found in few of them.
+const LITTLE: usize = 64 << 10;
 
 /// A look back at the last lines that match, with what was found so far: see [`crate::Stream::look_back`].
 pub struct Past {
@@ -89,7 +91,8 @@ impl Past {
         let range = LineId::ZERO..self.before.unwrap_or(end);
         let sieve = Sieve::new(select);
         let parts = snapshot.parts.iter().filter(|part| part.number() <= range.end.segment).cloned().collect();
-        let planner = Planner::new(inner.folder.clone(), parts, sieve.clone(), range, true, inner.options.chunk_bytes);
+        let bytes = if select.matcher.is_some() { inner.options.chunk_bytes } else { inner.options.chunk_bytes.min(LITTLE) };
+        let planner = Planner::new(inner.folder.clone(), parts, sieve.clone(), range, true, bytes);
         let of = *self.of.get_or_insert_with(|| planner.bytes());
         let mut left = false;
         read::run(planner, &sieve, &mut |Read { item, looked, weight, at_nanos }| {
