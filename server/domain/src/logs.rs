@@ -35,6 +35,8 @@ pub const TAIL_MAX: u32 = 10_000;
 pub const TAIL: u32 = 200;
 /// Pieces on their way to one reader, each of [`pump::PIECE`] bytes of text at most.
 const ON_THE_WAY: usize = 4;
+/// The same where a reader follows: there are many of them, and what they have no room for waits in the store.
+const FOLLOWING: usize = 2;
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, que
     let follow = query.follow;
     // A follower waits for the first line of a service that has none.
     let stream = desk::blocking(move || if follow { store.stream(key).map(Some) } else { store.existing(key) }).await?;
-    let (sender, receiver) = mpsc::channel(ON_THE_WAY);
+    let (sender, receiver) = mpsc::channel(if follow { FOLLOWING } else { ON_THE_WAY });
     let pump = pump::Pump::new(desk, select, query, search, sender);
     let work = tokio::spawn(async move {
         match stream {

@@ -65,6 +65,31 @@ impl Chunk {
         LineId { segment: self.segment, index: self.first.saturating_add(at as u32) }
     }
 
+    /// The number behind its last line's.
+    pub(crate) fn end(&self) -> u32 {
+        self.first.saturating_add(self.len() as u32)
+    }
+
+    /// Bytes of its text.
+    pub(crate) const fn text_bytes(&self) -> u64 {
+        self.text.len() as u64
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        let line = size_of::<i64>() + size_of::<u32>() + size_of::<u8>() + size_of::<usize>();
+        size_of::<Self>() + self.text.len() + self.len() * line + size_of_val(&*self.sources)
+    }
+
+    /// Gives back the room that was taken for more lines.
+    pub(crate) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.begins.shrink_to_fit();
+        self.columns.times.shrink_to_fit();
+        self.columns.source.shrink_to_fit();
+        self.columns.flags.shrink_to_fit();
+    }
+
     pub(crate) fn source(&self, at: usize) -> &Source {
         &self.sources[self.columns.source[at] as usize]
     }
@@ -148,12 +173,15 @@ pub(crate) struct Sieve {
     matcher: Option<Matcher>,
     /// The stream that a part must have lines of to be read.
     part: Option<Kind>,
+    /// Whether lines beside those that are looked for are wanted too.
+    pub(crate) around: bool,
     gone: Option<Gone>,
 }
 
 impl Sieve {
     pub(crate) fn new(select: &Select) -> Self {
         let Select { tasks, slot, revision, kind, since_nanos, until_nanos, matcher, context, gone } = select;
+        let around = *context > 0 && matcher.is_some();
         Self {
             tasks: tasks.as_ref().map(|tasks| tasks.iter().copied().collect()),
             slot: *slot,
@@ -163,7 +191,8 @@ impl Sieve {
             until: *until_nanos,
             matcher: matcher.clone(),
             // Lines beside those that are looked for are of any stream.
-            part: kind.filter(|_| *context == 0 || matcher.is_none()),
+            part: kind.filter(|_| !around),
+            around,
             gone: gone.clone(),
         }
     }
@@ -171,7 +200,7 @@ impl Sieve {
     /// Every line, or every line of one task: what may stand beside a line that is looked for.
     pub(crate) fn beside(&self, task: Option<TaskId>) -> Self {
         let tasks = task.map_or_else(|| self.tasks.clone(), |task| Some(HashSet::from([task])));
-        Self { tasks, kind: None, matcher: None, part: None, ..self.clone() }
+        Self { tasks, kind: None, matcher: None, part: None, around: false, ..self.clone() }
     }
 
     /// Every line of this time or later.

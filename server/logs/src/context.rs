@@ -1,16 +1,17 @@
 //! Lines beside those that are looked for: so many of the same task before and after. Within a chunk everything is shown in the order of places; what
-//! stands before a line and lies in an earlier chunk is read again and shown first. Each line is shown once.
+//! stands before a line and lies in an earlier chunk is shown first: from the trail, or read again. Each line is shown once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use model::ids::TaskId;
 
 use crate::chunk::{Chunk, Sieve};
-use crate::plan::{Item, Looked, Part, Planner};
+use crate::item::{Item, Looked, Part};
+use crate::plan::Planner;
 use crate::stream::Inner;
-use crate::{Found, Kind, LineId};
+use crate::{Found, Kind, LineId, Trail};
 
 /// How many chunks are read again at most to find the lines before one: a task that prints little among others that print much has less context.
 const BACK: usize = 8;
@@ -18,15 +19,15 @@ const BACK: usize = 8;
 /// Most lines before and after.
 const MOST: usize = 1000;
 
-/// What is remembered between chunks.
+/// Shows lines with those beside them.
 pub(crate) struct Beside<'a> {
     inner: &'a Inner,
     sieve: &'a Sieve,
+    /// Whatever may stand beside a line.
+    beside: Sieve,
     context: usize,
-    /// How many lines behind the last one that was found are still to be shown.
-    owed: HashMap<TaskId, usize>,
-    /// The last line of each task that was shown.
-    shown: HashMap<TaskId, LineId>,
+    /// What is remembered between chunks, and between looks.
+    trail: &'a mut Trail,
 }
 
 /// What is found out about a chunk.
@@ -36,24 +37,30 @@ struct Marks {
     lines: Vec<(usize, bool)>,
     /// Lines of earlier chunks.
     earlier: Vec<Found>,
-    /// The last lines of each task that are not shown so far.
-    waiting: HashMap<TaskId, VecDeque<usize>>,
-    /// Tasks of which nothing before this chunk is needed.
-    known: HashSet<TaskId>,
+}
+
+/// What is found out about a task's lines in a chunk.
+#[derive(Default)]
+struct Seen {
+    /// How many are still to be shown behind the last one that was found.
+    owed: usize,
+    /// The last lines that are not shown so far.
+    waiting: VecDeque<usize>,
+    /// Nothing before this chunk is needed.
+    known: bool,
 }
 
 impl<'a> Beside<'a> {
-    pub(crate) fn new(inner: &'a Inner, sieve: &'a Sieve, context: usize) -> Self {
-        Self { inner, sieve, context: context.min(MOST), owed: HashMap::new(), shown: HashMap::new() }
+    pub(crate) fn new(inner: &'a Inner, sieve: &'a Sieve, context: usize, trail: &'a mut Trail) -> Self {
+        Self { inner, sieve, beside: sieve.beside(None), context: context.min(MOST), trail }
     }
 
     /// Finds out what a search that ended before this place has shown, and what it would have shown next.
     pub(crate) fn resume(&mut self, from: LineId) -> io::Result<()> {
         // Of each task: the places of its last lines, the last one first, and whether its last hit was seen.
         let mut past: HashMap<TaskId, (Vec<LineId>, bool)> = HashMap::new();
-        let (context, sieve) = (self.context, self.sieve);
-        let (owed, shown) = (&mut self.owed, &mut self.shown);
-        back(self.inner, &sieve.beside(None), from, |chunk, at| {
+        let (context, sieve, trail) = (self.context, self.sieve, &mut *self.trail);
+        back(self.inner, &self.beside, from, |chunk, at| {
             let task = chunk.source(at).task;
             let (ids, over) = past.entry(task).or_default();
             if *over || ids.len() >= 2 * context {
@@ -63,10 +70,7 @@ impl<'a> Beside<'a> {
             if chunk.is_hit(at, sieve) {
                 *over = true;
                 let behind = ids.len() - 1;
-                if behind < context {
-                    owed.insert(task, context - behind);
-                }
-                shown.insert(task, ids[behind.saturating_sub(context)]);
+                trail.resume(task, ids[behind.saturating_sub(context)], context.saturating_sub(behind));
             }
             true
         })
@@ -74,42 +78,63 @@ impl<'a> Beside<'a> {
 
     /// Shows what of this item is looked for or stands beside it.
     pub(crate) fn take(&mut self, item: &Item, mut looked: Looked, show: &mut dyn FnMut(Found) -> ControlFlow<()>) -> io::Result<ControlFlow<()>> {
-        if item.may_be_of(|task| self.owed.contains_key(task)) {
+        if looked.is_empty() && item.may_be_of(|task| self.trail.owed(task) > 0) {
             // What holds nothing that is looked for was left out; but it may hold what is owed.
             looked = item.look(self.sieve, true);
+        }
+        if looked.is_empty() {
+            self.trail.pass(|task| item.may_be_of(|of| of == task));
         }
         let keep = item.keep();
         for (part, hits) in looked {
             let flow = match part {
                 Part::Hole(hole) => show(hole.found(0)),
-                Part::Lines(chunk) if hits.is_empty() && self.owed.is_empty() => {
-                    drop(chunk);
-                    ControlFlow::Continue(())
-                }
-                Part::Lines(chunk) => {
-                    let mut marks = self.marks(&chunk, &hits, &keep)?;
-                    marks.earlier.sort_by_key(|found| found.id);
-                    marks.lines.sort_unstable();
-                    let lines = marks.lines.iter().map(|(at, context)| chunk.found(*at, *context));
-                    marks.earlier.into_iter().chain(lines).try_for_each(&mut *show)
-                }
+                Part::Lines(chunk) => self.chunk(&chunk, &hits, &keep, show)?,
             };
             if flow.is_break() {
                 return Ok(flow);
             }
         }
+        self.trail.reach(item.last());
         Ok(ControlFlow::Continue(()))
     }
 
-    fn marks(&mut self, chunk: &Chunk, hits: &[usize], keep: &std::ops::Range<u32>) -> io::Result<Marks> {
-        let beside = self.sieve.beside(None);
-        let mut marks = Marks::default();
+    fn chunk(
+        &mut self,
+        chunk: &Chunk,
+        hits: &[usize],
+        keep: &Range<u32>,
+        show: &mut dyn FnMut(Found) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
+        let none = hits.is_empty() && !self.trail.owes();
+        let Marks { mut lines, mut earlier } = if none { Marks::default() } else { self.marks(chunk, hits, keep)? };
+        earlier.sort_by_key(|found| found.id);
+        lines.sort_unstable();
+        if earlier.into_iter().try_for_each(&mut *show).is_break() {
+            self.trail.lose();
+            return Ok(ControlFlow::Break(()));
+        }
+        for (at, context) in &lines {
+            if show(chunk.found(*at, *context)).is_break() {
+                self.remember(chunk, &lines, keep, at + 1);
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        self.remember(chunk, &lines, keep, chunk.len());
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn marks(&mut self, chunk: &Chunk, hits: &[usize], keep: &Range<u32>) -> io::Result<Marks> {
+        let (mut marks, mut tasks) = (Marks::default(), HashMap::<TaskId, Seen>::new());
         let mut hits = hits.iter().copied().peekable();
         for at in 0..chunk.len() {
             let id = chunk.id(at);
             let hit = hits.next_if_eq(&at).is_some();
             if id.index >= keep.end {
                 break;
+            }
+            if self.trail.knows(id) {
+                continue;
             }
             if chunk.kind(at) == Kind::Gap {
                 if hit {
@@ -118,59 +143,84 @@ impl<'a> Beside<'a> {
                 continue;
             }
             let task = chunk.source(at).task;
+            let seen = tasks.entry(task).or_insert_with(|| Seen { owed: self.trail.owed(&task), ..Seen::default() });
             if hit {
-                self.before(&mut marks, chunk, task)?;
+                self.before(&mut marks, seen, chunk, task)?;
                 marks.lines.push((at, false));
-                self.owed.insert(task, self.context);
-                self.shown.insert(task, id);
-            } else if self.shown.get(&task).is_some_and(|shown| *shown >= id) {
-                marks.known.insert(task);
-            } else if !chunk.is_hit(at, &beside) {
+                seen.owed = self.context;
+            } else if self.trail.shown(&task).is_some_and(|shown| shown >= id) {
+                seen.known = true;
+            } else if !chunk.is_hit(at, &self.beside) {
                 // Of another time than is asked for.
-            } else if id.index >= keep.start && self.pay(task) {
+            } else if id.index >= keep.start && seen.owed > 0 {
+                seen.owed -= 1;
+                seen.known = true;
                 marks.lines.push((at, true));
-                marks.known.insert(task);
-                self.shown.insert(task, id);
             } else {
-                let waiting = marks.waiting.entry(task).or_default();
-                waiting.push_back(at);
-                if waiting.len() > self.context {
-                    waiting.pop_front();
-                }
+                push(&mut seen.waiting, at, self.context);
             }
         }
         Ok(marks)
     }
 
-    /// Whether a line of this task is owed; then one less is.
-    fn pay(&mut self, task: TaskId) -> bool {
-        let Some(owed) = self.owed.get_mut(&task) else { return false };
-        *owed -= 1;
-        if *owed == 0 {
-            self.owed.remove(&task);
-        }
-        true
-    }
-
     /// Marks what stands before a line of this task.
-    fn before(&self, marks: &mut Marks, chunk: &Chunk, task: TaskId) -> io::Result<()> {
-        let waiting = marks.waiting.remove(&task).unwrap_or_default();
+    fn before(&mut self, marks: &mut Marks, seen: &mut Seen, chunk: &Chunk, task: TaskId) -> io::Result<()> {
+        let waiting = std::mem::take(&mut seen.waiting);
         let missing = self.context - waiting.len();
         marks.lines.extend(waiting.into_iter().map(|at| (at, true)));
-        if !marks.known.insert(task) || missing == 0 {
+        if std::mem::replace(&mut seen.known, true) || missing == 0 {
             return Ok(());
         }
-        let shown = self.shown.get(&task);
-        let mut earlier = Vec::new();
-        back(self.inner, &self.sieve.beside(Some(task)), chunk.id(0), |chunk, at| {
-            if shown.is_some_and(|shown| chunk.id(at) <= *shown) {
-                return false;
-            }
-            earlier.push(chunk.found(at, true));
-            earlier.len() < missing
-        })?;
+        let shown = self.trail.shown(&task);
+        let (mut earlier, whole) = self.trail.take(task, missing);
+        if earlier.len() < missing && !whole {
+            let from = earlier.first().map_or_else(|| self.trail.behind(chunk.id(0)), |first| first.id);
+            back(self.inner, &self.sieve.beside(Some(task)), from, |chunk, at| {
+                if shown.is_some_and(|shown| chunk.id(at) <= shown) {
+                    return false;
+                }
+                earlier.push(chunk.found(at, true));
+                earlier.len() < missing
+            })?;
+        }
+        self.trail.shown_before(task, earlier.iter().map(|found| found.id).max());
         marks.earlier.append(&mut earlier);
         Ok(())
+    }
+
+    /// Takes in the lines of a chunk before `end`, of which these were shown.
+    fn remember(&mut self, chunk: &Chunk, lines: &[(usize, bool)], keep: &Range<u32>, end: usize) {
+        let mut lines = lines.iter().peekable();
+        let mut tasks: HashMap<TaskId, VecDeque<usize>> = HashMap::new();
+        let end = (0..end).take_while(|at| chunk.id(*at).index < keep.end).count();
+        for at in 0..end {
+            let (id, line) = (chunk.id(at), lines.next_if(|(line, _)| *line == at));
+            if self.trail.knows(id) || chunk.kind(at) == Kind::Gap {
+                continue;
+            }
+            let task = chunk.source(at).task;
+            if let Some((_, context)) = line {
+                tasks.remove(&task);
+                self.trail.show(task, id, (!context).then_some(self.context));
+            } else if self.trail.shown(&task).is_none_or(|shown| shown < id) && chunk.is_hit(at, &self.beside) {
+                push(tasks.entry(task).or_default(), at, self.context);
+            }
+        }
+        for (task, lines) in tasks {
+            self.trail.keep(task, lines.into_iter().map(|at| chunk.found(at, true)), self.context);
+        }
+        if let Some(last) = end.checked_sub(1) {
+            self.trail.reach(chunk.id(last));
+        }
+        self.trail.trim();
+    }
+}
+
+/// Adds a line to the last ones, of which there are so many at most.
+fn push(lines: &mut VecDeque<usize>, at: usize, most: usize) {
+    lines.push_back(at);
+    if lines.len() > most {
+        lines.pop_front();
     }
 }
 

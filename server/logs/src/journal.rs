@@ -12,7 +12,8 @@ use model::ids::TaskId;
 
 use crate::chunk::{Chunk, Columns};
 use crate::frame::{self, Frame, Line, Said, Source, flags};
-use crate::plan::{Hole, Part, Why};
+use crate::item::Part;
+use crate::plan::{Hole, Why};
 use crate::segment::Span;
 
 /// Bytes between two places of a journal that are remembered for good.
@@ -173,6 +174,17 @@ pub(crate) fn read(bytes: &[u8], segment: u64, first: u32, until: u32) -> Vec<Pa
     reading.parts
 }
 
+/// The lines of a frame that was just made, as [`read`] finds them in the file; none where it has none.
+pub(crate) fn lines(frame: &[u8], segment: u64, first: u32, count: u32) -> Option<Arc<Chunk>> {
+    let mut parts = read(frame, segment, first, first.saturating_add(count));
+    let part = parts.pop().filter(|_| parts.is_empty());
+    let Some(Part::Lines(mut chunk)) = part else { return None };
+    if let Some(chunk) = Arc::get_mut(&mut chunk) {
+        chunk.shrink();
+    }
+    Some(chunk)
+}
+
 struct Reading {
     segment: u64,
     parts: Vec<Part>,
@@ -214,7 +226,7 @@ impl Reading {
         let count = self.columns.times.len() as u32;
         let (text, columns, sources) = (std::mem::take(&mut self.text), std::mem::take(&mut self.columns), std::mem::take(&mut self.sources));
         if count > 0 {
-            self.parts.extend(Chunk::new(self.segment, self.first, text, columns, sources.into()).map(Part::Lines));
+            self.parts.extend(Chunk::new(self.segment, self.first, text, columns, sources.into()).map(Arc::new).map(Part::Lines));
             self.first = self.first.saturating_add(count);
         }
     }

@@ -1,71 +1,149 @@
-//! Reading backward from a place or the end: the last lines that match.
+//! Reading backward from a place or the end: the last lines that match. It may be left at any time, and goes on where it was left.
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use crate::chunk::Sieve;
-use crate::plan::{Looked, Part, Planner};
+use crate::item::{Looked, Part};
+use crate::plan::Planner;
 use crate::read::{self, Read};
 use crate::scan::Reading;
 use crate::stream::{Inner, Snapshot};
-use crate::{Found, LineId, Progress, Select};
+use crate::trail::behind;
+use crate::{Found, Kind, LineId, Progress, Select, Trail};
 
 /// Lines of context that are given besides at most: of more, the last ones.
 const LINES: usize = 20_000;
 /// Bytes of text that lines with context may have in any case.
 const BYTES: usize = 4 << 20;
+/// Bytes of a journal that are read at once where no text is looked for: the last lines are found in few of them.
+const LITTLE: usize = 64 << 10;
 
-/// See [`crate::Stream::last_watched`].
-pub(crate) fn backward(
-    inner: &Inner,
-    select: &Select,
-    most: usize,
-    bytes: usize,
+/// A look back at the last lines that match, with what was found so far: see [`crate::Stream::look_back`].
+pub struct Past {
+    /// Lines before this place are looked at; none: all that there are at the first look.
+    end: Option<LineId>,
+    /// From this place to the end all was looked at.
     before: Option<LineId>,
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> io::Result<Vec<Found>> {
-    if most == 0 {
-        return Ok(Vec::new());
-    }
-    let snapshot = inner.snapshot(0);
-    let range = LineId::ZERO..before.map_or(snapshot.end, |before| before.min(snapshot.end));
-    let (mut left, mut told) = (false, None);
-    let mut watch = |done: Progress| {
-        told = Some(done);
-        let flow = progress(done);
-        left = flow.is_break();
-        flow
-    };
-    let mut found = newest(inner, select, &snapshot, range.clone(), (most, bytes), &mut watch)?;
-    found.reverse();
-    let oldest = found.iter().find(|found| found.record.kind != crate::Kind::Gap).map(|found| found.id);
-    if let Some(oldest) = oldest.filter(|_| select.context > 0 && select.matcher.is_some() && !left) {
-        // It is the same way once more: whoever watches hears how far the first look came.
-        let mut watch = |done: Progress| progress(told.map_or(done, |told| Progress { at_nanos: done.at_nanos, ..told }));
-        let last = Last { lines: VecDeque::new(), text: 0, most: most.saturating_add(LINES), bytes: bytes.max(BYTES), cut: None };
-        return beside(inner, select, &snapshot, (found, last), oldest..range.end, &mut watch);
-    }
-    Ok(found)
+    newest: Newest,
+    done: u64,
+    of: Option<u64>,
+    /// The same way once more.
+    again: Option<Again>,
+    over: bool,
 }
 
-/// The same lines, with those beside them.
-fn beside(
-    inner: &Inner,
-    select: &Select,
-    snapshot: &Snapshot,
-    (found, mut last): (Vec<Found>, Last),
-    range: Range<LineId>,
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> io::Result<Vec<Found>> {
-    found.into_iter().take_while(|found| found.id < range.start).for_each(|found| last.push(found));
-    let mut see = |found| {
-        last.push(found);
-        ControlFlow::Continue(())
-    };
-    let mut reading = Reading { see: &mut see, progress, done: 0, of: 0, near: 0, looked: None, broken: false };
-    reading.range(inner, select, &snapshot.parts, range, false)?;
-    Ok(last.in_order())
+/// The way from the first line that was found to the end, for what stands beside the lines.
+struct Again {
+    /// Where it goes on.
+    from: LineId,
+    last: Last,
+    trail: Trail,
+}
+
+impl Past {
+    /// For the last `most` lines before this place, or before the end, with at most so many bytes of text: see [`crate::Stream::last`].
+    #[must_use]
+    pub fn new(most: usize, bytes: usize, before: Option<LineId>) -> Self {
+        let newest = Newest { found: Vec::new(), text: 0, most, bytes };
+        Self { end: before, before: None, newest, done: 0, of: None, again: None, over: most == 0 }
+    }
+
+    /// What was found, the oldest line first.
+    #[must_use]
+    pub fn into_lines(self) -> Vec<Found> {
+        if let Some(again) = self.again {
+            return again.last.in_order();
+        }
+        let mut found = self.newest.found;
+        found.reverse();
+        found
+    }
+
+    /// See [`crate::Stream::look_back`].
+    pub(crate) fn look(&mut self, inner: &Inner, select: &Select, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> io::Result<bool> {
+        if self.over {
+            return Ok(true);
+        }
+        let snapshot = inner.snapshot(0);
+        let end = self.end.map_or(snapshot.end, |end| end.min(snapshot.end));
+        self.end = Some(end);
+        if self.again.is_none() {
+            if !self.back(inner, select, &snapshot, end, progress)? {
+                return Ok(false);
+            }
+            self.begin_again(select);
+        }
+        self.over = self.beside(inner, select, &snapshot, end, progress)?;
+        Ok(self.over)
+    }
+
+    /// Looks for the lines that match, the last one first. Whether it is at its end.
+    fn back(
+        &mut self,
+        inner: &Inner,
+        select: &Select,
+        snapshot: &Snapshot,
+        end: LineId,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> io::Result<bool> {
+        let range = LineId::ZERO..self.before.unwrap_or(end);
+        let sieve = Sieve::new(select);
+        let parts = snapshot.parts.iter().filter(|part| part.number() <= range.end.segment).cloned().collect();
+        let bytes = if select.matcher.is_some() { inner.options.chunk_bytes } else { inner.options.chunk_bytes.min(LITTLE) };
+        let planner = Planner::new(inner.folder.clone(), parts, sieve.clone(), range, true, bytes);
+        let of = *self.of.get_or_insert_with(|| planner.bytes());
+        let mut left = false;
+        read::run(planner, &sieve, &mut |Read { item, looked, weight, at_nanos }| {
+            self.done = (self.done + weight).min(of);
+            self.before = Some(item.first());
+            if self.newest.take(looked).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let flow = progress(Progress { bytes: self.done, of, at_nanos });
+            left = flow.is_break();
+            Ok(flow)
+        })?;
+        Ok(!left)
+    }
+
+    /// Where lines beside those that were found are wanted: goes back to the first one that is no gap.
+    fn begin_again(&mut self, select: &Select) {
+        let oldest = self.newest.found.iter().rev().find(|found| found.record.kind != Kind::Gap).map(|found| found.id);
+        let Some(from) = oldest.filter(|_| select.context > 0 && select.matcher.is_some()) else { return };
+        let (most, bytes) = (self.newest.most.saturating_add(LINES), self.newest.bytes.max(BYTES));
+        let mut last = Last { lines: VecDeque::new(), text: 0, most, bytes, cut: None };
+        let found = std::mem::take(&mut self.newest.found);
+        found.into_iter().rev().take_while(|found| found.id < from).for_each(|found| last.push(found));
+        self.again = Some(Again { from, last, trail: Trail::default() });
+    }
+
+    /// Looks for the same lines, with those beside them. Whether it is at its end.
+    fn beside(
+        &mut self,
+        inner: &Inner,
+        select: &Select,
+        snapshot: &Snapshot,
+        end: LineId,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> io::Result<bool> {
+        let Some(Again { from, last, trail }) = &mut self.again else { return Ok(true) };
+        let (bytes, of) = (self.done, self.of.unwrap_or(self.done));
+        let mut see = |found| {
+            last.push(found);
+            ControlFlow::Continue(())
+        };
+        // It is the same way once more: whoever watches hears how far the first look came.
+        let mut watch = |done: Progress| progress(Progress { bytes, of, ..done });
+        let mut reading = Reading::new(&mut see, &mut watch, None);
+        reading.range(inner, select, &snapshot.parts, *from..end, trail, None)?;
+        if reading.broken {
+            *from = reading.looked.map_or(*from, behind);
+            return Ok(false);
+        }
+        Ok(true)
+    }
 }
 
 /// The last of many lines: so many, with so many bytes of text; one in any case.
@@ -97,31 +175,6 @@ impl Last {
         lines.sort_by_key(|found| found.id);
         lines
     }
-}
-
-/// The last lines that match, the last one first.
-fn newest(
-    inner: &Inner,
-    select: &Select,
-    snapshot: &Snapshot,
-    range: Range<LineId>,
-    (most, bytes): (usize, usize),
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> io::Result<Vec<Found>> {
-    let sieve = Sieve::new(select);
-    let parts = snapshot.parts.iter().filter(|part| part.number() <= range.end.segment).cloned().collect();
-    let planner = Planner::new(inner.folder.clone(), parts, sieve.clone(), range, true, inner.options.chunk_bytes);
-    let (mut done, of) = (0, planner.bytes());
-    let mut all = Newest { found: Vec::new(), text: 0, most, bytes };
-    read::run(planner, &sieve, &mut |Read { looked, weight, at_nanos, .. }| {
-        done = (done + weight).min(of);
-        let mut flow = all.take(looked);
-        if flow.is_continue() {
-            flow = progress(Progress { bytes: done, of, at_nanos });
-        }
-        Ok(flow)
-    })?;
-    Ok(all.found)
 }
 
 struct Newest {

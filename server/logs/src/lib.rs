@@ -11,22 +11,28 @@ mod chunk;
 mod columns;
 mod context;
 mod frame;
+mod item;
 mod journal;
 mod last;
 mod matcher;
 mod plan;
 mod read;
 mod recover;
+mod ring;
 mod scan;
 mod seal;
 mod segment;
 mod store;
 mod stream;
+mod trail;
 mod words;
 
+pub use last::Past;
 pub use matcher::{BadPattern, Matcher};
+pub use scan::Near;
 pub use store::{Options, Removed, Store};
 pub use stream::Stream;
+pub use trail::Trail;
 pub use words::{Batch, Found, Gone, InvalidLineId, Kind, LineId, Progress, Record, Select, Start, StreamKey};
 
 #[cfg(test)]

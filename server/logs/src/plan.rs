@@ -6,17 +6,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::ids::TaskId;
-
 use crate::bytes::nil_task;
 use crate::chunk::{Chunk, Sieve};
-use crate::frame::Source;
-use crate::journal::{self, Journal, Mark};
-use crate::segment::{self, Entry, Look, Span};
+use crate::item::Item;
+use crate::journal::Journal;
+use crate::segment::{self, Span};
 use crate::{Found, Kind, LineId, Record};
 
 /// The path of a stream's journal.
@@ -146,103 +143,6 @@ impl Hole {
     }
 }
 
-/// Something that was read.
-pub(crate) enum Part {
-    Lines(Chunk),
-    Hole(Hole),
-}
-
-/// Something to read.
-#[derive(Clone)]
-pub(crate) enum Item {
-    /// A chunk of a segment.
-    Chunk { file: Arc<File>, segment: u64, sources: Arc<[Source]>, entry: Entry, keep: Range<u32> },
-    /// A piece of a journal, to the place `to`, where the line `next` begins.
-    Piece { file: Arc<File>, segment: u64, from: Mark, to: u64, next: u32, keep: Range<u32> },
-    /// Nothing: what is missing is known already.
-    Hole(Hole),
-}
-
-impl Item {
-    /// The place of its last line.
-    pub(crate) fn last(&self) -> LineId {
-        let (segment, end) = match self {
-            Self::Chunk { segment, entry, keep, .. } => (*segment, (entry.first + entry.count).min(keep.end)),
-            Self::Piece { segment, next, keep, .. } => (*segment, (*next).min(keep.end)),
-            Self::Hole(hole) => (hole.segment, hole.to),
-        };
-        LineId { segment, index: if end == u32::MAX { end } else { end.saturating_sub(1) } }
-    }
-
-    /// Whether lines of such a task may be in it.
-    pub(crate) fn may_be_of(&self, task: impl Fn(&TaskId) -> bool) -> bool {
-        match self {
-            Self::Chunk { sources, entry, .. } => entry.sources.iter().any(|source| task(&sources[*source as usize].task)),
-            Self::Piece { .. } => true,
-            Self::Hole(_) => false,
-        }
-    }
-
-    /// The numbers of the lines of its segment that are to be read.
-    pub(crate) fn keep(&self) -> Range<u32> {
-        match self {
-            Self::Chunk { keep, .. } | Self::Piece { keep, .. } => keep.clone(),
-            Self::Hole(hole) => hole.from..hole.to,
-        }
-    }
-}
-
-/// What came of reading an item: its parts, each with its lines that are looked for.
-pub(crate) type Looked = Vec<(Part, Vec<usize>)>;
-
-impl Item {
-    /// Reads it. What holds nothing that is looked for is left out, unless `all` is wanted.
-    pub(crate) fn look(&self, sieve: &Sieve, all: bool) -> Looked {
-        let (parts, keep) = match self {
-            Self::Hole(hole) => (vec![Part::Hole(*hole)], hole.from..hole.to),
-            Self::Chunk { file, segment, sources, entry, keep } => {
-                let part = match segment::look(file, *segment, sources, entry, (!all).then_some(sieve)) {
-                    Look::Lines(chunk) => Some(Part::Lines(chunk)),
-                    Look::Nothing => None,
-                    Look::Damaged => Some(Part::Hole(Hole {
-                        segment: *segment,
-                        from: entry.first,
-                        to: entry.first + entry.count,
-                        at_nanos: Some(entry.span.earliest),
-                        why: Why::Damaged,
-                    })),
-                };
-                (part.into_iter().collect(), keep.clone())
-            }
-            Self::Piece { file, segment, from, to, next, keep } => {
-                let mut bytes = vec![0; (to - from.at) as usize];
-                let read = file.read_exact_at(&mut bytes, from.at);
-                // A file that is shorter than it was has lost its end.
-                (journal::read(if read.is_ok() { &bytes } else { &[] }, *segment, from.first, *next), keep.clone())
-            }
-        };
-        parts
-            .into_iter()
-            .filter_map(|part| kept(part, &keep, sieve))
-            .filter(|(part, hits)| all || !hits.is_empty() || matches!(part, Part::Hole(_)))
-            .collect()
-    }
-}
-
-fn kept(part: Part, keep: &Range<u32>, sieve: &Sieve) -> Option<(Part, Vec<usize>)> {
-    match part {
-        Part::Lines(chunk) => {
-            let mut hits = chunk.hits(sieve);
-            hits.retain(|at| keep.contains(&chunk.id(*at).index));
-            Some((Part::Lines(chunk), hits))
-        }
-        Part::Hole(hole) => {
-            let hole = Hole { from: hole.from.max(keep.start), to: hole.to.min(keep.end), ..hole };
-            (hole.from < hole.to).then_some((Part::Hole(hole), Vec::new()))
-        }
-    }
-}
-
 /// An item, how many bytes of text it stands for (with what was passed over before it), and when it is.
 pub(crate) struct Planned {
     pub(crate) item: Item,
@@ -269,10 +169,22 @@ impl Planner {
         Self { folder, parts, sieve, range, backward, chunk_bytes: chunk_bytes as u64, queue: VecDeque::new(), passed: 0 }
     }
 
+    /// Hands out these chunks, which are in memory, from behind a place on.
+    pub(crate) fn ready(chunks: Vec<Arc<Chunk>>, after: LineId, sieve: Sieve) -> Self {
+        let mut planner = Self::new(PathBuf::new(), Vec::new(), sieve, LineId::ZERO..LineId::ZERO, false, 0);
+        planner.queue.extend(chunks.into_iter().map(|chunk| {
+            let from = if chunk.segment == after.segment { after.index.saturating_add(1) } else { 0 };
+            let (weight, at_nanos, keep) = (chunk.text_bytes(), chunk.columns.times.first().copied().unwrap_or(0), from..chunk.end());
+            Planned { item: Item::Ready { chunk, keep }, weight, at_nanos }
+        }));
+        planner
+    }
+
     /// Bytes of text, about, that there are to read.
     pub(crate) fn bytes(&self) -> u64 {
         let from = |part: &Kept| if part.number() == self.range.start.segment { self.range.start.index } else { 0 };
-        self.parts.iter().map(|part| part.text_from(from(part))).sum()
+        let ready: u64 = self.queue.iter().map(|planned| planned.weight).sum();
+        self.parts.iter().map(|part| part.text_from(from(part))).sum::<u64>() + ready
     }
 
     /// What is to be read next.

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::chunk::Sieve;
-use crate::plan::{Item, Looked, Planner};
+use crate::item::{Item, Looked};
+use crate::plan::Planner;
 use crate::stream::lock;
 
 /// Bytes of text from which threads are worth their while.

@@ -2,19 +2,54 @@
 
 use std::io;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
-use crate::chunk::Sieve;
+use crate::chunk::{Chunk, Sieve};
 use crate::context::Beside;
-use crate::plan::{Hole, Kept, Part, Planner, Why};
+use crate::item::{Looked, Part};
+use crate::plan::{Hole, Kept, Planner, Why};
 use crate::read::{self, Read};
 use crate::stream::{Inner, Snapshot};
-use crate::{Found, LineId, Progress, Select, Start};
+use crate::{Found, LineId, Progress, Select, Start, Trail};
 
-/// See [`crate::Stream::scan`].
+/// Lines in memory: all that lay behind a place when this was made.
+pub struct Near {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) after: LineId,
+    pub(crate) chunks: Vec<Arc<Chunk>>,
+}
+
+impl Near {
+    /// As [`crate::Stream::scan_on`]. Files are read only for lines beside those that are looked for.
+    ///
+    /// # Errors
+    /// As [`crate::Stream::scan`].
+    pub fn scan(
+        self,
+        select: &Select,
+        trail: &mut Trail,
+        see: &mut dyn FnMut(Found) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> io::Result<Option<LineId>> {
+        let Self { inner, after, chunks } = self;
+        let Some(last) = chunks.last().map(|chunk| chunk.id(chunk.len() - 1)) else { return Ok(None) };
+        let resume = trail.begin(Start::After(after));
+        let sieve = Sieve::new(select);
+        let planner = Planner::ready(chunks, after, sieve.clone());
+        let mut reading = Reading::new(see, progress, None);
+        reading.run(&inner, select, &sieve, planner, trail, resume)?;
+        let end = reading.end(last);
+        trail.end(end);
+        Ok(end)
+    }
+}
+
+/// See [`crate::Stream::scan_on`].
 pub(crate) fn forward(
     inner: &Inner,
     select: &Select,
     start: Start,
+    trail: &mut Trail,
     see: &mut dyn FnMut(Found) -> ControlFlow<()>,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> io::Result<Option<LineId>> {
@@ -29,6 +64,7 @@ pub(crate) fn forward(
             if last == LineId::ZERO {
                 return Ok(None);
             }
+            *trail = Trail::default();
             let near = snapshot.parts.last().map_or(0, |part| part.span().latest);
             let undone = Hole { segment: last.segment, from: 0, to: last.index.saturating_add(1), at_nanos: None, why: Why::Undone };
             let _ = see(undone.found(near));
@@ -37,6 +73,7 @@ pub(crate) fn forward(
         Start::After(id) => {
             if let Some(gap) = deleted(&snapshot, id) {
                 let id = gap.id;
+                *trail = Trail::default();
                 if see(gap).is_break() {
                     return Ok(Some(id));
                 }
@@ -48,10 +85,12 @@ pub(crate) fn forward(
     if last == LineId::ZERO || from > last && matches!(start, Start::After(_)) {
         return Ok(looked);
     }
-    let resumed = matches!(start, Start::After(_));
-    let mut reading = Reading { see, progress, done: 0, of: 0, near: 0, looked, broken: false };
-    reading.range(inner, select, &snapshot.parts, from..snapshot.end, resumed)?;
-    Ok(if reading.broken { reading.looked } else { reading.looked.max(Some(last)) })
+    let resume = trail.begin(start);
+    let mut reading = Reading::new(see, progress, looked);
+    reading.range(inner, select, &snapshot.parts, from..snapshot.end, trail, resume)?;
+    let end = reading.end(last);
+    trail.end(end);
+    Ok(end)
 }
 
 /// The gap for what was deleted behind this place.
@@ -89,32 +128,56 @@ fn seek(inner: &Inner, snapshot: &Snapshot, at_nanos: i64) -> io::Result<LineId>
 
 /// A search under way.
 pub(crate) struct Reading<'a> {
-    pub(crate) see: &'a mut dyn FnMut(Found) -> ControlFlow<()>,
-    pub(crate) progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
-    pub(crate) done: u64,
-    pub(crate) of: u64,
+    see: &'a mut dyn FnMut(Found) -> ControlFlow<()>,
+    progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    done: u64,
+    of: u64,
     /// The time of the last line that was shown.
-    pub(crate) near: i64,
+    near: i64,
     /// The last place that was looked at.
     pub(crate) looked: Option<LineId>,
     pub(crate) broken: bool,
 }
 
-impl Reading<'_> {
-    /// Shows what is looked for in this range. `resumed` when what lies before it was shown by a search before this one.
-    pub(crate) fn range(&mut self, inner: &Inner, select: &Select, parts: &[Kept], range: Range<LineId>, resumed: bool) -> io::Result<()> {
+impl<'a> Reading<'a> {
+    /// Up to this place all was looked at before.
+    pub(crate) fn new(
+        see: &'a mut dyn FnMut(Found) -> ControlFlow<()>,
+        progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+        looked: Option<LineId>,
+    ) -> Self {
+        Self { see, progress, done: 0, of: 0, near: 0, looked, broken: false }
+    }
+
+    /// The last place that was looked at: the end, unless it was left.
+    fn end(&self, last: LineId) -> Option<LineId> {
+        if self.broken { self.looked } else { self.looked.max(Some(last)) }
+    }
+
+    /// Shows what is looked for in this range. What lies before `resume` was shown by a search of which the trail knows nothing.
+    pub(crate) fn range(
+        &mut self,
+        inner: &Inner,
+        select: &Select,
+        parts: &[Kept],
+        range: Range<LineId>,
+        trail: &mut Trail,
+        resume: Option<LineId>,
+    ) -> io::Result<()> {
         let sieve = Sieve::new(select);
-        let planner = Planner::new(inner.folder.clone(), parts.to_vec(), sieve.clone(), range.clone(), false, inner.options.chunk_bytes);
+        let planner = Planner::new(inner.folder.clone(), parts.to_vec(), sieve.clone(), range, false, inner.options.chunk_bytes);
+        self.run(inner, select, &sieve, planner, trail, resume)
+    }
+
+    fn run(&mut self, inner: &Inner, select: &Select, sieve: &Sieve, planner: Planner, trail: &mut Trail, resume: Option<LineId>) -> io::Result<()> {
         self.of = planner.bytes();
-        let mut beside = None;
-        if select.context > 0 && select.matcher.is_some() {
-            let mut new = Beside::new(inner, &sieve, select.context);
-            if resumed {
-                new.resume(range.start)?;
-            }
-            beside = Some(new);
+        let mut beside = if sieve.around { Some(Beside::new(inner, sieve, select.context, trail)) } else { None };
+        if let Some(beside) = &mut beside
+            && let Some(from) = resume
+        {
+            beside.resume(from)?;
         }
-        read::run(planner, &sieve, &mut |read| self.take(read, beside.as_mut()))?;
+        read::run(planner, sieve, &mut |read| self.take(read, beside.as_mut()))?;
         if !self.broken && self.done < self.of {
             self.done = self.of;
             let _ = (self.progress)(Progress { bytes: self.done, of: self.of, at_nanos: self.near });
@@ -142,7 +205,7 @@ impl Reading<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn parts(&mut self, looked: crate::plan::Looked) -> ControlFlow<()> {
+    fn parts(&mut self, looked: Looked) -> ControlFlow<()> {
         for (part, hits) in looked {
             match part {
                 Part::Hole(hole) => self.show(hole.found(self.near))?,

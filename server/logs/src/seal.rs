@@ -99,6 +99,8 @@ impl Inner {
             if state.parts.len() < 2 || state.parts.front().is_none_or(|part| part.number() != number) {
                 return Ok(None);
             }
+            // Whoever still has to read it is told that it is gone.
+            state.ring.clear();
             state.parts.pop_front()
         };
         let Some(part) = part else { return Ok(None) };

@@ -314,6 +314,7 @@ impl Inner {
             if idle < REST || state.removed {
                 return Ok(());
             }
+            state.ring.clear();
             let Some(journal) = state.active() else { return Ok(()) };
             journal.rest();
             journal.lines > 0 && (idle >= SILENT && journal.length >= WORTH || idle >= LONG)
@@ -330,6 +331,7 @@ impl Inner {
         let _turn = lock(&self.working);
         let mut state = self.state();
         state.removed = true;
+        state.ring.clear();
         drop(state);
         self.wake();
     }

@@ -1,5 +1,6 @@
 //! One stream: lines are added at its end, and read from anywhere. One writes at a time; readers take a snapshot of what is there and hold no lock.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io;
@@ -13,11 +14,13 @@ use std::time::Instant;
 use model::ids::TaskId;
 use tokio::sync::watch;
 
+use crate::chunk::Chunk;
 use crate::frame::{self, Frame};
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::plan::{Kept, journal_path};
 use crate::recover::{self, set};
-use crate::{Batch, Found, LineId, Options, Progress, Select, Start, last, scan};
+use crate::ring::Ring;
+use crate::{Batch, Found, LineId, Near, Options, Past, Progress, Select, Start, Trail, scan};
 
 /// Size from which a journal without lines (cursors alone) is written anew.
 const CURSORS: u64 = 1 << 20;
@@ -47,6 +50,8 @@ pub(crate) struct State {
     pub(crate) parts: VecDeque<Kept>,
     cursors: HashMap<TaskId, String>,
     pub(crate) removed: bool,
+    /// The last lines, while somebody follows.
+    pub(crate) ring: Ring,
     /// When something was last added, or the stream opened.
     pub(crate) touched: Instant,
 }
@@ -70,7 +75,8 @@ impl Inner {
     /// Opens the stream in this folder, which is there.
     pub(crate) fn open(folder: PathBuf, options: Options, full: Sender<Full>) -> io::Result<Arc<Self>> {
         let found = recover::open(&folder)?;
-        let state = State { parts: found.parts.into(), cursors: found.cursors, removed: false, touched: Instant::now() };
+        let (parts, cursors) = (found.parts.into(), found.cursors);
+        let state = State { parts, cursors, removed: false, ring: Ring::default(), touched: Instant::now() };
         let (writing, working) = (Mutex::default(), Mutex::default());
         let inner = Self { folder, options, writing, working, state: Mutex::new(state), changes: watch::channel(0).0, full };
         let inner = Arc::new(inner);
@@ -128,13 +134,13 @@ impl Inner {
             self.begin_journal()?;
         }
         self.without_lines()?;
-        let (file, at, first) = {
+        let (file, at, number, first) = {
             let mut state = self.state();
             if state.removed {
                 return Err(removed());
             }
             let journal = state.active().ok_or_else(removed)?;
-            (journal.open(&journal_path(&self.folder, journal.number))?, journal.length, journal.lines)
+            (journal.open(&journal_path(&self.folder, journal.number))?, journal.length, journal.number, journal.lines)
         };
         let frame = frame::batch(records, &cursors, first)?;
         if let Err(error) = file.write_all_at(&frame, at) {
@@ -142,10 +148,16 @@ impl Inner {
             let _ = file.set_len(at);
             return Err(error);
         }
-        let count = records.len() as u32;
+        let (count, followers) = (records.len() as u32, self.changes.receiver_count());
+        let chunk = if followers > 0 { journal::lines(&frame, number, first, count) } else { None };
         let mut state = self.state();
         if let Some(journal) = state.active() {
             journal.note(at, Frame { first, count, length: frame.len() }, records.iter().map(|record| record.at_nanos));
+        }
+        match chunk {
+            Some(chunk) => state.ring.push(chunk, followers),
+            None if count > 0 => state.ring.clear(),
+            None => {}
         }
         for (task, text) in cursors {
             set(&mut state.cursors, task, text);
@@ -189,6 +201,18 @@ impl Inner {
         let oldest = state.parts.front().map_or((0, 0), |part| (part.number(), part.before()));
         let end = state.parts.back().map_or(LineId::ZERO, |part| LineId { segment: part.number(), index: part.lines() });
         Snapshot { parts: state.parts.range(begin..).cloned().collect(), oldest, end }
+    }
+
+    /// What lies behind this place, if all of it is in memory.
+    pub(crate) fn near(&self, after: LineId) -> Option<Vec<Arc<Chunk>>> {
+        let state = self.state();
+        let part = state.parts.back().filter(|part| part.lines() > 0)?;
+        match after.cmp(&LineId { segment: part.number(), index: part.lines() - 1 }) {
+            Ordering::Less => state.ring.behind(after),
+            Ordering::Equal => Some(Vec::new()),
+            // It was given out once, and a crash of the machine took it away.
+            Ordering::Greater => None,
+        }
     }
 
     /// What a reader sees who needs nothing but the end.
@@ -274,7 +298,35 @@ impl Stream {
         see: &mut dyn FnMut(Found) -> ControlFlow<()>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> io::Result<Option<LineId>> {
-        scan::forward(&self.0, select, start, see, progress)
+        self.scan_on(select, start, &mut Trail::default(), see, progress)
+    }
+
+    /// As [`Self::scan`], for who comes again: a look that begins where the last one with this trail ended knows from it what stands beside lines, and
+    /// reads nothing twice. The trail is of one stream and of one thing that is looked for.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn scan_on(
+        &self,
+        select: &Select,
+        start: Start,
+        trail: &mut Trail,
+        see: &mut dyn FnMut(Found) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> io::Result<Option<LineId>> {
+        if let Start::After(after) = start
+            && let Some(near) = self.near(after)
+        {
+            return near.scan(select, trail, see, progress);
+        }
+        scan::forward(&self.0, select, start, trail, see, progress)
+    }
+
+    /// What lies behind this place, if all of it is in memory: so it is for followers who keep pace. None says nothing: it is to be read.
+    #[must_use]
+    pub fn near(&self, after: LineId) -> Option<Near> {
+        let chunks = self.0.near(after)?;
+        Some(Near { inner: Arc::clone(&self.0), after, chunks })
     }
 
     /// The last `most` lines that match before the place `before` (without it), or before the end, with at most `bytes` of text (one line in any
@@ -299,7 +351,17 @@ impl Stream {
         before: Option<LineId>,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> io::Result<Vec<Found>> {
-        last::backward(&self.0, select, most, bytes, before, progress)
+        let mut past = Past::new(most, bytes, before);
+        self.look_back(select, &mut past, progress)?;
+        Ok(past.into_lines())
+    }
+
+    /// As [`Self::last_watched`], for who looks back a while at a time: a `Break` leaves it, and the next call goes on there. Whether it is at its end.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn look_back(&self, select: &Select, past: &mut Past, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> io::Result<bool> {
+        past.look(&self.0, select, progress)
     }
 }
 

@@ -3,6 +3,7 @@
 mod access_log;
 mod crashes;
 mod damage;
+mod following;
 mod searches;
 
 use std::ops::ControlFlow;

@@ -1,15 +1,13 @@
 //! Logs of a service: as text, as JSON lines or as events, by what the client accepts; for programs below `/api/v1`, for pages beside theirs; and as
 //! a file. A stream ends when its reader may not see the service any more, and says so: as an event, or by breaking off, never as if it were whole.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use app::api::server::Caller;
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
-use axum::response::sse::{Event, KeepAlive};
-use axum::response::{IntoResponse, Response, Sse};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::response::{IntoResponse, Response};
 use domain::access::Lease;
 use domain::logs::{self, Begin, LineId, Piece};
 use domain::services::Service;
@@ -17,7 +15,8 @@ use domain::{Actor, Error, May, Result, can};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use model::ids::ServiceId;
 use model::time::Millis;
 use model::views::logs::{LogEnd, LogFilter, LogSource, LogView};
@@ -32,6 +31,10 @@ use super::{Portal, doors};
 type Pieces = BoxStream<'static, Result<Piece>>;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Means nothing among lines.
+const EMPTY_LINE: &str = "\n";
+/// Means nothing among events.
+const COMMENT: &str = ":\n\n";
 
 /// For programs.
 pub(super) fn table() -> Table {
@@ -150,33 +153,40 @@ async fn for_programs(
     Ok(rendered(pieces, form, follow))
 }
 
-async fn for_pages(
-    State(portal): State<Portal>,
-    Extension(caller): Extension<Caller>,
-    Path((project, service)): Path<(String, String)>,
-    Query(pairs): Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Answer<Response> {
-    let may = api::service::<can::SeeServices>(&portal, &caller.actor, &project, &service).await?;
-    let asked = Asked::read(&pairs, &headers)?;
+/// What a page asks for, and that its reader may read it.
+struct Page {
+    actor: Actor,
+    may: May<can::SeeServices, Service>,
+    asked: Asked,
+}
+
+impl FromRequestParts<Portal> for Page {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Response> {
+        let caller = Extension::<Caller>::from_request_parts(parts, portal).await.map_err(IntoResponse::into_response)?;
+        let path = Path::<(String, String)>::from_request_parts(parts, portal).await.map_err(IntoResponse::into_response)?;
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, portal).await.map_err(IntoResponse::into_response)?;
+        let (Extension(Caller { actor, .. }), Path((project, service)), Query(pairs)) = (caller, path, query);
+        let may = api::service::<can::SeeServices>(portal, &actor, &project, &service).await.map_err(IntoResponse::into_response)?;
+        let asked = Asked::read(&pairs, &parts.headers).map_err(IntoResponse::into_response)?;
+        Ok(Self { actor, may, asked })
+    }
+}
+
+async fn for_pages(State(portal): State<Portal>, page: Page) -> Answer<Response> {
+    let Page { actor, may, asked } = page;
     let follow = asked.follow.unwrap_or(true);
     // What does not follow is a search through all that is kept.
     let otherwise = if follow { Begin::Last(logs::TAIL) } else { Begin::Oldest };
-    let pieces = pieces(&portal, &caller.actor, &may, asked.query(otherwise, follow)).await?;
+    let pieces = pieces(&portal, &actor, &may, asked.query(otherwise, follow)).await?;
     Ok(rendered(pieces, Form::Events, follow))
 }
 
-async fn as_file(
-    State(portal): State<Portal>,
-    Extension(caller): Extension<Caller>,
-    Path((project, service)): Path<(String, String)>,
-    Query(pairs): Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Answer<Response> {
-    let may = api::service::<can::SeeServices>(&portal, &caller.actor, &project, &service).await?;
-    let asked = Asked::read(&pairs, &headers)?;
+async fn as_file(State(portal): State<Portal>, page: Page) -> Answer<Response> {
+    let Page { actor, may, asked } = page;
     let form = asked.format.unwrap_or(Form::Text);
-    download(&portal, &caller.actor, &may, asked, form).await
+    download(&portal, &actor, &may, asked, form).await
 }
 
 /// Everything that matches, as a file: `web-20261120T093000Z-20261121T080000Z.log`.
@@ -234,26 +244,36 @@ fn rendered(pieces: Pieces, form: Form, follow: bool) -> Response {
 }
 
 fn events(pieces: Pieces, follow: bool) -> Response {
-    let event = |name: &str| Event::default().event(name);
     // Tells that the stream stands before the first line is written.
-    let begin = stream::once(async move { event("ready").data("{}") });
+    let begin = stream::once(async { Ok(Bytes::from(event("ready", "{}"))) });
     let pieces = pieces.map(Some).chain(stream::once(async { None }));
     let mut ended = false;
-    let events = pieces.flat_map(move |piece| {
-        let events = match piece {
-            Some(Ok(Piece::Lines(lines))) => lines.iter().map(|line| event("line").id(&line.id).data(json(line))).collect(),
-            Some(Ok(Piece::Progress(progress))) => vec![event("progress").data(words(&progress))],
+    let events = pieces.filter_map(move |piece| {
+        let text = match piece {
+            // Lines that came together leave together.
+            Some(Ok(Piece::Lines(lines))) => lines.iter().map(line_event).collect::<String>(),
+            Some(Ok(Piece::Progress(progress))) => event("progress", &words(&progress)),
             Some(Err(error)) => {
                 ended = true;
-                vec![event("end").data(words(&end(&error)))]
+                event("end", &words(&end(&error)))
             }
             // A search has come to its end; who follows is told why it ends, or comes again.
-            None if !follow && !ended => vec![event("done").data("{}")],
-            None => Vec::new(),
+            None if !follow && !ended => event("done", "{}"),
+            None => String::new(),
         };
-        stream::iter(events)
+        std::future::ready((!text.is_empty()).then(|| Ok(Bytes::from(text))))
     });
-    Sse::new(begin.chain(events).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    let bytes = kept_alive(begin.chain(events).boxed(), COMMENT);
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")], Body::from_stream(bytes)).into_response()
+}
+
+/// An event as it is sent. Neither name nor data holds a line feed: JSON has none.
+fn event(name: &str, data: &str) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+fn line_event(line: &LogView) -> String {
+    format!("event: line\nid: {}\ndata: {}\n\n", line.id, json(line))
 }
 
 fn end(error: &Error) -> LogEnd {
@@ -264,7 +284,7 @@ fn end(error: &Error) -> LogEnd {
 
 fn body(content_type: &'static str, pieces: Pieces, follow: bool, render: impl Fn(&LogView) -> String + Send + 'static) -> Response {
     let bytes = written(pieces, render);
-    let bytes = if follow { kept_alive(bytes) } else { bytes };
+    let bytes = if follow { kept_alive(bytes, EMPTY_LINE) } else { bytes };
     ([(CONTENT_TYPE, content_type)], Body::from_stream(bytes)).into_response()
 }
 
@@ -284,11 +304,12 @@ fn written(pieces: Pieces, render: impl Fn(&LogView) -> String + Send + 'static)
     bytes.boxed()
 }
 
-/// With an empty line now and then where there is nothing to write, so that nobody on the way takes a quiet log for a connection that is dead.
-fn kept_alive(bytes: Written) -> Written {
-    stream::unfold(bytes, |mut bytes| async move {
+/// With a word that means nothing now and then where there is nothing to write, so that nobody on the way takes a quiet log for a connection that is
+/// dead.
+fn kept_alive(bytes: Written, word: &'static str) -> Written {
+    stream::unfold(bytes, move |mut bytes| async move {
         let next = tokio::time::timeout(KEEP_ALIVE, bytes.next()).await;
-        let next = next.unwrap_or_else(|_| Some(Ok(Bytes::from_static(b"\n"))));
+        let next = next.unwrap_or_else(|_| Some(Ok(Bytes::from_static(word.as_bytes()))));
         Some((next?, bytes))
     })
     .boxed()
@@ -322,7 +343,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_follows_a_quiet_log_as_text_gets_an_empty_line_now_and_then() {
         let line = stream::iter([Ok(Bytes::from_static(b"hello\n"))]);
-        let mut bytes = kept_alive(line.chain(stream::pending()).boxed());
+        let mut bytes = kept_alive(line.chain(stream::pending()).boxed(), EMPTY_LINE);
         let began = Instant::now();
         let mut text = Vec::new();
         for _ in 0..3 {
@@ -330,7 +351,39 @@ mod tests {
         }
         assert_eq!(text, b"hello\n\n\n");
         assert!(began.elapsed() >= 2 * KEEP_ALIVE && began.elapsed() < 3 * KEEP_ALIVE, "{:?}", began.elapsed());
-        let mut ended = kept_alive(stream::iter([Err(std::io::Error::other("broken off"))]).boxed());
+        let mut ended = kept_alive(stream::iter([Err(std::io::Error::other("broken off"))]).boxed(), EMPTY_LINE);
         assert!(ended.next().await.expect("an item").is_err() && ended.next().await.is_none(), "what ends, ends");
+    }
+
+    #[tokio::test]
+    async fn events_are_what_a_browser_reads() {
+        let line = |id: &str, text: &str| LogView {
+            id: id.into(),
+            at: "2026-11-20T09:30:00.123Z".into(),
+            nanos: 1,
+            task: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id"),
+            slot: 1,
+            revision: 1,
+            stream: LogSource::Stdout,
+            text: text.into(),
+            cut: false,
+            context: false,
+        };
+        let pieces = || stream::iter([Ok(Piece::Lines(vec![line("1-0", "one\rline\u{2028}"), line("1-1", "")]))]);
+        let sent = async |response: Response| {
+            assert_eq!(response.headers()["content-type"], "text/event-stream");
+            assert_eq!(response.headers()["cache-control"], "no-cache");
+            let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+            String::from_utf8(bytes.to_vec()).expect("UTF-8")
+        };
+        let text = sent(super::events(pieces().boxed(), false)).await;
+        let events: Vec<Vec<&str>> = text.split_terminator("\n\n").map(|event| event.split('\n').collect()).collect();
+        assert_eq!((events[0].as_slice(), events[3].as_slice()), (&["event: ready", "data: {}"][..], &["event: done", "data: {}"][..]));
+        assert_eq!((events.len(), &events[1][..2], &events[2][..2]), (4, &["event: line", "id: 1-0"][..], &["event: line", "id: 1-1"][..]));
+        let data: LogView = serde_json::from_str(events[1][2].strip_prefix("data: ").expect("data")).expect("JSON");
+        assert_eq!((events[1].len(), data), (3, line("1-0", "one\rline\u{2028}")));
+        let broken = pieces().chain(stream::iter([Err(Error::Unavailable(STOPPING.into()))])).boxed();
+        let text = sent(super::events(broken, false)).await;
+        assert!(text.contains("event: end\ndata: {\"code\":\"stopping\"") && !text.contains("event: done"), "{text}");
     }
 }

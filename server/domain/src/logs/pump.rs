@@ -1,20 +1,20 @@
 //! Brings lines from the store to one reader: the last ones, those of a search as they are found, those that are written from then on. It works in
 //! turns of a thread: a turn ends when the reader has enough for now, after a while, or when the reader is gone, and the next one goes on behind the
-//! last line. So a slow reader costs no thread, and misses nothing.
+//! last line. So a slow reader costs no thread, and misses nothing. What is new and in memory is given to a follower without a turn.
 
 use std::cell::RefCell;
 use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use logs::{Found, Gone, LineId, Progress, Select, Start, Stream};
+use logs::{Found, Gone, LineId, Near, Past, Progress, Select, Start, Stream, Trail};
 use model::time::Millis;
 use model::views::logs::{LogProgress, LogView};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use super::desk::{Desk, Turn, blocking};
-use super::{Begin, Piece, Query, view};
+use super::{Begin, Piece, Query, behind, view};
 use crate::error::Result;
 use crate::streams::Slot;
 
@@ -45,6 +45,9 @@ pub(super) struct Pump {
     search: Option<Slot>,
     /// Who does not follow reads to here, however much is added meanwhile.
     limit: Option<LineId>,
+    /// What it knows of the lines that it has seen.
+    trail: Trail,
+    slice: Duration,
     sender: mpsc::Sender<Piece>,
 }
 
@@ -64,7 +67,8 @@ impl Pump {
     pub fn new(desk: Desk, select: Select, query: &Query, search: Option<Slot>, sender: mpsc::Sender<Piece>) -> Self {
         let reader = sender.clone();
         let select = Select { gone: Some(Gone::new(move || reader.is_closed())), ..select };
-        Self { desk, select, begin: query.begin, follow: query.follow, heavy: search.is_some(), search, limit: None, sender }
+        let (begin, follow, heavy) = (query.begin, query.follow, search.is_some());
+        Self { desk, select, begin, follow, heavy, search, limit: None, trail: Trail::default(), slice: SLICE, sender }
     }
 
     /// Until the reader is gone, or has all that there is and does not follow. A turn that was waited for already is used first.
@@ -125,21 +129,12 @@ impl Pump {
     }
 
     /// The last lines. What is behind them begins after the id; none: the reader is gone.
-    async fn past(&self, stream: &Stream, most: usize, turn: Option<Turn>) -> Result<Option<LineId>> {
-        let Some(turn) = self.turn(turn).await else { return Ok(None) };
-        let (stream, select, sender, tells) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy);
-        let (end, found) = blocking(move || {
-            let _turn = turn;
-            let end = stream.end();
-            let mut bundle = Bundle::new(&sender, tells);
-            // All of it in one turn: where it would go on is not known.
-            let found = stream.last_watched(&select, most, PAST, None, &mut |progress| bundle.watch(progress))?;
-            Ok((end, found))
-        })
-        .await?;
+    async fn past(&mut self, stream: &Stream, most: usize, turn: Option<Turn>) -> Result<Option<LineId>> {
+        // What comes while they are looked for comes with what follows.
+        let end = stream.end();
+        let Some(found) = self.look_back(stream, Past::new(most, PAST, Some(behind(end))), turn).await? else { return Ok(None) };
         let (mut lines, mut bytes) = (Vec::new(), 0);
-        // What came while they were read comes again with what follows.
-        for found in found.into_iter().filter(|found| !self.follow || found.id <= end) {
+        for found in found {
             bytes += found.record.text.len();
             lines.push(view(found));
             if bytes >= PIECE || lines.len() >= LINES {
@@ -155,6 +150,29 @@ impl Pump {
         Ok(Some(end))
     }
 
+    /// Looks back, a turn at a time. None: the reader is gone.
+    async fn look_back(&mut self, stream: &Stream, mut past: Past, mut waited: Option<Turn>) -> Result<Option<Vec<Found>>> {
+        loop {
+            let Some(turn) = self.turn(waited.take()).await else { return Ok(None) };
+            let (stream, select, sender, tells, slice) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy, self.slice);
+            let (left, over, gone) = blocking(move || {
+                let _turn = turn;
+                let mut bundle = Bundle::new(&sender, tells, slice);
+                let over = stream.look_back(&select, &mut past, &mut |progress| bundle.tell(progress))?;
+                Ok((past, over, bundle.stop == Some(Stop::Gone)))
+            })
+            .await?;
+            if gone {
+                return Ok(None);
+            }
+            if over {
+                return Ok(Some(left.into_lines()));
+            }
+            past = left;
+            self.heavy = true;
+        }
+    }
+
     /// All that is there from here on. Where it goes on; none: the reader is gone.
     async fn forward(&mut self, stream: &Stream, mut start: Start, mut waited: Option<Turn>) -> Result<Option<Start>> {
         loop {
@@ -162,13 +180,18 @@ impl Pump {
             if self.sender.reserve().await.is_err() {
                 return Ok(None);
             }
-            let Some(turn) = self.turn(waited.take()).await else { return Ok(None) };
-            let (stream, select, sender, tells, limit) = (stream.clone(), self.select.clone(), self.sender.clone(), self.heavy, self.limit);
-            let done = blocking(move || {
-                let _turn = turn;
-                look(&stream, &select, start, Bundle { limit, ..Bundle::new(&sender, tells) })
-            })
-            .await?;
+            let near = self.at_hand(stream, start);
+            let at_once = near.is_some();
+            let done = match near {
+                Some(near) => {
+                    let bundle = Bundle::new(&self.sender, false, self.slice);
+                    look(Place::Memory(near), &self.select, &mut self.trail, bundle)?
+                }
+                None => match self.in_turn(stream, start, waited.take()).await? {
+                    Some(done) => done,
+                    None => return Ok(None),
+                },
+            };
             if let Some(last) = done.last {
                 start = Start::After(last);
             }
@@ -179,11 +202,41 @@ impl Pump {
                 Stop::End => return Ok(Some(start)),
                 Stop::Pause if self.limit.is_some_and(|limit| done.last >= Some(limit)) => return Ok(Some(start)),
                 // There is much: it is brought in the turns of those who search.
-                Stop::Pause => self.heavy = true,
+                Stop::Pause => self.heavy |= !at_once,
                 Stop::Gone => return Ok(None),
             }
         }
     }
+
+    /// What is in memory is given to a follower without a turn: no file is read, and each line costs next to nothing where no text is looked for.
+    fn at_hand(&self, stream: &Stream, start: Start) -> Option<Near> {
+        match start {
+            Start::After(after) if self.follow && !self.heavy && self.select.matcher.is_none() => stream.near(after),
+            _ => None,
+        }
+    }
+
+    /// What one turn of a thread brings. None: the reader is gone.
+    async fn in_turn(&mut self, stream: &Stream, start: Start, waited: Option<Turn>) -> Result<Option<Done>> {
+        let Some(turn) = self.turn(waited).await else { return Ok(None) };
+        let (stream, select, sender, mut trail) = (stream.clone(), self.select.clone(), self.sender.clone(), std::mem::take(&mut self.trail));
+        let (tells, limit, slice) = (self.heavy, self.limit, self.slice);
+        let (done, trail) = blocking(move || {
+            let _turn = turn;
+            let bundle = Bundle { limit, ..Bundle::new(&sender, tells, slice) };
+            let done = look(Place::Store(stream, start), &select, &mut trail, bundle)?;
+            Ok((done, trail))
+        })
+        .await?;
+        self.trail = trail;
+        Ok(Some(done))
+    }
+}
+
+/// Where lines are looked for.
+enum Place {
+    Memory(Near),
+    Store(Stream, Start),
 }
 
 /// What a turn leaves.
@@ -196,10 +249,14 @@ struct Done {
 }
 
 /// One turn: looks forward from here and sends what it finds.
-fn look(stream: &Stream, select: &Select, start: Start, bundle: Bundle<'_>) -> io::Result<Done> {
+fn look(place: Place, select: &Select, trail: &mut Trail, bundle: Bundle<'_>) -> io::Result<Done> {
     let bundle = RefCell::new(bundle);
     let see = &mut |found| bundle.borrow_mut().take(found);
-    let last = stream.scan(select, start, see, &mut |progress| bundle.borrow_mut().tell(progress))?;
+    let tell = &mut |progress| bundle.borrow_mut().tell(progress);
+    let last = match place {
+        Place::Memory(near) => near.scan(select, trail, see, tell)?,
+        Place::Store(stream, start) => stream.scan_on(select, start, trail, see, tell)?,
+    };
     let bundle = bundle.into_inner();
     Ok(Done { stop: bundle.stop.unwrap_or(Stop::End), last, left: bundle.lines })
 }
@@ -213,15 +270,16 @@ struct Bundle<'a> {
     lines: Vec<LogView>,
     bytes: usize,
     stop: Option<Stop>,
+    slice: Duration,
     began: Instant,
     sent: Instant,
     told: Instant,
 }
 
 impl<'a> Bundle<'a> {
-    fn new(sender: &'a mpsc::Sender<Piece>, tells: bool) -> Self {
+    fn new(sender: &'a mpsc::Sender<Piece>, tells: bool, slice: Duration) -> Self {
         let now = Instant::now();
-        Self { sender, tells, limit: None, lines: Vec::new(), bytes: 0, stop: None, began: now, sent: now, told: now }
+        Self { sender, tells, limit: None, lines: Vec::new(), bytes: 0, stop: None, slice, began: now, sent: now, told: now }
     }
 
     fn take(&mut self, found: Found) -> ControlFlow<()> {
@@ -262,7 +320,7 @@ impl<'a> Bundle<'a> {
     fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
         self.send_in_time()?;
         self.watch(progress)?;
-        if self.began.elapsed() >= SLICE { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
+        if self.began.elapsed() >= self.slice { self.stop(Stop::Pause) } else { ControlFlow::Continue(()) }
     }
 
     /// Ends the turn of a reader who is gone, and tells the others how far it is.
@@ -286,81 +344,4 @@ impl<'a> Bundle<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use logs::{Batch, Kind, Options, Record, Store, StreamKey};
-    use model::views::logs::LogFilter;
-
-    use super::*;
-
-    const ID: &str = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11";
-
-    fn key() -> StreamKey {
-        let id = "an id";
-        StreamKey { project: ID.parse().expect(id), service: ID.parse().expect(id), environment: ID.parse().expect(id) }
-    }
-
-    fn write(stream: &Stream, lines: usize) {
-        let record = Record { at_nanos: 1, task: ID.parse().expect("an id"), slot: 1, revision: 1, kind: Kind::Stdout, text: "x".into(), cut: false };
-        stream.append(&Batch { records: vec![record; lines], cursors: Vec::new() }).expect("appended");
-    }
-
-    fn pump(follow: bool, search: Option<Slot>) -> (Pump, mpsc::Receiver<Piece>) {
-        let (sender, receiver) = mpsc::channel(1);
-        let query = Query { filter: LogFilter::default(), begin: Begin::Oldest, follow };
-        (Pump::new(Desk::default(), Select::default(), &query, search, sender), receiver)
-    }
-
-    #[tokio::test]
-    async fn who_does_not_follow_reads_to_what_was_the_end_however_much_is_added_meanwhile() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key()).expect("made");
-        write(&stream, 2000);
-        let (pump, mut pieces) = pump(false, None);
-        let work = tokio::spawn(pump.run(stream.clone(), None));
-        let mut read = 0;
-        while let Some(piece) = pieces.recv().await {
-            if let Piece::Lines(lines) = piece {
-                read += lines.len();
-                assert!(read <= 2000, "what came later is not read");
-                write(&stream, lines.len());
-            }
-        }
-        assert_eq!(read, 2000);
-        work.await.expect("no panic").expect("read");
-    }
-
-    #[tokio::test]
-    async fn who_searches_and_follows_searches_no_longer_when_the_past_is_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let stream = Store::open(folder.path(), Options::default()).expect("opened").stream(key()).expect("made");
-        write(&stream, 1);
-        let portal = crate::testing::Store::open().await;
-        let ana = portal.person("ana", false).await;
-        let search = || crate::streams::open(&portal.platform, &ana, crate::streams::Kind::Search);
-        let _held: Vec<Slot> = (1..crate::streams::Kind::Search.most()).map(|_| search().expect("room")).collect();
-        let (pump, mut pieces) = pump(true, Some(search().expect("room")));
-        assert!(search().is_err(), "it counts as a search");
-        let _work = tokio::spawn(pump.run(stream, None));
-        assert!(pieces.recv().await.is_some());
-        let free = async {
-            while search().is_err() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), free).await.expect("there is room for another one");
-    }
-
-    #[tokio::test]
-    async fn who_follows_what_is_removed_comes_to_an_end() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), Options::default()).expect("opened");
-        let stream = store.stream(key()).expect("made");
-        write(&stream, 1);
-        let (pump, mut pieces) = pump(true, None);
-        let work = tokio::spawn(pump.run(stream, None));
-        assert!(matches!(pieces.recv().await, Some(Piece::Lines(lines)) if lines.len() == 1));
-        store.remove_project(key().project).expect("removed");
-        let ended = tokio::time::timeout(Duration::from_secs(20), work).await.expect("it ends");
-        ended.expect("no panic").expect("read");
-    }
-}
+mod tests;

@@ -267,7 +267,7 @@ proptest! {
 }
 
 /// What context is, in the plainest words: each line within so many lines of the same task from one that matches.
-fn beside(lines: &[Found], matcher: &Matcher, context: usize) -> HashMap<LineId, bool> {
+pub(super) fn beside(lines: &[Found], matcher: &Matcher, context: usize) -> HashMap<LineId, bool> {
     let mut shown = HashMap::new();
     let tasks: std::collections::HashSet<TaskId> = lines.iter().map(|found| found.record.task).collect();
     for task in tasks {
