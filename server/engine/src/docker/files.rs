@@ -377,6 +377,7 @@ mod tests {
         let mut header = tar::Header::new_ustar();
         header.set_path("file").expect("a path");
         header.set_entry_type(kind);
+        header.set_mode(0o644);
         header.set_size(size);
         header.set_cksum();
         header.as_bytes().to_vec()
