@@ -29,7 +29,7 @@ pub enum Command {
     Logs(logs::Logs),
 }
 
-/// Does it. The exit code is the shell's own where there is one, else 1 for a failure.
+/// Does it. The exit code is the shell's own where there is one, else 2 for what was typed wrongly and 1 for another failure.
 pub async fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Login(login) => account::login(login).await.map(|()| 0),
@@ -42,7 +42,7 @@ pub async fn run(command: Command) -> ExitCode {
         Err(Error::Quiet) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("slipway: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.code())
         }
     }
 }

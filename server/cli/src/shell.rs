@@ -77,8 +77,9 @@ pub(crate) async fn run(order: Shell) -> Result<u8> {
         match session.pump(&mut socket, &mut typed, &mut window).await {
             Ok(End::Exit(code)) => break Ok(code),
             Ok(End::Left) => break Ok(0),
-            Ok(End::Broken) => match session.come_back().await {
-                Ok(again) => socket = again,
+            Ok(End::Broken) => match session.come_back(&mut typed).await {
+                Ok(Some(again)) => socket = again,
+                Ok(None) => break Ok(0),
                 Err(error) => break Err(error),
             },
             Err(error) => break Err(error),
@@ -201,13 +202,13 @@ impl<'a> Session<'a> {
         let opened = tokio::time::timeout(Duration::from_secs(30), tokio_tungstenite::client_async(request, wire)).await;
         match opened.map_err(|_| Error::Unreachable(format!("{} does not answer", self.portal.url())))? {
             Ok((socket, _)) => Ok(socket),
-            Err(tungstenite::Error::Http(answer)) => Err(refused(self.portal, &answer)),
+            Err(tungstenite::Error::Http(answer)) => Err(refused(self.portal, &path, &answer).await),
             Err(error) => Err(Error::Unreachable(format!("{} does not open a websocket: {error}", self.portal.url()))),
         }
     }
 
-    /// Comes back to the session after the connection broke.
-    async fn come_back(&mut self) -> Result<Socket> {
+    /// Comes back to the session after the connection broke; nothing: the person at the terminal had enough of waiting.
+    async fn come_back(&mut self, typed: &mut mpsc::Receiver<Bytes>) -> Result<Option<Socket>> {
         if self.id.is_none() {
             return Err(Error::Unreachable("the connection broke before the shell was open".into()));
         }
@@ -215,14 +216,33 @@ impl<'a> Session<'a> {
         let (until, mut wait) = (Instant::now() + COMES_BACK, Duration::from_millis(200));
         loop {
             match self.connect().await {
-                Ok(socket) => return Ok(socket),
+                Ok(socket) => return Ok(Some(socket)),
                 Err(error @ Error::Unreachable(_)) if Instant::now() > until => return Err(error),
                 Err(Error::Unreachable(_)) => {}
                 Err(Error::Refused(problem)) if problem.status >= 500 && Instant::now() < until => {}
+                Err(Error::Refused(problem)) if matches!(problem.status, 403 | 404) => return Err(ended("not_found", problem.detail, true)),
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(wait).await;
+            if self.had_enough(wait, typed).await {
+                return Ok(None);
+            }
             wait = (wait * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Waits before the next try, and keeps what is typed meanwhile; true as soon as that are the keys that end a session.
+    async fn had_enough(&mut self, wait: Duration, typed: &mut mpsc::Receiver<Bytes>) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return false,
+                Some(bytes) = typed.recv(), if self.untaken.len() < WAITING_MAX => {
+                    if self.escape.typed(&bytes) && terminal::is_typed() {
+                        return true;
+                    }
+                    self.untaken.extend(&bytes);
+                }
+            }
         }
     }
 
@@ -289,9 +309,7 @@ impl<'a> Session<'a> {
                 return Ok(Heard::Taken);
             }
             ToClient::Exit { code } => return Ok(Heard::Exit(code)),
-            ToClient::Error { code, message } => {
-                return Err(Error::Wrong(if message.is_empty() { code } else { message }));
-            }
+            ToClient::Error { code, message } => return Err(ended(&code, message, self.id.is_some())),
         }
         Ok(Heard::Other)
     }
@@ -317,14 +335,31 @@ async fn tell(socket: &mut Socket, word: &FromClient) -> std::result::Result<(),
     socket.send(Message::Text(text.into())).await
 }
 
-fn refused(portal: &Portal, answer: &http::Response<Option<Vec<u8>>>) -> Error {
-    match answer.body().as_ref().and_then(|body| serde_json::from_slice::<Problem>(body).ok()) {
-        Some(problem) => Error::Refused(Box::new(problem)),
-        None => Error::Unreachable(format!(
+/// Why the portal opens no websocket. Its answer may have come in pieces, of which only the first was read: then it is asked once more, as
+/// for anything else.
+async fn refused(portal: &Portal, path: &str, answer: &http::Response<Option<Vec<u8>>>) -> Error {
+    if let Some(problem) = answer.body().as_ref().and_then(|body| serde_json::from_slice::<Problem>(body).ok()) {
+        return Error::Refused(Box::new(problem));
+    }
+    match portal.get(path).await {
+        Err(error @ Error::Refused(_)) => error,
+        _ => Error::Unreachable(format!(
             "{} answered {} in place of a websocket: a proxy in between must pass the headers Upgrade and Connection on",
             portal.url(),
             answer.status()
         )),
+    }
+}
+
+/// The portal's last word about a shell that does not begin, or that was open.
+fn ended(code: &str, message: String, open: bool) -> Error {
+    let message = if message.is_empty() { code.to_owned() } else { message };
+    match (code, open) {
+        // What was found a moment ago is there still: it is the right to it that is gone.
+        ("not_found" | "forbidden", true) => Error::Wrong(format!("the shell was ended: you may not open one there any more ({message})")),
+        ("unauthenticated", true) => Error::Wrong("the shell was ended: what you signed in with does not hold any more; slipway login".into()),
+        ("invalid", false) => Error::Typed(message),
+        _ => Error::Wrong(message),
     }
 }
 
@@ -361,6 +396,14 @@ mod tests {
         };
         assert!(ends(&[b"ls\r", b"~", b"."]) && ends(&[b"~."]) && ends(&[b"\r~."]));
         assert!(!ends(&[b"cd ~/x\r"]) && !ends(&[b"ls ~."]) && !ends(&[b"\r~~."]) && !ends(&[b"\r~x."]));
+    }
+
+    #[test]
+    fn who_loses_the_right_to_a_shell_reads_that_and_not_that_nothing_is_there() {
+        let lost = ended("not_found", "no such task".into(), true);
+        assert!(matches!(&lost, Error::Wrong(text) if text.contains("may not open one there any more")), "{lost}");
+        assert_eq!(ended("not_found", "no such shell".into(), false).to_string(), "no such shell");
+        assert_eq!((ended("invalid", "why: one line".into(), false).code(), ended("stopping", String::new(), true).code()), (2, 1));
     }
 
     #[test]
