@@ -338,16 +338,19 @@ async fn tell(socket: &mut Socket, word: &FromClient) -> std::result::Result<(),
 /// Why the portal opens no websocket. Its answer may have come in pieces, of which only the first was read: then it is asked once more, as
 /// for anything else.
 async fn refused(portal: &Portal, path: &str, answer: &http::Response<Option<Vec<u8>>>) -> Error {
-    if let Some(problem) = answer.body().as_ref().and_then(|body| serde_json::from_slice::<Problem>(body).ok()) {
-        return Error::Refused(Box::new(problem));
-    }
-    match portal.get(path).await {
+    let told = answer.body().as_ref().and_then(|body| serde_json::from_slice::<Problem>(body).ok()).map(Box::new);
+    let again = match told {
+        Some(problem) => Err(Error::Refused(problem)),
+        None => portal.get(path).await,
+    };
+    let proxy = "a proxy in between must pass the headers Upgrade and Connection on";
+    match again {
+        // The portal itself did not see that a websocket was asked for.
+        Err(Error::Refused(problem)) if problem.errors.iter().any(|wrong| wrong.field == "upgrade") => {
+            Error::Unreachable(format!("{} did not hear that this is a websocket: {proxy}", portal.url()))
+        }
         Err(error @ Error::Refused(_)) => error,
-        _ => Error::Unreachable(format!(
-            "{} answered {} in place of a websocket: a proxy in between must pass the headers Upgrade and Connection on",
-            portal.url(),
-            answer.status()
-        )),
+        _ => Error::Unreachable(format!("{} answered {} in place of a websocket: {proxy}", portal.url(), answer.status())),
     }
 }
 
