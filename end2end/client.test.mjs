@@ -96,6 +96,41 @@ test("a shell goes on where it stopped when the connection breaks, again and aga
   assert.equal(await shell.ended, 0);
 });
 
+test("who has enough of a portal that is away, or of a shell, leaves with the terminal as it was", { timeout: 120_000 }, async (t) => {
+  const shop = await shopOpens(t);
+  const person = await Person.arrive(t, shop.portal);
+  const cutter = await Cutter.open(t, shop.portal.port);
+  assert.equal((await person.login(shop.portal.password)).code, 0);
+  Object.assign(person.env, { SLIPWAY_URL: `http://127.0.0.1:${cutter.port}`, SLIPWAY_TOKEN: (await person.kept()).token });
+  const left = person.inTerminal(80, 24, "shell", `${shop.project}/web`);
+  await left.wrote(/[#$] /);
+  cutter.away();
+  await left.wrote(/the connection broke; coming back/);
+  left.type("\r~.");
+  assert.equal(await left.ended, 0, "the three keys are heard while there is no connection, too");
+
+  delete person.env.SLIPWAY_URL;
+  const command = person.command("shell", `${shop.project}/web`).map((word) => `'${word}'`).join(" ");
+  const line = `${command}; echo it ended with $? and $(stty -a | grep -oE -- '-?icanon')`;
+  const script = ["--quiet", "--flush", "--return", "--command", line, "/dev/null"];
+  const killed = new Program(t, "script", script, { ...person.env, SHELL: "/bin/sh" });
+  await killed.wrote(/[#$] /);
+  const children = async (pid) => (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim().split(" ").map(Number);
+  const [shell] = await children(killed.process.pid);
+  const [client] = await children(shell);
+  process.kill(client, "SIGTERM");
+  assert.equal(await killed.ended, 0);
+  assert.match(killed.out, /slipway: ended by a signal[^]*it ended with 1 and icanon/);
+  // Long before the minute for which a portal waits for whoever was cut off; the one above is still waited for, maybe.
+  const { items } = await shop.call(200, "GET", `/projects/${shop.project}/shells`);
+  const newest = `/projects/${shop.project}/shells/${items[0].id}`;
+  const row = await until("the portal ends it at once", async () => {
+    const row = await shop.call(200, "GET", newest);
+    return !row.open && row;
+  });
+  assert.equal(row.ended_why, "left");
+});
+
 test("a log is read, searched and followed from a terminal", { timeout: 120_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);

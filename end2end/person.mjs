@@ -93,9 +93,15 @@ export class Cutter {
       }
     });
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    cutter.port = server.address().port;
+    Object.assign(cutter, { server, port: server.address().port });
     atEnd(t, () => (cutter.cut(), server.close()));
     return cutter;
+  }
+
+  /** Cuts it, and nobody is there any more. */
+  away() {
+    this.server.close();
+    this.cut();
   }
 
   cut() {

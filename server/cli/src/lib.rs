@@ -10,6 +10,7 @@ mod shell;
 mod target;
 mod terminal;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -41,7 +42,8 @@ pub async fn run(command: Command) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(Error::Quiet) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("slipway: {error}");
+            // Whoever would read it may be gone.
+            let _ = writeln!(std::io::stderr(), "slipway: {error}");
             ExitCode::from(error.code())
         }
     }

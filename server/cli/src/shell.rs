@@ -72,23 +72,27 @@ pub(crate) async fn run(order: Shell) -> Result<u8> {
     let mut session = Session::new(&portal, &task, &order);
     let mut socket = session.connect().await?;
     let modes = Modes::raw()?;
-    let mut typed = keys();
-    let ended = loop {
-        match session.pump(&mut socket, &mut typed, &mut window).await {
-            Ok(End::Exit(code)) => break Ok(code),
-            Ok(End::Left) => break Ok(0),
-            Ok(End::Broken) => match session.come_back(&mut typed).await {
-                Ok(Some(again)) => socket = again,
-                Ok(None) => break Ok(0),
-                Err(error) => break Err(error),
-            },
-            Err(error) => break Err(error),
-        }
+    let ended = tokio::select! {
+        ended = session.run(&mut socket, &mut window) => ended,
+        asked = asked_to_end() => asked.and_then(|()| Err(Error::wrong("ended by a signal"))),
     };
     let _ = tokio::time::timeout(FAREWELL, leave(&mut socket)).await;
     drop(modes);
     // What the kernel knows as a signal stands above 128, as shells have it; what is not known is a failure.
     ended.map(|code| u8::try_from(code).unwrap_or(1))
+}
+
+/// Resolves when this process is asked to end, as by a terminal that is closed: the modes of the terminal are taken back, and the portal hears that
+/// nobody comes back.
+async fn asked_to_end() -> Result<()> {
+    let failed = || Error::local("signals cannot be watched");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed())?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
 }
 
 /// Leaves for good: the portal ends at once what is left of the session, where otherwise it would wait for us to come back. Reads on until it
@@ -189,6 +193,21 @@ impl<'a> Session<'a> {
             }
         }
         Self { portal, path, id: None, received: 0, told: 0, taken: 0, untaken: VecDeque::new(), escape: Escape::default() }
+    }
+
+    /// Passes bytes on to the end of what runs, through all breaks of the connection; its exit code.
+    async fn run(&mut self, socket: &mut Socket, window: &mut Signal) -> Result<i64> {
+        let mut typed = keys();
+        loop {
+            match self.pump(socket, &mut typed, window).await? {
+                End::Exit(code) => return Ok(code),
+                End::Left => return Ok(0),
+                End::Broken => match self.come_back(&mut typed).await? {
+                    Some(again) => *socket = again,
+                    None => return Ok(0),
+                },
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Socket> {

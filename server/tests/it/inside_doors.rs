@@ -367,7 +367,7 @@ async fn a_link_that_is_put_in_the_place_of_a_folder_leads_to_no_secret() {
         assert!(status != StatusCode::OK || body == "harmless\n", "{body:?}");
         status == StatusCode::OK
     };
-    for _ in 0..300 {
+    for _ in 0..150 {
         taken().await;
     }
     docker(&["exec", &text("container"), "busybox", "touch", "/stop"]);
