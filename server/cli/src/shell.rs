@@ -2,6 +2,8 @@
 //! told again. When the connection breaks, it comes back to the same session: output goes on at the byte where it stopped, and what was typed and not taken
 //! is sent again. As with ssh, Enter, `~` and `.` end a session that does not answer.
 
+mod refusal;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -23,9 +25,10 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::account::Which;
 use crate::client::{Portal, Wire, quoted};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
 use crate::target::Target;
 use crate::terminal::{self, Modes};
+use refusal::{ended, refused};
 
 /// How long it is tried to come back; the portal keeps a session for as long.
 const COMES_BACK: Duration = Duration::from_secs(60);
@@ -354,37 +357,6 @@ async fn tell(socket: &mut Socket, word: &FromClient) -> std::result::Result<(),
     socket.send(Message::Text(text.into())).await
 }
 
-/// Why the portal opens no websocket. Its answer may have come in pieces, of which only the first was read: then it is asked once more, as
-/// for anything else.
-async fn refused(portal: &Portal, path: &str, answer: &http::Response<Option<Vec<u8>>>) -> Error {
-    let told = answer.body().as_ref().and_then(|body| serde_json::from_slice::<Problem>(body).ok()).map(Box::new);
-    let again = match told {
-        Some(problem) => Err(Error::Refused(problem)),
-        None => portal.get(path).await,
-    };
-    let proxy = "a proxy in between must pass the headers Upgrade and Connection on";
-    match again {
-        // The portal itself did not see that a websocket was asked for.
-        Err(Error::Refused(problem)) if problem.errors.iter().any(|wrong| wrong.field == "upgrade") => {
-            Error::Unreachable(format!("{} did not hear that this is a websocket: {proxy}", portal.url()))
-        }
-        Err(error @ Error::Refused(_)) => error,
-        _ => Error::Unreachable(format!("{} answered {} in place of a websocket: {proxy}", portal.url(), answer.status())),
-    }
-}
-
-/// The portal's last word about a shell that does not begin, or that was open.
-fn ended(code: &str, message: String, open: bool) -> Error {
-    let message = if message.is_empty() { code.to_owned() } else { message };
-    match (code, open) {
-        // What was found a moment ago is there still: it is the right to it that is gone.
-        ("not_found" | "forbidden", true) => Error::Wrong(format!("the shell was ended: you may not open one there any more ({message})")),
-        ("unauthenticated", true) => Error::Wrong("the shell was ended: what you signed in with does not hold any more; slipway login".into()),
-        ("invalid", false) => Error::Typed(message),
-        _ => Error::Wrong(message),
-    }
-}
-
 /// Looks for Enter, `~`, `.` among what is typed.
 #[derive(Default)]
 struct Escape {
@@ -418,14 +390,6 @@ mod tests {
         };
         assert!(ends(&[b"ls\r", b"~", b"."]) && ends(&[b"~."]) && ends(&[b"\r~."]));
         assert!(!ends(&[b"cd ~/x\r"]) && !ends(&[b"ls ~."]) && !ends(&[b"\r~~."]) && !ends(&[b"\r~x."]));
-    }
-
-    #[test]
-    fn who_loses_the_right_to_a_shell_reads_that_and_not_that_nothing_is_there() {
-        let lost = ended("not_found", "no such task".into(), true);
-        assert!(matches!(&lost, Error::Wrong(text) if text.contains("may not open one there any more")), "{lost}");
-        assert_eq!(ended("not_found", "no such shell".into(), false).to_string(), "no such shell");
-        assert_eq!((ended("invalid", "why: one line".into(), false).code(), ended("stopping", String::new(), true).code()), (2, 1));
     }
 
     #[test]
