@@ -20,6 +20,9 @@ const PROJECT: &str = "/api/v1/projects/shop";
 const LOGS: &str = "/api/v1/projects/shop/services/web/logs";
 const MEMBER: &str = "/api/v1/projects/shop/members/dora";
 
+/// What a form holds.
+type Fields<'a> = Vec<(&'static str, &'a str)>;
+
 /// A service `web` of the project `shop` that has said a line, and a shell that its developer `dora` has open in it, which is recorded. `olga` is
 /// the admin of the project `other`, which has a service `web` as well.
 struct Inside {
@@ -75,7 +78,7 @@ impl Inside {
     }
 
     /// All server functions that only look, with what they are asked.
-    fn functions(&self) -> Vec<(&'static str, Vec<(&'static str, &str)>)> {
+    fn functions(&self) -> Vec<(&'static str, Fields<'_>)> {
         let (project, task) = (("project", "shop"), ("task", self.task.as_str()));
         vec![
             ("/fn/logs/page", vec![project, ("service", "web")]),
