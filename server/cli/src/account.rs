@@ -14,6 +14,8 @@ use crate::client::{Credential, Portal, PortalUrl};
 use crate::error::{Error, Result};
 use crate::terminal;
 
+/// Longest life of a token, in days: a portal makes none that lives longer.
+const DAYS_MAX: i64 = 3650;
 /// Longest secret that is read from standard input, in bytes.
 const SECRET_MAX: u64 = 4096;
 
@@ -32,7 +34,7 @@ pub struct Login {
     #[arg(long)]
     pub token_stdin: bool,
     /// Days until the token ends.
-    #[arg(long, default_value_t = 90)]
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=DAYS_MAX))]
     pub days: u32,
 }
 
@@ -57,6 +59,10 @@ pub(crate) struct Which {
 impl Which {
     /// The portal, with what proves who asks.
     pub(crate) fn portal(&self) -> Result<Portal> {
+        // Who says both needs nothing that is kept, and nowhere to keep it.
+        if let (Some(url), Some(token)) = (&self.url, &self.token) {
+            return Portal::new(url.clone(), Credential::Token(token.clone()));
+        }
         let kept = Kept::read(&file()?)?;
         let url =
             self.url.clone().or_else(|| kept.current.clone()).ok_or_else(|| Error::wrong("you are not signed in: slipway login https://..."))?;
@@ -101,12 +107,23 @@ fn file() -> Result<PathBuf> {
 
 impl Kept {
     fn read(path: &Path) -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
         let what = || format!("{} cannot be read", path.display());
-        match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| Error::wrong(format!("{}: {error}; delete it and sign in again", what()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::local(what())(error)),
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(Error::local(what())(error)),
+        };
+        let mode = file.metadata().map_err(Error::local(what()))?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = path.display();
+            return Err(Error::wrong(format!(
+                "{path} holds your tokens and is open to others (mode {mode:03o}): chmod 600 {path}; if somebody may have read it, sign out and in again"
+            )));
         }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(Error::local(what()))?;
+        serde_json::from_str(&text).map_err(|error| Error::wrong(format!("{}: {error}; delete it and sign in again", what())))
     }
 
     /// Written beside and renamed, so that it is never half there; from the first byte for its owner alone.
@@ -151,7 +168,7 @@ pub(crate) async fn login(order: Login) -> Result<()> {
 async fn with_token(order: &Login) -> Result<Known> {
     let token = from_stdin("token")?;
     let portal = Portal::new(order.url.clone(), Credential::Token(token.clone()))?;
-    let me = portal.get("/api/v1/me").await?;
+    let me = portal.get("/api/v1/me").await.map_err(|error| refused(error, "this token does not hold: it is wrong, revoked, or its time is over"))?;
     Ok(Known { username: name_of(&me), token: token.expose().to_owned(), token_id: None })
 }
 
@@ -164,12 +181,21 @@ async fn with_password(order: &Login) -> Result<Known> {
     let portal = Portal::new(order.url.clone(), Credential::Password(username.clone(), password))?;
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let name: String = format!("slipway on {machine}").chars().take(60).collect();
-    let made = portal.post("/api/v1/me/tokens", &json!({"name": name, "scopes": ["read", "shell"], "expires_in_days": order.days})).await?;
+    let asked = json!({"name": name, "scopes": ["read", "shell"], "expires_in_days": order.days});
+    let made = portal.post("/api/v1/me/tokens", &asked).await.map_err(|error| refused(error, "the user name or the password is wrong"))?;
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let (Some(token), id) = (text(&made["secret"]), text(&made["token"]["id"])) else {
         return Err(Error::Unreachable(format!("{} made a token and did not show it: is it a Slipway portal?", order.url)));
     };
     Ok(Known { username, token, token_id: id })
+}
+
+/// What the portal does not take is what was typed just now.
+fn refused(error: Error, text: &str) -> Error {
+    match error {
+        Error::Refused(problem) if problem.status == 401 => Error::wrong(text),
+        error => error,
+    }
 }
 
 fn name_of(me: &serde_json::Value) -> String {
@@ -237,5 +263,10 @@ mod tests {
         assert_eq!(std::fs::read_dir(path.parent().expect("deep")).expect("a folder").count(), 1, "nothing is left beside it");
         std::fs::write(&path, "{").expect("written");
         assert!(Kept::read(&path).expect_err("cut off").to_string().contains("delete it and sign in again"));
+        for mode in [0o640, 0o604, 0o620] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("opened");
+            let told = Kept::read(&path).expect_err("others may read or change it").to_string();
+            assert!(told.contains("chmod 600") && told.contains(&format!("{mode:o}")), "{told}");
+        }
     }
 }

@@ -21,7 +21,10 @@ pub struct Problem {
 /// Why it ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What was typed, or what is kept on this machine, is wrong.
+    /// What was typed is wrong, and the portal said which part of it.
+    #[error("{0}")]
+    Typed(String),
+    /// What was typed, or what is kept on this machine, does not fit what is there.
     #[error("{0}")]
     Wrong(String),
     /// The portal said no.
@@ -44,7 +47,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the caller typed is wrong.
+    /// The exit code: 2 where what was typed is wrong, as for arguments that cannot be read at all, else 1.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Typed(_) => 2,
+            Self::Refused(problem) if problem.status == 422 => 2,
+            _ => 1,
+        }
+    }
+
+    /// Something does not fit.
     pub(crate) fn wrong(text: impl Into<String>) -> Self {
         Self::Wrong(text.into())
     }
@@ -57,6 +69,10 @@ impl Error {
 }
 
 fn told(problem: &Problem) -> String {
+    if problem.status == 401 {
+        return String::from("the portal does not take this token (any more): sign in again with slipway login");
+    }
+    // The detail is the same fields in one sentence.
     let fields: Vec<String> = problem.errors.iter().map(ToString::to_string).collect();
-    if fields.is_empty() { problem.detail.clone() } else { format!("{} ({})", problem.detail, fields.join("; ")) }
+    if fields.is_empty() { problem.detail.clone() } else { fields.join("; ") }
 }

@@ -10,6 +10,7 @@ mod shell;
 mod target;
 mod terminal;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -29,7 +30,7 @@ pub enum Command {
     Logs(logs::Logs),
 }
 
-/// Does it. The exit code is the shell's own where there is one, else 1 for a failure.
+/// Does it. The exit code is the shell's own where there is one, else 2 for what was typed wrongly and 1 for another failure.
 pub async fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Login(login) => account::login(login).await.map(|()| 0),
@@ -41,8 +42,9 @@ pub async fn run(command: Command) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(Error::Quiet) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("slipway: {error}");
-            ExitCode::FAILURE
+            // Whoever would read it may be gone.
+            let _ = writeln!(std::io::stderr(), "slipway: {error}");
+            ExitCode::from(error.code())
         }
     }
 }

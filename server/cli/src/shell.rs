@@ -2,6 +2,8 @@
 //! told again. When the connection breaks, it comes back to the same session: output goes on at the byte where it stopped, and what was typed and not taken
 //! is sent again. As with ssh, Enter, `~` and `.` end a session that does not answer.
 
+mod refusal;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -23,9 +25,10 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::account::Which;
 use crate::client::{Portal, Wire, quoted};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
 use crate::target::Target;
 use crate::terminal::{self, Modes};
+use refusal::{ended, refused};
 
 /// How long it is tried to come back; the portal keeps a session for as long.
 const COMES_BACK: Duration = Duration::from_secs(60);
@@ -72,22 +75,27 @@ pub(crate) async fn run(order: Shell) -> Result<u8> {
     let mut session = Session::new(&portal, &task, &order);
     let mut socket = session.connect().await?;
     let modes = Modes::raw()?;
-    let mut typed = keys();
-    let ended = loop {
-        match session.pump(&mut socket, &mut typed, &mut window).await {
-            Ok(End::Exit(code)) => break Ok(code),
-            Ok(End::Left) => break Ok(0),
-            Ok(End::Broken) => match session.come_back().await {
-                Ok(again) => socket = again,
-                Err(error) => break Err(error),
-            },
-            Err(error) => break Err(error),
-        }
+    let ended = tokio::select! {
+        ended = session.run(&mut socket, &mut window) => ended,
+        asked = asked_to_end() => asked.and_then(|()| Err(Error::wrong("ended by a signal"))),
     };
     let _ = tokio::time::timeout(FAREWELL, leave(&mut socket)).await;
     drop(modes);
     // What the kernel knows as a signal stands above 128, as shells have it; what is not known is a failure.
     ended.map(|code| u8::try_from(code).unwrap_or(1))
+}
+
+/// Resolves when this process is asked to end, as by a terminal that is closed: the modes of the terminal are taken back, and the portal hears that
+/// nobody comes back.
+async fn asked_to_end() -> Result<()> {
+    let failed = || Error::local("signals cannot be watched");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed())?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
 }
 
 /// Leaves for good: the portal ends at once what is left of the session, where otherwise it would wait for us to come back. Reads on until it
@@ -190,6 +198,21 @@ impl<'a> Session<'a> {
         Self { portal, path, id: None, received: 0, told: 0, taken: 0, untaken: VecDeque::new(), escape: Escape::default() }
     }
 
+    /// Passes bytes on to the end of what runs, through all breaks of the connection; its exit code.
+    async fn run(&mut self, socket: &mut Socket, window: &mut Signal) -> Result<i64> {
+        let mut typed = keys();
+        loop {
+            match self.pump(socket, &mut typed, window).await? {
+                End::Exit(code) => return Ok(code),
+                End::Left => return Ok(0),
+                End::Broken => match self.come_back(&mut typed).await? {
+                    Some(again) => *socket = again,
+                    None => return Ok(0),
+                },
+            }
+        }
+    }
+
     async fn connect(&self) -> Result<Socket> {
         let (columns, rows) = terminal::size();
         let again = self.id.as_ref().map(|id| format!("&session={id}&received={}", self.received)).unwrap_or_default();
@@ -201,13 +224,13 @@ impl<'a> Session<'a> {
         let opened = tokio::time::timeout(Duration::from_secs(30), tokio_tungstenite::client_async(request, wire)).await;
         match opened.map_err(|_| Error::Unreachable(format!("{} does not answer", self.portal.url())))? {
             Ok((socket, _)) => Ok(socket),
-            Err(tungstenite::Error::Http(answer)) => Err(refused(self.portal, &answer)),
+            Err(tungstenite::Error::Http(answer)) => Err(refused(self.portal, &path, &answer).await),
             Err(error) => Err(Error::Unreachable(format!("{} does not open a websocket: {error}", self.portal.url()))),
         }
     }
 
-    /// Comes back to the session after the connection broke.
-    async fn come_back(&mut self) -> Result<Socket> {
+    /// Comes back to the session after the connection broke; nothing: the person at the terminal had enough of waiting.
+    async fn come_back(&mut self, typed: &mut mpsc::Receiver<Bytes>) -> Result<Option<Socket>> {
         if self.id.is_none() {
             return Err(Error::Unreachable("the connection broke before the shell was open".into()));
         }
@@ -215,14 +238,33 @@ impl<'a> Session<'a> {
         let (until, mut wait) = (Instant::now() + COMES_BACK, Duration::from_millis(200));
         loop {
             match self.connect().await {
-                Ok(socket) => return Ok(socket),
+                Ok(socket) => return Ok(Some(socket)),
                 Err(error @ Error::Unreachable(_)) if Instant::now() > until => return Err(error),
                 Err(Error::Unreachable(_)) => {}
                 Err(Error::Refused(problem)) if problem.status >= 500 && Instant::now() < until => {}
+                Err(Error::Refused(problem)) if matches!(problem.status, 403 | 404) => return Err(ended("not_found", problem.detail, true)),
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(wait).await;
+            if self.had_enough(wait, typed).await {
+                return Ok(None);
+            }
             wait = (wait * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Waits before the next try, and keeps what is typed meanwhile; true as soon as that are the keys that end a session.
+    async fn had_enough(&mut self, wait: Duration, typed: &mut mpsc::Receiver<Bytes>) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return false,
+                Some(bytes) = typed.recv(), if self.untaken.len() < WAITING_MAX => {
+                    if self.escape.typed(&bytes) && terminal::is_typed() {
+                        return true;
+                    }
+                    self.untaken.extend(&bytes);
+                }
+            }
         }
     }
 
@@ -289,9 +331,7 @@ impl<'a> Session<'a> {
                 return Ok(Heard::Taken);
             }
             ToClient::Exit { code } => return Ok(Heard::Exit(code)),
-            ToClient::Error { code, message } => {
-                return Err(Error::Wrong(if message.is_empty() { code } else { message }));
-            }
+            ToClient::Error { code, message } => return Err(ended(&code, message, self.id.is_some())),
         }
         Ok(Heard::Other)
     }
@@ -315,17 +355,6 @@ enum Heard {
 async fn tell(socket: &mut Socket, word: &FromClient) -> std::result::Result<(), tungstenite::Error> {
     let text = serde_json::to_string(word).expect("our own words have no keys that JSON refuses");
     socket.send(Message::Text(text.into())).await
-}
-
-fn refused(portal: &Portal, answer: &http::Response<Option<Vec<u8>>>) -> Error {
-    match answer.body().as_ref().and_then(|body| serde_json::from_slice::<Problem>(body).ok()) {
-        Some(problem) => Error::Refused(Box::new(problem)),
-        None => Error::Unreachable(format!(
-            "{} answered {} in place of a websocket: a proxy in between must pass the headers Upgrade and Connection on",
-            portal.url(),
-            answer.status()
-        )),
-    }
 }
 
 /// Looks for Enter, `~`, `.` among what is typed.

@@ -21,6 +21,7 @@ mod ground;
 mod image_pages;
 mod image_rules;
 mod inside;
+mod inside_doors;
 mod jobs;
 mod limits;
 mod logs;

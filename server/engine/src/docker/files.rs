@@ -2,12 +2,19 @@
 //!
 //! The engine leads a path within the container's root and out of it never. Links are followed part by part, so that it is known where a path
 //! really ends: what lies in the folder of secret files is refused however it is called. Folders, devices, pipes and sockets are refused before
-//! anything is read. Nothing is kept: a file of any size passes through a few pieces of memory, and a wait for the engine is bounded.
+//! anything is read. A file of any size passes through a few pieces of memory, and a wait for the engine is bounded.
+//!
+//! Between the look at a path and its archive a program in the container may put a link in the place of a folder of it. So nothing leaves
+//! before it is known that what was opened is what was looked at ([`Docker::file`]). What remains: a program that puts the link there after the
+//! first look, takes it away before the second one, and has given a file of its own the size, the mode and the time of the secret's. The engine
+//! tells nothing by which that could be seen. It is worth something only to a program that may rename folders and may not read the secret: one
+//! that may read it can print it.
 
 use bollard::container::PathStatResponse;
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt as _};
+use model::configs::SECRET_MAX;
 use model::time::Millis;
 use model::views::inspect::FileView;
 
@@ -58,6 +65,47 @@ impl End {
     fn is_folder(&self) -> bool {
         self.mode & FOLDER != 0
     }
+
+    fn modified_at(&self) -> Option<Millis> {
+        self.modified.as_deref().and_then(Millis::parse_rfc3339)
+    }
+
+    /// The whole seconds of it: an archive has no more.
+    fn second(&self) -> Option<i64> {
+        self.modified_at().map(|at| at.0.div_euclid(1000))
+    }
+
+    fn view(&self) -> FileView {
+        FileView {
+            path: self.path.clone(),
+            size: u64::try_from(self.size).unwrap_or_default(),
+            mode: self.mode & PERMISSIONS,
+            modified_at: self.modified_at(),
+        }
+    }
+}
+
+/// What an archive says of the file in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Header {
+    size: u64,
+    mode: u32,
+    /// Seconds since the epoch; none: it says none that can be read.
+    modified: Option<i64>,
+}
+
+impl Header {
+    /// Whether this is the file that lay at a path before and after the archive was made. It may have been written to meanwhile.
+    fn is_between(&self, before: &End, after: &End) -> bool {
+        let untouched = before.modified == after.modified && before.size == after.size;
+        let in_time = match (before.second(), self.modified, after.second()) {
+            // Some engines round up.
+            (Some(before), Some(at), Some(after)) => (before..=after + 1).contains(&at),
+            _ => true,
+        };
+        let mode = [before, after].iter().any(|end| end.mode & PERMISSIONS == self.mode);
+        before.path == after.path && mode && in_time && (!untouched || u64::try_from(before.size) == Ok(self.size))
+    }
 }
 
 /// What something is that is no regular file.
@@ -79,6 +127,10 @@ impl Docker {
     /// # Errors
     /// `NoSuchFile`, `NotAFile`, `SecretFile`, `NoSuchContainer`.
     pub async fn find_file(&self, container: &str, path: &str, secrets: &str) -> Result<FileView> {
+        Ok(self.find(container, path, secrets).await?.view())
+    }
+
+    async fn find(&self, container: &str, path: &str, secrets: &str) -> Result<End> {
         limited("find the file", WORK, async {
             let end = self.follow(container, path).await?;
             let kept = match self.follow(container, secrets).await {
@@ -92,27 +144,36 @@ impl Docker {
                     "this file holds a secret, and nobody is shown those; a new one can be set at any time",
                 ));
             }
-            if let Some(said) = other_than_file(end.mode) {
-                return Err(EngineError::new(Kind::NotAFile, format!("{path} is {said}")));
+            match other_than_file(end.mode) {
+                Some(said) => Err(EngineError::new(Kind::NotAFile, format!("{path} is {said}"))),
+                None => Ok(end),
             }
-            Ok(FileView {
-                modified_at: end.modified.as_deref().and_then(Millis::parse_rfc3339),
-                mode: end.mode & PERMISSIONS,
-                size: u64::try_from(end.size).unwrap_or_default(),
-                path: end.path,
-            })
         })
         .await
     }
 
     /// The same file, and its bytes: as many as its size says, or an error.
+    ///
+    /// The engine leads the path to its end once more when it makes the archive, and once more when it opens the file. What is longer than any
+    /// secret is none, whatever was opened: it is taken when more bytes have come than a secret has. What is not is held until the path was
+    /// looked at again. The look comes behind the archive, because an engine answers nothing about a container before it is rid of its archive.
     pub async fn file(&self, container: &str, path: &str, secrets: &str) -> Result<(FileView, Content)> {
-        let mut found = self.find_file(container, path, secrets).await?;
-        let asked = format!("/containers/{}/archive?path={}", path_part(container)?, escaped(&found.path));
+        let before = self.find(container, path, secrets).await?;
+        let asked = format!("/containers/{}/archive?path={}", path_part(container)?, escaped(&before.path));
         let mut archive = Archive::new(hijack::open(self.dialer(), &self.path(&asked).await?, WORK).await?);
-        let size = archive.first_file().await?;
-        found.size = size;
-        Ok((found, archive.content(size).boxed()))
+        let header = archive.first_file().await?;
+        let found = FileView { size: header.size, ..before.view() };
+        if let Some(length) = usize::try_from(header.size).ok().filter(|length| *length <= SECRET_MAX) {
+            let content = archive.exactly(length).await?.freeze();
+            drop(archive);
+            let after = self.find(container, &before.path, secrets).await?;
+            if !header.is_between(&before, &after) {
+                return Err(EngineError::new(Kind::NotAFile, format!("{path} was replaced while it was taken; try again")));
+            }
+            return Ok((found, stream::iter((!content.is_empty()).then_some(Ok(content))).boxed()));
+        }
+        archive.fill(SECRET_MAX + 1).await?;
+        Ok((found, archive.content(header.size).boxed()))
     }
 
     /// Leads a path to its end, as the container's own programs would.
@@ -199,25 +260,35 @@ impl Archive {
         }
     }
 
-    /// Exactly so many bytes, at most a record's.
-    async fn exactly(&mut self, length: usize) -> Result<BytesMut> {
+    /// Waits until so many bytes are held, at most a record's.
+    async fn fill(&mut self, length: usize) -> Result<()> {
         while self.held.len() < length {
             let piece = self.pieces.next().await.ok_or_else(broken_off)??;
             self.held.extend_from_slice(&piece);
         }
+        Ok(())
+    }
+
+    /// Exactly so many bytes, at most a record's.
+    async fn exactly(&mut self, length: usize) -> Result<BytesMut> {
+        self.fill(length).await?;
         Ok(self.held.split_to(length))
     }
 
-    /// Reads up to the first file's content; its size.
-    async fn first_file(&mut self) -> Result<u64> {
-        let mut told = None;
+    /// Reads up to the first file's content; what is said of it.
+    async fn first_file(&mut self) -> Result<Header> {
+        let mut told = Told::default();
         loop {
             let block = self.exactly(BLOCK).await?;
             let header = tar::Header::from_byte_slice(&block);
             let size = header.entry_size().map_err(|_| unreadable())?;
             match header.entry_type() {
                 // An empty name is the archive's end.
-                tar::EntryType::Regular if block[0] != 0 => return Ok(told.unwrap_or(size)),
+                tar::EntryType::Regular if block[0] != 0 => {
+                    let mode = header.mode().map_err(|_| unreadable())? & PERMISSIONS;
+                    let plain = || header.mtime().ok().and_then(|at| i64::try_from(at).ok());
+                    return Ok(Header { size: told.size.unwrap_or(size), mode, modified: told.modified.or_else(plain) });
+                }
                 kind @ (tar::EntryType::XHeader | tar::EntryType::XGlobalHeader | tar::EntryType::GNULongName | tar::EntryType::GNULongLink) => {
                     if size > RECORD_MAX {
                         return Err(unreadable());
@@ -225,7 +296,7 @@ impl Archive {
                     let length = usize::try_from(size).map_err(|_| unreadable())?;
                     let record = self.exactly(length.next_multiple_of(BLOCK)).await?;
                     if kind == tar::EntryType::XHeader {
-                        told = size_told(&record[..length]).or(told);
+                        told.read(&record[..length]);
                     }
                 }
                 _ => return Err(EngineError::new(Kind::NotAFile, "it became something else than a file while it was looked at; try again")),
@@ -256,17 +327,41 @@ fn unreadable() -> EngineError {
     EngineError::new(Kind::Other, "the engine's archive of the file cannot be read")
 }
 
-/// The size that a record of the form `length key=value` tells, of those in a block of them: of files that a plain header has no room for.
-fn size_told(mut records: &[u8]) -> Option<u64> {
-    while let Some(space) = records.iter().position(|byte| *byte == b' ') {
-        let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
-        let record = records.get(space + 1..length)?;
-        if let Some(size) = record.strip_prefix(b"size=") {
-            return std::str::from_utf8(size).ok()?.trim_end().parse().ok();
+/// What is told before a header, of a file that a plain header has no room for.
+#[derive(Default)]
+struct Told {
+    size: Option<u64>,
+    modified: Option<i64>,
+}
+
+impl Told {
+    /// Reads a block of records of the form `length key=value`; nothing behind one that is none.
+    fn read(&mut self, mut records: &[u8]) {
+        while let Some((key_and_value, rest)) = record(records) {
+            if let Some(size) = key_and_value.strip_prefix("size=") {
+                self.size = size.parse().ok().or(self.size);
+            } else if let Some(at) = key_and_value.strip_prefix("mtime=") {
+                self.modified = seconds(at).or(self.modified);
+            }
+            records = rest;
         }
-        records = &records[length..];
     }
-    None
+}
+
+/// The first record of a block, without its line end, and what follows. A value that is no text is passed over.
+fn record(records: &[u8]) -> Option<(&str, &[u8])> {
+    let space = records.iter().position(|byte| *byte == b' ')?;
+    let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
+    let text = std::str::from_utf8(records.get(space + 1..length)?).unwrap_or_default();
+    Some((text.trim_end_matches('\n'), &records[length..]))
+}
+
+/// Whole seconds of a number that may have a fraction, rounded down.
+fn seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = whole.parse().ok()?;
+    let below = whole.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
+    Some(seconds - i64::from(below))
 }
 
 #[cfg(test)]
@@ -283,6 +378,7 @@ mod tests {
         let mut header = tar::Header::new_ustar();
         header.set_path("file").expect("a path");
         header.set_entry_type(kind);
+        header.set_mode(0o644);
         header.set_size(size);
         header.set_cksum();
         header.as_bytes().to_vec()
@@ -290,7 +386,7 @@ mod tests {
 
     async fn unpacked(archive: &[u8], length: usize) -> Result<(u64, Vec<u8>)> {
         let mut archive = arrives(archive, length);
-        let size = archive.first_file().await?;
+        let size = archive.first_file().await?.size;
         let pieces: Vec<Result<Bytes>> = archive.content(size).collect().await;
         let mut all = Vec::new();
         for piece in pieces {
@@ -323,6 +419,40 @@ mod tests {
         archive.extend(header(tar::EntryType::Regular, 3));
         archive.extend([7; 1024]);
         assert_eq!(unpacked(&archive, 100).await.expect("unpacked"), (700, vec![7; 700]));
+    }
+
+    #[tokio::test]
+    async fn a_time_before_the_epoch_or_with_a_fraction_is_told_before_it() {
+        for (records, second) in [("16 mtime=-1.250\n", -2), ("12 mtime=-5\n", -5), ("19 mtime=1795166.9\n", 1_795_166), ("9 size=2\n", 7)] {
+            let mut archive = header(tar::EntryType::XHeader, records.len() as u64);
+            archive.extend_from_slice(records.as_bytes());
+            archive.resize(2 * BLOCK, 0);
+            let mut file = tar::Header::new_ustar();
+            file.set_path("file").expect("a path");
+            file.set_size(2);
+            file.set_mtime(7);
+            file.set_mode(0o100_640);
+            file.set_cksum();
+            archive.extend_from_slice(file.as_bytes());
+            let read = arrives(&archive, 100).first_file().await.expect("a file");
+            assert_eq!(read, Header { size: 2, mode: 0o640, modified: Some(second) }, "{records}");
+        }
+    }
+
+    #[test]
+    fn what_was_opened_is_what_was_looked_at_before_and_after() {
+        let at = |size: i64, modified: &str| End { path: "/a/b".into(), mode: 0o644, size, modified: Some(modified.into()) };
+        let file = at(5, "2026-11-20T09:30:00.750Z");
+        let sent = |size: u64, mode: u32, modified: i64| Header { size, mode, modified: Some(modified) };
+        let second = file.second().expect("a time");
+        assert!(sent(5, 0o644, second).is_between(&file, &file));
+        assert!(!sent(6, 0o644, second).is_between(&file, &file), "nobody wrote to it, and it has another size");
+        assert!(!sent(5, 0o600, second).is_between(&file, &file), "another mode");
+        assert!(!sent(5, 0o644, 1).is_between(&file, &file), "another time");
+        assert!(!sent(5, 0o644, second).is_between(&file, &End { path: "/a/c".into(), ..at(5, "2026-11-20T09:30:00.750Z") }), "it leads elsewhere");
+        let longer = at(9, "2026-11-20T09:30:02.100Z");
+        assert!(sent(7, 0o644, second + 1).is_between(&file, &longer), "a file that is written to has a size between");
+        assert!(!sent(7, 0o644, 1).is_between(&file, &longer) && !sent(7, 0o644, second + 4).is_between(&file, &longer));
     }
 
     #[tokio::test]
