@@ -275,7 +275,7 @@ async fn the_oldest_recordings_go_when_a_project_has_more_than_its_quota() {
     assert_eq!([watched(third).await, watched(fourth).await], [StatusCode::OK; 2]);
     let view = stage.admin.get(&format!("{SHELLS}/{second}")).await.expect_status(StatusCode::OK).await;
     assert_eq!((&view["gone"], &view["by"]), (&json!(true), &json!("dee")), "its row stays");
-    let page = stage.portal.browser("dee").await.open("/projects/shop/settings").await.text().await.expect("a page");
+    let page = stage.portal.browser("admin").await.open("/projects/shop/settings").await.text().await.expect("a page");
     assert!(page.contains("Kept recordings of shells"), "what is kept is shown with the quota");
 }
 

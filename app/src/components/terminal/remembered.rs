@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
-    /// The path of its page.
+    /// The address of its page, without what stands before the path.
     pub page: String,
     /// What it is a terminal of.
     pub title: String,
@@ -71,6 +71,12 @@ mod browser {
         window().session_storage().ok().flatten()
     }
 
+    /// A link to the same page that asks for something else is another address: it opens what it asks for, and nothing else.
+    fn here() -> Option<String> {
+        let at = location();
+        Some(format!("{}{}", at.pathname().ok()?, at.search().ok()?))
+    }
+
     fn now() -> u64 {
         Date::now() as u64
     }
@@ -89,16 +95,16 @@ mod browser {
 
     /// The page goes with this session: its title, its socket's path, its name and how much of its output was received.
     pub(in super::super) fn remember(title: &str, socket: &str, session: String, received: u64) {
-        let (Some(storage), Ok(page)) = (storage(), location().pathname()) else { return };
+        let (Some(storage), Some(page)) = (storage(), here()) else { return };
         let one = Remembered { page, title: title.to_owned(), socket: socket.to_owned(), session, received, at: now() };
         keep(&storage, &with(all(&storage), one));
     }
 
     pub(super) fn of_page() -> Vec<Remembered> {
-        let (Some(storage), Ok(page)) = (storage(), location().pathname()) else { return Vec::new() };
-        let (here, elsewhere): (Vec<_>, Vec<_>) = all(&storage).into_iter().partition(|one| one.page == page);
+        let (Some(storage), Some(page)) = (storage(), here()) else { return Vec::new() };
+        let (own, elsewhere): (Vec<_>, Vec<_>) = all(&storage).into_iter().partition(|one| one.page == page);
         keep(&storage, &elsewhere);
-        here
+        own
     }
 }
 

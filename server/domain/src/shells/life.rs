@@ -1,4 +1,4 @@
-//! A session's own task: it reads what the terminal prints, as far as the client keeps up, gives it what was typed, records, and ends the process
+//! A session's own task: it reads what the terminal prints, as far as the client and its recording keep up, gives it what was typed, and ends the process
 //! when it must: when the permission is gone, nobody came back in time, somebody asks for it or the portal stops. What cannot be ended, because
 //! its engine is away, is left to [`super::work`].
 

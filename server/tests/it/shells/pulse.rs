@@ -46,7 +46,7 @@ async fn a_client_that_answers_pings_lives_however_little_it_says() {
 async fn a_client_that_answers_nothing_is_dropped_and_its_shell_goes_on_for_the_grace_and_no_longer() {
     let place = Place::new().await;
     let shells = place.ground.portal().platform().shells();
-    let patience = Patience { grace: Duration::from_secs(60), ping: Duration::from_millis(100), dead: Duration::from_millis(500) };
+    let patience = Patience { grace: Duration::from_secs(60), ping: Duration::from_millis(500), dead: Duration::from_secs(3) };
     shells.set_patience(patience);
     let way = place.way("eve");
     let mut silent = way.open("").await;

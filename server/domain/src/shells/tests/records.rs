@@ -3,17 +3,18 @@
 use serde_json::Value;
 
 use super::*;
+use crate::args;
 
 /// So much of a recording waits for the disk, and what is read at once may be more.
 const WAITS: u64 = (4 << 20) + (64 << 10);
 
-/// The lines of the only recording, without its header.
-fn events(platform: &Platform) -> Vec<Value> {
+/// The lines of the only recording, its header first.
+fn lines(platform: &Platform) -> Vec<Value> {
     let shelf = platform.recordings().expect("a folder");
     let project = std::fs::read_dir(shelf.folder()).expect("the folder").next().expect("a project").expect("readable").path();
     let file = std::fs::read_dir(project).expect("the project's folder").next().expect("a recording").expect("readable").path();
     let text = std::fs::read_to_string(file).expect("text");
-    text.lines().skip(1).map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
 #[tokio::test]
@@ -43,7 +44,8 @@ async fn a_terminal_waits_with_its_recording_and_nothing_of_it_is_missing() {
     flood.await.expect("no panic");
     yard.quiet().await;
     writing.abort();
-    let events = events(yard.platform());
+    let lines = lines(yard.platform());
+    let events = &lines[1..];
     assert!(events.iter().all(|event| event[1] == "o"), "no marker says that something is missing");
     let recorded: usize = events.iter().map(|event| event[2].as_str().expect("a text").len()).sum();
     assert_eq!(recorded as u64, whole);
@@ -85,11 +87,7 @@ async fn a_recording_says_where_by_whom_and_what_for() {
     drop(process);
     yard.quiet().await;
     drop(attachment);
-    let shelf = yard.platform().recordings().expect("a folder");
-    let project = std::fs::read_dir(shelf.folder()).expect("the folder").next().expect("a project").expect("readable").path();
-    let file = std::fs::read_dir(project).expect("the project's folder").next().expect("a recording").expect("readable").path();
-    let text = std::fs::read_to_string(file).expect("text");
-    let header: Value = serde_json::from_str(text.lines().next().expect("a header")).expect("JSON");
-    let title = header["title"].as_str().expect("a title");
+    let lines = lines(yard.platform());
+    let title = lines[0]["title"].as_str().expect("a title");
     assert!(title.starts_with("shop/web") && title.ends_with(" by ana: to look"), "{title}");
 }
