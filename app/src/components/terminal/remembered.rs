@@ -1,5 +1,5 @@
 //! Shells that a tab had open when its page was loaded again. The server keeps a session for a while without a client, so the same page attaches
-//! to it again. They are written down in the tab's own storage when the page goes, and taken out when it comes back; a shell that somebody closed is
+//! to it again. They are written down in the tab's own storage when the page goes, and taken out when it stands again; a shell that somebody closed is
 //! not among them, and another tab never finds them.
 
 use serde::{Deserialize, Serialize};
@@ -22,10 +22,16 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
-    /// Those of the page that is shown, which are taken out.
+    /// Those of the page that is shown.
     #[cfg(feature = "hydrate")]
     pub(crate) fn of_page() -> Vec<Self> {
-        browser::of_page()
+        browser::of_page().0
+    }
+
+    /// Takes those of the page that is shown out: it goes on with them.
+    pub(crate) fn forget_page() {
+        #[cfg(feature = "hydrate")]
+        browser::forget_page();
     }
 
     /// On the server there are none.
@@ -100,11 +106,16 @@ mod browser {
         keep(&storage, &with(all(&storage), one));
     }
 
-    pub(super) fn of_page() -> Vec<Remembered> {
-        let (Some(storage), Some(page)) = (storage(), here()) else { return Vec::new() };
-        let (own, elsewhere): (Vec<_>, Vec<_>) = all(&storage).into_iter().partition(|one| one.page == page);
-        keep(&storage, &elsewhere);
-        own
+    /// Those of the page that is shown, and those of others.
+    pub(super) fn of_page() -> (Vec<Remembered>, Vec<Remembered>) {
+        let (Some(storage), Some(page)) = (storage(), here()) else { return Default::default() };
+        all(&storage).into_iter().partition(|one| one.page == page)
+    }
+
+    pub(super) fn forget_page() {
+        if let Some(storage) = storage() {
+            keep(&storage, &of_page().1);
+        }
     }
 }
 

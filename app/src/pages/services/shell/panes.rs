@@ -52,6 +52,7 @@ impl Panes {
     /// Opens what else was open before the page was loaded again, once it stands.
     pub(super) fn restore(self) {
         Effect::new(move |_| {
+            Remembered::forget_page();
             for one in self.before.try_update_value(std::mem::take).unwrap_or_default() {
                 self.add(one.title.clone(), one.socket.clone(), Some(one));
             }
