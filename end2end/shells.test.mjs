@@ -401,11 +401,16 @@ test("several shells beside each other, full screen, search, letters, screen rea
 
   // The keyboard gets out of the terminal, and what was chosen is kept.
   await tools.locator(".xterm-screen").click();
+  await typist.run("kept=in-this-''shell; echo $kept", /^in-this-shell/m);
   await page.keyboard.press("Control+Shift+X");
   assert.equal(await page.evaluate(() => document.activeElement?.closest(".shell header") !== null), true);
   await page.reload();
   await page.locator("html[data-ready]").waitFor();
-  await typist.open();
+  // So is the shell: the page goes on with it, and says that the screen it had is gone.
+  await typist.shows(/the shell goes on/);
+  await typist.pane().locator(".xterm-screen").click();
+  await typist.run("echo still $kept", /^still in-this-shell/m);
+  assert.equal(await page.locator(".shell").count(), 1);
   assert.equal(await page.getByRole("button", { name: "Screen reader" }).getAttribute("aria-pressed"), "true");
   assert.ok((await columns()) < usual, "the letters are as large as before");
 });

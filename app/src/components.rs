@@ -37,6 +37,6 @@ pub(crate) use navigation::{Crumb, Crumbs, Tab, Tabs};
 pub(crate) use notice::{Notice, ProblemNotice, capital, sentence};
 pub(crate) use progress::{Bar, Step, Steps};
 pub(crate) use status::{Badge, Tone, bytes};
-pub(crate) use terminal::{Player, Preferences, Terminal};
+pub(crate) use terminal::{Player, Preferences, Remembered, Terminal};
 pub(crate) use theme::{THEME_SCRIPT, ThemeSwitch};
 pub(crate) use toast::{Toaster, Toasts};

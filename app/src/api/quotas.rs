@@ -52,6 +52,8 @@ pub struct LimitsForm {
     pub task_memory: String,
     /// Size of kept logs, like `2GiB`.
     pub logs: String,
+    /// Size of kept recordings of shells, like `1GiB`.
+    pub recordings: String,
 }
 
 #[cfg(feature = "ssr")]
@@ -67,6 +69,7 @@ impl LimitsForm {
             task_cpus: Some(read("task_cpus", &self.task_cpus)?),
             task_memory: Some(size("task_memory", &self.task_memory)?),
             logs: Some(size("logs", &self.logs)?),
+            recordings: Some(size("recordings", &self.recordings)?),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A terminal in a page: xterm.js, fetched when the first one is shown, over a websocket whose binary frames are the
 //! terminal's bytes and whose text frames are JSON control. It says clearly when it is closed and why, and opens again on
-//! request. While the connection only broke, it attaches to the same session and continues at the byte where it stopped.
+//! request. While the connection only broke, it attaches to the same session and continues at the byte where it stopped; when the
+//! page was loaded again, too, but what the screen showed before is gone then: the server keeps no more than what was not shown.
 //! [`Player`] plays what was recorded of one.
 
 #[cfg(any(feature = "hydrate", test))]
@@ -20,6 +21,7 @@ mod look;
 mod outbox;
 mod player;
 mod preferences;
+mod remembered;
 #[cfg(feature = "hydrate")]
 mod screen;
 #[cfg(feature = "hydrate")]
@@ -30,10 +32,11 @@ use leptos::prelude::*;
 use super::icon::{Icon, Sign};
 use super::status::{Badge, Tone};
 use find::Find;
-use handle::{Act, Handle};
+use handle::{Act, Handle, What};
 
 pub(crate) use player::Player;
 pub(crate) use preferences::Preferences;
+pub(crate) use remembered::Remembered;
 
 /// The loader of xterm.js, as the bundle places it.
 #[cfg(feature = "hydrate")]
@@ -123,6 +126,8 @@ pub(crate) fn Terminal(
     /// The websocket's path, with or without a query.
     #[prop(into)]
     socket: String,
+    /// The session to go on with, which the page had before it was loaded again.
+    before: Option<Remembered>,
     /// Whether what it prints is recorded.
     recorded: bool,
     /// Told when its reader wants it no more.
@@ -140,7 +145,7 @@ pub(crate) fn Terminal(
     let section = NodeRef::<leptos::html::Section>::new();
     // Counts how often it was opened; each time begins anew.
     let opened = RwSignal::new(0_u32);
-    let handle = Handle::run(socket, screen, seen, opened);
+    let handle = Handle::run(What { title: title.clone(), socket, before }, screen, seen, opened);
     let full = full::Full::of(section);
     let badge = move || {
         let (tone, text) = seen.stage.get().badge();

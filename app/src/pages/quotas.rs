@@ -50,6 +50,9 @@ pub(crate) fn Used(quota: QuotaView) -> impl IntoView {
         <Share label="Images and layers, each counted once" used=used_bytes limit=quota.limits.bytes.map(unsigned) shown=bytes/>
         <Share label="Tags" used=used_tags limit=quota.limits.tags.map(unsigned) shown=|count| count.to_string()/>
         {quota.logs_bytes.map(|kept| view! { <Share label="Kept logs, of which the oldest go first" used=kept limit=quota.logs.map(unsigned) shown=bytes/> })}
+        {quota.recordings_bytes.map(|kept| view! {
+            <Share label="Kept recordings of shells, of which the oldest go first" used=unsigned(kept) limit=quota.recordings.map(unsigned) shown=bytes/>
+        })}
         {quota.running.map(|running| view! { <UsedRunning running limits=quota.limits task=quota.task/> })}
     }
     .into_any()
@@ -166,7 +169,7 @@ fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
 }
 
 /// The fields that show their own error.
-pub(crate) const LIMIT_FIELDS: &[&str] = &["bytes", "tags", "cpus", "memory", "tasks", "ports", "task_cpus", "task_memory", "logs"];
+pub(crate) const LIMIT_FIELDS: &[&str] = &["bytes", "tags", "cpus", "memory", "tasks", "ports", "task_cpus", "task_memory", "logs", "recordings"];
 
 /// The fields of all limits.
 #[component]
@@ -193,6 +196,8 @@ pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem:
                 check=Some(check_size) hint=task_hint error=field_error(refused, "task_memory")/>
             <TextField name="limits[logs]" label="Kept logs" optional=true value=size(limits.logs) check=Some(check_size) hint=task_hint
                 error=field_error(refused, "logs")/>
+            <TextField name="limits[recordings]" label="Kept recordings of shells" optional=true value=size(limits.recordings)
+                check=Some(check_size) hint=task_hint error=field_error(refused, "recordings")/>
         </div>
     }
     .into_any()
@@ -243,6 +248,8 @@ mod tests {
             task: TaskLimits::default(),
             logs: None,
             logs_bytes: None,
+            recordings: None,
+            recordings_bytes: None,
         };
         assert_eq!(line(&quota(None, None)), "The project keeps 1.0 KiB in 1 tag, no limit.");
         assert_eq!(line(&quota(Some(2048), Some(5))), "The project keeps 1.0 KiB of 2.0 KiB in 1 of 5 tags.");

@@ -92,7 +92,7 @@ pub enum Signal {
     Pruning,
     /// How long or how much of a project's logs is kept changed, or the project is gone; or much was added, or the disk is full.
     LogRetention,
-    /// Recordings of shells are to go: their project did, or it keeps them for less time.
+    /// Recordings of shells may be to go: their project did, it keeps them for less time or in less room, or there is another one.
     Recordings,
 }
 

@@ -123,9 +123,11 @@ pub trait ShellControl: Send + Sync {
 /// Whoever keeps how a terminal's processes are found again by [`Engines::end_shell`].
 #[async_trait]
 pub trait ShellKeeper: Send + Sync {
-    /// Keeps the mark, which is the engine's own text. It is told before the terminal's command runs, where the image has what it takes to hold it
-    /// back; a terminal whose mark is not kept is not opened.
+    /// Keeps the mark, which is the engine's own text. It is told before the terminal's command runs; a terminal whose mark is not kept is not
+    /// opened.
     async fn keep(&self, mark: &str) -> Result<()>;
+    /// Keeps another mark of the same terminal in its place: it says more, of what is known only once the command runs.
+    async fn amend(&self, mark: &str) -> Result<()>;
 }
 
 /// How an engine is reached: where it is, and what proves both sides.
@@ -219,7 +221,8 @@ pub trait Engines: Send + Sync {
     /// A terminal in a running container, of the right size from its first byte.
     ///
     /// # Errors
-    /// `Conflict` with the code `command_not_found` (no shell in the image) or `wrong_state` (it does not run); what the keeper said.
+    /// `Conflict` with the code `command_not_found` (no shell in the image) or `wrong_state` (it does not run); what the keeper said. Where a mark
+    /// was kept, something may be left of the terminal: [`Engines::end_shell`] ends it.
     async fn shell(&self, place: &Place, order: &ShellOrder, keeper: &dyn ShellKeeper) -> Result<Shell>;
 
     /// Ends what is left of a terminal that an earlier life of the portal opened. Good as well when nothing is.

@@ -1,4 +1,5 @@
-//! How much a project may keep and run. Kept: bytes of blobs, each counted once, and tags. Run ([`running`]): processors, memory and tasks
+//! How much a project may keep and run. Kept: bytes of blobs, each counted once, and tags; and of logs and of recordings of shells, of which the
+//! oldest go where there are more. Run ([`running`]): processors, memory and tasks
 //! of all that should run, fixed ports, and what a task gets that names no limit. Operators set limits, who pushes sees them. A limit
 //! below what is there deletes and stops nothing, it stops what would take more. Bytes are counted where blobs are held; here tags are, in
 //! the push's transaction, and what runs, in the deploy's.
@@ -9,7 +10,7 @@ use model::ids::ProjectId;
 use model::page::{Page, PageRequest};
 use model::quantity::{Cpus, PortRange};
 use model::time::Millis;
-use model::views::quotas::{LOGS_BY_DEFAULT, Limits, QuotaView, QuotasView};
+use model::views::quotas::{LOGS_BY_DEFAULT, Limits, QuotaView, QuotasView, RECORDINGS_BY_DEFAULT};
 use model::views::upkeep::WaitingView;
 
 use crate::access::{May, Site, can};
@@ -52,6 +53,8 @@ pub struct Wanted {
     pub task_memory: Option<Option<i64>>,
     /// Bytes of kept logs.
     pub logs: Option<Option<i64>>,
+    /// Bytes of kept recordings of shells.
+    pub recordings: Option<Option<i64>>,
 }
 
 impl Wanted {
@@ -66,10 +69,11 @@ impl Wanted {
             task_cpus: self.task_cpus.unwrap_or(old.task_cpus),
             task_memory: self.task_memory.unwrap_or(old.task_memory),
             logs: self.logs.unwrap_or(old.logs),
+            recordings: self.recordings.unwrap_or(old.recordings),
         };
-        for (field, limit) in
-            [("bytes", limits.bytes), ("tags", limits.tags), ("memory", limits.memory), ("tasks", limits.tasks), ("logs", limits.logs)]
-        {
+        let counts = [("bytes", limits.bytes), ("tags", limits.tags), ("memory", limits.memory), ("tasks", limits.tasks)];
+        let kept = [("logs", limits.logs), ("recordings", limits.recordings)];
+        for (field, limit) in counts.into_iter().chain(kept) {
             if limit.is_some_and(|limit| limit < 0) {
                 return Err(Error::invalid(field, "zero or more; null for no limit"));
             }
@@ -82,7 +86,8 @@ impl Wanted {
 }
 
 const LIMITS: &str =
-    "u.bytes_limit, u.tags_limit, u.cpus_limit, u.memory_limit, u.tasks_limit, u.ports_first, u.ports_last, u.task_cpus, u.task_memory, u.logs_limit";
+    "u.bytes_limit, u.tags_limit, u.cpus_limit, u.memory_limit, u.tasks_limit, u.ports_first, u.ports_last, u.task_cpus, u.task_memory,
+    u.logs_limit, u.recordings_limit";
 
 const USED: &str = "COALESCE(u.bytes, 0) AS used_bytes,
     (SELECT COUNT(*) FROM tags t JOIN repositories r ON r.id = t.repository_id AND r.deleted_at IS NULL WHERE r.project_id = p.id) AS used_tags";
@@ -99,6 +104,7 @@ fn limits(row: &Row<'_>) -> Result<Limits> {
         task_cpus: share(row, "task_cpus")?,
         task_memory: row.get("task_memory")?,
         logs: row.get("logs_limit")?,
+        recordings: row.get("recordings_limit")?,
     })
 }
 
@@ -123,11 +129,13 @@ fn stored(project: ProjectId, limits: &Limits) -> Vec<Value> {
         millis(limits.task_cpus),
         limits.task_memory,
         limits.logs,
+        limits.recordings,
     ]
 }
 
 /// The columns of limits behind the project's id, which is $1.
-const STORED: &str = "bytes_limit, tags_limit, cpus_limit, memory_limit, tasks_limit, ports_first, ports_last, task_cpus, task_memory, logs_limit";
+const STORED: &str = "bytes_limit, tags_limit, cpus_limit, memory_limit, tasks_limit, ports_first, ports_last, task_cpus, task_memory, logs_limit,
+    recordings_limit";
 
 fn quota(row: &Row<'_>) -> Result<QuotaView> {
     let limits = limits(row)?;
@@ -140,6 +148,8 @@ fn quota(row: &Row<'_>) -> Result<QuotaView> {
         task: limits.task(),
         logs: limits.logs,
         logs_bytes: None,
+        recordings: limits.recordings,
+        recordings_bytes: None,
     })
 }
 
@@ -171,7 +181,13 @@ async fn read(tx: &mut Tx, project: ProjectId) -> Result<QuotaView> {
     let view = tx.one(sql, args![project], quota).await?;
     let site = default(tx).await?;
     let running = Some(running::total(tx, project).await?);
-    Ok(QuotaView { running, task: view.task.or(site.task()), logs: view.logs.or(site.logs), ..view })
+    let recordings_bytes = Some(crate::shells::retention::bytes(tx, Some(project)).await?);
+    Ok(QuotaView { running, recordings_bytes, ..with_site(view, &site) })
+}
+
+/// What the project does not say is the site's word.
+fn with_site(view: QuotaView, site: &Limits) -> QuotaView {
+    QuotaView { task: view.task.or(site.task()), logs: view.logs.or(site.logs), recordings: view.recordings.or(site.recordings), ..view }
 }
 
 /// Sets a project's limits. Also below what it keeps: then nothing more can be pushed until enough was deleted.
@@ -183,11 +199,12 @@ pub async fn set(platform: &Platform, may: &May<can::SetQuotas, Project>, wanted
     let old = change.one(format!("SELECT {LIMITS} FROM project_usage u WHERE u.project_id = $1 FOR UPDATE"), args![may.id], limits).await?;
     let limits = wanted.over(old)?;
     let sql = "UPDATE project_usage SET bytes_limit = $2, tags_limit = $3, cpus_limit = $4, memory_limit = $5, tasks_limit = $6, ports_first = $7,
-               ports_last = $8, task_cpus = $9, task_memory = $10, logs_limit = $11 WHERE project_id = $1";
+               ports_last = $8, task_cpus = $9, task_memory = $10, logs_limit = $11, recordings_limit = $12 WHERE project_id = $1";
     change.exec(sql, stored(may.id, &limits)).await?;
     let view = read(&mut change, may.id).await?;
     change.touch(Topic::Project(may.id));
     change.wake(Signal::LogRetention);
+    change.wake(Signal::Recordings);
     let record = Record::new("quota.set", "project", &may.name).project(may);
     change.commit(record.detail(detail(&limits)?)).await?;
     Ok(view)
@@ -214,7 +231,7 @@ pub async fn list(platform: &Platform, _: &May<can::SetQuotas, Site>, page: &Pag
     let rows = tx.all(sql, arguments, |row| Ok((row.get::<ProjectId>("id")?, quota(row)?))).await?;
     let projects = Page::cut(rows, limit, |(id, view)| format!("{}:{id}", view.used_bytes)).map(|(_, view)| view);
     let default = default(&mut tx).await?;
-    let projects = projects.map(|view| QuotaView { task: view.task.or(default.task()), logs: view.logs.or(default.logs), ..view });
+    let projects = projects.map(|view| with_site(view, &default));
     Ok(QuotasView { default, projects })
 }
 
@@ -226,7 +243,9 @@ fn detail(limits: &Limits) -> Result<serde_json::Value> {
 /// The limits that a new project gets, and what tasks get that name none.
 async fn default(tx: &mut Tx) -> Result<Limits> {
     let stored: Option<Json<Limits>> = tx.opt("SELECT value FROM settings WHERE name = $1", args![DEFAULT], |row| row.get("value")).await?;
-    Ok(stored.map_or_else(|| Limits { task_memory: Some(TASK_MEMORY), logs: Some(LOGS_BY_DEFAULT), ..Limits::default() }, |json| json.0))
+    let nobodys =
+        || Limits { task_memory: Some(TASK_MEMORY), logs: Some(LOGS_BY_DEFAULT), recordings: Some(RECORDINGS_BY_DEFAULT), ..Limits::default() };
+    Ok(stored.map_or_else(nobodys, |json| json.0))
 }
 
 /// Bytes of kept logs of a project that has no limit of its own; none: as many as there are.
@@ -234,8 +253,13 @@ pub(crate) async fn site_logs(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(default(tx).await?.logs)
 }
 
+/// The same of recordings of shells.
+pub(crate) async fn site_recordings(tx: &mut Tx) -> Result<Option<i64>> {
+    Ok(default(tx).await?.recordings)
+}
+
 /// Sets the limits of projects that are made from now on, and what tasks get from now on where their project says nothing.
-/// The same of kept logs.
+/// The same of kept logs and recordings.
 pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, wanted: Wanted) -> Result<Limits> {
     let mut change = platform.change(may.actor()).await?;
     change.lock_key(DEFAULT).await?;
@@ -244,6 +268,7 @@ pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, w
     let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     change.exec(sql, args![DEFAULT, Json(limits)]).await?;
     change.wake(Signal::LogRetention);
+    change.wake(Signal::Recordings);
     let record = Record::new("quota.set_default", "site", "slipway");
     change.commit(record.detail(detail(&limits)?)).await?;
     Ok(limits)
@@ -251,10 +276,10 @@ pub async fn set_default(platform: &Platform, may: &May<can::SetQuotas, Site>, w
 
 /// Gives a project that is being made its limits.
 pub(crate) async fn begin(tx: &mut Tx, project: ProjectId) -> Result<()> {
-    // What tasks get, and how much of logs is kept, stays the site's word, which may change.
-    let limits = Limits { task_cpus: None, task_memory: None, logs: None, ..default(tx).await? };
+    // What tasks get, and how much of logs and recordings is kept, stays the site's word, which may change.
+    let limits = Limits { task_cpus: None, task_memory: None, logs: None, recordings: None, ..default(tx).await? };
     let sql = format!(
-        "INSERT INTO project_usage (project_id, bytes, {STORED}) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING"
+        "INSERT INTO project_usage (project_id, bytes, {STORED}) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING"
     );
     tx.exec(sql, stored(project, &limits)).await.map(drop)
 }

@@ -5,11 +5,9 @@
 //! permission, its task, or the portal it ends at once. Its processes end with it ([`work`] ends those of a portal that was killed).
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use model::ids::{ShellId, TaskId, UserId};
 use model::views::services::TaskState;
 use tokio::sync::watch;
@@ -18,12 +16,13 @@ use crate::access::{Actor, Lease, May, Resource, can};
 use crate::change::Record;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
-use crate::ports::{ShellKeeper, ShellOrder};
-use crate::services::{self, Task};
+use crate::ports::ShellOrder;
+use crate::services;
 use crate::streams::{self, Slot};
 
 mod ending;
 mod life;
+mod opening;
 pub mod recording;
 mod replay;
 pub mod retention;
@@ -36,7 +35,7 @@ pub mod work;
 
 pub use ending::Ending;
 use life::Life;
-use recording::{Header, Recorder};
+use opening::Opening;
 use session::Session;
 pub use session::{Attachment, Hands, Said};
 
@@ -46,6 +45,10 @@ const TEXT_MAX: usize = 255;
 pub const AHEAD_MAX: u64 = 1024 * 1024;
 /// How long a session lives without a client.
 pub const GRACE: Duration = Duration::from_secs(60);
+/// Idle proxies cut after a minute, some sooner.
+const PING: Duration = Duration::from_secs(20);
+/// A client that answered no ping, or took nothing, for so long is gone.
+const DEAD: Duration = Duration::from_secs(60);
 /// How long whoever ends a shell waits until it has ended.
 const END_WAIT: Duration = Duration::from_secs(10);
 /// How long a stop of the portal waits for its shells: less than connections get.
@@ -76,6 +79,23 @@ impl Order {
     }
 }
 
+/// How long sessions wait for their clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a session lives without a client.
+    pub grace: Duration,
+    /// How often a client is asked whether it is there.
+    pub ping: Duration,
+    /// After so long without a word a client is gone.
+    pub dead: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { grace: GRACE, ping: PING, dead: DEAD }
+    }
+}
+
 /// The sessions of this process. Cheap to clone.
 #[derive(Clone)]
 pub struct Shells(Arc<Inner>);
@@ -85,7 +105,7 @@ struct Inner {
     /// How many shells may still have processes: what a stop waits for.
     busy: watch::Sender<usize>,
     failing: Mutex<work::Failing>,
-    grace_millis: AtomicU64,
+    patience: Mutex<Patience>,
 }
 
 #[derive(Default)]
@@ -100,8 +120,7 @@ struct Sessions {
 
 impl Default for Shells {
     fn default() -> Self {
-        let grace_millis = AtomicU64::new(u64::try_from(GRACE.as_millis()).expect("a minute"));
-        Self(Arc::new(Inner { sessions: Mutex::default(), busy: watch::channel(0).0, failing: Mutex::default(), grace_millis }))
+        Self(Arc::new(Inner { sessions: Mutex::default(), busy: watch::channel(0).0, failing: Mutex::default(), patience: Mutex::default() }))
     }
 }
 
@@ -114,15 +133,22 @@ impl Shells {
         self.0.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long a session lives without a client.
-    pub(crate) fn grace(&self) -> Duration {
-        Duration::from_millis(self.0.grace_millis.load(Ordering::Relaxed))
+    /// How long sessions wait for their clients.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        *self.0.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another patience, for tests. Connections that are there keep theirs.
+    #[doc(hidden)]
+    pub fn set_patience(&self, patience: Patience) {
+        *self.0.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
     }
 
     /// Another grace, for tests.
     #[doc(hidden)]
     pub fn set_grace(&self, grace: Duration) {
-        self.0.grace_millis.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.set_patience(Patience { grace, ..self.patience() });
     }
 
     /// How many shells may have processes.
@@ -227,9 +253,15 @@ pub async fn open(platform: &Platform, lease: Lease<can::OpenShell, TaskId>, slo
     let place = services::place(may)?;
     let id: ShellId = platform.new_id();
     let busy = platform.shells().begin(id)?;
-    let opening = Opening { platform, may, order, id, container: place.container(), recorder: Mutex::default() };
-    let shell = platform.engines().shell(&place, &order.terminal, &opening).await?;
-    let recorder = opening.recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let opening = Opening::new(platform, may, order, id, &place);
+    let shell = match platform.engines().shell(&place, &order.terminal, &opening).await {
+        Ok(shell) => shell,
+        Err(error) => {
+            opening.give_up(&error).await;
+            return Err(error);
+        }
+    };
+    let recorder = opening.into_recorder();
     let session = Arc::new(Session::new(id, may.id, may.actor().account()?.id, slot));
     let (project, service) = (may.service.project.id, may.service.id);
     platform.shells().add(&session);
@@ -238,38 +270,6 @@ pub async fn open(platform: &Platform, lease: Lease<can::OpenShell, TaskId>, slo
     let life = Life { platform: platform.clone(), session, shell, recorder, lease, busy, project, service, size, wanted: None };
     tokio::spawn(life.live());
     Ok(attachment)
-}
-
-/// Puts a shell on record when the engine is ready to begin it, and begins its recording.
-struct Opening<'a> {
-    platform: &'a Platform,
-    may: &'a May<can::OpenShell, Task>,
-    order: &'a Order,
-    id: ShellId,
-    container: &'a str,
-    recorder: Mutex<Option<Recorder>>,
-}
-
-#[async_trait]
-impl ShellKeeper for Opening<'_> {
-    async fn keep(&self, mark: &str) -> Result<()> {
-        let Self { platform, may, order, .. } = self;
-        let project = may.service.project.id;
-        let at = platform.now();
-        let recorded = rows::recorded(platform, project).await?;
-        if recorded {
-            let title = format!("{} {}.{} by {}", may.service.full_name(), may.environment, may.slot, may.actor().name());
-            let header = Header { width: order.terminal.columns, height: order.terminal.rows, title, started_at: at };
-            let recorder = Recorder::start(platform, project, self.id, header).await?;
-            *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
-        }
-        let written = rows::Begun { may, shell: self.id, order, container: self.container, mark, recorded, at }.write(platform).await;
-        if written.is_err() {
-            // Nothing will be recorded: dropped like this, a recorder leaves no file.
-            drop(self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take());
-        }
-        written
-    }
 }
 
 /// Attaches again to a shell of the same account, from output byte `received` on. It rests on this lease from now on, and an older attachment is

@@ -123,11 +123,20 @@ struct Told<'a> {
 impl Keeper for Told<'_> {
     async fn keep(&self, mark: &Mark) -> std::result::Result<(), String> {
         let text = serde_json::to_string(mark).map_err(|error| error.to_string())?;
-        self.keeper.keep(&text).await.map_err(|error| {
-            let text = error.to_string();
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            text
-        })
+        self.keeper.keep(&text).await.map_err(|error| self.refuse(error))
+    }
+
+    async fn amend(&self, mark: &Mark) -> std::result::Result<(), String> {
+        let text = serde_json::to_string(mark).map_err(|error| error.to_string())?;
+        self.keeper.amend(&text).await.map_err(|error| self.refuse(error))
+    }
+}
+
+impl Told<'_> {
+    fn refuse(&self, error: Error) -> String {
+        let text = error.to_string();
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        text
     }
 }
 

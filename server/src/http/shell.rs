@@ -13,7 +13,7 @@ use axum::extract::{FromRequestParts as _, Path, Query, State};
 use axum::response::Response;
 use domain::access::Lease;
 use domain::ports::ShellOrder;
-use domain::shells::{self, Attachment, Hands, Order, Said};
+use domain::shells::{self, Attachment, Hands, Order, Patience, Said};
 use domain::streams::Slot;
 use domain::{Actor, Error, Platform, can};
 use futures::stream::{SplitSink, SplitStream};
@@ -34,10 +34,6 @@ use super::{Portal, api, doors};
 const FRAME_MAX: usize = 2 * 1024 * 1024;
 /// Read at once from a client, in bytes: kept for each connection, and keys are short.
 const READ: usize = 4 * 1024;
-/// Idle proxies cut after a minute, some sooner.
-const PING: Duration = Duration::from_secs(20);
-/// A client that answered no ping, or took nothing, for so long is gone.
-const DEAD: Duration = Duration::from_secs(60);
 /// How long a client that was told the end may take to say that it knows.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The close code of whoever is refused.
@@ -90,7 +86,10 @@ async fn open(
         Ok((lease, wanted)) => Ok(upgrade.on_upgrade(move |socket| run(portal.platform, lease, wanted, socket))),
         Err(error) if program => Err(error),
         // A page cannot read why an upgrade was refused: it is told over the websocket.
-        Err(Refusal(error)) => Ok(upgrade.on_upgrade(move |socket| async move { Wire::new(socket).refuse(&error).await })),
+        Err(Refusal(error)) => {
+            let patience = portal.platform.shells().patience();
+            Ok(upgrade.on_upgrade(move |socket| async move { Wire::new(socket, patience).refuse(&error).await }))
+        }
     }
 }
 
@@ -134,7 +133,7 @@ async fn actor(portal: &Portal, caller: &Caller, parts: &mut Parts) -> Answer<Ac
 }
 
 async fn run(platform: Platform, lease: ShellLease, wanted: Wanted, socket: WebSocket) {
-    let mut wire = Wire::new(socket);
+    let mut wire = Wire::new(socket, platform.shells().patience());
     let attached = match wanted {
         Wanted::Open(order, slot) => shells::open(&platform, lease, slot, &order).await,
         Wanted::Attach(session, received) => shells::attach(&platform, lease, session, received).await,
@@ -148,8 +147,16 @@ async fn run(platform: Platform, lease: ShellLease, wanted: Wanted, socket: WebS
 /// The client's connection. Its two directions wait for each other nowhere: a client that writes much and reads little, or the other way round, is
 /// heard and served.
 struct Wire {
-    out: SplitSink<WebSocket, Message>,
+    out: Out,
     heard: SplitStream<WebSocket>,
+    patience: Patience,
+}
+
+/// What the client is told.
+struct Out {
+    socket: SplitSink<WebSocket, Message>,
+    /// A client that takes nothing for so long is as good as gone.
+    dead: Duration,
 }
 
 /// How a connection ends.
@@ -168,14 +175,14 @@ enum End {
 struct Gone;
 
 impl Wire {
-    fn new(socket: WebSocket) -> Self {
-        let (out, heard) = socket.split();
-        Self { out, heard }
+    fn new(socket: WebSocket, patience: Patience) -> Self {
+        let (socket, heard) = socket.split();
+        Self { out: Out { socket, dead: patience.dead }, heard, patience }
     }
 
     async fn serve(&mut self, mut attachment: Attachment) {
         let hands = attachment.hands();
-        let pulse = Pulse::new();
+        let pulse = Pulse::new(self.patience);
         let end = tokio::select! {
             end = speak(&mut self.out, &mut attachment, &pulse) => end,
             end = listen(&mut self.heard, &hands, &pulse) => end,
@@ -185,12 +192,12 @@ impl Wire {
             End::Left => attachment.leave(),
             End::Wrong(error) => self.refuse(&error).await,
             End::Said(told @ ToClient::Exit { .. }) => {
-                if tell(&mut self.out, &told).await.is_ok() && self.farewell().await {
+                if self.out.tell(&told).await.is_ok() && self.farewell().await {
                     attachment.done();
                 }
             }
             End::Said(told) => {
-                let _ = tell(&mut self.out, &told).await;
+                let _ = self.out.tell(&told).await;
                 self.close(REFUSED, "ended").await;
             }
         }
@@ -217,42 +224,43 @@ impl Wire {
             tracing::error!(error = %cause, "a shell failed");
         }
         let problem = error.problem();
-        let _ = tell(&mut self.out, &ToClient::Error { code: problem.code, message: problem.detail }).await;
+        let _ = self.out.tell(&ToClient::Error { code: problem.code, message: problem.detail }).await;
         self.close(REFUSED, "refused").await;
     }
 
     async fn close(&mut self, code: u16, reason: &'static str) {
-        let _ = send(&mut self.out, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        let _ = self.out.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
     }
 }
 
-async fn send(out: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), Gone> {
-    // A client that takes nothing for so long is as good as gone.
-    match timeout(DEAD, out.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(Gone),
+impl Out {
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        match timeout(self.dead, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        }
     }
-}
 
-async fn tell(out: &mut SplitSink<WebSocket, Message>, message: &ToClient) -> Result<(), Gone> {
-    let text = serde_json::to_string(message).expect("our own words have no keys that JSON refuses");
-    send(out, Message::Text(text.into())).await
+    async fn tell(&mut self, message: &ToClient) -> Result<(), Gone> {
+        let text = serde_json::to_string(message).expect("our own words have no keys that JSON refuses");
+        self.send(Message::Text(text.into())).await
+    }
 }
 
 /// Tells the client what the session says, until its last word, which is left to the caller.
-async fn speak(out: &mut SplitSink<WebSocket, Message>, attachment: &mut Attachment, pulse: &Pulse) -> End {
-    if tell(out, &ToClient::Ready { session: attachment.id().to_string() }).await.is_err() {
+async fn speak(out: &mut Out, attachment: &mut Attachment, pulse: &Pulse) -> End {
+    if out.tell(&ToClient::Ready { session: attachment.id().to_string() }).await.is_err() {
         return End::Gone;
     }
-    let mut pings = interval(PING);
+    let mut pings = interval(pulse.patience.ping);
     loop {
         let sent = tokio::select! {
             said = attachment.next() => match said {
-                Said::Output(bytes) => send(out, Message::Binary(bytes)).await,
-                Said::Taken(bytes) => tell(out, &ToClient::Ack { bytes }).await,
+                Said::Output(bytes) => out.send(Message::Binary(bytes)).await,
+                Said::Taken(bytes) => out.tell(&ToClient::Ack { bytes }).await,
                 Said::Ended(ending) => return End::Said(ending.told().clone()),
             },
-            _ = pings.tick() => if pulse.is_dead() { Err(Gone) } else { send(out, Message::Ping(Bytes::new())).await },
+            _ = pings.tick() => if pulse.is_dead() { Err(Gone) } else { out.send(Message::Ping(Bytes::new())).await },
         };
         if sent.is_err() {
             return End::Gone;
@@ -288,14 +296,15 @@ async fn listen(heard: &mut SplitStream<WebSocket>, hands: &Hands, pulse: &Pulse
 
 /// When the client was heard last.
 struct Pulse {
+    patience: Patience,
     began: Instant,
     /// Milliseconds since then.
     last: AtomicU64,
 }
 
 impl Pulse {
-    fn new() -> Self {
-        Self { began: Instant::now(), last: AtomicU64::new(0) }
+    fn new(patience: Patience) -> Self {
+        Self { patience, began: Instant::now(), last: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -311,6 +320,6 @@ impl Pulse {
     }
 
     fn is_dead(&self) -> bool {
-        self.now().saturating_sub(self.last.load(Ordering::Relaxed)) > u64::try_from(DEAD.as_millis()).expect("a minute")
+        u128::from(self.now().saturating_sub(self.last.load(Ordering::Relaxed))) > self.patience.dead.as_millis()
     }
 }

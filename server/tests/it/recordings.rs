@@ -236,6 +236,50 @@ async fn a_recording_goes_when_its_time_is_over_and_its_row_stays() {
 }
 
 #[tokio::test]
+async fn the_oldest_recordings_go_when_a_project_has_more_than_its_quota() {
+    let stage = Stage::set().await;
+    let bytes = RECORDING.len();
+    // The oldest one is open.
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        let shell = plant_shell(&stage.portal, stage.task, "dee").await;
+        stage.over(shell).await;
+        ended.push(shell);
+    }
+    let quota = "/api/v1/projects/shop/quota";
+    let before = stage.admin.get(quota).await.expect_status(StatusCode::OK).await;
+    assert_eq!((&before["recordings"], &before["limits"]["recordings"]), (&json!(1_i64 << 30), &Value::Null), "the site's word: {before}");
+    assert_eq!(before["recordings_bytes"], 3 * bytes);
+    stage.portal.person("dee").put(quota, json!({"recordings": "1MiB"})).await.expect_status(StatusCode::FORBIDDEN).await;
+    let most = 2 * bytes + bytes / 2;
+    let set = stage.admin.put(quota, json!({"recordings": most})).await.expect_status(StatusCode::OK).await;
+    assert_eq!(set["recordings"], most);
+    let watched = async |shell: ShellId| stage.admin.get(&format!("{SHELLS}/{shell}/recording")).await.status();
+    let (first, second, third) = (ended[0], ended[1], ended[2]);
+    within("the end of the first recording", async || watched(first).await == StatusCode::NOT_FOUND).await;
+    for shell in [stage.shell, second, third] {
+        assert_eq!(watched(shell).await, StatusCode::OK, "newer ones are kept, and that of the shell that is open");
+    }
+    let after = stage.admin.get(quota).await.expect_status(StatusCode::OK).await;
+    assert_eq!(after["recordings_bytes"], 2 * bytes);
+    let storage = stage.admin.get("/api/v1/registry").await.expect_status(StatusCode::OK).await;
+    assert_eq!(storage["recordings_bytes"], 2 * bytes);
+    let audit = stage.admin.get("/api/v1/projects/shop/audit").await.expect_status(StatusCode::OK).await;
+    let records = audit["items"].as_array().expect("records");
+    assert!(records.iter().any(|record| record["action"] == "recordings.delete" && record["detail"]["why"] == "quota"), "{audit}");
+
+    let fourth = plant_shell(&stage.portal, stage.task, "dan").await;
+    stage.over(fourth).await;
+    stage.later(0);
+    within("the end of the second recording", async || watched(second).await == StatusCode::NOT_FOUND).await;
+    assert_eq!([watched(third).await, watched(fourth).await], [StatusCode::OK; 2]);
+    let view = stage.admin.get(&format!("{SHELLS}/{second}")).await.expect_status(StatusCode::OK).await;
+    assert_eq!((&view["gone"], &view["by"]), (&json!(true), &json!("dee")), "its row stays");
+    let page = stage.portal.browser("admin").await.open("/projects/shop/settings").await.text().await.expect("a page");
+    assert!(page.contains("Kept recordings of shells"), "what is kept is shown with the quota");
+}
+
+#[tokio::test]
 async fn recordings_go_with_their_project() {
     let stage = Stage::set().await;
     let file = stage.file();

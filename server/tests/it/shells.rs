@@ -2,6 +2,7 @@
 
 mod ends;
 mod killed;
+mod pulse;
 
 use std::time::Duration;
 

@@ -42,6 +42,11 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// Of a session of which the page had so many bytes before it was loaded again.
+    pub(super) fn after(bytes: u64) -> Self {
+        Self { received: Cell::new(bytes), shown: Cell::new(bytes), told: Cell::new(bytes), ..Self::default() }
+    }
+
     /// Bytes received in all: where to go on after the connection broke.
     pub(super) fn received(&self) -> u64 {
         self.received.get()

@@ -2,7 +2,19 @@
 
 use leptos::prelude::*;
 
-use super::Seen;
+use super::{Remembered, Seen};
+
+/// What is to be shown.
+#[cfg_attr(not(feature = "hydrate"), expect(dead_code, reason = "a terminal lives in the browser"))]
+#[derive(Clone)]
+pub(super) struct What {
+    /// What it is a terminal of.
+    pub title: String,
+    /// The websocket's path.
+    pub socket: String,
+    /// The session to go on with when it is opened first.
+    pub before: Option<Remembered>,
+}
 
 /// What a button asks of its terminal.
 pub(super) enum Act {
@@ -36,7 +48,7 @@ pub(super) struct Handle {
 
 #[cfg(not(feature = "hydrate"))]
 impl Handle {
-    pub(super) fn run(_socket: String, _screen: NodeRef<leptos::html::Div>, _seen: Seen, _opened: RwSignal<u32>) -> Self {
+    pub(super) fn run(_what: What, _screen: NodeRef<leptos::html::Div>, _seen: Seen, _opened: RwSignal<u32>) -> Self {
         Self {}
     }
 
@@ -50,7 +62,7 @@ impl Handle {
 #[cfg(feature = "hydrate")]
 impl Handle {
     /// Shows a terminal in `screen` whenever `opened` counts up, until the page is left.
-    pub(super) fn run(socket: String, screen: NodeRef<leptos::html::Div>, seen: Seen, opened: RwSignal<u32>) -> Self {
+    pub(super) fn run(what: What, screen: NodeRef<leptos::html::Div>, seen: Seen, opened: RwSignal<u32>) -> Self {
         use std::rc::Rc;
 
         use super::Stage;
@@ -64,9 +76,10 @@ impl Handle {
             handle.leave();
             seen.stage.set(Stage::Opening);
             seen.remark.set(None);
-            let socket = socket.clone();
+            // Opened again it is another one.
+            let what = What { before: what.before.clone().filter(|_| turn == 0), ..what.clone() };
             leptos::task::spawn_local(async move {
-                match Session::open(socket, host.unchecked_into(), seen).await {
+                match Session::open(what, host.unchecked_into(), seen).await {
                     Ok(session) => {
                         // The page may have been left meanwhile, or another one asked for.
                         let wanted = opened.try_get_untracked() == Some(turn);

@@ -65,6 +65,12 @@ impl Outbox {
         self.sent = 0;
     }
 
+    /// A page that was loaded again goes on with a session, of whose input the server took so many bytes in all: what is kept here is new.
+    pub(super) fn join(&mut self, total: u64) {
+        self.taken = total;
+        self.sent = 0;
+    }
+
     /// Whether something was sent that the server did not say to have taken.
     pub(super) fn waits(&self) -> bool {
         self.sent > 0
@@ -95,6 +101,17 @@ mod tests {
         assert_eq!(outbox.next(), None);
         outbox.resume(12);
         assert_eq!(outbox.next(), None);
+    }
+
+    #[test]
+    fn what_an_earlier_page_typed_is_not_taken_for_what_this_one_did() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"ls\n").expect("room");
+        outbox.join(500);
+        assert_eq!(all(&mut outbox), b"ls\n");
+        outbox.took(501);
+        outbox.resume(501);
+        assert_eq!(all(&mut outbox), b"s\n");
     }
 
     #[test]

@@ -14,11 +14,12 @@ use web_sys::MessageEvent;
 use xterm_js_sys::{Listener, Search, Terminal, Xterm};
 
 use super::flow::Flow;
+use super::handle::What;
 use super::link::{self, Link, Retry};
 use super::look::{self, Watch};
 use super::outbox::{Full, MOST, Outbox};
 use super::screen::Screen;
-use super::{LOADER, Seen, Stage};
+use super::{LOADER, Seen, Stage, remembered};
 
 /// An attachment that says nothing for so long has failed.
 const ATTACH: Duration = Duration::from_secs(10);
@@ -34,6 +35,7 @@ const SLEPT: f64 = 60_000.0;
 
 /// One terminal and its session.
 pub(super) struct Session {
+    title: String,
     path: String,
     seen: Seen,
     screen: Screen,
@@ -46,6 +48,8 @@ pub(super) struct Session {
     retry: Retry,
     /// The server's name of the session, for attaching again.
     id: RefCell<Option<String>>,
+    /// It goes on with a session of the page that was here before, and did not hear of it yet.
+    back: Cell<bool>,
     /// Counts the sessions of this terminal.
     epoch: Cell<u32>,
     over: Cell<bool>,
@@ -58,8 +62,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Shows a terminal in `host` and opens a shell at `path`.
-    pub(super) async fn open(path: String, host: web_sys::HtmlElement, seen: Seen) -> Result<Rc<Self>, xterm_js_sys::Error> {
+    /// Shows a terminal in `host` and opens a shell, or goes on with one.
+    pub(super) async fn open(what: What, host: web_sys::HtmlElement, seen: Seen) -> Result<Rc<Self>, xterm_js_sys::Error> {
+        let What { title, socket: path, before } = what;
         let xterm = Xterm::load(LOADER).await?;
         host.set_inner_html("");
         let (size, reader) = seen.preferences.untracked();
@@ -69,17 +74,20 @@ impl Session {
         terminal.load_unicode11()?;
         let (fit, search) = (terminal.load_fit()?, terminal.load_search()?);
         let now = Date::now();
+        let received = before.as_ref().map_or(0, |before| before.received);
         let session = Rc::new(Self {
+            title,
             path,
             seen,
             screen: Screen::new(terminal, fit, host),
             search,
-            flow: Flow::default(),
+            flow: Flow::after(received),
             outbox: RefCell::default(),
             sends: Cell::new(false),
             link: RefCell::new(None),
             retry: Retry::default(),
-            id: RefCell::new(None),
+            back: Cell::new(before.is_some()),
+            id: RefCell::new(before.map(|before| before.session)),
             epoch: Cell::new(0),
             over: Cell::new(false),
             heard_at: Cell::new(now),
@@ -133,7 +141,10 @@ impl Session {
         let weak = Rc::downgrade(self);
         // The network is back, maybe another one: the old connection may be dead.
         let online = window_event_listener(leptos::ev::online, move |_| _ = weak.upgrade().map(|session| session.renew()));
-        self.listening.borrow_mut().extend([Box::new(colours) as Box<dyn std::any::Any>, Box::new(found), Box::new(Online(Some(online)))]);
+        let weak = Rc::downgrade(self);
+        let hidden = window_event_listener(leptos::ev::pagehide, move |_| _ = weak.upgrade().map(|session| session.remember()));
+        let heard = [online, hidden].map(|handle| Box::new(Window(Some(handle))) as Box<dyn std::any::Any>);
+        self.listening.borrow_mut().extend([Box::new(colours) as Box<dyn std::any::Any>, Box::new(found)].into_iter().chain(heard));
         let weak = Rc::downgrade(self);
         let timer = set_interval_with_handle(move || _ = weak.upgrade().map(|session| session.look()), LOOK);
         self.timer.set(timer.ok());
@@ -186,6 +197,8 @@ impl Session {
                 self.silence.set(SILENCE);
                 if self.sends.replace(true) {
                     self.outbox.borrow_mut().took(bytes);
+                } else if self.back.replace(false) {
+                    self.outbox.borrow_mut().join(bytes);
                 } else {
                     self.outbox.borrow_mut().resume(bytes);
                 }
@@ -203,6 +216,9 @@ impl Session {
         self.retry.in_again();
         let before = self.id.replace(Some(session));
         if before.is_some() && before == *self.id.borrow() {
+            if self.back.get() {
+                self.say("The page was loaded again, and the shell goes on. What was on the screen before is gone: Ctrl-L lets most programs show theirs again.");
+            }
             // Next it says what it took of the input: then the rest is sent.
             self.flow.resume(self);
         } else {
@@ -337,6 +353,14 @@ impl Session {
         }
     }
 
+    /// The page goes, and may be there again in a moment: then it attaches to this session.
+    fn remember(&self) {
+        let session = self.id.borrow().clone().filter(|_| !self.over.get());
+        if let Some(session) = session {
+            remembered::remember(&self.title, &self.path, session, self.flow.received());
+        }
+    }
+
     /// The page is left, the shell is closed, or a new one takes the place: nobody comes back to this one.
     pub(super) fn leave(&self) {
         self.over.set(true);
@@ -352,9 +376,9 @@ impl Session {
 }
 
 /// Stops listening with the terminal.
-struct Online(Option<WindowListenerHandle>);
+struct Window(Option<WindowListenerHandle>);
 
-impl Drop for Online {
+impl Drop for Window {
     fn drop(&mut self) {
         if let Some(handle) = self.0.take() {
             handle.remove();

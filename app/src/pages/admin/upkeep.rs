@@ -51,6 +51,7 @@ fn Storage(storage: StorageView, run: ServerAction<Run>, cancel: ServerAction<Ca
                 <div><dt>"Damaged"</dt><dd>{storage.damaged}</dd></div>
                 {storage.waiting.map(|waiting| view! { <div><dt>"Waiting for collection"</dt><dd>{size(waiting.bytes)}</dd></div> })}
                 {storage.logs_bytes.map(|kept| view! { <div><dt>"Logs, besides"</dt><dd>{bytes(kept)}</dd></div> })}
+                <div><dt>"Recordings of shells, besides"</dt><dd>{size(storage.recordings_bytes)}</dd></div>
             </dl>
             {storage.waiting.filter(|waiting| waiting.bytes > 0).and_then(|waiting| waiting.from).map(|from| view! {
                 <footer>"What was deleted rests for "{kept.clone()}" after its last use. A collection takes all that waits now from "<Ago at=from/>" on, at "{from.exact()}"."</footer>

@@ -83,6 +83,7 @@ fn Desk(service: ServiceDetail, project: ProjectView, asked: Query) -> impl Into
     if !first.task.is_empty() && !waits {
         panes.open(&first);
     }
+    panes.restore();
     Effect::new(move |before: Option<Asked>| {
         let now = asked.get();
         if before.is_some_and(|before| before != now) && !now.task.is_empty() {

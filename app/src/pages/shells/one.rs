@@ -90,7 +90,7 @@ fn Playback(shell: ShellView) -> impl IntoView {
     }
     let Some((width, height)) = shell.size.filter(|_| !shell.gone) else {
         let (title, text) = if shell.gone {
-            ("Deleted", "The project keeps recordings for a time that its admins set; that of this one is over.")
+            ("Deleted", "The project keeps recordings for a time that its admins set, and no more bytes than its quota has: the oldest go.")
         } else {
             ("Nothing to watch", "The recording's file is not there or cannot be read. An operator may know why.")
         };

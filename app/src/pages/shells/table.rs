@@ -123,7 +123,7 @@ fn Watch(shell: ShellView) -> impl IntoView {
         return view! { <Badge tone=Tone::Warn text="Not recorded"/> }.into_any();
     }
     if shell.gone {
-        return view! { <span class="small muted">"Deleted, its time was over"</span> }.into_any();
+        return view! { <span class="small muted">"Deleted: too old, or newer ones took its room"</span> }.into_any();
     }
     let what = format!("{}.{}", shell.service, shell.slot);
     let size = (!shell.open).then(|| view! { <span class="small faint nowrap">{bytes(shell.bytes)}</span> });

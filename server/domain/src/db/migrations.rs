@@ -25,6 +25,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (15, "templates", include_str!("../../../../migrations/0015_templates.sql")),
     (16, "rollouts", include_str!("../../../../migrations/0016_rollouts.sql")),
     (17, "inside", include_str!("../../../../migrations/0017_inside.sql")),
+    (18, "recordings", include_str!("../../../../migrations/0018_recordings.sql")),
 ];
 
 /// The newest version of the schema.

@@ -1,4 +1,4 @@
-//! A session's own task: it reads what the terminal prints, as far as the client keeps up, gives it what was typed, records, and ends the process
+//! A session's own task: it reads what the terminal prints, as far as the client and its recording keep up, gives it what was typed, and ends the process
 //! when it must: when the permission is gone, nobody came back in time, somebody asks for it or the portal stops. What cannot be ended, because
 //! its engine is away, is left to [`super::work`].
 
@@ -66,7 +66,7 @@ impl Life {
         let Self { platform, session, busy, shell, lease, .. } = self;
         drop((busy, shell, lease));
         // Whoever was away hears how it ended, and what it printed last.
-        let until = Instant::now() + platform.shells().grace();
+        let until = Instant::now() + platform.shells().patience().grace;
         while !cuts(&ending) && !session.known() {
             tokio::select! {
                 () = session.work() => {}
@@ -87,6 +87,11 @@ impl Life {
             if let Some(ending) = asked_to_end {
                 return ending;
             }
+            // Before more is read: what cannot be recorded is not shown.
+            if let Some(recorder) = self.recorder.as_ref().filter(|recorder| recorder.failed()) {
+                return Ending::not_recorded(&recorder.failure().await);
+            }
+            let keeps_up = self.recorder.as_ref().is_none_or(Recorder::has_room);
             if let Some(lease) = lease {
                 self.lease = lease;
             }
@@ -96,13 +101,14 @@ impl Life {
             if resizing.is_none() {
                 self.resize(&mut resizing);
             }
-            let given_up = left.map(|left| left + self.platform.shells().grace());
+            let given_up = left.map(|left| left + self.platform.shells().patience().grace);
             tokio::select! {
                 error = self.lease.lost() => return Ending::refused(&error),
                 () = self.session.work() => {}
                 () = until(given_up) => return Ending::left(),
                 error = failure(self.recorder.as_ref()) => return Ending::not_recorded(&error),
-                read = reader.read(&mut self.shell.output, room), if room > 0 => match read {
+                () = recorded(self.recorder.as_ref()), if !keeps_up => {}
+                read = reader.read(&mut self.shell.output, room), if room > 0 && keeps_up => match read {
                     Ok(bytes) if !bytes.is_empty() => {
                         if let Some(recorder) = &self.recorder {
                             recorder.output(&bytes);
@@ -113,8 +119,8 @@ impl Life {
                 },
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
-                        if let (Some(recorder), Some(typed)) = (&self.recorder, &typed) {
-                            recorder.typed(&typed[..count.min(typed.len())]);
+                        if let Some(recorder) = &self.recorder {
+                            recorder.typed();
                         }
                         self.session.wrote(count);
                         flushed = false;
@@ -178,6 +184,14 @@ async fn exit(control: &dyn ShellControl) -> Ending {
 async fn failure(recorder: Option<&Recorder>) -> Error {
     match recorder {
         Some(recorder) => recorder.failure().await,
+        None => pending().await,
+    }
+}
+
+/// When its recording has room again.
+async fn recorded(recorder: Option<&Recorder>) {
+    match recorder {
+        Some(recorder) => recorder.room().await,
         None => pending().await,
     }
 }

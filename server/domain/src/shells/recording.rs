@@ -1,35 +1,37 @@
-//! Recordings of shells: what a terminal printed, as asciicast v2, in one file for each shell that grows while it is open. Never what was typed.
+//! Recordings of shells: what a terminal printed, as asciicast v2, in one file for each shell that grows while it is open. Nothing that is typed is
+//! ever given to a recorder: it is recorded where the terminal echoes it, and not where it does not, as passwords.
 //!
-//! A session hands over what it sends on ([`Recorder::output`]) and goes on at once: the text waits in memory, within bounds, until the one loop
-//! that writes them all ([`write`]) brings it to the disk, at most a second later. Where that cannot be done, the recorder fails, and the session
-//! must end: what is promised to be recorded is recorded, or not done. Too much output is left out, visibly ([`cast`]), but nobody may act under
-//! it.
+//! A session hands over what it sends on ([`Recorder::output`]) and goes on at once: the text waits in memory until the one loop that writes them all
+//! ([`write`]) brings it to the disk, at most a second later. A disk that is slower than the terminal loses nothing: while [`WAITING`] bytes wait
+//! ([`Recorder::has_room`]) the terminal is not read, and so waits itself. A disk that takes nothing for [`STUCK`], and one that fails, end the shell:
+//! what is promised to be recorded is recorded, or not done. What a recording has no room for is left out, and it says how much ([`cast`]).
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::ids::{ProjectId, ShellId};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::worker::Worker;
 
 mod cast;
+mod disk;
 pub(super) mod file;
 
 pub use cast::Header;
 use cast::{Cast, Limits};
+use disk::Disk;
 
 /// What is printed within so much time is written together: with the writing itself, less than a second passes.
 const TOGETHER: Duration = Duration::from_millis(500);
 /// So many bytes are written at once.
 const HURRY: usize = 64 * 1024;
+/// Bytes of a recording that wait for the disk; beyond them its terminal waits.
+const WAITING: usize = 4 << 20;
 /// A disk that took nothing for so long will not.
 const STUCK: Duration = Duration::from_secs(10);
 
@@ -75,7 +77,7 @@ impl Shelf {
         let made = path.clone();
         let begun = blocking(move || -> Result<u64> {
             room(&made)?;
-            let bytes = begin(&made, &first)?;
+            let bytes = disk::begin(&made, &first)?;
             Ok(bytes)
         });
         let bytes = begun.await??;
@@ -84,7 +86,8 @@ impl Shelf {
             path,
             begun: Instant::now(),
             text: Mutex::new(Text { cast, since: None, closed: false }),
-            disk: Mutex::new(Disk { bytes, unsynced: false, broken: false }),
+            disk: Mutex::new(Disk::holding(bytes)),
+            taken: Notify::new(),
             failure: watch::Sender::new(None),
         });
         lock(&self.tapes).push(Arc::clone(&tape));
@@ -149,6 +152,8 @@ struct Tape {
     text: Mutex<Text>,
     /// Whoever holds it writes: so lines stay in order.
     disk: Mutex<Disk>,
+    /// Wakes the session, which is the only one that waits for room.
+    taken: Notify,
     /// Why it cannot go on.
     failure: watch::Sender<Option<&'static str>>,
 }
@@ -159,15 +164,6 @@ struct Text {
     since: Option<Instant>,
     /// Nothing is added any more.
     closed: bool,
-}
-
-struct Disk {
-    /// Bytes of the file.
-    bytes: u64,
-    /// Whether some of them may not survive a loss of power.
-    unsynced: bool,
-    /// It failed once: behind a line that was cut no other may follow.
-    broken: bool,
 }
 
 const FULL: &str = "the recording of this shell is full; open another one to go on";
@@ -191,6 +187,7 @@ impl Tape {
             text.since = None;
             text.cast.take()
         };
+        self.taken.notify_one();
         if let Err(error) = disk.append(&self.path, &lines, sync) {
             disk.broken = true;
             tracing::error!(%error, shell = %self.shell, "a recording could not be written; its shell ends");
@@ -209,25 +206,6 @@ impl Tape {
 
     fn has_failed(&self) -> bool {
         self.failure.borrow().is_some()
-    }
-}
-
-impl Disk {
-    fn append(&mut self, path: &Path, lines: &[u8], sync: bool) -> io::Result<()> {
-        if self.broken || lines.is_empty() && !(sync && self.unsynced) {
-            return Ok(());
-        }
-        // Open for a moment only: a thousand idle shells are a thousand files.
-        let mut file = OpenOptions::new().append(true).open(path)?;
-        let written = file.write_all(lines);
-        self.unsynced |= !lines.is_empty();
-        self.bytes = file.metadata()?.len();
-        written?;
-        if sync {
-            file.sync_data()?;
-            self.unsynced = false;
-        }
-        Ok(())
     }
 }
 
@@ -251,14 +229,30 @@ impl Recorder {
         self.add(|cast, at| cast.output(at, bytes));
     }
 
-    /// This was typed. It is not recorded, but somebody acts. Never waits.
-    pub fn typed(&self, bytes: &[u8]) {
-        self.add(|cast, at| cast.typed(at, bytes));
+    /// Something was typed, and may be answered. Never waits.
+    pub fn typed(&self) {
+        self.add(|cast, _| cast.typed());
     }
 
     /// The window has another size. Never waits.
     pub fn resize(&self, columns: u16, rows: u16) {
         self.add(|cast, at| cast.resize(at, columns, rows));
+    }
+
+    /// Whether more output may come. While there is no room the terminal must not be read.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        lock(&self.tape.text).cast.waiting() < WAITING
+    }
+
+    /// Resolves when there is room again, or when there will be none: then it has failed. Dropping the future loses nothing.
+    pub async fn room(&self) {
+        while !self.has_room() && !self.failed() {
+            let since = lock(&self.tape.text).since.unwrap_or_else(Instant::now);
+            if timeout_at(since + STUCK, self.tape.taken.notified()).await.is_err() && !self.has_room() {
+                self.tape.fail(BEHIND);
+            }
+        }
     }
 
     fn add(&self, change: impl FnOnce(&mut Cast, Duration)) {
@@ -359,17 +353,6 @@ fn short(free: u64, all: u64) -> Option<String> {
             lack.free, lack.least
         )
     })
-}
-
-/// Makes the file, which nobody else may read, and its folders.
-fn begin(path: &Path, header: &[u8]) -> io::Result<u64> {
-    let folder = path.parent().expect("a recording lies in its project's folder");
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(header)?;
-    file.sync_data()?;
-    File::open(folder)?.sync_data()?;
-    Ok(header.len() as u64)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {

@@ -9,7 +9,7 @@ use crate::args;
 use crate::change::{Change, Record};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::live::Topic;
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::services::Task;
 
@@ -69,6 +69,13 @@ impl Begun<'_> {
     }
 }
 
+/// More is known of how its processes are found again.
+pub(super) async fn amend(platform: &Platform, shell: ShellId, mark: &str) -> Result<()> {
+    let mut change = platform.bookkeeping().await?;
+    change.exec("UPDATE shells SET mark = $2 WHERE id = $1 AND ended_at IS NULL", args![shell, mark]).await?;
+    change.finish().await
+}
+
 /// A shell that is over.
 pub(super) struct Over<'a> {
     pub shell: ShellId,
@@ -88,6 +95,9 @@ impl Over<'_> {
         let mut change = platform.bookkeeping().await?;
         let sql = "UPDATE shells SET ended_at = $2, ended_why = $3, exit_code = $4, recording_bytes = $5 WHERE id = $1 AND ended_at IS NULL";
         change.exec(sql, args![self.shell, at, self.ending.why(), self.ending.exit_code(), bytes]).await?;
+        if self.bytes > 0 {
+            change.wake(Signal::Recordings);
+        }
         change.touch(Topic::Service(self.service));
         change.touch(Topic::Project(self.project));
         change.finish().await

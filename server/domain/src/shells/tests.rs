@@ -1,5 +1,6 @@
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use model::access::Role;
@@ -16,10 +17,12 @@ use crate::args;
 use crate::deployments::work::{NewTask, WorkKey};
 use crate::deployments::{self, Intent, Request};
 use crate::keys::Keys;
-use crate::ports::{Place, Shell, ShellControl, ShellExit};
+use crate::ports::{Place, Shell, ShellControl, ShellExit, ShellKeeper};
 use crate::services::ServiceKey;
 use crate::testing::{SomeEngines, Store};
 use crate::{projects, worker::Worker};
+
+mod records;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -34,6 +37,8 @@ struct Fake {
     /// It begins no terminal before the test says so.
     slow: AtomicBool,
     go_on: tokio::sync::Notify,
+    /// Its terminals have no such command, as it turns out when they are started.
+    lacks: AtomicBool,
 }
 
 /// The other end of a terminal.
@@ -75,6 +80,10 @@ impl ShellControl for Control {
 impl SomeEngines for Fake {
     async fn shell(&self, place: &Place, _: &ShellOrder, keeper: &dyn ShellKeeper) -> Result<Shell> {
         keeper.keep(&format!("mark of {}", place.container())).await?;
+        if self.lacks.load(Ordering::SeqCst) {
+            keeper.amend(&format!("mark of {} and its process", place.container())).await?;
+            return Err(Error::conflict("command_not_found", "this image has no such command"));
+        }
         if self.slow.load(Ordering::SeqCst) {
             self.go_on.notified().await;
         }

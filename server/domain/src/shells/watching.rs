@@ -162,7 +162,7 @@ pub async fn recording(platform: &Platform, may: &May<can::WatchOwnShells, Opene
         return Err(Error::NotFound { what: "recording: this shell was not recorded" });
     }
     if shell.gone {
-        return Err(Error::NotFound { what: "recording: it was deleted when its time was over" });
+        return Err(Error::NotFound { what: "recording: it was deleted, because its time was over or the project has newer ones in its place" });
     }
     let path = platform.recordings()?.path(may.project.id, shell.id);
     let opened = tokio::task::spawn_blocking(move || file::open(&path)).await;

@@ -10,7 +10,8 @@ use model::time::Millis;
 
 use crate::args;
 use crate::error::{Error, Result};
-use crate::live::Topic;
+use crate::live::{Signal, Topic};
+use crate::platform::Platform;
 use crate::ports::Place;
 use crate::worker::Worker;
 
@@ -161,13 +162,23 @@ async fn end(worker: &Worker, orphan: Orphan) -> Result<bool> {
             }
         }
     }
+    // A portal that was killed wrote down no size.
+    let recorded = recorded(platform, &orphan).await;
     let mut change = worker.change().await?;
-    let sql = "UPDATE shells SET ended_at = $2, ended_why = COALESCE(ended_why, 'portal_restarted') WHERE id = $1 AND ended_at IS NULL";
-    change.exec(sql, args![orphan.id, platform.now()]).await?;
+    let sql = "UPDATE shells SET ended_at = $2, ended_why = COALESCE(ended_why, 'portal_restarted'), recording_bytes = COALESCE($3, recording_bytes)
+               WHERE id = $1 AND ended_at IS NULL";
+    change.exec(sql, args![orphan.id, platform.now(), recorded]).await?;
+    change.wake(Signal::Recordings);
     change.touch(Topic::Service(orphan.service));
     change.touch(Topic::Project(orphan.project));
     change.finish().await?;
     Ok(true)
+}
+
+/// Bytes of its recording, if there is one.
+async fn recorded(platform: &Platform, orphan: &Orphan) -> Option<i64> {
+    let path = platform.recordings().ok()?.path(orphan.project, orphan.id);
+    i64::try_from(tokio::fs::metadata(path).await.ok()?.len()).ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! wanted command, under the same id, in a session of its own. What is left of a session is found by that id and ended ([`ending`]), also
 //! by a later life of the portal: before we send the line, whoever ordered the terminal keeps the [`Mark`] that tells how.
 //!
+//! An image without a shell has nothing to hold its command back. There the mark is kept between making the exec and starting it; it finds the process
+//! by the exec's id, and is kept once more with the process when that is known. So nothing runs anywhere that is not on record.
+//!
 //! Bytes pass as they are, in both directions. Detach keys are set to what nobody types, so that Ctrl-P is not held back.
 
 mod ending;
@@ -81,8 +84,10 @@ pub struct Exec {
 /// Whoever keeps how a terminal's processes are found again, before there is anything to find.
 #[async_trait]
 pub trait Keeper: Sync {
-    /// Keeps the mark. Where it cannot, the terminal is not opened.
+    /// Keeps the mark, before anything runs. Where it cannot, the terminal is not opened.
     async fn keep(&self, mark: &Mark) -> std::result::Result<(), String>;
+    /// Keeps another mark of the same terminal in its place, which says more, while it runs.
+    async fn amend(&self, mark: &Mark) -> std::result::Result<(), String>;
 }
 
 /// What became of one attempt to run a gate.
@@ -92,11 +97,11 @@ enum Attempt {
 }
 
 impl Docker {
-    /// Opens a terminal of the right size. Its mark is kept before it runs, where the image has a shell to hold it back.
+    /// Opens a terminal of the right size. Its mark is kept before it runs.
     ///
     /// # Errors
     /// `CommandNotFound` when the image has no shell or not this command, `WrongState` when the container does not run; `Refused` when the
-    /// mark was not kept.
+    /// mark was not kept. Once it was kept something may be left of a terminal that was not opened after all: [`Docker::end_exec`] ends it.
     pub async fn exec(&self, order: &ExecOrder, keeper: &dyn Keeper) -> Result<Exec> {
         path_part(&order.container)?;
         let mut answer = String::new();
@@ -150,32 +155,37 @@ impl Docker {
 
     /// For an image without any shell: the size comes as early as it can, and its process is ended from outside, where that can be done.
     async fn without_gate(&self, order: &ExecOrder, command: &[String], keeper: &dyn Keeper) -> Result<Exec> {
-        let (exec, output, input) = self.open(order, command.to_vec()).await?;
-        let mut control = ExecControl::new(self, &order.container, exec);
+        let exec = self.make_exec(order, command.to_vec()).await?;
+        let mut control = ExecControl::new(self, &order.container, exec.clone());
+        keep(&mut control, keeper).await?;
+        let (output, input) = self.start_exec(order, &exec).await?;
         if let Err(error) = control.resize(order.columns, order.rows).await {
             tracing::debug!(%error, "an exec ended before it was resized");
         }
         if !control.running().await? && matches!(control.code().await?, 126 | 127) {
             return Err(missing(Some(command)));
         }
-        control.find_on_this_machine().await;
-        if let Err(error) = keep(&mut control, keeper).await {
-            give_up(&control).await;
-            return Err(error);
+        if control.find_on_this_machine().await {
+            let mark = control.mark().await?;
+            keeper.amend(&mark).await.map_err(|error| EngineError::new(Kind::Refused, error))?;
         }
         Ok(Exec { output, input, control })
     }
 
     async fn open(&self, order: &ExecOrder, command: Vec<String>) -> Result<(String, hijack::RawRead, hijack::RawWrite)> {
-        let version = self.client().await?.client_version();
-        let size = vec![usize::from(order.rows), usize::from(order.columns)];
-        let knows_size = (version.major_version, version.minor_version) >= (1, 42);
+        let exec = self.make_exec(order, command).await?;
+        let (output, input) = self.start_exec(order, &exec).await?;
+        Ok((exec, output, input))
+    }
+
+    /// Makes an exec that does not run yet; its id.
+    async fn make_exec(&self, order: &ExecOrder, command: Vec<String>) -> Result<String> {
         let config = ExecConfig {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(true),
-            console_size: knows_size.then(|| size.clone()),
+            console_size: self.size_at_once(order).await?,
             detach_keys: Some(DETACH_KEYS.to_owned()),
             env: Some(vec!["TERM=xterm-256color".to_owned()]),
             cmd: Some(command),
@@ -185,13 +195,24 @@ impl Docker {
         };
         let container = order.container.clone();
         let made = self.call("open a terminal", QUICK, async move |client| client.create_exec(&container, config).await).await?;
+        Ok(made.id)
+    }
+
+    /// Lets it run.
+    async fn start_exec(&self, order: &ExecOrder, exec: &str) -> Result<(hijack::RawRead, hijack::RawWrite)> {
         let mut start = json!({"Detach": false, "Tty": true});
-        if knows_size {
+        if let Some(size) = self.size_at_once(order).await? {
             start["ConsoleSize"] = json!(size);
         }
-        let path = self.path(&format!("/exec/{}/start", path_part(&made.id)?)).await?;
-        let (output, input) = hijack::upgrade(self.dialer(), &path, start.to_string().into_bytes(), WORK).await?;
-        Ok((made.id, output, input))
+        let path = self.path(&format!("/exec/{}/start", path_part(exec)?)).await?;
+        hijack::upgrade(self.dialer(), &path, start.to_string().into_bytes(), WORK).await
+    }
+
+    /// The size as the engine takes it when an exec is made and started: rows and columns. None: it does not yet.
+    async fn size_at_once(&self, order: &ExecOrder) -> Result<Option<Vec<usize>>> {
+        let version = self.client().await?.client_version();
+        let knows = (version.major_version, version.minor_version) >= (1, 42);
+        Ok(knows.then(|| vec![usize::from(order.rows), usize::from(order.columns)]))
     }
 }
 

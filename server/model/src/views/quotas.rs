@@ -31,13 +31,22 @@ pub struct Limits {
     /// Bytes of kept logs, of which the oldest go; none in a project: the site's. Limits that an older portal wrote do not name it.
     #[serde(default = "logs_by_default")]
     pub logs: Option<i64>,
+    /// The same of recordings of shells.
+    #[serde(default = "recordings_by_default")]
+    pub recordings: Option<i64>,
 }
 
 /// Bytes of kept logs of each project, as long as no operator said anything, not even that there is no limit.
 pub const LOGS_BY_DEFAULT: i64 = 2 << 30;
+/// The same of recordings of shells.
+pub const RECORDINGS_BY_DEFAULT: i64 = 1 << 30;
 
 fn logs_by_default() -> Option<i64> {
     Some(LOGS_BY_DEFAULT)
+}
+
+fn recordings_by_default() -> Option<i64> {
+    Some(RECORDINGS_BY_DEFAULT)
 }
 
 impl Limits {
@@ -225,6 +234,12 @@ pub struct QuotaView {
     /// Bytes of logs that are kept; none in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs_bytes: Option<u64>,
+    /// Bytes of recordings of shells that are kept at most: the project's word, else the site's.
+    #[serde(default)]
+    pub recordings: Option<i64>,
+    /// Bytes of recordings of shells that have ended; none in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recordings_bytes: Option<i64>,
 }
 
 impl QuotaView {
@@ -267,11 +282,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_an_older_portal_say_nothing_of_logs_and_null_is_no_limit() {
-        let read = |text: &str| serde_json::from_str::<Limits>(text).expect("limits").logs;
-        assert_eq!(read(r#"{"tags":2}"#), Some(LOGS_BY_DEFAULT));
-        assert_eq!(read(r#"{"tags":2,"logs":null}"#), None);
-        assert_eq!(read(r#"{"logs":5}"#), Some(5));
+    fn limits_of_an_older_portal_say_nothing_of_logs_and_recordings_and_null_is_no_limit() {
+        let read = |text: &str| serde_json::from_str::<Limits>(text).map(|limits| (limits.logs, limits.recordings)).expect("limits");
+        assert_eq!(read(r#"{"tags":2}"#), (Some(LOGS_BY_DEFAULT), Some(RECORDINGS_BY_DEFAULT)));
+        assert_eq!(read(r#"{"tags":2,"logs":null,"recordings":null}"#), (None, None));
+        assert_eq!(read(r#"{"logs":5,"recordings":6}"#), (Some(5), Some(6)));
     }
 
     #[test]

@@ -160,6 +160,9 @@ pub struct StorageView {
     /// Bytes of all projects' kept logs, which are no blobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs_bytes: Option<u64>,
+    /// Bytes of all projects' kept recordings of shells, which are no blobs either.
+    #[serde(default)]
+    pub recordings_bytes: i64,
     /// Seconds for which what nothing needs is kept after its last use.
     pub kept_seconds: u64,
     /// When runs begin by themselves.

@@ -46,6 +46,8 @@ struct NewLimits {
     task_memory: Option<Option<Size>>,
     #[serde(default, deserialize_with = "present")]
     logs: Option<Option<Size>>,
+    #[serde(default, deserialize_with = "present")]
+    recordings: Option<Option<Size>>,
 }
 
 /// A number of bytes, or a text like `10GiB`.
@@ -68,6 +70,7 @@ impl NewLimits {
             task_cpus: self.task_cpus,
             task_memory: bytes("task_memory", self.task_memory)?,
             logs: bytes("logs", self.logs)?,
+            recordings: bytes("recordings", self.recordings)?,
         })
     }
 }

@@ -15,9 +15,25 @@ use crate::ground::docker;
 pub(super) struct Kept {
     marks: Mutex<Vec<Mark>>,
     refuses: bool,
+    /// A container with `/app/busybox`, and what ran in it when the first mark was told.
+    watched: Option<String>,
+    ran: Mutex<String>,
 }
 
 impl Kept {
+    /// In this container it is looked at what runs.
+    fn watching(container: &str) -> Self {
+        Self { watched: Some(container.to_owned()), ..Self::default() }
+    }
+
+    fn first(&self) -> Mark {
+        self.marks.lock().expect("held by nobody else").first().expect("it was told before the terminal ran").clone()
+    }
+
+    fn ran(&self) -> String {
+        self.ran.lock().expect("held by nobody else").clone()
+    }
+
     fn mark(&self) -> Mark {
         self.marks.lock().expect("held by nobody else").last().expect("it was told before the terminal ran").clone()
     }
@@ -26,12 +42,25 @@ impl Kept {
 #[async_trait]
 impl Keeper for Kept {
     async fn keep(&self, mark: &Mark) -> Result<(), String> {
+        if let Some(container) = &self.watched {
+            *self.ran.lock().expect("held by nobody else") = bare_processes(container);
+        }
         if self.refuses {
             return Err("not on record".into());
         }
         self.marks.lock().expect("held by nobody else").push(mark.clone());
         Ok(())
     }
+
+    async fn amend(&self, mark: &Mark) -> Result<(), String> {
+        self.marks.lock().expect("held by nobody else").push(mark.clone());
+        Ok(())
+    }
+}
+
+/// What runs in a container whose image has no shell.
+fn bare_processes(container: &str) -> String {
+    docker(&["exec", container, "/app/busybox", "ps", "-o", "args"])
 }
 
 impl Own {
@@ -226,6 +255,33 @@ async fn without_a_shell_the_process_is_ended_from_outside() {
     let exec = own.docker.exec(&order, &kept).await.expect("a terminal");
     assert!(exec.control.running().await.expect("known"));
     own.docker.end_exec(&id, &kept.mark(), Duration::ZERO).await.expect("ended");
+    let over = async { while exec.control.running().await.expect("known") {} };
+    tokio::time::timeout(Duration::from_secs(10), over).await.expect("it ends");
+    own.clear().await;
+}
+
+#[tokio::test]
+async fn without_a_shell_nothing_runs_before_it_is_on_record() {
+    let own = Own::new("bare");
+    let mut spec = own.spec("a", &["/app/busybox", "sleep", "1000"]);
+    spec.image = NO_SHELL.into();
+    let id = own.docker.create(&spec).await.expect("made");
+    own.docker.start(&id).await.expect("started");
+    let mut order = shell(&id, Some(&["/app/busybox", "sleep", "908"]));
+    order.workdir = None;
+    let refuses = Kept { refuses: true, ..Kept::watching(&id) };
+    let error = own.docker.exec(&order, &refuses).await.err().expect("refused");
+    assert!(error.message.contains("not on record"), "{error}");
+    for seen in [refuses.ran(), bare_processes(&id)] {
+        assert!(seen.contains("sleep 1000") && !seen.contains("908"), "neither before nor after: {seen}");
+    }
+
+    let kept = Kept::watching(&id);
+    let exec = own.docker.exec(&order, &kept).await.expect("a terminal");
+    assert!(!kept.ran().contains("908"), "it waits for its record: {}", kept.ran());
+    assert!(exec.control.running().await.expect("known"));
+    // A portal that was killed right after the start has the first mark alone.
+    own.docker.end_exec(&id, &kept.first(), Duration::ZERO).await.expect("ended");
     let over = async { while exec.control.running().await.expect("known") {} };
     tokio::time::timeout(Duration::from_secs(10), over).await.expect("it ends");
     own.clear().await;

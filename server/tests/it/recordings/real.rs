@@ -128,11 +128,16 @@ async fn a_shell_is_recorded_while_it_runs_and_what_is_typed_unseen_is_not() {
     assert_eq!(printed(&cast), String::from_utf8_lossy(&terminal.shown), "it is what was seen");
     assert!(!cast.contains("hunter2"), "what is typed is not recorded");
     let lines: Vec<Value> = cast.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    assert_eq!((&lines[0]["width"], &lines[0]["height"]), (&json!(91), &json!(33)));
+    assert_eq!((&lines[0]["version"], &lines[0]["width"], &lines[0]["height"]), (&json!(2), &json!(91), &json!(33)));
+    let title = lines[0]["title"].as_str().expect("a title");
+    assert!(title.starts_with("shop/web ") && title.ends_with(" by dora: a look"), "{title}");
+    assert!(lines[1..].iter().all(|line| ["o", "r", "m"].iter().any(|kind| line[1] == *kind)), "what was printed, and no input");
     assert!(lines.iter().any(|line| line[1] == "r" && line[2] == "120x40"));
     let view = view().await;
     assert_eq!((&view["by"], &view["why"], &view["ended_why"], &view["exit_code"]), (&json!("dora"), &json!("a look"), &json!("exited"), &json!(7)));
     assert_eq!(view["bytes"], json!(cast.len()));
+    let list = ground.developer.get(SHELLS).await.expect_status(StatusCode::OK).await;
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["why"]), (&json!(terminal.id), &json!("a look")));
     assert_eq!(view["address"], "127.0.0.1");
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use leptos::prelude::*;
 
 use super::asked::{Asked, Place};
-use crate::components::Terminal;
+use crate::components::{Remembered, Terminal};
 
 /// Terminals at once: more of them would be too small to work in.
 const MOST: usize = 4;
@@ -19,6 +19,8 @@ struct Pane {
     key: u32,
     title: String,
     socket: String,
+    /// The session that it had before the page was loaded again.
+    before: Option<Remembered>,
 }
 
 /// The terminals of the page.
@@ -28,22 +30,41 @@ pub(super) struct Panes {
     /// The one that is shown where there is room for one.
     active: RwSignal<u32>,
     places: RwSignal<Vec<Place>>,
+    /// What was open before the page was loaded again, and is not yet.
+    before: StoredValue<Vec<Remembered>>,
 }
 
 impl Panes {
     /// None yet.
     pub(super) fn new(places: RwSignal<Vec<Place>>) -> Self {
-        Self { list: RwSignal::new(Vec::new()), active: RwSignal::new(0), places }
+        Self { list: RwSignal::new(Vec::new()), active: RwSignal::new(0), places, before: StoredValue::new(Remembered::of_page()) }
     }
 
-    /// Opens one more, if there is room.
+    /// Opens one more, if there is room. What was asked for in the same words before the page was loaded again goes on.
     pub(super) fn open(self, asked: &Asked) {
+        let title = self.places.with_untracked(|places| asked.title(places.iter().find(|place| place.task == asked.task)));
+        let socket = asked.socket();
+        let take = |before: &mut Vec<Remembered>| before.iter().position(|one| one.socket == socket).map(|at| before.remove(at));
+        let before = self.before.try_update_value(take).flatten();
+        self.add(title, socket, before);
+    }
+
+    /// Opens what else was open before the page was loaded again, once it stands.
+    pub(super) fn restore(self) {
+        Effect::new(move |_| {
+            Remembered::forget_page();
+            for one in self.before.try_update_value(std::mem::take).unwrap_or_default() {
+                self.add(one.title.clone(), one.socket.clone(), Some(one));
+            }
+        });
+    }
+
+    fn add(self, title: String, socket: String, before: Option<Remembered>) {
         if self.list.with_untracked(Vec::len) >= MOST {
             return;
         }
         let key = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        let title = self.places.with_untracked(|places| asked.title(places.iter().find(|place| place.task == asked.task)));
-        self.list.update(|list| list.push(Pane { key, title, socket: asked.socket() }));
+        self.list.update(|list| list.push(Pane { key, title, socket, before }));
         self.active.set(key);
     }
 
@@ -93,7 +114,7 @@ pub(super) fn Wall(panes: Panes, recorded: bool) -> impl IntoView {
         <div class="panes" data-count=move || panes.list.with(Vec::len).to_string()>
             <For each=move || panes.list.get() key=|pane| pane.key let:pane>
                 <div class="pane" data-active=move || (panes.active.get() == pane.key).then_some("")>
-                    <Terminal title=pane.title socket=pane.socket recorded on_close=Callback::new(move |()| panes.close(pane.key))/>
+                    <Terminal title=pane.title socket=pane.socket before=pane.before recorded on_close=Callback::new(move |()| panes.close(pane.key))/>
                 </div>
             </For>
         </div>

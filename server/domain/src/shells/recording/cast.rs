@@ -1,7 +1,12 @@
-//! A recording as text: asciicast v2, one line of JSON for the header and one for each thing that happened. What was printed is joined where a
-//! character was cut, what is no UTF-8 is replaced. It is bounded: a flood is left out, which a marker says, and what a person does between or
-//! after floods stays. Who types under a flood that is left out would not be seen: then the recording is full. Pure: no file, no clock. What is
-//! typed is never here, only when something was, so what is typed unseen (a password) is not either.
+//! A recording as text: asciicast v2, one line of JSON for the header and one for each thing that happened: output (`o`), a new size of the window
+//! (`r`), and markers (`m`) that say what is missing. There is no input (`i`): what is typed is here where the terminal echoes it, and a password,
+//! which it does not echo, is not. What was printed is joined where a character was cut, what is no UTF-8 is replaced.
+//!
+//! It is bounded. The first [`Limits::whole`] bytes are written whatever is printed; beyond, what is printed faster than a trickle is left out, and
+//! the marker behind it says how many bytes that were. So of a flood the beginning stays, and what a person does after it. Each time somebody types,
+//! the whole allowance is there again: so the echo and the beginning of the answer are recorded however much was printed before. In the middle of
+//! a flood an echo may come behind more than that and be left out with the rest; but each key costs the allowance then, so who goes on typing
+//! under a flood fills the recording, and a full recording ends its shell. Pure: no file, no clock.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,7 +22,7 @@ pub struct Header {
     pub width: u16,
     /// Rows of the window at the beginning.
     pub height: u16,
-    /// What it is a recording of: who, in what, what for.
+    /// What it is a recording of: in what, by whom, what for.
     pub title: String,
     /// When it began.
     pub started_at: Millis,
@@ -32,23 +37,15 @@ pub(super) struct Limits {
     pub full: u64,
     /// Bytes a second that are written beyond [`Limits::whole`].
     pub trickle: u64,
-    /// Bytes of the trickle that are saved up while little is printed.
+    /// Bytes of the trickle that are saved up while little is printed: the allowance, which is there again when somebody types.
     pub saved: u64,
-    /// Bytes beyond [`Limits::whole`] that may be left out in all as what may answer somebody who types: a flood that is typed under is more.
-    pub unseen: u64,
-    /// Bytes that wait for the disk at most; what is printed while so many wait is left out.
-    pub waiting: usize,
 }
 
 impl Limits {
     /// A terminal that prints without end fills 32 MiB, then some 40 MiB a day, until 64 MiB are full.
-    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 64 << 10, unseen: 64 << 10, waiting: 4 << 20 };
+    pub const USUAL: Self = Self { whole: 32 << 20, full: 64 << 20, trickle: 512, saved: 256 << 10 };
 }
 
-/// Output within so much time may be the answer to what was typed.
-const ANSWER: Duration = Duration::from_secs(1);
-/// Interrupt and quit: what somebody types to end a flood.
-const STOPS: [u8; 2] = [0x03, 0x1c];
 /// Room that the last lines take at most: what was left out, and that it is full.
 const LAST_WORDS: u64 = 512;
 
@@ -65,10 +62,8 @@ pub(super) struct Cast {
     counted: Duration,
     /// Bytes of output that were left out since the last that was not.
     left_out: u64,
-    /// Bytes that were left out in all though they may answer what was typed.
-    unseen: u64,
-    /// When somebody typed last.
-    typed: Option<Duration>,
+    /// Something did not fit that would have been written.
+    full: bool,
     /// The window's size, as it is and as the last line says.
     size: (u16, u16),
     written_size: (u16, u16),
@@ -87,8 +82,7 @@ impl Cast {
             saved: limits.saved,
             counted: Duration::ZERO,
             left_out: 0,
-            unseen: 0,
-            typed: None,
+            full: false,
             size,
             written_size: size,
         };
@@ -103,10 +97,10 @@ impl Cast {
 
     /// This was printed, so long after the beginning.
     pub fn output(&mut self, at: Duration, bytes: &[u8]) {
-        if bytes.is_empty() || self.is_full() {
+        if bytes.is_empty() {
             return;
         }
-        if !self.has_room(at, bytes.len()) {
+        if self.is_full() || !self.has_room(at, bytes.len()) {
             self.leave_out(at, bytes.len());
             return;
         }
@@ -118,11 +112,9 @@ impl Cast {
         }
     }
 
-    /// Something was typed.
-    pub fn typed(&mut self, at: Duration, bytes: &[u8]) {
-        if bytes.iter().any(|byte| !STOPS.contains(byte)) {
-            self.typed = Some(at);
-        }
+    /// Something was typed: what answers it has room.
+    pub fn typed(&mut self) {
+        self.saved = self.limits.saved;
     }
 
     /// The window has another size.
@@ -160,16 +152,16 @@ impl Cast {
 
     /// Whether nothing more is written.
     pub fn is_full(&self) -> bool {
-        self.unseen >= self.limits.unseen || self.total + LAST_WORDS >= self.limits.full
+        self.full || self.total + LAST_WORDS >= self.limits.full
     }
 
     /// Whether `bytes` of output may be written now. What they become as JSON is counted when it is there.
     fn has_room(&mut self, at: Duration, bytes: usize) -> bool {
         let bytes = bytes as u64;
-        if self.lines.len() + bytes as usize > self.limits.waiting || self.total + bytes + LAST_WORDS > self.limits.full {
-            return false;
-        }
-        self.total + bytes <= self.limits.whole || bytes <= self.trickle(at)
+        let wanted = self.total + bytes <= self.limits.whole || bytes <= self.trickle(at);
+        let fits = self.total + bytes + LAST_WORDS <= self.limits.full;
+        self.full |= wanted && !fits;
+        wanted && fits
     }
 
     /// Bytes of the trickle that have been saved up.
@@ -192,11 +184,7 @@ impl Cast {
             }
             self.event(at, 'm', "Output is left out from here: too much was printed");
         }
-        let bytes = bytes as u64;
-        self.left_out += bytes;
-        if self.total + bytes > self.limits.whole && self.typed.is_some_and(|typed| at.saturating_sub(typed) < ANSWER) {
-            self.unseen += bytes;
-        }
+        self.left_out += bytes as u64;
     }
 
     /// Says what is missing before what follows it.

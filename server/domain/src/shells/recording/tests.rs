@@ -120,7 +120,7 @@ async fn a_disk_that_takes_nothing_ends_the_shell() {
 #[tokio::test(start_paused = true)]
 async fn a_full_recording_ends_the_shell() {
     let folder = tempfile::tempdir().expect("a folder");
-    let shelf = shelf(&folder, Limits { whole: 10_000, full: 12_000, trickle: 512, saved: 4096, unseen: 1 << 20, waiting: 1 << 20 });
+    let shelf = shelf(&folder, Limits { whole: 10_000, full: 12_000, trickle: 512, saved: 4096 });
     let recorder = recorder(&shelf, 1).await;
     while !recorder.failed() {
         recorder.output(b"a line that is printed again and again\r\n");
@@ -131,21 +131,64 @@ async fn a_full_recording_ends_the_shell() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shell_that_is_used_under_a_flood_ends() {
+async fn a_shell_that_is_used_under_a_flood_again_and_again_ends() {
     let folder = tempfile::tempdir().expect("a folder");
-    let shelf = shelf(&folder, Limits { whole: 10_000, full: 1 << 20, trickle: 512, saved: 1000, unseen: 2000, waiting: 1 << 20 });
+    let shelf = shelf(&folder, Limits { whole: 10_000, full: 20_000, trickle: 512, saved: 2000 });
     let recorder = recorder(&shelf, 1).await;
-    for _ in 0..100 {
-        recorder.output(&[b'y'; 1024]);
+    let flood = || {
+        for _ in 0..100 {
+            recorder.output(&[b'y'; 1024]);
+        }
+    };
+    flood();
+    recorder.typed();
+    flood();
+    assert!(!recorder.failed(), "not by what ends the flood");
+    for _ in 0..20 {
+        recorder.typed();
+        flood();
     }
-    assert!(!recorder.failed());
-    recorder.typed(b"h");
-    recorder.output(&[b'y'; 1024]);
-    assert!(!recorder.failed());
-    recorder.output(&[b'y'; 1024]);
     assert!(recorder.failure().await.to_string().contains("full"));
+    assert!(recorder.finish().await <= 20_000);
+}
+
+/// Prints until there is no room; how much that was.
+fn fill(recorder: &Recorder) -> usize {
+    let mut printed = 0;
+    while recorder.has_room() {
+        recorder.output(&[b'y'; 16 * 1024]);
+        printed += 16 * 1024;
+    }
+    printed
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_slow_disk_has_not_taken_is_waited_for_and_nothing_is_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shelf = Arc::new(Shelf::with(folder.path().join("recordings"), Limits::USUAL));
+    let recorder = recorder(&shelf, 1).await;
+    let mut whole = fill(&recorder);
+    assert!(whole <= WAITING + 16 * 1024, "{whole} bytes wait");
+    assert!(timeout(STUCK / 2, recorder.room()).await.is_err(), "the terminal waits");
+    // Now the disk takes something.
+    let run = Arc::clone(&shelf);
+    tokio::spawn(async move { run.run().await });
+    recorder.room().await;
+    assert!(!recorder.failed());
+    whole += fill(&recorder);
     recorder.finish().await;
-    assert!(!printed(&recorder.tape.path).contains('h'), "what is typed is never in it");
+    assert_eq!(printed(&recorder.tape.path).len(), whole);
+    assert!(!std::fs::read_to_string(&recorder.tape.path).expect("a file").contains("left out"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_takes_nothing_is_not_waited_for_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shelf = Arc::new(Shelf::with(folder.path().join("recordings"), Limits::USUAL));
+    let recorder = recorder(&shelf, 1).await;
+    fill(&recorder);
+    timeout(STUCK * 2, recorder.room()).await.expect("it gives up");
+    assert!(recorder.failure().await.to_string().contains("disk"));
 }
 
 #[test]

@@ -144,14 +144,20 @@ impl ExecControl {
         self.mark.gate = Some(gate);
     }
 
-    /// Looks for its process among those of this machine, for an engine that runs here.
-    pub(super) async fn find_on_this_machine(&mut self) {
+    /// Looks for its process among those of this machine; whether it was found.
+    pub(super) async fn find_on_this_machine(&mut self) -> bool {
+        self.mark.host = self.on_this_machine().await;
+        self.mark.host.is_some()
+    }
+
+    /// Its process among those of this machine, for an engine that runs here and while it lives.
+    async fn on_this_machine(&self) -> Option<HostProcess> {
         if !matches!(self.docker.address(), Address::Unix(_)) {
-            return;
+            return None;
         }
         let seen = self.docker.call("look at the terminal", QUICK, async |client| client.inspect_exec(&self.mark.exec).await).await;
-        let pid = seen.ok().and_then(|seen| seen.pid).and_then(|pid| u32::try_from(pid).ok());
-        self.mark.host = pid.and_then(|pid| HostProcess::find(pid, &self.container));
+        let pid = seen.ok().filter(|seen| seen.running == Some(true))?.pid?;
+        HostProcess::find(u32::try_from(pid).ok()?, &self.container)
     }
 
     /// How it is found again; asks the engine for the container's life once.
@@ -243,7 +249,12 @@ impl ExecControl {
     }
 
     async fn end_on_this_machine(&self) -> Result<()> {
-        if let Some(host) = self.mark.host.clone() {
+        // A mark that was kept before the process ran does not name it.
+        let host = match &self.mark.host {
+            Some(host) => Some(host.clone()),
+            None => self.on_this_machine().await,
+        };
+        if let Some(host) = host {
             let container = self.container.clone();
             let ended = tokio::task::spawn_blocking(move || host.end(&container)).await;
             return ended
