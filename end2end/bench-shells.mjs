@@ -28,7 +28,7 @@ const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(v
 async function sleeper(docker) {
   const { portal, call, deploy, service } = await ground(docker);
   await service("quiet");
-  await deploy("quiet", { image: "web:1", command: ["/bin/busybox", "sleep", "100000"], entrypoint: [], update: { monitor: "0s" }, stop: { grace: "0s" }, resources: { pids: 4000 } });
+  await deploy("quiet", { image: "web:1", command: ["sleep", "100000"], entrypoint: ["/bin/busybox"], update: { monitor: "0s" }, stop: { grace: "0s" }, resources: { pids: 4000 } });
   const task = (await call("GET", "/quiet/tasks")).items.find((task) => task.state === "running");
   return { portal, task, tokens: await accounts(portal, Math.ceil(IDLE / SHELLS_EACH)) };
 }
