@@ -25,6 +25,7 @@ pub mod caller;
 mod forwarded;
 pub mod guard;
 mod health;
+mod leased;
 pub mod listen;
 pub mod live;
 pub mod logs;

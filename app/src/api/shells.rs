@@ -20,7 +20,7 @@ use model::names::ProjectName;
 async fn may(caller: &Caller, project: &str, shell: &str) -> Result<May<can::WatchOwnShells, Opened>, ApiError> {
     caller.actor.account()?;
     let project: ProjectName = named("project", project)?;
-    let key = ShellKey { project: &project, shell: named("shell", shell)?, reader: &caller.actor };
+    let key = ShellKey { project, shell: named("shell", shell)?, reader: caller.actor.clone() };
     Ok(caller.actor.may(&caller.platform, &key).await?)
 }
 

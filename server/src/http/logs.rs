@@ -23,6 +23,7 @@ use model::views::logs::{LogEnd, LogFilter, LogSource, LogView};
 
 use super::api::{self, field};
 use super::caller::ApiCaller;
+use super::leased::{STOPPING, leased};
 use super::problem::Answer;
 use super::table::Table;
 use super::{Portal, doors};
@@ -206,34 +207,8 @@ async fn download(portal: &Portal, actor: &Actor, may: &May<can::SeeServices, Se
 async fn pieces(portal: &Portal, actor: &Actor, may: &May<can::SeeServices, Service>, query: logs::Query) -> Answer<Pieces> {
     let lease: Lease<can::SeeServices, ServiceId> = actor.lease(&portal.platform, may.id).await?;
     let pieces = logs::read(&portal.platform, may, &query).await?;
-    Ok(guarded(portal, lease, pieces))
+    Ok(leased(portal, lease, pieces))
 }
-
-fn guarded(portal: &Portal, lease: Lease<can::SeeServices, ServiceId>, pieces: Pieces) -> Pieces {
-    let stopping = portal.stopping.clone();
-    stream::unfold(Some((lease, pieces)), move |state| {
-        let stopping = stopping.clone();
-        async move {
-            let (mut lease, mut pieces) = state?;
-            tokio::select! {
-                biased;
-                error = lease.lost() => Some((Err(error), None)),
-                () = stopping.cancelled() => Some((Err(Error::Unavailable(STOPPING.into())), None)),
-                piece = pieces.next() => {
-                    let piece = piece?;
-                    if let Err(Error::Internal(cause)) = &piece {
-                        tracing::error!(error = %cause, "a log could not be read to its end");
-                    }
-                    let rest = piece.is_ok().then_some((lease, pieces));
-                    Some((piece, rest))
-                }
-            }
-        }
-    })
-    .boxed()
-}
-
-const STOPPING: &str = "the portal is stopping";
 
 fn rendered(pieces: Pieces, form: Form, follow: bool) -> Response {
     match form {

@@ -39,17 +39,17 @@ impl Resource for Opened {
 }
 
 /// A shell of a project, for somebody who reads: somebody else's is missing to whoever may not see everybody's.
-#[derive(Clone, Copy, Debug)]
-pub struct ShellKey<'a> {
+#[derive(Clone, Debug)]
+pub struct ShellKey {
     /// Its project.
-    pub project: &'a ProjectName,
+    pub project: ProjectName,
     /// The shell.
     pub shell: ShellId,
     /// Who reads.
-    pub reader: &'a Actor,
+    pub reader: Actor,
 }
 
-impl Key for ShellKey<'_> {
+impl Key for ShellKey {
     type Resource = Opened;
 
     async fn find(&self, tx: &mut Tx) -> Result<Option<Opened>> {

@@ -124,7 +124,9 @@ impl Docker {
         let mut command: Vec<String> = [shell, "-c", GATE, shell].map(str::to_owned).into();
         command.extend(order.command.iter().flatten().cloned());
         let (exec, mut output, mut input) = match self.open(order, command).await {
-            Err(EngineError { kind: Kind::CommandNotFound, message }) => return Ok(Attempt::NoSuchGate(message)),
+            Err(EngineError { kind: Kind::CommandNotFound, message }) => {
+                return misnamed(order, &message).map_or(Ok(Attempt::NoSuchGate(message)), Err);
+            }
             other => other?,
         };
         let (answer, rest) = super::limited("start a process in the container", GATE_TIME, read_answer(&mut output)).await?;
@@ -132,7 +134,7 @@ impl Docker {
         let Some(answer) = answer else {
             let text = String::from_utf8_lossy(&rest).into_owned();
             return match control.code().await? {
-                126 | 127 => Ok(Attempt::NoSuchGate(text)),
+                126 | 127 => misnamed(order, &text).map_or(Ok(Attempt::NoSuchGate(text)), Err),
                 _ => Err(EngineError::answered(400, &text)),
             };
         };
@@ -228,6 +230,22 @@ async fn give_up(control: &ExecControl) {
     }
 }
 
+/// What of an order the container does not have, where it is not the command: engines say all of it in one way, and end with the same codes.
+fn misnamed(order: &ExecOrder, answer: &str) -> Option<EngineError> {
+    let text = answer.to_lowercase();
+    let has = |needle: &str| text.contains(needle);
+    let refused = |message: String| Some(EngineError::new(Kind::Refused, message));
+    match (&order.user, &order.workdir) {
+        (Some(user), _) if has("unable to find user") || has("unable to find group") => {
+            refused(format!("user: the container knows no user or group {user:?}; take one of its /etc/passwd, or a number"))
+        }
+        (_, Some(folder)) if has("chdir to cwd") => {
+            refused(format!("workdir: the container has no folder {folder:?}; take one that is there, by its whole path"))
+        }
+        _ => None,
+    }
+}
+
 fn missing(command: Option<&[String]>) -> EngineError {
     let wanted = command.and_then(<[String]>::first).map(String::as_str).unwrap_or_default();
     EngineError::new(Kind::CommandNotFound, format!("this image has no command {wanted:?}"))
@@ -299,6 +317,21 @@ mod tests {
             AfterEcho::new(sent).read_to_end(&mut got).await.expect("memory");
             assert_eq!(got, shown);
         }
+    }
+
+    #[test]
+    fn a_user_or_folder_that_is_not_there_is_no_missing_shell() {
+        let text = |text: &str| Some(text.to_owned());
+        let order = |user, workdir| ExecOrder { container: "c".into(), command: None, user, workdir, columns: 80, rows: 24 };
+        let user = "unable to find user nobody-here: no matching entries in passwd file";
+        let folder = "OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd (\"/nowhere\") set in config.json failed";
+        let shell = "OCI runtime exec failed: exec failed: exec: \"/bin/sh\": stat /bin/sh: no such file or directory: unknown";
+        let said = |order: &ExecOrder, answer| misnamed(order, answer).map(|error| error.message);
+        let whole = order(text("nobody-here"), text("/nowhere"));
+        assert!(said(&whole, user).is_some_and(|said| said.starts_with("user: ")));
+        assert!(said(&whole, folder).is_some_and(|said| said.starts_with("workdir: ")));
+        assert_eq!(said(&whole, shell), None);
+        assert_eq!(said(&order(None, None), folder), None);
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ use model::ids::TaskId;
 use model::views::inspect::{ChangeKind, ChangesQuery, FilePath};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{escape, field, named};
@@ -32,6 +33,9 @@ use crate::http::{Portal, doors};
 const AHEAD: usize = 2;
 /// A client that takes nothing for so long has gone.
 const UNTAKEN: Duration = Duration::from_secs(60);
+/// Least pace of a download after a first [`UNTAKEN`], bytes a second on the average: until it is over an engine answers nothing else about its
+/// container, not even how to stop it.
+const PACE: u64 = 64 << 10;
 /// Longest name that a download proposes, in bytes.
 const NAME_MAX: usize = 200;
 
@@ -140,6 +144,7 @@ async fn file(portal: Portal, actor: &Actor, task: &str, asked: File) -> Answer<
 async fn send(portal: Portal, mut lease: Lease<can::OpenShell, TaskId>, download: Download, taken: mpsc::Sender<Result<Bytes, std::io::Error>>) {
     let Download { content, slot } = download;
     let mut bytes = content.bytes;
+    let (mut waited, mut sent_bytes) = (Duration::ZERO, 0);
     loop {
         let piece = tokio::select! {
             biased;
@@ -152,13 +157,21 @@ async fn send(portal: Portal, mut lease: Lease<can::OpenShell, TaskId>, download
             },
         };
         let last = piece.is_err();
+        sent_bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         let piece = piece.map_err(|error| std::io::Error::other(error.problem().detail));
+        // Only what the client took its time for counts: the engine's own slowness is not its fault.
+        let began = Instant::now();
         let sent = tokio::time::timeout(UNTAKEN, taken.send(piece)).await;
-        if last || !matches!(sent, Ok(Ok(()))) {
+        waited += began.elapsed();
+        if last || !matches!(sent, Ok(Ok(()))) || too_slow(waited, sent_bytes) {
             break;
         }
     }
     drop(slot);
+}
+
+fn too_slow(waited: Duration, bytes: u64) -> bool {
+    waited > UNTAKEN + Duration::from_secs(bytes / PACE)
 }
 
 /// The permission on the task that a path names.
@@ -187,6 +200,14 @@ fn attachment(path: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_that_takes_less_than_the_least_pace_is_cut_after_a_while() {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        assert!(!too_slow(minutes(1), 0));
+        assert!(!too_slow(minutes(11), 10 * 60 * PACE));
+        assert!(too_slow(minutes(12), 10 * 60 * PACE));
+    }
 
     fn proposed(path: &str) -> String {
         attachment(path).to_str().expect("ASCII").to_owned()

@@ -6,9 +6,10 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use domain::access::May;
+use domain::access::{Lease, May};
 use domain::shells::watching::{self, Opened, ShellKey};
 use domain::{Actor, Error, can};
+use futures::{StreamExt as _, TryStreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use model::names::ProjectName;
@@ -19,6 +20,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{field, listed, may_in, named};
 use crate::http::caller::ApiCaller;
+use crate::http::leased::leased;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
 use crate::http::{Portal, doors};
@@ -76,10 +78,13 @@ async fn list(
 }
 
 async fn may(portal: &Portal, actor: &Actor, project: &str, shell: &str) -> Answer<May<can::WatchOwnShells, Opened>> {
+    Ok(actor.may(&portal.platform, &key(actor, project, shell)?).await?)
+}
+
+fn key(actor: &Actor, project: &str, shell: &str) -> Answer<ShellKey> {
     actor.account()?;
     let project: ProjectName = named(project, "project")?;
-    let key = ShellKey { project: &project, shell: named(shell, "shell")?, reader: actor };
-    Ok(actor.may(&portal.platform, &key).await?)
+    Ok(ShellKey { project, shell: named(shell, "shell")?, reader: actor.clone() })
 }
 
 async fn get(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, shell)): Path<(String, String)>) -> Answer<impl IntoResponse> {
@@ -105,11 +110,14 @@ async fn page_recording(
     send(&portal, &caller.actor, &project, &shell).await
 }
 
-/// What has been recorded until now. It does not follow: a recording is watched from its beginning.
+/// What has been recorded until now. It does not follow: a recording is watched from its beginning. Cut off, it is shorter than it said, so that
+/// nobody takes a part for the whole.
 async fn send(portal: &Portal, actor: &Actor, project: &str, shell: &str) -> Answer<Response> {
-    let may = may(portal, actor, project, shell).await?;
-    let found = watching::recording(&portal.platform, &may).await?;
-    let mut response = Body::from_stream(ReaderStream::with_capacity(found.file.take(found.bytes), CHUNK)).into_response();
+    let lease: Lease<can::WatchOwnShells, ShellKey> = actor.lease(&portal.platform, key(actor, project, shell)?).await?;
+    let found = watching::recording(&portal.platform, lease.may()).await?;
+    let pieces = ReaderStream::with_capacity(found.file.take(found.bytes), CHUNK).map_err(Error::from);
+    let pieces = leased(portal, lease, pieces.boxed()).map_err(|error| std::io::Error::other(error.problem().detail));
+    let mut response = Body::from_stream(pieces).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-asciicast"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(found.bytes));
