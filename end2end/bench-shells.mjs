@@ -37,8 +37,10 @@ async function accounts(portal, count) {
   const tokens = [];
   for (let at = 0; at < count; at++) {
     const [username, password] = [`bench-${at}`, "correct horse battery staple"];
-    await portal.api("POST", "/users", { username, password });
-    await portal.api("PUT", `/projects/bench/members/${username}`, { role: "developer" });
+    for (const [method, path, sent] of [["POST", "/users", { username, password }], ["PUT", `/projects/bench/members/${username}`, { role: "developer" }]]) {
+      const { status, body } = await portal.api(method, path, sent);
+      if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(body)}`);
+    }
     const token = await portal.api("POST", "/me/tokens", { name: "bench", scopes: ["read", "shell"] }, { username, password });
     if (!token.body.secret) throw new Error(JSON.stringify(token.body));
     tokens.push(token.body.secret);
@@ -56,7 +58,7 @@ async function ours({ portal, task, tokens }, command, hear, account = 0) {
       if (shown - told >= 64 * 1024) socket.send(JSON.stringify({ type: "ack", bytes: (told = shown) }));
       hear(bytes);
     },
-    onText: (text) => text.includes('"error"') && console.log(text),
+    onText: (text) => text.includes('"error"') && console.log(account, text),
   });
   return { send: (bytes) => socket.send(bytes), close: () => socket.close(), closed: socket.closed };
 }
@@ -159,7 +161,14 @@ async function pairs(ground) {
 /** Fifty floods at once: bytes of each in the same seconds. */
 async function fairness(ground) {
   const counts = Array(FLOODS).fill(0);
-  const open = await Promise.all(counts.map((_, at) => ours(ground, "stty raw -echo; exec yes", (bytes) => (counts[at] += bytes.length), at % ground.tokens.length)));
+  // All are open before the first of them floods: the engine starts a process slowly beside a flood.
+  const open = [];
+  for (let at = 0; at < FLOODS; at++) {
+    open.push(await ours(ground, "stty raw -echo; printf ready; read -r go; exec dd if=/dev/zero bs=65536 2>/dev/null", (bytes) => (counts[at] += bytes.length), at % ground.tokens.length));
+  }
+  await until("all are ready", async () => counts.every((count) => count > 0), 60);
+  counts.fill(0);
+  for (const shell of open) shell.send(Buffer.from("\n"));
   await until("all floods flow", async () => counts.every((count) => count > 0), 60);
   const before = [...counts];
   await delay(FLOOD_SECONDS * 1000);
@@ -176,7 +185,10 @@ async function idle(ground) {
   const before = anonymous(pid);
   const shells = [];
   for (let at = 0; at < IDLE; at++) {
-    shells.push(await ours(ground, "printf x; exec sleep 100000", () => {}, at % ground.tokens.length));
+    let seen;
+    const begun = new Promise((resolve) => (seen = resolve));
+    shells.push(await ours(ground, "printf x; exec sleep 100000", () => seen(), at % ground.tokens.length));
+    await begun;
   }
   await delay(3_000);
   const withShells = anonymous(pid);

@@ -221,7 +221,8 @@ mod tests {
             let silent: Vec<TaskId> = (0..700).map(task).filter(|task| !trail.tasks.contains_key(task)).collect();
             // Nothing of a task that was forgotten is shown twice.
             for (index, (of, _)) in lines.iter().enumerate().filter(|(_, (of, _))| silent.contains(&task(*of))) {
-                prop_assert!(trail.shown(&task(*of)) >= Some(LineId { segment: 1, index: 2 * index as u32 }));
+                let at = LineId { segment: 1, index: 2 * index as u32 };
+                prop_assert!(trail.shown(&task(*of)) >= Some(at));
             }
             // What was seen last is there.
             let (kept, whole) = trail.take(task(lines[lines.len() - 1].0), 50);
