@@ -7,24 +7,32 @@ import { atEnd } from "./ending.mjs";
 import { freePort } from "./portal.mjs";
 import { Shop, until } from "./shop.mjs";
 
-/** A shop in which `web` runs, with a shell and the tools of busybox. */
-export async function shopWithShell(t, env = {}, descriptor = {}) {
+/** A shop in which `web` runs, with a shell and the tools of busybox, or what else `make` puts into its image. */
+export async function shopWithShell(t, env = {}, descriptor = {}, make = (docker, reference) => docker.webImage(reference, "one")) {
   const shop = await Shop.open(t, env);
-  await shop.docker.webImage(`${shop.registry}/web:1`, "one");
+  await make(shop.docker, `${shop.registry}/web:1`);
   await shop.push("web", "1");
   await shop.service("web");
   await shop.deployed("web", { image: "web:1", update: { monitor: "200ms" }, ...descriptor });
   return shop;
 }
 
-/** TCP between browser and portal, whose websockets can be cut at any instant. */
+/** The container of the only task of `web`. */
+export async function container(shop) {
+  const [found] = await shop.containers("web");
+  return found.id;
+}
+
+/** TCP between browser and portal, whose websockets can be cut at any instant, and which can swallow all that is sent without a word. */
 export class Wire {
   /** `t` owns it. The portal has to be told its address before it starts, so it is led to the portal later. */
   static async lay(t) {
     const wire = new Wire();
     wire.port = await freePort();
     wire.url = `http://localhost:${wire.port}`;
+    wire.pairs = new Set();
     wire.sockets = new Set();
+    wire.held = false;
     wire.server = createServer((near) => wire.join(near));
     await new Promise((resolve) => wire.server.listen(wire.port, "127.0.0.1", resolve));
     atEnd(t, () => wire.server.close());
@@ -34,6 +42,7 @@ export class Wire {
   join(near) {
     const far = connect(this.target, "127.0.0.1");
     const pair = { near, far };
+    this.pairs.add(pair);
     near.on("data", (piece) => {
       if (/^GET \/ws\/tasks\//.test(piece.toString("latin1", 0, 40))) {
         this.sockets.add(pair);
@@ -42,11 +51,13 @@ export class Wire {
       }
       far.write(piece);
     });
-    far.pipe(near);
+    if (this.held) near.pause();
+    else far.pipe(near);
     near.on("end", () => far.end());
     for (const socket of [near, far]) {
       socket.on("error", () => {});
       socket.on("close", () => {
+        this.pairs.delete(pair);
         this.sockets.delete(pair);
         near.destroy();
         far.destroy();
@@ -62,6 +73,24 @@ export class Wire {
       far.resetAndDestroy();
     }
     return cut.length;
+  }
+
+  /** From now on nothing arrives in either direction, and nobody is told: the cable of a router in between is out. */
+  hold() {
+    this.held = true;
+    for (const { near, far } of this.pairs) {
+      near.pause();
+      far.unpipe(near);
+    }
+  }
+
+  /** The cable is in again: what the two sides sent meanwhile arrives, as TCP sends it again. */
+  release() {
+    this.held = false;
+    for (const { near, far } of this.pairs) {
+      far.pipe(near);
+      near.resume();
+    }
   }
 }
 
@@ -123,9 +152,17 @@ export class Typist {
     await this.page.keyboard.press("Enter");
   }
 
+  /** Empties the screen and what is kept above it, and waits until nothing of it is left: what is seen from now on is new. */
+  async clear(n = 0) {
+    this.cleared = (this.cleared ?? 0) + 1;
+    await this.line(`printf '\\033[H\\033[2J\\033[3J%s\\n' cle''ared-${this.cleared}`);
+    await this.shows(new RegExp(`^cleared-${this.cleared}\\n.*[#$]\\s*$`), n);
+  }
+
   /** Runs a command on an empty screen and waits for what it prints. */
   async run(command, pattern, n = 0, seconds = 20) {
-    await this.line(`printf '\\033[H\\033[2J\\033[3J'; ${command}`);
+    await this.clear(n);
+    await this.line(command);
     return this.shows(pattern, n, seconds);
   }
 
