@@ -1,6 +1,7 @@
 // The shell page in the words of the tests: open a shell, type, read the screen; and a wire between browser and portal that can be cut.
 //
 // It reads what xterm.js has drawn, as a person would, and never asks the terminal's own memory.
+import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { Visitor } from "./browser.mjs";
 import { atEnd } from "./ending.mjs";
@@ -33,6 +34,7 @@ export class Wire {
     wire.pairs = new Set();
     wire.sockets = new Set();
     wire.held = false;
+    wire.late = [];
     wire.server = createServer((near) => wire.join(near));
     await new Promise((resolve) => wire.server.listen(wire.port, "127.0.0.1", resolve));
     atEnd(t, () => wire.server.close());
@@ -54,14 +56,16 @@ export class Wire {
     if (this.held) near.pause();
     else far.pipe(near);
     near.on("end", () => far.end());
+    const part = () => {
+      this.pairs.delete(pair);
+      this.sockets.delete(pair);
+      near.destroy();
+      far.destroy();
+    };
     for (const socket of [near, far]) {
       socket.on("error", () => {});
-      socket.on("close", () => {
-        this.pairs.delete(pair);
-        this.sockets.delete(pair);
-        near.destroy();
-        far.destroy();
-      });
+      // Whoever gives up while nothing passes is not heard by the other side.
+      socket.on("close", () => (this.held ? this.late.push(part) : part()));
     }
   }
 
@@ -87,6 +91,7 @@ export class Wire {
   /** The cable is in again: what the two sides sent meanwhile arrives, as TCP sends it again. */
   release() {
     this.held = false;
+    for (const part of this.late.splice(0)) part();
     for (const { near, far } of this.pairs) {
       far.pipe(near);
       near.resume();
@@ -125,9 +130,10 @@ export class Typist {
     return this.page.locator(".shell").nth(n);
   }
 
+  /** Waits until the shell is open and its prompt is the last that it printed. */
   async prompt(n = 0) {
     await this.pane(n).getByText("Open", { exact: true }).waitFor();
-    await this.shows(/[#$] ?$/m, n);
+    await this.shows(/[#$]\s*$/, n);
   }
 
   /** The lines of the screen, as they are drawn, without the blanks behind them: the cursor stands on one. */
@@ -164,6 +170,29 @@ export class Typist {
     await this.clear(n);
     await this.line(command);
     return this.shows(pattern, n, seconds);
+  }
+
+  /** Reads all that is kept, from n1 to n`last`, as somebody who scrolls: each number once, in its order. */
+  async counted(last) {
+    const { page } = this;
+    await until("the top of what is kept", async () => {
+      for (let pages = 0; pages < 10; pages += 1) await page.keyboard.press("Shift+PageUp");
+      return /^n1$/m.test(await this.screen());
+    }, 60);
+    let expected = 1;
+    for (let screens = 0; expected <= last; screens += 1) {
+      assert.ok(screens < 1000, `the screens go on after n${expected}`);
+      const before = await this.screen();
+      const seen = [...before.matchAll(/^n(\d+)\s*$/gm)].map((match) => Number(match[1]));
+      for (const [at, number] of seen.entries()) if (at > 0) assert.equal(number, seen[at - 1] + 1, `after n${seen[at - 1]} stands n${number}`);
+      if (seen.length > 0) {
+        assert.ok(seen[0] <= expected, `n${expected} is missing: a screen begins with n${seen[0]}`);
+        expected = Math.max(expected, seen.at(-1) + 1);
+      }
+      await page.keyboard.press("Shift+PageDown");
+      // Where there is no next one, the last one is looked at again.
+      await until("the next screen", async () => (await this.screen()) !== before, 2).catch(() => {});
+    }
   }
 
   /** The longest time between two frames of the page while something happens, in milliseconds. */
