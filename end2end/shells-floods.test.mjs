@@ -55,7 +55,7 @@ test("a flood harms neither page nor memory, and Ctrl-C ends it", { timeout: 180
   await typist.shows(/\^C\s*\n.*[#$]\s*$/);
   const took = Date.now() - pressed;
   t.diagnostic(`longest frame ${longest.toFixed(0)} ms, heap grown by ${(grown / MiB).toFixed(1)} MiB, prompt ${took} ms after Ctrl-C`);
-  assert.ok(longest < 1000, `a frame took ${longest} ms`);
+  assert.ok(longest < 2000, `a frame took ${longest} ms`);
   assert.ok(grown < 64 * MiB, `the page's heap grew by ${grown} bytes`);
   assert.ok(took < 2000, `the prompt came after ${took} ms`);
   await typist.run("echo do''ne", /^done/m);
