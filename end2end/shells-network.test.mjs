@@ -95,3 +95,20 @@ test("a tab that is closed leaves nothing in the container once nobody comes bac
   await watcher.getByText("No shell is open").waitFor();
   assert.deepEqual(await programs(shop, id), alone);
 });
+
+test("a connection that is dead is said to be though nobody types", { timeout: 300_000 }, async (t) => {
+  const { shop, typist, ways } = await ground(t);
+  await typist.run("i=0; while [ ! -e /stop ]; do i=$((i+1)); echo n$i; sleep 0.1; done; echo end-$i", /^n1$/m);
+  for (const { name, go, back } of ways) {
+    const before = await until("the counter goes on", () => shown(typist));
+    await go();
+    await typist.pane().getByText("Connection lost, trying again").waitFor({ timeout: 75_000 });
+    await back();
+    await typist.pane().getByText("Open", { exact: true }).waitFor({ timeout: 60_000 });
+    await until(`the counter goes on after ${name}`, async () => (await shown(typist)) > before + 10, 60);
+    typist.forgiveCuts();
+  }
+  await shop.docker.do(["exec", await container(shop), "busybox", "touch", "/stop"]);
+  const [, last] = await typist.shows(/^end-(\d+)/m, 0, 60);
+  await typist.counted(Number(last));
+});

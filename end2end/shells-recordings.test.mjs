@@ -105,6 +105,7 @@ test("the recording that is downloaded is an asciicast of what was seen, and of 
   const text = await readFile(await download.path(), "utf8");
   const { header, events } = asciicast(text);
   assert.match(header.title, new RegExp(`^${shop.project}/web .* by admin`), "what it is of, and whose");
+  assert.match(header.title, /to see what is kept/, "and what for");
   assert.ok(header.timestamp >= began && header.timestamp <= Date.now() / 1000, `it began at ${header.timestamp}`);
   assert.equal(header.width, Number(columns));
   const printed = events.filter(([, kind]) => kind === "o").map(([, , data]) => data).join("");
