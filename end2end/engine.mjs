@@ -86,7 +86,7 @@ export class Docker {
     return this.do(["login", "--username", username, "--password-stdin", registry], password);
   }
 
-  /** Makes the image `reference` from files (path: content, `busybox` or a `->` link) and Dockerfile instructions. */
+  /** Makes the image `reference` from files (path: content, `busybox`, a `->` link, or a `from` of this machine) and Dockerfile instructions. */
   async image(reference, files, changes) {
     const root = await mkdtemp(join(tmpdir(), "slipway-image-"));
     try {
@@ -96,7 +96,8 @@ export class Docker {
         if (content === BUSYBOX) {
           await copyFile(busybox, file);
           await chmod(file, 0o755);
-        } else if (content.startsWith("->")) await symlink(content.slice(2), file);
+        } else if (content.from) await copyFile(content.from, file);
+        else if (content.startsWith("->")) await symlink(content.slice(2), file);
         else await writeFile(file, content);
       }
       const archive = `${root}.tar`;
@@ -134,4 +135,4 @@ export class Docker {
   }
 }
 
-const BUSYBOX = "(the static busybox)";
+export const BUSYBOX = "(the static busybox)";

@@ -1,30 +1,40 @@
 // The shell page in the words of the tests: open a shell, type, read the screen; and a wire between browser and portal that can be cut.
 //
 // It reads what xterm.js has drawn, as a person would, and never asks the terminal's own memory.
+import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { Visitor } from "./browser.mjs";
 import { atEnd } from "./ending.mjs";
 import { freePort } from "./portal.mjs";
 import { Shop, until } from "./shop.mjs";
 
-/** A shop in which `web` runs, with a shell and the tools of busybox. */
-export async function shopWithShell(t, env = {}, descriptor = {}) {
+/** A shop in which `web` runs, with a shell and the tools of busybox, or what else `make` puts into its image. */
+export async function shopWithShell(t, env = {}, descriptor = {}, make = (docker, reference) => docker.webImage(reference, "one")) {
   const shop = await Shop.open(t, env);
-  await shop.docker.webImage(`${shop.registry}/web:1`, "one");
+  await make(shop.docker, `${shop.registry}/web:1`);
   await shop.push("web", "1");
   await shop.service("web");
   await shop.deployed("web", { image: "web:1", update: { monitor: "200ms" }, ...descriptor });
   return shop;
 }
 
-/** TCP between browser and portal, whose websockets can be cut at any instant. */
+/** The container of the only task of `web`. */
+export async function container(shop) {
+  const [found] = await shop.containers("web");
+  return found.id;
+}
+
+/** TCP between browser and portal, whose websockets can be cut at any instant, and which can swallow all that is sent without a word. */
 export class Wire {
   /** `t` owns it. The portal has to be told its address before it starts, so it is led to the portal later. */
   static async lay(t) {
     const wire = new Wire();
     wire.port = await freePort();
     wire.url = `http://localhost:${wire.port}`;
+    wire.pairs = new Set();
     wire.sockets = new Set();
+    wire.held = false;
+    wire.late = [];
     wire.server = createServer((near) => wire.join(near));
     await new Promise((resolve) => wire.server.listen(wire.port, "127.0.0.1", resolve));
     atEnd(t, () => wire.server.close());
@@ -34,6 +44,7 @@ export class Wire {
   join(near) {
     const far = connect(this.target, "127.0.0.1");
     const pair = { near, far };
+    this.pairs.add(pair);
     near.on("data", (piece) => {
       if (/^GET \/ws\/tasks\//.test(piece.toString("latin1", 0, 40))) {
         this.sockets.add(pair);
@@ -42,15 +53,19 @@ export class Wire {
       }
       far.write(piece);
     });
-    far.pipe(near);
+    if (this.held) near.pause();
+    else far.pipe(near);
     near.on("end", () => far.end());
+    const part = () => {
+      this.pairs.delete(pair);
+      this.sockets.delete(pair);
+      near.destroy();
+      far.destroy();
+    };
     for (const socket of [near, far]) {
       socket.on("error", () => {});
-      socket.on("close", () => {
-        this.sockets.delete(pair);
-        near.destroy();
-        far.destroy();
-      });
+      // Whoever gives up while nothing passes is not heard by the other side.
+      socket.on("close", () => (this.held ? this.late.push(part) : part()));
     }
   }
 
@@ -62,6 +77,25 @@ export class Wire {
       far.resetAndDestroy();
     }
     return cut.length;
+  }
+
+  /** From now on nothing arrives in either direction, and nobody is told: the cable of a router in between is out. */
+  hold() {
+    this.held = true;
+    for (const { near, far } of this.pairs) {
+      near.pause();
+      far.unpipe(near);
+    }
+  }
+
+  /** The cable is in again: what the two sides sent meanwhile arrives, as TCP sends it again. */
+  release() {
+    this.held = false;
+    for (const part of this.late.splice(0)) part();
+    for (const { near, far } of this.pairs) {
+      far.pipe(near);
+      near.resume();
+    }
   }
 }
 
@@ -96,9 +130,10 @@ export class Typist {
     return this.page.locator(".shell").nth(n);
   }
 
+  /** Waits until the shell is open and its prompt is the last that it printed. */
   async prompt(n = 0) {
     await this.pane(n).getByText("Open", { exact: true }).waitFor();
-    await this.shows(/[#$] ?$/m, n);
+    await this.shows(/[#$]\s*$/, n);
   }
 
   /** The lines of the screen, as they are drawn, without the blanks behind them: the cursor stands on one. */
@@ -123,10 +158,41 @@ export class Typist {
     await this.page.keyboard.press("Enter");
   }
 
+  /** Empties the screen and what is kept above it, and waits until nothing of it is left: what is seen from now on is new. */
+  async clear(n = 0) {
+    this.cleared = (this.cleared ?? 0) + 1;
+    await this.line(`printf '\\033[H\\033[2J\\033[3J%s\\n' cle''ared-${this.cleared}`);
+    await this.shows(new RegExp(`^cleared-${this.cleared}\\n.*[#$]\\s*$`), n);
+  }
+
   /** Runs a command on an empty screen and waits for what it prints. */
   async run(command, pattern, n = 0, seconds = 20) {
-    await this.line(`printf '\\033[H\\033[2J\\033[3J'; ${command}`);
+    await this.clear(n);
+    await this.line(command);
     return this.shows(pattern, n, seconds);
+  }
+
+  /** Reads all that is kept, from n1 to n`last`, as somebody who scrolls: each number once, in its order. */
+  async counted(last) {
+    const { page } = this;
+    await until("the top of what is kept", async () => {
+      for (let pages = 0; pages < 10; pages += 1) await page.keyboard.press("Shift+PageUp");
+      return /^n1$/m.test(await this.screen());
+    }, 60);
+    let expected = 1;
+    for (let screens = 0; expected <= last; screens += 1) {
+      assert.ok(screens < 1000, `the screens go on after n${expected}`);
+      const before = await this.screen();
+      const seen = [...before.matchAll(/^n(\d+)\s*$/gm)].map((match) => Number(match[1]));
+      for (const [at, number] of seen.entries()) if (at > 0) assert.equal(number, seen[at - 1] + 1, `after n${seen[at - 1]} stands n${number}`);
+      if (seen.length > 0) {
+        assert.ok(seen[0] <= expected, `n${expected} is missing: a screen begins with n${seen[0]}`);
+        expected = Math.max(expected, seen.at(-1) + 1);
+      }
+      await page.keyboard.press("Shift+PageDown");
+      // Where there is no next one, the last one is looked at again.
+      await until("the next screen", async () => (await this.screen()) !== before, 2).catch(() => {});
+    }
   }
 
   /** The longest time between two frames of the page while something happens, in milliseconds. */

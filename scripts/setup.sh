@@ -10,7 +10,7 @@ build=(cc:gcc libc:libc6-dev node:nodejs npm:npm curl:curl)
 demo=(docker:docker.io busybox:busybox-static)
 test=(dockerd:docker.io docker:docker.io iptables:iptables ip:iproute2 unshare:util-linux busybox:busybox-static skopeo:skopeo
   podman:podman buildah:buildah ctr:containerd docker-registry:docker-registry chromium:chromium fonts:fonts-dejavu-core initdb:postgresql
-  script:bsdutils sshd:openssh-server ssh-keygen:openssh-client openssl:openssl)
+  vim:vim-tiny less:less script:bsdutils sshd:openssh-server ssh-keygen:openssh-client openssl:openssl)
 
 case "${1:-}" in
   build) needed=("${build[@]}") ;;
@@ -30,6 +30,8 @@ present() {
     fonts) [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || [ -n "$(fc-list 2>/dev/null)" ] ;;
     # The images of the tests hold nothing else, so a busybox that needs libraries is none.
     busybox) command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1 ;;
+    # The small one does, and so does the large one.
+    vim) command -v vim.tiny >/dev/null || command -v vim >/dev/null ;;
     initdb) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     *) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
   esac
