@@ -253,18 +253,31 @@ async fn speak(out: &mut Out, attachment: &mut Attachment, pulse: &Pulse) -> End
         return End::Gone;
     }
     let mut pings = interval(pulse.patience.ping);
+    let mut taken = None;
     loop {
         let sent = tokio::select! {
             said = attachment.next() => match said {
                 Said::Output(bytes) => out.send(Message::Binary(bytes)).await,
-                Said::Taken(bytes) => out.tell(&ToClient::Ack { bytes }).await,
+                Said::Taken(bytes) => {
+                    taken = Some(bytes);
+                    out.tell(&ToClient::Ack { bytes }).await
+                }
                 Said::Ended(ending) => return End::Said(ending.told().clone()),
             },
-            _ = pings.tick() => if pulse.is_dead() { Err(Gone) } else { out.send(Message::Ping(Bytes::new())).await },
+            _ = pings.tick() => if pulse.is_dead() { Err(Gone) } else { beat(out, taken).await },
         };
         if sent.is_err() {
             return End::Gone;
         }
+    }
+}
+
+/// Asks the client whether it is there, and lets it hear that we are: a page does not see pings, so what was taken is said once more.
+async fn beat(out: &mut Out, taken: Option<u64>) -> Result<(), Gone> {
+    out.send(Message::Ping(Bytes::new())).await?;
+    match taken {
+        Some(bytes) => out.tell(&ToClient::Ack { bytes }).await,
+        None => Ok(()),
     }
 }
 

@@ -47,8 +47,8 @@ impl Outbox {
         Some(frame)
     }
 
-    /// The server took so many bytes, in all.
-    pub(super) fn took(&mut self, total: u64) {
+    /// The server took so many bytes, in all. Whether that is more than was known.
+    pub(super) fn took(&mut self, total: u64) -> bool {
         let more = usize::try_from(total.saturating_sub(self.taken)).unwrap_or(usize::MAX).min(self.kept.len());
         self.kept.drain(..more);
         self.sent = self.sent.saturating_sub(more);
@@ -57,6 +57,7 @@ impl Outbox {
             // A large paste does not hold its memory for ever.
             self.kept.shrink_to(FRAME);
         }
+        more > 0
     }
 
     /// A new connection to the same session stands, and the server took so many bytes in all: the rest goes again.

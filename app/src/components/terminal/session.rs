@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Input that was not taken for so long, with nothing heard: the connection may be dead. Twice as long each time.
 const SILENCE: f64 = 10_000.0;
 const SILENCE_MAX: f64 = 160_000.0;
+/// The server says something every 20 s, if only what it has taken: after two such times without a word the connection is dead.
+const DEAD: f64 = 45_000.0;
 /// The timer of a page that is shown never is so late, unless the computer slept.
 const SLEPT: f64 = 60_000.0;
 
@@ -143,7 +145,10 @@ impl Session {
         let online = window_event_listener(leptos::ev::online, move |_| _ = weak.upgrade().map(|session| session.renew()));
         let weak = Rc::downgrade(self);
         let hidden = window_event_listener(leptos::ev::pagehide, move |_| _ = weak.upgrade().map(|session| session.remember()));
-        let heard = [online, hidden].map(|handle| Box::new(Window(Some(handle))) as Box<dyn std::any::Any>);
+        // It may be gone, or the computer alone in a network of its own: what the connection says decides.
+        let weak = Rc::downgrade(self);
+        let offline = window_event_listener(leptos::ev::offline, move |_| _ = weak.upgrade().map(|session| session.renew()));
+        let heard = [online, offline, hidden].map(|handle| Box::new(Window(Some(handle))) as Box<dyn std::any::Any>);
         self.listening.borrow_mut().extend([Box::new(colours) as Box<dyn std::any::Any>, Box::new(found)].into_iter().chain(heard));
         let weak = Rc::downgrade(self);
         let timer = set_interval_with_handle(move || _ = weak.upgrade().map(|session| session.look()), LOOK);
@@ -194,9 +199,11 @@ impl Session {
         match serde_json::from_str(text) {
             Ok(ToClient::Ready { session }) => self.ready(session),
             Ok(ToClient::Ack { bytes }) => {
-                self.silence.set(SILENCE);
                 if self.sends.replace(true) {
-                    self.outbox.borrow_mut().took(bytes);
+                    // It is also said again and again, to be heard.
+                    if self.outbox.borrow_mut().took(bytes) {
+                        self.silence.set(SILENCE);
+                    }
                 } else if self.back.replace(false) {
                     self.outbox.borrow_mut().join(bytes);
                 } else {
@@ -315,14 +322,15 @@ impl Session {
     fn look(self: &Rc<Self>) {
         let now = Date::now();
         let slept = now - self.looked_at.replace(now) > SLEPT && !document().hidden();
-        let silence = self.silence.get();
-        let silent = self.sends.get() && self.outbox.borrow().waits() && now - self.heard_at.get() > silence;
-        if silent {
+        let (silence, unheard) = (self.silence.get(), now - self.heard_at.get());
+        let silent = self.sends.get() && self.outbox.borrow().waits() && unheard > silence;
+        let dead = self.sends.get() && unheard > DEAD;
+        if silent || dead {
             // A program may just not read: then asking more often does not help.
             self.silence.set((silence * 2.0).min(SILENCE_MAX));
             self.heard_at.set(now);
         }
-        if slept || silent {
+        if slept || silent || dead {
             self.renew();
         }
     }
