@@ -45,6 +45,10 @@ pub(super) struct Tail {
     files: usize,
     state: State,
     file: Option<File>,
+    /// The last pass came to another file than the one in which it began, whatever its number.
+    entered: bool,
+    /// That one, then.
+    left: Option<File>,
     /// The size of the file as it was read last, with the end that is no whole line yet.
     seen: u64,
     span: Span,
@@ -114,7 +118,7 @@ impl Tail {
         let seek = if at.is_none() { cursor.last } else { None };
         let intake = Intake::new(now, cursor.last, cursor.held);
         let state = State { container: cursor.container, at, until, seek, intake, done: cursor.done };
-        Self { path: path.to_owned(), files, state, file: None, seen: 0, span: Span::default() }
+        Self { path: path.to_owned(), files, state, file: None, entered: false, left: None, seen: 0, span: Span::default() }
     }
 
     /// What is to be written down of it.
@@ -152,13 +156,12 @@ impl Tail {
     pub(super) fn undo(&mut self, saved: State) {
         self.state = saved;
         // It may be another file's by now.
-        self.file = None;
+        self.let_go();
     }
 
-    /// Back to where a pass began, to read less at once. The file stays open where it is the same one: it may have lost its name meanwhile.
+    /// Back to where the last pass began, to read less at once. Its file stays open: it may have lost its name meanwhile.
     pub(super) fn back(&mut self, saved: State) {
-        let begun = saved.at.map(|at| at.inode);
-        let file = self.file.take_if(|file| file.metadata().is_ok_and(|meta| Some(meta.ino()) == begun));
+        let file = if self.entered { self.left.take() } else { self.file.take() };
         self.undo(saved);
         self.file = file;
     }
@@ -174,7 +177,7 @@ impl Tail {
         let same = |meta: std::fs::Metadata| at.is_some_and(|at| at.inode == meta.ino()) && meta.len() == self.seen;
         let rests = self.state.until.is_none() && !self.state.intake.holds() && std::fs::metadata(&self.path).is_ok_and(same);
         if rests {
-            self.file = None;
+            self.let_go();
         }
         rests
     }
@@ -197,7 +200,7 @@ impl Tail {
 
     /// Lets go of the file in any case: what an engine throws away must not stay on a full disk.
     pub(super) fn let_go(&mut self) {
-        self.file = None;
+        (self.file, self.left) = (None, None);
     }
 
     /// Whether it was read to its end and its container was to be removed.
@@ -221,6 +224,7 @@ impl Tail {
     /// The files cannot be read.
     pub(super) fn read(&mut self, pass: &mut Pass<'_>, out: &mut Vec<Item>) -> io::Result<Reached> {
         self.span = Span { upto: pass.upto, ..Span::default() };
+        (self.entered, self.left) = (false, None);
         if self.file.is_none() && !self.open(out)? {
             return Ok(self.nowhere());
         }

@@ -76,7 +76,10 @@ impl Tail {
         self.seen = offset;
         self.state.until = self.state.until.filter(|until| until.inode != part.start.inode || until.offset > offset);
         self.state.at = Some(Place { offset, ..part.start });
-        self.file = Some(part.file);
+        let left = self.file.replace(part.file);
+        if !std::mem::replace(&mut self.entered, true) {
+            self.left = left;
+        }
     }
 
     /// The log was read through the engine before: goes on behind the last line. Whether there is any file.
