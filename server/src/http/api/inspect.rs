@@ -1,6 +1,6 @@
 //! Looking into a task: the engine's inspection, its processes, its changed files, and one file of it to keep; for programs below `/api/v1`, the
-//! downloads of pages beside their pages. A download ends when whoever asked for it may not open a shell any more, when nobody takes it fast enough, after
-//! half an hour, or when the portal stops; cut off, it is shorter than it said, so nobody takes a part for the whole.
+//! downloads of pages beside their pages. A download ends when whoever asked for it may not open a shell any more, when nobody takes it, or takes it
+//! too slowly, after half an hour, or when the portal stops; cut off, it is shorter than it said, so nobody takes a part for the whole.
 
 use app::api::server::Caller;
 use axum::extract::{Path, Query, State};
