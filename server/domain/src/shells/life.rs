@@ -120,7 +120,7 @@ impl Life {
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
                         if let Some(recorder) = &self.recorder {
-                            recorder.typed();
+                            recorder.typed(count);
                         }
                         self.session.wrote(count);
                         flushed = false;

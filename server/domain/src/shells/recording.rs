@@ -240,9 +240,9 @@ impl Recorder {
         self.add(|cast, at| cast.output(at, bytes));
     }
 
-    /// Something was typed, and may be answered. Never waits.
-    pub fn typed(&self) {
-        self.add(|cast, _| cast.typed());
+    /// So many bytes were typed, and may be answered. Never waits.
+    pub fn typed(&self, bytes: usize) {
+        self.add(|cast, _| cast.typed(bytes));
     }
 
     /// The window has another size. Never waits.

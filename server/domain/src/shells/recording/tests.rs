@@ -142,11 +142,11 @@ async fn a_shell_that_is_used_under_a_flood_again_and_again_ends() {
         }
     };
     flood();
-    recorder.typed();
+    recorder.typed(1);
     flood();
     assert!(!recorder.failed(), "not by what ends the flood");
     for _ in 0..20 {
-        recorder.typed();
+        recorder.typed(1);
         flood();
     }
     assert!(recorder.failure().await.to_string().contains("full"));
