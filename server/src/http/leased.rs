@@ -59,8 +59,8 @@ where
     .boxed()
 }
 
-/// A file that goes out as its client takes it. Cut off, it is shorter than was said, so that nobody takes a part for the whole. The slot is held until
-/// all of it is taken.
+/// A file that goes out as its client takes it. Cut off, it is shorter than was said, so that nobody takes a part for the whole. The slot is held
+/// until all of it is taken.
 pub fn file<P, K>(portal: &Portal, lease: Lease<P, K>, slot: Slot, pieces: BoxStream<'static, Result<Bytes>>) -> Body
 where
     P: Send + 'static,

@@ -55,8 +55,10 @@ impl Key for ShellKey {
     type Resource = Opened;
 
     async fn find(&self, tx: &mut Tx) -> Result<Option<Opened>> {
-        // As they are now: a lease asks for as long as somebody reads.
-        let Some(account) = accounts::account(tx, self.reader.account()?.id).await? else { return Ok(None) };
+        // As they are now: a lease asks for as long as somebody reads. Of a robot nothing changes here.
+        let account = self.reader.account()?;
+        let account = if account.robot.is_some() { Some(account.clone()) } else { accounts::account(tx, account.id).await? };
+        let Some(account) = account else { return Ok(None) };
         let Some(project) = self.project.find(tx).await? else { return Ok(None) };
         let mut arguments: Vec<Value> = args![self.shell, project.id, account.id];
         let reader = self.reader.clone().with_account(account);
