@@ -51,7 +51,7 @@ pub(crate) fn Used(quota: QuotaView) -> impl IntoView {
         <Share label="Tags" used=used_tags limit=quota.limits.tags.map(unsigned) shown=|count| count.to_string()/>
         {quota.logs_bytes.map(|kept| view! { <Share label="Kept logs, of which the oldest go first" used=kept limit=quota.logs.map(unsigned) shown=bytes/> })}
         {quota.recordings_bytes.map(|kept| view! {
-            <Share label="Kept recordings of shells, of which the oldest go first" used=unsigned(kept) limit=quota.recordings.map(unsigned) shown=bytes/>
+            <Share label="Kept recordings of shells: the oldest of whoever has the most go first" used=unsigned(kept) limit=quota.recordings.map(unsigned) shown=bytes/>
         })}
         {quota.running.map(|running| view! { <UsedRunning running limits=quota.limits task=quota.task/> })}
     }

@@ -21,6 +21,8 @@ pub enum Kind {
     Search,
     /// A file on its way out of a task.
     Download,
+    /// A recording of a shell on its way to whoever watches it.
+    Recording,
     /// A browser that hears of changes.
     Live,
     /// A question about a task that its engine must answer.
@@ -35,7 +37,7 @@ impl Kind {
             Self::Shell => 32,
             Self::Logs => 128,
             Self::Search => 8,
-            Self::Download => 8,
+            Self::Download | Self::Recording => 8,
             Self::Live => 256,
             Self::Question => 4,
         }
@@ -51,6 +53,9 @@ impl Kind {
                 format!("your account searches {most} logs at the same time, which is the most; stop one of these searches, or wait for its end")
             }
             Self::Download => format!("your account downloads {most} files at the same time, which is the most; wait until one of them is there"),
+            Self::Recording => {
+                format!("your account reads {most} recordings of shells at the same time, which is the most; wait until one of them is there")
+            }
             Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
             Self::Question => {
                 format!("your account asks engines {most} questions about tasks at the same time, which is the most; try again when one is answered")

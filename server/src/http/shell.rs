@@ -293,7 +293,7 @@ async fn listen(heard: &mut SplitStream<WebSocket>, hands: &Hands, pulse: &Pulse
                     pulse.hold();
                     hands.room().await;
                 }
-                hands.typed(bytes);
+                hands.typed(&bytes);
             }
             Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
                 Ok(FromClient::Resize { cols, rows: count }) => hands.resize(columns(cols), rows(count)),

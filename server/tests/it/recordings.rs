@@ -280,6 +280,30 @@ async fn the_oldest_recordings_go_when_a_project_has_more_than_its_quota() {
 }
 
 #[tokio::test]
+async fn who_fills_the_quota_loses_their_own_recordings_and_nobody_elses() {
+    let stage = Stage::set().await;
+    let hers = plant_shell(&stage.portal, stage.task, "dee").await;
+    stage.over(hers).await;
+    let mut his = Vec::new();
+    for _ in 0..3 {
+        let shell = plant_shell(&stage.portal, stage.task, "dan").await;
+        stage.over(shell).await;
+        his.push(shell);
+    }
+    let most = 2 * RECORDING.len() + RECORDING.len() / 2;
+    stage.admin.put("/api/v1/projects/shop/quota", json!({"recordings": most})).await.expect_status(StatusCode::OK).await;
+    let watched = async |shell: ShellId| stage.admin.get(&format!("{SHELLS}/{shell}/recording")).await.status();
+    for shell in &his[..2] {
+        within("the end of a recording of whoever has the most", async || watched(*shell).await == StatusCode::NOT_FOUND).await;
+    }
+    assert_eq!([watched(hers).await, watched(his[2]).await], [StatusCode::OK; 2], "hers is the oldest, and all she has");
+    let audit = stage.admin.get("/api/v1/projects/shop/audit").await.expect_status(StatusCode::OK).await;
+    let records = audit["items"].as_array().expect("records");
+    let record = records.iter().find(|record| record["action"] == "recordings.delete").expect("it is on record");
+    assert_eq!((&record["detail"]["openers"], &record["detail"]["of_others"]), (&json!({"dan": 2}), &json!(0)), "{audit}");
+}
+
+#[tokio::test]
 async fn recordings_go_with_their_project() {
     let stage = Stage::set().await;
     let file = stage.file();

@@ -90,7 +90,10 @@ fn Playback(shell: ShellView) -> impl IntoView {
     }
     let Some((width, height)) = shell.size.filter(|_| !shell.gone) else {
         let (title, text) = if shell.gone {
-            ("Deleted", "The project keeps recordings for a time that its admins set, and no more bytes than its quota has: the oldest go.")
+            (
+                "Deleted",
+                "The project keeps recordings for a time that its admins set, and no more bytes than its quota has: the oldest of whoever has the most go.",
+            )
         } else {
             ("Nothing to watch", "The recording's file is not there or cannot be read. An operator may know why.")
         };

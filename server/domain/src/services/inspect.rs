@@ -54,15 +54,16 @@ pub async fn changes(platform: &Platform, may: &May<can::SeeServices, Task>, que
 }
 
 /// The right to ask the engine, until it has answered.
-fn question(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<Slot> {
+fn question<P>(platform: &Platform, may: &May<P, Task>) -> Result<Slot> {
     streams::open(platform, may.actor(), streams::Kind::Question)
 }
 
 /// Looks whether a path leads to a file that can be downloaded.
 ///
 /// # Errors
-/// `NotFound`, `Conflict` with `not_a_file`, `Forbidden` for a secret file.
+/// `NotFound`, `Conflict` with `not_a_file`, `Forbidden` for a secret file; `TooManyOpen`.
 pub async fn find_file(platform: &Platform, may: &May<can::OpenShell, Task>, path: &FilePath) -> Result<FileView> {
+    let _slot = question(platform, may)?;
     platform.engines().find_file(&super::place(may)?, path).await
 }
 
@@ -77,7 +78,7 @@ pub struct Download {
 /// Takes a file out of a task. It is on record before its first byte leaves.
 ///
 /// # Errors
-/// As those of [`find_file`]; `TooManyOpen`.
+/// As those of [`find_file`].
 pub async fn download(platform: &Platform, may: &May<can::OpenShell, Task>, path: &FilePath) -> Result<Download> {
     let slot = streams::open(platform, may.actor(), streams::Kind::Download)?;
     let content = platform.engines().file(&super::place(may)?, path).await?;

@@ -120,7 +120,7 @@ impl Life {
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
                         if let Some(recorder) = &self.recorder {
-                            recorder.typed();
+                            recorder.typed(count);
                         }
                         self.session.wrote(count);
                         flushed = false;
@@ -238,7 +238,14 @@ impl Reader {
         let most = self.size.min(room);
         self.buffer.reserve(most);
         let count = output.read_buf(&mut (&mut self.buffer).limit(most)).await?;
-        let bytes = self.buffer.split().freeze();
+        // What waits to be shown is counted by its bytes: a few of them keep no large buffer.
+        let bytes = if count < self.buffer.capacity() / 2 {
+            let bytes = Bytes::copy_from_slice(&self.buffer);
+            self.buffer.clear();
+            bytes
+        } else {
+            self.buffer.split().freeze()
+        };
         if count == self.size {
             self.size = (self.size * 8).min(MUCH);
         } else if count < LITTLE && self.size > LITTLE {
@@ -299,5 +306,20 @@ mod tests {
         assert_eq!(&reader.read(&mut little, 1 << 20).await.expect("memory")[..], b"$ ");
         let mut much = &flood[..];
         assert_eq!(reader.read(&mut much, 10).await.expect("memory").len(), 10, "never more than there is room for");
+    }
+
+    #[tokio::test]
+    async fn a_little_that_was_read_keeps_no_large_buffer() {
+        let piece = vec![7_u8; 4096];
+        let mut reader = Reader { buffer: BytesMut::new(), size: MUCH };
+        let mut kept = Vec::new();
+        for _ in 0..16 {
+            kept.push(reader.read(&mut &piece[..], 1 << 20).await.expect("memory"));
+        }
+        assert!(kept.iter().all(|bytes| bytes[..] == piece[..]));
+        let buffer = reader.buffer.as_ptr();
+        kept.push(reader.read(&mut &piece[..], 1 << 20).await.expect("memory"));
+        assert_eq!(reader.buffer.as_ptr(), buffer, "one buffer is enough for all of them");
+        assert!(reader.buffer.capacity() >= MUCH);
     }
 }

@@ -35,10 +35,14 @@ const WAITING: usize = 4 << 20;
 /// A disk that took nothing for so long will not.
 const STUCK: Duration = Duration::from_secs(10);
 
+/// Bytes that are free on the disk of a path, and bytes of the whole disk: see [`crate::room::of`].
+type Free = fn(&Path) -> Option<(u64, u64)>;
+
 /// The folder of all recordings, and those that are being made.
 pub(crate) struct Shelf {
     folder: PathBuf,
     limits: Limits,
+    free: Free,
     tapes: Mutex<Vec<Arc<Tape>>>,
     /// Something waits to be written.
     printed: Notify,
@@ -52,7 +56,7 @@ impl Shelf {
     }
 
     fn with(folder: PathBuf, limits: Limits) -> Self {
-        Self { folder, limits, tapes: Mutex::default(), printed: Notify::new(), hurry: Notify::new() }
+        Self { folder, limits, free: crate::room::of, tapes: Mutex::default(), printed: Notify::new(), hurry: Notify::new() }
     }
 
     /// The folder of all projects' recordings.
@@ -74,9 +78,9 @@ impl Shelf {
         let mut cast = Cast::new(header, self.limits);
         let first = cast.take();
         let path = self.path(project, shell);
-        let made = path.clone();
+        let (made, free) = (path.clone(), self.free);
         let begun = blocking(move || -> Result<u64> {
-            room(&made)?;
+            room(free, &made)?;
             let bytes = disk::begin(&made, &first)?;
             Ok(bytes)
         });
@@ -120,9 +124,16 @@ impl Shelf {
             }
             !closed
         });
+        let (free, folder) = (self.free, self.folder.clone());
         let work = move || {
             for tape in &due {
                 tape.write(sync);
+            }
+            // Those that were begun while there was room would fill what must stay free.
+            if !due.is_empty() && lack(free, &folder).is_some() {
+                for tape in &due {
+                    tape.fail(NO_ROOM);
+                }
             }
         };
         let written = blocking(work).await;
@@ -229,9 +240,9 @@ impl Recorder {
         self.add(|cast, at| cast.output(at, bytes));
     }
 
-    /// Something was typed, and may be answered. Never waits.
-    pub fn typed(&self) {
-        self.add(|cast, _| cast.typed());
+    /// So many bytes were typed, and may be answered. Never waits.
+    pub fn typed(&self, bytes: usize) {
+        self.add(|cast, _| cast.typed(bytes));
     }
 
     /// The window has another size. Never waits.
@@ -339,10 +350,13 @@ impl Drop for Recorder {
 }
 
 /// Whether there is room for a recording at this path, whose folders need not be there yet.
-fn room(path: &Path) -> Result<()> {
-    // Where that cannot be told, writing will tell.
-    let short = crate::room::of(path).and_then(|(free, all)| short(free, all));
-    short.map_or(Ok(()), |text| Err(Error::Unavailable(text)))
+fn room(free: Free, path: &Path) -> Result<()> {
+    lack(free, path).map_or(Ok(()), |text| Err(Error::Unavailable(text)))
+}
+
+/// What is wrong with the disk of this path. Where that cannot be told, writing will tell.
+fn lack(free: Free, path: &Path) -> Option<String> {
+    free(path).and_then(|(free, all)| short(free, all))
 }
 
 /// What is wrong with so much free of so much.

@@ -1,5 +1,6 @@
-//! What a terminal printed and its client has not shown yet: bytes by their number since the terminal was opened. Large pieces are kept as they
-//! came, small ones are put together, so that a program that prints byte by byte costs what it prints and no more.
+//! What a terminal printed and its client has not shown yet, or what was typed and its process has not taken: bytes by their number since the
+//! terminal was opened. Large pieces are kept as they came, small ones are put together, so that a program that prints byte by byte costs what it
+//! prints and no more.
 
 use std::collections::VecDeque;
 

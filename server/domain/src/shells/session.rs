@@ -2,10 +2,9 @@
 //! the session's own task ([`super::life`]) moves bytes between it and the engine, an [`Attachment`] between it and a client. So a client may
 //! go and come back, and neither side waits for the other but for room.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use model::ids::{ShellId, TaskId, UserId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -21,9 +20,9 @@ mod attachment;
 pub use attachment::{Attachment, Hands, Said};
 
 /// Typed bytes that wait for the process; beyond it the client waits. What is typed at once is taken whole all the same.
-const WAITING_MAX: usize = 1024 * 1024;
-/// The same in pieces: each costs more than its bytes.
-const PIECES_MAX: usize = 4096;
+const WAITING_MAX: u64 = 1024 * 1024;
+/// Typed bytes that the process is offered at once.
+const PIECE: usize = 64 * 1024;
 
 pub(super) type ShellLease = Lease<can::OpenShell, TaskId>;
 
@@ -43,9 +42,8 @@ struct State {
     replay: Replay,
     /// The number of the output byte that is sent to the client next.
     sent: u64,
-    typed: VecDeque<Bytes>,
-    /// Typed bytes that wait.
-    waiting: usize,
+    /// What was typed and waits.
+    typed: Replay,
     /// Typed bytes that were ever taken in, and those of them that the process was given.
     accepted: u64,
     written: u64,
@@ -87,8 +85,7 @@ impl Session {
         let state = State {
             replay: Replay::default(),
             sent: 0,
-            typed: VecDeque::new(),
-            waiting: 0,
+            typed: Replay::default(),
             accepted: 0,
             written: 0,
             number: 0,
@@ -156,7 +153,7 @@ impl Session {
         let mut state = self.state();
         Chores {
             room: usize::try_from(AHEAD_MAX.saturating_sub(state.replay.held())).unwrap_or(usize::MAX),
-            typed: state.typed.front().cloned(),
+            typed: state.typed.from(state.typed.begin(), PIECE),
             left: state.client.is_none().then_some(state.left),
             size: state.size.take(),
             lease: state.lease.take(),
@@ -175,17 +172,8 @@ impl Session {
     pub(super) fn wrote(&self, count: usize) {
         let mut state = self.state();
         state.written += count as u64;
-        state.waiting = state.waiting.saturating_sub(count);
-        if let Some(first) = state.typed.front_mut() {
-            first.advance(count.min(first.len()));
-            if first.is_empty() {
-                state.typed.pop_front();
-            }
-        }
-        if state.typed.is_empty() {
-            // A large paste leaves no large queue behind.
-            state.typed = VecDeque::new();
-        }
+        let to = state.typed.begin() + count as u64;
+        state.typed.forget(to);
         if state.has_room() {
             self.room.notify_one();
         }
@@ -195,8 +183,7 @@ impl Session {
     /// It is over. `cut`: what was printed last is not shown any more.
     pub(super) fn over(&self, ending: Ending, cut: bool) {
         let mut state = self.state();
-        state.typed = VecDeque::new();
-        state.waiting = 0;
+        state.typed = Replay::default();
         state.ended = Some(Ended { ending, cut });
         state.wake_client();
         self.room.notify_one();
@@ -223,7 +210,7 @@ impl Session {
 
 impl State {
     fn has_room(&self) -> bool {
-        self.waiting < WAITING_MAX && self.typed.len() < PIECES_MAX
+        self.typed.held() < WAITING_MAX
     }
 
     fn wake_client(&self) {

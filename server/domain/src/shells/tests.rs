@@ -267,7 +267,7 @@ impl Client {
             match next(attachment).await {
                 // The first word says what need not be typed again.
                 Said::Taken(taken) if step == 0 => {
-                    hands.typed(self.keys[usize::try_from(taken).expect("small")..].to_vec().into());
+                    hands.typed(&self.keys[usize::try_from(taken).expect("small")..]);
                     continue;
                 }
                 Said::Taken(_) => {}
@@ -285,7 +285,7 @@ impl Client {
             if steps == u64::MAX {
                 if step == 1 {
                     self.keys.push(b'!');
-                    hands.typed(Bytes::from_static(b"!"));
+                    hands.typed(b"!");
                 }
                 continue;
             }
@@ -295,7 +295,7 @@ impl Client {
                 // Typed into a line that was cut already.
                 return false;
             }
-            hands.typed(key.into_bytes().into());
+            hands.typed(key.as_bytes());
         }
         false
     }
@@ -327,7 +327,7 @@ async fn a_client_that_shows_nothing_holds_a_mebibyte_and_ctrl_c_passes_it() {
     let (mut attachment, Process { mut output, mut input, control: _control }) = yard.shell().await;
     let flood = tokio::spawn(async move { while output.write_all(&[b'y'; 8 * 1024]).await.is_ok() {} });
     assert_eq!(drain(&mut attachment).await, AHEAD_MAX);
-    attachment.hands().typed(b"\x03".to_vec().into());
+    attachment.hands().typed(b"\x03");
     assert_eq!(timeout(SOON, input.read_u8()).await.expect("in time").expect("a key"), 3, "what is typed waits for nothing that is shown");
     attachment.hands().shown(1000);
     assert_eq!(drain(&mut attachment).await, 1000, "as much as was shown may follow");
@@ -381,16 +381,16 @@ async fn the_newest_attachment_has_it_and_the_older_one_is_told() {
     assert_eq!(next(&mut older).await, Said::Taken(0));
     assert_eq!(next(&mut older).await, Said::Output(Bytes::from_static(b"hello")));
     let hands = older.hands();
-    hands.typed(b"abc".to_vec().into());
+    hands.typed(b"abc");
     let mut newer = yard.attach(id, 2).await.expect("attached");
     let (_, told) = ending(&mut older).await;
     assert_eq!(code(&told), "replaced");
-    hands.typed(b"lost".to_vec().into());
+    hands.typed(b"lost");
     hands.shown(5);
     drop(older);
     assert_eq!(next(&mut newer).await, Said::Taken(3), "what the older one typed is not typed again");
     assert_eq!(next(&mut newer).await, Said::Output(Bytes::from_static(b"llo")));
-    newer.hands().typed(b"def".to_vec().into());
+    newer.hands().typed(b"def");
     let mut typed = [0; 6];
     timeout(SOON, process.input.read_exact(&mut typed)).await.expect("in time").expect("typed");
     assert_eq!(&typed, b"abcdef");
@@ -625,7 +625,7 @@ async fn who_types_faster_than_is_taken_waits_and_what_is_typed_at_once_arrives_
     let hands = attachment.hands();
     let paste: Vec<u8> = (0..2_097_152_u32).map(|at| (at % 251) as u8).collect();
     assert!(hands.has_room());
-    hands.typed(paste.clone().into());
+    hands.typed(&paste);
     assert!(!hands.has_room(), "a mebibyte and more waits");
     let mut typed = vec![0; paste.len()];
     timeout(SOON, process.input.read_exact(&mut typed)).await.expect("in time").expect("typed");

@@ -11,11 +11,13 @@ use tokio::fs::File;
 
 use super::recording::{Shelf, file};
 use crate::access::{Actor, Key, May, Resource, can};
+use crate::accounts;
 use crate::args;
 use crate::db::{Json, Row, Tx, Value};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::projects::Project;
+use crate::streams::{self, Slot};
 
 const SELECT: &str = "SELECT h.id, p.name AS project, s.name AS service, e.name AS environment, h.task_id, t.slot, h.opened_by, h.address, h.why,
     h.command, h.as_user, h.workdir, h.opened_at, h.ended_at, h.ended_why, h.exit_code, h.recorded, h.recording_bytes, h.recording_gone_at
@@ -53,10 +55,14 @@ impl Key for ShellKey {
     type Resource = Opened;
 
     async fn find(&self, tx: &mut Tx) -> Result<Option<Opened>> {
+        // As they are now: a lease asks for as long as somebody reads. Of a robot nothing changes here.
         let account = self.reader.account()?;
+        let account = if account.robot.is_some() { Some(account.clone()) } else { accounts::account(tx, account.id).await? };
+        let Some(account) = account else { return Ok(None) };
         let Some(project) = self.project.find(tx).await? else { return Ok(None) };
         let mut arguments: Vec<Value> = args![self.shell, project.id, account.id];
-        let everybodys = match self.reader.visible::<can::WatchShells>() {
+        let reader = self.reader.clone().with_account(account);
+        let everybodys = match reader.visible::<can::WatchShells>() {
             Ok(visible) => {
                 let (condition, mut more) = visible.condition("p", 4);
                 arguments.append(&mut more);
@@ -141,8 +147,7 @@ async fn with_files(
     tokio::task::spawn_blocking(look).await.map_err(|error| Error::internal(format!("recordings: {error}")))
 }
 
-/// A recording to be sent.
-#[derive(Debug)]
+/// A recording to be sent. Its reader's account has so many at a time: the slot is held until all of it is there.
 pub struct Recording {
     /// Its file, at the beginning. Only so many bytes of it are whole lines.
     pub file: File,
@@ -150,12 +155,14 @@ pub struct Recording {
     pub bytes: u64,
     /// What it is called where it is kept: `web-2026-11-21T09-30-00Z.cast`.
     pub name: String,
+    /// Held while it goes out.
+    pub slot: Slot,
 }
 
 /// The recording of a shell, as far as it has been written: also while the shell is open.
 ///
 /// # Errors
-/// `NotFound` that says why there is none: it was not recorded, or its recording was deleted.
+/// `NotFound` that says why there is none: it was not recorded, or its recording was deleted. `TooManyOpen`.
 pub async fn recording(platform: &Platform, may: &May<can::WatchOwnShells, Opened>) -> Result<Recording> {
     let shell = &may.view;
     if !shell.recorded {
@@ -164,10 +171,11 @@ pub async fn recording(platform: &Platform, may: &May<can::WatchOwnShells, Opene
     if shell.gone {
         return Err(Error::NotFound { what: "recording: it was deleted, because its time was over or the project has newer ones in its place" });
     }
+    let slot = streams::open(platform, may.actor(), streams::Kind::Recording)?;
     let path = platform.recordings()?.path(may.project.id, shell.id);
     let opened = tokio::task::spawn_blocking(move || file::open(&path)).await;
     match opened.map_err(|error| Error::internal(format!("a recording: {error}")))? {
-        Ok((file, bytes)) if bytes > 0 => Ok(Recording { file: File::from_std(file), bytes, name: name(shell) }),
+        Ok((file, bytes)) if bytes > 0 => Ok(Recording { file: File::from_std(file), bytes, name: name(shell), slot }),
         Ok(_) => Err(Error::NotFound { what: "recording: nothing of it was written" }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::NotFound { what: "recording: its file is not there" }),
         Err(error) => Err(error.into()),

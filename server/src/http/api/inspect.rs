@@ -1,41 +1,26 @@
 //! Looking into a task: the engine's inspection, its processes, its changed files, and one file of it to keep; for programs below `/api/v1`, the
-//! downloads of pages beside their pages. A download ends when whoever asked for it may not open a shell any more, when nobody takes it, or when
-//! the portal stops; cut off, it is shorter than it said, so nobody takes a part for the whole.
-
-use std::time::Duration;
+//! downloads of pages beside their pages. A download ends when whoever asked for it may not open a shell any more, when nobody takes it, or takes it
+//! too slowly, after half an hour, or when the portal stops; cut off, it is shorter than it said, so nobody takes a part for the whole.
 
 use app::api::server::Caller;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bytes::Bytes;
 use domain::access::Lease;
 use domain::services::{self, Download};
 use domain::{Actor, Error, can};
-use futures::StreamExt as _;
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderValue};
 use model::ids::TaskId;
 use model::views::inspect::{ChangeKind, ChangesQuery, FilePath};
 use serde::Deserialize;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::{escape, field, named};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
-use crate::http::{Portal, doors};
+use crate::http::{Portal, doors, leased};
 
-/// Pieces of a file that wait for the client.
-const AHEAD: usize = 2;
-/// A client that takes nothing for so long has gone.
-const UNTAKEN: Duration = Duration::from_secs(60);
-/// Least pace of a download after a first [`UNTAKEN`], bytes a second on the average: until it is over an engine answers nothing else about its
-/// container, not even how to stop it.
-const PACE: u64 = 64 << 10;
 /// Longest name that a download proposes, in bytes.
 const NAME_MAX: usize = 200;
 
@@ -135,43 +120,8 @@ async fn file(portal: Portal, actor: &Actor, task: &str, asked: File) -> Answer<
         (CONTENT_DISPOSITION, attachment(path.as_str())),
         (CONTENT_LENGTH, HeaderValue::from(download.content.file.size)),
     ];
-    let (taken, pieces) = mpsc::channel(AHEAD);
-    tokio::spawn(send(portal, lease, download, taken));
-    Ok((headers, Body::from_stream(ReceiverStream::new(pieces))).into_response())
-}
-
-/// Sends a file until all of it is taken. An error cuts the connection: the length was told before.
-async fn send(portal: Portal, mut lease: Lease<can::OpenShell, TaskId>, download: Download, taken: mpsc::Sender<Result<Bytes, std::io::Error>>) {
     let Download { content, slot } = download;
-    let mut bytes = content.bytes;
-    let (mut waited, mut sent_bytes) = (Duration::ZERO, 0);
-    loop {
-        let piece = tokio::select! {
-            biased;
-            error = lease.lost() => Err(error),
-            () = portal.stopping.cancelled() => Err(Error::Unavailable("the portal is stopping".into())),
-            () = taken.closed() => break,
-            piece = bytes.next() => match piece {
-                Some(piece) => piece,
-                None => break,
-            },
-        };
-        let last = piece.is_err();
-        sent_bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-        let piece = piece.map_err(|error| std::io::Error::other(error.problem().detail));
-        // Only what the client took its time for counts: the engine's own slowness is not its fault.
-        let began = Instant::now();
-        let sent = tokio::time::timeout(UNTAKEN, taken.send(piece)).await;
-        waited += began.elapsed();
-        if last || !matches!(sent, Ok(Ok(()))) || too_slow(waited, sent_bytes) {
-            break;
-        }
-    }
-    drop(slot);
-}
-
-fn too_slow(waited: Duration, bytes: u64) -> bool {
-    waited > UNTAKEN + Duration::from_secs(bytes / PACE)
+    Ok((headers, leased::file(&portal, lease, slot, content.bytes)).into_response())
 }
 
 /// The permission on the task that a path names.
@@ -200,14 +150,6 @@ fn attachment(path: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_client_that_takes_less_than_the_least_pace_is_cut_after_a_while() {
-        let minutes = |count: u64| Duration::from_secs(60 * count);
-        assert!(!too_slow(minutes(1), 0));
-        assert!(!too_slow(minutes(11), 10 * 60 * PACE));
-        assert!(too_slow(minutes(12), 10 * 60 * PACE));
-    }
 
     fn proposed(path: &str) -> String {
         attachment(path).to_str().expect("ASCII").to_owned()

@@ -2,7 +2,6 @@
 //! pages, by session. How a shell is opened is a door of its own (`http::shell`).
 
 use app::api::server::Caller;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -20,10 +19,9 @@ use tokio_util::io::ReaderStream;
 
 use super::{field, listed, may_in, named};
 use crate::http::caller::ApiCaller;
-use crate::http::leased::leased;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
-use crate::http::{Portal, doors};
+use crate::http::{Portal, doors, leased};
 
 /// Bytes of a recording that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -116,8 +114,7 @@ async fn send(portal: &Portal, actor: &Actor, project: &str, shell: &str) -> Ans
     let lease: Lease<can::WatchOwnShells, ShellKey> = actor.lease(&portal.platform, key(actor, project, shell)?).await?;
     let found = watching::recording(&portal.platform, lease.may()).await?;
     let pieces = ReaderStream::with_capacity(found.file.take(found.bytes), CHUNK).map_err(Error::from);
-    let pieces = leased(portal, lease, pieces.boxed()).map_err(|error| std::io::Error::other(error.problem().detail));
-    let mut response = Body::from_stream(pieces).into_response();
+    let mut response = leased::file(portal, lease, found.slot, pieces.boxed()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-asciicast"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(found.bytes));

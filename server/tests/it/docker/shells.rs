@@ -217,6 +217,24 @@ async fn a_terminal_whose_user_became_root_is_ended_too() {
 }
 
 #[tokio::test]
+async fn a_terminal_is_ended_though_the_containers_shell_says_that_there_is_none() {
+    let own = Own::new("liar");
+    own.docker.ping().await.expect("an engine");
+    let label = format!("{LABEL_INSTANCE}={}", own.instance);
+    let id = docker(&["run", "-d", "--label", &label, BUSYBOX, "sleep", "1000"]);
+    let mut exec = own.docker.exec(&shell(&id, None), &Kept::default()).await.expect("a terminal");
+    let lie = b"busybox rm /bin/sh; echo '#!/bin/busybox true' >/bin/sh; busybox chmod 755 /bin/sh; echo li''ed; sleep 909\n";
+    exec.input.write_all(lie).await.expect("written");
+    read_until(&mut exec.output, "lied").await;
+    assert!(exec.control.running().await.expect("known"));
+    exec.control.end(Duration::from_millis(200)).await.expect("ended");
+    assert!(!exec.control.running().await.expect("known"));
+    let text = docker(&["exec", &id, "/bin/busybox", "ps", "-o", "args"]);
+    assert!(!text.contains("909") && text.contains("sleep 1000"), "{text}");
+    own.clear().await;
+}
+
+#[tokio::test]
 async fn a_terminal_that_is_not_on_record_does_not_run() {
     let own = Own::new("norecord");
     let id = own.run("a", &["sleep", "1000"]).await;

@@ -3,10 +3,11 @@
 //! which it does not echo, is not. What was printed is joined where a character was cut, what is no UTF-8 is replaced.
 //!
 //! It is bounded. The first [`Limits::whole`] bytes are written whatever is printed; beyond, what is printed faster than a trickle is left out, and
-//! the marker behind it says how many bytes that were. So of a flood the beginning stays, and what a person does after it. Each time somebody types,
-//! the whole allowance is there again: so the echo and the beginning of the answer are recorded however much was printed before. In the middle of
-//! a flood an echo may come behind more than that and be left out with the rest; but each key costs the allowance then, so who goes on typing
-//! under a flood fills the recording, and a full recording ends its shell. Pure: no file, no clock.
+//! the marker behind it says how many bytes that were, and how many were typed meanwhile. So of a flood the beginning stays, and what a person does
+//! after it. Each time somebody types, the whole allowance is there again: so the echo and the beginning of the answer are recorded however much was
+//! printed before. In the middle of a flood an echo may come behind more than that and be left out with the rest: the marker alone says then that
+//! somebody typed; and each key costs the allowance then, so who goes on typing under a flood fills the recording, and a full recording ends its
+//! shell. Pure: no file, no clock.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub(super) struct Cast {
     counted: Duration,
     /// Bytes of output that were left out since the last that was not.
     left_out: u64,
+    /// Bytes that were typed since then.
+    typed: u64,
     /// Something did not fit that would have been written.
     full: bool,
     /// The window's size, as it is and as the last line says.
@@ -82,6 +85,7 @@ impl Cast {
             saved: limits.saved,
             counted: Duration::ZERO,
             left_out: 0,
+            typed: 0,
             full: false,
             size,
             written_size: size,
@@ -112,9 +116,12 @@ impl Cast {
         }
     }
 
-    /// Something was typed: what answers it has room.
-    pub fn typed(&mut self) {
+    /// So many bytes were typed: what answers them has room.
+    pub fn typed(&mut self, bytes: usize) {
         self.saved = self.limits.saved;
+        if self.left_out > 0 {
+            self.typed += bytes as u64;
+        }
     }
 
     /// The window has another size.
@@ -190,8 +197,11 @@ impl Cast {
     /// Says what is missing before what follows it.
     fn own_up(&mut self, at: Duration) {
         if self.left_out > 0 {
-            let text = format!("{} bytes of output were left out before this", self.left_out);
-            self.left_out = 0;
+            let mut text = format!("{} bytes of output were left out before this", self.left_out);
+            if self.typed > 0 {
+                text.push_str(&format!(", and {} bytes were typed meanwhile", self.typed));
+            }
+            (self.left_out, self.typed) = (0, 0);
             self.event(at, 'm', &text);
         }
         if self.size != self.written_size {

@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::time::Millis;
 use serde_json::Value;
@@ -141,11 +142,11 @@ async fn a_shell_that_is_used_under_a_flood_again_and_again_ends() {
         }
     };
     flood();
-    recorder.typed();
+    recorder.typed(1);
     flood();
     assert!(!recorder.failed(), "not by what ends the flood");
     for _ in 0..20 {
-        recorder.typed();
+        recorder.typed(1);
         flood();
     }
     assert!(recorder.failure().await.to_string().contains("full"));
@@ -198,7 +199,29 @@ fn a_disk_is_full_before_it_is() {
     assert_eq!(short(20 << 20, 640 << 20), None, "a small disk");
     assert!(short(10 << 20, 640 << 20).is_some());
     let folder = tempfile::tempdir().expect("a folder");
-    room(&folder.path().join("recordings/of/nobody.cast")).expect("the folder that will be is on the disk of the one that is");
+    room(crate::room::of, &folder.path().join("recordings/of/nobody.cast")).expect("the folder that will be is on the disk of the one that is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_gets_full_meanwhile_ends_the_shells_that_print() {
+    static FREE: AtomicU64 = AtomicU64::new(1 << 40);
+    let folder = tempfile::tempdir().expect("a folder");
+    let free: Free = |_| Some((FREE.load(Ordering::SeqCst), 1 << 40));
+    let shelf = Arc::new(Shelf { free, ..Shelf::with(folder.path().join("recordings"), Limits::USUAL) });
+    let run = Arc::clone(&shelf);
+    tokio::spawn(async move { run.run().await });
+    let (one, other) = (recorder(&shelf, 1).await, recorder(&shelf, 2).await);
+    one.output(b"first");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!one.failed());
+    FREE.store(1 << 20, Ordering::SeqCst);
+    one.output(b" and last");
+    let error = timeout(STUCK, one.failure()).await.expect("told in time");
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    assert!(!other.failed(), "what prints nothing takes no room");
+    assert!(Arc::clone(&shelf).record(id(1), id(3), &header()).await.is_err(), "no other is begun");
+    one.finish().await;
+    assert_eq!(printed(&one.tape.path), "first and last", "what was shown is on record");
 }
 
 #[tokio::test(start_paused = true)]

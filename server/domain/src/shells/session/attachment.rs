@@ -151,15 +151,14 @@ impl Hands {
         }
     }
 
-    /// The client typed this.
-    pub fn typed(&self, bytes: Bytes) {
+    /// The client typed this. It is copied: what comes from a connection may be a few bytes of a large buffer, which would be kept with them.
+    pub fn typed(&self, bytes: &[u8]) {
         let mut state = self.session.state();
         if bytes.is_empty() || state.number != self.number || state.ended.is_some() {
             return;
         }
         state.accepted += bytes.len() as u64;
-        state.waiting += bytes.len();
-        state.typed.push_back(bytes);
+        state.typed.push(Bytes::copy_from_slice(bytes));
         drop(state);
         self.session.work.notify_one();
     }

@@ -1,6 +1,7 @@
 //! How a terminal ends, and is ended. The engine cannot end an exec; what can is a sweep: one more exec that signals every process of the
 //! terminal's session, as the same user and, where that user may not (after `su` or `sudo`), as root. A [`Mark`] tells all that is needed for it,
-//! so that it can be done by a later life of the portal too.
+//! so that it can be done by a later life of the portal too. A sweep runs what the container has for a shell, which is not ours to trust: whether the
+//! terminal's process is over, the engine is asked. One that still runs is ended as this machine sees it, where the engine runs here.
 //!
 //! It never signals a process of another life of the container, nor one that was given the id of a process that is gone.
 
@@ -21,7 +22,8 @@ const CONTAINER_LOOKS: u32 = 10;
 const CONTAINER_POLL: Duration = Duration::from_millis(50);
 /// Sweeps that may find somebody: a process may start another one while we look.
 const SWEEPS: u32 = 5;
-
+/// How long the engine may take to know that a process is over.
+const ENGINE_SEES: Duration = Duration::from_secs(3);
 /// A sweep says two words. Who says more than this, in bytes, in a container that is not ours to trust, is not listened to.
 const REPORT_MAX: usize = 64 * 1024;
 
@@ -232,6 +234,33 @@ impl ExecControl {
             return Ok(());
         }
         let Some(gate) = &self.mark.gate else { return self.end_on_this_machine().await };
+        let swept = self.end_by_sweeps(gate, grace).await;
+        if self.is_over().await? {
+            return swept;
+        }
+        let Some(host) = self.on_this_machine().await else {
+            let text = "the container's shell does not end the terminal's process, which is not to be seen from here: it still runs";
+            return Err(swept.err().unwrap_or_else(|| EngineError::new(Kind::Refused, text)));
+        };
+        self.kill(host).await?;
+        let text = "the terminal's process still runs, though it was killed";
+        self.is_over().await?.then_some(()).ok_or_else(|| EngineError::new(Kind::Other, text))
+    }
+
+    /// Whether the engine says that its process is over, now or in a moment.
+    async fn is_over(&self) -> Result<bool> {
+        let until = Instant::now() + ENGINE_SEES;
+        while self.running().await? {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            sleep(END_POLL).await;
+        }
+        Ok(true)
+    }
+
+    /// By what the container itself has: what that says need not be so.
+    async fn end_by_sweeps(&self, gate: &Gate, grace: Duration) -> Result<()> {
         if !self.sweep(gate, "HUP").await?.found {
             return Ok(());
         }
@@ -255,17 +284,22 @@ impl ExecControl {
             None => self.on_this_machine().await,
         };
         if let Some(host) = host {
-            let container = self.container.clone();
-            let ended = tokio::task::spawn_blocking(move || host.end(&container)).await;
-            return ended
-                .map_err(|error| EngineError::new(Kind::Other, error.to_string()))?
-                .map_err(|error| EngineError::new(Kind::Refused, format!("the terminal's process could not be ended: {error}")));
+            return self.kill(host).await;
         }
         if !self.running().await? {
             return Ok(());
         }
         let text = "the image has no shell and its engine is on another machine: the terminal's process cannot be ended from here";
         Err(EngineError::new(Kind::Refused, text))
+    }
+
+    /// Kills the session of this process, as this machine sees it.
+    async fn kill(&self, host: HostProcess) -> Result<()> {
+        let container = self.container.clone();
+        let ended = tokio::task::spawn_blocking(move || host.end(&container)).await;
+        ended
+            .map_err(|error| EngineError::new(Kind::Other, error.to_string()))?
+            .map_err(|error| EngineError::new(Kind::Refused, format!("the terminal's process could not be ended: {error}")))
     }
 
     /// As the terminal's user, then as root where that user may not.

@@ -113,7 +113,7 @@ fn what_answers_whoever_types_is_recorded_after_and_in_a_flood() {
     cast.take();
     // Nothing of the trickle is saved up: that somebody types makes the room.
     cast.output(Duration::from_millis(101), &[b'y'; 1024]);
-    cast.typed();
+    cast.typed(3);
     cast.output(Duration::from_millis(102), b"$ ls\r\n");
     for _ in 0..10 {
         cast.output(Duration::from_millis(103), &[b'z'; 1024]);
@@ -123,7 +123,7 @@ fn what_answers_whoever_types_is_recorded_after_and_in_a_flood() {
     assert!(seen.starts_with("$ ls\r\n"), "{seen:.20}");
     assert_eq!(seen.matches('z').count(), 4 * 1024, "the beginning of the answer");
     let markers = of_kind(&events, "m");
-    assert!(markers[0].ends_with("bytes of output were left out before this"), "{markers:?}");
+    assert!(markers[0].ends_with("bytes of output were left out before this, and 3 bytes were typed meanwhile"), "{markers:?}");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn whoever_goes_on_typing_under_a_flood_fills_the_recording() {
         let mut cast = Cast::new(&header(), limits);
         for step in 0..keys * 100 {
             if step % 100 == 99 {
-                cast.typed();
+                cast.typed(1);
             }
             cast.output(Duration::from_micros(step as u64), &[b'y'; 1024]);
         }
