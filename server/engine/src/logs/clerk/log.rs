@@ -145,8 +145,8 @@ impl Log {
         let mut items = Vec::new();
         match self.tail.read(&mut pass, &mut items) {
             Ok(reached) => {
-                if self.tail.is_later() {
-                    // What is missing before these lines is said with them.
+                if self.tail.is_later() && !items.is_empty() {
+                    // What is missing before lines is said with them.
                     self.tail.back(saved.clone());
                     items.clear();
                 }
