@@ -8,7 +8,7 @@ use crate::chunk::Sieve;
 use crate::item::{Looked, Part};
 use crate::plan::Planner;
 use crate::read::{self, Read};
-use crate::scan::Reading;
+use crate::scan::{self, Reading};
 use crate::stream::{Inner, Snapshot};
 use crate::trail::behind;
 use crate::{Found, Kind, LineId, Progress, Select, Trail};
@@ -129,6 +129,15 @@ impl Past {
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> io::Result<bool> {
         let Some(Again { from, last, trail }) = &mut self.again else { return Ok(true) };
+        let oldest = LineId { segment: snapshot.oldest.0, index: 0 };
+        if *from < oldest {
+            // What lay there was deleted since the last look.
+            if let Some(gap) = scan::deleted(snapshot, previous(*from)) {
+                last.push(gap);
+                *trail = Trail::default();
+            }
+            *from = oldest;
+        }
         let (bytes, of) = (self.done, self.of.unwrap_or(self.done));
         let mut see = |found| {
             last.push(found);
@@ -143,6 +152,14 @@ impl Past {
             return Ok(false);
         }
         Ok(true)
+    }
+}
+
+/// The place before this one.
+fn previous(id: LineId) -> LineId {
+    match id.index {
+        0 => LineId { segment: id.segment.saturating_sub(1), index: u32::MAX },
+        index => LineId { segment: id.segment, index: index - 1 },
     }
 }
 

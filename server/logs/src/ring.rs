@@ -23,9 +23,14 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
+    /// Bytes that it holds at most for so many followers.
+    pub(crate) fn most(followers: usize) -> usize {
+        followers.saturating_mul(EACH).min(MOST)
+    }
+
     /// Takes in what was just added. What is too much goes, the oldest first.
     pub(crate) fn push(&mut self, chunk: Arc<Chunk>, followers: usize) {
-        let most = followers.saturating_mul(EACH).min(MOST);
+        let most = Self::most(followers);
         self.bytes += chunk.size();
         self.chunks.push_back(chunk);
         while self.bytes > most || self.chunks.len() > BATCHES {

@@ -94,7 +94,7 @@ pub(crate) fn forward(
 }
 
 /// The gap for what was deleted behind this place.
-fn deleted(snapshot: &Snapshot, after: LineId) -> Option<Found> {
+pub(crate) fn deleted(snapshot: &Snapshot, after: LineId) -> Option<Found> {
     let (oldest, before) = snapshot.oldest;
     let previous = oldest.checked_sub(1)?;
     let complete = after.segment >= oldest || after.segment == previous && after.index.saturating_add(1) >= before;

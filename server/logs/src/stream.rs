@@ -149,7 +149,9 @@ impl Inner {
             return Err(error);
         }
         let (count, followers) = (records.len() as u32, self.changes.receiver_count());
-        let chunk = if followers > 0 { journal::lines(&frame, number, first, count) } else { None };
+        // What is too much to be held is not made ready either.
+        let held = followers > 0 && frame.len() <= Ring::most(followers);
+        let chunk = if held { journal::lines(&frame, number, first, count) } else { None };
         let mut state = self.state();
         if let Some(journal) = state.active() {
             journal.note(at, Frame { first, count, length: frame.len() }, records.iter().map(|record| record.at_nanos));

@@ -109,6 +109,15 @@ pub(super) fn newer(path: &Path, inode: u64) -> u64 {
     found.map(|meta| meta.len()).sum()
 }
 
+/// Whether the file of this number, or the oldest one where none is named, is thrown away when the engine begins the next file of as many as it keeps, and
+/// that is near: the newest one has half of its size.
+pub(super) fn goes_next(path: &Path, files: usize, inode: Option<u64>) -> bool {
+    let Ok(oldest) = u32::try_from(files.saturating_sub(1)) else { return false };
+    let Ok(oldest) = std::fs::metadata(rotated(path, oldest)) else { return false };
+    let own = inode.is_none_or(|inode| inode == oldest.ino());
+    own && std::fs::metadata(path).is_ok_and(|newest| newest.len() >= oldest.len() / 2)
+}
+
 /// Whether an open file that was removed was the newest of its log until then.
 pub(super) fn was_newest(file: &File, path: &Path) -> bool {
     use std::os::fd::AsRawFd as _;

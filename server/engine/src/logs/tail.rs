@@ -229,12 +229,16 @@ impl Tail {
             return Ok(self.nowhere());
         }
         self.state.intake.pass(pass.now, self.backlog(), out);
-        let (mut bytes, mut rest) = (0, false);
+        let (mut bytes, mut rest, mut least) = (0_u64, false, 0);
         loop {
             let (Some(file), Some(place)) = (&self.file, self.state.at) else { return Ok(Reached::More) };
             let all = pass.buffer.len();
             let room = if rest { all } else { self.room(file, &place, all)? };
-            let read = file.read_at(&mut pass.buffer[..room], place.offset)?;
+            let share = if self.state.intake.holds() { COUNTED } else { pass.share };
+            let left = usize::try_from(share.saturating_sub(bytes)).unwrap_or(all);
+            // No more than the share, or else at least a line.
+            let size = if rest { room } else { left.max(least).min(room) };
+            let read = file.read_at(&mut pass.buffer[..size], place.offset)?;
             self.seen = place.offset + read as u64;
             let fresh = self.take(&pass.buffer[..read], out);
             bytes += fresh;
@@ -245,7 +249,15 @@ impl Tail {
             if fresh > 0 && bytes >= share {
                 return Ok(Reached::More);
             }
+            if size < room && read == size {
+                if bytes > 0 && fresh == 0 {
+                    return Ok(Reached::More);
+                }
+                least = if fresh == 0 { size * 2 } else { 0 };
+                continue;
+            }
             if fresh > 0 && read == all {
+                least = 0;
                 continue;
             }
             if room < all {
@@ -279,13 +291,6 @@ impl Tail {
         let (Some(file), Some(at)) = (&self.file, self.state.at) else { return 0 };
         let own = file.metadata().map_or(0, |meta| meta.len().saturating_sub(at.offset));
         own + chain::newer(&self.path, at.inode)
-    }
-
-    /// There is no file.
-    fn nowhere(&self) -> Reached {
-        let folder = self.path.parent().is_none_or(Path::exists);
-        // The engine makes the folder before the file, and between two names of a rotation there is none for a moment.
-        if folder { Reached::End } else { Reached::Gone { proven: self.state.done } }
     }
 
     /// Takes the whole lines of what was read, as far as they are of this pass, and moves the place behind them. How many bytes these are.

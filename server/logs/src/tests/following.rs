@@ -217,3 +217,36 @@ fn a_look_back_goes_on_where_it_was_left() {
         assert!(left.into_lines().len() < want.len(), "who leaves it has what was found until then");
     }
 }
+
+#[test]
+fn who_looks_back_a_while_at_a_time_is_told_what_was_deleted_meanwhile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), SMALL).expect("opened");
+    let stream = store.stream(key(1)).expect("made");
+    for n in 0..5 {
+        fill(&stream, n * 100, 100);
+        seal(&stream);
+    }
+    let select = Select { matcher: Some(Matcher::text("7", false)), context: 1, ..Select::default() };
+    let mut leave = |_: Progress| ControlFlow::Break(());
+    let (mut past, mut looks) = (Past::new(1_000, usize::MAX, None), 0);
+    while !stream.look_back(&select, &mut past, &mut leave).expect("read") {
+        looks += 1;
+    }
+    let (mut past, mut at) = (Past::new(1_000, usize::MAX, None), 0);
+    while !stream.look_back(&select, &mut past, &mut leave).expect("read") {
+        at += 1;
+        // It goes the same way twice: this is in the middle of the second time.
+        if at == looks * 3 / 4 {
+            store.retain(key(1).project, 400, u64::MAX).expect("deleted");
+        }
+    }
+    let lines = past.into_lines();
+    let gaps: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].record.kind == Kind::Gap).collect();
+    let [gap] = gaps[..] else { panic!("one gap: {:?}", texts(&lines)) };
+    assert!(gap > 0 && lines[gap].record.text.contains("deleted"));
+    assert!(lines.windows(2).all(|two| two[0].id < two[1].id));
+    let kept = scan(&stream, &Select { context: 0, ..select }, Start::Oldest).0;
+    let hits: Vec<LineId> = lines[gap + 1..].iter().filter(|found| !found.context).map(|found| found.id).collect();
+    assert!(!kept.is_empty() && hits == kept.iter().map(|found| found.id).collect::<Vec<_>>());
+}

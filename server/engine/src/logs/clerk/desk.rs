@@ -28,6 +28,8 @@ const UNWATCHED: Duration = Duration::from_secs(1);
 const IDLE: u32 = 10;
 /// How long a log is not begun with at most while others are looked for, which may be of the same stream.
 const GATHER: Duration = Duration::from_secs(3);
+/// Bytes that are read in one pass, about, and wait in memory to be kept.
+const AT_ONCE: usize = 32 << 20;
 /// Bytes that are added to a project before it is looked whether it has too many.
 const GROWN: usize = 64 << 20;
 
@@ -210,11 +212,13 @@ impl Desk {
         let mut bundles = Bundles::new();
         let more = self.read(&mut bundles);
         let left = self.take_in(&mut bundles);
+        let mut kept = true;
         for bundle in bundles.into_values() {
-            self.keep(bundle);
+            kept &= self.keep(bundle);
         }
         self.cool();
-        if more || left {
+        // What could not be kept is not tried again without a rest.
+        if (more || left) && kept {
             self.next = Instant::now();
         }
     }
@@ -252,18 +256,30 @@ impl Desk {
         // What does not fit into a batch waits; the next time others come first.
         self.turn = (self.turn + 1) % tasks.len();
         tasks.rotate_left(self.turn);
+        // Whoever waits for the end of one has a few seconds.
+        tasks.sort_by_key(|task| !self.logs.get(task).is_some_and(Log::closing));
+        let mut order = Vec::new();
         let mut streams: HashMap<StreamKey, Vec<TaskId>> = HashMap::new();
         for task in tasks {
             let Some(log) = self.logs.get(&task) else { continue };
-            bundles.entry(log.owner.key).or_insert_with(|| Bundle::of(&log.owner));
-            streams.entry(log.owner.key).or_default().push(task);
+            let own = streams.entry(log.owner.key).or_default();
+            if own.is_empty() {
+                order.push(log.owner.key);
+            }
+            own.push(task);
         }
-        let mut more = false;
-        for (key, tasks) in streams {
-            let Some(bundle) = bundles.get_mut(&key) else { continue };
+        let (mut more, mut bytes) = (false, 0);
+        for key in order {
+            if bytes >= AT_ONCE {
+                return true;
+            }
+            let tasks = streams.remove(&key).unwrap_or_default();
+            let Some(first) = tasks.first().and_then(|task| self.logs.get(task)) else { continue };
+            let bundle = bundles.entry(key).or_insert_with(|| Bundle::of(&first.owner));
             let at_nanos = self.platform.now().0.saturating_mul(1_000_000);
             let round = Round { now: self.began.elapsed(), at_nanos, buffer: &mut self.buffer };
             more |= together::read(&mut self.logs, &tasks, round, bundle);
+            bytes += bundle.bytes;
         }
         more
     }
@@ -285,14 +301,30 @@ impl Desk {
         !self.waiting.is_empty()
     }
 
-    /// Adds a bundle to its stream; if that fails, nothing of it was read.
-    fn keep(&mut self, bundle: Bundle) {
-        let Bundle { key, stream, records, cursors, bytes, undo, over, kept } = bundle;
+    /// Adds a bundle to its stream; if that fails, nothing of it was read. Whether it was added.
+    fn keep(&mut self, bundle: Bundle) -> bool {
+        let Bundle { key, stream, records, cursors, bytes, undo, mut over, kept } = bundle;
         let batch = Batch { records, cursors };
         let empty = batch.records.is_empty() && batch.cursors.is_empty();
         let added = if empty { Ok(()) } else { stream.append(&batch) };
         if !empty {
             self.note(key, bytes, &added);
+        }
+        if added.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            // The stream is gone: nothing of these logs is kept any more, so they are at their end.
+            over.extend(undo.iter().map(|(task, _)| *task));
+        } else if added.is_err() {
+            over.clear();
+        }
+        for task in over {
+            let Some(log) = self.logs.get_mut(&task) else { continue };
+            for finish in log.finish.drain(..) {
+                // Whoever waits no longer has its own reasons.
+                let _ = finish.send(());
+            }
+            if log.forget {
+                self.logs.remove(&task);
+            }
         }
         if added.is_err() {
             for (task, state) in undo {
@@ -300,24 +332,11 @@ impl Desk {
                     log.undo(state);
                 }
             }
-        } else {
-            for task in &over {
-                let finish = self.logs.get_mut(task).map(|log| std::mem::take(&mut log.finish));
-                for finish in finish.into_iter().flatten() {
-                    // Whoever waits no longer has its own reasons.
-                    let _ = finish.send(());
-                }
-            }
-        }
-        let gone = added.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        for task in over {
-            if (added.is_ok() || gone) && self.logs.get(&task).is_some_and(|log| log.forget) {
-                self.logs.remove(&task);
-            }
         }
         for kept in kept {
             let _ = kept.send(added.is_ok());
         }
+        added.is_ok()
     }
 
     /// Remembers what became of so many bytes of a stream.

@@ -144,7 +144,14 @@ impl Log {
         let saved = self.tail.save();
         let mut items = Vec::new();
         match self.tail.read(&mut pass, &mut items) {
-            Ok(reached) => Some(Taken { task: self.owner.task, saved, items, reached, latest: self.tail.latest() }),
+            Ok(reached) => {
+                if self.tail.is_later() && !items.is_empty() {
+                    // What is missing before lines is said with them.
+                    self.tail.back(saved.clone());
+                    items.clear();
+                }
+                Some(Taken { task: self.owner.task, saved, items, reached, latest: self.tail.latest() })
+            }
             Err(error) => {
                 tracing::warn!(path = %self.path.display(), %error, "a log file of the engine could not be read; tried again");
                 self.tail.undo(saved);
@@ -159,6 +166,16 @@ impl Log {
         self.ahead = taken.latest.map(|latest| Ahead { latest, more: taken.reached == Reached::More, since: Instant::now() });
         self.tail.back(taken.saved);
         self.take(pass)
+    }
+
+    /// Whether the engine is about to throw away what was read here, should it wait.
+    pub(super) fn at_risk(&self, taken: &Taken) -> bool {
+        self.tail.at_risk(Some(&taken.saved))
+    }
+
+    /// The same of what is to be read next.
+    pub(super) fn is_at_risk(&self) -> bool {
+        self.tail.at_risk(None)
     }
 
     /// Puts what was read to what else is added to its stream.

@@ -2,15 +2,40 @@
 
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use super::super::chain::{self, Part};
 use super::super::cursor::Anchor;
 use super::super::entry;
 use super::super::joiner::{Joiner, Place};
 use super::super::missing::Missing;
-use super::{BUFFER, Item, Tail};
+use super::{BUFFER, Item, Reached, State, Tail};
 
 impl Tail {
+    /// Whether the engine throws away next what is to be read, from this state on or from now on: it lies in the oldest file that the engine keeps, and
+    /// the newest one is half as large.
+    pub(in crate::logs) fn at_risk(&self, state: Option<&State>) -> bool {
+        let at = state.unwrap_or(&self.state).at;
+        self.files > 1 && chain::goes_next(&self.path, self.files, at.map(|at| at.inode))
+    }
+
+    /// Whether the last pass found nothing but lines that are later than it.
+    pub(in crate::logs) fn is_later(&self) -> bool {
+        self.span.over && self.span.latest.is_none()
+    }
+
+    /// Nothing that is read from now on is older, as far as the log was read. None: it never was.
+    pub(in crate::logs) fn last(&self) -> Option<i64> {
+        self.state.intake.last().map(|last| last.at_nanos)
+    }
+
+    /// There is no file.
+    pub(super) fn nowhere(&self) -> Reached {
+        let folder = self.path.parent().is_none_or(Path::exists);
+        // The engine makes the folder before the file, and between two names of a rotation there is none for a moment.
+        if folder { Reached::End } else { Reached::Gone { proven: self.state.done } }
+    }
+
     /// Finds the place again. Whether there is any file.
     pub(super) fn open(&mut self, out: &mut Vec<Item>) -> io::Result<bool> {
         if let Some(anchor) = self.state.seek {

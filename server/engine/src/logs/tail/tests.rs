@@ -214,6 +214,26 @@ fn rotations_are_followed_file_by_file() {
 }
 
 #[test]
+fn a_pass_reads_no_more_than_its_share_and_a_line_at_least() {
+    let mut written = Written::new();
+    let mut reader = Reader::new(&written);
+    (0..100).for_each(|_| written.line());
+    written.long(false);
+    written.long(true);
+    written.line();
+    let (mut passes, mut reached) = (0, Reached::More);
+    while reached == Reached::More && passes < 1_000 {
+        passes += 1;
+        let known = reader.kept.len();
+        let mut pass = Pass { now: reader.now, last: false, share: 1_000, upto: None, buffer: &mut reader.buffer };
+        reached = reader.tail.read(&mut pass, &mut reader.kept).expect("it reads");
+        assert!(reader.kept.len() - known <= 1_000 / 50, "{known} lines, then {}", reader.kept.len());
+    }
+    assert_eq!(reached, Reached::End);
+    assert_eq!((reader.assert_complete(102), reader.kept.len()), (0, 102));
+}
+
+#[test]
 fn what_is_later_than_a_pass_stays_for_the_next_also_when_the_file_is_removed_meanwhile() {
     let mut written = Written::new();
     let mut reader = Reader::new(&written);

@@ -1,5 +1,7 @@
 //! The thread's work without the thread: log files as an engine writes them, a store, and pass after pass.
 
+mod many;
+
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
