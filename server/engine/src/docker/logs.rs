@@ -161,7 +161,7 @@ impl Docker {
     /// `NoSuchContainer`, the engine is away, or it cannot read the log.
     pub async fn last_log_piece(&self, container: &str) -> Result<Option<LogPiece>> {
         let client = self.client().await?;
-        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).tail("1").build();
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).follow(false).tail("1").build();
         let mut pieces = client.logs(container, Some(options));
         let answer = limited("tell the end of the log", QUICK, async {
             let mut last = None;

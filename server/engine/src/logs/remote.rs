@@ -5,6 +5,7 @@
 //! Not seen through an engine: what it threw away before the first line was read, and what an engine from 23 on leaves out of an open stream, when more
 //! than a whole file was written while the stream's reader did not read.
 
+mod chunk;
 mod clock;
 mod seek;
 
@@ -12,8 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::clerk::{Clerk, Owner};
 use super::cursor::{Anchor, Cursor};
@@ -22,6 +22,7 @@ use super::job::{Job, State};
 use super::joiner::{Piece, Place, Source, Text};
 use super::missing::Missing;
 use crate::docker::{EngineError, Kind, LogPiece, LogSource};
+use chunk::{Chunk, chunk};
 use clock::Clock;
 use seek::{Mark, Seek, Verdict};
 
@@ -33,14 +34,8 @@ const REFUSED: Duration = Duration::from_secs(5);
 const BEFORE: i64 = 2;
 /// After so long a silence it is asked whether the line that is looked for is still to come; as long it is waited before that is asked again.
 const SILENCE: Duration = Duration::from_secs(3);
-/// Bytes that are taken at once.
-const CHUNK: usize = 2 << 20;
-/// What comes within so much time is kept together: each keeping waits its turn.
-const TOGETHER: Duration = Duration::from_millis(100);
 /// How often what is held back is looked at while nothing comes.
 const HELD: Duration = Duration::from_secs(1);
-
-type Pieces = BoxStream<'static, crate::docker::Result<LogPiece>>;
 
 /// Why a round is over.
 enum Over {
@@ -52,12 +47,6 @@ enum Over {
     Away,
     /// Lines were not kept.
     Refused,
-}
-
-/// Pieces that came together, and what came after them: more, the end, or an error.
-struct Chunk {
-    pieces: Vec<LogPiece>,
-    end: Option<Result<(), EngineError>>,
 }
 
 /// What is told is what.
@@ -380,30 +369,4 @@ fn source(source: LogSource) -> Source {
 
 fn broken(error: &EngineError) -> Over {
     if error.kind == Kind::NoSuchContainer { Over::Gone } else { Over::Away }
-}
-
-/// What comes together, after at most so long a wait for the first of it.
-async fn chunk(pieces: &mut Pieces, most: Option<Duration>) -> Chunk {
-    let first = match most {
-        Some(most) => match tokio::time::timeout(most, pieces.next()).await {
-            Ok(first) => first,
-            Err(_) => return Chunk { pieces: Vec::new(), end: None },
-        },
-        None => pieces.next().await,
-    };
-    let mut chunk = Chunk { pieces: Vec::new(), end: None };
-    let until = Instant::now() + TOGETHER;
-    let (mut next, mut bytes) = (Some(first), 0);
-    while let Some(piece) = next {
-        match piece {
-            Some(Ok(piece)) => {
-                bytes += piece.text.len() + 64;
-                chunk.pieces.push(piece);
-            }
-            Some(Err(error)) => chunk.end = Some(Err(error)),
-            None => chunk.end = Some(Ok(())),
-        }
-        next = if chunk.end.is_some() || bytes >= CHUNK { None } else { timeout_at(until, pieces.next()).await.ok() };
-    }
-    chunk
 }
