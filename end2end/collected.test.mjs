@@ -3,9 +3,11 @@
 //
 // Collecting within one process, by both ways, is tried in server/tests/it/collected.rs.
 import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { OwnEngine } from "./engine.mjs";
+import { atEnd } from "./ending.mjs";
+import { engine, OwnEngine } from "./engine.mjs";
 import { Shop, until } from "./shop.mjs";
 
 /** Each start of the program has a name of its own, and counts its lines. */
@@ -78,8 +80,34 @@ async function compare(shop, service) {
   for (const [run, count] of written) assert.equal(found.get(run), count, `all of ${run}, once`);
 }
 
-async function open(t) {
-  const shop = await Shop.open(t);
+/** The engine's address behind a port, where a portal cannot read the engine's files. */
+async function behindPort(t) {
+  if (!engine().startsWith("unix://")) return engine();
+  const path = engine().slice("unix://".length);
+  const open = new Set();
+  const server = createServer((near) => {
+    const far = connect(path);
+    for (const [one, other] of [[near, far], [far, near]]) {
+      open.add(one);
+      // Whoever ends in the middle has its own reasons.
+      one.on("error", () => {});
+      one.on("close", () => {
+        open.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  atEnd(t, () => new Promise((resolve) => {
+    server.close(resolve);
+    for (const socket of open) socket.destroy();
+  }));
+  return `tcp://127.0.0.1:${server.address().port}`;
+}
+
+async function open(t, env = {}) {
+  const shop = await Shop.open(t, env);
   await shop.docker.webImage(`${shop.registry}/web:1`, "one");
   await shop.push("web", "1");
   await shop.service("web");
@@ -88,24 +116,31 @@ async function open(t) {
   return shop;
 }
 
-test("a portal that is killed while it collects loses no line and keeps none twice", { timeout: 240_000 }, async (t) => {
-  const shop = await open(t);
-  for (const pause of [0, 30, 110, 170, 230, 700, 1_500]) {
-    await delay(pause);
+const WAYS = [
+  ["from the engine's files", async () => ({})],
+  ["through the engine", async (t) => ({ SLIPWAY_DOCKER_HOST: await behindPort(t) })],
+];
+
+for (const [how, env] of WAYS) {
+  test(`a portal that is killed while it collects ${how} loses no line and keeps none twice`, { timeout: 240_000 }, async (t) => {
+    const shop = await open(t, await env(t));
+    for (const pause of [0, 30, 110, 170, 230, 700, 1_500]) {
+      await delay(pause);
+      await shop.portal.crash();
+      await delay(pause % 400);
+      await shop.portal.resume();
+      await more(shop, "web", 100);
+    }
+    // Killed while tasks are replaced, it has read the old ones to their end.
+    const id = await shop.deploy("web", counter({ env: { ROUND: "2" } }));
+    await until("tasks are replaced", async () => !["queued", "pulling"].includes((await shop.deployment("web", id)).state));
     await shop.portal.crash();
-    await delay(pause % 400);
     await shop.portal.resume();
+    assert.equal((await shop.deployment("web", id, 60)).state, "succeeded");
     await more(shop, "web", 100);
-  }
-  // Killed while tasks are replaced, it has read the old ones to their end.
-  const id = await shop.deploy("web", counter({ env: { ROUND: "2" } }));
-  await until("tasks are replaced", async () => !["queued", "pulling"].includes((await shop.deployment("web", id)).state));
-  await shop.portal.crash();
-  await shop.portal.resume();
-  assert.equal((await shop.deployment("web", id, 60)).state, "succeeded");
-  await more(shop, "web", 100);
-  await compare(shop, "web");
-});
+    await compare(shop, "web");
+  });
+}
 
 for (const [how, end] of [["killed", "crash"], ["stopped", "stop"]]) {
   test(`an engine that is ${how} while its logs are collected loses no line that it had, and none is kept twice`, { timeout: 240_000 }, async (t) => {

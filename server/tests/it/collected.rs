@@ -377,6 +377,63 @@ async fn a_log_that_the_engine_rotates_is_kept_whole() {
 }
 
 #[tokio::test]
+async fn a_portal_that_is_restarted_behind_a_burst_goes_on_at_the_line_through_the_engine() {
+    let mut scene = Scene::through_the_engine().await;
+    // 12 MiB at once, so that most of them are told again before the last line.
+    let text = "i=0; x=$(busybox head -c 2000 /dev/zero | busybox tr '\\0' x); \
+                while [ $i -lt 6000 ]; do i=$((i+1)); echo \"line $i\"; echo \"$x\" >&2; done; \
+                until [ -e /go ]; do busybox usleep 50000; done; echo line 6001; echo after; exec sleep 1000";
+    scene.runs("web", script(text)).await;
+    let key = scene.key("web").await;
+    scene.until(key, "some lines", |kept| kept.len() > 500).await;
+    scene.ground.restart().await;
+    scene.until(key, "all lines", |kept| kept.len() >= 12_000).await;
+    scene.ground.restart().await;
+    let container = scene.ground.containers().remove(0);
+    docker(&["exec", &container, "busybox", "touch", "/go"]);
+    let kept = scene.until(key, "the line after", |kept| has(kept, "after")).await;
+    assert_eq!(counted(&kept), 6_001);
+    assert_eq!(kept.len(), 12_002, "each line once");
+}
+
+#[tokio::test]
+async fn what_the_engine_threw_away_while_the_portal_was_away_is_one_gap_through_the_engine() {
+    let mut scene = Scene::through_the_engine().await;
+    // 40 MiB: the engine keeps less than 30 of them.
+    let text = "x=$(busybox head -c 8000 /dev/zero | busybox tr '\\0' x); echo ready; \
+                until [ -e /go ]; do busybox usleep 50000; done; i=0; \
+                while [ $i -lt 5200 ]; do i=$((i+1)); echo \"$i $x\"; done; echo done; \
+                until [ -e /more ]; do busybox usleep 50000; done; echo more; exec sleep 1000";
+    scene.runs("web", script(text)).await;
+    let key = scene.key("web").await;
+    scene.until(key, "the first line", |kept| has(kept, "ready")).await;
+    let container = scene.ground.containers().remove(0);
+    let burst = || {
+        docker(&["exec", &container, "busybox", "touch", "/go"]);
+        let began = std::time::Instant::now();
+        while docker(&["logs", "--tail", "1", &container]) != "done" {
+            assert!(began.elapsed() < LONG, "its program wrote all");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    scene.ground.restart_after(burst).await;
+    let kept = scene.until(key, "the last line", |kept| has(kept, "done")).await;
+    let told = docker(&["logs", &container]);
+    let written: Vec<&str> = told.lines().collect();
+    assert!(written.len() < 5_200, "the engine threw some away");
+    let texts: Vec<&str> = kept.iter().map(|record| record.text.as_str()).collect();
+    assert_eq!((texts[0], kept[1].kind), ("ready", Kind::Gap), "what is missing is said where it is missing");
+    assert!(texts[1].contains("the engine threw away what was written between"), "{}", texts[1]);
+    assert_eq!(gaps(&kept).len(), 1);
+    assert!(texts[2..] == written[..], "behind it, all that the engine has, once");
+    // Nothing was thrown away since.
+    scene.ground.restart().await;
+    docker(&["exec", &container, "busybox", "touch", "/more"]);
+    let last = scene.until(key, "one line more", |kept| has(kept, "more")).await;
+    assert_eq!((gaps(&last).len(), last.len()), (1, kept.len() + 1));
+}
+
+#[tokio::test]
 async fn a_flood_is_held_back_visibly_and_its_neighbour_is_heard() {
     let scene = Scene::from_files().await;
     scene.runs("quiet", script("i=0; while :; do i=$((i+1)); echo line $i; busybox usleep 100000; done")).await;

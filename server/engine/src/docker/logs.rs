@@ -11,7 +11,7 @@ use bollard::query_parameters::{InspectContainerOptions, LogsOptionsBuilder};
 use bytes::{Buf, Bytes};
 use futures::stream::{BoxStream, Stream, StreamExt};
 
-use super::{Docker, EngineError, QUICK, Result};
+use super::{Docker, EngineError, Kind, QUICK, Result, limited};
 
 /// Longest line, in bytes; what comes after is left out, and the line says so.
 pub const LINE_LIMIT: usize = 64 * 1024;
@@ -54,7 +54,7 @@ pub struct LogOrder {
 /// A piece of a line, as the engine keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPiece {
-    /// When its line was begun, nanoseconds since the epoch, by the engine's clock.
+    /// When its line was begun, nanoseconds since the epoch, by the engine's clock. 0: these are words of the engine's own.
     pub at_nanos: i64,
     /// Where to.
     pub source: LogSource,
@@ -153,6 +153,36 @@ impl Docker {
             })
         });
         Ok(pieces.boxed())
+    }
+
+    /// The last piece of a container's log as it is now; none: nothing is in it.
+    ///
+    /// # Errors
+    /// `NoSuchContainer`, the engine is away, or it cannot read the log.
+    pub async fn last_log_piece(&self, container: &str) -> Result<Option<LogPiece>> {
+        let client = self.client().await?;
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).follow(false).tail("1").build();
+        let mut pieces = client.logs(container, Some(options));
+        let answer = limited("tell the end of the log", QUICK, async {
+            let mut last = None;
+            while let Some(piece) = next(&mut pieces, true).await {
+                last = split(piece?).map(|(source, bytes)| read_piece(source, &bytes)).or(last);
+            }
+            Ok(last)
+        });
+        let answer = answer.await;
+        self.note(&answer);
+        match answer? {
+            Some(piece) if piece.is_complaint() => Err(EngineError::new(Kind::Other, format!("the engine cannot read its log: {}", piece.text))),
+            last => Ok(last),
+        }
+    }
+}
+
+impl LogPiece {
+    /// Whether no program wrote this: the engine says within a log, without a time, that it cannot read that log.
+    pub fn is_complaint(&self) -> bool {
+        self.at_nanos == 0
     }
 }
 
@@ -274,6 +304,13 @@ mod tests {
         assert_eq!((piece.at_nanos, piece.text.as_str(), piece.whole), (1_795_161_600_000_000_001, "a b\r", true));
         let piece = read_piece(LogSource::Stdout, b"2026-11-20T08:00:00Z no end");
         assert_eq!((piece.text.as_str(), piece.whole), ("no end", false));
+    }
+
+    #[test]
+    fn the_engines_own_words_are_no_line() {
+        let piece = read_piece(LogSource::Stderr, b"Error grabbing logs: unexpected EOF\n");
+        assert!(piece.is_complaint(), "{piece:?}");
+        assert!(!read_piece(LogSource::Stderr, b"2026-11-20T08:00:00Z Error grabbing logs: unexpected EOF\n").is_complaint());
     }
 
     #[test]

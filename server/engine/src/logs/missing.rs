@@ -20,6 +20,8 @@ pub(super) enum Missing {
     Emptied,
     /// So many bytes of the engine's file could not be read as lines.
     Damaged { bytes: u64 },
+    /// The engine said that it cannot read its log.
+    Unreadable,
     /// The beginning of a long line went with an older file.
     Beginning,
     /// More was written than is kept.
@@ -52,6 +54,7 @@ impl fmt::Display for Missing {
                 f.write_str("lines may be missing here, how many is not known: something else than Slipway emptied the engine's log file")
             }
             Self::Damaged { bytes } => write!(f, "{} of the engine's log file could not be read as lines", size(*bytes)),
+            Self::Unreadable => f.write_str("lines may be missing here, how many is not known: the engine could not read its own log"),
             Self::Beginning => f.write_str("the beginning of the next line is missing: the engine threw it away before it was read"),
             Self::Held(held) => {
                 let lines = if held.lines == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(held.lines)) };

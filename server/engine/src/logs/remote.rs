@@ -1,20 +1,30 @@
 //! Follows the log of one container through its engine's API, where its files cannot be read: one stream, taken up again behind the last line that was
-//! kept. The engine tells a log always in the same order, so whatever stands behind that line is new, and where the line is no longer told something is
-//! missing.
+//! kept. The engine tells a log always in the same order, so whatever stands behind that line is new ([`seek`]), and where the line is no longer told
+//! something is missing.
+//!
+//! Not seen through an engine: what it threw away before the first line was read, and what an engine from 23 on leaves out of an open stream, when more
+//! than a whole file was written while the stream's reader did not read.
 
+mod chunk;
+mod clock;
+mod seek;
+
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::clerk::{Clerk, Owner};
 use super::cursor::{Anchor, Cursor};
 use super::intake::{Intake, Item};
 use super::job::{Job, State};
-use super::joiner::{Joiner, Piece, Place, Source, Text};
+use super::joiner::{Piece, Place, Source, Text};
 use super::missing::Missing;
 use crate::docker::{EngineError, Kind, LogPiece, LogSource};
+use chunk::{Chunk, chunk};
+use clock::Clock;
+use seek::{Mark, Seek, Verdict};
 
 /// Waits before an engine that is away is asked again: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -22,19 +32,10 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const REFUSED: Duration = Duration::from_secs(5);
 /// So much before the last line an engine is asked to begin: its streams are not in the order of time to the last digit.
 const BEFORE: i64 = 2;
-/// A line that is so much later than the one that is looked for says that it will not come.
-const LATER: i64 = 10 * 1_000_000_000;
-/// The same says so long a silence, or so many bytes.
+/// After so long a silence it is asked whether the line that is looked for is still to come; as long it is waited before that is asked again.
 const SILENCE: Duration = Duration::from_secs(3);
-const MOST: usize = 8 << 20;
-/// Bytes that are taken at once.
-const CHUNK: usize = 2 << 20;
-/// What comes within so much time is kept together: each keeping waits its turn.
-const TOGETHER: Duration = Duration::from_millis(100);
 /// How often what is held back is looked at while nothing comes.
 const HELD: Duration = Duration::from_secs(1);
-
-type Pieces = BoxStream<'static, crate::docker::Result<LogPiece>>;
 
 /// Why a round is over.
 enum Over {
@@ -48,19 +49,14 @@ enum Over {
     Refused,
 }
 
-/// Pieces that came together, and what came after them: more, the end, or an error.
-struct Chunk {
-    pieces: Vec<LogPiece>,
-    end: Option<Result<(), EngineError>>,
-}
-
-/// Looks for the last line that is known.
-struct Seek {
-    anchor: Anchor,
-    last: Option<Anchor>,
-    joiner: Joiner,
-    seen: Vec<LogPiece>,
-    bytes: usize,
+/// What is told is what.
+enum Way {
+    /// New.
+    New,
+    /// New, and what came between it and this line is missing.
+    Behind(Anchor),
+    /// Known, up to the line that is looked for.
+    Seek(Box<Seek>),
 }
 
 /// Follows one container.
@@ -71,12 +67,17 @@ pub(super) struct Remote {
     cursor: Cursor,
     intake: Intake,
     began: Instant,
+    clock: Clock,
+    /// The engine was last asked then where the log ends.
+    asked: Option<Instant>,
+    /// It was said that the engine cannot read its log, and no line came since.
+    unreadable: bool,
 }
 
 impl Remote {
     pub(super) fn new(job: Arc<Job>, clerk: Arc<Clerk>, owner: Owner, cursor: Cursor) -> Self {
         let intake = Intake::new(Duration::ZERO, cursor.last, cursor.held);
-        Self { job, clerk, owner, cursor, intake, began: Instant::now() }
+        Self { job, clerk, owner, cursor, intake, began: Instant::now(), clock: Clock::default(), asked: None, unreadable: false }
     }
 
     /// Follows it until it is forgotten.
@@ -87,8 +88,9 @@ impl Remote {
             let over = self.round().await;
             match over {
                 Over::End => {
-                    (wait, complete) = (RETRY.0, true);
+                    wait = RETRY.0;
                     if !self.end().await {
+                        complete = false;
                         self.pause(REFUSED).await;
                         continue;
                     }
@@ -96,6 +98,8 @@ impl Remote {
                     if !self.job.forgotten() {
                         self.job.kicked().await;
                     }
+                    // Else its program may have been started again, and have written.
+                    complete = self.job.finishing() || self.job.forgotten();
                 }
                 Over::Gone => {
                     self.gone(complete).await;
@@ -175,83 +179,163 @@ impl Remote {
 
     /// From the last line that is known to the end of what the engine tells.
     async fn round(&mut self) -> Over {
-        // What was begun is told again.
-        self.intake = Intake::new(self.began.elapsed(), self.cursor.last, self.cursor.held);
-        let docker = self.job.docker();
-        let mut pieces = match docker.log_pieces(&self.job.container, self.since()).await {
-            Ok(pieces) => pieces,
+        let job = Arc::clone(&self.job);
+        let mut renewed = pin!(job.renewed());
+        // From now on it is noticed, also while lines are kept.
+        if futures::poll!(renewed.as_mut()).is_ready() {
+            return Over::Away;
+        }
+        let Some(last) = self.cursor.last else { return self.listen(0, Way::New, renewed).await.unwrap_or(Over::Away) };
+        let since = match self.since(last).await {
+            Ok(since) => since,
             Err(error) => return broken(&error),
         };
-        let mut seek = self.cursor.last.map(Seek::new);
+        match self.listen(since, Way::Seek(Box::new(Seek::new(last))), renewed.as_mut()).await {
+            Some(over) => over,
+            // All of it is new.
+            None => self.listen(0, Way::Behind(last), renewed).await.unwrap_or(Over::Away),
+        }
+    }
+
+    /// Takes what the engine tells. None: it no longer has the line that is looked for.
+    async fn listen(&mut self, since: i32, mut way: Way, mut renewed: Pin<&mut (impl Future<Output = ()> + Send)>) -> Option<Over> {
+        // What was begun is told again.
+        self.intake = Intake::new(self.began.elapsed(), self.cursor.last, self.cursor.held);
+        self.asked = None;
+        let mut pieces = match self.job.docker().log_pieces(&self.job.container, since).await {
+            Ok(pieces) => pieces,
+            Err(error) => return Some(broken(&error)),
+        };
         loop {
-            let most = match &seek {
-                Some(seek) if !seek.seen.is_empty() => Some(SILENCE),
-                Some(_) => None,
-                None => self.intake.holds().then_some(HELD),
+            let most = match &way {
+                Way::Seek(seek) => seek.was_told().then_some(SILENCE),
+                Way::New | Way::Behind(_) => self.intake.holds().then_some(HELD),
             };
-            let chunk = tokio::select! {
+            let Chunk { pieces: told, end } = tokio::select! {
+                () = renewed.as_mut() => return Some(Over::Away),
                 taken = chunk(&mut pieces, most) => taken,
-                () = self.job.renewed() => return Over::Away,
             };
-            let bytes: usize = chunk.pieces.iter().map(|piece| piece.text.len()).sum();
+            let silent = told.is_empty() && end.is_none();
+            let ended = matches!(end, Some(Ok(())));
             let mut items = Vec::new();
-            if seek.is_none() {
+            if !matches!(way, Way::Seek(_)) {
+                let bytes: usize = told.iter().map(|piece| piece.text.len()).sum();
                 self.intake.pass(self.began.elapsed(), bytes as u64, &mut items);
             }
-            let silent = chunk.pieces.is_empty();
-            for piece in chunk.pieces {
-                self.take(piece, &mut seek, &mut items);
+            for piece in told {
+                self.take(piece, &mut way, &mut items);
             }
-            // A stream that was cut may have been cut before the line.
-            let over = silent && !matches!(chunk.end, Some(Err(_)));
-            if let Some(given_up) = seek.take_if(|seek| !seek.seen.is_empty() && (over || seek.hopeless())) {
-                self.lost(given_up, &mut items);
-            }
-            let searching = seek.is_some();
-            if !searching && let Some(over) = self.keep(items, false).await {
-                return over;
-            }
-            match chunk.end {
-                None => {}
-                Some(Ok(())) if seek.as_ref().is_some_and(|seek| !seek.seen.is_empty()) => {
-                    let mut items = Vec::new();
-                    if let Some(given_up) = seek.take() {
-                        self.lost(given_up, &mut items);
-                    }
-                    return self.keep(items, false).await.unwrap_or(Over::End);
+            if let Way::Seek(seek) = &mut way {
+                match self.judge(seek, since, silent, ended).await {
+                    Ok(Verdict::Open | Verdict::Ask) => {}
+                    Ok(Verdict::Found) => self.found(&mut way),
+                    Ok(Verdict::Lost) => return None,
+                    Err(over) => return Some(over),
                 }
-                Some(Ok(())) => return Over::End,
-                Some(Err(error)) => return broken(&error),
+            }
+            if let (Way::Behind(last), true) = (&way, ended && self.job.finishing() && !self.cursor.done) {
+                // Nothing came, and nothing will.
+                self.intake.missing(Missing::Rotated { after: Some(last.at_nanos), before: None }, &mut items);
+            }
+            let done = self.cursor.done && items.is_empty();
+            if !matches!(way, Way::Seek(_))
+                && let Some(over) = self.keep(items, done).await
+            {
+                return Some(over);
+            }
+            match end {
+                None => {}
+                Some(Ok(())) => return Some(Over::End),
+                Some(Err(error)) => return Some(broken(&error)),
             }
         }
     }
 
     /// From when on the engine is asked, in whole seconds since 1970.
-    fn since(&self) -> i32 {
-        let known = self.cursor.last.map(|last| last.at_nanos);
-        let oldest = known.map(|last| self.cursor.open.map_or(last, |open| last.min(open)));
-        oldest.and_then(|oldest| i32::try_from(oldest / 1_000_000_000 - BEFORE).ok()).unwrap_or_default()
+    async fn since(&mut self, last: Anchor) -> Result<i32, EngineError> {
+        let asked = self.began.elapsed();
+        let says = self.job.docker().info().await?.clock;
+        if let Some(says) = says {
+            self.clock.says(says, asked, self.began.elapsed(), last);
+        }
+        // Of a line that was begun in the engine's file the time is not written down.
+        if !self.clock.is_trusted() || self.cursor.from.is_some() {
+            return Ok(0);
+        }
+        let oldest = self.cursor.open.map_or(last.at_nanos, |open| last.at_nanos.min(open));
+        Ok(i32::try_from(oldest / 1_000_000_000 - BEFORE).unwrap_or_default().max(0))
     }
 
-    fn take(&mut self, piece: LogPiece, seek: &mut Option<Seek>, items: &mut Vec<Item>) {
-        match seek {
-            None => self.intake.take(&read(piece), Place::default(), items),
-            Some(seeking) => {
-                if seeking.finds(piece)
-                    && let Some(found) = seek.take()
-                {
-                    self.intake.goes_on(found.joiner);
+    /// Whether the line that is looked for can still come. `silent`: nothing was told for a while; `ended`: the engine told all. Why the round is over,
+    /// if it is.
+    async fn judge(&mut self, seek: &mut Seek, since: i32, silent: bool, ended: bool) -> Result<Verdict, Over> {
+        let verdict = match seek.verdict(silent || ended) {
+            Verdict::Open | Verdict::Ask if ended => {
+                if seek.ends() {
+                    return Ok(Verdict::Found);
                 }
+                Verdict::Ask
+            }
+            verdict => verdict,
+        };
+        let lately = self.asked.is_some_and(|at| at.elapsed() < SILENCE);
+        if verdict != Verdict::Ask || (lately && !ended) {
+            return Ok(verdict);
+        }
+        self.asked = Some(Instant::now());
+        let end = match self.job.docker().last_log_piece(&self.job.container).await {
+            Ok(end) => end.map(|piece| Mark { at_nanos: piece.at_nanos, source: source(piece.source) }),
+            Err(error) => return Err(broken(&error)),
+        };
+        if since > 0 && end.is_some_and(|end| end.at_nanos < i64::from(since) * 1_000_000_000) {
+            // Written last, and not to be told: the whole log is asked for.
+            self.clock.was_put_back();
+            return Err(Over::Away);
+        }
+        seek.log_ends(end);
+        if !ended {
+            return Ok(Verdict::Open);
+        }
+        // It may have ended before it told all.
+        if seek.verdict(true) == Verdict::Lost { Ok(Verdict::Lost) } else { Err(Over::Away) }
+    }
+
+    fn take(&mut self, piece: LogPiece, way: &mut Way, items: &mut Vec<Item>) {
+        if piece.is_complaint() {
+            // It goes on with what is written from now on, if at all: what is before that and was not told will not be.
+            *way = Way::New;
+            if !std::mem::replace(&mut self.unreadable, true) {
+                self.intake.missing(Missing::Unreadable, items);
+            }
+            return;
+        }
+        let piece = read(piece);
+        if let Way::Behind(last) = *way {
+            let before = Some(piece.at_nanos).filter(|before| *before > last.at_nanos);
+            self.intake.missing(Missing::Rotated { after: Some(last.at_nanos), before }, items);
+            *way = Way::New;
+        }
+        if let Way::Seek(seek) = way {
+            let before = seek.ended_before(&piece);
+            if before || seek.finds(&piece) {
+                self.found(way);
+            }
+            if !before {
+                return;
             }
         }
+        self.unreadable = false;
+        self.intake.take(&piece, Place::default(), items);
     }
 
-    /// The last line is no longer told: something is missing before what is.
-    fn lost(&mut self, seek: Seek, items: &mut Vec<Item>) {
-        let before = seek.seen.first().map(|piece| piece.at_nanos);
-        self.intake.missing(Missing::Rotated { after: Some(seek.anchor.at_nanos), before }, items);
-        for piece in seek.seen {
-            self.intake.take(&read(piece), Place::default(), items);
+    /// The last line was told: what follows is new.
+    fn found(&mut self, way: &mut Way) {
+        let found = std::mem::replace(way, Way::New);
+        // While lines are held back, those that were begun are, too, and it is written down which.
+        if let Way::Seek(seek) = found
+            && !self.intake.holds()
+        {
+            self.intake.goes_on(seek.into_joiner());
         }
     }
 
@@ -272,64 +356,17 @@ impl Remote {
     }
 }
 
-impl Seek {
-    fn new(anchor: Anchor) -> Self {
-        Self { anchor, last: None, joiner: Joiner::default(), seen: Vec::new(), bytes: 0 }
-    }
-
-    /// Takes a piece that is known, unless the line is no longer told. Whether it is the line's last.
-    fn finds(&mut self, piece: LogPiece) -> bool {
-        let (anchor, last) = (self.anchor, &mut self.last);
-        let mut found = false;
-        self.seen.push(piece.clone());
-        self.bytes += piece.text.len();
-        self.joiner.take(&read(piece), Place::default(), |line| {
-            Anchor::passes(last, line.at_nanos, line.source);
-            found |= *last == Some(anchor);
-        });
-        found
-    }
-
-    fn hopeless(&self) -> bool {
-        let later = self.last.is_some_and(|last| last.at_nanos > self.anchor.at_nanos.saturating_add(LATER));
-        later || self.bytes > MOST
-    }
+fn read(piece: LogPiece) -> Piece<'static> {
+    Piece { at_nanos: piece.at_nanos, source: source(piece.source), text: Text::Owned(piece.text), whole: piece.whole }
 }
 
-fn read(piece: LogPiece) -> Piece<'static> {
-    let source = match piece.source {
+fn source(source: LogSource) -> Source {
+    match source {
         LogSource::Stdout => Source::Stdout,
         LogSource::Stderr => Source::Stderr,
-    };
-    Piece { at_nanos: piece.at_nanos, source, text: Text::Owned(piece.text), whole: piece.whole }
+    }
 }
 
 fn broken(error: &EngineError) -> Over {
     if error.kind == Kind::NoSuchContainer { Over::Gone } else { Over::Away }
-}
-
-/// What comes together, after at most so long a wait for the first of it.
-async fn chunk(pieces: &mut Pieces, most: Option<Duration>) -> Chunk {
-    let first = match most {
-        Some(most) => match tokio::time::timeout(most, pieces.next()).await {
-            Ok(first) => first,
-            Err(_) => return Chunk { pieces: Vec::new(), end: None },
-        },
-        None => pieces.next().await,
-    };
-    let mut chunk = Chunk { pieces: Vec::new(), end: None };
-    let until = Instant::now() + TOGETHER;
-    let (mut next, mut bytes) = (Some(first), 0);
-    while let Some(piece) = next {
-        match piece {
-            Some(Ok(piece)) => {
-                bytes += piece.text.len() + 64;
-                chunk.pieces.push(piece);
-            }
-            Some(Err(error)) => chunk.end = Some(Err(error)),
-            None => chunk.end = Some(Ok(())),
-        }
-        next = if chunk.end.is_some() || bytes >= CHUNK { None } else { timeout_at(until, pieces.next()).await.ok() };
-    }
-    chunk
 }
