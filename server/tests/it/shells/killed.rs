@@ -103,7 +103,7 @@ async fn what_a_killed_portal_left_of_its_shells_is_ended_by_the_next_one() {
     let found = task(&Person::at(&portal.base, "admin"), "shop").await;
     let (id, container) = (found["id"].as_str().expect("an id"), found["container"].as_str().expect("a container"));
     let _left = Left::beside(container);
-    let processes = || docker(&["exec", container, "/bin/busybox", "ps", "-o", "args"]);
+    let processes = || programs(container);
 
     let mut shell = Way::of(&portal.base, id, "admin").open("").await;
     shell.key(b"(trap '' HUP; sleep 4711) & sleep 4712 & echo st$((1+1))arted; busybox sleep 4713\n").await;
