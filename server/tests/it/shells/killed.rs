@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Way, query, until};
+use super::{Way, programs, query, until};
 use crate::ground::{docker, engine, push_busybox};
 use crate::portal::{PASSWORD, Person};
 
