@@ -163,7 +163,7 @@ fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
             <LimitFields limits=quota.limits refused task_hint="Nothing: the site's default."/>
             <div class="actions"><Submit label="Set quota" pending=set.pending()/></div>
         </ActionForm>
-        <p class="hint">"Nothing means no limit. A limit below current use deletes and stops nothing; it only refuses what would take more."</p>
+        <p class="hint">"Nothing means no limit, where nothing else is said. A limit below current use deletes and stops nothing; it only refuses what would take more."</p>
     }
     .into_any()
 }

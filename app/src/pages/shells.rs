@@ -49,7 +49,7 @@ fn Whole(project: ProjectView, service: String, open: Page<ShellView>, past: Pag
         {(!project.shells_recorded).then(|| view! { <NotRecorded project=project.clone()/> })}
         <p class="muted">
             {if everybodys { "Everybody's shells in this project." } else { "Your shells in this project. Its admins see everybody's." }}
-            {project.shells_recorded.then(|| format!(" What they print is recorded, what is typed is not; a recording is kept for {} days at most.", project.recordings_days))}
+            {project.shells_recorded.then(|| format!(" What they print is recorded, what is typed only where it is echoed; a recording is kept for {} days at most.", project.recordings_days))}
         </p>
         {(!service.is_empty()).then(|| view! {
             <p class="row">"Only those in "<span class="chip">{service.clone()}</span><a href=here.clone()>"Show those in all services"</a></p>

@@ -83,8 +83,8 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
                     <CheckBox name="form[developer_shells]" label="Developers may open shells" checked=project.developer_shells
                         hint="Admins always may. Open shells of developers are cut at once when this is switched off."/>
                     <CheckBox name="form[shells_recorded]" label="Record shells" checked=project.shells_recorded
-                        hint="What shells print is recorded, for admins and for whoever opened them; what is typed is not. Switched off, the pages of shells say so. Shells that are open stay as they are."/>
-                    <TextField name="form[recordings_days]" label="Keep recordings for days" kind="number" inputmode="numeric" value=project.recordings_days.to_string()
+                        hint="What shells print is recorded, for admins and for whoever opened them; what is typed only where it is echoed. Switched off, the pages of shells say so. Shells that are open stay as they are."/>
+                    <TextField name="form[recordings_days]" label="Days for which recordings are kept" kind="number" inputmode="numeric" value=project.recordings_days.to_string()
                         check=Some(check_days) error=field_error(refused, "recordings_days")
                         hint="Counted from the end of a shell. Who opened it stays on record."/>
                     <TextField name="form[logs_days]" label="Days for which logs are kept" value=project.logs_days.to_string() inputmode="numeric"

@@ -64,7 +64,7 @@ fn Facts(shell: ShellView) -> impl IntoView {
     view! {
         <dl class="facts">
             <dt>"Who"</dt><dd>{shell.by.clone()}" from "<code>{shell.address.clone()}</code></dd>
-            {(!shell.why.is_empty()).then(|| view! { <dt>"What for"</dt><dd>{shell.why.clone()}</dd> })}
+            {(!shell.why.is_empty()).then(|| view! { <dt>"Why"</dt><dd>{shell.why.clone()}</dd> })}
             <dt>"In"</dt>
             <dd><a href=service>{shell.service.to_string()}</a>{format!(", task {} in {}", shell.slot, shell.environment)}</dd>
             {run.map(|run| view! { <dt>"Command"</dt><dd><code>{run}</code></dd> })}
@@ -101,7 +101,7 @@ fn Playback(shell: ShellView) -> impl IntoView {
     };
     let source = urls::recording(&shell.project, shell.id);
     view! {
-        {shell.open.then(|| view! { <p class="muted">"This shell is open. You see what it printed until this page was loaded; load it again for more."</p> })}
+        {shell.open.then(|| view! { <p class="muted">"This shell is open. You see what it printed until this page was loaded; \u{201c}Read again\u{201d} brings what came since."</p> })}
         <Player source width height/>
     }
     .into_any()

@@ -21,7 +21,7 @@ pub(super) fn Open(shells: Vec<ShellView>, end: RowChange<EndShell>) -> impl Int
                 <tr>
                     <td data-label="Shell" class="table-main"><Name shell=shell.clone()/></td>
                     <td data-label="Who"><Who shell=shell.clone()/></td>
-                    <td data-label="What for">{shell.why.clone()}</td>
+                    <td data-label="Why">{Some(shell.why.clone()).filter(|why| !why.is_empty())}</td>
                     <td data-label="Opened" class="nowrap"><Ago at=shell.opened_at/></td>
                     <td class="end"><div class="actions"><Watch shell=shell.clone()/><End shell end/></div></td>
                 </tr>
@@ -37,7 +37,7 @@ pub(super) fn Open(shells: Vec<ShellView>, end: RowChange<EndShell>) -> impl Int
                 view! {
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"What for"</th><th scope="col">"Opened"</th>
+                            <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"Why"</th><th scope="col">"Opened"</th>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
@@ -68,7 +68,7 @@ pub(super) fn Past(
                 view! {
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"What for"</th><th scope="col">"Opened"</th>
+                            <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"Why"</th><th scope="col">"Opened"</th>
                             <th scope="col">"Lasted"</th><th scope="col">"End"</th><th scope="col">"Recording"</th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
@@ -88,7 +88,7 @@ fn PastRow(shell: ShellView) -> impl IntoView {
         <tr>
             <td data-label="Shell" class="table-main"><Name shell=shell.clone()/></td>
             <td data-label="Who"><Who shell=shell.clone()/></td>
-            <td data-label="What for">{shell.why.clone()}</td>
+            <td data-label="Why">{Some(shell.why.clone()).filter(|why| !why.is_empty())}</td>
             <td data-label="Opened" class="nowrap"><Ago at=shell.opened_at/></td>
             <td data-label="Lasted" class="nowrap">{lasted}</td>
             <td data-label="End" class="small">{ending(&shell)}</td>

@@ -28,7 +28,7 @@ const FRAME_LONGEST: f64 = 0.25;
 /// A cell is so wide, as a part of the font's size.
 const CELL: f64 = 0.62;
 /// Font sizes in CSS pixels.
-const SMALLEST: f64 = 7.0;
+const SMALLEST: f64 = 10.0;
 const LARGEST: f64 = 14.0;
 
 /// Fetches the recording and plays it in `screen` as `seen` says, until the page is left.

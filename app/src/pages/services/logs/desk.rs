@@ -116,7 +116,7 @@ impl Desk {
             (Pace::Away, ..) => "These are older lines. Newer ones are below.",
             (Pace::Following, true, _) => "Paused. New lines wait.",
             (Pace::Following, false, true) => "Following.",
-            (Pace::Following, false, false) => "New lines wait below.",
+            (Pace::Following, false, false) => "Not following: the end is below.",
         };
         text.to_owned()
     }
