@@ -25,6 +25,20 @@ enum Worth {
     OldWeek,
     OldMonth,
     Samples,
+    Week,
+    Month,
+}
+
+impl Worth {
+    const fn of(resolution: Resolution, old: bool) -> Self {
+        match (resolution, old) {
+            (Resolution::FiveMinutes, true) => Self::OldWeek,
+            (Resolution::Hour, true) => Self::OldMonth,
+            (Resolution::Raw, _) => Self::Samples,
+            (Resolution::FiveMinutes, false) => Self::Week,
+            (Resolution::Hour, false) => Self::Month,
+        }
+    }
 }
 
 impl Store {
@@ -90,13 +104,8 @@ impl Store {
                     let path = files::file(&folder, resolution, *period);
                     let bytes = fs::metadata(&path).map_or(0, |file| file.len());
                     total += bytes;
-                    let old = *period < period_of(hour, resolution);
-                    let worth = match resolution {
-                        Resolution::Raw => Some(Worth::Samples),
-                        Resolution::FiveMinutes => old.then_some(Worth::OldWeek),
-                        Resolution::Hour => old.then_some(Worth::OldMonth),
-                    };
-                    candidates.extend(worth.map(|worth| (worth, *period, path, bytes)));
+                    let worth = Worth::of(resolution, *period < period_of(hour, resolution));
+                    candidates.push((worth, *period, path, bytes));
                 }
             }
         }

@@ -33,7 +33,8 @@ pub struct Options {
     pub five_minutes_days: i64,
     /// Days for which roll-ups over an hour are kept; up to thirty more.
     pub hour_days: i64,
-    /// Bytes of all files together. Beyond, the oldest five minutes go first, then the oldest hours, then the oldest samples; journals stay.
+    /// Bytes of all files together. Beyond, past weeks of five minutes go first, then past months of hours, then samples, then the rest, the
+    /// oldest of each first. Journals stay.
     pub most_bytes: u64,
     /// Most series (metrics with their labels, however many tasks have them) in an hour.
     pub most_series: usize,

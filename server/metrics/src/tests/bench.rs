@@ -83,7 +83,7 @@ impl Containers {
     fn sample(&mut self, container: u32) -> Sample {
         let (sums, states) = (&mut self.sums[container as usize], &mut self.states[container as usize]);
         // A third of them idles.
-        let busy = if container % 3 == 0 { 0.01 } else { 1.0 };
+        let busy = if container.is_multiple_of(3) { 0.01 } else { 1.0 };
         for (sum, (_, mean)) in sums.iter_mut().zip(COUNTERS) {
             *sum += self.dice.around(mean * busy);
         }
