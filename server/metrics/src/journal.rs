@@ -20,6 +20,9 @@ use crate::{Key, Member};
 /// Begins a journal.
 const BEGIN: &[u8; 8] = b"slipmtj1";
 
+/// Told of a sample on the way back: its task's number, when, and its numbers by their series.
+type Back<'a> = dyn FnMut(u32, i64, &[(u32, f64)]) + 'a;
+
 /// One stream within a journal.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -280,7 +283,7 @@ impl Chained {
     }
 
     /// Shows each task's samples from the newest back, as the task's number, the time and its numbers by their series. Stops behind `since`.
-    pub(crate) fn back(&self, since: i64, see: &mut dyn FnMut(u32, i64, &[(u32, f64)])) -> io::Result<()> {
+    pub(crate) fn back(&self, since: i64, see: &mut Back<'_>) -> io::Result<()> {
         let mut limits: Vec<i64> = vec![i64::MAX; self.members.len() + 1];
         let (mut here, mut bytes) = (self.head, Vec::new());
         while here != Place::default() {

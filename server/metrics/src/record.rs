@@ -104,8 +104,11 @@ pub(crate) fn place(bytes: &mut Bytes<'_>) -> Option<Place> {
     Some(Place { at: bytes.number()?, length: bytes.small()? })
 }
 
+/// Told of what a block has of one task: when, its number, and its numbers by their series.
+pub(crate) type See<'a> = dyn FnMut(i64, u32, &[(u32, f64)]) + 'a;
+
 /// Reads a block's time and samples: shows the time, each task's number and its numbers by their series.
-pub(crate) fn block(bytes: &mut Bytes<'_>, see: &mut dyn FnMut(i64, u32, &[(u32, f64)])) -> Option<()> {
+pub(crate) fn block(bytes: &mut Bytes<'_>, see: &mut See<'_>) -> Option<()> {
     let at = bytes.signed()?;
     let mut values = Vec::new();
     for _ in 0..bytes.count()? {
