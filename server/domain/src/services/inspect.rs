@@ -2,9 +2,13 @@
 //! hidden from everybody: values of variables whose name says that they are one, and every secret of the configuration that the task got. Nothing
 //! here changes a container. A file leaves it only for whoever may open a shell in it, and on record.
 
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use model::configs::SECRET_MAX;
 use model::ids::RevisionId;
 use model::views::inspect::{ChangesQuery, ChangesView, FilePath, FileView, ProcessesView};
 use model::views::services::TaskState;
+use subtle::ConstantTimeEq as _;
 
 use super::Task;
 use crate::access::{May, can};
@@ -82,6 +86,7 @@ pub struct Download {
 pub async fn download(platform: &Platform, may: &May<can::OpenShell, Task>, path: &FilePath) -> Result<Download> {
     let slot = streams::open(platform, may.actor(), streams::Kind::Download)?;
     let content = platform.engines().file(&super::place(may)?, path).await?;
+    let content = no_secret(platform, may, content).await?;
     let found = &content.file;
     let detail = serde_json::json!({
         "path": path, "leads_to": (found.path != path.as_str()).then_some(&found.path), "size": found.size,
@@ -92,8 +97,24 @@ pub async fn download(platform: &Platform, may: &May<can::OpenShell, Task>, path
     Ok(Download { content, slot })
 }
 
+/// Refuses what is a secret of the task, by whatever way it was come to: a program in the task may put links in the place of folders while the engine
+/// looks for the file, and take them away before it is looked for again.
+async fn no_secret<P>(platform: &Platform, may: &May<P, Task>, content: FileBytes) -> Result<FileBytes> {
+    let FileBytes { file, bytes } = content;
+    if file.size > SECRET_MAX as u64 {
+        return Ok(FileBytes { file, bytes });
+    }
+    let whole = bytes.try_collect::<Vec<Bytes>>().await?.concat();
+    let secrets = hidden(platform, may).await?.values;
+    if !whole.is_empty() && secrets.iter().any(|secret| bool::from(secret.expose().as_bytes().ct_eq(&whole))) {
+        return Err(Error::Forbidden("this file holds a secret, and nobody is shown those; a new one can be set at any time".into()));
+    }
+    let bytes = stream::iter((!whole.is_empty()).then(|| Ok(Bytes::from(whole)))).boxed();
+    Ok(FileBytes { file, bytes })
+}
+
 /// What must not be seen of a task. What cannot be hidden is not shown.
-async fn hidden(platform: &Platform, may: &May<can::SeeServices, Task>) -> Result<Hidden> {
+async fn hidden<P>(platform: &Platform, may: &May<P, Task>) -> Result<Hidden> {
     let mut tx = platform.read().await?;
     let revision: RevisionId = tx.one("SELECT revision_id FROM tasks WHERE id = $1", args![may.id], |row| row.get("revision_id")).await?;
     let stored = revisions::by_id(&mut tx, revision).await?;

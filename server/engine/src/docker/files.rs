@@ -5,10 +5,10 @@
 //! anything is read. A file of any size passes through a few pieces of memory, and a wait for the engine is bounded.
 //!
 //! Between the look at a path and its archive a program in the container may put a link in the place of a folder of it. So nothing leaves
-//! before it is known that what was opened is what was looked at ([`Docker::file`]). What remains: a program that puts the link there after the
-//! first look, takes it away before the second one, and has given a file of its own the size, the mode and the time of the secret's. The engine
-//! tells nothing by which that could be seen. It is worth something only to a program that may rename folders and may not read the secret: one
-//! that may read it can print it.
+//! before it is known that what was opened is what was looked at ([`Docker::file`]). What remains: a program that swaps so fast that the link stands
+//! at each of the looks, and between them does not. The engine tells nothing by which that could be seen; so whoever asks here compares what came
+//! with the secrets that they know (`domain`, `services/inspect.rs`). It would be worth something only to a program that may rename folders and may
+//! not read the secret: one that may read it can print it.
 
 use bollard::container::PathStatResponse;
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
