@@ -33,6 +33,8 @@ const JOBS_LEAST: Duration = Duration::from_millis(200);
 const LOGS: Duration = Duration::from_secs(600);
 /// How often it is looked for recordings of shells whose time is over.
 const RECORDINGS: Duration = Duration::from_secs(600);
+/// How often kept samples are put in order.
+const METRICS: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -67,6 +69,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "shells", end_shells(hire("shells")));
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
+    spawn(loops, stop, failed, "samples", tidy_metrics(hire("samples")));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
@@ -167,6 +170,18 @@ async fn log_retention(worker: Worker) {
             Err(error) => tracing::warn!(%error, "old logs could not be taken away; it is tried again in some minutes"),
         }
         asked_or_due(&worker, Signal::LogRetention, LOGS).await;
+    }
+}
+
+/// Puts kept samples in order, and takes away what is too old or too much.
+async fn tidy_metrics(worker: Worker) {
+    loop {
+        match domain::metrics::work::tidy(&worker).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(bytes = gone, "old samples were taken away"),
+            Err(error) => tracing::warn!(%error, "kept samples could not be put in order; it is tried again in a minute"),
+        }
+        tokio::time::sleep(METRICS).await;
     }
 }
 

@@ -25,6 +25,7 @@ pub mod keys;
 pub mod live;
 pub mod logs;
 pub mod machines;
+pub mod metrics;
 pub mod outside;
 pub mod platform;
 pub mod ports;

@@ -60,6 +60,7 @@ struct Inner {
     credentials: CredentialCache,
     streams: Streams,
     log_desk: Desk,
+    metrics: OnceLock<::metrics::Store>,
     shells: Shells,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
@@ -103,6 +104,7 @@ impl Platform {
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             log_desk: Desk::default(),
+            metrics: OnceLock::new(),
             shells: Shells::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
@@ -206,6 +208,17 @@ impl Platform {
     /// Says whether lines are collected: none, or why not.
     pub fn set_logs_problem(&self, problem: Option<String>) {
         self.inner.log_desk.set_problem(problem);
+    }
+
+    /// Plugs in the store of samples, once, before anything reads or collects.
+    pub fn plug_metrics(&self, store: ::metrics::Store) {
+        let _ = self.inner.metrics.set(store);
+    }
+
+    /// The kept samples; none where none are kept in this process.
+    #[must_use]
+    pub fn metrics(&self) -> Option<::metrics::Store> {
+        self.inner.metrics.get().cloned()
     }
 
     pub(crate) fn log_desk(&self) -> &Desk {
