@@ -197,6 +197,31 @@ async fn a_recording_whose_portal_was_killed_is_read_up_to_its_last_whole_line()
 }
 
 #[tokio::test]
+async fn an_account_reads_so_many_recordings_at_the_same_time() {
+    let stage = Stage::set().await;
+    // More than a connection holds, so that no reading comes to its end while nobody takes it.
+    let header = RECORDING.lines().next().expect("a header");
+    let line = format!("[1.0,\"o\",\"{}\"]\n", "x".repeat(1 << 20));
+    std::fs::write(stage.file(), format!("{header}\n{}", line.repeat(48))).expect("a recording");
+    let recording = format!("{}/recording", stage.path());
+    let dee = stage.portal.person("dee");
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(dee.get(&recording).await);
+        assert_eq!(open.last().expect("one").status(), StatusCode::OK);
+    }
+    let problem = dee.get(&recording).await.expect_status(StatusCode::TOO_MANY_REQUESTS).await;
+    assert_eq!(problem["code"], "too_many_open");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("8 recordings") && text.contains("wait")), "{problem}");
+    let page = format!("/projects/shop/shells/{}/recording", stage.shell);
+    assert_eq!(stage.portal.browser("dee").await.open(&page).await.status(), StatusCode::TOO_MANY_REQUESTS, "by session it is the same account");
+    assert_eq!(stage.admin.get(&recording).await.status(), StatusCode::OK, "others are not concerned");
+    drop(open);
+    // The server hears of the closed connections a moment later.
+    within("a place for one more", async || dee.get(&recording).await.status() == StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn an_admin_ends_a_shell_and_it_is_written_down_who_did() {
     let stage = Stage::set().await;
     stage.admin.delete(&stage.path()).await.expect_status(StatusCode::NO_CONTENT).await;
