@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use domain::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -159,6 +160,11 @@ impl Ground {
             assert!(began.elapsed() < LONG, "{wanted:?} is not in {log:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The next pass over everything is made now: what no event tells is seen by it, and it comes by itself every half minute.
+    pub fn pass(&self) {
+        self.portal().platform().signal(Signal::Machines).notify_one();
     }
 
     /// What a task answers on the port called `http`.
