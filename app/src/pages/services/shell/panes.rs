@@ -46,7 +46,9 @@ impl Panes {
         let socket = asked.socket();
         let take = |before: &mut Vec<Remembered>| before.iter().position(|one| one.socket == socket).map(|at| before.remove(at));
         let before = self.before.try_update_value(take).flatten();
-        self.add(title, socket, before);
+        // It goes on under the name that it had.
+        let title = before.as_ref().map_or(title, |before| before.title.clone());
+        self.add(&title, socket, before);
     }
 
     /// Opens what else was open before the page was loaded again, once it stands.
@@ -54,15 +56,16 @@ impl Panes {
         Effect::new(move |_| {
             Remembered::forget_page();
             for one in self.before.try_update_value(std::mem::take).unwrap_or_default() {
-                self.add(one.title.clone(), one.socket.clone(), Some(one));
+                self.add(&one.title.clone(), one.socket.clone(), Some(one));
             }
         });
     }
 
-    fn add(self, title: String, socket: String, before: Option<Remembered>) {
+    fn add(self, title: &str, socket: String, before: Option<Remembered>) {
         if self.list.with_untracked(Vec::len) >= MOST {
             return;
         }
+        let title = self.list.with_untracked(|list| numbered(title, |name| list.iter().any(|pane| pane.title == name)));
         let key = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         self.list.update(|list| list.push(Pane { key, title, socket, before }));
         self.active.set(key);
@@ -87,6 +90,17 @@ impl Panes {
     pub(super) fn is_full(self) -> bool {
         self.list.with(Vec::len) >= MOST
     }
+}
+
+/// The title by which it is told from those that are open: a second one of the same task is "web.1 (2)".
+fn numbered(title: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut name = title.to_owned();
+    let mut number = 1;
+    while taken(&name) {
+        number += 1;
+        name = format!("{title} ({number})");
+    }
+    name
 }
 
 /// The terminals.
@@ -126,4 +140,18 @@ pub(super) fn Wall(panes: Panes, recorded: bool) -> impl IntoView {
         })}
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_of_one_task_are_told_apart() {
+        let among = |open: &[&str]| numbered("web.1", |name| open.contains(&name));
+        assert_eq!(among(&["web.2"]), "web.1");
+        assert_eq!(among(&["web.1", "web.1: top"]), "web.1 (2)");
+        assert_eq!(among(&["web.1", "web.1 (2)"]), "web.1 (3)");
+        assert_eq!(among(&["web.1 (2)"]), "web.1", "who lives keeps its number, and the name that is free is given again");
+    }
 }
