@@ -4,6 +4,7 @@
 #[cfg(feature = "hydrate")]
 pub(crate) mod list;
 pub(crate) mod row;
+pub(crate) mod who;
 
 use leptos::prelude::*;
 use leptos::{ev, html};

@@ -11,6 +11,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use super::row::{RowLook, moment, row, rows};
+use super::who::Twins;
 
 /// Rows in the page, at most, and bytes of their lines.
 pub(crate) const KEPT: usize = 2_500;
@@ -56,6 +57,11 @@ impl List {
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.lines.len()
+    }
+
+    /// The tasks that it tells apart.
+    pub(crate) fn twins(&self) -> &Twins {
+        &self.look.twins
     }
 
     /// The first row's line.

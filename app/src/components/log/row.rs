@@ -5,6 +5,8 @@ use model::logs::{Budget, Level, Marks, Opened, Piece, open, paint, pieces};
 use model::time::Millis;
 use model::views::logs::{LogSource, LogView};
 
+use super::who::{Twins, hue};
+
 /// How the time of a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Times {
@@ -56,6 +58,8 @@ pub(crate) struct RowLook {
     pub times: Times,
     /// The line that the address names.
     pub marked: Option<String>,
+    /// Tasks that need more than their place to be told apart.
+    pub twins: Twins,
 }
 
 /// Rows, oldest first; `before` is what stands above them.
@@ -120,12 +124,12 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
         escaped(time)
     ));
     html.push_str(&format!(
-        "<span class=\"task\" data-hue=\"{}\" title=\"Task {} of revision {}\">r{}.{}</span>",
-        hue(line.slot),
+        "<span class=\"task\" data-hue=\"{}\" title=\"Task {} of revision {}, {}\">{}</span>",
+        hue(line.slot, line.revision),
         line.slot,
         line.revision,
-        line.revision,
-        line.slot
+        line.task,
+        look.twins.name(line.task, line.slot, line.revision)
     ));
     html.push_str(if line.stream == LogSource::Stderr {
         "<span class=\"log-source\" title=\"standard error\">err</span>"
@@ -138,11 +142,6 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
         html.push_str(&format!("<a class=\"log-around\" href=\"{}{id}\">Around</a>", escaped(&look.link)));
     }
     html.push_str("</li>");
-}
-
-/// The colour of a task, by its slot.
-pub(crate) fn hue(slot: u32) -> u32 {
-    slot % 8
 }
 
 fn mark(level: Option<Level>) -> String {
@@ -264,7 +263,15 @@ mod tests {
     }
 
     fn look() -> RowLook {
-        RowLook { link: String::from("?environment=local&line="), around: false, marks: Marks::none(), raw: false, times: Times::Utc, marked: None }
+        RowLook {
+            link: String::from("?environment=local&line="),
+            around: false,
+            marks: Marks::none(),
+            raw: false,
+            times: Times::Utc,
+            marked: None,
+            twins: Twins::default(),
+        }
     }
 
     const NOW: Millis = Millis(1_795_161_600_000);

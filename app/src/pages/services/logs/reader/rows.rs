@@ -7,6 +7,7 @@ use web_sys::Element;
 
 use super::Reader;
 use crate::components::log_row::{RowLook, Times};
+use crate::components::log_who::Twins;
 use crate::components::to_clipboard;
 
 impl Reader {
@@ -22,6 +23,13 @@ impl Reader {
         let end = self.desk.at_end.get_untracked();
         self.list.borrow_mut().redraw(change);
         self.settle(end);
+    }
+
+    /// Other tasks are there: some need more than their place to be told apart.
+    pub(super) fn tell_apart(&self, twins: Twins) {
+        if self.list.try_borrow().is_ok_and(|list| *list.twins() != twins) {
+            self.redraw(|look| look.twins = twins);
+        }
     }
 
     /// Times that are said as how long ago go on.
