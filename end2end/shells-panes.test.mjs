@@ -30,3 +30,46 @@ test("shells of one task have names of their own, which they keep", { timeout: 1
   const tabs = page.getByRole("group", { name: "Shells", exact: true }).getByRole("button");
   assert.deepEqual((await tabs.allInnerTexts()).sort(), ["web.1 (2)", "web.1 (3)"]);
 });
+
+test("the keyboard is at the shell that somebody opened or turned to, and never nowhere", { timeout: 180_000 }, async (t) => {
+  const shop = await shopWithShell(t);
+  const typist = await Typist.sit(t, shop);
+  const { page } = typist;
+  const at = (title) => until(`the keyboard is at ${title}`, () =>
+    page.evaluate((title) => {
+      const now = document.activeElement;
+      return now.matches(".xterm-helper-textarea") && now.closest(".shell").getAttribute("aria-label") === `Terminal of ${title}`;
+    }, title));
+  // So low that a shell is not in view where it is made.
+  await page.setViewportSize({ width: 390, height: 844 });
+  await typist.open();
+  await at("web.1");
+  await until("all of its screen is in view", async () => {
+    const { y, height } = await typist.pane().locator(".shell-screen").boundingBox();
+    if (y < 0 || y + height > 844) throw new Error(`from ${y} to ${y + height}`);
+    return true;
+  });
+  await typist.open();
+  await at("web.1 (2)");
+  await typist.open();
+  await at("web.1 (3)");
+
+  const tab = (name) => page.getByRole("group", { name: "Shells", exact: true }).getByRole("button", { name, exact: true });
+  await tab("web.1").click();
+  await at("web.1");
+  await typist.run("echo by-the-''tab", /^by-the-tab/m, 0);
+  // A second press of the same tab leads there as well.
+  await tab("web.1").click();
+  await at("web.1");
+  await tab("web.1 (2)").click();
+  await at("web.1 (2)");
+  await page.getByRole("button", { name: "Close web.1 (2)", exact: true }).click();
+  await at("web.1 (3)");
+  await page.getByRole("button", { name: "Close web.1 (3)", exact: true }).click();
+  await at("web.1");
+  await page.getByRole("button", { name: "Close web.1", exact: true }).click();
+  await until("the keyboard is at what opens another one", () => page.evaluate(() => document.activeElement.textContent === "Open shell"));
+  await page.keyboard.press("Enter");
+  await typist.prompt();
+  await at("web.1");
+});

@@ -130,6 +130,9 @@ pub(crate) fn Terminal(
     before: Option<Remembered>,
     /// Whether what it prints is recorded.
     recorded: bool,
+    /// Counts how often its reader turned to it: each time it comes into view and gets the keyboard.
+    #[prop(into)]
+    turned: Signal<u32>,
     /// Told when its reader wants it no more.
     on_close: Callback<()>,
 ) -> impl IntoView {
@@ -147,6 +150,14 @@ pub(crate) fn Terminal(
     let opened = RwSignal::new(0_u32);
     let handle = Handle::run(What { title: title.clone(), socket, before }, screen, seen, opened);
     let full = full::Full::of(section);
+    Effect::new(move |before: Option<u32>| {
+        let now = turned.get();
+        if now != 0 && before.is_some_and(|before| before != now) {
+            // Once it is shown where another one was.
+            request_animation_frame(move || handle.act(Act::Come));
+        }
+        now
+    });
     let badge = move || {
         let (tone, text) = seen.stage.get().badge();
         view! { <Badge tone text/> }

@@ -35,6 +35,8 @@ pub(super) enum Act {
     Unfind,
     /// Gives it the keyboard.
     Focus,
+    /// The same, where it can be seen.
+    Come,
     /// Takes the session back from another window.
     TakeBack,
 }
@@ -111,6 +113,7 @@ impl Handle {
             }
             Act::Unfind => session.search.clear(),
             Act::Focus => session.terminal().focus(),
+            Act::Come => session.screen().come(),
             Act::TakeBack => session.take_back(),
         });
     }

@@ -100,7 +100,7 @@ impl Session {
         });
         session.listen();
         session.connect();
-        session.terminal().focus();
+        session.screen.come();
         Ok(session)
     }
 
