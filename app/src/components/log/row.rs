@@ -60,6 +60,15 @@ pub(crate) struct RowLook {
     pub marked: Option<String>,
     /// Tasks that need more than their place to be told apart.
     pub twins: Twins,
+    /// Whether arrows lead from row to row, so that Tab needs to stop at none.
+    pub roving: bool,
+}
+
+impl RowLook {
+    /// What keeps Tab from stopping at an element.
+    fn stop(&self) -> &'static str {
+        if self.roving { " tabindex=\"-1\"" } else { "" }
+    }
 }
 
 /// Rows, oldest first; `before` is what stands above them.
@@ -107,7 +116,8 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
     let at = Millis(line.nanos.div_euclid(1_000_000)).rfc3339();
     if line.stream == LogSource::Gap {
         html.push_str(&format!(
-            "<li id=\"l{id}\" data-id=\"{id}\" data-stream=\"gap\"{day}><time datetime=\"{at}\">{}</time><span class=\"line\">{}</span></li>",
+            "<li id=\"l{id}\" data-id=\"{id}\" data-stream=\"gap\"{day}{}><time datetime=\"{at}\">{}</time><span class=\"line\">{}</span></li>",
+            look.stop(),
             escaped(time),
             escaped(&line.text)
         ));
@@ -119,8 +129,9 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
     let level = opened.level.map(|level| format!(" data-level=\"{level}\"")).unwrap_or_default();
     html.push_str(&format!("<li id=\"l{id}\" data-id=\"{id}\" data-stream=\"{}\"{level}{day}{context}{marked}>", line.stream));
     html.push_str(&format!(
-        "<a class=\"log-at\" href=\"{}{id}\" data-noscroll title=\"{at}\"><time datetime=\"{at}\">{}</time></a>",
+        "<a class=\"log-at\" href=\"{}{id}\" data-noscroll title=\"{at}\"{}><time datetime=\"{at}\">{}</time></a>",
         escaped(&look.link),
+        look.stop(),
         escaped(time)
     ));
     html.push_str(&format!(
@@ -137,9 +148,9 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
         "<span class=\"log-source\" title=\"standard output\">out</span>"
     });
     html.push_str(&mark(opened.level));
-    said(html, line, &opened, &look.marks, budget, raw);
+    said(html, line, &opened, look, budget, raw);
     if look.around {
-        html.push_str(&format!("<a class=\"log-around\" href=\"{}{id}\">Around</a>", escaped(&look.link)));
+        html.push_str(&format!("<a class=\"log-around\" href=\"{}{id}\"{}>Around</a>", escaped(&look.link), look.stop()));
     }
     html.push_str("</li>");
 }
@@ -151,23 +162,24 @@ fn mark(level: Option<Level>) -> String {
     )
 }
 
-fn said(html: &mut String, line: &LogView, opened: &Opened, marks: &Marks, budget: &mut Budget, raw: bool) {
+fn said(html: &mut String, line: &LogView, opened: &Opened, look: &RowLook, budget: &mut Budget, raw: bool) {
+    let (marks, stop) = (&look.marks, look.stop());
     html.push_str("<span class=\"line\">");
     if let Some(json) = &opened.json {
         html.push_str(&format!(
-            "<button type=\"button\" class=\"log-json needs-script\" aria-pressed=\"{raw}\" aria-label=\"As it was written\" title=\"As it was written\">{{}}</button> "
+            "<button type=\"button\" class=\"log-json needs-script\" aria-pressed=\"{raw}\" aria-label=\"As it was written\" title=\"As it was written\"{stop}>{{}}</button> "
         ));
         if raw {
-            painted(html, &opened.pieces);
+            painted(html, &opened.pieces, stop);
         } else {
             if let Some(message) = &json.message {
                 html.push_str("<span class=\"log-message\">");
-                painted(html, &pieces(message, marks, budget));
+                painted(html, &pieces(message, marks, budget), stop);
                 html.push_str("</span>");
             }
             for field in &json.fields {
                 html.push_str(&format!(" <span class=\"log-field\"><b>{}</b>=", escaped(&plain(&field.name))));
-                painted(html, &pieces(&field.value, marks, budget));
+                painted(html, &pieces(&field.value, marks, budget), stop);
                 html.push_str("</span>");
             }
             if json.more > 0 {
@@ -175,7 +187,7 @@ fn said(html: &mut String, line: &LogView, opened: &Opened, marks: &Marks, budge
             }
         }
     } else {
-        painted(html, &opened.pieces);
+        painted(html, &opened.pieces, stop);
     }
     if line.cut {
         html.push_str(" <span class=\"log-cut\" title=\"The line was longer than is kept; its rest is left out.\">\u{2026} cut</span>");
@@ -188,7 +200,7 @@ fn plain(text: &str) -> String {
     model::logs::spans(text).into_iter().map(|span| span.text).collect()
 }
 
-fn painted(html: &mut String, pieces: &[Piece]) {
+fn painted(html: &mut String, pieces: &[Piece], stop: &str) {
     let mut within: Option<&str> = None;
     for piece in pieces {
         let style = &piece.style;
@@ -202,7 +214,7 @@ fn painted(html: &mut String, pieces: &[Piece]) {
             html.push_str("</a>");
         }
         if let Some(link) = link.filter(|_| within != link) {
-            html.push_str(&format!("<a href=\"{}\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">", escaped(link)));
+            html.push_str(&format!("<a href=\"{}\" target=\"_blank\" rel=\"noopener noreferrer nofollow\"{stop}>", escaped(link)));
         }
         if !plain {
             html.push_str("<span");
@@ -271,6 +283,7 @@ mod tests {
             times: Times::Utc,
             marked: None,
             twins: Twins::default(),
+            roving: false,
         }
     }
 
@@ -347,6 +360,15 @@ mod tests {
             let html = rows([&line("7-1", 0, &long(unit))], None, &RowLook { marks: Marks::new("a", false, false), ..look() }, NOW);
             assert!(html.len() < 16 * (64 << 10), "{unit:?}: {}", html.len());
         }
+    }
+
+    #[test]
+    fn tab_stops_at_no_row_where_arrows_lead_to_it() {
+        let lines = [line("7-1", 0, "see https://a.example/x"), line("7-2", 0, r#"{"msg":"https://b.example"}"#)];
+        let html = |roving| rows(&lines, None, &RowLook { roving, around: true, ..look() }, NOW);
+        assert!(!html(false).contains("tabindex"));
+        let html = html(true);
+        assert_eq!(html.matches("tabindex=\"-1\"").count(), html.matches("<a ").count() + html.matches("<button ").count(), "{html}");
     }
 
     #[test]

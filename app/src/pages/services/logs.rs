@@ -190,7 +190,16 @@ fn look_of(asked: &Asked, path: &str) -> RowLook {
         Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case)
     };
     let marked = if let Place::Line(id) = &asked.place { Some(id.clone()) } else { None };
-    RowLook { link, around: asked.narrows(), marks, raw: false, times: Times::Utc, marked, twins: Twins::default() }
+    RowLook {
+        link,
+        around: asked.narrows(),
+        marks,
+        raw: false,
+        times: Times::Utc,
+        marked,
+        twins: Twins::default(),
+        roving: cfg!(feature = "hydrate"),
+    }
 }
 
 #[component]
