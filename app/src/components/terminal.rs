@@ -28,6 +28,8 @@ mod screen;
 mod session;
 
 use leptos::prelude::*;
+#[cfg(any(feature = "hydrate", test))]
+use model::shell::NO_SHELL;
 
 use super::icon::{Icon, Sign};
 use super::status::{Badge, Tone};
@@ -56,13 +58,15 @@ pub(crate) enum Stage {
     Exited(i64),
     /// Another window took its session.
     Replaced,
+    /// The image has no shell: this is looked for, and this is what the engine answered.
+    NoShell(String, String),
     /// It was refused or cut, for this reason.
     Closed(String),
 }
 
 impl Stage {
     fn is_over(&self) -> bool {
-        matches!(self, Self::Exited(_) | Self::Replaced | Self::Closed(_))
+        matches!(self, Self::Exited(_) | Self::Replaced | Self::NoShell(..) | Self::Closed(_))
     }
 
     fn badge(&self) -> (Tone, String) {
@@ -72,13 +76,17 @@ impl Stage {
             Self::Broken => (Tone::Warn, String::from("Connection lost, trying again")),
             Self::Exited(code) => (Tone::Idle, format!("Ended with code {code}")),
             Self::Replaced => (Tone::Idle, String::from("Open elsewhere")),
-            Self::Closed(_) => (Tone::Bad, String::from("Closed")),
+            Self::NoShell(..) | Self::Closed(_) => (Tone::Bad, String::from("Closed")),
         }
     }
 
     fn note(self) -> Option<String> {
         match self {
             Self::Closed(reason) => Some(reason),
+            Self::NoShell(looked_for, _) => Some(format!(
+                "{} A program of the image runs all the same: name it in the field \u{201c}Command\u{201d}, with its arguments, and open another shell.",
+                super::sentence(&looked_for)
+            )),
             Self::Exited(_) => Some(String::from("The shell ended. Its output stays here until you open a new one.")),
             Self::Replaced => Some(String::from("Another window or program of yours attached to this shell. It goes on there.")),
             Self::Opening | Self::Open | Self::Broken => None,
@@ -97,6 +105,10 @@ fn refused(code: &str, message: &str) -> Stage {
         ),
         ("stopping", "") => String::from("The portal is stopping. Open the shell again when it is back."),
         (code, "") => format!("The portal refused it: {code}."),
+        (_, message) if message.starts_with(NO_SHELL) => {
+            let (said, answer) = message.split_once(" (").unwrap_or((message, ""));
+            return Stage::NoShell(said.to_owned(), answer.strip_suffix(')').unwrap_or(answer).to_owned());
+        }
         (_, message) => super::sentence(message),
     };
     Stage::Closed(text)
@@ -229,8 +241,15 @@ fn Below(seen: Seen, handle: Handle, opened: RwSignal<u32>) -> impl IntoView {
     };
     let note =
         move || seen.stage.get().note().map(|text| view! { <div class="shell-note row" role="alert"><span class="grow">{text}</span>{again}</div> });
+    let answer = move || match seen.stage.get() {
+        Stage::NoShell(_, answer) if !answer.is_empty() => Some(view! {
+            <details class="shell-note small"><summary>"What the engine answered"</summary><code>{answer}</code></details>
+        }),
+        _ => None,
+    };
     view! {
         {note}
+        {answer}
         {move || seen.remark.get().map(|text| view! { <p class="shell-note" role="status">{text}</p> })}
     }
     .into_any()
@@ -247,9 +266,18 @@ mod tests {
             stage => format!("{stage:?}"),
         };
         assert_eq!(refused("replaced", "whatever"), Stage::Replaced);
-        assert_eq!(closed("no_shell", "the image has no shell"), "The image has no shell.");
+        assert_eq!(closed("command_not_found", "this image has no command \"x\""), "This image has no command \"x\".");
         assert!(closed("lost", "x").contains("cannot be continued without a gap"));
         assert!(closed("stopping", "").contains("is stopping"));
         assert_eq!(closed("odd", ""), "The portal refused it: odd.");
+    }
+
+    #[test]
+    fn an_image_without_a_shell_is_told_plainly_and_the_engine_by_itself() {
+        let told = format!("{NO_SHELL}: none of bash, sh is in it (OCI runtime: exec: \"sh\" (sh): not found)");
+        let stage = refused("command_not_found", &told);
+        assert_eq!(stage, Stage::NoShell(format!("{NO_SHELL}: none of bash, sh is in it"), "OCI runtime: exec: \"sh\" (sh): not found".into()));
+        let note = stage.note().expect("a note");
+        assert!(note.starts_with("This image has no shell: none of bash, sh is in it. ") && !note.contains("OCI"), "{note}");
     }
 }
