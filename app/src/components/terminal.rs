@@ -118,6 +118,8 @@ fn refused(code: &str, message: &str) -> Stage {
 #[derive(Clone, Copy)]
 struct Seen {
     stage: RwSignal<Stage>,
+    /// While the connection is lost: in how many seconds the next try is; none: it is under way.
+    next: RwSignal<Option<u32>>,
     /// Whether text is selected.
     selected: RwSignal<bool>,
     /// Whether the search is open.
@@ -150,6 +152,7 @@ pub(crate) fn Terminal(
 ) -> impl IntoView {
     let seen = Seen {
         stage: RwSignal::new(Stage::Opening),
+        next: RwSignal::new(None),
         selected: RwSignal::new(false),
         searching: RwSignal::new(false),
         found: RwSignal::new(None),
@@ -189,6 +192,7 @@ pub(crate) fn Terminal(
                 <Tools title seen handle full on_close/>
             </header>
             {move || seen.searching.get().then(|| view! { <Find seen handle/> })}
+            <Lost seen handle/>
             <div class="shell-screen" node_ref=screen><noscript>"A terminal needs scripts. The same from your machine: slipway shell."</noscript></div>
             <Below seen handle opened/>
         </section>
@@ -220,6 +224,26 @@ fn Tools(title: String, seen: Seen, handle: Handle, full: full::Full, on_close: 
                 <Sign icon=Icon::Cross/>
             </button>
         </div>
+    }
+    .into_any()
+}
+
+/// Says over the terminal that its connection is lost, and what happens next. What counts down is no news, so it is not read out.
+#[component]
+fn Lost(seen: Seen, handle: Handle) -> impl IntoView {
+    let lost = Memo::new(move |_| seen.stage.with(|stage| *stage == Stage::Broken));
+    let next = move || match seen.next.get() {
+        Some(seconds) => format!("Trying again in {seconds} s."),
+        None => String::from("Trying again now."),
+    };
+    view! {
+        <div class="shell-over"><div class="shell-lost row small" data-on=move || lost.get().then_some("")>
+            <span class="grow" role="status">{move || lost.get().then_some("No connection to the portal. It is tried again by itself, and what you type waits.")}</span>
+            {move || lost.get().then(|| view! {
+                <span>{next}</span>
+                <button type="button" class="button button-small" on:click=move |_| handle.act(Act::Retry)>"Try now"</button>
+            })}
+        </div></div>
     }
     .into_any()
 }

@@ -39,6 +39,8 @@ pub(super) enum Act {
     Come,
     /// Takes the session back from another window.
     TakeBack,
+    /// Tries at once to come back over a new connection.
+    Retry,
 }
 
 /// A terminal, if it was opened already.
@@ -115,6 +117,10 @@ impl Handle {
             Act::Focus => session.terminal().focus(),
             Act::Come => session.screen().come(),
             Act::TakeBack => session.take_back(),
+            Act::Retry => {
+                session.renew();
+                session.terminal().focus();
+            }
         });
     }
 
