@@ -274,9 +274,9 @@ impl Session {
         }
     }
 
-    /// A remark of the page's own among the output. It counts as none.
+    /// A remark of the page's own among the output, in the grey of colour 8, which can be read on both themes. It counts as none.
     fn say(&self, text: &str) {
-        _ = self.terminal().write(format!("\r\n\x1b[2m[{text}]\x1b[0m\r\n").as_bytes(), || {});
+        _ = self.terminal().write(format!("\r\n\x1b[90m[{text}]\x1b[0m\r\n").as_bytes(), || {});
     }
 
     /// Another window took the session: takes it back.
