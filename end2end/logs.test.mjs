@@ -81,8 +81,10 @@ test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_0
   await page.getByLabel("Match case").check();
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.getByText("No line matches").waitFor();
+  assert.equal(await page.getByText(/\d+ lines? in the page/).count(), 0, "nothing is counted where there is nothing");
   await page.getByRole("link", { name: "Show all lines" }).click();
   await row(page, "started one").first().waitFor();
+  await page.getByText(/\d+ lines in the page/).waitFor();
 
   // A task, a level, long lines.
   await page.locator(".log-legend .log-task").first().click();

@@ -236,10 +236,16 @@ fn Log(
             on_press=Callback::new(move |event: leptos::ev::MouseEvent| desk.pressed(&event)) on_scroll=Callback::new(move |()| desk.scrolled())/>
         <p class="small muted row log-status">
             <span role="status">{move || asked.with_value(|asked| desk.status(asked))}</span>
-            <span class="faint">{move || format!("{} lines in the page. Press a time to copy the link to its line.", desk.count.get())}" "{hidden}</span>
+            <span class="faint">{move || counted(desk.count.get())}" "{hidden}</span>
         </p>
     }
     .into_any()
+}
+
+/// How many rows there are, below them. Where there are none, that is said in their place.
+fn counted(rows: usize) -> Option<String> {
+    let lines = if rows == 1 { "line" } else { "lines" };
+    (rows > 0).then(|| format!("{rows} {lines} in the page. Press a time to copy the link to its line."))
 }
 
 #[cfg(not(feature = "hydrate"))]
@@ -289,4 +295,16 @@ fn start(shown: &Shown, desk: Desk, page: &LogPage, look: RowLook, tasks: RwSign
             reader.close();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_log_is_not_counted() {
+        assert_eq!(counted(0), None);
+        assert!(counted(1).is_some_and(|said| said.starts_with("1 line in the page")));
+        assert!(counted(2).is_some_and(|said| said.starts_with("2 lines in the page")));
+    }
 }
