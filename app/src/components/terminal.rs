@@ -131,6 +131,21 @@ struct Seen {
     preferences: Preferences,
 }
 
+impl Seen {
+    /// Of a terminal that is being opened.
+    fn new() -> Self {
+        Self {
+            stage: RwSignal::new(Stage::Opening),
+            next: RwSignal::new(None),
+            selected: RwSignal::new(false),
+            searching: RwSignal::new(false),
+            found: RwSignal::new(None),
+            remark: RwSignal::new(None),
+            preferences: Preferences::of_page(),
+        }
+    }
+}
+
 /// A terminal.
 #[component]
 pub(crate) fn Terminal(
@@ -150,29 +165,14 @@ pub(crate) fn Terminal(
     /// Told when its reader wants it no more.
     on_close: Callback<()>,
 ) -> impl IntoView {
-    let seen = Seen {
-        stage: RwSignal::new(Stage::Opening),
-        next: RwSignal::new(None),
-        selected: RwSignal::new(false),
-        searching: RwSignal::new(false),
-        found: RwSignal::new(None),
-        remark: RwSignal::new(None),
-        preferences: Preferences::of_page(),
-    };
+    let seen = Seen::new();
     let screen = NodeRef::<leptos::html::Div>::new();
     let section = NodeRef::<leptos::html::Section>::new();
     // Counts how often it was opened; each time begins anew.
     let opened = RwSignal::new(0_u32);
     let handle = Handle::run(What { title: title.clone(), socket, before }, screen, seen, opened);
     let full = full::Full::of(section);
-    Effect::new(move |before: Option<u32>| {
-        let now = turned.get();
-        if now != 0 && before.is_some_and(|before| before != now) {
-            // Once it is shown where another one was.
-            request_animation_frame(move || handle.act(Act::Come));
-        }
-        now
-    });
+    come(turned, handle);
     let badge = move || {
         let (tone, text) = seen.stage.get().badge();
         view! { <Badge tone text/> }
@@ -198,6 +198,18 @@ pub(crate) fn Terminal(
         </section>
     }
     .into_any()
+}
+
+/// Comes into view with the keyboard whenever somebody turns to it.
+fn come(turned: Signal<u32>, handle: Handle) {
+    Effect::new(move |before: Option<u32>| {
+        let now = turned.get();
+        if now != 0 && before.is_some_and(|before| before != now) {
+            // Once it is shown where another one was.
+            request_animation_frame(move || handle.act(Act::Come));
+        }
+        now
+    });
 }
 
 /// What can be done with a terminal.
