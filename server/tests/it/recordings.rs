@@ -364,6 +364,10 @@ async fn what_is_recorded_is_the_projects_to_say() {
     assert_eq!((&newest["action"], &newest["detail"]["shells_recorded"]), (&json!("project.update"), &json!(false)));
 
     let browser = stage.portal.browser("admin").await;
+    let settings = browser.open("/projects/shop/settings").await.text().await.expect("a page");
+    assert!(settings.contains("1 to 3650. Counted from the end of a shell."), "the field says its range");
+    let quotas = browser.open("/admin/quotas").await.text().await.expect("a page");
+    assert!(quotas.contains("0B or more, like 1GiB. Beyond it the oldest go. Left empty: no limit."), "so does the one of bytes");
     let csrf = browser.csrf().await;
     let fields = [("csrf", csrf.as_str()), ("project", "shop"), ("form[shells_recorded]", "true"), ("form[recordings_days]", "many")];
     let refused = browser.form("/fn/projects/update", &fields).await;

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::models::ExecConfig;
+use model::shell::NO_SHELL;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -117,10 +118,7 @@ impl Docker {
         }
         match &order.command {
             Some(command) => self.without_gate(order, command, keeper).await,
-            None => Err(EngineError::new(
-                Kind::CommandNotFound,
-                format!("this image has no shell: none of {} is in it ({})", SHELLS.join(", "), answer.trim()),
-            )),
+            None => Err(EngineError::new(Kind::CommandNotFound, format!("{NO_SHELL}: none of {} is in it ({})", SHELLS.join(", "), answer.trim()))),
         }
     }
 
