@@ -3,82 +3,15 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
-import { closeBrowser, Visitor } from "./browser.mjs";
+import { closeBrowser } from "./browser.mjs";
 import { contrast } from "./contrast.mjs";
-import { BUSYBOX } from "./engine.mjs";
-import { Shop, until } from "./shop.mjs";
+import { address, arrive, descriptor, open, row, say, texts, writers } from "./log-page.mjs";
+import { until } from "./shop.mjs";
 
 after(closeBrowser);
 
 /** Rows that a page holds at most. */
 const ROWS = 3_000;
-
-/** What every task writes when it starts. */
-const GREETING = [
-  `printf '{"time":"2026-11-20T09:30:00Z","level":"warn","msg":"order placed","amount":12,"customer":{"name":"Ana"}}\\n'`,
-  `printf '\\033[1;31mred alert\\033[0m and \\033[38;2;255;255;0mbright\\033[0m\\n'`,
-  `echo 'ERROR no disk' >&2`,
-  `echo 'grüße aus 東京 🚀'`,
-  `echo '<img src=x onerror=alert(1)><b>bold</b> see https://example.org/path?a=1.'`,
-  `echo "started $VERSION needle-$VERSION"`,
-  "exec busybox sleep 100000",
-].join("; ");
-
-/** A service whose tasks write what they are told to. */
-async function writers(t, changes = {}) {
-  const shop = await Shop.open(t);
-  await shop.docker.image(`${shop.registry}/writer:1`, { "bin/busybox": BUSYBOX, "bin/sh": "->busybox" }, ["ENV PATH=/bin"]);
-  await shop.push("writer", "1");
-  await shop.service("web");
-  await shop.deployed("web", { ...descriptor("one"), ...changes });
-  return shop;
-}
-
-function descriptor(version) {
-  return {
-    image: "writer:1",
-    replicas: 3,
-    command: ["/bin/sh", "-c", GREETING],
-    env: { VERSION: version },
-    update: { monitor: "0s" },
-    stop: { grace: "0s" },
-  };
-}
-
-/** Lets a task write. */
-async function say(shop, container, script, ...flags) {
-  await shop.docker.do(["exec", ...flags, container, "/bin/sh", "-c", `{ ${script}; } > /proc/1/fd/1`]);
-}
-
-/** Somebody who is signed in and looks at the log. */
-async function arrive(t, shop, options = {}) {
-  const visitor = await Visitor.arrive(t, options);
-  const { page } = visitor;
-  await page.goto(`${shop.portal.url}/login`);
-  await page.getByLabel("User name").fill("admin");
-  await page.getByLabel("Password").fill(shop.portal.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.waitForURL(`${shop.portal.url}/`);
-  return visitor;
-}
-
-async function open(visitor, url) {
-  await visitor.page.goto(url);
-  await visitor.page.locator("html[data-ready]").waitFor();
-}
-
-/** The texts of the rows that can be seen when one scrolls. */
-function texts(page) {
-  return page.locator(".log li:visible .line").allInnerTexts();
-}
-
-function row(page, text) {
-  return page.locator(".log li", { hasText: text });
-}
-
-function address(shop, query = "") {
-  return `${shop.portal.url}/projects/${shop.project}/services/web/logs${query}`;
-}
 
 test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_000 }, async (t) => {
   const shop = await writers(t);
@@ -148,8 +81,10 @@ test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_0
   await page.getByLabel("Match case").check();
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.getByText("No line matches").waitFor();
+  assert.equal(await page.getByText(/\d+ lines? in the page/).count(), 0, "nothing is counted where there is nothing");
   await page.getByRole("link", { name: "Show all lines" }).click();
   await row(page, "started one").first().waitFor();
+  await page.getByText(/\d+ lines in the page/).waitFor();
 
   // A task, a level, long lines.
   await page.locator(".log-legend .log-task").first().click();
@@ -236,6 +171,10 @@ test("a search finds what past revisions wrote, and can be stopped", { timeout: 
   await shop.deployed("web", descriptor("two"));
   await until("the new tasks write here", async () => (await row(page, "started two").count()) === 3);
   await page.locator(".log-legend .log-task", { hasText: "r2." }).first().waitFor();
+  // A slot's old and new task have colours of their own, as all tasks of the rollout.
+  const hues = await page.locator(".log li", { hasText: /started (one|two)/ }).locator(".task").evaluateAll((all) => all.map((task) => [task.innerText, task.dataset.hue]));
+  assert.equal(hues.length, 6);
+  assert.equal(new Set(hues.map(([, hue]) => hue)).size, 6, hues.join("; "));
   await until("the old containers are gone", async () => (await shop.containers("web")).every(({ revision }) => revision === 2));
 
   await page.getByLabel("Lines with").fill("order-[0-9]{2,} lost");
@@ -282,6 +221,8 @@ test("without scripts a log is read page by page", { timeout: 300_000 }, async (
     return (await row(page, "line-699").count()) === 1;
   });
   assert.equal(await page.locator(".log li").count(), 300);
+  // No script leads from row to row, so each link is where Tab stops.
+  assert.equal(await page.locator(".log li [tabindex]").count(), 0);
   await page.getByRole("link", { name: "Older lines" }).click();
   assert.equal(await row(page, /line-399$/).count(), 1);
   assert.equal(await row(page, "line-699").count(), 0);
@@ -326,6 +267,11 @@ test("where lines are missing the page says so, whatever else is hidden", { time
     assert.ok(ratio >= 4.5, `on the ${colorScheme} page: ${ratio}`);
   }
   await page.emulateMedia({ colorScheme: null });
+  // The task that is gone and its successor had the same place, and are told apart, among the rows as in the legend.
+  const names = await row(page, "started one").locator(".task").allInnerTexts();
+  assert.equal(new Set(names).size, 2, names.join());
+  assert.ok(names.every((name) => /^r1\.1-[0-9a-f]{4}$/.test(name)), names.join());
+  for (const name of names) assert.equal(await page.locator(".log-legend .task", { hasText: name }).count(), 1, name);
   await gap.scrollIntoViewIfNeeded();
   await visitor.picture("logs-gap");
 

@@ -60,6 +60,20 @@ test("a task's processes, changed files and a file of it are a few clicks away, 
   await shop.docker.do(["exec", "--detach", id, "busybox", "sleep", "4712"]);
   await page.getByRole("button", { name: "Refresh" }).click();
   await page.getByText("sleep 4712").first().waitFor();
+  // On a telephone the table is scrolled within its own box, and a process is still one row.
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const box = page.getByRole("region", { name: "Processes" });
+  const { page: wide, scrolled } = await box.evaluate((box) => ({ page: document.documentElement.scrollWidth, scrolled: box.scrollWidth - box.clientWidth }));
+  assert.ok(wide <= 390, `nothing but the box is wider than a telephone: ${wide}`);
+  assert.ok(scrolled > 0, "its last column is reached by scrolling");
+  const running = page.locator("tbody tr", { hasText: "sleep 4711" }).last();
+  const tops = await running.locator("td").evaluateAll((cells) => new Set(cells.map((cell) => Math.round(cell.getBoundingClientRect().top))).size);
+  assert.equal(tops, 1, "its columns stand beside each other");
+  await box.focus();
+  await page.keyboard.press("ArrowRight");
+  await visitor.picture("inspect-processes-narrow");
+  await page.setViewportSize(size);
 
   await page.getByRole("link", { name: "Changed files" }).click();
   await page.getByText("/made/text", { exact: true }).waitFor();

@@ -20,7 +20,7 @@ async function ground(t) {
     { name: "a network that swallows everything", go: () => wire.hold(), back: () => wire.release() },
     { name: "a browser without a network", go: () => page.context().setOffline(true), back: () => page.context().setOffline(false) },
   ];
-  return { shop, typist, page, ways };
+  return { shop, typist, page, ways, wire };
 }
 
 /** The number that the counter came to, as the page shows it. */
@@ -43,6 +43,9 @@ test("a connection that is dead without a word is said to be, and then everythin
     await go();
     await typist.line(`echo typed-''${at}-once`);
     await typist.pane().getByText("Connection lost, trying again").waitFor({ timeout: 60_000 });
+    // Within the pane as well, with what happens next; it is said once and counts down in silence.
+    await typist.pane().getByRole("status").filter({ hasText: "No connection to the portal. It is tried again by itself, and what you type waits." }).waitFor();
+    await typist.pane().getByText(/^Trying again (now|in \d+ s)\.$/).waitFor();
     await back();
     await typist.pane().getByText("Open", { exact: true }).waitFor({ timeout: 60_000 });
     await until(`the counter goes on after ${name}`, async () => (await shown(typist)) > before + 10, 60);
@@ -111,4 +114,26 @@ test("a connection that is dead is said to be though nobody types", { timeout: 3
   await shop.docker.do(["exec", await container(shop), "busybox", "touch", "/stop"]);
   const [, last] = await typist.shows(/^end-(\d+)/m, 0, 60);
   await typist.counted(Number(last));
+});
+
+test("whoever does not want to wait tries at once, and goes on typing", { timeout: 180_000 }, async (t) => {
+  const { typist, page, wire } = await ground(t);
+  await typist.run("kept=in-this-''shell; echo $kept", /^in-this-shell/m);
+  assert.equal(await typist.pane().getByText("No connection to the portal").count(), 0);
+  // Every try fails until the proxy is mended.
+  wire.strips = true;
+  wire.cut();
+  await typist.pane().getByText(/^Trying again in \d+ s\.$/).waitFor();
+  await typist.visitor.picture("shell-lost");
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket.url()));
+  await typist.pane().getByRole("button", { name: "Try now" }).click();
+  await until("another try", () => sockets.length > 0);
+  await until("the keyboard is at the terminal", () => page.evaluate(() => document.activeElement.matches(".xterm-helper-textarea")));
+  await typist.line("echo typed-''meanwhile");
+  wire.strips = false;
+  await typist.shows(/^typed-meanwhile/m, 0, 60);
+  await typist.pane().getByText("No connection to the portal").waitFor({ state: "detached" });
+  await typist.run("echo still $kept", /^still in-this-shell/m);
+  typist.forgiveCuts();
 });

@@ -101,7 +101,12 @@ test("an image without any shell says so, and a command of it runs all the same"
   await page.getByRole("button", { name: "Open shell" }).click();
   await typist.pane().getByText("Closed", { exact: true }).waitFor();
   const told = await typist.pane().getByRole("alert").innerText();
-  assert.match(told, /^This image has no shell: none of bash, ash, sh is in it/);
+  assert.match(told, /^This image has no shell: none of bash, ash, sh is in it\. .*name it in the field “Command”/);
+  assert.doesNotMatch(told, /OCI|exec/);
+  const answer = typist.pane().locator("details", { hasText: "What the engine answered" });
+  assert.equal(await answer.locator("code").isVisible(), false);
+  await answer.locator("summary").click();
+  assert.match(await answer.locator("code").innerText(), /sh/);
   await typist.visitor.picture("shell-none");
   await page.getByRole("button", { name: /^Close web/ }).click();
   // Busybox by the name of its httpd is all that there is.

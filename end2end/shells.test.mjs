@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { closeBrowser } from "./browser.mjs";
 import { chance } from "./chance.mjs";
+import { contrast } from "./contrast.mjs";
 import { freePort } from "./portal.mjs";
 import { Typist, Wire, container, shopWithShell } from "./shell-page.mjs";
 import { until } from "./shop.mjs";
@@ -354,6 +355,12 @@ test("several shells beside each other, full screen, search, letters, screen rea
   await page.locator("html[data-ready]").waitFor();
   // So is the shell: the page goes on with it, and says that the screen it had is gone.
   await typist.shows(/the shell goes on/);
+  const remark = typist.pane().locator(".xterm-rows span", { hasText: "goes on" }).first();
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await until(`it can be read on the ${colorScheme} page`, async () => (await remark.evaluate(contrast)) >= 4.5);
+  }
+  await page.emulateMedia({ colorScheme: null });
   await typist.pane().locator(".xterm-screen").click();
   await typist.run("echo still $kept", /^still in-this-shell/m);
   assert.equal(await page.locator(".shell").count(), 1);

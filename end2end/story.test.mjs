@@ -204,7 +204,7 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
 
   await step("a second version, and the way back to the first", async () => {
     const { page } = developer;
-    const descriptor = { image: "web:2", replicas: 2, ports: [{ name: "http", container: 8080 }], health: { http: { port: 8080, path: "/healthz" } } };
+    const descriptor = { image: "web:2", replicas: 2, ports: [{ name: "http", container: 8080 }], health: { http: { port: 8080, path: "/healthz" } }, update: { monitor: "1s" } };
     const user = { username: "dee", password: PASSWORD };
     const made = await portal.api("POST", "/projects/shop/services/web/deployments", { descriptor, why: "the new greeting" }, user);
     assert.equal(made.status, 202, JSON.stringify(made.body));

@@ -32,7 +32,7 @@ pub(crate) use form::{Csrf, Submit, field_error, lead_to_mistake};
 pub(crate) use icon::{Icon, Mark, Sign};
 #[cfg(feature = "hydrate")]
 pub(crate) use log::list as log_list;
-pub(crate) use log::{LogFrame, LogView, row as log_row};
+pub(crate) use log::{LogFrame, LogView, row as log_row, who as log_who};
 pub(crate) use navigation::{Crumb, Crumbs, Tab, Tabs};
 pub(crate) use notice::{Notice, ProblemNotice, capital, sentence};
 pub(crate) use progress::{Bar, Step, Steps};

@@ -4,6 +4,8 @@
 #[cfg(feature = "hydrate")]
 pub(crate) mod list;
 pub(crate) mod row;
+mod stops;
+pub(crate) mod who;
 
 use leptos::prelude::*;
 use leptos::{ev, html};
@@ -42,10 +44,12 @@ pub(crate) fn LogView(
 ) -> impl IntoView {
     // Nothing is read out by itself: a log would never stop. `role=log` says what it is to whoever goes there.
     view! {
-        <div class="log" role="log" aria-label=label aria-live="off" tabindex="0" node_ref=frame.scroller data-wrap=move || frame.wrap.get().to_string()
+        <div class="log" role="log" aria-label=label aria-describedby="log-keys" aria-live="off" tabindex="0" node_ref=frame.scroller data-wrap=move || frame.wrap.get().to_string()
             data-least=move || frame.level.get() on:scroll=move |_| on_scroll.run(())>
+            <p id="log-keys" class="visually-hidden needs-script">"Up and Down go from line to line, Home and End to the first and the last one."</p>
             {above}
-            <ol node_ref=frame.list inner_html=rows on:click=move |event| on_press.run(event)></ol>
+            <ol node_ref=frame.list inner_html=rows on:click=move |event| on_press.run(event) on:focusin=move |event| stops::enter(&event)
+                on:focusout=move |event| stops::leave(&event)></ol>
             {below}
         </div>
     }

@@ -28,6 +28,8 @@ mod screen;
 mod session;
 
 use leptos::prelude::*;
+#[cfg(any(feature = "hydrate", test))]
+use model::shell::NO_SHELL;
 
 use super::icon::{Icon, Sign};
 use super::status::{Badge, Tone};
@@ -56,13 +58,15 @@ pub(crate) enum Stage {
     Exited(i64),
     /// Another window took its session.
     Replaced,
+    /// The image has no shell: this is looked for, and this is what the engine answered.
+    NoShell(String, String),
     /// It was refused or cut, for this reason.
     Closed(String),
 }
 
 impl Stage {
     fn is_over(&self) -> bool {
-        matches!(self, Self::Exited(_) | Self::Replaced | Self::Closed(_))
+        matches!(self, Self::Exited(_) | Self::Replaced | Self::NoShell(..) | Self::Closed(_))
     }
 
     fn badge(&self) -> (Tone, String) {
@@ -72,13 +76,17 @@ impl Stage {
             Self::Broken => (Tone::Warn, String::from("Connection lost, trying again")),
             Self::Exited(code) => (Tone::Idle, format!("Ended with code {code}")),
             Self::Replaced => (Tone::Idle, String::from("Open elsewhere")),
-            Self::Closed(_) => (Tone::Bad, String::from("Closed")),
+            Self::NoShell(..) | Self::Closed(_) => (Tone::Bad, String::from("Closed")),
         }
     }
 
     fn note(self) -> Option<String> {
         match self {
             Self::Closed(reason) => Some(reason),
+            Self::NoShell(looked_for, _) => Some(format!(
+                "{} A program of the image runs all the same: name it in the field \u{201c}Command\u{201d}, with its arguments, and open another shell.",
+                super::sentence(&looked_for)
+            )),
             Self::Exited(_) => Some(String::from("The shell ended. Its output stays here until you open a new one.")),
             Self::Replaced => Some(String::from("Another window or program of yours attached to this shell. It goes on there.")),
             Self::Opening | Self::Open | Self::Broken => None,
@@ -97,6 +105,10 @@ fn refused(code: &str, message: &str) -> Stage {
         ),
         ("stopping", "") => String::from("The portal is stopping. Open the shell again when it is back."),
         (code, "") => format!("The portal refused it: {code}."),
+        (_, message) if message.starts_with(NO_SHELL) => {
+            let (said, answer) = message.split_once(" (").unwrap_or((message, ""));
+            return Stage::NoShell(said.to_owned(), answer.strip_suffix(')').unwrap_or(answer).to_owned());
+        }
         (_, message) => super::sentence(message),
     };
     Stage::Closed(text)
@@ -106,6 +118,8 @@ fn refused(code: &str, message: &str) -> Stage {
 #[derive(Clone, Copy)]
 struct Seen {
     stage: RwSignal<Stage>,
+    /// While the connection is lost: in how many seconds the next try is; none: it is under way.
+    next: RwSignal<Option<u32>>,
     /// Whether text is selected.
     selected: RwSignal<bool>,
     /// Whether the search is open.
@@ -115,6 +129,21 @@ struct Seen {
     /// What else is to be said.
     remark: RwSignal<Option<String>>,
     preferences: Preferences,
+}
+
+impl Seen {
+    /// Of a terminal that is being opened.
+    fn new() -> Self {
+        Self {
+            stage: RwSignal::new(Stage::Opening),
+            next: RwSignal::new(None),
+            selected: RwSignal::new(false),
+            searching: RwSignal::new(false),
+            found: RwSignal::new(None),
+            remark: RwSignal::new(None),
+            preferences: Preferences::of_page(),
+        }
+    }
 }
 
 /// A terminal.
@@ -130,23 +159,20 @@ pub(crate) fn Terminal(
     before: Option<Remembered>,
     /// Whether what it prints is recorded.
     recorded: bool,
+    /// Counts how often its reader turned to it: each time it comes into view and gets the keyboard.
+    #[prop(into)]
+    turned: Signal<u32>,
     /// Told when its reader wants it no more.
     on_close: Callback<()>,
 ) -> impl IntoView {
-    let seen = Seen {
-        stage: RwSignal::new(Stage::Opening),
-        selected: RwSignal::new(false),
-        searching: RwSignal::new(false),
-        found: RwSignal::new(None),
-        remark: RwSignal::new(None),
-        preferences: Preferences::of_page(),
-    };
+    let seen = Seen::new();
     let screen = NodeRef::<leptos::html::Div>::new();
     let section = NodeRef::<leptos::html::Section>::new();
     // Counts how often it was opened; each time begins anew.
     let opened = RwSignal::new(0_u32);
     let handle = Handle::run(What { title: title.clone(), socket, before }, screen, seen, opened);
     let full = full::Full::of(section);
+    come(turned, handle);
     let badge = move || {
         let (tone, text) = seen.stage.get().badge();
         view! { <Badge tone text/> }
@@ -166,11 +192,24 @@ pub(crate) fn Terminal(
                 <Tools title seen handle full on_close/>
             </header>
             {move || seen.searching.get().then(|| view! { <Find seen handle/> })}
+            <Lost seen handle/>
             <div class="shell-screen" node_ref=screen><noscript>"A terminal needs scripts. The same from your machine: slipway shell."</noscript></div>
             <Below seen handle opened/>
         </section>
     }
     .into_any()
+}
+
+/// Comes into view with the keyboard whenever somebody turns to it.
+fn come(turned: Signal<u32>, handle: Handle) {
+    Effect::new(move |before: Option<u32>| {
+        let now = turned.get();
+        if now != 0 && before.is_some_and(|before| before != now) {
+            // Once it is shown where another one was.
+            request_animation_frame(move || handle.act(Act::Come));
+        }
+        now
+    });
 }
 
 /// What can be done with a terminal.
@@ -201,6 +240,26 @@ fn Tools(title: String, seen: Seen, handle: Handle, full: full::Full, on_close: 
     .into_any()
 }
 
+/// Says over the terminal that its connection is lost, and what happens next. What counts down is no news, so it is not read out.
+#[component]
+fn Lost(seen: Seen, handle: Handle) -> impl IntoView {
+    let lost = Memo::new(move |_| seen.stage.with(|stage| *stage == Stage::Broken));
+    let next = move || match seen.next.get() {
+        Some(seconds) => format!("Trying again in {seconds} s."),
+        None => String::from("Trying again now."),
+    };
+    view! {
+        <div class="shell-over"><div class="shell-lost row small" data-on=move || lost.get().then_some("")>
+            <span class="grow" role="status">{move || lost.get().then_some("No connection to the portal. It is tried again by itself, and what you type waits.")}</span>
+            {move || lost.get().then(|| view! {
+                <span>{next}</span>
+                <button type="button" class="button button-small" on:click=move |_| handle.act(Act::Retry)>"Try now"</button>
+            })}
+        </div></div>
+    }
+    .into_any()
+}
+
 /// What there is to say, and what can be done when it is over.
 #[component]
 fn Below(seen: Seen, handle: Handle, opened: RwSignal<u32>) -> impl IntoView {
@@ -218,8 +277,15 @@ fn Below(seen: Seen, handle: Handle, opened: RwSignal<u32>) -> impl IntoView {
     };
     let note =
         move || seen.stage.get().note().map(|text| view! { <div class="shell-note row" role="alert"><span class="grow">{text}</span>{again}</div> });
+    let answer = move || match seen.stage.get() {
+        Stage::NoShell(_, answer) if !answer.is_empty() => Some(view! {
+            <details class="shell-note small"><summary>"What the engine answered"</summary><code>{answer}</code></details>
+        }),
+        _ => None,
+    };
     view! {
         {note}
+        {answer}
         {move || seen.remark.get().map(|text| view! { <p class="shell-note" role="status">{text}</p> })}
     }
     .into_any()
@@ -236,9 +302,18 @@ mod tests {
             stage => format!("{stage:?}"),
         };
         assert_eq!(refused("replaced", "whatever"), Stage::Replaced);
-        assert_eq!(closed("no_shell", "the image has no shell"), "The image has no shell.");
+        assert_eq!(closed("command_not_found", "this image has no command \"x\""), "This image has no command \"x\".");
         assert!(closed("lost", "x").contains("cannot be continued without a gap"));
         assert!(closed("stopping", "").contains("is stopping"));
         assert_eq!(closed("odd", ""), "The portal refused it: odd.");
+    }
+
+    #[test]
+    fn an_image_without_a_shell_is_told_plainly_and_the_engine_by_itself() {
+        let told = format!("{NO_SHELL}: none of bash, sh is in it (OCI runtime: exec: \"sh\" (sh): not found)");
+        let stage = refused("command_not_found", &told);
+        assert_eq!(stage, Stage::NoShell(format!("{NO_SHELL}: none of bash, sh is in it"), "OCI runtime: exec: \"sh\" (sh): not found".into()));
+        let note = stage.note().expect("a note");
+        assert!(note.starts_with("This image has no shell: none of bash, sh is in it. ") && !note.contains("OCI"), "{note}");
     }
 }

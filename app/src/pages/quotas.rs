@@ -160,10 +160,10 @@ fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
         <ActionForm action=set attr:class="form">
             <Csrf/>
             <input type="hidden" name="project" value=quota.project.to_string()/>
-            <LimitFields limits=quota.limits refused task_hint="Nothing: the site's default."/>
+            <LimitFields limits=quota.limits refused task_hint="Left empty: the site's default."/>
             <div class="actions"><Submit label="Set quota" pending=set.pending()/></div>
         </ActionForm>
-        <p class="hint">"Nothing means no limit, where nothing else is said. A limit below current use deletes and stops nothing; it only refuses what would take more."</p>
+        <p class="hint">"Left empty: no limit, where a field says nothing else. A limit below current use deletes and stops nothing; it only refuses what would take more."</p>
     }
     .into_any()
 }
@@ -176,6 +176,7 @@ pub(crate) const LIMIT_FIELDS: &[&str] = &["bytes", "tags", "cpus", "memory", "t
 pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem::Problem>>, task_hint: &'static str) -> impl IntoView {
     let share = |cpus: Option<Cpus>| cpus.map(|cpus| cpus.to_string()).unwrap_or_default();
     let ports = limits.ports.map(|ports| ports.to_string()).unwrap_or_default();
+    let kept = format!("0B or more, like 1GiB. Beyond it the oldest go. {task_hint}");
     view! {
         <div class="fields fields-wide">
             <TextField name="limits[bytes]" label="Size limit" optional=true value=size(limits.bytes) placeholder="no limit" check=Some(check_size)
@@ -194,10 +195,10 @@ pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem:
                 inputmode="decimal" check=Some(check_cpus) hint=task_hint error=field_error(refused, "task_cpus")/>
             <TextField name="limits[task_memory]" label="Memory of a task that names none" optional=true value=size(limits.task_memory)
                 check=Some(check_size) hint=task_hint error=field_error(refused, "task_memory")/>
-            <TextField name="limits[logs]" label="Kept logs" optional=true value=size(limits.logs) check=Some(check_size) hint=task_hint
+            <TextField name="limits[logs]" label="Kept logs" optional=true value=size(limits.logs) check=Some(check_size) hint=kept.clone()
                 error=field_error(refused, "logs")/>
             <TextField name="limits[recordings]" label="Kept recordings of shells" optional=true value=size(limits.recordings)
-                check=Some(check_size) hint=task_hint error=field_error(refused, "recordings")/>
+                check=Some(check_size) hint=kept error=field_error(refused, "recordings")/>
         </div>
     }
     .into_any()

@@ -51,7 +51,7 @@ pub struct Logs {
     /// Of one task, by its id.
     #[arg(long)]
     task: Option<TaskId>,
-    /// stdout or stderr alone.
+    /// stdout or stderr alone, with what is missing in between; or gap: only where lines are missing.
     #[arg(long)]
     stream: Option<LogSource>,
     /// Of this environment, where there are several.

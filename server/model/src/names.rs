@@ -52,23 +52,23 @@ pub struct InvalidName(String);
 
 text_type! {
     /// A project's name: a DNS label, 1 to 40 characters, lower case, not reserved.
-    ProjectName, InvalidName, |text| label("project name", text, RESERVED)
+    ProjectName, InvalidName, |text| label("a project name", text, RESERVED)
 }
 text_type! {
     /// A service's name: a DNS label, 1 to 40 characters, lower case. It is also the DNS alias of its tasks.
-    ServiceName, InvalidName, |text| label("service name", text, &["new"])
+    ServiceName, InvalidName, |text| label("a service name", text, &["new"])
 }
 text_type! {
     /// An environment's name: a DNS label, 1 to 40 characters, lower case.
-    EnvironmentName, InvalidName, |text| label("environment name", text, &["new"])
+    EnvironmentName, InvalidName, |text| label("an environment name", text, &["new"])
 }
 text_type! {
     /// A machine's name: a DNS label, 1 to 40 characters, lower case.
-    MachineName, InvalidName, |text| label("machine name", text, &["new"])
+    MachineName, InvalidName, |text| label("a machine name", text, &["new"])
 }
 text_type! {
     /// A template's name: a DNS label, 1 to 40 characters, lower case.
-    TemplateName, InvalidName, |text| label("template name", text, &["new", "preview"])
+    TemplateName, InvalidName, |text| label("a template name", text, &["new", "preview"])
 }
 text_type! {
     /// A person's user name: lower-case letters, digits, `-` and `_`, 1 to 40 characters, beginning with a letter or
@@ -77,7 +77,7 @@ text_type! {
 }
 text_type! {
     /// A robot's name within its project: a DNS label, 1 to 40 characters, lower case.
-    RobotName, InvalidName, |text| label("robot name", text, &[])
+    RobotName, InvalidName, |text| label("a robot name", text, &[])
 }
 text_type! {
     /// The name of any account, a person's or a robot's: a [`Username`], or `robot-<project>.<robot>`, which every shell and every CI takes as it
@@ -95,6 +95,7 @@ text_type! {
     TagName, InvalidName, tag
 }
 
+/// `what` with its article: `an environment name`.
 fn label(what: &str, text: &str, reserved: &[&str]) -> Result<(), InvalidName> {
     let shape = !text.is_empty()
         && text.len() <= LABEL_MAX
@@ -102,7 +103,7 @@ fn label(what: &str, text: &str, reserved: &[&str]) -> Result<(), InvalidName> {
         && !text.starts_with('-')
         && !text.ends_with('-');
     if !shape {
-        let rule = format!("a {what} has 1 to {LABEL_MAX} lower-case letters, digits and inner hyphens");
+        let rule = format!("{what} has 1 to {LABEL_MAX} lower-case letters, digits and inner hyphens");
         return Err(wrong(rule, &nearest_label(text)));
     }
     if reserved.contains(&text) {
@@ -131,8 +132,8 @@ const ROBOT: &str = "robot-";
 fn account(text: &str) -> Result<(), InvalidName> {
     let Some(rest) = text.strip_prefix(ROBOT) else { return username(text) };
     let (project, robot) = rest.split_once('.').ok_or_else(|| InvalidName(format!("a robot is called {ROBOT}<project>.<robot>")))?;
-    label("project name", project, RESERVED)?;
-    label("robot name", robot, &[])
+    label("a project name", project, RESERVED)?;
+    label("a robot name", robot, &[])
 }
 
 impl AccountName {
@@ -243,6 +244,8 @@ mod tests {
         assert!(message::<ServiceName>("-web-").contains("\"web\""));
         assert!(message::<ServiceName>(&"x".repeat(41)).contains(&"x".repeat(40)));
         assert!(!message::<ServiceName>("").contains("did you mean"));
+        assert!(message::<ServiceName>("").starts_with("a service name has 1 to 40 "));
+        assert!(message::<EnvironmentName>("").starts_with("an environment name has 1 to 40 "));
     }
 
     #[test]
@@ -298,7 +301,7 @@ mod tests {
                 prop_assert!(near.parse::<RepositoryPath>().is_ok(), "{near}");
             }
             let near = nearest_label(&text);
-            prop_assert!(near.is_empty() || label("name", &near, &[]).is_ok(), "{near}");
+            prop_assert!(near.is_empty() || label("a name", &near, &[]).is_ok(), "{near}");
         }
     }
 }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub const RECORDINGS_DAYS: RangeInclusive<i64> = 1..=3650;
 /// For how many days it does where nobody chose.
 pub const RECORDINGS_DAYS_USUAL: i64 = 90;
+/// What is told of an image without a shell begins so; at its end, in brackets, stands what the engine answered.
+pub const NO_SHELL: &str = "this image has no shell";
+
 /// Reads a command as a shell would: words, quoted where they hold blanks. None: the text is blank, and the image's own shell is meant.
 ///
 /// # Errors

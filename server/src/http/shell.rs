@@ -134,13 +134,14 @@ async fn actor(portal: &Portal, caller: &Caller, parts: &mut Parts) -> Answer<Ac
 
 async fn run(platform: Platform, lease: ShellLease, wanted: Wanted, socket: WebSocket) {
     let mut wire = Wire::new(socket, platform.shells().patience());
+    // In boxes: what is needed to open a shell is not kept as long as it is open.
     let attached = match wanted {
-        Wanted::Open(order, slot) => shells::open(&platform, lease, slot, &order).await,
-        Wanted::Attach(session, received) => shells::attach(&platform, lease, session, received).await,
+        Wanted::Open(order, slot) => Box::pin(shells::open(&platform, lease, slot, &order)).await,
+        Wanted::Attach(session, received) => Box::pin(shells::attach(&platform, lease, session, received)).await,
     };
     match attached {
         Ok(attachment) => wire.serve(attachment).await,
-        Err(error) => wire.refuse(&error).await,
+        Err(error) => Box::pin(wire.refuse(&error)).await,
     }
 }
 

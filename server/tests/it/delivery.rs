@@ -169,17 +169,6 @@ fn program(script: &str) -> Value {
     json!({"image": "web:1", "command": ["sh", "-c", format!("{script}; exec sleep 1000")], "update": {"monitor": "0s"}, "stop": {"grace": "0s"}})
 }
 
-async fn logged(ground: &Ground, service: &str, wanted: &str) {
-    let container = ground.running(service).await[0]["container"].as_str().expect("a container").to_owned();
-    for _ in 0..100 {
-        if client(&["logs", &container]).contains(wanted) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{wanted:?} is not in {}", client(&["logs", &container]));
-}
-
 #[tokio::test]
 async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after_every_other_start() {
     let ground = Ground::new().await;
@@ -198,7 +187,7 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
     app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "harmless", "env": "HARMLESS"}]);
     ground.deployed("app", app).await;
     let all = "plain-conf\nhunter2-in-a-file\ninfo-hunter2-in-a-variable";
-    logged(&ground, "app", all).await;
+    ground.logged("app", &ground.running("app").await[0], all).await;
     let first = ground.running("app").await[0].clone();
     let container = first["container"].as_str().expect("a container").to_owned();
     assert!(!client(&["inspect", &container]).contains("in-a-file"), "the engine knows nothing of it");
@@ -220,14 +209,14 @@ async fn what_the_configuration_centre_holds_is_there_before_the_start_and_after
     let tasks = ground.until("app", "it is replaced", replaced).await;
     let old = tasks.iter().find(|task| task["container"] == json!(container)).expect("it is told");
     assert!(matches!(old["reason"]["code"].as_str(), Some("secrets_lost" | "exited" | "killed")), "{old}");
-    logged(&ground, "app", all).await;
+    ground.logged("app", &ground.running("app").await[0], all).await;
     ground.verb("app", "stop", json!({})).await;
     ground.until("app", "it ends", |tasks| tasks.iter().all(|task| task["state"] != "running")).await;
     ground.developer.delete("/api/v1/projects/shop/secrets/key").await.expect_status(StatusCode::OK).await;
     // What was stopped can be looked into as long as its service is there; with the service goes all.
     ground.portal().person("admin").delete("/api/v1/projects/shop/services/app").await;
     let left = || client(&["volume", "ls", "-q", "--filter", &format!("label={LABEL_CARRIER}"), "--filter", &ground.label()]);
-    for _ in 0..100 {
+    for _ in 0..600 {
         if left().is_empty() {
             return;
         }
@@ -273,7 +262,7 @@ async fn a_time_zone_holds_in_an_image_without_any() {
     let mut clock = program("busybox date -d @0 +%H:%M; busybox head -c 4 /etc/localtime; echo; busybox head -c 4 /usr/share/zoneinfo/$TZ; echo");
     clock["timezone"] = json!("Asia/Shanghai");
     ground.deployed("clock", clock.clone()).await;
-    logged(&ground, "clock", "08:00\nTZif\nTZif").await;
+    ground.logged("clock", &ground.running("clock").await[0], "08:00\nTZif\nTZif").await;
     let container = ground.running("clock").await[0]["container"].as_str().expect("a container").to_owned();
     let image = client(&["inspect", "--format", "{{.Image}}", &container]);
     let bare = client(&["run", "--rm", "--network", "none", "--env", "TZ=Asia/Shanghai", &image, "busybox", "date", "-d", "@0", "+%H:%M"]);
@@ -319,7 +308,7 @@ async fn an_artifact_is_fetched_once_unpacked_and_there_before_the_start_and_a_f
     let allowed = json!({"allowed": [format!("http://{host}")]});
     ground.portal().person("admin").put("/api/v1/outside-registries", allowed).await.expect_status(StatusCode::OK).await;
     ground.deployed("site", site.clone()).await;
-    logged(&ground, "site", "from-the-artifact").await;
+    ground.logged("site", &ground.running("site").await[0], "from-the-artifact").await;
     assert_eq!(ASKED.load(Ordering::SeqCst), 1, "three tasks, one download");
 
     let before = ground.running("site").await;
@@ -375,8 +364,8 @@ async fn a_folder_of_the_machine_is_mounted_only_where_operators_allow_it() {
     }
     disk["volumes"] = mount(&inner, true);
     ground.deployed("disk", disk).await;
-    logged(&ground, "disk", "of-the-machine").await;
-    logged(&ground, "disk", "Read-only").await;
+    ground.logged("disk", &ground.running("disk").await[0], "of-the-machine").await;
+    ground.logged("disk", &ground.running("disk").await[0], "Read-only").await;
     assert!(!folder.path().join("x/new").exists());
 
     set(&[]).await.expect_status(StatusCode::OK).await;

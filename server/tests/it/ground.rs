@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use domain::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -138,6 +139,32 @@ impl Ground {
             assert!(began.elapsed() < LONG, "{what} did not come about: {}", self.tasks_text(service).await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until what the portal keeps of a task's log holds this text. A line is collected a moment after it was written, and on a busy
+    /// machine that is after its task's end.
+    pub async fn logged(&self, service: &str, task: &Value, wanted: &str) {
+        let task = task["id"].as_str().expect("a task");
+        let path = format!("/api/v1/projects/shop/services/{service}/logs?tail=1000&task={task}");
+        let began = Instant::now();
+        loop {
+            let request = self.developer.request(Method::GET, &path).header("accept", "application/x-ndjson");
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            let lines = answer.text().await.expect("lines");
+            let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+            let log = lines.map(|line| line["text"].as_str().expect("a text").to_owned()).collect::<Vec<_>>().join("\n");
+            if log.contains(wanted) {
+                return;
+            }
+            assert!(began.elapsed() < LONG, "{wanted:?} is not in {log:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The next pass over everything is made now: what no event tells is seen by it, and it comes by itself every half minute.
+    pub fn pass(&self) {
+        self.portal().platform().signal(Signal::Machines).notify_one();
     }
 
     /// What a task answers on the port called `http`.

@@ -198,6 +198,30 @@ async fn lines_are_chosen_by_task_revision_stream_and_time() {
 }
 
 #[tokio::test]
+async fn a_task_of_another_service_is_not_found_in_this_ones_log() {
+    const FOREIGN: &str = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a13";
+    let scene = Scene::new().await;
+    fill(&scene);
+    let dora = scene.portal.person("dora");
+    let other = dora.post("/api/v1/projects/shop/services", json!({"name": "other"})).await.expect_status(StatusCode::CREATED).await;
+    let service: ServiceId = other["id"].as_str().expect("an id").parse().expect("an id");
+    let store = scene.portal.platform().logs().expect("logs are kept");
+    let stream = store.stream(StreamKey { service, ..scene.key }).expect("a stream");
+    append(&stream, vec![Record { task: FOREIGN.parse().expect("an id"), ..scene.line(7_000, "said in the other") }]);
+    let own = dora.get(&format!("/api/v1/projects/shop/services/other/logs?task={FOREIGN}")).await.expect_status(StatusCode::OK).await;
+    assert!(own.to_string().contains("said in the other"), "{own}");
+    for more in [("tail", "10"), ("tail", "all"), ("grep", "said"), ("download", "true")] {
+        assert_eq!(scene.found(&[("task", FOREIGN), more]).await, [""; 0], "{more:?}");
+    }
+    let gus = scene.portal.browser("gus").await;
+    let page = shown(&gus, &[("filter[task]", FOREIGN)]).await;
+    assert_eq!(texts(&page), [""; 0], "{page}");
+    let path = format!("{PAGES}/stream?follow=false&task={FOREIGN}");
+    let text = gus.open(&path).await.text().await.expect("events");
+    assert!(text.contains("event: done") && !text.contains("said in the other"), "{text}");
+}
+
+#[tokio::test]
 async fn what_is_asked_wrongly_is_named_with_what_would_be_right() {
     let scene = Scene::new().await;
     fill(&scene);

@@ -197,6 +197,31 @@ async fn a_recording_whose_portal_was_killed_is_read_up_to_its_last_whole_line()
 }
 
 #[tokio::test]
+async fn an_account_reads_so_many_recordings_at_the_same_time() {
+    let stage = Stage::set().await;
+    // More than a connection holds, so that no reading comes to its end while nobody takes it.
+    let header = RECORDING.lines().next().expect("a header");
+    let line = format!("[1.0,\"o\",\"{}\"]\n", "x".repeat(1 << 20));
+    std::fs::write(stage.file(), format!("{header}\n{}", line.repeat(48))).expect("a recording");
+    let recording = format!("{}/recording", stage.path());
+    let dee = stage.portal.person("dee");
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(dee.get(&recording).await);
+        assert_eq!(open.last().expect("one").status(), StatusCode::OK);
+    }
+    let problem = dee.get(&recording).await.expect_status(StatusCode::TOO_MANY_REQUESTS).await;
+    assert_eq!(problem["code"], "too_many_open");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("8 recordings") && text.contains("wait")), "{problem}");
+    let page = format!("/projects/shop/shells/{}/recording", stage.shell);
+    assert_eq!(stage.portal.browser("dee").await.open(&page).await.status(), StatusCode::TOO_MANY_REQUESTS, "by session it is the same account");
+    assert_eq!(stage.admin.get(&recording).await.status(), StatusCode::OK, "others are not concerned");
+    drop(open);
+    // The server hears of the closed connections a moment later.
+    within("a place for one more", async || dee.get(&recording).await.status() == StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn an_admin_ends_a_shell_and_it_is_written_down_who_did() {
     let stage = Stage::set().await;
     stage.admin.delete(&stage.path()).await.expect_status(StatusCode::NO_CONTENT).await;
@@ -339,6 +364,10 @@ async fn what_is_recorded_is_the_projects_to_say() {
     assert_eq!((&newest["action"], &newest["detail"]["shells_recorded"]), (&json!("project.update"), &json!(false)));
 
     let browser = stage.portal.browser("admin").await;
+    let settings = browser.open("/projects/shop/settings").await.text().await.expect("a page");
+    assert!(settings.contains("1 to 3650. Counted from the end of a shell."), "the field says its range");
+    let quotas = browser.open("/admin/quotas").await.text().await.expect("a page");
+    assert!(quotas.contains("0B or more, like 1GiB. Beyond it the oldest go. Left empty: no limit."), "so does the one of bytes");
     let csrf = browser.csrf().await;
     let fields = [("csrf", csrf.as_str()), ("project", "shop"), ("form[shells_recorded]", "true"), ("form[recordings_days]", "many")];
     let refused = browser.form("/fn/projects/update", &fields).await;

@@ -11,6 +11,8 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use super::row::{RowLook, moment, row, rows};
+use super::stops;
+use super::who::Twins;
 
 /// Rows in the page, at most, and bytes of their lines.
 pub(crate) const KEPT: usize = 2_500;
@@ -42,6 +44,9 @@ impl List {
             && made.list.first_element_child().and_then(|row| row.get_attribute("data-id")).as_deref() == first.first().map(|line| line.id.as_str())
             && made.list.last_element_child().and_then(|row| row.get_attribute("data-id")).as_deref() == first.last().map(|line| line.id.as_str());
         if there {
+            if made.look.roving {
+                stops::close(&made.list);
+            }
             for line in first {
                 made.remember(line);
                 made.lines.push_back(line.clone());
@@ -56,6 +61,11 @@ impl List {
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.lines.len()
+    }
+
+    /// The tasks that it tells apart.
+    pub(crate) fn twins(&self) -> &Twins {
+        &self.look.twins
     }
 
     /// The first row's line.
@@ -120,6 +130,7 @@ impl List {
             return false;
         }
         let (height, mut any) = (if steady { self.scroller.scroll_height() } else { 0 }, false);
+        let held = self.has_focus();
         while self.too_many() {
             let (Some(line), Some(row)) = (self.lines.pop_front(), self.list.first_element_child()) else { break };
             self.forget(&line);
@@ -134,24 +145,28 @@ impl List {
                 _ = row.set_attribute("data-day", &moment(first, self.look.times, now()).0);
             }
         }
+        self.hold(held);
         any
     }
 
     /// The same below.
     pub(crate) fn trim_back(&mut self) -> bool {
-        let mut any = false;
+        let (held, mut any) = (self.has_focus(), false);
         while self.too_many() {
             let (Some(line), Some(row)) = (self.lines.pop_back(), self.list.last_element_child()) else { break };
             self.forget(&line);
             row.remove();
             any = true;
         }
+        self.hold(held);
         any
     }
 
     /// Takes all rows away.
     pub(crate) fn clear(&mut self) {
+        let held = self.has_focus();
         self.list.set_inner_html("");
+        self.hold(held);
         self.lines.clear();
         self.ids.clear();
         self.turned.clear();
@@ -164,7 +179,11 @@ impl List {
         self.turned.clear();
         let top = self.scroller.scroll_top();
         let seen = self.row_at(top).map(|row| (row.id(), row.offset_top() - top));
+        let stood = document().active_element().filter(|_| self.has_focus()).and_then(|now| now.closest("li").ok().flatten()).map(|row| row.id());
         self.list.set_inner_html(&rows(&self.lines, None, &self.look, now()));
+        if let Some(row) = stood.and_then(|id| element(&id)) {
+            focus(&row);
+        }
         if let Some((id, offset)) = seen
             && let Some(row) = element(&id)
         {
@@ -182,6 +201,33 @@ impl List {
             if at(middle).is_some_and(|row| row.offset_top() + row.offset_height() <= top) { low = middle + 1 } else { high = middle }
         }
         at(low)
+    }
+
+    /// Whether the focus is in a row.
+    pub(crate) fn has_focus(&self) -> bool {
+        document().active_element().is_some_and(|now| self.list.contains(Some(&now)))
+    }
+
+    /// Rows were taken away: a focus that was in one of them stays at the log, where arrows lead to another one.
+    fn hold(&self, held: bool) {
+        if held && !self.has_focus() {
+            _ = self.scroller.focus();
+        }
+    }
+
+    /// Gives the focus to the next row up or down, of one or of the view's edge; whether there is one.
+    pub(crate) fn step(&self, from: Option<&Element>, down: bool) -> bool {
+        let edge = || {
+            let top = self.scroller.scroll_top();
+            let row = self.row_at(if down { top } else { top + self.scroller.client_height() - 1 }).map(Element::from);
+            if down { row } else { row.or_else(|| self.list.last_element_child()) }
+        };
+        walk(from.map_or_else(edge, |row| sibling(row, down)), down)
+    }
+
+    /// Gives the focus to the first row, or to the last one.
+    pub(crate) fn go_to_end(&self, last: bool) -> bool {
+        walk(if last { self.list.last_element_child() } else { self.list.first_element_child() }, !last)
     }
 
     /// Writes the times of all rows again: they are said as how long ago.
@@ -261,6 +307,27 @@ impl List {
         let pixels = (f64::from(self.scroller.client_height()) * views) as i32;
         self.scroller.set_scroll_top(self.scroller.scroll_top() + pixels);
     }
+}
+
+fn sibling(row: &Element, down: bool) -> Option<Element> {
+    if down { row.next_element_sibling() } else { row.previous_element_sibling() }
+}
+
+/// Gives the focus to this row, or to the first one after it that is shown.
+fn walk(mut next: Option<Element>, down: bool) -> bool {
+    while let Some(row) = next {
+        if focus(&row) {
+            return true;
+        }
+        next = sibling(&row, down);
+    }
+    false
+}
+
+/// Gives the focus to a row, by its link if it has one; a row of a level that is hidden takes none.
+fn focus(row: &Element) -> bool {
+    let link = row.query_selector(".log-at").ok().flatten().unwrap_or_else(|| row.clone());
+    row.client_height() > 0 && link.dyn_into::<HtmlElement>().is_ok_and(|link| link.focus().is_ok())
 }
 
 fn element(id: &str) -> Option<HtmlElement> {

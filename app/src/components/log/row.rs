@@ -5,6 +5,8 @@ use model::logs::{Budget, Level, Marks, Opened, Piece, open, paint, pieces};
 use model::time::Millis;
 use model::views::logs::{LogSource, LogView};
 
+use super::who::{Twins, hue};
+
 /// How the time of a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Times {
@@ -56,6 +58,17 @@ pub(crate) struct RowLook {
     pub times: Times,
     /// The line that the address names.
     pub marked: Option<String>,
+    /// Tasks that need more than their place to be told apart.
+    pub twins: Twins,
+    /// Whether arrows lead from row to row, so that Tab needs to stop at none.
+    pub roving: bool,
+}
+
+impl RowLook {
+    /// What keeps Tab from stopping at an element.
+    fn stop(&self) -> &'static str {
+        if self.roving { " tabindex=\"-1\"" } else { "" }
+    }
 }
 
 /// Rows, oldest first; `before` is what stands above them.
@@ -103,7 +116,8 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
     let at = Millis(line.nanos.div_euclid(1_000_000)).rfc3339();
     if line.stream == LogSource::Gap {
         html.push_str(&format!(
-            "<li id=\"l{id}\" data-id=\"{id}\" data-stream=\"gap\"{day}><time datetime=\"{at}\">{}</time><span class=\"line\">{}</span></li>",
+            "<li id=\"l{id}\" data-id=\"{id}\" data-stream=\"gap\"{day}{}><time datetime=\"{at}\">{}</time><span class=\"line\">{}</span></li>",
+            look.stop(),
             escaped(time),
             escaped(&line.text)
         ));
@@ -115,17 +129,18 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
     let level = opened.level.map(|level| format!(" data-level=\"{level}\"")).unwrap_or_default();
     html.push_str(&format!("<li id=\"l{id}\" data-id=\"{id}\" data-stream=\"{}\"{level}{day}{context}{marked}>", line.stream));
     html.push_str(&format!(
-        "<a class=\"log-at\" href=\"{}{id}\" data-noscroll title=\"{at}\"><time datetime=\"{at}\">{}</time></a>",
+        "<a class=\"log-at\" href=\"{}{id}\" data-noscroll title=\"{at}\"{}><time datetime=\"{at}\">{}</time></a>",
         escaped(&look.link),
+        look.stop(),
         escaped(time)
     ));
     html.push_str(&format!(
-        "<span class=\"task\" data-hue=\"{}\" title=\"Task {} of revision {}\">r{}.{}</span>",
-        hue(line.slot),
+        "<span class=\"task\" data-hue=\"{}\" title=\"Task {} of revision {}, {}\">{}</span>",
+        hue(line.slot, line.revision),
         line.slot,
         line.revision,
-        line.revision,
-        line.slot
+        line.task,
+        look.twins.name(line.task, line.slot, line.revision)
     ));
     html.push_str(if line.stream == LogSource::Stderr {
         "<span class=\"log-source\" title=\"standard error\">err</span>"
@@ -133,16 +148,11 @@ pub(crate) fn row(html: &mut String, line: &LogView, look: &RowLook, budget: &mu
         "<span class=\"log-source\" title=\"standard output\">out</span>"
     });
     html.push_str(&mark(opened.level));
-    said(html, line, &opened, &look.marks, budget, raw);
+    said(html, line, &opened, look, budget, raw);
     if look.around {
-        html.push_str(&format!("<a class=\"log-around\" href=\"{}{id}\">Around</a>", escaped(&look.link)));
+        html.push_str(&format!("<a class=\"log-around\" href=\"{}{id}\"{}>Around</a>", escaped(&look.link), look.stop()));
     }
     html.push_str("</li>");
-}
-
-/// The colour of a task, by its slot.
-pub(crate) fn hue(slot: u32) -> u32 {
-    slot % 8
 }
 
 fn mark(level: Option<Level>) -> String {
@@ -152,23 +162,24 @@ fn mark(level: Option<Level>) -> String {
     )
 }
 
-fn said(html: &mut String, line: &LogView, opened: &Opened, marks: &Marks, budget: &mut Budget, raw: bool) {
+fn said(html: &mut String, line: &LogView, opened: &Opened, look: &RowLook, budget: &mut Budget, raw: bool) {
+    let (marks, stop) = (&look.marks, look.stop());
     html.push_str("<span class=\"line\">");
     if let Some(json) = &opened.json {
         html.push_str(&format!(
-            "<button type=\"button\" class=\"log-json needs-script\" aria-pressed=\"{raw}\" aria-label=\"As it was written\" title=\"As it was written\">{{}}</button> "
+            "<button type=\"button\" class=\"log-json needs-script\" aria-pressed=\"{raw}\" aria-label=\"As it was written\" title=\"As it was written\"{stop}>{{}}</button> "
         ));
         if raw {
-            painted(html, &opened.pieces);
+            painted(html, &opened.pieces, stop);
         } else {
             if let Some(message) = &json.message {
                 html.push_str("<span class=\"log-message\">");
-                painted(html, &pieces(message, marks, budget));
+                painted(html, &pieces(message, marks, budget), stop);
                 html.push_str("</span>");
             }
             for field in &json.fields {
                 html.push_str(&format!(" <span class=\"log-field\"><b>{}</b>=", escaped(&plain(&field.name))));
-                painted(html, &pieces(&field.value, marks, budget));
+                painted(html, &pieces(&field.value, marks, budget), stop);
                 html.push_str("</span>");
             }
             if json.more > 0 {
@@ -176,7 +187,7 @@ fn said(html: &mut String, line: &LogView, opened: &Opened, marks: &Marks, budge
             }
         }
     } else {
-        painted(html, &opened.pieces);
+        painted(html, &opened.pieces, stop);
     }
     if line.cut {
         html.push_str(" <span class=\"log-cut\" title=\"The line was longer than is kept; its rest is left out.\">\u{2026} cut</span>");
@@ -189,7 +200,7 @@ fn plain(text: &str) -> String {
     model::logs::spans(text).into_iter().map(|span| span.text).collect()
 }
 
-fn painted(html: &mut String, pieces: &[Piece]) {
+fn painted(html: &mut String, pieces: &[Piece], stop: &str) {
     let mut within: Option<&str> = None;
     for piece in pieces {
         let style = &piece.style;
@@ -203,7 +214,7 @@ fn painted(html: &mut String, pieces: &[Piece]) {
             html.push_str("</a>");
         }
         if let Some(link) = link.filter(|_| within != link) {
-            html.push_str(&format!("<a href=\"{}\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">", escaped(link)));
+            html.push_str(&format!("<a href=\"{}\" target=\"_blank\" rel=\"noopener noreferrer nofollow\"{stop}>", escaped(link)));
         }
         if !plain {
             html.push_str("<span");
@@ -264,7 +275,16 @@ mod tests {
     }
 
     fn look() -> RowLook {
-        RowLook { link: String::from("?environment=local&line="), around: false, marks: Marks::none(), raw: false, times: Times::Utc, marked: None }
+        RowLook {
+            link: String::from("?environment=local&line="),
+            around: false,
+            marks: Marks::none(),
+            raw: false,
+            times: Times::Utc,
+            marked: None,
+            twins: Twins::default(),
+            roving: false,
+        }
     }
 
     const NOW: Millis = Millis(1_795_161_600_000);
@@ -340,6 +360,15 @@ mod tests {
             let html = rows([&line("7-1", 0, &long(unit))], None, &RowLook { marks: Marks::new("a", false, false), ..look() }, NOW);
             assert!(html.len() < 16 * (64 << 10), "{unit:?}: {}", html.len());
         }
+    }
+
+    #[test]
+    fn tab_stops_at_no_row_where_arrows_lead_to_it() {
+        let lines = [line("7-1", 0, "see https://a.example/x"), line("7-2", 0, r#"{"msg":"https://b.example"}"#)];
+        let html = |roving| rows(&lines, None, &RowLook { roving, around: true, ..look() }, NOW);
+        assert!(!html(false).contains("tabindex"));
+        let html = html(true);
+        assert_eq!(html.matches("tabindex=\"-1\"").count(), html.matches("<a ").count() + html.matches("<button ").count(), "{html}");
     }
 
     #[test]

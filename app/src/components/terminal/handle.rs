@@ -35,8 +35,12 @@ pub(super) enum Act {
     Unfind,
     /// Gives it the keyboard.
     Focus,
+    /// The same, where it can be seen.
+    Come,
     /// Takes the session back from another window.
     TakeBack,
+    /// Tries at once to come back over a new connection.
+    Retry,
 }
 
 /// A terminal, if it was opened already.
@@ -111,7 +115,12 @@ impl Handle {
             }
             Act::Unfind => session.search.clear(),
             Act::Focus => session.terminal().focus(),
+            Act::Come => session.screen().come(),
             Act::TakeBack => session.take_back(),
+            Act::Retry => {
+                session.renew();
+                session.terminal().focus();
+            }
         });
     }
 

@@ -7,7 +7,7 @@ use js_sys::Date;
 use leptos::prelude::{location, window};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{CloseEvent, MessageEvent, WebSocket};
+use web_sys::{AbortSignal, CloseEvent, MessageEvent, RequestInit, WebSocket};
 
 /// The longest pause between two tries, in milliseconds.
 const PAUSE_MAX: u32 = 4_000;
@@ -15,6 +15,8 @@ const PAUSE_MAX: u32 = 4_000;
 const PAUSE: u32 = 200;
 /// How long it is tried, in milliseconds: longer than the server keeps a session that nobody is attached to, which is a minute.
 const PATIENCE: f64 = 75_000.0;
+/// How long the portal may take to say that it is there, in milliseconds.
+const ANSWER: u32 = 10_000;
 /// The close code that says that somebody left on purpose: the session is not kept. Every other end may be a broken connection.
 const LEFT: u16 = 1000;
 
@@ -126,7 +128,11 @@ pub(super) async fn why_not(reason: String) -> String {
     if !reason.is_empty() {
         return reason;
     }
-    let answer = wasm_bindgen_futures::JsFuture::from(window().fetch_with_str("/healthz")).await;
+    let question = RequestInit::new();
+    // Whatever stands there instead of the portal: no body is asked for.
+    question.set_method("HEAD");
+    question.set_signal(Some(&AbortSignal::timeout_with_u32(ANSWER)));
+    let answer = wasm_bindgen_futures::JsFuture::from(window().fetch_with_str_and_init("/healthz", &question)).await;
     let answers = answer.ok().and_then(|answer| answer.dyn_into::<web_sys::Response>().ok()).is_some_and(|answer| answer.ok());
     String::from(if answers {
         "The portal answers, but it let no terminal in. If you are still signed in (load the page again to see), a proxy in between does not \

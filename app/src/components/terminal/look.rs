@@ -61,6 +61,7 @@ fn theme(dark: bool) -> Theme {
     }
 }
 
+// The page writes its own remarks in colour 8.
 const DARK: [&str; 16] = [
     "#3b4654", "#ff8d83", "#5fcd8b", "#e7b25c", "#7aaeff", "#cf9bff", "#5cc8dd", "#d9e0e8", // normal
     "#7c8896", "#ffb0a8", "#8fe3b0", "#f3cf8e", "#a3c8ff", "#e0c0ff", "#93dfee", "#ffffff", // bright

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use leptos::prelude::request_animation_frame;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{HtmlElement, ResizeObserver};
+use web_sys::{HtmlElement, ResizeObserver, ScrollIntoViewOptions, ScrollLogicalPosition};
 use xterm_js_sys::{Fit, Terminal};
 
 /// A place smaller than this, in CSS pixels, is hidden or about to be.
@@ -53,6 +53,16 @@ impl Screen {
             observer.observe(&self.inner.host);
             *self.observer.borrow_mut() = Some((observer, resized));
         }
+    }
+
+    /// Comes into view, with what stands around it, and gets the keyboard.
+    pub(super) fn come(&self) {
+        if let Ok(Some(section)) = self.inner.host.closest(".shell") {
+            let nearest = ScrollIntoViewOptions::new();
+            nearest.set_block(ScrollLogicalPosition::Nearest);
+            section.scroll_into_view_with_scroll_into_view_options(&nearest);
+        }
+        self.inner.terminal.focus();
     }
 
     /// Follows what somebody prefers.

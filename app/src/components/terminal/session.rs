@@ -2,6 +2,8 @@
 //! printed is shown twice and nothing that was typed is sent twice, however often the connection breaks: output is counted, and input
 //! is kept until the server took it.
 
+mod lost;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use xterm_js_sys::{Listener, Search, Terminal, Xterm};
 
 use super::flow::Flow;
 use super::handle::What;
-use super::link::{self, Link, Retry};
+use super::link::{Link, Retry};
 use super::look::{self, Watch};
 use super::outbox::{Full, MOST, Outbox};
 use super::screen::Screen;
@@ -29,11 +31,6 @@ const OPEN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(5);
 /// Input that was not taken for so long, with nothing heard: the connection may be dead. Twice as long each time.
 const SILENCE: f64 = 10_000.0;
-const SILENCE_MAX: f64 = 160_000.0;
-/// The server says something every 20 s, if only what it has taken: after two such times without a word the connection is dead.
-const DEAD: f64 = 45_000.0;
-/// The timer of a page that is shown never is so late, unless the computer slept.
-const SLEPT: f64 = 60_000.0;
 
 /// One terminal and its session.
 pub(super) struct Session {
@@ -100,7 +97,7 @@ impl Session {
         });
         session.listen();
         session.connect();
-        session.terminal().focus();
+        session.screen.come();
         Ok(session)
     }
 
@@ -158,6 +155,7 @@ impl Session {
     /// Connects, to the session that was if there was one.
     fn connect(self: &Rc<Self>) {
         let turn = self.retry.begin();
+        _ = self.seen.next.try_set(None);
         self.sends.set(false);
         drop(self.link.borrow_mut().take());
         let size = self.terminal().size();
@@ -276,63 +274,9 @@ impl Session {
         }
     }
 
-    /// A remark of the page's own among the output. It counts as none.
+    /// A remark of the page's own among the output, in the grey of colour 8, which can be read on both themes. It counts as none.
     fn say(&self, text: &str) {
-        _ = self.terminal().write(format!("\r\n\x1b[2m[{text}]\x1b[0m\r\n").as_bytes(), || {});
-    }
-
-    /// The connection closed without a last word: attach again, later each time.
-    fn broken(self: &Rc<Self>, reason: String) {
-        if self.over.get() {
-            return;
-        }
-        let turn = self.retry.begin();
-        self.sends.set(false);
-        self.drop_link();
-        let pause = self.retry.pause().filter(|_| self.id.borrow().is_some());
-        let Some(pause) = pause else {
-            let session = Rc::clone(self);
-            self.over.set(true);
-            leptos::task::spawn_local(async move {
-                let why = link::why_not(reason).await;
-                session.end(Stage::Closed(why));
-            });
-            return;
-        };
-        _ = self.seen.stage.try_set(Stage::Broken);
-        let weak = Rc::downgrade(self);
-        let again = move || {
-            if let Some(session) = weak.upgrade().filter(|session| session.retry.is(turn) && !session.over.get()) {
-                session.connect();
-            }
-        };
-        set_timeout(again, Duration::from_millis(pause.into()));
-    }
-
-    /// Attaches anew at once: nothing is lost by it where the old connection was well.
-    fn renew(self: &Rc<Self>) {
-        if !self.over.get() && self.id.borrow().is_some() {
-            self.retry.renew();
-            _ = self.seen.stage.try_set(Stage::Broken);
-            self.connect();
-        }
-    }
-
-    /// Looks whether the connection is dead without having said so.
-    fn look(self: &Rc<Self>) {
-        let now = Date::now();
-        let slept = now - self.looked_at.replace(now) > SLEPT && !document().hidden();
-        let (silence, unheard) = (self.silence.get(), now - self.heard_at.get());
-        let silent = self.sends.get() && self.outbox.borrow().waits() && unheard > silence;
-        let dead = self.sends.get() && unheard > DEAD;
-        if silent || dead {
-            // A program may just not read: then asking more often does not help.
-            self.silence.set((silence * 2.0).min(SILENCE_MAX));
-            self.heard_at.set(now);
-        }
-        if slept || silent || dead {
-            self.renew();
-        }
+        _ = self.terminal().write(format!("\r\n\x1b[90m[{text}]\x1b[0m\r\n").as_bytes(), || {});
     }
 
     /// Another window took the session: takes it back.

@@ -35,10 +35,10 @@ fn Default(limits: Limits, set: ServerAction<SetDefaultQuota>) -> impl IntoView 
                 <ProblemNotice problem=refused beside=LIMIT_FIELDS/>
                 <ActionForm action=set attr:class="form">
                     <Csrf/>
-                    <LimitFields limits refused task_hint="Nothing: no limit."/>
+                    <LimitFields limits refused task_hint="Left empty: no limit."/>
                     <div class="actions"><Submit label="Set default" pending=set.pending()/></div>
                 </ActionForm>
-                <p class="hint">"Nothing means no limit."</p>
+                <p class="hint">"Left empty: no limit."</p>
             </div>
         </section>
     }

@@ -86,7 +86,7 @@ fn SettingsForm(project: ProjectView, action: ServerAction<UpdateProject>) -> im
                         hint="What shells print is recorded, for admins and for whoever opened them; what is typed only where it is echoed. Switched off, the pages of shells say so. Shells that are open stay as they are."/>
                     <TextField name="form[recordings_days]" label="Days for which recordings are kept" kind="number" inputmode="numeric" value=project.recordings_days.to_string()
                         check=Some(check_days) error=field_error(refused, "recordings_days")
-                        hint="Counted from the end of a shell. Who opened it stays on record."/>
+                        hint=format!("{} to {}. Counted from the end of a shell. Who opened it stays on record.", RECORDINGS_DAYS.start(), RECORDINGS_DAYS.end())/>
                     <TextField name="form[logs_days]" label="Days for which logs are kept" value=project.logs_days.to_string() inputmode="numeric"
                         hint="1 to 3650. What is older goes; the quota may let it go sooner." error=field_error(refused, "logs_days")/>
                     <div class="actions"><Submit label="Save settings" pending=action.pending()/></div>

@@ -32,6 +32,7 @@ use crate::api::logs::log_page;
 use crate::api::services::get_service;
 use crate::boot::boot;
 use crate::components::log_row::{RowLook, Times, rows};
+use crate::components::log_who::Twins;
 use crate::components::{Empty, LogView, Notice, Tone, capital};
 use crate::live::Pulse;
 use crate::page::{loaded, query};
@@ -98,7 +99,7 @@ async fn read(shown: Shown) -> Result<Found, ApiError> {
             if streamed {
                 (page.lines, page.older, page.newer, page.end) = (Vec::new(), false, true, None);
             }
-            let drawn = draw(&page, look).await;
+            let drawn = draw(&page, RowLook { twins: Twins::among(&page.tasks), ..look }).await;
             Ok(Found { service, page: Some(Ok(page)), drawn })
         }
         Err(error) if error.kind() == ProblemKind::Invalid => Ok(Found { service, page: Some(Err(error.0)), drawn: None }),
@@ -189,7 +190,16 @@ fn look_of(asked: &Asked, path: &str) -> RowLook {
         Marks::new(&asked.filter.grep, asked.filter.regex, asked.filter.case)
     };
     let marked = if let Place::Line(id) = &asked.place { Some(id.clone()) } else { None };
-    RowLook { link, around: asked.narrows(), marks, raw: false, times: Times::Utc, marked }
+    RowLook {
+        link,
+        around: asked.narrows(),
+        marks,
+        raw: false,
+        times: Times::Utc,
+        marked,
+        twins: Twins::default(),
+        roving: cfg!(feature = "hydrate"),
+    }
 }
 
 #[component]
@@ -203,7 +213,7 @@ fn Log(
     pulse: Pulse,
 ) -> impl IntoView {
     let desk = Desk::new(level.into(), page.lines.len(), page.older, page.newer);
-    let look = look_of(&shown.asked, &path);
+    let look = RowLook { twins: Twins::among(&page.tasks), ..look_of(&shown.asked, &path) };
     let first = drawn.unwrap_or_else(|| rows(&page.lines, None, &look, boot().now));
     start(&shown, desk, &page, look, tasks, pulse);
     let gone = matches!(&shown.asked.place, Place::Line(id) if !page.lines.iter().any(|line| line.id == *id));
@@ -226,10 +236,16 @@ fn Log(
             on_press=Callback::new(move |event: leptos::ev::MouseEvent| desk.pressed(&event)) on_scroll=Callback::new(move |()| desk.scrolled())/>
         <p class="small muted row log-status">
             <span role="status">{move || asked.with_value(|asked| desk.status(asked))}</span>
-            <span class="faint">{move || format!("{} lines in the page. Press a time to copy the link to its line.", desk.count.get())}" "{hidden}</span>
+            <span class="faint">{move || counted(desk.count.get())}" "{hidden}</span>
         </p>
     }
     .into_any()
+}
+
+/// How many rows there are, below them. Where there are none, that is said in their place.
+fn counted(rows: usize) -> Option<String> {
+    let lines = if rows == 1 { "line" } else { "lines" };
+    (rows > 0).then(|| format!("{rows} {lines} in the page. Press a time to copy the link to its line."))
 }
 
 #[cfg(not(feature = "hydrate"))]
@@ -279,4 +295,16 @@ fn start(shown: &Shown, desk: Desk, page: &LogPage, look: RowLook, tasks: RwSign
             reader.close();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_log_is_not_counted() {
+        assert_eq!(counted(0), None);
+        assert!(counted(1).is_some_and(|said| said.starts_with("1 line in the page")));
+        assert!(counted(2).is_some_and(|said| said.starts_with("2 lines in the page")));
+    }
 }

@@ -19,10 +19,7 @@ pub(super) fn Open(shells: Vec<ShellView>, end: RowChange<EndShell>) -> impl Int
         .map(|shell| {
             view! {
                 <tr>
-                    <td data-label="Shell" class="table-main"><Name shell=shell.clone()/></td>
-                    <td data-label="Who"><Who shell=shell.clone()/></td>
-                    <td data-label="Why">{Some(shell.why.clone()).filter(|why| !why.is_empty())}</td>
-                    <td data-label="Opened" class="nowrap"><Ago at=shell.opened_at/></td>
+                    <Begun shell=shell.clone()/>
                     <td class="end"><div class="actions"><Watch shell=shell.clone()/><End shell end/></div></td>
                 </tr>
             }
@@ -37,7 +34,7 @@ pub(super) fn Open(shells: Vec<ShellView>, end: RowChange<EndShell>) -> impl Int
                 view! {
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"Why"</th><th scope="col">"Opened"</th>
+                            <BegunHead/>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
@@ -68,7 +65,7 @@ pub(super) fn Past(
                 view! {
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"Why"</th><th scope="col">"Opened"</th>
+                            <BegunHead/>
                             <th scope="col">"Lasted"</th><th scope="col">"End"</th><th scope="col">"Recording"</th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
@@ -86,14 +83,29 @@ fn PastRow(shell: ShellView) -> impl IntoView {
     let lasted = shell.ended_at.map(|ended| span(ended.since(shell.opened_at)));
     view! {
         <tr>
-            <td data-label="Shell" class="table-main"><Name shell=shell.clone()/></td>
-            <td data-label="Who"><Who shell=shell.clone()/></td>
-            <td data-label="Why">{Some(shell.why.clone()).filter(|why| !why.is_empty())}</td>
-            <td data-label="Opened" class="nowrap"><Ago at=shell.opened_at/></td>
+            <Begun shell=shell.clone()/>
             <td data-label="Lasted" class="nowrap">{lasted}</td>
             <td data-label="End" class="small">{ending(&shell)}</td>
             <td data-label="Recording"><Watch shell/></td>
         </tr>
+    }
+    .into_any()
+}
+
+/// The heads of the columns that both tables begin with.
+#[component]
+fn BegunHead() -> impl IntoView {
+    view! { <th scope="col">"Shell"</th><th scope="col">"Who"</th><th scope="col">"Why"</th><th scope="col">"Opened"</th> }.into_any()
+}
+
+/// The cells that both tables begin with: what is known of a shell from its beginning.
+#[component]
+fn Begun(shell: ShellView) -> impl IntoView {
+    view! {
+        <td data-label="Shell" class="table-main"><Name shell=shell.clone()/></td>
+        <td data-label="Who"><Who shell=shell.clone()/></td>
+        <td data-label="Why">{Some(shell.why).filter(|why| !why.is_empty())}</td>
+        <td data-label="Opened" class="nowrap"><Ago at=shell.opened_at/></td>
     }
     .into_any()
 }

@@ -108,7 +108,8 @@ impl<P, K: Key> Drop for Lease<P, K> {
 
 async fn lost<P: can::Permission, K: Key>(platform: &Platform, actor: &Actor, key: &K, mut changes: Changes) -> Error {
     while changes.due().await {
-        if let Err(error) = check::<P, K>(platform, actor, key).await {
+        // In a box: there are as many leases as streams, and they wait nearly always.
+        if let Err(error) = Box::pin(check::<P, K>(platform, actor, key)).await {
             return error;
         }
     }

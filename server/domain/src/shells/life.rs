@@ -53,6 +53,12 @@ impl Life {
     /// Until it is over and nobody will ask for it any more.
     pub(super) async fn live(mut self) {
         let ending = self.pump().await;
+        // In a box, as all that comes once: an idle shell keeps no room for it.
+        Box::pin(self.over(ending)).await;
+    }
+
+    /// Ends what is left of it, writes that down, and waits for whoever is away.
+    async fn over(mut self, ending: Ending) {
         self.session.over(ending.clone(), cuts(&ending));
         let ended = self.end(&ending).await;
         let bytes = match self.recorder.take() {
@@ -115,7 +121,7 @@ impl Life {
                         }
                         self.session.printed(bytes);
                     }
-                    Ok(_) | Err(_) => return exit(&*control).await,
+                    Ok(_) | Err(_) => return Box::pin(exit(&*control)).await,
                 },
                 given = give(&mut self.shell.input, typed.as_ref(), flushed), if typed.is_some() || !flushed => match given {
                     Ok(Some(count)) if count > 0 => {
@@ -126,7 +132,7 @@ impl Life {
                         flushed = false;
                     }
                     Ok(None) => flushed = true,
-                    Ok(Some(_)) | Err(_) => return exit(&*control).await,
+                    Ok(Some(_)) | Err(_) => return Box::pin(exit(&*control)).await,
                 },
                 () = finished(&mut resizing) => resizing = None,
             }

@@ -5,6 +5,10 @@
 //! wanted command, under the same id, in a session of its own. What is left of a session is found by that id and ended ([`ending`]), also
 //! by a later life of the portal: before we send the line, whoever ordered the terminal keeps the [`Mark`] that tells how.
 //!
+//! A process that made a session of its own (`setsid`, the server of `tmux` or `screen`, a daemon) is not of the terminal's any more, and lives on until
+//! its container ends, as after `docker exec`: whoever starts one means it to stay, and nothing that it could not change itself would tell it from the
+//! task's own programs. What merely ignores a hang-up, or was put behind, is of the session and ends.
+//!
 //! An image without a shell has nothing to hold its command back. There the mark is kept between making the exec and starting it; it finds the process
 //! by the exec's id, and is kept once more with the process when that is known. So nothing runs anywhere that is not on record.
 //!
@@ -19,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::models::ExecConfig;
+use model::shell::NO_SHELL;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -113,10 +118,7 @@ impl Docker {
         }
         match &order.command {
             Some(command) => self.without_gate(order, command, keeper).await,
-            None => Err(EngineError::new(
-                Kind::CommandNotFound,
-                format!("this image has no shell: none of {} is in it ({})", SHELLS.join(", "), answer.trim()),
-            )),
+            None => Err(EngineError::new(Kind::CommandNotFound, format!("{NO_SHELL}: none of {} is in it ({})", SHELLS.join(", "), answer.trim()))),
         }
     }
 

@@ -48,6 +48,9 @@ pub(super) struct Cursor {
     /// The oldest time of a line that was begun and is not complete, where it was read through the engine.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub open: Option<i64>,
+    /// How far the engine's clock was ahead of the portal's at most, in milliseconds, when it was asked last, where it was read through the engine.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<i64>,
     /// What is held back.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
@@ -85,7 +88,7 @@ mod tests {
     fn a_cursor_is_read_back_for_its_own_container_alone() {
         let id = "9d284890c74f009dce95d22a6f019fad";
         let place = Place { inode: 7, first: -3, born: i64::MAX, offset: u64::MAX };
-        let mut cursor = Cursor { read: Some(place), from: Some(place), open: Some(5), done: true, ..Cursor::new(id) };
+        let mut cursor = Cursor { read: Some(place), from: Some(place), open: Some(5), ahead: Some(-7), done: true, ..Cursor::new(id) };
         Anchor::passes(&mut cursor.last, 5, Source::Stderr);
         Anchor::passes(&mut cursor.last, 5, Source::Stderr);
         cursor.held = Some(Held { lines: 1, bytes: 2, from: 3, to: 4, rest: [None, Some(9)] });

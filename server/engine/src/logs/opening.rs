@@ -64,7 +64,8 @@ pub(super) async fn open(inner: &Arc<Inner>, job: &Arc<Job>, mut looking: Option
         return;
     }
     drop(looking);
-    Remote::new(Arc::clone(job), Arc::clone(&inner.clerk), owner, cursor).follow().await;
+    let now = inner.worker.platform().now();
+    Remote::new(Arc::clone(job), Arc::clone(&inner.clerk), owner, cursor, now).follow().await;
 }
 
 /// None: it is no task's, or its service was deleted.

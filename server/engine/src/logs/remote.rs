@@ -13,6 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::time::Millis;
 use tokio::time::Instant;
 
 use super::clerk::{Clerk, Owner};
@@ -67,6 +68,8 @@ pub(super) struct Remote {
     cursor: Cursor,
     intake: Intake,
     began: Instant,
+    /// The portal's clock then.
+    began_at: Millis,
     clock: Clock,
     /// The engine was last asked then where the log ends.
     asked: Option<Instant>,
@@ -75,9 +78,11 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(job: Arc<Job>, clerk: Arc<Clerk>, owner: Owner, cursor: Cursor) -> Self {
+    /// `now`: the portal's clock.
+    pub(super) fn new(job: Arc<Job>, clerk: Arc<Clerk>, owner: Owner, cursor: Cursor, now: Millis) -> Self {
         let intake = Intake::new(Duration::ZERO, cursor.last, cursor.held);
-        Self { job, clerk, owner, cursor, intake, began: Instant::now(), clock: Clock::default(), asked: None, unreadable: false }
+        let clock = Clock::known(cursor.ahead, now);
+        Self { job, clerk, owner, cursor, intake, began: Instant::now(), began_at: now, clock, asked: None, unreadable: false }
     }
 
     /// Follows it until it is forgotten.
@@ -257,6 +262,8 @@ impl Remote {
         let says = self.job.docker().info().await?.clock;
         if let Some(says) = says {
             self.clock.says(says, asked, self.began.elapsed(), last);
+            // Written down with the next lines.
+            self.cursor.ahead = self.clock.ahead_of(self.began_at);
         }
         // Of a line that was begun in the engine's file the time is not written down.
         if !self.clock.is_trusted() || self.cursor.from.is_some() {

@@ -136,9 +136,9 @@ impl Tail {
             read,
             from: from.filter(|from| Some(*from) != read),
             last,
-            open: None,
             held: intake.held(),
             done: *done,
+            ..Cursor::default()
         }
     }
 

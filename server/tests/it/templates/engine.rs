@@ -62,9 +62,7 @@ async fn a_shipped_scheduled_job_is_brought_and_runs() {
     let over = |runs: &[Value]| runs.len() == 1 && runs[0]["state"] != "running";
     let run = jobs::until(&ground, "report", "it ran", over).await.remove(0);
     assert_eq!((&run["state"], &run["cause"], &run["tasks"][0]["exit_code"]), (&json!("succeeded"), &json!("hand"), &json!(0)), "{run}");
-    let log = format!("{path}/logs?tail=10&task={}", run["tasks"][0]["id"].as_str().expect("a task"));
-    let log = ground.developer.get(&log).await.expect_status(StatusCode::OK).await.to_string();
-    assert!(log.contains("swept the attic"), "{log}");
+    ground.logged("report", &run["tasks"][0], "swept the attic").await;
 }
 
 impl Ground {

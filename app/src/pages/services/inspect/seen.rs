@@ -61,17 +61,16 @@ pub(super) fn Processes(list: Result<ProcessesView, ApiError>, again: RwSignal<u
     };
     let shown = list.items.len();
     let last = list.columns.len().saturating_sub(1);
-    let heads = list.columns.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
+    let heads = list.columns.into_iter().map(|name| view! { <th scope="col">{name}</th> }).collect_view();
     let rows = list
         .items
         .into_iter()
         .map(|row| {
-            let cells = row.into_iter().zip(&list.columns).enumerate();
-            let cells = cells.map(|(at, (value, name))| {
+            let cells = row.into_iter().enumerate().map(|(at, value)| {
                 if at == last {
-                    view! { <td data-label=name.clone() class="break"><code class="small">{value}</code></td> }.into_any()
+                    view! { <td class="break"><code class="small">{value}</code></td> }.into_any()
                 } else {
-                    view! { <td data-label=name.clone()>{value}</td> }.into_any()
+                    view! { <td>{value}</td> }.into_any()
                 }
             });
             view! { <tr>{cells.collect_view()}</tr> }
@@ -81,7 +80,10 @@ pub(super) fn Processes(list: Result<ProcessesView, ApiError>, again: RwSignal<u
         <section class="panel">
             <header><h2>"Processes "<span class="count">{list.total}</span></h2><div class="actions"><Again again/></div></header>
             {(shown < list.total).then(|| view! { <p class="panel-body muted">{format!("The first {shown} are listed.")}</p> })}
-            <table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
+            // So many columns are compared side by side: where they have no room, they are scrolled rather than stacked.
+            <div class="wide" tabindex="0" role="region" aria-label="Processes">
+                <table class="table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>
+            </div>
             <footer>"Numbers are those of the machine. Values of secrets are hidden among the arguments."</footer>
         </section>
     }

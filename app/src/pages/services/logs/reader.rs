@@ -22,6 +22,7 @@ use super::stream::{Heard, Stream};
 use crate::api::logs::log_page;
 use crate::components::log_list::List;
 use crate::components::log_row::RowLook;
+use crate::components::log_who::Twins;
 use crate::components::{Toaster, sentence};
 use crate::urls;
 
@@ -317,6 +318,7 @@ impl Reader {
     /// A task writes that is not known: its service was deployed meanwhile.
     pub(super) fn learn(self: &Rc<Self>) {
         let (source, tasks, last) = (self.source.clone(), self.tasks, self.last.borrow().clone());
+        let weak = Rc::downgrade(self);
         spawn_local(async move {
             if let Ok(page) = log_page(
                 source.project,
@@ -328,7 +330,13 @@ impl Reader {
             )
             .await
             {
-                _ = tasks.try_set(page.tasks);
+                let twins = Twins::among(&page.tasks);
+                // None: the page is there still.
+                if tasks.try_set(page.tasks).is_none()
+                    && let Some(reader) = weak.upgrade()
+                {
+                    reader.tell_apart(twins);
+                }
             }
         });
     }

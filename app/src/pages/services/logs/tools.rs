@@ -11,7 +11,8 @@ use model::views::logs::LogTask;
 use super::Shown;
 use super::asked::{Asked, Place};
 use super::desk::{Desk, Search};
-use crate::components::log_row::{Times, hue};
+use crate::components::log_row::Times;
+use crate::components::log_who::{Twins, hue};
 use crate::components::{Empty, bytes};
 use crate::urls;
 
@@ -24,16 +25,17 @@ pub(super) fn Legend(asked: Asked, path: String, tasks: RwSignal<Vec<LogTask>>, 
     let items = move || {
         let (level, chosen) = (level.get(), asked.filter.task);
         let mut all = tasks.get();
+        let twins = Twins::among(&all);
         // What runs comes first.
         all.sort_by_key(|task| (task.state.is_final(), std::cmp::Reverse(task.revision), task.slot));
         let more = all.len().saturating_sub(NAMED);
         let named = all.into_iter().take(NAMED).map(|task| {
             let mine = chosen == Some(task.task);
             let href = asked.with(&path, &level, |filter| filter.task = if mine { None } else { Some(task.task) });
-            let said = format!("Task {} of revision {}: {}", task.slot, task.revision, task.state);
+            let said = format!("Task {} of revision {}, {}: {}", task.slot, task.revision, task.task, task.state);
             view! {
-                <a class="log-task" href=href data-hue=hue(task.slot) aria-current=mine.then_some("true") title=said data-noscroll="">
-                    <span class="task">{format!("r{}.{}", task.revision, task.slot)}</span><span>{task.state.to_string()}</span>
+                <a class="log-task" href=href data-hue=hue(task.slot, task.revision) aria-current=mine.then_some("true") title=said data-noscroll="">
+                    <span class="task">{twins.name(task.task, task.slot, task.revision)}</span><span>{task.state.to_string()}</span>
                 </a>
             }
         });

@@ -40,7 +40,7 @@ pub(super) fn Bar(page: String, places: RwSignal<Vec<Place>>, draft: RwSignal<As
                 value=held(|draft| &draft.command) on_input=keep(|draft, text| draft.command = text)/>
             <Line name="why" label="Why?" hint=kept placeholder="" mono=false
                 value=held(|draft| &draft.why) on_input=keep(|draft, text| draft.why = text)/>
-            <button type="submit" class="button button-primary" aria-disabled=move || rests().then_some("true")>"Open shell"</button>
+            <button type="submit" class="button button-primary" node_ref=panes.opener() aria-disabled=move || rests().then_some("true")>"Open shell"</button>
             <details class="shell-more" open=special>
                 <summary>"As another user, in another folder"</summary>
                 <div class="fields">

@@ -26,7 +26,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 const UNWATCHED: Duration = Duration::from_secs(1);
 /// Passes without anything new after which a file rests.
 const IDLE: u32 = 10;
-/// How long a log is not begun with at most while others are looked for, which may be of the same stream.
+/// How long a log is not begun with at most while others are looked for, which may be of the same stream: after a start there is much to read, and only
+/// what is read together is put in the order of time. Counted for each log from when it was found, so a slow engine holds none up for longer.
 const GATHER: Duration = Duration::from_secs(3);
 /// Bytes that are read in one pass, about, and wait in memory to be kept.
 const AT_ONCE: usize = 32 << 20;

@@ -14,7 +14,8 @@ use crate::logs::tail::{Pass, Reached, SHARE};
 
 /// Bytes of one batch, about; the store takes twice as many.
 pub(super) const BATCH: usize = 7 << 20;
-/// Bytes of one batch, should more be due than was foreseen.
+/// Bytes of one batch with what logs that waited have, which is not counted before it is read: from here on they wait for the next pass. The piece that
+/// crosses this is of [`SHARE`] bytes at most, so a batch stays below the 16 MiB of the store, which would refuse all of it, and again each time.
 const MOST: usize = 13 << 20;
 /// Bytes that are read of a log in one pass at least: so many fit into a batch of hundreds.
 const LEAST: u64 = 16 << 10;

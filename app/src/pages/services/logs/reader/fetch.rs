@@ -98,10 +98,14 @@ impl Reader {
             reader.torn.set(false);
             {
                 let mut list = reader.list.borrow_mut();
+                let walked = list.has_focus();
                 list.clear();
                 *reader.last.borrow_mut() = page.end.clone().or_else(|| page.lines.last().map(|line| line.id.clone()));
                 list.append(page.lines);
                 list.to_end();
+                if walked {
+                    list.go_to_end(true);
+                }
                 reader.desk.count.set(list.len());
             }
             reader.desk.older.set(page.older);

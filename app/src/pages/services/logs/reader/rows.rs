@@ -1,5 +1,7 @@
 //! What is done with the rows that are there: how they look, where they are scrolled to, what is pressed in them.
 
+use std::rc::Rc;
+
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -7,6 +9,7 @@ use web_sys::Element;
 
 use super::Reader;
 use crate::components::log_row::{RowLook, Times};
+use crate::components::log_who::Twins;
 use crate::components::to_clipboard;
 
 impl Reader {
@@ -22,6 +25,13 @@ impl Reader {
         let end = self.desk.at_end.get_untracked();
         self.list.borrow_mut().redraw(change);
         self.settle(end);
+    }
+
+    /// Other tasks are there: some need more than their place to be told apart.
+    pub(super) fn tell_apart(&self, twins: Twins) {
+        if self.list.try_borrow().is_ok_and(|list| *list.twins() != twins) {
+            self.redraw(|look| look.twins = twins);
+        }
     }
 
     /// Times that are said as how long ago go on.
@@ -41,6 +51,23 @@ impl Reader {
     /// To the first row.
     pub(in crate::pages::services::logs) fn oldest_row(&self) {
         self.list.borrow().to_start();
+    }
+
+    /// From row to row by a key, from the one that has the focus or else from the edge of the view; whether it led anywhere.
+    pub(in crate::pages::services::logs) fn walk(self: &Rc<Self>, from: Option<&Element>, key: &str) -> bool {
+        match key {
+            "ArrowUp" => self.list.borrow().step(from, false),
+            "ArrowDown" => self.list.borrow().step(from, true),
+            "Home" if from.is_some() => {
+                self.oldest_row();
+                self.list.borrow().go_to_end(false)
+            }
+            "End" if from.is_some() => {
+                self.newest();
+                self.list.borrow().go_to_end(true)
+            }
+            _ => false,
+        }
     }
 
     /// A time copies the line's address, and the sign of a JSON line turns it.
