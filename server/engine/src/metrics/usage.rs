@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_no_sample() {
-        assert_eq!(Usage::default().values(0), []);
+        assert!(Usage::default().values(0).is_empty());
         let usage = Usage { cpu: Some(5), pids: Some(2), ..Usage::default() };
         assert_eq!(usage.values(0).len(), 2);
     }
