@@ -31,6 +31,8 @@ pub(crate) struct Disks {
 struct Mounted {
     /// Numbers of the device; the same for all places where it is mounted.
     device: String,
+    /// Whether all of it is mounted there, and not a folder of it.
+    whole: bool,
     point: PathBuf,
     kind: String,
 }
@@ -38,30 +40,29 @@ struct Mounted {
 fn mounted(line: &str) -> Option<Mounted> {
     let (place, kind) = line.split_once(" - ")?;
     let mut place = place.split(' ').skip(2);
-    let (device, point) = (place.next()?, place.nth(1)?);
-    Some(Mounted { device: device.to_owned(), point: unescape(point), kind: kind.split(' ').next()?.to_owned() })
+    let (device, root, point) = (place.next()?, place.next()?, place.next()?);
+    Some(Mounted { device: device.to_owned(), whole: root == "/", point: unescape(point), kind: kind.split(' ').next()?.to_owned() })
 }
 
-/// Which mounts are told: each file system once, at its shortest path, and those that hold these folders.
+/// Which mounts are told: each file system once, where all of it is mounted and at its shortest path, and those that hold these folders.
 fn choose(mountinfo: &str, always: &[&Path]) -> Vec<PathBuf> {
     let all: Vec<Mounted> = mountinfo.lines().filter_map(mounted).collect();
-    let mut chosen: BTreeMap<&str, &Path> = BTreeMap::new();
-    let shorter = |one: &Path, other: &Path| one.as_os_str().len() < other.as_os_str().len();
+    let length = |mount: &Mounted| mount.point.as_os_str().len();
+    let mut chosen: BTreeMap<&str, &Mounted> = BTreeMap::new();
     for mount in all.iter().filter(|mount| KINDS.contains(&mount.kind.as_str())) {
-        let known = chosen.entry(&mount.device).or_insert(&mount.point);
-        if shorter(&mount.point, known) {
-            *known = &mount.point;
+        let known = chosen.entry(mount.device.as_str()).or_insert(mount);
+        if (!mount.whole, length(mount)) < (!known.whole, length(known)) {
+            *known = mount;
         }
     }
     for folder in always {
         // The last one that was mounted at a place is the one that is seen there.
         let around = all.iter().rev().filter(|mount| folder.starts_with(&mount.point));
-        let around = around.reduce(|best, mount| if shorter(&best.point, &mount.point) { mount } else { best });
-        if let Some(mount) = around {
-            chosen.entry(&mount.device).or_insert(&mount.point);
+        if let Some(mount) = around.reduce(|best, mount| if length(best) < length(mount) { mount } else { best }) {
+            chosen.entry(mount.device.as_str()).or_insert(mount);
         }
     }
-    let mut points: Vec<PathBuf> = chosen.into_values().map(Path::to_owned).collect();
+    let mut points: Vec<PathBuf> = chosen.into_values().map(|mount| mount.point.clone()).collect();
     points.sort();
     points.truncate(MOST);
     points
@@ -123,13 +124,13 @@ mod tests {
 
     #[test]
     fn each_file_system_on_a_disk_is_told_once() {
-        assert_eq!(points(&[]), ["/", "/mnt/my disk", "/srv/volumes"]);
+        assert_eq!(points(&[]), ["/", "/mnt/my disk", "/var/lib/docker"]);
     }
 
     #[test]
     fn what_holds_the_data_is_told_whatever_it_is() {
-        assert_eq!(points(&["/data/slipway", "/var/lib/docker"]), ["/", "/data", "/mnt/my disk", "/srv/volumes"]);
-        assert_eq!(points(&["/home/me/slipway"]), ["/", "/home", "/mnt/my disk", "/srv/volumes"]);
+        assert_eq!(points(&["/data/slipway", "/var/lib/docker"]), ["/", "/data", "/mnt/my disk", "/var/lib/docker"]);
+        assert_eq!(points(&["/home/me/slipway"]), ["/", "/home", "/mnt/my disk", "/var/lib/docker"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const TICK: u64 = 10_000;
 /// A sector of `/proc/diskstats`, whatever the disk's own are.
 const SECTOR: u64 = 512;
 /// The columns of `/proc/stat`. What guests used is part of the first two.
-const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
+static MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
 /// What processes wait for.
 const PRESSURES: [&str; 3] = ["cpu", "memory", "io"];
 
@@ -33,7 +33,7 @@ pub(crate) struct Host {
 /// Time of all processors by mode, in ticks, and how many processors there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Times {
-    modes: [u64; MODES.len()],
+    modes: [u64; 8],
     cores: u64,
 }
 
