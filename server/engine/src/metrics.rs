@@ -9,7 +9,7 @@
 //! Invariants: only containers of recorded tasks are sampled; nothing here changes anything on a machine; what could not be read is missing, and never
 //! a zero. What each figure means: `docs/figures.md`.
 
-pub(crate) mod cgroup;
+mod cgroup;
 mod collector;
 mod disks;
 mod engine;

@@ -1,6 +1,6 @@
 //! One machine's collector, and its turn.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(crate) struct Collector {
     changes: broadcast::Receiver<Topic>,
     listed: Option<Instant>,
     tasks: Vec<Running>,
+    /// Their ids.
+    ids: HashSet<TaskId>,
     sources: HashMap<TaskId, Source>,
     kills: HashMap<TaskId, Count>,
     /// Tasks that ended since the last turn and were killed for want of memory: their last samples.
@@ -68,6 +70,7 @@ impl Collector {
             changes: platform.live(),
             listed: None,
             tasks: Vec::new(),
+            ids: HashSet::new(),
             sources: HashMap::new(),
             kills: HashMap::new(),
             farewell: Vec::new(),
@@ -129,17 +132,17 @@ impl Collector {
 
     fn list(&mut self, tasks: Vec<Running>) {
         self.listed = Some(Instant::now());
+        self.ids = tasks.iter().map(|task| task.member.task).collect();
         let before = std::mem::replace(&mut self.tasks, tasks);
-        let gone = before.iter().filter(|task| !self.tasks.iter().any(|one| one.member.task == task.member.task));
-        for task in gone {
+        for task in before.iter().filter(|task| !self.ids.contains(&task.member.task)) {
             let kills = self.kills.get(&task.member.task).copied().unwrap_or_default().sum();
             if kills > 0 {
                 let values = vec![Value::new(Metric::OomKills, kills as f64)];
                 self.farewell.push(Sample { key: task.key, member: Some(task.member), values });
             }
         }
-        let known = |task: &TaskId| self.tasks.iter().any(|one| one.member.task == *task);
-        self.kills.retain(|task, _| known(task));
+        let ids = &self.ids;
+        self.kills.retain(|task, _| ids.contains(task));
     }
 
     /// Asks the engine for the first processes of containers that are new, or were started anew: those whose files may be here.
@@ -174,9 +177,7 @@ impl Collector {
     /// Reads the kernel's files on a thread.
     async fn read(&mut self, open: Vec<Opening>, here: bool) -> Found {
         let Some(mut local) = self.local.take() else { return Found::default() };
-        let tasks = &self.tasks;
-        let gone = |task: &&TaskId| !tasks.iter().any(|one| one.member.task == **task);
-        let close: Vec<TaskId> = self.sources.keys().filter(gone).copied().collect();
+        let close: Vec<TaskId> = self.sources.keys().filter(|task| !self.ids.contains(task)).copied().collect();
         close.iter().for_each(|task| drop(self.sources.remove(task)));
         let overview = self.engine.overview().filter(|_| here);
         let order = Order {
@@ -230,7 +231,9 @@ impl Collector {
         let asked: Vec<_> = asked.collect();
         for (task, answer) in ask_all(asked, limit).await {
             match answer {
-                Ok(usage) => drop(found.usages.insert(task, usage)),
+                Ok(usage) => {
+                    found.usages.insert(task, usage);
+                }
                 // It may have been made anew, and something else may be known of it then.
                 Err(error) => {
                     tracing::debug!(%task, %error, "the engine did not tell what a container uses");

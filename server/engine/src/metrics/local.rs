@@ -74,7 +74,9 @@ impl Local {
         self.open(&order.open, &mut found);
         for (task, files) in &mut self.files {
             match files.read(&mut self.reader) {
-                Ok(usage) => drop(found.usages.insert(*task, usage)),
+                Ok(usage) => {
+                    found.usages.insert(*task, usage);
+                }
                 Err(_) => found.gone.push(*task),
             }
         }
