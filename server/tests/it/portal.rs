@@ -166,6 +166,7 @@ fn config(folder: &Path, database: Option<&TestDatabase>, engine: Option<String>
         docker_host: Some(engine.unwrap_or_else(|| format!("unix://{}", folder.join("no-engine.sock").display()))),
         site_dir: Some(folder.join("site")),
         collect_after: "24h".parse().expect("a span"),
+        metrics_every: "10s".parse().expect("a span"),
         log_json: false,
     }
 }

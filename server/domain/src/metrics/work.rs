@@ -42,7 +42,9 @@ pub struct Running {
 }
 
 fn task(row: &Row<'_>) -> Result<Running> {
-    let small = |column: &str| u32::try_from(row.get::<i64>(column)?).map_err(|_| Error::internal(format!("column {column} holds no small number")));
+    let small = |column: &str| -> Result<u32> {
+        u32::try_from(row.get::<i64>(column)?).map_err(|_| Error::internal(format!("column {column} holds no small number")))
+    };
     let (project, service, environment) = (row.get("project_id")?, row.get::<ServiceId>("service_id")?, row.get("environment_id")?);
     Ok(Running {
         key: Key::Service { project, service, environment },
@@ -60,7 +62,8 @@ fn task(row: &Row<'_>) -> Result<Running> {
 /// # Errors
 /// When the database cannot be read.
 pub async fn running(worker: &Worker, machine: MachineId) -> Result<Vec<Running>> {
-    let sql = "SELECT t.id, t.service_id, t.environment_id, s.project_id, t.slot, t.revision_id, r.number, t.container, t.address, t.restarts, t.started_at
+    let sql =
+        "SELECT t.id, t.service_id, t.environment_id, s.project_id, t.slot, t.revision_id, r.number, t.container, t.address, t.restarts, t.started_at
         FROM tasks t JOIN revisions r ON r.id = t.revision_id JOIN services s ON s.id = t.service_id
         WHERE t.machine_id = $1 AND t.ended_at IS NULL AND t.container IS NOT NULL AND t.state IN ('running', 'stopping') ORDER BY t.id LIMIT $2";
     worker.platform().read().await?.all(sql, args![machine, MOST], task).await

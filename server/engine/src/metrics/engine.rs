@@ -93,8 +93,7 @@ impl Engine {
             }
         }
         if let Some((_, space)) = &self.space {
-            let parts =
-                [("images", space.images), ("containers", space.containers), ("volumes", space.volumes), ("build_cache", space.build_cache)];
+            let parts = [("images", space.images), ("containers", space.containers), ("volumes", space.volumes), ("build_cache", space.build_cache)];
             values.extend(parts.map(|(part, bytes)| Value::labelled(Metric::EngineBytes, part, bytes as f64)));
             values.push(Value::new(Metric::EngineVolumes, space.volume_count as f64));
         }

@@ -105,7 +105,11 @@ impl Scrapes {
                     values.extend(told.values.into_iter().filter(|value| value.label != "up"));
                     (told.left_out > 0).then(|| {
                         let most = exposition::SERIES;
-                        format!("{} series are not kept: a task may have {most}, whose names and labels are at most {} bytes long", told.left_out, Value::LABEL)
+                        format!(
+                            "{} series are not kept: a task may have {most}, whose names and labels are at most {} bytes long",
+                            told.left_out,
+                            Value::LABEL
+                        )
                     })
                 }
                 Err(why) => Some(why),

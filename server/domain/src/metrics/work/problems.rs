@@ -50,11 +50,7 @@ pub fn scraped(worker: &Worker, task: TaskId, problem: Option<String>) {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn scrape_problems(
-    platform: &Platform,
-    may: &May<can::SeeServices, Service>,
-    environment: EnvironmentId,
-) -> Result<Vec<ScrapeProblem>> {
+pub async fn scrape_problems(platform: &Platform, may: &May<can::SeeServices, Service>, environment: EnvironmentId) -> Result<Vec<ScrapeProblem>> {
     let sql = "SELECT id, slot FROM tasks WHERE service_id = $1 AND environment_id = $2 AND ended_at IS NULL ORDER BY slot, id LIMIT $3";
     let read = |row: &Row<'_>| Ok((row.get::<TaskId>("id")?, row.get::<i64>("slot")?));
     let tasks = platform.read().await?.all(sql, args![may.id, environment, MOST], read).await?;
