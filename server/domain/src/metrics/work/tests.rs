@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use ::metrics::{Metric, Options, Store as Samples, Value};
 use model::access::Role;
 use model::ids::{EnvironmentId, ProjectId};
@@ -61,8 +63,8 @@ async fn what_is_of_nobody_any_more_is_taken_away() {
     write(&store, "UPDATE projects SET deleted_at = $1 WHERE id = $2", args![now, old]).await;
     tidy(&store.worker).await.expect("tidied");
     let held = samples.held().expect("read");
-    assert_eq!(held.services, [(shop, web), stranger].into(), "what this database knows nothing of stays");
-    assert_eq!(held.machines, [here].into());
+    assert_eq!(held.services, BTreeSet::from([(shop, web), stranger]), "what this database knows nothing of stays");
+    assert_eq!(held.machines, BTreeSet::from([here]));
 
     write(&store, "UPDATE machines SET removed_at = $1 WHERE id = $2", args![now, here]).await;
     tidy(&store.worker).await.expect("tidied");
