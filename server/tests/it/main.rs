@@ -26,6 +26,7 @@ mod jobs;
 mod limits;
 mod logs;
 mod looking;
+mod metrics;
 mod networks;
 mod portal;
 mod projects;

@@ -154,15 +154,13 @@ fn outside(r: &mut Reader, top: &Section<'_>, d: &mut Descriptor) {
     });
 }
 
-/// What is kept of what an application tells: it may tell thousands of things.
 fn metric_names(r: &mut Reader, section: &Section<'_>) -> Option<Vec<String>> {
     match section.get("names") {
         Some((node, path)) if !matches!(&node.kind, Value::List(items) if items.is_empty()) => {
             Some(r.list(node, &path, check::METRIC_NAMES_MAX, |r, node, path| checked(r, node, path, check::metric_name)))
         }
         found => {
-            let node = found.map(|(node, _)| node);
-            r.fail(section.path_of("names"), node, "name what is kept of it, like [http_requests_total, \"process_*\"]");
+            r.fail(section.path_of("names"), found.map(|(node, _)| node), "name what is kept of it, like [http_requests_total, \"process_*\"]");
             None
         }
     }
