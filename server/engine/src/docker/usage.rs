@@ -9,7 +9,6 @@ use bollard::query_parameters::{InspectContainerOptions, StatsOptionsBuilder};
 use futures::StreamExt as _;
 use serde::Deserialize;
 
-use super::seen::millis;
 use super::{Docker, EngineError, Kind, Limits, QUICK, Result, hijack};
 use crate::metrics::usage::{Block, Direction, Throttling, Traffic, Usage};
 
@@ -23,8 +22,6 @@ const SPACE: Duration = Duration::from_secs(120);
 pub(crate) struct Process {
     /// Its first process, as the engine sees it; none: it does not run.
     pub pid: Option<u32>,
-    /// When that was started, in milliseconds since the epoch.
-    pub started: Option<i64>,
     /// Whether it has interfaces of its own.
     pub own_net: bool,
     /// Cores that it may use.
@@ -79,7 +76,6 @@ impl Docker {
         let network = host.network_mode.as_deref().unwrap_or_default();
         Ok(Process {
             pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
-            started: state.started_at.as_deref().and_then(millis),
             own_net: network != "host" && !network.starts_with("container:"),
             cpus: Limits::read(&host).cpu_millis.map(|millis| f64::from(millis) / 1000.0),
         })

@@ -177,7 +177,7 @@ impl Collector {
     /// Reads the kernel's files on a thread.
     async fn read(&mut self, open: Vec<Opening>, here: bool) -> Found {
         let Some(mut local) = self.local.take() else { return Found::default() };
-        let close: Vec<TaskId> = self.sources.keys().filter(|task| !self.ids.contains(task)).copied().collect();
+        let close: Vec<TaskId> = self.sources.keys().filter(|task| !self.ids.contains(*task)).copied().collect();
         close.iter().for_each(|task| drop(self.sources.remove(task)));
         let overview = self.engine.overview().filter(|_| here);
         let order = Order {
@@ -307,4 +307,42 @@ where
     // What is late is given up with the set that holds it.
     let _ = tokio::time::timeout(limit, all).await;
     answers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_answer_keeps_nobody_waiting() {
+        let questions = (0..20).map(|number| {
+            (number, async move {
+                if number == 3 {
+                    std::future::pending::<()>().await;
+                }
+                number * 2
+            })
+        });
+        let mut answers = ask_all(questions.collect(), Duration::from_secs(2)).await;
+        answers.sort_unstable();
+        let expected: Vec<(i32, i32)> = (0..20).filter(|number| *number != 3).map(|number| (number, number * 2)).collect();
+        assert_eq!(answers, expected);
+    }
+
+    #[tokio::test]
+    async fn not_too_many_are_asked_at_once() {
+        static NOW: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let questions = (0..50).map(|number| {
+            (number, async move {
+                MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                NOW.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        let answers: Vec<(i32, ())> = ask_all(questions.collect(), Duration::from_secs(60)).await;
+        assert_eq!((answers.len(), MOST.load(Ordering::SeqCst)), (50, AT_ONCE));
+    }
 }
