@@ -96,10 +96,10 @@ impl Collector {
         let here = matches!(docker.address(), Address::Unix(_));
         let open = if away { Vec::new() } else { self.look(&docker, here).await };
         let mut found = self.read(open, here).await;
-        self.take(&mut found, &machine);
         if !away {
             self.ask(&docker, &mut found).await;
         }
+        self.take(&mut found, &machine);
         self.scrapes.wait(&context.worker).await;
         let samples = self.samples(found);
         if let Err(error) = work::add(&context.worker, at, samples).await {
@@ -208,7 +208,8 @@ impl Collector {
         for task in found.gone.drain(..) {
             self.sources.remove(&task);
         }
-        let why = found.unreadable.first().map(|(_, why)| *why);
+        // One that the engine knows nothing of either has just ended.
+        let why = found.unreadable.iter().find(|(task, _)| found.usages.contains_key(task)).map(|(_, why)| *why);
         if let Some(why) = why.filter(|why| self.said != Some(*why)) {
             tracing::info!(machine = %machine.name, "what containers use is asked of the engine, which costs it more: {why}");
             self.said = Some(why);

@@ -12,7 +12,7 @@ use super::reader::Reader;
 const KINDS: [&str; 13] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "vfat", "exfat", "ntfs3"];
 /// Most file systems that are told.
 const MOST: usize = 64;
-/// The list of mounts is long where there are many containers: it is read each time after so many.
+/// The list of mounts is long where there are many containers: it is read in each sixth turn.
 const LIST: u32 = 6;
 
 /// The machine's file systems.

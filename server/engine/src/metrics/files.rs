@@ -9,7 +9,7 @@ use super::net;
 use super::reader::Reader;
 use super::usage::{Limits, Usage};
 
-/// Limits are read each time after so many: they rarely change.
+/// Limits rarely change: they are read in each sixth turn.
 const LIMITS: u32 = 6;
 
 /// The files of one container.
