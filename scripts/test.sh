@@ -43,7 +43,7 @@ on_sqlite() { cargo test "${crates[@]}" --offline --no-fail-fast --quiet; }
 # Not again what is about engines and files, and of which the database is no part.
 on_postgres() {
   SLIPWAY_TEST_POSTGRES="$postgres" cargo test "${crates[@]}" --offline --no-fail-fast --quiet -- \
-    --skip collected:: --skip looking:: --skip docker:: --skip registry::large::
+    --skip collected:: --skip looking:: --skip docker:: --skip registry::large:: --skip sampled::
 }
 end_to_end() { SLIPWAY_BIN="$target/debug/slipway" node --test --test-reporter=spec --test-concurrency=1 end2end/*.test.mjs; }
 
