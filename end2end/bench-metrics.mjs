@@ -15,7 +15,9 @@ const SECONDS = 30;
 async function engineProcesses() {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
-  return pids.filter((_, at) => commands[at].includes(join(scratch, "engine/")));
+  // The client names the engine's folder as well.
+  const own = (command) => /^\S*(dockerd|containerd\S*|runc)\0/.test(command) && command.includes(join(scratch, "engine/"));
+  return pids.filter((_, at) => own(commands[at]));
 }
 
 /** CPU seconds of all of them so far; one that has just ended counts no more. */
