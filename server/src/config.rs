@@ -89,6 +89,9 @@ pub struct Serve {
     /// what was there when it began.
     #[arg(long, env = "SLIPWAY_COLLECT_AFTER", default_value = "24h")]
     pub collect_after: Span,
+    /// From one sample of what tasks and machines use to the next. For tests and benchmarks: charts are made for ten seconds.
+    #[arg(long, env = "SLIPWAY_METRICS_EVERY", default_value = "10s", hide = true)]
+    pub metrics_every: Span,
     /// Log as JSON lines instead of text.
     #[arg(long, env = "SLIPWAY_LOG_JSON")]
     pub log_json: bool,
@@ -113,6 +116,16 @@ impl Serve {
     pub fn origin(&self, port: u16) -> Result<Origin> {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
         Origin::parse(&url)
+    }
+}
+
+impl Serve {
+    /// How samples are kept.
+    #[must_use]
+    pub fn metrics(&self) -> metrics::Options {
+        let usual = metrics::Options::default();
+        let step_ms = i64::try_from(self.metrics_every.duration().as_millis()).unwrap_or(usual.step_ms).clamp(100, 60_000);
+        metrics::Options { step_ms, gap_ms: usual.gap_ms.max(step_ms * 9 / 2), ..usual }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::logs::desk::Desk;
+use crate::metrics::work::Problems;
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::shells::Shells;
 use crate::shells::recording::Shelf;
@@ -61,6 +62,7 @@ struct Inner {
     streams: Streams,
     log_desk: Desk,
     metrics: OnceLock<::metrics::Store>,
+    scrape_problems: Problems,
     shells: Shells,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
@@ -105,6 +107,7 @@ impl Platform {
             streams: Streams::default(),
             log_desk: Desk::default(),
             metrics: OnceLock::new(),
+            scrape_problems: Problems::default(),
             shells: Shells::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
@@ -219,6 +222,11 @@ impl Platform {
     #[must_use]
     pub fn metrics(&self) -> Option<::metrics::Store> {
         self.inner.metrics.get().cloned()
+    }
+
+    /// Why applications did not tell their own figures.
+    pub(crate) fn scrape_problems(&self) -> &Problems {
+        &self.inner.scrape_problems
     }
 
     pub(crate) fn log_desk(&self) -> &Desk {

@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::crew::Crews;
 use crate::logs::Collector;
 use crate::machines::Machines;
+use crate::metrics::Told;
 use crate::notes::{Limited, Looks};
 use crate::watch::Watches;
 
@@ -53,6 +54,8 @@ pub(crate) struct Context {
     pub limited: Limited,
     /// Collects tasks' logs.
     pub collector: Collector,
+    /// What engines told of tasks that ran out of memory, for the samples.
+    pub kills: Told,
     /// A task's memory could not be removed, since something uses it; the next pass sweeps.
     pub memory_left: AtomicBool,
 }
@@ -83,6 +86,7 @@ impl Context {
             looks: Looks::default(),
             limited: Limited::default(),
             collector,
+            kills: Told::default(),
             memory_left: AtomicBool::new(false),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! [`docker`] is a narrow client for one engine; nothing outside of it knows how an engine is spoken to. [`plan`] is the one place that
 //! decides what to do, as a pure function; [`reconcile`] and [`tend`] ask it and carry it out, [`rollout`] moves deployments on,
-//! [`watch`] looks after health, [`prune`] after the disks of machines, [`logs`] collects what tasks print. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
+//! [`watch`] looks after health, [`prune`] after the disks of machines, [`logs`] collects what tasks print, `metrics` what they and their
+//! machines use. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
 //!
 //! Invariants: nothing is touched that is not ours ([`ours`]), or does not bear this portal's instance label; one crew at most works on a service in an
 //! environment; everything may be begun again at any point, because it is compared and not remembered.
@@ -24,6 +25,7 @@ mod hands;
 mod live;
 pub mod logs;
 mod machines;
+mod metrics;
 mod networks;
 mod notes;
 pub mod observe;
@@ -39,6 +41,7 @@ mod tend;
 mod trial;
 mod trouble;
 mod watch;
+mod way;
 
 use crate::logs::{Collector, Kept};
 use artifact::Artifacts;
@@ -71,7 +74,8 @@ impl Engine {
     /// The loop, for ever; dropping it ends all that it began, but no container.
     pub async fn run(self) {
         let pruning = prune::run(Arc::clone(&self.context));
+        let sampling = metrics::run(Arc::clone(&self.context));
         let collector = self.context.collector.clone();
-        tokio::join!(reconcile::run(self.context), pruning, collector.stands());
+        tokio::join!(reconcile::run(self.context), pruning, sampling, collector.stands());
     }
 }

@@ -144,6 +144,9 @@ fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut 
     if event.kind == EventKind::Start {
         context.collector.started(task);
     }
+    if event.kind == EventKind::OutOfMemory {
+        context.kills.add(id, task);
+    }
     let owner = context.owners().get(&task).copied();
     match owner {
         Some((_, key)) => context.crews.wake(key, died.map(|exit| (task, exit))),

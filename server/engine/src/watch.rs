@@ -1,7 +1,6 @@
 //! Watching the health of running tasks whose check Slipway makes itself: one small loop for each, which records changes and nothing else.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use domain::Worker;
@@ -14,8 +13,8 @@ use model::views::services::{TaskHealth, TaskState};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::docker::Address;
 use crate::probe::{Found, Prober, Rules, Tally, Target, Verdict, What};
+use crate::way::Way;
 
 /// Called with a task whose health changed.
 type Bell = Arc<dyn Fn(TaskId) + Send + Sync>;
@@ -81,10 +80,7 @@ impl Watches {
 #[derive(Debug)]
 struct Plan {
     what: What,
-    /// The container's own address, where its network may be ours.
-    container: Option<SocketAddr>,
-    /// Where its port is published: an address or a name, and the port.
-    published: Option<(String, u16)>,
+    way: Way,
     rules: Rules,
 }
 
@@ -96,49 +92,20 @@ impl Plan {
             descriptor::Probe::Tcp { port } => (What::Tcp, *port),
             descriptor::Probe::Command(_) => return None,
         };
-        let container: Option<IpAddr> = task.address.as_deref().and_then(|text| text.parse().ok());
         let published = task.ports.iter().find(|held| held.container == port && held.protocol == descriptor::Protocol::Tcp);
-        let elsewhere = elsewhere(machine);
-        let published = published.and_then(|held| Some((reachable(machine, elsewhere.as_deref())?, held.host)));
-        // The networks of an engine on another machine are not ours, even where their numbers are: somebody else may answer there.
-        let near = elsewhere.is_none() && (machine.engine.starts_with("unix:") || published.is_none());
-        let container = container.map(|ip| SocketAddr::new(ip, port)).filter(|_| near);
+        let way = Way::of(machine, task.address.as_deref(), port, published.map(|held| held.host));
         let rules = Rules {
             interval: health.interval.duration(),
             timeout: health.timeout.duration(),
             retries: health.retries,
             start_period: health.start_period.duration(),
         };
-        Some(Self { what, container, published, rules })
+        Some(Self { what, way, rules })
     }
 
-    /// Where to try. A name that cannot be resolved now may be later.
     async fn target(&self) -> Result<Target, Found> {
-        let Some((host, port)) = &self.published else { return Ok(Target::new(self.container, None)) };
-        let found = tokio::time::timeout(self.rules.timeout, tokio::net::lookup_host((host.as_str(), *port))).await;
-        match found.ok().and_then(Result::ok).and_then(|mut found| found.next()) {
-            Some(published) => Ok(Target::new(self.container, Some(published))),
-            None if self.container.is_some() => Ok(Target::new(self.container, None)),
-            None => Err(Found { passed: false, reason: format!("the machine's name {host} could not be resolved") }),
-        }
+        self.way.target(self.rules.timeout).await.map_err(|reason| Found { passed: false, reason })
     }
-}
-
-/// The name or address of another machine that the engine is on; none: it is on this one.
-fn elsewhere(machine: &Machine) -> Option<String> {
-    machine.engine.parse::<Address>().ok()?.elsewhere().map(str::to_owned)
-}
-
-/// Where published ports of a machine are reached from here: the address that they are published on, where it says which machine, else the one by
-/// which its engine is reached.
-fn reachable(machine: &Machine, elsewhere: Option<&str>) -> Option<String> {
-    let published: IpAddr = machine.publish_address.parse().ok()?;
-    let vague = published.is_unspecified() || (elsewhere.is_some() && published.is_loopback());
-    Some(match elsewhere {
-        _ if !vague => published.to_string(),
-        Some(host) => host.to_owned(),
-        None => machine.host.parse::<IpAddr>().unwrap_or(IpAddr::from([127, 0, 0, 1])).to_string(),
-    })
 }
 
 async fn watch(prober: Prober, worker: Worker, plan: Plan, task: TaskWork, last: Arc<Mutex<Option<Found>>>, bell: Bell) {
@@ -237,7 +204,7 @@ mod tests {
     fn plan(engine: &str, publish_address: &str, published: bool) -> (Option<String>, Option<String>) {
         let descriptor = Descriptor::parse("{image: web, health: {tcp: {port: 8080}}}").expect("a descriptor");
         let plan = Plan::of(&machine(engine, publish_address), &task(published), &descriptor).expect("a check of ours");
-        (plan.container.map(|address| address.to_string()), plan.published.map(|(host, port)| format!("{host} {port}")))
+        (plan.way.container.map(|address| address.to_string()), plan.way.published.map(|(host, port)| format!("{host} {port}")))
     }
 
     #[test]

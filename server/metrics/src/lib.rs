@@ -12,6 +12,7 @@ mod bytes;
 mod column;
 mod compact;
 mod files;
+mod held;
 mod journal;
 mod live;
 mod metric;
@@ -25,6 +26,7 @@ mod store;
 mod total;
 mod words;
 
+pub use held::Held;
 pub use metric::{Kind, Metric, Unit};
 pub use store::{Options, Store};
 pub use words::{Added, Answer, Key, Latest, Member, Minute, Now, Overview, Point, Removed, Resolution, Sample, Select, Series, Total, Value};

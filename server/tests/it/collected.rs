@@ -1,7 +1,7 @@
 //! Collecting logs from a real engine, by both ways: from the engine's own files, and through its API, where the engine is behind a port whose
 //! connections the test can cut. What the store keeps is compared with what the programs wrote.
 
-mod cut;
+pub mod cut;
 
 use std::ops::ControlFlow;
 use std::time::Duration;

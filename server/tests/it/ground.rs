@@ -44,6 +44,16 @@ impl Ground {
     /// The same, with the test engine at another address.
     pub async fn on(host: String) -> Self {
         let portal = TestPortal::start_on(&host).await;
+        Self::of(portal, host).await
+    }
+
+    /// The same, and what tasks use is sampled each second.
+    pub async fn sampling(host: String) -> Self {
+        let portal = TestPortal::start_sampling(&host).await;
+        Self::of(portal, host).await
+    }
+
+    async fn of(portal: TestPortal, host: String) -> Self {
         let developer = portal.new_person("dora").await;
         portal.new_project("shop", &[("dora", "developer")]).await;
         let instance = portal.platform().instance().to_owned();

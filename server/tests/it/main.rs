@@ -35,5 +35,6 @@ mod recordings;
 mod registry;
 mod robots;
 mod running;
+mod sampled;
 mod shells;
 mod templates;

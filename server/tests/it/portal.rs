@@ -65,6 +65,17 @@ impl TestPortal {
         Self::build(Some(engine.to_owned()), None).await
     }
 
+    /// A portal on this engine that samples each second what tasks use.
+    pub async fn start_sampling(engine: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a data folder");
+        let database = TestDatabase::make().await;
+        let metrics_every = "1s".parse().expect("a span");
+        let config = Serve { metrics_every, ..config(folder.path(), database.as_ref(), Some(engine.to_owned())) };
+        let running = start(&config, None).await;
+        let base = format!("http://127.0.0.1:{}", running.port);
+        Self { base, running, clock: None, folder, database }
+    }
+
     /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
     pub async fn start_for_far_engines() -> Self {
         let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use");
@@ -166,6 +177,7 @@ fn config(folder: &Path, database: Option<&TestDatabase>, engine: Option<String>
         docker_host: Some(engine.unwrap_or_else(|| format!("unix://{}", folder.join("no-engine.sock").display()))),
         site_dir: Some(folder.join("site")),
         collect_after: "24h".parse().expect("a span"),
+        metrics_every: "10s".parse().expect("a span"),
         log_json: false,
     }
 }

@@ -16,6 +16,7 @@ use crate::{Error, Platform, environments, quotas, services};
 mod cloning;
 mod limits;
 mod pruning;
+mod sampled;
 
 /// A developer's project with an image and a service.
 struct Shop {

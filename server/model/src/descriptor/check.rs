@@ -17,6 +17,8 @@ pub const MEMORY_MIN: Memory = Memory::from_mib(6);
 pub const ENV_VALUE_MAX: usize = 32 * 1024;
 /// Longest sum of all variables, in bytes; the kernel refuses a program with much more.
 pub const ENV_TOTAL_MAX: usize = 256 * 1024;
+/// Most names of figures that are kept of what an application tells.
+pub(super) const METRIC_NAMES_MAX: usize = 50;
 /// Signals that a program can be asked to end with.
 pub(super) const SIGNALS: &[&str] =
     &["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGWINCH", "SIGPWR", "SIGRTMIN+3", "SIGABRT"];
@@ -71,6 +73,18 @@ pub(super) fn file_path(text: &str) -> Rule {
 pub(super) fn url_path(text: &str) -> Rule {
     let fine = text.starts_with('/') && text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic());
     rule(fine, || format!("{:?} is not a URL path: write it like /healthz", text.chars().take(60).collect::<String>()))
+}
+
+/// A figure's name in Prometheus' text format, or how several begin, with a star.
+pub(super) fn metric_name(text: &str) -> Rule {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    let fine = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':')) && !name.starts_with(|c: char| c.is_ascii_digit());
+    rule(fine && !name.is_empty() && text.len() <= 150, || {
+        format!(
+            "{:?} is not a figure's name; write it like http_requests_total, or process_* for all that begin so",
+            text.chars().take(60).collect::<String>()
+        )
+    })
 }
 
 pub(super) fn url(text: &str) -> Rule {

@@ -323,7 +323,7 @@ pub struct Metrics {
     pub port: u16,
     /// Path.
     pub path: String,
-    /// Series that are kept; empty: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Names of what is kept; one that ends with a star stands for all that begin so.
+    #[serde(default)]
     pub names: Vec<String>,
 }

@@ -238,13 +238,19 @@ fn outside() -> Properties {
     let network = json!({ "allOf": [of("label"), { "not": { "enum": ["host", "none", "bridge", "container"] } }] });
     let address = json!({ "type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$" });
     let host = json!({ "type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$", "maxLength": 253 });
+    let name = json!({ "type": ["string", "boolean"], "pattern": "^[A-Za-z_:][A-Za-z0-9_:]*\\*?$", "maxLength": 150 });
+    let mut names = list(name, super::check::METRIC_NAMES_MAX as u32);
+    names["minItems"] = json!(1);
+    names["examples"] = json!([["http_requests_total", "process_*"]]);
+    let at = json!({ "$ref": "#/$defs/urlPath", "default": "/metrics" });
+    let metrics = object(&["port", "names"], [("port", of("port")), ("path", at), ("names", names)]);
     let route = object(&["host", "port"], [("host", host), ("path", of("urlPath")), ("port", of("label"))]);
     properties([
         ("network", said(object(&[], [("name", network), ("ip", address)]), "The network it joins.")),
         ("placement", said(object(&[], [("pool", of("label")), ("machines", list(of("label"), 256)), ("spread", of("label"))]), "Where it may run.")),
         ("routes", said(list(route, 32), "How proxies reach it; port is the name of one of its ports.")),
         ("status_page", said(object(&[], [("show", json!({ "type": "boolean" })), ("probe", of("probe"))]), "What the status page shows of it.")),
-        ("metrics", said(object(&["port"], [("port", of("port")), ("path", of("urlPath")), ("names", list(of("text"), 256))]), "What is scraped.")),
+        ("metrics", said(metrics, "Where a task tells its own figures, in Prometheus' text format, and which of them are kept.")),
     ])
 }
 

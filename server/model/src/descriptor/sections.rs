@@ -150,9 +150,20 @@ fn outside(r: &mut Reader, top: &Section<'_>, d: &mut Descriptor) {
         let s = r.section(node, &path, &["port", "path", "names"])?;
         let port = need_port(r, &s, "port");
         let at = s.get("path").map_or(Some("/metrics".into()), |(node, path)| checked(r, node, &path, check::url_path));
-        let names = s.get("names").map(|(node, path)| r.list(node, &path, 256, |r, node, path| r.text(node, path, 256)));
-        Some(Metrics { port: port?, path: at?, names: names.unwrap_or_default() })
+        Some(Metrics { port: port?, path: at?, names: metric_names(r, &s)? })
     });
+}
+
+fn metric_names(r: &mut Reader, section: &Section<'_>) -> Option<Vec<String>> {
+    match section.get("names") {
+        Some((node, path)) if !matches!(&node.kind, Value::List(items) if items.is_empty()) => {
+            Some(r.list(node, &path, check::METRIC_NAMES_MAX, |r, node, path| checked(r, node, path, check::metric_name)))
+        }
+        found => {
+            r.fail(section.path_of("names"), found.map(|(node, _)| node), "name what is kept of it, like [http_requests_total, \"process_*\"]");
+            None
+        }
+    }
 }
 
 /// A text that passes `rule`, which tells what would be right.

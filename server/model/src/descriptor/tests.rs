@@ -156,10 +156,28 @@ status_page: {show: true, probe: {http: {port: 80, path: /}}}
 metrics: {port: 9100, path: /metrics, names: [up]}
 "#;
     let found = errors(all);
-    let expected = ["network.name", "network.ip", "placement", "metrics"];
+    let expected = ["network.name", "network.ip", "placement"];
     let told: Vec<&str> = found.iter().filter_map(|error| error.strip_suffix(": not yet supported; leave it out for now")).collect();
     assert_eq!(told, expected, "{found:#?}");
     assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn what_an_application_tells_is_kept_by_name() {
+    let metrics = |text: &str| good(&format!("image: web\nmetrics: {text}")).metrics.expect("there");
+    let read = metrics("{port: 9100, names: [http_requests_total, \"process_*\", \"app:queue\"]}");
+    assert_eq!((read.port, read.path.as_str()), (9100, "/metrics"));
+    assert_eq!(read.names, ["http_requests_total", "process_*", "app:queue"]);
+    let one = |text: &str| error(&format!("image: web\nmetrics: {text}"));
+    assert!(one("{port: 9100}").starts_with("metrics.names: name what is kept"));
+    assert!(one("{port: 9100, names: []}").starts_with("metrics.names: name what is kept"));
+    assert!(one("{names: [up]}").starts_with("metrics.port"));
+    assert!(one("{port: 9100, names: [up, \"*\"]}").starts_with("metrics.names[1]: \"*\" is not a figure's name"));
+    assert!(one("{port: 9100, names: [\"a*b\"]}").starts_with("metrics.names[0]"));
+    assert!(one("{port: 9100, names: [9x]}").starts_with("metrics.names[0]"));
+    assert!(one("{port: 9100, path: metrics, names: [up]}").starts_with("metrics.path"));
+    let many = (0..51).map(|at| format!("a{at}")).collect::<Vec<_>>().join(", ");
+    assert!(errors(&format!("image: web\nmetrics: {{port: 9100, names: [{many}]}}"))[0].contains("at most 50"));
 }
 
 #[test]

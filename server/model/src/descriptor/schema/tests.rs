@@ -42,6 +42,7 @@ const GOOD: &[&str] = &[
     "image: web\nuser: 1000\nkind: job\nschedule: 0 3 * * *\ndrift: heal",
     "image: web\nartifact: {url: \"https://example.com/app.tar.gz\", sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, path: /app}",
     "image: web\nstatus_page: {show: true, probe: {http: {port: 8080, path: /}}}\nmetrics: {port: 9100, path: /metrics, names: [up]}",
+    "image: web\nmetrics: {port: 9100, names: [http_requests_total, \"process_*\", \"app:queue\"]}",
 ];
 
 /// Wrong in one field, which is what a schema can say.
@@ -99,6 +100,11 @@ const WRONG: &[&str] = &[
     "image: web\nworkdir: srv",
     "image: web\ntimezone: ../etc/passwd",
     "image: web\nkind: daemon",
+    "image: web\nmetrics: {port: 9100}",
+    "image: web\nmetrics: {port: 9100, names: []}",
+    "image: web\nmetrics: {port: 9100, names: [\"*\"]}",
+    "image: web\nmetrics: {port: 9100, names: [a-b]}",
+    "image: web\nmetrics: {port: 0, names: [up]}",
     "image: web\nartifact: {url: \"ftp://x/y\", sha256: aa, path: /app}",
 ];
 

@@ -1,0 +1,301 @@
+//! Asks applications what they tell of themselves, where their descriptor says so. Beside the turns: an application that hangs or tells too much
+//! harms nobody but itself, and that it did not answer is a figure, too (`up`).
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::metrics::{Metric, Value};
+use domain::Worker;
+use domain::machines::Machine;
+use domain::metrics::work::{self, Running};
+use model::descriptor::Metrics;
+use model::ids::{RevisionId, TaskId};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::exposition;
+use super::still_standing;
+use crate::way::Way;
+
+/// Most bytes of an answer.
+const MOST: usize = 1 << 20;
+/// Applications that are asked at once: each answer may be that long.
+const AT_ONCE: usize = 4;
+/// Longest wait for one.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Longest time that a turn waits for those that it asked; what comes later is told in the next one.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// What is asked of a task.
+struct Order {
+    way: Way,
+    metrics: Arc<Metrics>,
+}
+
+/// What a task told, or why it did not.
+type Answer = (TaskId, Result<exposition::Told, String>);
+
+/// The applications of one machine.
+pub(crate) struct Scrapes {
+    http: Option<reqwest::Client>,
+    /// What revisions want asked; none: nothing.
+    wanted: HashMap<RevisionId, Option<Arc<Metrics>>>,
+    /// The ports under which tasks are published on their machine.
+    published: HashMap<TaskId, Option<u16>>,
+    asked: JoinSet<Answer>,
+    busy: HashSet<TaskId>,
+    gate: Arc<Semaphore>,
+    told: HashMap<TaskId, Vec<Value>>,
+    /// Those of which a problem is known.
+    troubled: HashSet<TaskId>,
+    wait: Duration,
+}
+
+impl Scrapes {
+    pub(crate) fn new(step: Duration) -> Self {
+        Self {
+            http: None,
+            wanted: HashMap::new(),
+            published: HashMap::new(),
+            asked: JoinSet::new(),
+            busy: HashSet::new(),
+            gate: Arc::new(Semaphore::new(AT_ONCE)),
+            told: HashMap::new(),
+            troubled: HashSet::new(),
+            wait: WAIT.min(step / 5),
+        }
+    }
+
+    /// Asks all tasks of which it is wanted and that are not being asked still.
+    pub(crate) async fn begin(&mut self, worker: &Worker, machine: &Machine, tasks: &[Running]) {
+        self.forget(worker, tasks);
+        for task in tasks {
+            let Some(metrics) = self.wanted_of(worker, task).await else { continue };
+            let id = task.member.task;
+            if self.busy.contains(&id) {
+                continue;
+            }
+            let published = self.published_of(worker, id, metrics.port).await;
+            let way = Way::of(machine, task.address.as_deref(), metrics.port, published);
+            let Some(http) = self.http() else { return };
+            self.busy.insert(id);
+            let (order, gate) = (Order { way, metrics }, Arc::clone(&self.gate));
+            self.asked.spawn(async move {
+                let _turn = gate.acquire().await;
+                (id, ask(&http, &order).await)
+            });
+        }
+    }
+
+    /// Waits a moment for those that were asked, and takes in what they told.
+    pub(crate) async fn wait(&mut self, worker: &Worker) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let until = tokio::time::Instant::now() + self.wait;
+        while let Ok(Some(done)) = tokio::time::timeout_at(until, self.asked.join_next()).await {
+            let Some((task, told)) = still_standing(done) else { continue };
+            self.busy.remove(&task);
+            let up = if told.is_ok() { 1.0 } else { 0.0 };
+            let mut values = vec![Value::labelled(Metric::AppGauge, "up", up)];
+            let problem = match told {
+                Ok(told) => {
+                    values.extend(told.values.into_iter().filter(|value| value.label != "up"));
+                    (told.left_out > 0).then(|| {
+                        let most = exposition::SERIES;
+                        format!(
+                            "{} series are not kept: a task may have {most}, whose names and labels are at most {} bytes long",
+                            told.left_out,
+                            Value::LABEL
+                        )
+                    })
+                }
+                Err(why) => Some(why),
+            };
+            if problem.is_some() {
+                self.troubled.insert(task);
+            } else {
+                self.troubled.remove(&task);
+            }
+            work::scraped(worker, task, problem);
+            self.told.insert(task, values);
+        }
+    }
+
+    /// What a task told since this was last asked.
+    pub(crate) fn take(&mut self, task: TaskId) -> Vec<Value> {
+        self.told.remove(&task).unwrap_or_default()
+    }
+
+    /// Forgets what is of no task any more.
+    fn forget(&mut self, worker: &Worker, tasks: &[Running]) {
+        let (ids, revisions): (HashSet<TaskId>, HashSet<RevisionId>) = tasks.iter().map(|task| (task.member.task, task.revision)).unzip();
+        self.wanted.retain(|revision, _| revisions.contains(revision));
+        self.published.retain(|task, _| ids.contains(task));
+        self.told.retain(|task, _| ids.contains(task));
+        self.troubled.retain(|task| {
+            let stays = ids.contains(task);
+            if !stays {
+                work::scraped(worker, *task, None);
+            }
+            stays
+        });
+    }
+
+    async fn wanted_of(&mut self, worker: &Worker, task: &Running) -> Option<Arc<Metrics>> {
+        if let Some(known) = self.wanted.get(&task.revision) {
+            return known.clone();
+        }
+        match domain::deployments::work::revision(worker, task.revision).await {
+            Ok(revision) => {
+                let metrics = revision.descriptor.metrics.map(Arc::new);
+                self.wanted.insert(task.revision, metrics.clone());
+                metrics
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a revision could not be read; it is tried again at the next turn");
+                None
+            }
+        }
+    }
+
+    async fn published_of(&mut self, worker: &Worker, task: TaskId, port: u16) -> Option<u16> {
+        if let Some(known) = self.published.get(&task) {
+            return *known;
+        }
+        let published = work::published(worker, task, port).await.ok()?;
+        self.published.insert(task, published);
+        published
+    }
+
+    fn http(&mut self) -> Option<reqwest::Client> {
+        if self.http.is_none() {
+            let client = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .pool_max_idle_per_host(1)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .user_agent("slipway-metrics")
+                .build();
+            self.http = client.inspect_err(|error| tracing::warn!(%error, "applications cannot be asked for their figures")).ok();
+        }
+        self.http.clone()
+    }
+}
+
+/// Asks one application, at its own address, or where it is published if that is out of reach.
+async fn ask(http: &reqwest::Client, order: &Order) -> Result<exposition::Told, String> {
+    let target = order.way.target(LIMIT).await?;
+    let (first, second) = match (target.container, target.published) {
+        (Some(own), published) => (own, published),
+        (None, Some(published)) => (published, None),
+        (None, None) => {
+            return Err("the task has no address that could be asked; on an engine of another machine its port must be published".to_owned());
+        }
+    };
+    let text = match (get(http, first, &order.metrics.path).await, second) {
+        (Err(Miss { out_of_reach: true, .. }), Some(second)) => get(http, second, &order.metrics.path).await,
+        (answer, _) => answer,
+    };
+    let text = text.map_err(|miss| miss.why)?;
+    exposition::read(&text, &order.metrics.names).map_err(|line| format!("line {line} of what it answers is not in Prometheus' text format"))
+}
+
+/// Why there is no answer.
+struct Miss {
+    why: String,
+    /// Another way may help.
+    out_of_reach: bool,
+}
+
+async fn get(http: &reqwest::Client, address: SocketAddr, path: &str) -> Result<String, Miss> {
+    let url = format!("http://{address}{path}");
+    let miss = |why: String| Miss { why: format!("GET {url}: {why}"), out_of_reach: false };
+    let asked = http.get(&url).header("accept", "text/plain; version=0.0.4").timeout(LIMIT).send().await;
+    let mut answer = asked.map_err(|error| Miss { out_of_reach: error.is_connect(), ..miss(cause(&error)) })?;
+    if !answer.status().is_success() {
+        return Err(miss(format!("it answered {}", answer.status().as_u16())));
+    }
+    let mut body = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(piece)) if body.len() + piece.len() > MOST => return Err(miss(format!("it answered more than {} KiB", MOST / 1024))),
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Ok(None) => break,
+            Err(error) => return Err(miss(cause(&error))),
+        }
+    }
+    String::from_utf8(body).map_err(|_| miss("what it answered is no text".to_owned()))
+}
+
+/// In plain words.
+fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", LIMIT.as_secs());
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is told by somebody who answers this to whoever asks.
+    async fn asked(answer: &'static str, names: &[&str]) -> Result<exposition::Told, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let metrics = Arc::new(Metrics { port: address.port(), path: "/metrics".into(), names });
+        let order = Order { way: Way { container: Some(address), published: None }, metrics };
+        let mut scrapes = Scrapes::new(Duration::from_secs(10));
+        let http = scrapes.http().expect("a client");
+        ask(&http, &order).await
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_comes_and_nothing_else() {
+        let told = asked("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\njobs 3\nother 4\n", &["jobs"]).await.expect("told");
+        assert_eq!(told.values, [Value::labelled(Metric::AppGauge, "jobs", 3.0)]);
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_is_said_in_words() {
+        let wrong = [
+            ("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n", "it answered 404"),
+            ("HTTP/1.1 302 Found\r\nlocation: http://elsewhere/\r\nconnection: close\r\n\r\n", "it answered 302"),
+            ("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok 1\n<html>\n", "line 2 of what it answers"),
+        ];
+        for (answer, words) in wrong {
+            let why = asked(answer, &["jobs"]).await.expect_err("wrong");
+            assert!(why.contains(words), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_too() {
+        let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+        let metrics = Arc::new(Metrics { port: free.port(), path: "/metrics".into(), names: Vec::new() });
+        let mut scrapes = Scrapes::new(Duration::from_secs(10));
+        let http = scrapes.http().expect("a client");
+        let nowhere = Order { way: Way { container: None, published: None }, metrics: Arc::clone(&metrics) };
+        assert!(ask(&http, &nowhere).await.expect_err("nowhere").contains("must be published"));
+        let closed = Order { way: Way { container: Some(free), published: None }, metrics };
+        assert!(ask(&http, &closed).await.expect_err("closed").contains("refused"));
+    }
+}
