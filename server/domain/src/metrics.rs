@@ -9,7 +9,7 @@ mod read;
 mod tests;
 pub mod work;
 
-pub use overview::overview;
+pub use overview::overview_for;
 pub use read::{Detail, machine, service};
 
 /// The kept samples.

@@ -10,7 +10,7 @@ use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use model::views::metrics::{Column, MachineUse, NowView, OverviewView, ServiceUse, UseView};
 
 use super::store;
-use crate::access::{May, Site, Visible, can};
+use crate::access::{Actor, May, Site, Visible, can};
 use crate::args;
 use crate::db::{Tx, Value};
 use crate::error::{Error, Result};
@@ -37,11 +37,23 @@ struct Named {
     name: ServiceName,
 }
 
+/// [`overview`] for this caller: with machines if they manage them.
+///
+/// # Errors
+/// As [`overview`].
+pub async fn overview_for(platform: &Platform, actor: &Actor, visible: &Visible<can::SeeServices>, query: &OverviewQuery) -> Result<OverviewView> {
+    match actor.may::<can::ManageEnvironments, _>(platform, &Site).await {
+        Ok(may) => overview(platform, visible, Some(&may), query).await,
+        Err(Error::Forbidden(_)) => overview(platform, visible, None, query).await,
+        Err(error) => Err(error),
+    }
+}
+
 /// Every service that the caller may see, in each environment in which something was measured of it, and for those who manage machines these too.
 ///
 /// # Errors
 /// `Invalid` names the field that is wrong, `Unavailable` when no samples are kept in this process.
-pub async fn overview(
+async fn overview(
     platform: &Platform,
     visible: &Visible<can::SeeServices>,
     machines: Option<&May<can::ManageEnvironments, Site>>,

@@ -115,8 +115,9 @@ fn what_nobody_sampled_is_a_gap_and_no_line_leads_over_it() {
 #[test]
 fn the_time_before_lies_at_the_same_places() {
     let (_folder, store) = open();
-    for time in -60..60_i64 {
-        let used = if time < 0 { 1000.0 } else { 3000.0 };
+    // A sample tells of the time right before it.
+    for time in -60..=60_i64 {
+        let used = if time <= 0 { 1000.0 } else { 3000.0 };
         let values = vec![Value::new(Metric::MemoryWorkingSet, used)];
         store.append(BEGIN + time * 10_000, &[Sample { key: key(), member: Some(member(1)), values }]).expect("kept");
     }
