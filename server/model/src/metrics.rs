@@ -250,6 +250,17 @@ impl MetricsQuery {
 }
 
 words! {
+    /// How a chart with several lines is drawn.
+    Look,
+    /// On top of each other: their height is the sum.
+    Stacked = "stacked",
+    /// Each for itself.
+    Lines = "lines",
+    /// Their sum, and how far they are apart.
+    Total = "total",
+}
+
+words! {
     /// The order of the overview.
     Order,
     /// By name.

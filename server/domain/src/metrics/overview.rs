@@ -37,10 +37,10 @@ struct Named {
     name: ServiceName,
 }
 
-/// [`overview`] for this caller: with machines if they manage them.
+/// Every service that the caller may see, in each environment in which something was measured of it, and the machines if they manage them.
 ///
 /// # Errors
-/// As [`overview`].
+/// `Invalid` names the field that is wrong, `Unavailable` when no samples are kept in this process.
 pub async fn overview_for(platform: &Platform, actor: &Actor, visible: &Visible<can::SeeServices>, query: &OverviewQuery) -> Result<OverviewView> {
     match actor.may::<can::ManageEnvironments, _>(platform, &Site).await {
         Ok(may) => overview(platform, visible, Some(&may), query).await,
@@ -49,10 +49,6 @@ pub async fn overview_for(platform: &Platform, actor: &Actor, visible: &Visible<
     }
 }
 
-/// Every service that the caller may see, in each environment in which something was measured of it, and for those who manage machines these too.
-///
-/// # Errors
-/// `Invalid` names the field that is wrong, `Unavailable` when no samples are kept in this process.
 async fn overview(
     platform: &Platform,
     visible: &Visible<can::SeeServices>,
