@@ -23,7 +23,7 @@ use self::units::said;
 use super::capital;
 
 pub(crate) use self::spark::spark;
-pub(crate) use self::units::{number, shown};
+pub(crate) use self::units::shown;
 
 /// Places that a page key moves by.
 const PAGE: usize = 10;

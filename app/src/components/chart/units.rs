@@ -37,7 +37,7 @@ fn bytes(value: f64) -> String {
 }
 
 /// Three digits that count, without zeros at the end.
-pub(crate) fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     let size = value.abs();
     let text = match size {
         _ if size >= 100.0 => return format!("{value:.0}"),
