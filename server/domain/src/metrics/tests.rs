@@ -6,8 +6,10 @@ use model::metrics::{Group, Window};
 use model::time::Millis;
 use model::views::metrics::{ChartView, Column, Unit};
 
-use super::Detail;
 use super::charts::{self, Axis};
+use super::{Detail, work};
+use crate::live::Topic;
+use crate::testing::Store;
 
 const BEGIN: i64 = 1_795_161_600_000;
 
@@ -179,4 +181,18 @@ fn a_machines_file_systems_are_shares_of_their_size() {
     assert!(disks.total.is_none(), "percents do not add up");
     assert_eq!(chart(&charts, Group::Load).sides[0].lines[0].name, "1 minute");
     assert_eq!(steady(&chart(&charts, Group::Pressure).sides[0].lines[0].mean), 5.0);
+}
+
+#[tokio::test]
+async fn pages_hear_of_new_samples_once_for_all_of_them() {
+    let (_folder, samples) = open();
+    let store = Store::open().await;
+    store.platform.plug_metrics(samples);
+    let mut live = store.platform.live();
+    let of = |slot| Sample { key: key(), member: Some(member(slot)), values: vec![Value::new(Metric::Pids, 1.0)] };
+    let added = work::add(&store.worker, Millis(BEGIN), (1..=50).map(of).collect()).await.expect("kept");
+    assert_eq!(added.kept, 50);
+    assert_eq!(live.recv().await.expect("a word"), Topic::Metrics);
+    assert!(live.try_recv().is_err(), "and no other one");
+    assert_eq!("metrics".parse::<Topic>(), Ok(Topic::Metrics));
 }
