@@ -59,7 +59,7 @@ fn Page(found: Found) -> impl IntoView {
     let path = urls::service_page(&service.project, &service.name, "metrics");
     let source = Source::Service(service.project.to_string(), service.name.to_string());
     let never = service.runs.is_empty();
-    let Some(view) = view.filter(|view| !never || view.as_ref().is_ok_and(|view| !view.is_empty())) else {
+    let Some(view) = view.filter(|view| !(never && view.as_ref().is_ok_and(MetricsView::is_empty))) else {
         return view! { {title} <Undeployed service/> }.into_any();
     };
     let names: Vec<_> = service.runs.iter().map(|run| run.summary.environment.clone()).collect();
