@@ -40,9 +40,9 @@ mod upkeep;
 mod users;
 mod waiting;
 
+pub(super) use self::metrics::page_table as metrics_page_table;
 pub(super) use images::page_table as images_page_table;
 pub(super) use inspect::page_table as inspect_page_table;
-pub(super) use metrics::page_table as metrics_page_table;
 pub(crate) use services::may as service;
 pub(super) use shells::page_table as shells_page_table;
 pub(super) use templates::page_table as templates_page_table;

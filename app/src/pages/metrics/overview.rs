@@ -260,7 +260,7 @@ mod tests {
         let rows: Vec<ServiceUse> = (0..500).map(row).collect();
         let html = service_rows(&rows);
         assert_eq!(html.matches("class=\"use\"").count(), 500);
-        assert!(html.len() < 1_250_000, "{} bytes", html.len());
+        assert!(html.len() < 1_500_000, "{} bytes", html.len());
     }
 
     #[test]
