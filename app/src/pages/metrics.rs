@@ -114,23 +114,11 @@ fn follow(_source: Source, _query: MetricsQuery, _view: RwSignal<MetricsView>) {
 /// Reads the figures again when there are newer samples: as often as a new point can come of them. A time that has passed stays as it was.
 #[cfg(feature = "hydrate")]
 fn follow(source: Source, query: MetricsQuery, view: RwSignal<MetricsView>) {
-    /// What a beat may come early, in milliseconds.
-    const EARLY: f64 = 3_000.0;
     if !query.follows() {
         return;
     }
-    let pulse = Pulse::new();
-    pulse.watch(String::from("metrics"));
-    Effect::new(move |last: Option<f64>| {
-        _ = pulse.track();
-        let now = js_sys::Date::now();
-        let step = view.with_untracked(|view| view.step_ms.clamp(10_000, 60_000)) as f64;
-        match last {
-            // The page was read just now.
-            None => return now,
-            Some(last) if now - last < step - EARLY => return last,
-            Some(_) => {}
-        }
+    let step = move || view.with_untracked(|view| view.step_ms.clamp(10_000, 60_000)) as f64;
+    on_samples(step, move || {
         let (source, query) = (source.clone(), query.clone());
         leptos::task::spawn_local(async move {
             // A reading that fails leaves what is there; the page says when the portal does not answer.
@@ -138,6 +126,27 @@ fn follow(source: Source, query: MetricsQuery, view: RwSignal<MetricsView>) {
                 _ = view.try_set(found);
             }
         });
-        now
+    });
+}
+
+/// Does this when there are newer samples, but not again within about so many milliseconds.
+#[cfg(feature = "hydrate")]
+fn on_samples(every: impl Fn() -> f64 + 'static, act: impl Fn() + 'static) {
+    /// What a word may come early, in milliseconds.
+    const EARLY: f64 = 3_000.0;
+    let pulse = Pulse::new();
+    pulse.watch(String::from("metrics"));
+    Effect::new(move |last: Option<f64>| {
+        _ = pulse.track();
+        let now = js_sys::Date::now();
+        match last {
+            // The page was read just now.
+            None => now,
+            Some(last) if now - last < every() - EARLY => last,
+            Some(_) => {
+                act();
+                now
+            }
+        }
     });
 }

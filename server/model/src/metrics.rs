@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::names::EnvironmentName;
 use crate::problem::FieldError;
 use crate::time::Millis;
-use crate::views::logs::time_nanos;
+use crate::views::logs::{number, read, time_nanos};
 use crate::words::words;
 
 const MINUTE: i64 = 60_000;
@@ -319,20 +319,6 @@ impl OverviewQuery {
             return Err(FieldError::new("limit", format!("from 1 to {OVERVIEW_MAX}")));
         }
         Ok(limit as usize)
-    }
-}
-
-fn read<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, value: &str) -> Result<Option<T>, FieldError> {
-    match value {
-        "" => Ok(None),
-        value => value.parse().map(Some).map_err(|error| FieldError::new(field, format!("{error}"))),
-    }
-}
-
-fn number(field: &str, value: &str) -> Result<Option<u32>, FieldError> {
-    match value {
-        "" => Ok(None),
-        value => value.parse().map(Some).map_err(|_| FieldError::new(field, "a whole number")),
     }
 }
 

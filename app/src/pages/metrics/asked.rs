@@ -87,13 +87,16 @@ impl Asked {
 /// What was read, unless something in the address was wrong: the rest of it would show something else than was asked for.
 pub(in crate::pages) fn told(asked: &Asked, view: Result<MetricsView, Problem>) -> Result<MetricsView, Problem> {
     match &asked.wrong {
-        Some(wrong) => {
-            let mut problem = Problem::new(ProblemKind::Invalid, "invalid", wrong.to_string());
-            problem.fields.push(wrong.clone());
-            Err(problem)
-        }
+        Some(wrong) => Err(refused(wrong.clone())),
         None => view,
     }
+}
+
+/// An address that cannot be read, told as the server would.
+pub(super) fn refused(wrong: FieldError) -> Problem {
+    let mut problem = Problem::new(ProblemKind::Invalid, "invalid", wrong.to_string());
+    problem.fields.push(wrong);
+    problem
 }
 
 #[cfg(test)]

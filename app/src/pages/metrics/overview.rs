@@ -11,6 +11,7 @@ use model::metrics::{Order, OverviewQuery};
 use model::problem::{FieldError, Problem, ProblemKind};
 use model::views::metrics::{MachineUse, OverviewView, ServiceUse, Unit, UseView};
 
+use super::asked::refused;
 use crate::api::ApiError;
 use crate::api::metrics::overview_metrics;
 use crate::boot::boot;
@@ -51,11 +52,7 @@ pub(crate) fn Overview() -> impl IntoView {
 async fn read(asked: Result<OverviewQuery, FieldError>) -> Result<Found, ApiError> {
     let query = match asked {
         Ok(query) => query,
-        Err(wrong) => {
-            let mut problem = Problem::new(ProblemKind::Invalid, "invalid", wrong.to_string());
-            problem.fields.push(wrong);
-            return Ok(Found { query: OverviewQuery::default(), view: Err(problem) });
-        }
+        Err(wrong) => return Ok(Found { query: OverviewQuery::default(), view: Err(refused(wrong)) }),
     };
     match overview_metrics(query.clone()).await {
         Ok(view) => Ok(Found { query, view: Ok(view) }),
@@ -201,26 +198,17 @@ fn follow(_query: OverviewQuery, _view: RwSignal<OverviewView>) {}
 /// Reads it again when there are newer samples, about once a minute: a point stands for two.
 #[cfg(feature = "hydrate")]
 fn follow(query: OverviewQuery, view: RwSignal<OverviewView>) {
-    /// Milliseconds between two readings at least.
-    const BETWEEN: f64 = 55_000.0;
-    let pulse = crate::live::Pulse::new();
-    pulse.watch(String::from("metrics"));
-    Effect::new(move |last: Option<f64>| {
-        _ = pulse.track();
-        let now = js_sys::Date::now();
-        match last {
-            None => return now,
-            Some(last) if now - last < BETWEEN => return last,
-            Some(_) => {}
-        }
-        let query = query.clone();
-        leptos::task::spawn_local(async move {
-            if let Ok(found) = overview_metrics(query).await {
-                _ = view.try_set(found);
-            }
-        });
-        now
-    });
+    super::on_samples(
+        || 60_000.0,
+        move || {
+            let query = query.clone();
+            leptos::task::spawn_local(async move {
+                if let Ok(found) = overview_metrics(query).await {
+                    _ = view.try_set(found);
+                }
+            });
+        },
+    );
 }
 
 #[cfg(test)]

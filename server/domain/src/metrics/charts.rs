@@ -176,14 +176,9 @@ impl Axis {
     }
 }
 
-/// Six digits: more is noise, and costs its way to the reader.
+/// More digits are noise, and cost their way to the reader.
 fn rounded(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let digits = value.abs().log10().floor() as i32 - 5;
-    let unit = 10_f64.powi(digits.abs());
-    if digits > 0 { (value / unit).round() * unit } else { (value * unit).round() / unit }
+    super::rounded(value, 6)
 }
 
 /// All charts of which there is something; those that everybody has are there in any case.

@@ -223,12 +223,7 @@ impl Axis {
     }
 }
 
-/// Four digits: there are thousands of these numbers on a page, each a point of a picture of a few pixels.
+/// There are thousands of these numbers on a page, each a point of a picture of a few pixels.
 fn rounded(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return 0.0;
-    }
-    let digits = value.abs().log10().floor() as i32 - 3;
-    let unit = 10_f64.powi(digits.abs());
-    if digits > 0 { (value / unit).round() * unit } else { (value * unit).round() / unit }
+    super::rounded(value, 4)
 }
