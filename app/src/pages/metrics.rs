@@ -80,6 +80,7 @@ pub(super) fn Charts(
         {move || damaged().then(|| view! {
             <Notice tone=Tone::Warn title="Some figures of this time cannot be read"><p>"A file of kept samples is damaged: what was in it is shown as a gap."</p></Notice>
         })}
+        <p class="small muted chart-span">{move || view.with(tools::span)}</p>
         <div class="charts">{charts}</div>
         {move || view.with(|view| happened(&view.marks))}
     }

@@ -52,7 +52,7 @@ fn Page(found: Found) -> impl IntoView {
         Crumb::new(urls::admin_environment(&environment), environment.clone()),
         Crumb::new(urls::admin_machine(&environment, &machine), machine.clone()),
     ];
-    let tools = view! { <Tools source=source.clone() asked=asked.clone() path=path.clone() found=view.clone().ok()/> };
+    let tools = view! { <Tools source=source.clone() asked=asked.clone() path=path.clone()/> };
     let shown = match view {
         Err(problem) => view! { <Notice tone=Tone::Warn title=sentence(&problem.detail)><p>"Choose another time above."</p></Notice> }.into_any(),
         Ok(view) if view.is_empty() => view! {

@@ -16,8 +16,6 @@ pub(in crate::pages) fn Tools(
     asked: Asked,
     /// The page's address without its query.
     path: String,
-    /// What was read, if it could be.
-    found: Option<MetricsView>,
 ) -> impl IntoView {
     let follows = asked.query.follows();
     let shown = asked.query.range.unwrap_or(Range::Hour);
@@ -55,13 +53,12 @@ pub(in crate::pages) fn Tools(
                 {back}
             </span>
         </div>
-        {found.map(|found| view! { <p class="small muted chart-span">{span(&found)}</p> })}
     }
     .into_any()
 }
 
 /// Which time is shown, and how finely.
-fn span(found: &MetricsView) -> String {
+pub(super) fn span(found: &MetricsView) -> String {
     let kept = match found.resolution {
         Resolution::Raw => "samples as they were taken",
         Resolution::FiveMinutes => "kept for each five minutes",

@@ -66,7 +66,7 @@ fn Page(found: Found) -> impl IntoView {
     let shown = asked.query.environment.clone();
     let page = asked.anywhere().at(&path);
     let choice = shown.map(|shown| view! { <super::EnvironmentChoice names shown page/> });
-    let tools = view! { <Tools source=source.clone() asked=asked.clone() path=path.clone() found=view.clone().ok()/> };
+    let tools = view! { <Tools source=source.clone() asked=asked.clone() path=path.clone()/> };
     let charts = match view {
         Err(problem) => view! { <Notice tone=Tone::Warn title=sentence(&problem.detail)><p>"Choose another time above."</p></Notice> }.into_any(),
         Ok(view) if view.is_empty() => view! {
