@@ -280,14 +280,12 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "outside/credentials"
         | "outside/copies"
         | "deployments/list" => vec![project()],
-        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" | "metrics/service" => {
-            vec![project(), service()]
-        }
+        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" => vec![project(), service()],
         "metrics/machine" => vec![machine()],
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }
-        "deployments/text" => vec![project(), service()],
+        "deployments/text" | "metrics/service" => vec![project(), service()],
         "deployments/plan_text" | "deployments/deploy_text" => {
             vec![project(), service(), environment(), ("text", text("image: web:1\nreplicas: 2\n"))]
         }
