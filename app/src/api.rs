@@ -26,6 +26,7 @@ pub(crate) mod imports;
 pub(crate) mod inspect;
 pub(crate) mod jobs;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod outside;
 #[cfg(feature = "ssr")]
 mod parse;

@@ -1,6 +1,7 @@
 //! The parts that pages are built of: data in, callbacks out. They never call the server, know no feature and hold no
 //! state beyond what the eye needs.
 
+mod chart;
 mod choice;
 mod clock;
 mod copy;
@@ -19,6 +20,7 @@ mod terminal;
 mod theme;
 mod toast;
 
+pub(crate) use chart::{Chart, shown, spark};
 pub(crate) use choice::{CheckBox, Choice, Select, TextArea};
 pub(crate) use clock::{Ago, Clock, relative};
 #[cfg(feature = "hydrate")]

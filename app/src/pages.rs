@@ -14,6 +14,7 @@ pub(crate) mod image_rules;
 pub(crate) mod images;
 pub(crate) mod login;
 pub(crate) mod members;
+pub(crate) mod metrics;
 pub(crate) mod outside;
 pub(crate) mod projects;
 mod quotas;

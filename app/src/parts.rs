@@ -8,8 +8,8 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots,
-    services, setup, shells, templates,
+    account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside, projects,
+    robots, services, setup, shells, templates,
 };
 
 macro_rules! part {
@@ -106,6 +106,8 @@ part!(
     __preload_templates_part,
     TemplatePages { Templates: templates::List, Template: templates::One, NewTemplate: templates::New, EditTemplate: templates::Edit }
 );
+
+part!(charts, __preload_charts, ChartPages { Metrics: services::Metrics, MachineMetrics: metrics::Machine, UseOverview: metrics::Overview });
 
 part!(
     configuration,

@@ -24,6 +24,8 @@ pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
 pub(crate) const TEMPLATES: &str = "/templates";
 pub(crate) const ENVIRONMENTS: &str = "/environments";
+pub(crate) const OVERVIEW: &str = "/overview";
+pub(crate) const OVERVIEW_DOWNLOAD: &str = "/overview/download";
 pub(crate) const RUNNING: &str = "/running";
 pub(crate) const ACCOUNT: &str = "/account";
 pub(crate) const ACCOUNT_SESSIONS: &str = "/account/sessions";
@@ -61,6 +63,16 @@ pub(crate) fn admin_machine(environment: impl AsRef<str>, machine: impl AsRef<st
 /// The operators' page of a machine's images.
 pub(crate) fn admin_machine_images(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
     format!("{}/images", admin_machine(environment, machine))
+}
+
+/// The operators' page of what a machine uses.
+pub(crate) fn admin_machine_metrics(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
+    format!("{}/metrics", admin_machine(environment, machine))
+}
+
+/// What a machine uses, to keep.
+pub(crate) fn machine_download(machine: impl AsRef<str>) -> String {
+    format!("/machines/{}/metrics/download", segment(machine.as_ref()))
 }
 
 /// A project's dashboard.

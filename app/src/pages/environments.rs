@@ -177,7 +177,12 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
     } else {
         machine.name.to_string().into_any()
     };
-    let images = edit.then(|| view! { " "<a class="small" href=urls::admin_machine_images(&machine.environment, &machine.name)>"Images"</a> });
+    let images = edit.then(|| {
+        view! {
+            " "<a class="small" href=urls::admin_machine_metrics(&machine.environment, &machine.name)>"Metrics"</a>
+            " "<a class="small" href=urls::admin_machine_images(&machine.environment, &machine.name)>"Images"</a>
+        }
+    });
     view! {
         <tr>
             <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{images}</td>

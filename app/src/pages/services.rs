@@ -4,6 +4,7 @@ mod deploy;
 mod inspect;
 mod jobs;
 mod logs;
+mod metrics;
 mod overview;
 mod revisions;
 mod running;
@@ -27,6 +28,7 @@ use model::views::templates::{TemplateMark, TemplateSummary};
 pub(crate) use deploy::{Deploy, Plan};
 pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
+pub(crate) use metrics::Metrics;
 pub(crate) use overview::Overview;
 pub(crate) use revisions::Revisions;
 pub(crate) use running::Running;
@@ -175,6 +177,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
     if service.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
     }
+    tabs.push(Tab::new(page("metrics"), "Metrics"));
     tabs.push(Tab::new(page("logs"), "Logs"));
     if service.may(Action::OpenShell) {
         tabs.push(Tab::new(page("shell"), "Shell"));

@@ -24,6 +24,8 @@ pub enum Topic {
     Environment(EnvironmentId),
     /// The registry's upkeep: its runs and what they have done.
     Upkeep,
+    /// What services and machines use: there are newer samples.
+    Metrics,
     /// A project's copies from outside registries: which there are and how far they are.
     Copies(ProjectId),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Topic {
             Self::Service(id) => write!(f, "service:{id}"),
             Self::Deployment(id) => write!(f, "deployment:{id}"),
             Self::Environment(id) => write!(f, "environment:{id}"),
+            Self::Metrics => f.write_str("metrics"),
             Self::Upkeep => f.write_str("upkeep"),
             Self::Copies(id) => write!(f, "copies:{id}"),
         }
@@ -46,8 +49,10 @@ impl std::str::FromStr for Topic {
     type Err = InvalidTopic;
 
     fn from_str(text: &str) -> Result<Self, InvalidTopic> {
-        if text == "upkeep" {
-            return Ok(Self::Upkeep);
+        match text {
+            "metrics" => return Ok(Self::Metrics),
+            "upkeep" => return Ok(Self::Upkeep),
+            _ => {}
         }
         let (kind, id) = text.split_once(':').ok_or(InvalidTopic)?;
         Ok(match kind {
@@ -64,7 +69,7 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, copies, a colon and an id; or upkeep")]
+#[error("a topic is one of project, images, service, deployment, environment, copies, a colon and an id; or one of metrics, upkeep")]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {

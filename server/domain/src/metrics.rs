@@ -1,7 +1,31 @@
 //! What services and machines use: samples that a loop collects ([`work`]) and people read as charts. They are kept beside the database, in a store of
 //! their own (the crate `metrics`), which blocks: it is asked on threads for that.
 
+mod charts;
+pub mod csv;
+mod overview;
+mod read;
+#[cfg(test)]
+mod tests;
 pub mod work;
+
+pub use overview::overview_for;
+pub use read::{Detail, machine, service};
+
+/// The kept samples.
+fn store(platform: &crate::Platform) -> crate::Result<::metrics::Store> {
+    platform.metrics().ok_or_else(|| crate::Error::Unavailable("no samples are kept in this process".into()))
+}
+
+/// A number with so many digits that count.
+fn rounded(value: f64, digits: i32) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let places = value.abs().log10().floor() as i32 + 1 - digits;
+    let unit = 10_f64.powi(places.abs());
+    if places > 0 { (value / unit).round() * unit } else { (value * unit).round() / unit }
+}
 
 /// Runs what blocks on a thread for that.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> crate::Result<T> {

@@ -13,6 +13,7 @@ pub mod image;
 pub mod logs;
 pub mod machine;
 pub mod manifest;
+pub mod metrics;
 pub mod names;
 pub mod outside;
 pub mod page;

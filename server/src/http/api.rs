@@ -28,6 +28,7 @@ mod image_rules;
 mod images;
 mod inspect;
 mod jobs;
+mod metrics;
 mod projects;
 mod pruning;
 mod quotas;
@@ -39,6 +40,7 @@ mod upkeep;
 mod users;
 mod waiting;
 
+pub(super) use self::metrics::page_table as metrics_page_table;
 pub(super) use images::page_table as images_page_table;
 pub(super) use inspect::page_table as inspect_page_table;
 pub(crate) use services::may as service;
@@ -65,6 +67,7 @@ pub(super) fn table() -> Table {
         .merge(configs::table())
         .merge(descriptor::table())
         .merge(super::logs::table())
+        .merge(metrics::table())
         .merge(shells::table())
         .merge(environments::table())
         .merge(folders::table())

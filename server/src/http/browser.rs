@@ -42,6 +42,7 @@ pub fn routes(portal: &Portal) -> Table {
         .merge(logs::page_table())
         .merge(super::api::images_page_table())
         .merge(super::api::inspect_page_table())
+        .merge(super::api::metrics_page_table())
         .merge(super::api::templates_page_table())
         .merge(super::api::shells_page_table())
         .merge(shell::table())

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod charts;
 mod collected;
 mod configs;
 mod copies;

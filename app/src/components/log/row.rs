@@ -239,7 +239,7 @@ fn painted(html: &mut String, pieces: &[Piece], stop: &str) {
 }
 
 /// A text as HTML that says just that, in an element as in an attribute.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {

@@ -13,6 +13,7 @@ use super::blocking;
 use crate::args;
 use crate::db::Row;
 use crate::error::{Error, Result};
+use crate::live::Topic;
 use crate::worker::Worker;
 
 pub(crate) use problems::Problems;
@@ -85,7 +86,7 @@ pub fn data_folder(worker: &Worker) -> Option<PathBuf> {
     worker.platform().own_paths().first().map(PathBuf::from)
 }
 
-/// Keeps what was sampled at one time. What a sample may be: [`::metrics::Store::append`].
+/// Keeps what was sampled at one time, and tells pages that show figures. What a sample may be: [`::metrics::Store::append`].
 ///
 /// # Errors
 /// When the samples cannot be written (the disk is full); none of them is kept then.
@@ -94,7 +95,10 @@ pub async fn add(worker: &Worker, at: Millis, samples: Vec<Sample>) -> Result<Ad
     if samples.is_empty() {
         return Ok(Added::default());
     }
-    blocking(move || store.append(at.0, &samples)).await
+    let added = blocking(move || store.append(at.0, &samples)).await?;
+    // One word for all that was sampled at this time: a site with hundreds of services would drown what else is told.
+    worker.platform().publish(Topic::Metrics);
+    Ok(added)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::words::words;
 mod filter;
 
 pub use filter::{CONTEXT_MAX, GREP_MAX, LogFilter, time_nanos};
+pub(crate) use filter::{number, read};
 
 words! {
     /// Where a line comes from: one of a process's two streams, or nobody's, where lines are missing.

@@ -47,6 +47,9 @@ pub fn reads(path: &str) -> bool {
             | "/fn/images/lineage"
             | "/fn/logs/page"
             | "/fn/logs/inspect"
+            | "/fn/metrics/service"
+            | "/fn/metrics/machine"
+            | "/fn/metrics/overview"
             | "/fn/inspect/processes"
             | "/fn/inspect/changes"
             | "/fn/inspect/file"
@@ -138,7 +141,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         _ if path.contains("{run}") => world::run(portal).await,
         _ => String::new(),
     };
-    if path.contains("{environment}") || path.contains("/clone") {
+    if path.contains("{environment}") || path.contains("/clone") || path.contains("{machine}/metrics") {
         world::environment(cast, world).await;
     }
     if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
@@ -246,6 +249,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let machine = || ("machine", world.machine.clone());
     if path.starts_with("/fn/cloning/")
         || path.starts_with("/fn/pruning/")
+        || path == "/fn/metrics/machine"
         || path.starts_with("/fn/environments/") && path != "/fn/environments/list"
     {
         world::environment(cast, world).await;
@@ -277,10 +281,11 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "outside/copies"
         | "deployments/list" => vec![project()],
         "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" => vec![project(), service()],
+        "metrics/machine" => vec![machine()],
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }
-        "deployments/text" => vec![project(), service()],
+        "deployments/text" | "metrics/service" => vec![project(), service()],
         "deployments/plan_text" | "deployments/deploy_text" => {
             vec![project(), service(), environment(), ("text", text("image: web:1\nreplicas: 2\n"))]
         }
@@ -368,6 +373,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/list"
         | "projects/may_create"
         | "services/mine"
+        | "metrics/overview"
         | "upkeep/storage" => Vec::new(),
         _ => return None,
     })

@@ -133,14 +133,16 @@ impl LogFilter {
     }
 }
 
-fn read<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, value: &str) -> Result<Option<T>, FieldError> {
+/// A value of a query; empty, it is left out.
+pub(crate) fn read<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, value: &str) -> Result<Option<T>, FieldError> {
     match value {
         "" => Ok(None),
         value => value.parse().map(Some).map_err(|error| FieldError::new(field, format!("{error}"))),
     }
 }
 
-fn number(field: &str, value: &str) -> Result<Option<u32>, FieldError> {
+/// The same of a whole number.
+pub(crate) fn number(field: &str, value: &str) -> Result<Option<u32>, FieldError> {
     match value {
         "" => Ok(None),
         value => value.parse().map(Some).map_err(|_| FieldError::new(field, "a whole number")),

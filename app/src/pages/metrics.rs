@@ -1,0 +1,153 @@
+//! What services and machines use: the charts that their pages have in common, a machine's charts, and all of them side by side. What a page shows is
+//! in its address, so that it can be sent to somebody; it is right without a script, and follows the clock with one.
+
+mod asked;
+mod machine;
+mod overview;
+mod tools;
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use model::metrics::{MetricsQuery, Window};
+use model::time::Millis;
+use model::views::events::MarkView;
+use model::views::metrics::MetricsView;
+
+pub(super) use self::asked::{Asked, told};
+pub(crate) use self::machine::Machine;
+pub(crate) use self::overview::Overview;
+pub(super) use self::tools::Tools;
+use crate::api::ApiError;
+use crate::api::metrics::{machine_metrics, service_metrics};
+use crate::components::{Chart, Notice, Tone};
+#[cfg(feature = "hydrate")]
+use crate::live::Pulse;
+use crate::urls;
+
+/// Of what the figures are.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) enum Source {
+    /// A service: its project's name and its own.
+    Service(String, String),
+    /// A machine, by its name.
+    Machine(String),
+}
+
+impl Source {
+    /// Reads the figures.
+    pub(super) async fn read(self, query: MetricsQuery) -> Result<MetricsView, ApiError> {
+        match self {
+            Self::Service(project, service) => service_metrics(project, service, query).await,
+            Self::Machine(machine) => machine_metrics(machine, query).await,
+        }
+    }
+
+    /// Where the same figures can be had as a file.
+    fn download(&self) -> String {
+        match self {
+            Self::Service(project, service) => urls::service_page(project, service, "metrics/download"),
+            Self::Machine(machine) => urls::machine_download(machine),
+        }
+    }
+}
+
+/// The charts.
+#[component]
+pub(super) fn Charts(
+    /// Of what.
+    source: Source,
+    /// What the address asks for.
+    asked: Asked,
+    /// The page's address without its query.
+    path: String,
+    /// What was read.
+    found: MetricsView,
+) -> impl IntoView {
+    let view = RwSignal::new(found);
+    follow(source, asked.query.clone(), view);
+    let look = asked.look;
+    let place = RwSignal::new(None);
+    let navigate = use_navigate();
+    let on_zoom = Callback::new(move |(from, to): (i64, i64)| {
+        let window = Window { from: Millis(from), to: Millis(to) };
+        navigate(&asked.over(window).at(&path), NavigateOptions { scroll: false, ..NavigateOptions::default() });
+    });
+    let count = Memo::new(move |_| view.with(|view| view.charts.len()));
+    let charts = move || (0..count.get()).map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
+    let damaged = move || view.with(|view| view.damaged);
+    view! {
+        {move || damaged().then(|| view! {
+            <Notice tone=Tone::Warn title="Some figures of this time cannot be read"><p>"A file of kept samples is damaged: what was in it is shown as a gap."</p></Notice>
+        })}
+        <p class="small muted chart-span">{move || view.with(tools::span)}</p>
+        <div class="charts">{charts}</div>
+        {move || view.with(|view| happened(&view.marks))}
+    }
+    .into_any()
+}
+
+/// What the marks say, in words.
+fn happened(marks: &[MarkView]) -> Option<AnyView> {
+    /// Most that are told.
+    const MOST: usize = 50;
+    if marks.is_empty() {
+        return None;
+    }
+    let told = marks.iter().rev().take(MOST).map(|mark| {
+        let text = mark.text.clone();
+        let said = match mark.link.clone() {
+            Some(link) => view! { <a href=link>{text}</a> }.into_any(),
+            None => text.into_any(),
+        };
+        view! { <li data-kind=mark.kind.as_str()><span class="muted small">{Millis(mark.ms).exact()}</span>" "{said}</li> }
+    });
+    let told = told.collect_view();
+    Some(
+        view! { <section class="panel"><header><h2>"What happened meanwhile"</h2></header><ul class="list chart-happened">{told}</ul></section> }
+            .into_any(),
+    )
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn follow(_source: Source, _query: MetricsQuery, _view: RwSignal<MetricsView>) {}
+
+/// Reads the figures again when there are newer samples: as often as a new point can come of them. A time that has passed stays as it was.
+#[cfg(feature = "hydrate")]
+fn follow(source: Source, query: MetricsQuery, view: RwSignal<MetricsView>) {
+    if !query.follows() {
+        return;
+    }
+    let step = move || view.with_untracked(|view| view.step_ms.clamp(10_000, 60_000)) as f64;
+    on_samples(step, move || {
+        let (source, query) = (source.clone(), query.clone());
+        leptos::task::spawn_local(async move {
+            // A reading that fails leaves what is there; the page says when the portal does not answer.
+            if let Ok(found) = source.read(query).await {
+                _ = view.try_set(found);
+            }
+        });
+    });
+}
+
+/// Does this when there are newer samples, but not again within about so many milliseconds.
+#[cfg(feature = "hydrate")]
+fn on_samples(every: impl Fn() -> f64 + 'static, act: impl Fn() + 'static) {
+    /// What a word may come early, in milliseconds.
+    const EARLY: f64 = 3_000.0;
+    let pulse = Pulse::new();
+    pulse.watch(String::from("metrics"));
+    Effect::new(move |last: Option<f64>| {
+        _ = pulse.track();
+        let now = js_sys::Date::now();
+        match last {
+            // The page was read just now.
+            None => now,
+            Some(last) if now - last < every() - EARLY => last,
+            Some(_) => {
+                act();
+                now
+            }
+        }
+    });
+}

@@ -1,0 +1,180 @@
+// Charts in a real Chromium over real containers: there without scripts; read by mouse and by keys; looked at more closely, compared, read as a table,
+// kept as a file; and all services side by side.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, test } from "node:test";
+import { closeBrowser, Visitor } from "./browser.mjs";
+import { contrast } from "./contrast.mjs";
+import { BUSYBOX } from "./engine.mjs";
+import { Shop, until } from "./shop.mjs";
+
+after(closeBrowser);
+
+/** Two tasks that use what they may: a fifth of a core each. */
+const BURNER = {
+  image: "burner:1",
+  replicas: 2,
+  command: ["/bin/sh", "-c", "while :; do :; done"],
+  resources: { cpus: 0.2, memory: "64MiB" },
+  update: { monitor: "0s" },
+  stop: { grace: "0s" },
+};
+
+/** A service that was measured for a minute. */
+async function burning(t) {
+  const shop = await Shop.open(t);
+  await shop.docker.image(`${shop.registry}/burner:1`, { "bin/busybox": BUSYBOX, "bin/sh": "->busybox" }, ["ENV PATH=/bin"]);
+  await shop.push("burner", "1");
+  await shop.service("web");
+  await shop.deployed("web", BURNER);
+  const known = (column) => column.filter((value) => value !== null).length;
+  await until(
+    "both tasks were measured for a minute",
+    async () => {
+      const told = await shop.call(200, "GET", shop.path("web", "/metrics?range=15m&group=cpu"));
+      const { lines } = told.charts[0].sides[0];
+      return lines.length === 2 && lines.every((line) => known(line.mean) >= 6);
+    },
+    180,
+  );
+  return shop;
+}
+
+async function arrive(t, shop, options = {}) {
+  const visitor = await Visitor.arrive(t, options);
+  const { page } = visitor;
+  await page.goto(`${shop.portal.url}/login`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(shop.portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(`${shop.portal.url}/`);
+  return visitor;
+}
+
+async function open(page, url) {
+  await page.goto(url);
+  await page.locator("html[data-ready]").waitFor();
+}
+
+function address(shop, query = "?range=15m") {
+  return `${shop.portal.url}/projects/${shop.project}/services/web/metrics${query}`;
+}
+
+/** Where a share of a chart's breadth is, for the mouse. */
+async function spot(area, share) {
+  const box = await area.boundingBox();
+  return [box.x + box.width * share, box.y + 60];
+}
+
+test("charts are read, looked at more closely, compared and kept", { timeout: 480_000 }, async (t) => {
+  const shop = await burning(t);
+
+  await t.test("they are there without scripts", async (t) => {
+    const { page } = await arrive(t, shop, { javaScriptEnabled: false });
+    await page.goto(address(shop));
+    assert.equal(await page.locator(".chart").first().locator(".chart-layer").count(), 2, "a layer for each task");
+    assert.match(await page.locator(".chart-svg").first().getAttribute("aria-label"), /^CPU in cores from .* at the end, at most .*; limit 0\.4 cores/);
+    assert.equal(await page.getByRole("slider").count(), 0, "nothing is offered that needs a script");
+    await page.getByRole("link", { name: "6h", exact: true }).click();
+    await page.waitForURL(/range=6h/);
+    assert.ok((await page.locator(".chart-svg").count()) >= 4);
+  });
+
+  const visitor = await arrive(t, shop);
+  const { page } = visitor;
+  await open(page, address(shop));
+  const chart = page.locator(".chart").first();
+  const area = chart.locator(".chart-area");
+  const reading = chart.locator(".chart-reading");
+  await area.scrollIntoViewIfNeeded();
+
+  await t.test("the mouse reads all lines of a time, in all charts", async () => {
+    await until("the pointer stands where something was measured", async () => {
+      await page.mouse.move(...(await spot(area, 0.95)));
+      await page.mouse.move(...(await spot(area, 0.96)));
+      return /UTC[^]*Task 1[^]*cores[^]*Task 2[^]*cores/.test(await reading.innerText());
+    });
+    assert.ok((await page.locator(".chart-cursor:visible").count()) >= 4, "the same time is marked in every chart");
+    assert.ok((await reading.evaluate(contrast)) >= 4.5);
+    await page.mouse.move(2, 2);
+    await reading.waitFor({ state: "hidden" });
+  });
+
+  await t.test("arrow keys read them too", async () => {
+    const slider = page.getByRole("slider", { name: /^CPU/ });
+    await slider.focus();
+    const said = () => slider.getAttribute("aria-valuetext");
+    await page.keyboard.press("End");
+    const last = await until("a time is read out", said);
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowLeft");
+    const before = await until("an earlier time is read out", async () => ((await said()) !== last ? said() : null));
+    assert.match(before, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: .*Task 1 .* cores/);
+    assert.ok(before.slice(0, 19) < last.slice(0, 19), `${before} before ${last}`);
+    await page.keyboard.press("Escape");
+    await reading.waitFor({ state: "hidden" });
+  });
+
+  await t.test("what is drawn over is looked at more closely, and the address says so", async () => {
+    await page.mouse.move(...(await spot(area, 0.5)));
+    await page.mouse.down();
+    await page.mouse.move(...(await spot(area, 0.7)));
+    await page.mouse.move(...(await spot(area, 0.95)));
+    await page.mouse.up();
+    await page.waitForURL(/from=.*&to=/);
+    await page.getByRole("link", { name: "Back to the last hour" }).waitFor();
+    const { searchParams } = new URL(page.url());
+    const minutes = (Date.parse(searchParams.get("to")) - Date.parse(searchParams.get("from"))) / 60_000;
+    assert.ok(minutes > 5 && minutes < 9, `${minutes} minutes of fifteen`);
+    assert.ok((await chart.locator(".chart-layer").count()) === 2);
+    await page.goBack();
+    await page.waitForURL(/range=15m/);
+    await page.getByRole("link", { name: "Back to the last hour" }).waitFor({ state: "detached" });
+  });
+
+  await t.test("the time before is drawn beside it", async () => {
+    await page.getByRole("link", { name: "Compare with the time before" }).click();
+    await page.waitForURL(/compare=previous/);
+    await page.getByRole("link", { name: "Without the time before" }).waitFor();
+    await chart.locator(".chart-legend", { hasText: "The time before" }).waitFor();
+    await page.getByRole("link", { name: "Lines", exact: true }).click();
+    await page.waitForURL(/as=lines/);
+    await chart.locator(".chart-line.c2").waitFor({ state: "attached" });
+    assert.equal(await chart.locator(".chart-layer").count(), 0);
+  });
+
+  await t.test("the same is a table and a file", async () => {
+    await open(page, address(shop));
+    await chart.getByText("As a table").click();
+    const table = chart.getByRole("table");
+    await table.waitFor();
+    assert.match(await table.innerText(), /Task 1[^]*Task 2[^]*cores/);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
+    assert.match(download.suggestedFilename(), /^web-.*\.csv$/);
+    const text = await readFile(await download.path(), "utf8");
+    assert.match(text, /^time,of,environment,figure,side,line,/);
+    assert.match(text, new RegExp(`,${shop.project}/web,local,CPU,used,Task 2,`));
+  });
+
+  await visitor.picture("charts");
+
+  await t.test("newer samples come by themselves", async () => {
+    await open(page, address(shop));
+    const label = () => page.locator(".chart-svg").first().getAttribute("aria-label");
+    const first = await label();
+    await until("the chart goes on", async () => (await label()) !== first, 90);
+  });
+
+  await t.test("all services stand side by side", async () => {
+    await open(page, `${shop.portal.url}/overview`);
+    const row = page.locator(".use", { hasText: `${shop.project}/web` });
+    await row.locator(".spark").first().waitFor();
+    assert.match(await row.innerText(), /2 tasks[^]*cores/);
+    await page.getByRole("link", { name: "CPU", exact: true }).click();
+    await page.waitForURL(/sort=cpu/);
+    await visitor.picture("overview");
+    await row.getByRole("link", { name: `${shop.project}/web` }).click();
+    await page.waitForURL(/\/services\/web\/metrics/);
+    await page.locator(".chart-svg").first().waitFor();
+  });
+});

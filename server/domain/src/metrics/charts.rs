@@ -1,0 +1,392 @@
+//! From what the store answers to charts: which figures belong together, in which unit, on one axis. Pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use ::metrics::{Answer, Metric, Series, Total};
+use model::metrics::{Group, Window};
+use model::views::metrics::{ChartView, Column, LineView, Resolution, SideView, TotalView, Unit};
+
+use super::Detail;
+
+/// Lines of a picture; what is beyond is put together.
+const LINES: usize = 8;
+/// Most figures of an application that are shown, each in a chart of its own.
+const FIGURES: usize = 12;
+/// Microseconds of a second: a counter of time that grows by so many is one core, or all of the time.
+const SECOND: f64 = 1_000_000.0;
+
+/// A chart that can be shown.
+pub(super) struct Plan {
+    pub group: Group,
+    title: &'static str,
+    unit: Unit,
+    /// How many of the store's units make one of the chart's.
+    divisor: f64,
+    sides: &'static [Side],
+    /// What is drawn in as the limit.
+    limit: Option<Metric>,
+    form: Form,
+}
+
+/// How lines come together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// They add up.
+    Sum,
+    /// Each stands for itself.
+    Apart,
+    /// Each stands for itself, as its share of the limit with the same label.
+    Share,
+    /// Each label is a chart of its own, in which tasks add up.
+    EachLabel,
+}
+
+/// One direction of a chart, with the lines' names where it has several metrics.
+struct Side {
+    name: &'static str,
+    metrics: &'static [(Metric, &'static str)],
+}
+
+const fn plan(group: Group, title: &'static str, unit: Unit, sides: &'static [Side]) -> Plan {
+    Plan { group, title, unit, divisor: 1.0, sides, limit: None, form: Form::Sum }
+}
+
+const CPU: Plan = Plan {
+    divisor: SECOND,
+    limit: Some(Metric::CpuLimit),
+    ..plan(Group::Cpu, "CPU", Unit::Cores, &[Side { name: "used", metrics: &[(Metric::CpuUsed, "")] }])
+};
+const MEMORY: Plan = Plan {
+    limit: Some(Metric::MemoryLimit),
+    ..plan(Group::Memory, "Memory", Unit::Bytes, &[Side { name: "used", metrics: &[(Metric::MemoryWorkingSet, "")] }])
+};
+const NETWORK: Plan = plan(
+    Group::Network,
+    "Network",
+    Unit::BytesPerSecond,
+    &[Side { name: "received", metrics: &[(Metric::NetReceived, "")] }, Side { name: "sent", metrics: &[(Metric::NetSent, "")] }],
+);
+const DISK: Plan = plan(
+    Group::Disk,
+    "Disk",
+    Unit::BytesPerSecond,
+    &[Side { name: "read", metrics: &[(Metric::BlockRead, "")] }, Side { name: "written", metrics: &[(Metric::BlockWritten, "")] }],
+);
+const APPLICATION: Plan = Plan {
+    form: Form::EachLabel,
+    ..plan(Group::Application, "", Unit::Count, &[Side { name: "told", metrics: &[(Metric::AppCounter, ""), (Metric::AppGauge, "")] }])
+};
+const STORAGE: Plan = Plan {
+    limit: Some(Metric::DiskSize),
+    form: Form::Share,
+    ..plan(Group::Storage, "File systems", Unit::Percent, &[Side { name: "used", metrics: &[(Metric::DiskUsed, "")] }])
+};
+const LOAD: Plan = Plan {
+    limit: Some(Metric::CpuLimit),
+    form: Form::Apart,
+    ..plan(
+        Group::Load,
+        "Load",
+        Unit::Count,
+        &[Side { name: "average", metrics: &[(Metric::Load1, "1 minute"), (Metric::Load5, "5 minutes"), (Metric::Load15, "15 minutes")] }],
+    )
+};
+const PRESSURE: Plan = Plan {
+    divisor: SECOND / 100.0,
+    form: Form::Apart,
+    ..plan(Group::Pressure, "Pressure", Unit::Percent, &[Side { name: "some waited", metrics: &[(Metric::PressureSome, "")] }])
+};
+
+/// The charts of a service.
+pub(super) const OF_SERVICES: &[Plan] = &[CPU, MEMORY, NETWORK, DISK, APPLICATION];
+/// The charts of a machine.
+pub(super) const OF_MACHINES: &[Plan] = &[CPU, MEMORY, NETWORK, DISK, STORAGE, LOAD, PRESSURE];
+
+/// The metrics that these charts are made of.
+pub(super) fn metrics(plans: &[&Plan]) -> Vec<Metric> {
+    let drawn = plans.iter().flat_map(|plan| plan.sides).flat_map(|side| side.metrics).map(|(metric, _)| *metric);
+    let mut all: Vec<Metric> = drawn.chain(plans.iter().filter_map(|plan| plan.limit)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+pub(super) const fn resolution(kept: ::metrics::Resolution) -> Resolution {
+    match kept {
+        ::metrics::Resolution::Raw => Resolution::Raw,
+        ::metrics::Resolution::FiveMinutes => Resolution::FiveMinutes,
+        ::metrics::Resolution::Hour => Resolution::Hour,
+    }
+}
+
+/// The places of a chart, one for each step.
+pub(super) struct Axis {
+    first: i64,
+    step: i64,
+    places: usize,
+    length: i64,
+}
+
+impl Axis {
+    pub(super) fn new(window: Window, step: i64) -> Self {
+        let step = step.max(1);
+        let first = window.from.0.div_euclid(step) * step;
+        let places = (window.to.0 - first + step - 1) / step;
+        Self { first, step, places: usize::try_from(places).unwrap_or(0), length: window.length() }
+    }
+
+    pub(super) fn at(&self) -> Vec<i64> {
+        (0..self.places).map(|place| self.first + place as i64 * self.step).collect()
+    }
+
+    fn place(&self, at: i64) -> Option<usize> {
+        let place = usize::try_from((at - self.first).div_euclid(self.step)).ok()?;
+        (place < self.places).then_some(place)
+    }
+
+    fn empty(&self) -> Column {
+        vec![None; self.places]
+    }
+
+    /// A column of what lies at these times.
+    fn column(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
+        let mut column = self.empty();
+        for (at, value) in points {
+            if let Some(place) = self.place(at) {
+                column[place] = Some(rounded(value));
+            }
+        }
+        column
+    }
+
+    /// The places at which a line begins anew.
+    fn begins(&self, points: impl Iterator<Item = (i64, bool)>) -> Vec<u32> {
+        points.filter(|(_, begins)| *begins).filter_map(|(at, _)| Some(self.place(at)? as u32)).collect()
+    }
+
+    /// What was a window's length before, moved here. Its points may stand for longer: older figures are kept more coarsely.
+    fn moved(&self, totals: &[Total], step: i64, divisor: f64) -> Column {
+        let at = |place: usize| {
+            let middle = self.first + place as i64 * self.step - self.length + self.step / 2;
+            let next = totals.partition_point(|total| total.at_ms <= middle);
+            let total = totals.get(next.checked_sub(1)?)?;
+            (middle < total.at_ms + step.max(self.step)).then(|| rounded(total.sum / divisor))
+        };
+        (0..self.places).map(at).collect()
+    }
+}
+
+/// More digits are noise, and cost their way to the reader.
+fn rounded(value: f64) -> f64 {
+    super::rounded(value, 6)
+}
+
+/// All charts of which there is something; those that everybody has are there in any case.
+pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Answer>, detail: Detail) -> Vec<ChartView> {
+    let made = Making { axis, answer, before, detail };
+    let mut charts = Vec::new();
+    for plan in plans {
+        if plan.form == Form::EachLabel {
+            charts.extend(made.of_labels(plan));
+            continue;
+        }
+        let sides: Vec<SideView> = plan.sides.iter().map(|side| made.side(plan, side, None)).collect();
+        let common = matches!(plan.group, Group::Cpu | Group::Memory | Group::Network | Group::Disk);
+        if common || !sides.iter().all(SideView::is_empty) {
+            charts.push(ChartView { group: plan.group, title: plan.title.to_owned(), unit: plan.unit, sides });
+        }
+    }
+    charts
+}
+
+/// Charts of one answer in the making.
+struct Making<'a> {
+    axis: &'a Axis,
+    answer: &'a Answer,
+    before: Option<&'a Answer>,
+    detail: Detail,
+}
+
+impl Making<'_> {
+    /// The series of a side, each with its line's name where its metric has one.
+    fn series<'a>(&'a self, side: &'a Side, label: Option<&'a str>) -> impl Iterator<Item = (&'a Series, &'static str)> {
+        side.metrics.iter().flat_map(move |(metric, name)| {
+            let mine = move |series: &&Series| series.metric == *metric && label.is_none_or(|label| *label == *series.label);
+            self.answer.series.iter().filter(mine).map(move |series| (series, *name))
+        })
+    }
+
+    /// Each of the application's own figures as a chart.
+    fn of_labels(&self, plan: &Plan) -> Vec<ChartView> {
+        let Some(side) = plan.sides.first() else { return Vec::new() };
+        let found: BTreeMap<(String, Metric), ()> =
+            self.series(side, None).map(|(series, _)| ((series.label.to_string(), series.metric), ())).collect();
+        let chart = |(label, metric): (String, Metric)| {
+            let only = side.metrics.iter().position(|(one, _)| *one == metric)?;
+            let side = Side { name: side.name, metrics: &side.metrics[only..=only] };
+            let unit = if metric == Metric::AppCounter { Unit::PerSecond } else { plan.unit };
+            let view = self.side(plan, &side, Some(&label));
+            Some(ChartView { group: plan.group, title: label, unit, sides: vec![view] })
+        };
+        found.into_iter().take(FIGURES).filter_map(chart).collect()
+    }
+
+    fn side(&self, plan: &Plan, side: &Side, label: Option<&str>) -> SideView {
+        let series: Vec<(&Series, &str)> = self.series(side, label).collect();
+        let mut lines: Vec<LineView> = if plan.form == Form::Share {
+            series.iter().filter_map(|(series, _)| self.share(series, plan.limit?)).collect()
+        } else {
+            series.iter().map(|(series, name)| self.line(series, name, plan.divisor)).collect()
+        };
+        if label.is_some() {
+            lines.iter_mut().for_each(|line| line.part.clear());
+        }
+        name(&mut lines, side.name);
+        let metric = side.metrics.first().map(|(metric, _)| *metric);
+        let adds_up = matches!(plan.form, Form::Sum | Form::EachLabel);
+        let totals = metric.filter(|_| adds_up).map(|metric| self.answer.total(metric, label)).unwrap_or_default();
+        let (limit, limit_of_one) = match plan.limit.filter(|_| plan.form != Form::Share) {
+            Some(limit) => self.limits(limit, &totals, adds_up),
+            None => (None, None),
+        };
+        let earlier = self.before.zip(metric).filter(|_| adds_up);
+        let before = earlier.map(|(before, metric)| self.axis.moved(&before.total(metric, label), before.step_ms, plan.divisor));
+        let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
+        if self.detail == Detail::Picture {
+            fold(&mut lines, adds_up);
+        }
+        let metric = metric.map(|metric| metric.name().to_owned()).unwrap_or_default();
+        SideView { name: side.name.to_owned(), metric, lines, total, limit, limit_of_one, before }
+    }
+
+    fn line(&self, series: &Series, name: &str, divisor: f64) -> LineView {
+        let column = |value: fn(&::metrics::Point) -> f64| self.axis.column(series.points.iter().map(|point| (point.at_ms, value(point) / divisor)));
+        LineView {
+            name: name.to_owned(),
+            task: series.member.map(|member| member.task),
+            slot: series.member.map(|member| member.slot),
+            revision: series.member.map(|member| member.revision),
+            part: series.label.to_string(),
+            mean: column(|point| point.avg),
+            least: column(|point| point.min),
+            peak: column(|point| point.max),
+            begins: self.axis.begins(series.points.iter().map(|point| (point.at_ms, point.begins))),
+        }
+    }
+
+    /// How much of its limit a part uses, in percent.
+    fn share(&self, series: &Series, limit: Metric) -> Option<LineView> {
+        let of = self.answer.series.iter().find(|one| one.metric == limit && one.label == series.label && one.member == series.member)?;
+        let sizes: HashMap<i64, f64> = of.points.iter().map(|point| (point.at_ms, point.avg)).collect();
+        let mut line = self.line(series, "", 1.0);
+        let of_size = |value: fn(&::metrics::Point) -> f64| {
+            let known = series.points.iter().filter_map(|point| Some((point, *sizes.get(&point.at_ms).filter(|size| **size > 0.0)?)));
+            self.axis.column(known.map(|(point, size)| (point.at_ms, value(point) / size * 100.0)))
+        };
+        (line.mean, line.least, line.peak) = (of_size(|point| point.avg), of_size(|point| point.min), of_size(|point| point.max));
+        Some(line)
+    }
+
+    fn total(&self, totals: &[Total], divisor: f64) -> TotalView {
+        let column = |value: fn(&Total) -> f64| self.axis.column(totals.iter().map(|total| (total.at_ms, value(total) / divisor)));
+        TotalView {
+            mean: column(|total| total.sum),
+            bound: column(|total| total.bound),
+            lowest: column(|total| total.lowest),
+            highest: column(|total| total.highest),
+            begins: self.axis.begins(totals.iter().map(|total| (total.at_ms, total.begins))),
+        }
+    }
+
+    /// What all together and what one of them may use. Where one has no limit, all together have none.
+    fn limits(&self, limit: Metric, used: &[Total], adds_up: bool) -> (Option<Column>, Option<Column>) {
+        let limits = self.answer.total(limit, None);
+        if limits.is_empty() {
+            return (None, None);
+        }
+        let users: HashMap<i64, usize> = used.iter().map(|total| (total.at_ms, total.series)).collect();
+        let whole = |total: &&Total| !adds_up || users.get(&total.at_ms).is_none_or(|users| *users <= total.series);
+        let sum = self.axis.column(limits.iter().filter(whole).map(|total| (total.at_ms, total.sum)));
+        let one = self.axis.column(limits.iter().map(|total| (total.at_ms, total.highest)));
+        let said = |column: Column| column.iter().any(Option::is_some).then_some(column);
+        (said(sum), said(one))
+    }
+}
+
+/// Gives each line a name of its own.
+fn name(lines: &mut [LineView], otherwise: &str) {
+    let mut slots: HashMap<u32, Vec<Option<u32>>> = HashMap::new();
+    for line in lines.iter() {
+        if let Some(slot) = line.slot {
+            let revisions = slots.entry(slot).or_default();
+            if !revisions.contains(&line.revision) {
+                revisions.push(line.revision);
+            }
+        }
+    }
+    for line in lines {
+        let mut words: Vec<String> = Vec::new();
+        if let Some(slot) = line.slot {
+            // Of several revisions each is named; of one it goes without saying.
+            let several = slots.get(&slot).is_some_and(|revisions| revisions.len() > 1);
+            let revision = line.revision.filter(|_| several).map(|revision| format!(" (revision {revision})")).unwrap_or_default();
+            words.push(format!("Task {slot}{revision}"));
+        }
+        if !line.part.is_empty() {
+            words.push(line.part.clone());
+        }
+        if !line.name.is_empty() {
+            words.push(std::mem::take(&mut line.name));
+        }
+        line.name = if words.is_empty() { otherwise.to_owned() } else { words.join(", ") };
+    }
+}
+
+/// Keeps the lines with most, in their order, and puts the others together. Bands are told of a line that is alone.
+fn fold(lines: &mut Vec<LineView>, adds_up: bool) {
+    if lines.len() > 1 {
+        for line in lines.iter_mut() {
+            (line.least, line.peak) = (Vec::new(), Vec::new());
+        }
+    }
+    if lines.len() <= LINES {
+        return;
+    }
+    let weight = |line: &LineView| line.mean.iter().flatten().sum::<f64>();
+    let mut weights: Vec<f64> = lines.iter().map(weight).collect();
+    weights.sort_by(|one, other| other.total_cmp(one));
+    let (least, mut room) = (weights[LINES - 1], LINES);
+    let mut heavier = weights.iter().filter(|weight| **weight > least).count();
+    let (mut kept, mut others) = (Vec::with_capacity(LINES + 1), Vec::new());
+    for line in lines.drain(..) {
+        let own = weight(&line);
+        // Of those with the same weight the first ones stay, but none takes the place of a heavier one.
+        let stays = own > least || (own == least && room > heavier);
+        if own > least {
+            heavier -= 1;
+        }
+        if stays {
+            room -= 1;
+            kept.push(line);
+        } else {
+            others.push(line);
+        }
+    }
+    if adds_up {
+        kept.push(together(&others));
+    }
+    *lines = kept;
+}
+
+/// Lines as one.
+fn together(lines: &[LineView]) -> LineView {
+    let places = lines.first().map_or(0, |line| line.mean.len());
+    let sum = |place: usize| {
+        let known = lines.iter().filter_map(|line| line.mean.get(place).copied().flatten());
+        known.fold(None, |sum: Option<f64>, value| Some(sum.unwrap_or(0.0) + value)).map(rounded)
+    };
+    let mean: Column = (0..places).map(sum).collect();
+    let begins = (0..places).filter(|place| mean[*place].is_some() && place.checked_sub(1).is_none_or(|before| mean[before].is_none()));
+    let begins = begins.map(|place| place as u32).collect();
+    LineView { name: format!("{} others together", lines.len()), mean, begins, ..LineView::default() }
+}

@@ -1,0 +1,229 @@
+//! What all services and machines use, side by side: their names by one statement each, their figures from memory.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use ::metrics::{Key, Overview};
+use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId};
+use model::metrics::{Order, OverviewQuery};
+use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
+use model::views::metrics::{Column, MachineUse, NowView, OverviewView, ServiceUse, UseView};
+
+use super::store;
+use crate::access::{Actor, May, Site, Visible, can};
+use crate::args;
+use crate::db::{Tx, Value};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+
+/// Most services that are looked at; a site has hundreds.
+const MOST: i64 = 10_000;
+/// Most machines and environments.
+const MOST_PLACES: i64 = 500;
+const MINUTE: i64 = 60_000;
+/// Milliseconds that each place of the axis stands for.
+const STEP: i64 = 2 * MINUTE;
+/// Places of the axis: the last hour.
+const PLACES: i64 = 30;
+/// What was measured before is not what is used at the moment.
+const FRESH: i64 = 3 * MINUTE;
+/// Microseconds of a second.
+const SECOND: f64 = 1_000_000.0;
+
+/// A service by name.
+struct Named {
+    id: ServiceId,
+    project: ProjectName,
+    name: ServiceName,
+}
+
+/// Every service that the caller may see, in each environment in which something was measured of it, and the machines if they manage them.
+///
+/// # Errors
+/// `Invalid` names the field that is wrong, `Unavailable` when no samples are kept in this process.
+pub async fn overview_for(platform: &Platform, actor: &Actor, visible: &Visible<can::SeeServices>, query: &OverviewQuery) -> Result<OverviewView> {
+    match actor.may::<can::ManageEnvironments, _>(platform, &Site).await {
+        Ok(may) => overview(platform, visible, Some(&may), query).await,
+        Err(Error::Forbidden(_)) => overview(platform, visible, None, query).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn overview(
+    platform: &Platform,
+    visible: &Visible<can::SeeServices>,
+    machines: Option<&May<can::ManageEnvironments, Site>>,
+    query: &OverviewQuery,
+) -> Result<OverviewView> {
+    let most = query.most().map_err(|error| Error::Invalid(vec![error]))?;
+    let store = store(platform)?;
+    let now = platform.now();
+    let axis = Axis::ending(now.0);
+    let mut tx = platform.read().await?;
+    let named = services(&mut tx, visible).await?;
+    let environments = environments(&mut tx).await?;
+    let hosts = if machines.is_some() { hosts(&mut tx).await? } else { Vec::new() };
+    drop(tx);
+    let figures = store.overview(axis.first);
+    let mut tasks: HashMap<Key, u32> = HashMap::new();
+    for latest in store.latest(now.0 - MINUTE) {
+        *tasks.entry(latest.key).or_default() += 1;
+    }
+    let mut services = join(&named, &environments, &figures, &tasks, &axis);
+    services.sort_by(|one, other| compare(query.order(), (&one.usage, name_of(one)), (&other.usage, name_of(other))));
+    let by_machine: HashMap<MachineId, &Overview> = figures.iter().filter_map(|of| Some((machine_of(of.key)?, of))).collect();
+    let machine = |(id, machine, environment): (MachineId, MachineName, EnvironmentName)| {
+        let usage = by_machine.get(&id).map_or_else(|| axis.unknown(), |of| axis.usage(of));
+        MachineUse { id, machine, environment, usage }
+    };
+    let mut machines: Vec<MachineUse> = hosts.into_iter().map(machine).collect();
+    machines.sort_by(|one, other| compare(query.order(), (&one.usage, one.machine.as_str()), (&other.usage, other.machine.as_str())));
+    let (total, after) = (services.len(), query.after.unwrap_or(0) as usize);
+    let services: Vec<ServiceUse> = services.into_iter().skip(after).take(most).collect();
+    let seen = after.saturating_add(services.len());
+    let next = (seen < total).then(|| count(seen));
+    Ok(OverviewView { now, step_ms: STEP, at: axis.at(), services, total: count(total), next, machines })
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+const fn machine_of(key: Key) -> Option<MachineId> {
+    match key {
+        Key::Machine(id) => Some(id),
+        Key::Service { .. } => None,
+    }
+}
+
+/// The services that may be seen, by their project's id and their own.
+async fn services(tx: &mut Tx, visible: &Visible<can::SeeServices>) -> Result<HashMap<(ProjectId, ServiceId), Named>> {
+    let (seen, mut more) = visible.condition("p", 2);
+    let sql = format!(
+        "SELECT p.id AS project_id, p.name AS project, s.id, s.name FROM services s JOIN projects p ON p.id = s.project_id
+         WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL AND {seen} ORDER BY s.id LIMIT $1"
+    );
+    let mut arguments: Vec<Value> = args![MOST];
+    arguments.append(&mut more);
+    let named = tx
+        .all(sql, arguments, |row| {
+            let named = Named { id: row.get("id")?, project: row.get("project")?, name: row.get("name")? };
+            Ok(((row.get("project_id")?, named.id), named))
+        })
+        .await?;
+    Ok(named.into_iter().collect())
+}
+
+/// The names of environments: of those in which something was measured of a service, whoever sees the service knows.
+async fn environments(tx: &mut Tx) -> Result<HashMap<EnvironmentId, EnvironmentName>> {
+    let sql = "SELECT id, name FROM environments WHERE removed_at IS NULL ORDER BY name LIMIT $1";
+    let named = tx.all(sql, args![MOST_PLACES], |row| Ok((row.get("id")?, row.get("name")?))).await?;
+    Ok(named.into_iter().collect())
+}
+
+async fn hosts(tx: &mut Tx) -> Result<Vec<(MachineId, MachineName, EnvironmentName)>> {
+    let sql = "SELECT m.id, m.name, e.name AS environment FROM machines m JOIN environments e ON e.id = m.environment_id
+               WHERE m.removed_at IS NULL ORDER BY m.name LIMIT $1";
+    tx.all(sql, args![MOST_PLACES], |row| Ok((row.get("id")?, row.get("name")?, row.get("environment")?))).await
+}
+
+/// Names and figures together. What nobody measured is there too, so that nobody looks for it in vain.
+fn join(
+    named: &HashMap<(ProjectId, ServiceId), Named>,
+    environments: &HashMap<EnvironmentId, EnvironmentName>,
+    figures: &[Overview],
+    tasks: &HashMap<Key, u32>,
+    axis: &Axis,
+) -> Vec<ServiceUse> {
+    let mut measured: HashMap<ServiceId, Vec<ServiceUse>> = HashMap::new();
+    for of in figures {
+        let Key::Service { project, service, environment } = of.key else { continue };
+        let (Some(found), Some(place)) = (named.get(&(project, service)), environments.get(&environment)) else { continue };
+        let tasks = tasks.get(&of.key).copied().unwrap_or(0);
+        let usage = axis.usage(of);
+        let row = ServiceUse { environment: Some(place.clone()), environment_id: Some(environment), tasks, usage, ..unmeasured(found, axis) };
+        measured.entry(service).or_default().push(row);
+    }
+    let rows = named.values().flat_map(|found| measured.remove(&found.id).unwrap_or_else(|| vec![unmeasured(found, axis)]));
+    rows.collect()
+}
+
+fn unmeasured(found: &Named, axis: &Axis) -> ServiceUse {
+    let (project, service) = (found.project.clone(), found.name.clone());
+    ServiceUse { id: found.id, project, service, environment: None, environment_id: None, tasks: 0, usage: axis.unknown() }
+}
+
+type Name<'a> = (&'a str, &'a str, &'a str);
+
+fn name_of(row: &ServiceUse) -> Name<'_> {
+    (row.project.as_str(), row.service.as_str(), row.environment.as_ref().map_or("", EnvironmentName::as_str))
+}
+
+/// The order: who uses most first, those of whom nothing is known last; else by name.
+fn compare<N: Ord>(order: Order, (one, one_name): (&UseView, N), (other, other_name): (&UseView, N)) -> Ordering {
+    let used = |usage: &UseView| {
+        let now = usage.now?;
+        match order {
+            Order::Name => None,
+            Order::Cpu => Some(now.cpu),
+            Order::Memory => Some(now.memory),
+            Order::Network => Some(now.received + now.sent),
+        }
+    };
+    let by_use = match (used(one), used(other)) {
+        (Some(one), Some(other)) => other.total_cmp(&one),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    };
+    by_use.then_with(|| one_name.cmp(&other_name))
+}
+
+/// The last hour.
+struct Axis {
+    first: i64,
+    now: i64,
+}
+
+impl Axis {
+    fn ending(now: i64) -> Self {
+        Self { first: now.div_euclid(STEP) * STEP - (PLACES - 1) * STEP, now }
+    }
+
+    fn at(&self) -> Vec<i64> {
+        (0..PLACES).map(|place| self.first + place * STEP).collect()
+    }
+
+    fn unknown(&self) -> UseView {
+        let column = || vec![None; PLACES as usize];
+        UseView { cpu: column(), memory: column(), received: column(), sent: column(), now: None }
+    }
+
+    fn usage(&self, of: &Overview) -> UseView {
+        let [cpu, memory, received, sent] = [0, 1, 2, 3].map(|figure| self.column(of, figure, if figure == 0 { SECOND } else { 1.0 }));
+        let last = of.minutes.last().filter(|minute| minute.at_ms > self.now - FRESH);
+        let now = last.map(|minute| {
+            let [cpu, memory, received, sent] = minute.values;
+            NowView { cpu: rounded(cpu / SECOND), memory: rounded(memory), received: rounded(received), sent: rounded(sent) }
+        });
+        UseView { cpu, memory, received, sent, now }
+    }
+
+    /// One figure, the minutes of each place put together.
+    fn column(&self, of: &Overview, figure: usize, divisor: f64) -> Column {
+        let mut sums = [(0.0, 0_u32); PLACES as usize];
+        for minute in &of.minutes {
+            let place = usize::try_from((minute.at_ms - self.first).div_euclid(STEP)).ok();
+            if let Some((sum, minutes)) = place.and_then(|place| sums.get_mut(place)) {
+                *sum += minute.values[figure] / divisor;
+                *minutes += 1;
+            }
+        }
+        sums.map(|(sum, minutes)| (minutes > 0).then(|| rounded(sum / f64::from(minutes)))).to_vec()
+    }
+}
+
+/// There are thousands of these numbers on a page, each a point of a picture of a few pixels.
+fn rounded(value: f64) -> f64 {
+    super::rounded(value, 4)
+}

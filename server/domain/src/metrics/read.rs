@@ -1,0 +1,113 @@
+//! What a service or a machine used, as charts: what is asked for is checked, read on a thread for that, and put on one axis ([`super::charts`]).
+
+use ::metrics::{Answer, Key, Metric, Select, Store};
+use model::metrics::{Compare, Group, MetricsQuery, Window};
+use model::names::{EnvironmentName, MachineName};
+use model::problem::FieldError;
+use model::views::metrics::MetricsView;
+
+use super::charts::{self, Axis, Plan};
+use super::{blocking, store};
+use crate::access::{May, Site, can};
+use crate::error::{Error, Result};
+use crate::platform::Platform;
+use crate::services::Service;
+use crate::{environments, machines};
+
+/// How much of each line is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Each line with its least and most.
+    All,
+    /// What fits into a picture: the lines with most, the rest of them put together.
+    Picture,
+}
+
+/// What is read.
+struct Asked {
+    key: Key,
+    window: Window,
+    points: usize,
+    compare: bool,
+    plans: Vec<&'static Plan>,
+    detail: Detail,
+    environment: Option<EnvironmentName>,
+}
+
+/// What a service used in one environment.
+///
+/// # Errors
+/// `Invalid` names the field that is wrong, `Unavailable` when no samples are kept in this process.
+pub async fn service(platform: &Platform, may: &May<can::SeeServices, Service>, query: &MetricsQuery, detail: Detail) -> Result<MetricsView> {
+    let (window, points) = checked(platform, query)?;
+    let environment = environments::choose_for(&mut platform.read().await?, may, query.environment.as_ref()).await?;
+    let key = Key::Service { project: may.project.id, service: may.id, environment: environment.id };
+    let plans = plans(charts::OF_SERVICES, query.group)?;
+    let compare = query.compare == Some(Compare::Previous);
+    let asked = Asked { key, window, points, compare, plans, detail, environment: Some(environment.name) };
+    view(platform, asked).await
+}
+
+/// What a machine used.
+///
+/// # Errors
+/// `NotFound` when there is no machine of that name; else as [`service`].
+pub async fn machine(
+    platform: &Platform,
+    _: &May<can::ManageEnvironments, Site>,
+    name: &MachineName,
+    query: &MetricsQuery,
+    detail: Detail,
+) -> Result<MetricsView> {
+    let found = machines::by_name(&mut platform.read().await?, name).await?.ok_or(Error::NotFound { what: "machine" })?;
+    let (window, points) = checked(platform, query)?;
+    let plans = plans(charts::OF_MACHINES, query.group)?;
+    let compare = query.compare == Some(Compare::Previous);
+    let asked = Asked { key: Key::Machine(found.id), window, points, compare, plans, detail, environment: None };
+    view(platform, asked).await
+}
+
+fn checked(platform: &Platform, query: &MetricsQuery) -> Result<(Window, usize)> {
+    let wrong = |error: FieldError| Error::Invalid(vec![error]);
+    Ok((query.window(platform.now()).map_err(wrong)?, query.points().map_err(wrong)?))
+}
+
+/// The charts of this group, or all of them.
+fn plans(all: &'static [Plan], group: Option<Group>) -> Result<Vec<&'static Plan>> {
+    let found: Vec<&Plan> = all.iter().filter(|plan| group.is_none_or(|group| plan.group == group)).collect();
+    if found.is_empty() {
+        let names = all.iter().map(|plan| plan.group.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::invalid("group", format!("there are no such figures here; there are: {names}")));
+    }
+    Ok(found)
+}
+
+async fn view(platform: &Platform, asked: Asked) -> Result<MetricsView> {
+    let store = store(platform)?;
+    blocking(move || read(&store, asked)).await
+}
+
+fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
+    let Asked { key, window, points, compare, plans, detail, environment } = asked;
+    let metrics = charts::metrics(&plans);
+    let answer = query(store, key, window, points, &metrics)?;
+    let before = if compare { Some(query(store, key, window.before(), points, &metrics)?) } else { None };
+    let axis = Axis::new(window, answer.step_ms);
+    let charts = charts::all(&plans, &axis, &answer, before.as_ref(), detail);
+    Ok(MetricsView {
+        from: window.from,
+        to: window.to,
+        step_ms: answer.step_ms,
+        resolution: charts::resolution(answer.resolution),
+        environment,
+        at: axis.at(),
+        charts,
+        marks: Vec::new(),
+        damaged: answer.damaged || before.is_some_and(|before| before.damaged),
+    })
+}
+
+fn query(store: &Store, key: Key, window: Window, points: usize, metrics: &[Metric]) -> std::io::Result<Answer> {
+    let select = Select { metrics, label: None, from_ms: window.from.0, to_ms: window.to.0, max_points: points };
+    store.query(key, &select)
+}

@@ -1,0 +1,256 @@
+//! Views of what services and machines use: columns of numbers over one axis of time, so that a chart, a table and a program read the same. Nothing
+//! is looked up here.
+
+use serde::{Deserialize, Serialize};
+
+use super::events::MarkView;
+use crate::ids::{EnvironmentId, MachineId, ServiceId, TaskId};
+use crate::metrics::Group;
+use crate::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
+use crate::time::Millis;
+use crate::words::words;
+
+words! {
+    /// What a chart's numbers count.
+    Unit,
+    /// Processors that are used all the time.
+    Cores = "cores",
+    /// Bytes.
+    Bytes = "bytes",
+    /// Bytes in a second.
+    BytesPerSecond = "bytes_per_second",
+    /// Parts of a hundred.
+    Percent = "percent",
+    /// How many.
+    Count = "count",
+    /// How many in a second.
+    PerSecond = "per_second",
+}
+
+words! {
+    /// How finely figures were kept.
+    Resolution,
+    /// As they were sampled.
+    Raw = "raw",
+    /// Rolled up over five minutes.
+    FiveMinutes = "5m",
+    /// Rolled up over an hour.
+    Hour = "1h",
+}
+
+/// A number for each time of the axis; none where nothing is known.
+pub type Column = Vec<Option<f64>>;
+
+/// One line of a chart: a task, or a part of it or of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LineView {
+    /// Its name, for people.
+    pub name: String,
+    /// The task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// Its place among the service's tasks, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u32>,
+    /// The number of the revision that it runs or ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    /// Of which part: a device, a mount, an application's own name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
+    /// The means, of the time in which it was measured.
+    pub mean: Column,
+    /// The least; empty where it is not sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub least: Column,
+    /// The most; empty where it is not sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peak: Column,
+    /// Places on the axis to which no line leads from the one before.
+    pub begins: Vec<u32>,
+}
+
+/// All lines together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TotalView {
+    /// The mean of their sum.
+    pub mean: Column,
+    /// What their sum never exceeded: the sum of their peaks.
+    pub bound: Column,
+    /// The mean of the line with the least.
+    pub lowest: Column,
+    /// The mean of the line with the most.
+    pub highest: Column,
+    /// Places on the axis to which no line leads from the one before.
+    pub begins: Vec<u32>,
+}
+
+/// What a chart shows in one direction: what is used, received, sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideView {
+    /// Its name, for people: `used`, `received`.
+    pub name: String,
+    /// The metric's name in `docs/figures.md`.
+    pub metric: String,
+    /// The lines.
+    pub lines: Vec<LineView>,
+    /// All of them together, where a sum means something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<TotalView>,
+    /// What all of them together may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Column>,
+    /// What one of them may use: of several limits the greatest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_of_one: Option<Column>,
+    /// The sum in the time before, moved to the same places of the axis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Column>,
+}
+
+impl SideView {
+    /// Whether anything is known at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.mean.iter().all(Option::is_none))
+    }
+}
+
+/// One chart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChartView {
+    /// What it is about.
+    pub group: Group,
+    /// Its title, for people.
+    pub title: String,
+    /// What its numbers count.
+    pub unit: Unit,
+    /// One side, or two: what comes in is drawn upwards, what goes out downwards.
+    pub sides: Vec<SideView>,
+}
+
+/// What a service or a machine used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsView {
+    /// From.
+    pub from: Millis,
+    /// Up to, without it.
+    pub to: Millis,
+    /// Milliseconds that each place of the axis stands for.
+    pub step_ms: i64,
+    /// How finely the figures were kept.
+    pub resolution: Resolution,
+    /// Where the service runs; none of a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// The axis: when each place begins, in milliseconds since the epoch.
+    pub at: Vec<i64>,
+    /// The charts.
+    pub charts: Vec<ChartView>,
+    /// What happened meanwhile.
+    pub marks: Vec<MarkView>,
+    /// Whether some of it could not be read: a gap that is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
+}
+
+impl MetricsView {
+    /// Whether nothing is known of this time.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.charts.iter().flat_map(|chart| &chart.sides).all(SideView::is_empty)
+    }
+}
+
+/// What is used at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NowView {
+    /// Processors.
+    pub cpu: f64,
+    /// Bytes of memory.
+    pub memory: f64,
+    /// Bytes that come in each second.
+    pub received: f64,
+    /// Bytes that go out each second.
+    pub sent: f64,
+}
+
+/// What was used in the last hour, in the places of the overview's axis.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UseView {
+    /// Processors.
+    pub cpu: Column,
+    /// Bytes of memory.
+    pub memory: Column,
+    /// Bytes that came in each second.
+    pub received: Column,
+    /// Bytes that went out each second.
+    pub sent: Column,
+    /// What is used at the moment; none: it was not measured in the last minutes.
+    pub now: Option<NowView>,
+}
+
+/// A service in one environment, in the overview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceUse {
+    /// The service.
+    pub id: ServiceId,
+    /// Its project.
+    pub project: ProjectName,
+    /// Its name.
+    pub service: ServiceName,
+    /// Where it runs; none: nothing was measured of it anywhere in the last hour.
+    pub environment: Option<EnvironmentName>,
+    /// The environment's id.
+    pub environment_id: Option<EnvironmentId>,
+    /// Tasks that were measured in the last minute.
+    pub tasks: u32,
+    /// What it used.
+    pub usage: UseView,
+}
+
+/// A machine in the overview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineUse {
+    /// The machine.
+    pub id: MachineId,
+    /// Its name.
+    pub machine: MachineName,
+    /// The environment that it belongs to.
+    pub environment: EnvironmentName,
+    /// What it used.
+    pub usage: UseView,
+}
+
+/// All services that the reader may see, and for operators all machines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverviewView {
+    /// When this was.
+    pub now: Millis,
+    /// Milliseconds that each place of the axis stands for.
+    pub step_ms: i64,
+    /// The axis: when each place begins, in milliseconds since the epoch.
+    pub at: Vec<i64>,
+    /// Services, each in each environment.
+    pub services: Vec<ServiceUse>,
+    /// How many there are in all.
+    pub total: u32,
+    /// More come `after` this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+    /// Machines; none where the reader may not see what they use.
+    pub machines: Vec<MachineUse>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_measured_is_empty() {
+        let line = |mean: Column| LineView { mean, ..LineView::default() };
+        let side = |lines: Vec<LineView>| SideView { lines, ..SideView::default() };
+        assert!(side(Vec::new()).is_empty() && side(vec![line(vec![None, None])]).is_empty());
+        assert!(!side(vec![line(vec![None, Some(0.0)])]).is_empty(), "nothing used is something known");
+    }
+}
