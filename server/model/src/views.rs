@@ -20,3 +20,4 @@ pub mod services;
 pub mod shells;
 pub mod templates;
 pub mod upkeep;
+pub mod usage;
