@@ -132,7 +132,7 @@ async fn projects(tx: &mut Tx, month: Month, prices: &Prices) -> Result<Vec<(Pro
     let days = month.days();
     // Of one that was deleted its name is the last one that it had: names are given out again.
     let sql = format!(
-        "SELECT x.*, CASE WHEN p.id IS NULL OR p.deleted_at IS NOT NULL THEN 1 ELSE 0 END AS gone FROM (
+        "SELECT x.*, CAST(CASE WHEN p.id IS NULL OR p.deleted_at IS NOT NULL THEN 1 ELSE 0 END AS BIGINT) AS gone FROM (
              SELECT u.project_id, MAX(u.project) AS project, {SUMS} FROM usage_days u WHERE u.day >= $1 AND u.day < $2
              GROUP BY u.project_id ORDER BY u.project_id LIMIT $3
          ) x LEFT JOIN projects p ON p.id = x.project_id"

@@ -44,6 +44,7 @@ pub fn routes(portal: &Portal) -> Table {
         .merge(super::api::inspect_page_table())
         .merge(super::api::templates_page_table())
         .merge(super::api::shells_page_table())
+        .merge(super::api::usage_page_table())
         .merge(shell::table())
         .merge(pages::table(portal))
 }

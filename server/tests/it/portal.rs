@@ -160,6 +160,7 @@ fn config(folder: &Path, database: Option<&TestDatabase>, engine: Option<String>
     Serve {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         public_url: None,
+        metrics_listen: None,
         store: Store { data_dir: folder.to_owned(), database_url: database.map(|database| Secret::new(database.url.clone())), secret_key_file: None },
         admin_password: Some(Secret::new(PASSWORD)),
         // A socket that is not there: the portal runs without an engine, and says so.

@@ -13,7 +13,7 @@ use model::usage::{Amounts, Measure};
 
 use super::{COUNTED, counted};
 use crate::args;
-use crate::db::{Row, Tx};
+use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 use crate::metrics::blocking;
 use crate::site::put_setting;
@@ -140,10 +140,8 @@ async fn streams(tx: &mut Tx, from: i64, to: i64) -> Result<Vec<Stream>> {
         let some = tx.all(sql, arguments, stream).await?;
         let more = some.len() as i64 == STREAMS;
         streams.extend(some);
-        match streams.last() {
-            Some(end) if more => last = (end.service_id.to_string(), end.environment_id.to_string()),
-            _ => return Ok(streams),
-        }
+        let Some(end) = streams.last().filter(|_| more) else { return Ok(streams) };
+        last = (end.service_id.to_string(), end.environment_id.to_string());
     }
 }
 
@@ -172,11 +170,14 @@ fn read(store: &Store, keys: &[Key], from: i64, to: i64) -> std::io::Result<Days
 /// Bytes of logs that each project keeps now.
 async fn kept_logs(worker: &Worker) -> Result<Vec<(ProjectId, i64)>> {
     let Some(store) = worker.platform().logs() else { return Ok(Vec::new()) };
-    let bytes = move || {
-        let kept = |project: ProjectId| Ok((project, i64::try_from(store.bytes(project)?).unwrap_or(i64::MAX)));
-        store.projects()?.into_iter().map(kept).collect()
-    };
-    blocking(bytes).await
+    blocking(move || {
+        let mut kept = Vec::new();
+        for project in store.projects()? {
+            kept.push((project, i64::try_from(store.bytes(project)?).unwrap_or(i64::MAX)));
+        }
+        Ok(kept)
+    })
+    .await
 }
 
 async fn add_service(tx: &mut Tx, of: &Stream, day: i64, amounts: &Amounts) -> Result<()> {
@@ -192,7 +193,7 @@ async fn add_service(tx: &mut Tx, of: &Stream, day: i64, amounts: &Amounts) -> R
     let mut arguments = args![day, of.project_id, of.service_id, of.environment_id, project, service, environment];
     let measures =
         [Measure::CpuUsed, Measure::CpuReserved, Measure::MemoryUsed, Measure::MemoryReserved, Measure::Received, Measure::Sent];
-    arguments.extend(measures.map(|measure| amounts.get(measure).into()));
+    arguments.extend(measures.map(|measure| Value::from(amounts.get(measure))));
     tx.exec(sql, arguments).await.map(drop)
 }
 
