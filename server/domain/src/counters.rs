@@ -124,8 +124,17 @@ const fn millis(millis: u64) -> Duration {
 /// Waits for a connection to the database.
 const WAITS: &[Duration] = &[Duration::from_micros(100), millis(1), millis(5), millis(25), millis(100), millis(500), millis(2_500), millis(10_000)];
 /// Deployments, from seconds to an hour.
-const DEPLOYMENTS: &[Duration] =
-    &[millis(1_000), millis(5_000), millis(15_000), millis(30_000), millis(60_000), millis(180_000), millis(600_000), millis(1_800_000), millis(3_600_000)];
+const DEPLOYMENTS: &[Duration] = &[
+    millis(1_000),
+    millis(5_000),
+    millis(15_000),
+    millis(30_000),
+    millis(60_000),
+    millis(180_000),
+    millis(600_000),
+    millis(1_800_000),
+    millis(3_600_000),
+];
 
 /// What this process counts.
 #[derive(Debug)]

@@ -33,8 +33,7 @@ const STREAMS: i64 = 500;
 const NO_LIMIT: f64 = (1_u64 << 60) as f64;
 
 /// What is summed up of tasks.
-const METRICS: &[Metric] =
-    &[Metric::CpuUsed, Metric::CpuLimit, Metric::MemoryWorkingSet, Metric::MemoryLimit, Metric::NetReceived, Metric::NetSent];
+const METRICS: &[Metric] = &[Metric::CpuUsed, Metric::CpuLimit, Metric::MemoryWorkingSet, Metric::MemoryLimit, Metric::NetReceived, Metric::NetSent];
 
 /// A service in an environment, with the names that it has now.
 struct Stream {
@@ -191,8 +190,7 @@ async fn add_service(tx: &mut Tx, of: &Stream, day: i64, amounts: &Amounts) -> R
                    sent = u.sent + excluded.sent";
     let [project, service, environment] = &of.names;
     let mut arguments = args![day, of.project_id, of.service_id, of.environment_id, project, service, environment];
-    let measures =
-        [Measure::CpuUsed, Measure::CpuReserved, Measure::MemoryUsed, Measure::MemoryReserved, Measure::Received, Measure::Sent];
+    let measures = [Measure::CpuUsed, Measure::CpuReserved, Measure::MemoryUsed, Measure::MemoryReserved, Measure::Received, Measure::Sent];
     arguments.extend(measures.map(|measure| Value::from(amounts.get(measure))));
     tx.exec(sql, arguments).await.map(drop)
 }

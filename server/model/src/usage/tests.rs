@@ -6,7 +6,9 @@ fn month(text: &str) -> Month {
 
 #[test]
 fn a_month_has_its_days_also_in_leap_years() {
-    for (text, first, days) in [("1970-01", 0, 31), ("2024-02", 19_754, 29), ("2026-02", 20_485, 28), ("2026-11", 20_758, 30), ("2100-02", 47_513, 28)] {
+    for (text, first, days) in
+        [("1970-01", 0, 31), ("2024-02", 19_754, 29), ("2026-02", 20_485, 28), ("2026-11", 20_758, 30), ("2100-02", 47_513, 28)]
+    {
         let found = month(text).days();
         assert_eq!((found.start, found.end - found.start), (first, days), "{text}");
     }

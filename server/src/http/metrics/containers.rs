@@ -91,9 +91,9 @@ fn of(task: &TaskFigures) -> String {
         ("project", task.project.as_str()),
         ("service", task.service.as_str()),
         ("environment", task.environment.as_str()),
-        ("task", &task.task.to_string()),
-        ("slot", &task.slot.to_string()),
+        ("task", task.task.to_string().as_str()),
+        ("slot", task.slot.to_string().as_str()),
         ("machine", task.machine.as_str()),
-        ("revision", &task.revision.to_string()),
+        ("revision", task.revision.to_string().as_str()),
     ])
 }

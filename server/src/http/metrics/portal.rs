@@ -34,13 +34,13 @@ fn requests(text: &mut Text, portal: &Portal) {
     text.family("http_requests_total", Kind::Counter, "Requests that were answered, by the pattern of their route.");
     for one in &answered {
         for (status, count) in &one.statuses {
-            let of = labels(&[("method", one.method), ("route", &one.route), ("status", &status.to_string())]);
+            let of = labels(&[("method", one.method), ("route", one.route.as_str()), ("status", status.to_string().as_str())]);
             text.sample("http_requests_total", &of, *count as f64);
         }
     }
     text.family("http_request_duration_seconds", Kind::Histogram, "How long answers took to begin.");
     for one in &answered {
-        text.histogram("http_request_duration_seconds", &labels(&[("method", one.method), ("route", &one.route)]), &one.took);
+        text.histogram("http_request_duration_seconds", &labels(&[("method", one.method), ("route", one.route.as_str())]), &one.took);
     }
 }
 
