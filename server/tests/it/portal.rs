@@ -77,6 +77,17 @@ impl TestPortal {
         Self { base, running, clock: None, folder, database }
     }
 
+    /// The same as [`Self::start`], with an address of its own for `/metrics`.
+    pub async fn start_with_metrics_address() -> Self {
+        let folder = tempfile::tempdir().expect("a data folder");
+        let database = TestDatabase::make().await;
+        let metrics_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let config = Serve { metrics_listen, ..config(folder.path(), database.as_ref(), None) };
+        let running = start(&config, None).await;
+        let base = format!("http://127.0.0.1:{}", running.port);
+        Self { base, running, clock: None, folder, database }
+    }
+
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
         Self::build_as(engine, clock, None).await
     }
@@ -258,6 +269,11 @@ impl Person {
     /// The same person, who shows a token of `/auth/token` and nothing else.
     pub fn bearing(&self, token: &str) -> Self {
         Self { bearer: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same person at another address.
+    pub fn elsewhere(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     /// The same person with another secret: a token.
