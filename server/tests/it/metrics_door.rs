@@ -2,7 +2,7 @@
 
 mod format;
 
-use metrics::{Metric, Sample, Value as Number};
+use ::metrics::{Metric, Sample, Value as Number};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use format::Exposition;
 
 /// What the person's new token of these scopes reads.
 async fn with_scopes(person: &Person, scopes: &[&str]) -> Person {
-    let made = person.post("/api/v1/me/tokens", json!({"name": "prometheus", "scopes": scopes})).await.expect_status(StatusCode::CREATED).await;
+    let made = person.post("/api/v1/me/tokens", json!({"name": scopes.join("-"), "scopes": scopes})).await.expect_status(StatusCode::CREATED).await;
     person.bearing(made["secret"].as_str().expect("a secret"))
 }
 

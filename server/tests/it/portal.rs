@@ -68,24 +68,19 @@ impl TestPortal {
     /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
     pub async fn start_for_far_engines() -> Self {
         let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use");
-        let folder = tempfile::tempdir().expect("a data folder");
-        let database = TestDatabase::make().await;
-        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let config = Serve { listen, ..config(folder.path(), database.as_ref(), Some(host)) };
-        let running = start(&config, None).await;
-        let base = format!("http://127.0.0.1:{}", running.port);
-        Self { base, running, clock: None, folder, database }
+        Self::configured(Some(host), |config| Serve { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), ..config }).await
     }
 
     /// The same as [`Self::start`], with an address of its own for `/metrics`.
     pub async fn start_with_metrics_address() -> Self {
+        Self::configured(None, |config| Serve { metrics_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ..config }).await
+    }
+
+    async fn configured(engine: Option<String>, change: impl FnOnce(Serve) -> Serve) -> Self {
         let folder = tempfile::tempdir().expect("a data folder");
         let database = TestDatabase::make().await;
-        let metrics_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let config = Serve { metrics_listen, ..config(folder.path(), database.as_ref(), None) };
-        let running = start(&config, None).await;
-        let base = format!("http://127.0.0.1:{}", running.port);
-        Self { base, running, clock: None, folder, database }
+        let running = start(&change(config(folder.path(), database.as_ref(), engine)), None).await;
+        Self { base: format!("http://127.0.0.1:{}", running.port), running, clock: None, folder, database }
     }
 
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {

@@ -109,10 +109,7 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path == "/healthz" || path == "/readyz" {
         return Some(portal.nobody().request(verb, &place));
     }
-    if path == "/metrics" {
-        return Some(cast.person(caller).request(verb, &place));
-    }
-    if path.starts_with("/api") {
+    if path.starts_with("/api") || path == "/metrics" {
         let request = cast.person(caller).request(verb.clone(), &place);
         if path.ends_with("/image-rules/activate") {
             return Some(request.json(&json!({"dry_run": world::rules_in_force(cast, world).await})));

@@ -38,7 +38,7 @@ impl Exposition {
             let (name, labels, value) = sample(line);
             let (of, kind) = family.as_ref().unwrap_or_else(|| panic!("a sample without a family: {line}"));
             let fits = match kind.as_str() {
-                "histogram" => ["_bucket", "_sum", "_count"].iter().any(|end| name.strip_suffix(end) == Some(of.as_str())),
+                "histogram" => ["_bucket", "_sum", "_count"].iter().any(|end| name.strip_suffix(*end) == Some(of.as_str())),
                 _ => name == *of,
             };
             assert!(fits, "{line} does not belong to {of}");
