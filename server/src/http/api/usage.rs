@@ -60,7 +60,7 @@ impl Asked {
     fn order(&self) -> Answer<UsageOrder> {
         match self.sort.as_str() {
             "" => Ok(UsageOrder::Cost),
-            text => Ok(text.parse().map_err(|error| Error::invalid("sort", error))?),
+            text => Ok(text.parse::<UsageOrder>().map_err(|error| Error::invalid("sort", error))?),
         }
     }
 

@@ -1,7 +1,5 @@
 //! The portal's own work: requests, registry, deployments, loops, the database, what is open.
 
-use std::time::Duration;
-
 use domain::counters::{Counters, LoopRuns};
 use domain::metrics::scrape::SiteFigures;
 use model::time::Millis;
@@ -70,15 +68,13 @@ fn deployments(text: &mut Text, counters: &Counters) {
 }
 
 fn loops(text: &mut Text, loops: &[(&'static str, LoopRuns)]) {
-    let seconds = |at: Option<Millis>| at.map(|at| at.0 as f64 / 1000.0);
-    let took = |took: Duration| Some(took.as_secs_f64());
-    type Read<'a> = &'a dyn Fn(&LoopRuns) -> Option<f64>;
-    let families: [(&str, Kind, &str, Read<'_>); 5] = [
-        ("slipway_loop_runs_total", Kind::Counter, "How often a loop did its work.", &|runs| Some(runs.runs as f64)),
-        ("slipway_loop_failures_total", Kind::Counter, "How often it could not.", &|runs| Some(runs.failures as f64)),
-        ("slipway_loop_duration_seconds_total", Kind::Counter, "How long all of its work took.", &|runs| took(runs.took)),
-        ("slipway_loop_last_run_timestamp_seconds", Kind::Gauge, "When it last came to an end.", &|runs| seconds(runs.ended)),
-        ("slipway_loop_last_success_timestamp_seconds", Kind::Gauge, "When it last came to a good one.", &|runs| seconds(runs.succeeded)),
+    type Read = fn(&LoopRuns) -> Option<f64>;
+    let families: [(&str, Kind, &str, Read); 5] = [
+        ("slipway_loop_runs_total", Kind::Counter, "How often a loop did its work.", |runs| Some(runs.runs as f64)),
+        ("slipway_loop_failures_total", Kind::Counter, "How often it could not.", |runs| Some(runs.failures as f64)),
+        ("slipway_loop_duration_seconds_total", Kind::Counter, "How long all of its work took.", |runs| Some(runs.took.as_secs_f64())),
+        ("slipway_loop_last_run_timestamp_seconds", Kind::Gauge, "When it last came to an end.", |runs| seconds(runs.ended)),
+        ("slipway_loop_last_success_timestamp_seconds", Kind::Gauge, "When it last came to a good one.", |runs| seconds(runs.succeeded)),
     ];
     for (name, kind, help, read) in families {
         text.family(name, kind, help);
@@ -88,4 +84,8 @@ fn loops(text: &mut Text, loops: &[(&'static str, LoopRuns)]) {
             }
         }
     }
+}
+
+fn seconds(at: Option<Millis>) -> Option<f64> {
+    at.map(|at| at.0 as f64 / 1000.0)
 }

@@ -25,7 +25,7 @@ impl Text {
             Kind::Histogram => "histogram",
         };
         // Writing to a string does not fail.
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     /// One sample. The labels are those of [`labels`], or none.
