@@ -36,11 +36,11 @@ impl Text {
             self.0.push_str(labels);
             self.0.push('}');
         }
-        let _ = match value {
-            value if value == f64::INFINITY => self.0.write_str(" +Inf\n"),
-            value if value == f64::NEG_INFINITY => self.0.write_str(" -Inf\n"),
-            value => writeln!(self.0, " {value}"),
-        };
+        if value.is_infinite() {
+            self.0.push_str(if value > 0.0 { " +Inf\n" } else { " -Inf\n" });
+        } else {
+            let _ = writeln!(self.0, " {value}");
+        }
     }
 
     /// A family of one number without labels.
