@@ -213,3 +213,30 @@ pub async fn set_prices(platform: &Platform, may: &May<can::SetPrices, Site>, mu
     change.commit(Record::new("usage.set_prices", "site", "slipway").detail(detail)).await?;
     Ok(prices)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, cpu: i64, sent: i64, cost: Option<&str>) -> (ProjectId, ProjectUsageLine) {
+        let mut amounts = Amounts::of(Measure::CpuUsed, cpu);
+        amounts += Amounts::of(Measure::Sent, sent);
+        let cost = cost.map(|text| text.parse().expect("a price"));
+        let id = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id");
+        (id, ProjectUsageLine { project: name.into(), deleted: false, amounts, cost })
+    }
+
+    #[test]
+    fn projects_are_sorted_by_what_was_asked_for_and_alike_ones_by_name() {
+        let all = [line("b", 5, 1, Some("2")), line("a", 5, 9, Some("10")), line("c", 7, 0, None)];
+        let sorted = |order| {
+            let mut lines = all.to_vec();
+            sort(&mut lines, order);
+            lines.into_iter().map(|(_, line)| line.project).collect::<Vec<_>>()
+        };
+        assert_eq!(sorted(UsageOrder::Project), ["a", "b", "c"]);
+        assert_eq!(sorted(UsageOrder::Cpu), ["c", "a", "b"]);
+        assert_eq!(sorted(UsageOrder::Transfer), ["a", "b", "c"]);
+        assert_eq!(sorted(UsageOrder::Cost), ["a", "b", "c"], "ten is more than two");
+    }
+}

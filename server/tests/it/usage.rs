@@ -187,6 +187,16 @@ async fn prices_hold_from_their_month_on_and_a_month_outlives_its_project() {
     let all = admin.get(&format!("/api/v1/usage?month={first}&sort=cpu")).await.expect_status(StatusCode::OK).await;
     let shop = all["items"].as_array().expect("projects").iter().find(|line| line["project"] == "shop").expect("the project");
     assert_eq!((&shop["deleted"], &shop["cost"]), (&json!(true), &priced["cost"]));
+    portal.new_project("depot", &[]).await;
+    push(&admin, "depot/web", "1", &vec![1; 2 << 20]).await;
+    advance(&portal, 2);
+    count_all(&portal).await;
+    let now = format!("/api/v1/usage?month={second}&sort=project&limit=1");
+    let page = admin.get(&now).await.expect_status(StatusCode::OK).await;
+    assert_eq!(page["items"][0]["project"], "depot");
+    let next = page["next"].as_str().expect("there are two");
+    let page = admin.get(&format!("{now}&after={next}")).await.expect_status(StatusCode::OK).await;
+    assert_eq!((&page["items"][0]["project"], &page["next"]), (&json!("shop"), &Value::Null));
     let csv = admin.get(&format!("/api/v1/usage?month={first}&format=csv")).await.expect_status(StatusCode::OK).await;
     assert!(csv.as_str().is_some_and(|text| text.contains(&format!("{first},shop,yes,"))), "{csv}");
 }

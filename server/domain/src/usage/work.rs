@@ -104,8 +104,8 @@ pub async fn tend(worker: &Worker) -> Result<i64> {
     let mut write = worker.change().await?;
     write.lock_key(COUNTED).await?;
     if counted(&mut write).await? != Some(from) {
-        // Somebody else counted meanwhile.
-        return Ok(0);
+        // Somebody else counted them meanwhile.
+        return Ok(to - from);
     }
     for ((stream, day), amounts) in &days.0 {
         let of = &streams[*stream];
