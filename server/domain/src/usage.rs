@@ -221,8 +221,8 @@ mod tests {
     fn line(name: &str, cpu: i64, sent: i64, cost: Option<&str>) -> (ProjectId, ProjectUsageLine) {
         let mut amounts = Amounts::of(Measure::CpuUsed, cpu);
         amounts += Amounts::of(Measure::Sent, sent);
-        let cost = cost.map(|text| text.parse().expect("a price"));
-        let id = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id");
+        let cost: Option<model::usage::Money> = cost.map(|text| text.parse().expect("a price"));
+        let id: ProjectId = "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id");
         (id, ProjectUsageLine { project: name.into(), deleted: false, amounts, cost })
     }
 
