@@ -40,6 +40,7 @@ pub(crate) mod services;
 pub(crate) mod shells;
 pub(crate) mod templates;
 pub(crate) mod upkeep;
+pub(crate) mod usage;
 
 /// Why a server function refused: what REST answers too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -118,6 +118,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/registries") view={Lazy::<parts::Registries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/shells") view={Lazy::<parts::Shells>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/shells/:shell") view={Lazy::<parts::Recording>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/usage") view={Lazy::<parts::ProjectUsage>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::ProjectAudit>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/settings") view={Lazy::<parts::ProjectSettings>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/services/new") view={Lazy::<parts::NewService>::new()} ssr=SsrMode::Async/>
@@ -158,6 +159,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/environments/:environment/machines/:machine/images") view={Lazy::<parts::AdminImages>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment/machines/:machine/metrics") view={Lazy::<parts::MachineMetrics>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/usage") view={Lazy::<parts::SiteUsage>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/other-containers") view={Lazy::<parts::Foreign>::new()} ssr=SsrMode::Async/>

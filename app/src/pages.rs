@@ -24,3 +24,4 @@ pub(crate) mod setup;
 pub(crate) mod shells;
 mod states;
 pub(crate) mod templates;
+pub(crate) mod usage;

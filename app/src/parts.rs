@@ -9,7 +9,7 @@ use leptos_router::LazyRoute;
 
 use crate::pages::{
     account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside, projects,
-    robots, services, setup, shells, templates,
+    robots, services, setup, shells, templates, usage,
 };
 
 macro_rules! part {
@@ -76,6 +76,7 @@ part!(
         Registries: outside::Registries,
         ProjectAudit: projects::Audit,
         ProjectSettings: projects::Settings,
+        ProjectUsage: usage::OfProject,
     }
 );
 
@@ -132,6 +133,7 @@ part!(
         AdminImages: admin::Images,
         Quotas: admin::Quotas,
         Upkeep: admin::Upkeep,
+        SiteUsage: admin::Usage,
         OutsideRegistries: admin::OutsideRegistries,
         HostFolders: admin::HostFolders,
         Foreign: admin::Foreign,

@@ -34,6 +34,7 @@ pub(crate) const ADMIN: &str = "/admin";
 pub(crate) const ADMIN_ENVIRONMENTS: &str = "/admin/environments";
 pub(crate) const ADMIN_IMPORT: &str = "/admin/import";
 pub(crate) const ADMIN_QUOTAS: &str = "/admin/quotas";
+pub(crate) const ADMIN_USAGE: &str = "/admin/usage";
 pub(crate) const ADMIN_REGISTRY: &str = "/admin/registry";
 pub(crate) const ADMIN_FOREIGN: &str = "/admin/other-containers";
 pub(crate) const ADMIN_FOLDERS: &str = "/admin/host-folders";

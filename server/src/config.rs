@@ -70,6 +70,9 @@ pub struct Serve {
     /// The address of everything.
     #[arg(long, env = "SLIPWAY_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
+    /// A further address, at which `/metrics` alone is served, with a token as everywhere.
+    #[arg(long, env = "SLIPWAY_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// What users see; https behind a proxy. Left out: http://localhost:<port>.
     #[arg(long, env = "SLIPWAY_PUBLIC_URL")]
     pub public_url: Option<String>,

@@ -5,6 +5,7 @@
 //! - pages, server functions, `/live` and page streams: the session cookie ([`browser`]);
 //! - `/api/v1`: Bearer token or Basic, the cookie is not looked at ([`caller`]);
 //! - `/v2` and `/auth/token`: the registry's own tokens (crate `registry`);
+//! - `/metrics`: as the API, with a scope of its own; also at an address of its own ([`metrics`]);
 //! - `/healthz`, `/readyz`: none.
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ mod leased;
 pub mod listen;
 pub mod live;
 pub mod logs;
+pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod shell;
@@ -52,6 +54,8 @@ pub struct Portal {
     pub leptos: LeptosOptions,
     /// The registry's doors and store.
     pub registry: registry::Registry,
+    /// What was asked and answered, for `/metrics`.
+    pub requests: Arc<metrics::Requests>,
     /// Resolves when the portal stops: long streams end then.
     pub stopping: tokio_util::sync::CancellationToken,
 }
@@ -66,7 +70,7 @@ impl axum::extract::FromRef<Portal> for LeptosOptions {
 pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
     let api = api::table();
     let pages = browser::routes(portal);
-    let open = health::table();
+    let open = health::table().merge(metrics::table());
     let mut doors: Vec<Door> = Vec::new();
     doors.extend(api.doors().iter().cloned());
     doors.extend(pages.doors().iter().cloned());
@@ -89,7 +93,7 @@ pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
         .layer(middleware::from_fn_with_state(portal.clone(), forwarded::client))
         .layer(middleware::from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(middleware::from_fn(guard::trace));
+        .layer(middleware::from_fn_with_state(portal.clone(), guard::trace));
     (router, doors)
 }
 

@@ -63,6 +63,8 @@ pub struct Running {
     pub portal: Portal,
     /// The port that it listens on.
     pub port: u16,
+    /// The port at which `/metrics` is served alone, where that was asked for.
+    pub metrics_port: Option<u16>,
     /// Every door, for the test that compares them with its table.
     pub doors: Vec<http::table::Door>,
     /// Cancelled, it stops.
@@ -90,6 +92,11 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     domain::keys::rotation::check(&platform).await?;
     let listeners = listen(config.listen).await?;
     let port = listeners[0].local_addr()?.port();
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(bind(address, "SLIPWAY_METRICS_LISTEN").await?),
+        None => None,
+    };
+    let metrics_port = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?.map(|address| address.port());
     let origin = config.origin(port)?;
     let hosts = hosts(config.listen, port, &origin);
     let stop = CancellationToken::new();
@@ -108,7 +115,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let (metrics, options) = (config.store.data_dir.join("metrics"), config.metrics());
     let opened = tokio::task::spawn_blocking(move || metrics::Store::open(metrics, options)).await;
     platform.plug_metrics(opened.map_err(|error| Error::internal(format!("opening the kept samples: {error}")))??);
-    let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, stopping: stop.clone() };
+    let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, requests: Arc::default(), stopping: stop.clone() };
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();
     workers::recover(&portal).await?;
@@ -122,24 +129,29 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
         }
     });
     let (router, doors) = http::router(&portal);
+    if let Some(listener) = metrics_listener {
+        let router = http::metrics::router(&portal);
+        loops.spawn(http::listen::serve(vec![listener], router, stop.clone(), GRACE));
+    }
     let server = tokio::spawn(http::listen::serve(listeners, router, stop.clone(), GRACE));
-    Ok(Running { portal, port, doors, stop, server, loops, failed })
+    Ok(Running { portal, port, metrics_port, doors, stop, server, loops, failed })
 }
 
 /// The configured address, and the loopback beside it: the local engine pulls from there.
 async fn listen(address: SocketAddr) -> Result<Vec<TcpListener>> {
-    let bind = async |address: SocketAddr| {
-        let bound = TcpListener::bind(address).await;
-        bound.map_err(|error| Error::Unavailable(format!("cannot listen on {address}: {error}; choose another with SLIPWAY_LISTEN")))
-    };
-    let first = bind(address).await?;
+    let first = bind(address, "SLIPWAY_LISTEN").await?;
     let port = first.local_addr()?.port();
     let covers_loopback = address.ip().is_unspecified() || address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST);
     if covers_loopback {
         return Ok(vec![first]);
     }
-    let second = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    let second = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), "SLIPWAY_LISTEN").await?;
     Ok(vec![first, second])
+}
+
+async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Error::Unavailable(format!("cannot listen on {address}: {error}; choose another with {variable}")))
 }
 
 /// The names that this portal answers to.

@@ -35,6 +35,8 @@ const LOGS: Duration = Duration::from_secs(600);
 const RECORDINGS: Duration = Duration::from_secs(600);
 /// How often kept samples are put in order.
 const METRICS: Duration = Duration::from_secs(60);
+/// How often it is looked for hours of which it is not yet summed up what was used.
+const USAGE: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -70,6 +72,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
     spawn(loops, stop, failed, "samples", tidy_metrics(hire("samples")));
+    spawn(loops, stop, failed, "usage", sum_usage(hire("usage")));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
@@ -113,7 +116,7 @@ async fn asked_or_due(worker: &Worker, signal: Signal, due: Duration) {
 async fn write_pulls(worker: Worker, registry: Registry) {
     loop {
         tokio::time::sleep(PULLS).await;
-        if let Err(error) = registry.write_pulls(&worker).await {
+        if let Err(error) = worker.turn(registry.write_pulls(&worker)).await {
             tracing::warn!(%error, "pulls could not be counted");
         }
     }
@@ -122,7 +125,7 @@ async fn write_pulls(worker: Worker, registry: Registry) {
 /// Writes down what images are made of that were pushed before this was kept, and forgets moves of tags that mean nothing any more.
 async fn write_layers(worker: Worker, registry: Registry) {
     loop {
-        match registry.derive_layers(&worker).await {
+        match worker.turn(registry.derive_layers(&worker)).await {
             Ok(0) => {}
             Ok(done) => tracing::info!(images = done, "layers of images were written down"),
             Err(error) => tracing::warn!(%error, "layers of images could not be written down"),
@@ -137,7 +140,7 @@ async fn write_layers(worker: Worker, registry: Registry) {
 /// Removes what has ended: sessions, uploads that nobody goes on with.
 async fn sweep(worker: Worker, registry: Registry) {
     loop {
-        match accounts::sessions::sweep(&worker).await {
+        match worker.turn(accounts::sessions::sweep(&worker)).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(sessions = gone, "ended sessions were removed"),
             Err(error) => tracing::warn!(%error, "ended sessions could not be removed"),
@@ -152,7 +155,7 @@ async fn sweep(worker: Worker, registry: Registry) {
 /// Ends deployments that waited too long for an approval.
 async fn approvals(worker: Worker) {
     loop {
-        match deployments::expire(&worker).await {
+        match worker.turn(deployments::expire(&worker)).await {
             Ok(0) => {}
             Ok(ended) => tracing::info!(deployments = ended, "deployments that nobody approved expired"),
             Err(error) => tracing::warn!(%error, "deployments that nobody approved could not be ended; it is tried again in a minute"),
@@ -164,7 +167,7 @@ async fn approvals(worker: Worker) {
 /// Takes away logs that are too old or too many, and puts those that are kept in order.
 async fn log_retention(worker: Worker) {
     loop {
-        match domain::logs::retention::tend(&worker).await {
+        match worker.turn(domain::logs::retention::tend(&worker)).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(bytes = gone, "old logs were taken away"),
             Err(error) => tracing::warn!(%error, "old logs could not be taken away; it is tried again in some minutes"),
@@ -176,7 +179,7 @@ async fn log_retention(worker: Worker) {
 /// Puts kept samples in order, and takes away what is too old or too much.
 async fn tidy_metrics(worker: Worker) {
     loop {
-        match domain::metrics::work::tidy(&worker).await {
+        match worker.turn(domain::metrics::work::tidy(&worker)).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(bytes = gone, "old samples were taken away"),
             Err(error) => tracing::warn!(%error, "kept samples could not be put in order; it is tried again in a minute"),
@@ -185,12 +188,25 @@ async fn tidy_metrics(worker: Worker) {
     }
 }
 
+/// Sums up what projects used in the hours that are over.
+async fn sum_usage(worker: Worker) {
+    loop {
+        match worker.turn(domain::usage::work::tend(&worker)).await {
+            // There may be more: the portal stood still for long.
+            Ok(hours) if hours > 1 => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "what projects used could not be summed up; it is tried again in a minute"),
+        }
+        tokio::time::sleep(USAGE).await;
+    }
+}
+
 /// Ends shells whose portal was killed, or whose engine was away when they were to be ended.
 async fn end_shells(worker: Worker) {
     // Listening begins before the first look: a machine that is connected meanwhile is not missed.
     let mut changes = worker.platform().live();
     loop {
-        match domain::shells::work::tend(&worker).await {
+        match worker.turn(domain::shells::work::tend(&worker)).await {
             Ok((0, _)) => {}
             Ok((ended, left)) => tracing::info!(shells = ended, left, "shells of an earlier time were ended"),
             Err(error) => tracing::warn!(%error, "shells of an earlier time could not be ended; it is tried again"),
@@ -207,7 +223,7 @@ async fn end_shells(worker: Worker) {
 /// Deletes recordings of shells that are kept no longer.
 async fn old_recordings(worker: Worker) {
     loop {
-        match retention::tend(&worker).await {
+        match worker.turn(retention::tend(&worker)).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(recordings = gone, "recordings of shells whose time was over were deleted"),
             Err(error) => tracing::warn!(%error, "old recordings of shells could not be deleted; it is tried again in ten minutes"),
@@ -219,7 +235,7 @@ async fn old_recordings(worker: Worker) {
 /// Lets jobs run when their schedule says so.
 async fn run_jobs(worker: Worker) {
     loop {
-        let wait = match domain::jobs::work::tend(&worker).await {
+        let wait = match worker.turn(domain::jobs::work::tend(&worker)).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!(%error, "schedules of jobs could not be followed; they are looked at again in a moment");
@@ -233,7 +249,7 @@ async fn run_jobs(worker: Worker) {
 /// Does what projects' rules for images ask for: at their hour, and when somebody asks.
 async fn image_rules(worker: Worker) {
     loop {
-        match rules::work::tend(&worker).await {
+        match worker.turn(rules::work::tend(&worker)).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "projects' rules for images could not be followed; they go on in a minute"),

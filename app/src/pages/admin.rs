@@ -7,6 +7,7 @@ mod import;
 mod outside;
 mod quotas;
 mod upkeep;
+mod usage;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -22,6 +23,7 @@ pub(crate) use import::Import;
 pub(crate) use outside::OutsideRegistries;
 pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
+pub(crate) use usage::Usage;
 
 use super::audit::AuditTable;
 use super::setup::{check_password, check_username};
@@ -40,6 +42,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN, "Users"),
         Tab::deep(urls::ADMIN_ENVIRONMENTS, "Environments"),
         Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
+        Tab::new(urls::ADMIN_USAGE, "Usage"),
         Tab::new(urls::ADMIN_REGISTRY, "Registry"),
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),

@@ -190,6 +190,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::WatchOwnShells) {
         tabs.push(Tab::deep(page("shells"), "Shells"));
     }
+    if project.may(Action::ReadUsage) {
+        tabs.push(Tab::new(page("usage"), "Usage"));
+    }
     if project.may(Action::ReadAudit) {
         tabs.push(Tab::new(page("audit"), "Audit"));
     }

@@ -13,6 +13,7 @@ pub mod change;
 pub mod clock;
 pub mod configs;
 pub mod copies;
+pub mod counters;
 pub mod db;
 pub mod deployments;
 pub mod environments;
@@ -41,6 +42,7 @@ pub mod templates;
 #[cfg(test)]
 mod testing;
 pub mod upkeep;
+pub mod usage;
 pub mod watch;
 pub mod worker;
 pub mod zones;

@@ -5,6 +5,7 @@ mod charts;
 pub mod csv;
 mod overview;
 mod read;
+pub mod scrape;
 #[cfg(test)]
 mod tests;
 pub mod work;

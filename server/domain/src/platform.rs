@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use model::time::Millis;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
@@ -12,6 +13,7 @@ use crate::accounts::CredentialCache;
 use crate::accounts::throttle::Throttle;
 use crate::change::{Bookkeeping, Change};
 use crate::clock::{Clock, MachineClock};
+use crate::counters::{Counters, Histogram};
 use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::keys::Keys;
@@ -22,6 +24,8 @@ use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::shells::Shells;
 use crate::shells::recording::Shelf;
 use crate::streams::Streams;
+
+mod sealing;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BUFFER: usize = 1024;
@@ -40,6 +44,7 @@ pub struct Platform {
 struct Inner {
     db: Db,
     clock: Arc<dyn Clock>,
+    counters: Counters,
     entropy: Entropy,
     keys: Keys,
     instance: OnceLock<String>,
@@ -82,9 +87,11 @@ impl Platform {
     /// A platform with a given clock and randomness.
     #[must_use]
     pub fn with(db: Db, keys: Keys, clock: Arc<dyn Clock>, entropy: Entropy) -> Self {
+        let counters = Counters::new(clock.now());
         let inner = Inner {
             db,
             clock,
+            counters,
             entropy,
             keys,
             instance: OnceLock::new(),
@@ -249,63 +256,25 @@ impl Platform {
 
     /// A transaction for reading.
     pub async fn read(&self) -> Result<Tx> {
-        self.inner.db.read().await
+        waited(&self.inner.counters.read_waits, self.inner.db.read()).await
     }
 
     /// A change on behalf of a caller.
     pub async fn change(&self, actor: &Actor) -> Result<Change> {
-        Ok(Change::new(self.clone(), self.inner.db.write().await?, actor.clone()))
+        Ok(Change::new(self.clone(), self.write().await?, actor.clone()))
     }
 
     /// A write that is no change to anybody's eyes (a time of last use, an upload's progress). Everything else is a [`Change`].
     pub async fn bookkeeping(&self) -> Result<Bookkeeping> {
-        Ok(Bookkeeping::new(self.clone(), self.inner.db.write().await?))
+        Ok(Bookkeeping::new(self.clone(), self.write().await?))
+    }
+
+    async fn write(&self) -> Result<Tx> {
+        waited(&self.inner.counters.write_waits, self.inner.db.write()).await
     }
 
     pub(crate) async fn relaxed(&self) -> Result<Bookkeeping> {
-        Ok(Bookkeeping::new(self.clone(), self.inner.db.write_relaxed().await?))
-    }
-
-    /// Encrypts what is kept for a moment, bound to its purpose. A change of the key ends it; what is to stay is sealed by [`Platform::seal_in`].
-    #[must_use]
-    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
-        self.inner.keys.seal(purpose, self.random_bytes(), plain)
-    }
-
-    /// Encrypts what is stored in this transaction, with the key that is in force until it ends.
-    pub async fn seal_in(&self, tx: &mut Tx, purpose: &str, plain: &[u8]) -> Result<Vec<u8>> {
-        let id = crate::keys::rotation::in_force(tx, self).await?;
-        self.inner.keys.seal_with(&id, purpose, self.random_bytes(), plain).ok_or_else(|| {
-            crate::Error::Unavailable(
-                "secrets are sealed with another key since: the key file beside this portal is an old one; put the new one there".into(),
-            )
-        })
-    }
-
-    /// The same content for another row of this transaction: what was sealed with an older key is sealed anew, for a change of the key that is under
-    /// way may have been through with it.
-    pub(crate) async fn seal_again_in(&self, tx: &mut Tx, purpose: &str, sealed: Vec<u8>) -> Result<Vec<u8>> {
-        let id = crate::keys::rotation::in_force(tx, self).await?;
-        if sealed.is_empty() || crate::keys::is_sealed_with(&id, &sealed) {
-            return Ok(sealed);
-        }
-        let plain = zeroize::Zeroizing::new(self.open(purpose, &sealed)?);
-        self.seal_in(tx, purpose, &plain).await
-    }
-
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.inner.keys
-    }
-
-    /// Opens what [`Platform::seal`] or [`Platform::seal_in`] made for the same purpose.
-    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        self.inner.keys.open(purpose, sealed)
-    }
-
-    /// A key for one purpose.
-    #[must_use]
-    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
-        self.inner.keys.derive(purpose)
+        Ok(Bookkeeping::new(self.clone(), waited(&self.inner.counters.write_waits, self.inner.db.write_relaxed()).await?))
     }
 
     /// This portal's id, borne by everything that it makes on an engine (`dev.slipway.instance`).
@@ -381,6 +350,12 @@ impl Platform {
         &self.inner.credentials
     }
 
+    /// What this process counts of its own work.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
     pub(crate) fn streams(&self) -> &Streams {
         &self.inner.streams
     }
@@ -395,4 +370,12 @@ impl Platform {
     pub async fn close(&self) {
         self.inner.db.close().await;
     }
+}
+
+/// Notes how long it took until a transaction could begin.
+async fn waited(waits: &Histogram, begin: impl Future<Output = Result<Tx>>) -> Result<Tx> {
+    let began = Instant::now();
+    let begun = begin.await;
+    waits.observe(began.elapsed());
+    begun
 }

@@ -181,6 +181,7 @@ pub async fn delete(platform: &Platform, may: &May<can::DeleteService, Service>)
         "UPDATE deployments SET state = 'cancelled', reason_code = 'service_deleted', reason_message = 'the service was deleted', finished_at = $2
                WHERE service_id = $1 AND finished_at IS NULL RETURNING id";
     let cancelled: Vec<model::ids::DeploymentId> = change.all(sql, args![may.id, now], |row| row.get("id")).await?;
+    platform.counters().deployments_ended(model::views::deployments::DeploymentState::Cancelled, cancelled.len() as u64);
     for id in cancelled {
         change.touch(Topic::Deployment(id));
     }

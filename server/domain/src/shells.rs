@@ -133,6 +133,11 @@ impl Shells {
         self.0.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are open.
+    pub(crate) fn open(&self) -> usize {
+        self.sessions().by_id.len()
+    }
+
     /// How long sessions wait for their clients.
     #[must_use]
     pub fn patience(&self) -> Patience {

@@ -43,6 +43,23 @@ impl Kind {
         }
     }
 
+    /// The word in figures.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shell => "shell",
+            Self::Logs => "logs",
+            Self::Search => "search",
+            Self::Download => "download",
+            Self::Recording => "recording",
+            Self::Live => "live",
+            Self::Question => "question",
+        }
+    }
+
+    /// Every sort.
+    pub const ALL: [Self; 7] = [Self::Shell, Self::Logs, Self::Search, Self::Download, Self::Recording, Self::Live, Self::Question];
+
     /// What the refused caller reads: what there is too much of, and what to do.
     fn refusal(self) -> String {
         let most = self.most();
@@ -99,6 +116,13 @@ pub fn open(platform: &Platform, actor: &Actor, kind: Kind) -> Result<Slot> {
         *count += 1;
     }
     Ok(Slot { streams, key })
+}
+
+/// How many of each sort are open, of all accounts together.
+pub(crate) fn totals(platform: &Platform) -> Vec<(Kind, u64)> {
+    let counts = platform.streams().counts();
+    let of = |kind: Kind| counts.iter().filter(|((_, known), _)| *known == kind).map(|(_, count)| u64::from(*count)).sum::<u64>();
+    Kind::ALL.into_iter().map(|kind| (kind, of(kind))).collect()
 }
 
 impl Drop for Slot {

@@ -287,5 +287,9 @@ pub async fn end(worker: &Worker, id: RunId, counts: &Counts, error: Option<&str
     let sql = "UPDATE registry_runs SET state = $2, ended_at = $3, counts = $4, error = $5 WHERE id = $1 AND state = 'running'";
     write.exec(sql, args![id, state, worker.platform().now(), Json(counts), error]).await?;
     write.touch(Topic::Upkeep);
-    write.finish().await
+    write.finish().await?;
+    let counters = worker.platform().counters();
+    counters.upkeep_runs.add(1);
+    counters.upkeep_failures.add(u64::from(error.is_some()));
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Who acts in background loops: nobody's actor, with functions of its own. A worker can read and write what those functions let it,
 //! and nothing takes a worker in place of a permission.
 
+use std::time::Instant;
+
 use crate::change::Bookkeeping;
 use crate::error::Result;
 use crate::platform::Platform;
@@ -30,6 +32,14 @@ impl Worker {
     #[must_use]
     pub fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    /// Does the loop's work once, and notes for `/metrics` how long it took and whether it could be done.
+    pub async fn turn<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let began = Instant::now();
+        let done = work.await;
+        self.platform.counters().ran(self.name, began.elapsed(), self.platform.now(), done.is_ok());
+        done
     }
 
     /// A writing transaction for what the loop observed or did.

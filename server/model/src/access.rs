@@ -3,6 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod scope;
+
+pub use scope::{InvalidScope, Scope};
+
 /// A member's role in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +79,8 @@ pub enum Action {
     Pull,
     /// See services, tasks, charts, logs, inspect, revisions.
     SeeServices,
+    /// Read its services' figures at `/metrics`.
+    ReadMetrics,
     /// Push, tag, create repositories.
     Push,
     /// Delete tags, manifests and repositories.
@@ -93,6 +99,8 @@ pub enum Action {
     WatchShells,
     /// Read the project's audit log.
     ReadAudit,
+    /// Read what the project used, month by month, and what that costs.
+    ReadUsage,
     /// Add, change and remove members.
     ManageMembers,
     /// Change the project's settings, or delete it.
@@ -125,17 +133,24 @@ pub enum Action {
     SetQuotas,
     /// Collect garbage, check blobs, see what the registry's disk holds.
     MaintainRegistry,
+    /// Read the portal's own figures and those of machines at `/metrics`.
+    ReadSiteMetrics,
     /// Read the audit log of the whole site.
     ReadSiteAudit,
+    /// Read what every project used.
+    ReadSiteUsage,
+    /// Say what cpu-hours, memory, storage and transfer cost.
+    SetPrices,
 }
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
         Self::SeeServices,
+        Self::ReadMetrics,
         Self::Push,
         Self::DeleteImages,
         Self::CreateService,
@@ -145,6 +160,7 @@ impl Action {
         Self::WatchOwnShells,
         Self::WatchShells,
         Self::ReadAudit,
+        Self::ReadUsage,
         Self::ManageMembers,
         Self::ManageProject,
         Self::ManageRobots,
@@ -161,14 +177,25 @@ impl Action {
         Self::ManageSiteTemplates,
         Self::SetQuotas,
         Self::MaintainRegistry,
+        Self::ReadSiteMetrics,
         Self::ReadSiteAudit,
+        Self::ReadSiteUsage,
+        Self::SetPrices,
     ];
 
     /// The token scope that is needed beside the role.
     #[must_use]
     pub fn scope(self) -> Scope {
         match self {
-            Self::SeeProject | Self::SeeMembers | Self::SeeServices | Self::ReadAudit | Self::SeeEnvironments | Self::ReadSiteAudit => Scope::Read,
+            Self::SeeProject
+            | Self::SeeMembers
+            | Self::SeeServices
+            | Self::ReadAudit
+            | Self::ReadUsage
+            | Self::SeeEnvironments
+            | Self::ReadSiteAudit
+            | Self::ReadSiteUsage => Scope::Read,
+            Self::ReadMetrics | Self::ReadSiteMetrics => Scope::Metrics,
             Self::Pull => Scope::Pull,
             Self::Push => Scope::Push,
             Self::CreateService | Self::Deploy | Self::Configure => Scope::Deploy,
@@ -188,7 +215,8 @@ impl Action {
             | Self::ManageUsers
             | Self::ManageSiteTemplates
             | Self::SetQuotas
-            | Self::MaintainRegistry => Scope::Admin,
+            | Self::MaintainRegistry
+            | Self::SetPrices => Scope::Admin,
         }
     }
 
@@ -200,6 +228,7 @@ impl Action {
             Self::SeeMembers => "see this project's members",
             Self::Pull => "pull from this project",
             Self::SeeServices => "see this project's services",
+            Self::ReadMetrics => "read the figures of this project's services",
             Self::Push => "push to this project",
             Self::DeleteImages => "delete images of this project",
             Self::CreateService => "create services in this project",
@@ -209,6 +238,7 @@ impl Action {
             Self::WatchOwnShells => "see shells in this project",
             Self::WatchShells => "see everybody's shells in this project",
             Self::ReadAudit => "read this project's audit log",
+            Self::ReadUsage => "read what this project used",
             Self::ManageMembers => "manage this project's members",
             Self::ManageProject => "manage this project",
             Self::ManageRobots => "manage this project's robots",
@@ -225,7 +255,10 @@ impl Action {
             Self::ManageSiteTemplates => "write templates for the whole site",
             Self::SetQuotas => "set quotas",
             Self::MaintainRegistry => "maintain the registry",
+            Self::ReadSiteMetrics => "read the portal's own figures",
             Self::ReadSiteAudit => "read the audit log",
+            Self::ReadSiteUsage => "read what every project used",
+            Self::SetPrices => "set prices",
         }
     }
 }
@@ -260,8 +293,8 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
     match action {
         Action::SeeProject | Action::Pull => Answer::Yes,
         Action::SeeMembers => least_person(Role::Guest),
-        Action::SeeServices => least(Role::Guest),
-        Action::Push | Action::CreateService | Action::Deploy | Action::Configure | Action::WatchOwnShells => least(Developer),
+        Action::SeeServices | Action::ReadMetrics => least(Role::Guest),
+        Action::Push | Action::CreateService | Action::Deploy | Action::Configure | Action::WatchOwnShells | Action::ReadUsage => least(Developer),
         Action::OpenShell => match standing {
             Standing::Member(Developer) | Standing::Robot(Developer) => Answer::WhereShellsAreOpen,
             Standing::Member(Role::Guest) | Standing::Robot(Role::Guest) | Standing::Visitor => Answer::No,
@@ -287,76 +320,13 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::ManageSiteTemplates
         | Action::SetQuotas
         | Action::MaintainRegistry
-        | Action::ReadSiteAudit => match standing {
+        | Action::ReadSiteMetrics
+        | Action::ReadSiteAudit
+        | Action::ReadSiteUsage
+        | Action::SetPrices => match standing {
             Standing::Operator => Answer::Yes,
             Standing::Member(_) | Standing::Robot(_) | Standing::Visitor => Answer::No,
         },
-    }
-}
-
-/// The ceiling of a token. What its bearer may do is role and scope, both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// See projects, services, logs, charts.
-    Read,
-    /// Pull images.
-    Pull,
-    /// Push images; includes pulling them.
-    Push,
-    /// Create services, deploy, configure; includes reading.
-    Deploy,
-    /// Open shells.
-    Shell,
-    /// Everything that the bearer may do.
-    Admin,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 6] = [Self::Read, Self::Pull, Self::Push, Self::Deploy, Self::Shell, Self::Admin];
-
-    /// The word that is stored and sent.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Pull => "pull",
-            Self::Push => "push",
-            Self::Deploy => "deploy",
-            Self::Shell => "shell",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// Whether a token with this scope may do what needs `needed`.
-    #[must_use]
-    pub fn covers(self, needed: Self) -> bool {
-        match self {
-            Self::Admin => true,
-            Self::Push => matches!(needed, Self::Push | Self::Pull),
-            Self::Deploy => matches!(needed, Self::Deploy | Self::Read),
-            Self::Read | Self::Pull | Self::Shell => self == needed,
-        }
-    }
-}
-
-/// The text is none of the scopes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is one of read, pull, push, deploy, shell, admin")]
-pub struct InvalidScope;
-
-impl std::str::FromStr for Scope {
-    type Err = InvalidScope;
-
-    fn from_str(text: &str) -> Result<Self, InvalidScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(InvalidScope)
-    }
-}
-
-impl std::fmt::Display for Scope {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -29,5 +29,6 @@ pub mod shell;
 pub mod template;
 mod text;
 pub mod time;
+pub mod usage;
 pub mod views;
 pub mod words;

@@ -22,3 +22,4 @@ pub mod services;
 pub mod shells;
 pub mod templates;
 pub mod upkeep;
+pub mod usage;

@@ -50,7 +50,7 @@ pub async fn run(worker: Worker, registry: Registry, outside: Outside) {
     let shared = (worker.clone(), registry, outside);
     let mut running = JoinSet::new();
     loop {
-        let pause = match fill(&shared, &mut running).await {
+        let pause = match worker.turn(fill(&shared, &mut running)).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::warn!(%error, "the next copy could not be found");

@@ -29,7 +29,7 @@ const SETTLED: usize = 500;
 /// Works for ever.
 pub async fn tend(worker: Worker, registry: Registry) {
     loop {
-        match once(&worker, &registry).await {
+        match worker.turn(once(&worker, &registry)).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the registry's upkeep could not go on; it is tried again"),

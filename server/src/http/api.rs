@@ -37,6 +37,7 @@ mod services;
 mod shells;
 mod templates;
 mod upkeep;
+mod usage;
 mod users;
 mod waiting;
 
@@ -46,6 +47,7 @@ pub(super) use inspect::page_table as inspect_page_table;
 pub(crate) use services::may as service;
 pub(super) use shells::page_table as shells_page_table;
 pub(super) use templates::page_table as templates_page_table;
+pub(super) use usage::page_table as usage_page_table;
 
 /// Every door of the API.
 pub(super) fn table() -> Table {
@@ -74,6 +76,7 @@ pub(super) fn table() -> Table {
         .merge(pruning::table())
         .merge(audit::table())
         .merge(upkeep::table())
+        .merge(usage::table())
         .get("/api", missing)
         .get("/api/{*rest}", missing)
 }

@@ -45,6 +45,7 @@ pub fn routes(portal: &Portal) -> Table {
         .merge(super::api::metrics_page_table())
         .merge(super::api::templates_page_table())
         .merge(super::api::shells_page_table())
+        .merge(super::api::usage_page_table())
         .merge(shell::table())
         .merge(pages::table(portal))
 }

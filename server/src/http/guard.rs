@@ -1,6 +1,6 @@
 //! What stands around the doors: the origin check of those that take cookies, headers that browsers obey, and one log line for each request.
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::Error;
@@ -82,14 +82,17 @@ pub async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// One line for each request: what, how it ended, how long it took. Never a query (it may hold a token) and never a header.
-pub async fn trace(request: Request, next: Next) -> Response {
+/// One line for each request: what, how it ended, how long it took. Never a query (it may hold a token) and never a header. And one more in the count.
+pub async fn trace(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16();
-    let duration_ms = started.elapsed().as_millis();
+    let took = started.elapsed();
+    portal.requests.count(&method, route.as_ref().map(MatchedPath::as_str), status, took);
+    let duration_ms = took.as_millis();
     if status >= 500 {
         tracing::warn!(http.method = %method, http.path = path, http.status = status, %duration_ms, "answered");
     } else {

@@ -79,13 +79,19 @@ impl TestPortal {
     /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
     pub async fn start_for_far_engines() -> Self {
         let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use");
+        Self::configured(Some(host), |config| Serve { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), ..config }).await
+    }
+
+    /// The same as [`Self::start`], with an address of its own for `/metrics`.
+    pub async fn start_with_metrics_address() -> Self {
+        Self::configured(None, |config| Serve { metrics_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ..config }).await
+    }
+
+    async fn configured(engine: Option<String>, change: impl FnOnce(Serve) -> Serve) -> Self {
         let folder = tempfile::tempdir().expect("a data folder");
         let database = TestDatabase::make().await;
-        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let config = Serve { listen, ..config(folder.path(), database.as_ref(), Some(host)) };
-        let running = start(&config, None).await;
-        let base = format!("http://127.0.0.1:{}", running.port);
-        Self { base, running, clock: None, folder, database }
+        let running = start(&change(config(folder.path(), database.as_ref(), engine)), None).await;
+        Self { base: format!("http://127.0.0.1:{}", running.port), running, clock: None, folder, database }
     }
 
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
@@ -171,6 +177,7 @@ fn config(folder: &Path, database: Option<&TestDatabase>, engine: Option<String>
     Serve {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         public_url: None,
+        metrics_listen: None,
         store: Store { data_dir: folder.to_owned(), database_url: database.map(|database| Secret::new(database.url.clone())), secret_key_file: None },
         admin_password: Some(Secret::new(PASSWORD)),
         // A socket that is not there: the portal runs without an engine, and says so.
@@ -269,6 +276,11 @@ impl Person {
     /// The same person, who shows a token of `/auth/token` and nothing else.
     pub fn bearing(&self, token: &str) -> Self {
         Self { bearer: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same person at another address.
+    pub fn elsewhere(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     /// The same person with another secret: a token.

@@ -57,6 +57,7 @@ fn says(scope: Scope) -> &'static str {
         Scope::Push => "Push images, and pull them",
         Scope::Deploy => "Create services, deploy and configure; includes reading",
         Scope::Shell => "Open shells in tasks",
+        Scope::Metrics => "Read /metrics, for Prometheus; nothing else",
         Scope::Admin => "Everything that you may do",
     }
 }

@@ -21,7 +21,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit
+    SeeProject SeeMembers Pull SeeServices ReadMetrics Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit ReadUsage
     ManageMembers ManageProject ManageRobots ManageImageRules ManageRegistries ManageTemplates DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
-    ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteAudit
+    ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteMetrics ReadSiteAudit ReadSiteUsage SetPrices
 }

@@ -67,7 +67,9 @@ pub async fn refuse(platform: &Platform, may: &May<can::Approve, Deployment>, wh
     if change.exec(sql, args![may.id, message, platform.now()]).await? == 0 {
         return Err(expired());
     }
-    decide(change, platform, may, &waiting, false, why).await
+    let view = decide(change, platform, may, &waiting, false, why).await?;
+    platform.counters().deployments_ended(DeploymentState::Refused, 1);
+    Ok(view)
 }
 
 fn with_note(message: String, note: Option<&str>) -> String {
@@ -246,6 +248,7 @@ pub async fn expire(worker: &Worker) -> Result<usize> {
             change.record(worker, "approval", &record.detail(serde_json::json!({ "deployment": id }))).await?;
         }
         change.finish().await?;
+        platform.counters().deployments_ended(DeploymentState::Expired, 1);
         ended += 1;
     }
     Ok(ended)

@@ -155,6 +155,7 @@ pub(super) async fn end_unfinished(
                WHERE service_id = $1 AND environment_id = $2 AND finished_at IS NULL AND (state = 'pending') = $7 RETURNING id";
     let arguments = args![service.id, environment.id, end.state, end.code, end.message, platform.now(), of == Unfinished::Waiting];
     let ended: Vec<DeploymentId> = change.all(sql, arguments, |row| row.get("id")).await?;
+    platform.counters().deployments_ended(end.state, ended.len() as u64);
     for id in ended {
         change.touch(Topic::Deployment(id));
     }

@@ -187,6 +187,7 @@ pub async fn cancel(platform: &Platform, may: &May<can::Deploy, Deployment>) -> 
     let view = acts::by_id(&mut change, may.id).await?;
     let detail = serde_json::json!({ "deployment": may.id, "environment": view.environment, "revision": view.revision });
     change.commit(Record::new("deployment.cancel", "service", &may.service.name).project(&may.service.project).detail(detail)).await?;
+    platform.counters().deployments_ended(DeploymentState::Cancelled, 1);
     Ok(view)
 }
 

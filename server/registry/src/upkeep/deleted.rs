@@ -18,7 +18,7 @@ const WRITE: u32 = 50;
 /// Works for ever.
 pub async fn tend(worker: Worker) {
     loop {
-        match once(&worker).await {
+        match worker.turn(once(&worker)).await {
             Ok(0) => {}
             Ok(gone) => {
                 tracing::info!(repositories = gone, "rows of deleted repositories are gone");

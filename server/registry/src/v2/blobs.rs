@@ -59,6 +59,9 @@ pub(super) async fn get(call: &Call<'_>, name: &Name, digest: &Digest) -> Result
         }
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(count));
+    if !call.is_head() {
+        platform.counters().blob_bytes_sent.add(count);
+    }
     let body = if call.is_head() { Body::empty() } else { Body::new(Download::new(file, first, count, call.registry.buffers())) };
     Ok((status, headers, body).into_response())
 }

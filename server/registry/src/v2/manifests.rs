@@ -47,6 +47,7 @@ pub(super) async fn get(call: &Call<'_>, name: &Name, reference: &str) -> Result
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(stored.size));
     if !call.is_head() {
+        platform.counters().pulls.add(1);
         call.registry.pulls().count(repository.id, stored.digest, platform.now());
     }
     Ok((headers, stored.body).into_response())
@@ -82,6 +83,7 @@ pub(super) async fn put(call: &Call<'_>, name: &Name, reference: &str, body: Bod
     let pushed =
         Pushed { digest: &digest, manifest: &manifest, body: &body, config, tags: &tags, still_wanted: &still_wanted, reference: &reference };
     refuse_missing(name, &store::put(platform, &may, pushed).await.map_err(changed_is_412)?)?;
+    platform.counters().pushes.add(1);
     let mut headers = HeaderMap::new();
     headers.insert(header::LOCATION, value(&format!("/v2/{name}/manifests/{digest}"))?);
     headers.insert("docker-content-digest", value(&digest.to_string())?);

@@ -202,8 +202,15 @@ async fn append(call: &Call<'_>, may: &MayPush, key: &UploadKey, upload: Upload,
     let left = usage.left().filter(|left| *left < BLOB_MAX);
     let limits = Appended { announced: chunk.map(|chunk| chunk.size()), most: left.unwrap_or(BLOB_MAX) };
     let before = upload.size();
-    let stopped = match upload.append(body.into_data_stream(), limits).await {
-        Ok(upload) => return Ok(upload),
+    let counters = call.registry.platform().counters();
+    let under_way = counters.uploads.enter();
+    let appended = upload.append(body.into_data_stream(), limits).await;
+    drop(under_way);
+    let stopped = match appended {
+        Ok(upload) => {
+            counters.blob_bytes_received.add(upload.size().saturating_sub(before));
+            return Ok(upload);
+        }
         Err(stopped) => stopped,
     };
     tracing::debug!(repository = may.full_name(), upload = %key.id, before, %stopped, "an upload stopped");

@@ -74,6 +74,8 @@ pub fn reads(path: &str) -> bool {
             | "/fn/templates/form"
             | "/fn/templates/of_service"
             | "/fn/upkeep/storage"
+            | "/fn/usage/project"
+            | "/fn/usage/site"
             | "/fn/outside/credentials"
             | "/fn/outside/copies"
             | "/fn/outside/settings"
@@ -110,7 +112,7 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path == "/healthz" || path == "/readyz" {
         return Some(portal.nobody().request(verb, &place));
     }
-    if path.starts_with("/api") {
+    if path.starts_with("/api") || path == "/metrics" {
         let request = cast.person(caller).request(verb.clone(), &place);
         if path.ends_with("/image-rules/activate") {
             return Some(request.json(&json!({"dry_run": world::rules_in_force(cast, world).await})));
@@ -230,6 +232,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/templates/{template}/render" | "/projects/{project}/templates/{template}/render") => json!({}),
         // Refused to whoever may, so that no run is at work when the next caller knocks.
         ("POST", "/registry/runs") => json!({"kind": "scrub", "dry_run": true}),
+        ("PUT", "/usage/prices") => json!({"currency": "EUR", "per": {"cpu_hours": "0.05"}}),
         ("PUT", "/registry/schedule") => json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 50}),
         ("POST", path) if path.ends_with("/restart") || path.ends_with("/start") || path.ends_with("/stop") || path.ends_with("/cancel") => json!({}),
         ("POST", path) if path.ends_with("/approve") || path.ends_with("/refuse") => json!({"why": "because"}),
@@ -279,6 +282,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "services/list"
         | "outside/credentials"
         | "outside/copies"
+        | "usage/project"
         | "deployments/list" => vec![project()],
         "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" => vec![project(), service()],
         "metrics/machine" => vec![machine()],
@@ -355,6 +359,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "outside/copy" => vec![project(), ("from", text("registry.example.com/team/app:1"))],
         "outside/cancel_copy" => vec![project(), ("copy", world.copy.clone())],
         "folders/set" => vec![("allowed", text("/srv/media read-only"))],
+        "usage/set_prices" => vec![("prices[currency]", text("EUR")), ("prices[cpu_hours]", text("0.05"))],
         "outside/set" => vec![("allowed", text("registry.lan:5000"))],
         "accounts/logout"
         | "accounts/end_other_sessions"
@@ -374,6 +379,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/may_create"
         | "services/mine"
         | "metrics/overview"
+        | "usage/site"
         | "upkeep/storage" => Vec::new(),
         _ => return None,
     })

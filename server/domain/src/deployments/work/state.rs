@@ -7,12 +7,13 @@ use model::image::ImageReference;
 use model::names::{ProjectName, RepositoryPath};
 use model::outside::AllowList;
 use model::reference::Reference;
+use model::time::Millis;
 use model::views::deployments::{DeploymentState, Progress, Reason, Share};
 
 use super::PullSource;
 use super::load::revision_work;
 use crate::args;
-use crate::db::{Json, Tx, Value};
+use crate::db::{Json, Row, Tx, Value};
 use crate::environments::{Subnet, subnets};
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -33,15 +34,15 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
     let sql = format!(
         "UPDATE deployments SET state = $2, reason_code = $3, reason_message = $4, started_at = COALESCE(started_at, $5),
          finished_at = $6 WHERE id = $1 AND finished_at IS NULL AND state IN ('{}')
-         RETURNING service_id, environment_id, revision_id",
+         RETURNING service_id, environment_id, revision_id, created_at",
         from.join("', '")
     );
     let (code, message) = (reason.map(|reason| reason.code.as_str()), reason.map(|reason| reason.message.as_str()));
     let arguments: Vec<Value> = args![deployment, to, code, message, began, finished];
-    type Moved = (ServiceId, EnvironmentId, RevisionId);
-    let moved: Option<Moved> =
-        change.opt(sql, arguments, |row| Ok((row.get("service_id")?, row.get("environment_id")?, row.get("revision_id")?))).await?;
-    let Some((service, environment, revision)) = moved else { return Ok(false) };
+    type Moved = (ServiceId, EnvironmentId, RevisionId, Millis);
+    let read = |row: &Row<'_>| Ok((row.get("service_id")?, row.get("environment_id")?, row.get("revision_id")?, row.get("created_at")?));
+    let moved: Option<Moved> = change.opt(sql, arguments, read).await?;
+    let Some((service, environment, revision, asked)) = moved else { return Ok(false) };
     if to == DeploymentState::Rolling {
         count_tasks(&mut change, deployment, revision).await?;
     }
@@ -67,6 +68,11 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
         change.wake(Signal::Reconcile);
     }
     change.finish().await?;
+    if to.is_final() {
+        let counters = worker.platform().counters();
+        counters.deployments_ended(to, 1);
+        counters.deployments_took.observe(now.since(asked));
+    }
     Ok(true)
 }
 

@@ -309,6 +309,7 @@ impl Desk {
         let empty = batch.records.is_empty() && batch.cursors.is_empty();
         let added = if empty { Ok(()) } else { stream.append(&batch) };
         if !empty {
+            self.platform.counters().log_bytes.add(if added.is_ok() { bytes as u64 } else { 0 });
             self.note(key, bytes, &added);
         }
         if added.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {

@@ -1,0 +1,33 @@
+-- What projects used, summed up hour by hour into days, and what it costs. It outlives samples, services and projects: names are copied.
+
+CREATE TABLE usage_days (
+    day BIGINT NOT NULL, -- days since 1970, in UTC
+    project_id TEXT NOT NULL,
+    service_id TEXT NOT NULL, -- empty: what the project keeps
+    environment_id TEXT NOT NULL, -- empty: the same
+    project TEXT NOT NULL, -- the names at that time
+    service TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    cpu_used BIGINT NOT NULL, -- milliseconds of a core
+    cpu_reserved BIGINT NOT NULL,
+    memory_used BIGINT NOT NULL, -- KiB times seconds
+    memory_reserved BIGINT NOT NULL,
+    images BIGINT NOT NULL, -- KiB times seconds
+    logs BIGINT NOT NULL,
+    received BIGINT NOT NULL, -- bytes
+    sent BIGINT NOT NULL,
+    PRIMARY KEY (project_id, day, service_id, environment_id)
+);
+
+CREATE INDEX usage_days_by_day ON usage_days (day, project_id);
+
+-- Prices hold from their month on, until others do.
+CREATE TABLE usage_prices (
+    month BIGINT PRIMARY KEY, -- months since the year 0
+    prices TEXT NOT NULL, -- JSON
+    set_by TEXT NOT NULL, -- the name at that time
+    set_at BIGINT NOT NULL
+);
+
+-- Which tasks there were in an hour.
+CREATE INDEX tasks_by_end ON tasks (ended_at);

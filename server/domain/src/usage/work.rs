@@ -1,0 +1,229 @@
+//! Summing up the hours that are over. Each is counted once: its sums and the note that it is counted are one transaction, so that a portal that is
+//! killed in the middle counts it again from the beginning, and two that count at the same time do not both.
+//!
+//! What tasks used comes from the hour roll-ups of the store of samples; what is kept (images, logs) is looked at when hours are counted, and stands for
+//! them. An hour in which the portal did not run has no samples, so nothing was used in it; what was kept in it is counted.
+
+use std::collections::BTreeMap;
+
+use ::metrics::{Key, Metric, Point, Select, Series, Store};
+use model::ids::{EnvironmentId, ProjectId, ServiceId};
+use model::time::Millis;
+use model::usage::{Amounts, Measure};
+
+use super::{COUNTED, counted};
+use crate::args;
+use crate::db::{Row, Tx, Value};
+use crate::error::Result;
+use crate::metrics::blocking;
+use crate::site::put_setting;
+use crate::worker::Worker;
+
+/// Milliseconds of an hour.
+pub(super) const HOUR: i64 = 3_600_000;
+/// Hours of a day.
+const DAY: i64 = 24;
+/// Milliseconds after its end until an hour is counted: its last samples have come by then.
+const SETTLE: i64 = 300_000;
+/// Most hours that are counted at once.
+const AT_ONCE: i64 = 24;
+/// Services that are read at once.
+const STREAMS: i64 = 500;
+/// Nobody has so much memory: the kernel's way to say that there is no limit.
+const NO_LIMIT: f64 = (1_u64 << 60) as f64;
+
+/// What is summed up of tasks.
+const METRICS: &[Metric] = &[Metric::CpuUsed, Metric::CpuLimit, Metric::MemoryWorkingSet, Metric::MemoryLimit, Metric::NetReceived, Metric::NetSent];
+
+/// A service in an environment, with the names that it has now.
+struct Stream {
+    project_id: ProjectId,
+    service_id: ServiceId,
+    environment_id: EnvironmentId,
+    names: [String; 3],
+}
+
+/// What was used on which day; of each stream (by its place in the list).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Days(BTreeMap<(usize, i64), Amounts>);
+
+impl Days {
+    fn add(&mut self, stream: usize, at_ms: i64, amounts: Amounts) {
+        *self.0.entry((stream, at_ms.div_euclid(HOUR * DAY))).or_default() += amounts;
+    }
+
+    fn series(&mut self, stream: usize, series: &[Series]) {
+        for one in series {
+            for point in &one.points {
+                if let Some(amounts) = used(one.metric, point) {
+                    self.add(stream, point.at_ms, amounts);
+                }
+            }
+        }
+    }
+}
+
+/// What a point says was used in its time.
+fn used(metric: Metric, point: &Point) -> Option<Amounts> {
+    let covered = point.covered_ms as f64;
+    let (measure, amount) = match metric {
+        Metric::CpuUsed => (Measure::CpuUsed, point.avg / 1e6 * covered),
+        Metric::CpuLimit => (Measure::CpuReserved, point.avg * covered),
+        Metric::MemoryWorkingSet => (Measure::MemoryUsed, point.avg / 1024.0 * covered / 1000.0),
+        Metric::MemoryLimit if point.avg < NO_LIMIT => (Measure::MemoryReserved, point.avg / 1024.0 * covered / 1000.0),
+        Metric::NetReceived => (Measure::Received, point.avg * covered / 1000.0),
+        Metric::NetSent => (Measure::Sent, point.avg * covered / 1000.0),
+        _ => return None,
+    };
+    // Whole numbers from here on: however hours are put together, their sum is the same.
+    Some(Amounts::of(measure, amount.max(0.0).round() as i64))
+}
+
+/// Counts hours that are over and not counted yet, a day's at most. How many they were.
+///
+/// # Errors
+/// When samples or the database cannot be read, or nothing can be written. Nothing is counted then, and it is tried again.
+pub async fn tend(worker: &Worker) -> Result<i64> {
+    let Some(store) = worker.platform().metrics() else { return Ok(0) };
+    let now = worker.platform().now().0;
+    let mut tx = worker.platform().read().await?;
+    let Some(from) = counted(&mut tx).await? else {
+        drop(tx);
+        return begin(worker, now.div_euclid(HOUR)).await;
+    };
+    let to = (now - SETTLE).div_euclid(HOUR).min(from + AT_ONCE);
+    if to <= from {
+        return Ok(0);
+    }
+    let streams = streams(&mut tx, from, to).await?;
+    drop(tx);
+    let keys: Vec<Key> =
+        streams.iter().map(|of| Key::Service { project: of.project_id, service: of.service_id, environment: of.environment_id }).collect();
+    let days = blocking(move || read(&store, &keys, from, to)).await?;
+    let logs = kept_logs(worker).await?;
+    let mut write = worker.change().await?;
+    write.lock_key(COUNTED).await?;
+    if counted(&mut write).await? != Some(from) {
+        // Somebody else counted them meanwhile.
+        return Ok(to - from);
+    }
+    for ((stream, day), amounts) in &days.0 {
+        let of = &streams[*stream];
+        add_service(&mut write, of, *day, amounts).await?;
+    }
+    keep(&mut write, from, to, &logs).await?;
+    put_setting(&mut write, COUNTED, &to.to_string()).await?;
+    write.finish().await?;
+    Ok(to - from)
+}
+
+/// Nothing was ever counted: it begins with this hour.
+async fn begin(worker: &Worker, hour: i64) -> Result<i64> {
+    let mut write = worker.change().await?;
+    let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    write.exec(sql, args![COUNTED, hour.to_string()]).await?;
+    write.finish().await?;
+    Ok(0)
+}
+
+/// The services that had tasks in these hours.
+async fn streams(tx: &mut Tx, from: i64, to: i64) -> Result<Vec<Stream>> {
+    let mut streams: Vec<Stream> = Vec::new();
+    let mut last = (String::new(), String::new());
+    // Each half by an index of its own: how many tasks ended before does not matter.
+    let sql = "SELECT t.service_id, t.environment_id, s.project_id, p.name AS project, s.name AS service, e.name AS environment FROM (
+                   SELECT service_id, environment_id FROM tasks WHERE ended_at IS NULL AND created_at < $2
+                   UNION SELECT service_id, environment_id FROM tasks WHERE ended_at >= $1 AND created_at < $2
+               ) t JOIN services s ON s.id = t.service_id JOIN projects p ON p.id = s.project_id JOIN environments e ON e.id = t.environment_id
+               WHERE (t.service_id, t.environment_id) > ($3, $4) ORDER BY t.service_id, t.environment_id LIMIT $5";
+    loop {
+        let arguments = args![Millis(from * HOUR), Millis(to * HOUR), &last.0, &last.1, STREAMS];
+        let some = tx.all(sql, arguments, stream).await?;
+        let more = some.len() as i64 == STREAMS;
+        streams.extend(some);
+        let Some(end) = streams.last().filter(|_| more) else { return Ok(streams) };
+        last = (end.service_id.to_string(), end.environment_id.to_string());
+    }
+}
+
+fn stream(row: &Row<'_>) -> Result<Stream> {
+    Ok(Stream {
+        project_id: row.get("project_id")?,
+        service_id: row.get("service_id")?,
+        environment_id: row.get("environment_id")?,
+        names: [row.get("project")?, row.get("service")?, row.get("environment")?],
+    })
+}
+
+/// What these services used.
+fn read(store: &Store, keys: &[Key], from: i64, to: i64) -> std::io::Result<Days> {
+    let mut days = Days::default();
+    for (number, key) in keys.iter().enumerate() {
+        // One point for each hour, which is what the roll-ups over an hour are.
+        let max_points = usize::try_from(to - from + 1).unwrap_or(2);
+        let select = Select { metrics: METRICS, label: None, from_ms: from * HOUR, to_ms: to * HOUR, max_points };
+        let answer = store.query(*key, &select)?;
+        days.series(number, &answer.series);
+    }
+    Ok(days)
+}
+
+/// Bytes of logs that each project keeps now.
+async fn kept_logs(worker: &Worker) -> Result<Vec<(ProjectId, i64)>> {
+    let Some(store) = worker.platform().logs() else { return Ok(Vec::new()) };
+    blocking(move || {
+        let mut kept = Vec::new();
+        for project in store.projects()? {
+            kept.push((project, i64::try_from(store.bytes(project)?).unwrap_or(i64::MAX)));
+        }
+        Ok(kept)
+    })
+    .await
+}
+
+async fn add_service(tx: &mut Tx, of: &Stream, day: i64, amounts: &Amounts) -> Result<()> {
+    let sql = "INSERT INTO usage_days AS u (day, project_id, service_id, environment_id, project, service, environment,
+                   cpu_used, cpu_reserved, memory_used, memory_reserved, images, logs, received, sent)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, $13)
+               ON CONFLICT (project_id, day, service_id, environment_id) DO UPDATE SET project = excluded.project, service = excluded.service,
+                   environment = excluded.environment, cpu_used = u.cpu_used + excluded.cpu_used,
+                   cpu_reserved = u.cpu_reserved + excluded.cpu_reserved, memory_used = u.memory_used + excluded.memory_used,
+                   memory_reserved = u.memory_reserved + excluded.memory_reserved, received = u.received + excluded.received,
+                   sent = u.sent + excluded.sent";
+    let [project, service, environment] = &of.names;
+    let mut arguments = args![day, of.project_id, of.service_id, of.environment_id, project, service, environment];
+    let measures = [Measure::CpuUsed, Measure::CpuReserved, Measure::MemoryUsed, Measure::MemoryReserved, Measure::Received, Measure::Sent];
+    arguments.extend(measures.map(|measure| Value::from(amounts.get(measure))));
+    tx.exec(sql, arguments).await.map(drop)
+}
+
+/// What projects keep now was kept in these hours.
+async fn keep(tx: &mut Tx, from: i64, to: i64, logs: &[(ProjectId, i64)]) -> Result<()> {
+    let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
+    for hour in from..to {
+        *hours.entry(hour.div_euclid(DAY)).or_default() += 1;
+    }
+    let conflict = "ON CONFLICT (project_id, day, service_id, environment_id) DO UPDATE SET project = excluded.project,
+                    images = u.images + excluded.images, logs = u.logs + excluded.logs";
+    let into = "INSERT INTO usage_days AS u (day, project_id, service_id, environment_id, project, service, environment,
+                    cpu_used, cpu_reserved, memory_used, memory_reserved, images, logs, received, sent)";
+    for (day, hours) in hours {
+        let seconds = hours * 3_600;
+        let sql = format!(
+            "{into} SELECT CAST($1 AS BIGINT), p.id, '', '', p.name, '', '', 0, 0, 0, 0, k.bytes / 1024 * $2, 0, 0, 0
+             FROM project_usage k JOIN projects p ON p.id = k.project_id WHERE p.deleted_at IS NULL AND k.bytes > 0 {conflict}"
+        );
+        tx.exec(sql, args![day, seconds]).await?;
+        for (project, bytes) in logs.iter().filter(|(_, bytes)| *bytes > 0) {
+            let sql = format!(
+                "{into} SELECT CAST($1 AS BIGINT), p.id, '', '', p.name, '', '', 0, 0, 0, 0, 0, CAST($2 AS BIGINT), 0, 0
+                 FROM projects p WHERE p.id = $3 {conflict}"
+            );
+            tx.exec(sql, args![day, (bytes / 1024).saturating_mul(seconds), *project]).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
