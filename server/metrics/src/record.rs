@@ -107,15 +107,20 @@ pub(crate) fn place(bytes: &mut Bytes<'_>) -> Option<Place> {
 /// Told of what a block has of one task: when, its number, and its numbers by their series.
 pub(crate) type See<'a> = dyn FnMut(i64, u32, &[(u32, f64)]) + 'a;
 
-/// Reads a block's time and samples: shows the time, each task's number and its numbers by their series.
-pub(crate) fn block(bytes: &mut Bytes<'_>, see: &mut See<'_>) -> Option<()> {
+/// Reads a block's time and samples: shows the time, each task's number and its numbers by the wanted ones of their series.
+pub(crate) fn block(bytes: &mut Bytes<'_>, wanted: impl Fn(u32) -> bool, see: &mut See<'_>) -> Option<()> {
     let at = bytes.signed()?;
     let mut values = Vec::new();
     for _ in 0..bytes.count()? {
         let member = bytes.small()?;
         values.clear();
         for _ in 0..bytes.count()? {
-            values.push((bytes.small()?, value(bytes)?));
+            let name = bytes.small()?;
+            if wanted(name) {
+                values.push((name, value(bytes)?));
+            } else {
+                skip(bytes)?;
+            }
         }
         see(at, member, &values);
     }
@@ -136,6 +141,14 @@ fn put_value(out: &mut Vec<u8>, value: f64) {
 fn value(bytes: &mut Bytes<'_>) -> Option<f64> {
     let number = bytes.number()?;
     if number & 1 == 0 { Some(unfold(number >> 1) as f64) } else { bytes.float() }
+}
+
+/// Goes past what [`value`] would read.
+fn skip(bytes: &mut Bytes<'_>) -> Option<()> {
+    if bytes.skip()? & 1 == 1 {
+        bytes.take(8)?;
+    }
+    Some(())
 }
 
 /// The task with this number in a block; 0 is none.
