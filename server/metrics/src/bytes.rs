@@ -65,14 +65,6 @@ impl<'a> Bytes<'a> {
         None
     }
 
-    /// Goes past a number. Its lowest byte, of which seven bits are the number's.
-    pub(crate) fn skip(&mut self) -> Option<u8> {
-        let last = self.0.iter().take(10).position(|byte| byte & 0x80 == 0)?;
-        let (number, rest) = self.0.split_at(last + 1);
-        self.0 = rest;
-        number.first().copied()
-    }
-
     /// A number that says how many things follow, each of at least one byte: no greater than the bytes that are left.
     pub(crate) fn count(&mut self) -> Option<usize> {
         usize::try_from(self.number()?).ok().filter(|count| *count <= self.0.len())
@@ -92,10 +84,6 @@ impl<'a> Bytes<'a> {
 
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.take(1)?.first().copied()
-    }
-
-    pub(crate) fn float(&mut self) -> Option<f64> {
-        Some(f64::from_le_bytes(self.take(8)?.try_into().ok()?))
     }
 
     pub(crate) fn text(&mut self) -> Option<&'a str> {
@@ -130,9 +118,6 @@ mod tests {
             put_text(&mut out, &text);
             put_id(&mut out, &id);
             let mut bytes = Bytes(&out);
-            let mut past = bytes;
-            prop_assert_eq!(past.skip().map(|byte| u64::from(byte & 0x7f)), Some(number & 0x7f));
-            prop_assert_eq!(past.signed(), Some(signed));
             prop_assert_eq!(bytes.number(), Some(number));
             prop_assert_eq!(bytes.signed(), Some(signed));
             prop_assert_eq!(bytes.text(), Some(text.as_str()));

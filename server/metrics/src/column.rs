@@ -29,15 +29,28 @@ fn put_planes(out: &mut Vec<u8>, values: impl Iterator<Item = u64> + Clone) {
     }
 }
 
-fn planes(bytes: &mut Bytes<'_>, count: usize) -> Option<Vec<u64>> {
+/// So many numbers from their planes, each made into something in turn.
+fn planes<T>(bytes: &mut Bytes<'_>, count: usize, mut each: impl FnMut(u64) -> T) -> Option<Vec<T>> {
     let width = bytes.byte().filter(|width| *width <= 8)?;
-    let mut values = vec![0_u64; count];
-    for plane in 0..width {
-        for (value, byte) in values.iter_mut().zip(bytes.take(count)?) {
-            *value |= u64::from(*byte) << (8 * plane);
+    let mut plane = || bytes.take(count);
+    // Hardly any have more than two.
+    Some(match width {
+        0 => (0..count).map(|_| each(0)).collect(),
+        1 => plane()?.iter().map(|low| each(u64::from(*low))).collect(),
+        2 => {
+            let (low, high) = (plane()?, plane()?);
+            low.iter().zip(high).map(|(low, high)| each(u64::from(*low) | u64::from(*high) << 8)).collect()
         }
-    }
-    Some(values)
+        _ => {
+            let mut values = vec![0_u64; count];
+            for number in 0..width {
+                for (value, byte) in values.iter_mut().zip(plane()?) {
+                    *value |= u64::from(*byte) << (8 * number);
+                }
+            }
+            values.into_iter().map(each).collect()
+        }
+    })
 }
 
 /// Appends whole numbers.
@@ -65,15 +78,14 @@ pub(crate) fn ints(bytes: &mut Bytes<'_>, count: usize) -> Option<Vec<i64>> {
     let how = bytes.byte()?;
     let mut at = bytes.signed()?;
     match how {
-        OFFSETS => Some(planes(bytes, count)?.into_iter().map(|value| at.wrapping_add(value as i64)).collect()),
+        OFFSETS => planes(bytes, count, |value| at.wrapping_add(value as i64)),
         STEPS => {
-            let steps = planes(bytes, count - 1)?;
-            let mut all = Vec::with_capacity(count);
-            all.push(at);
-            all.extend(steps.into_iter().map(|step| {
+            let mut all = planes(bytes, count - 1, |step| {
+                let before = at;
                 at = at.wrapping_add(unfold(step));
-                at
-            }));
+                before
+            })?;
+            all.push(at);
             Some(all)
         }
         _ => None,
@@ -111,11 +123,10 @@ pub(crate) fn values(bytes: &mut Bytes<'_>, count: usize) -> Option<Vec<f64>> {
         }
         FLOAT if count <= MOST => {
             let mut before = 0;
-            let numbers = planes(bytes, count)?.into_iter().map(|changed| {
+            planes(bytes, count, |changed| {
                 before ^= changed;
                 f64::from_bits(before)
-            });
-            Some(numbers.collect())
+            })
         }
         _ => None,
     }

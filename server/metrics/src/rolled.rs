@@ -152,17 +152,21 @@ struct Time {
 }
 
 impl Rolled {
+    /// Takes in roll-ups, which come in the order of time.
     pub(crate) fn add(&mut self, rows: &[Row], step: i64) {
-        let mut place = self.0.len();
-        for row in rows {
-            // Most are of the same time as the one before.
-            if self.0.get(place).is_none_or(|known| row.at < known.sum.at || row.at - known.sum.at >= step) {
-                place = self.place(row.at.div_euclid(step) * step);
-            }
-            let together = &mut self.0[place];
-            together.sum.row(row);
-            together.first = together.first.min(row.at);
-            together.last = together.last.max(row.at);
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let at = first.at.div_euclid(step) * step;
+            let count = rest.iter().take_while(|row| row.at >= at && row.at - at < step).count();
+            let (of_time, behind) = rest.split_at(count);
+            let place = self.place(at);
+            let time = &mut self.0[place];
+            let mut sum = time.sum;
+            of_time.iter().for_each(|row| sum.row(row));
+            time.sum = sum;
+            time.first = time.first.min(first.at);
+            time.last = of_time.last().map_or(time.last, |last| time.last.max(last.at));
+            rest = behind;
         }
     }
 
