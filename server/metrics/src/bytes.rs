@@ -86,10 +86,6 @@ impl<'a> Bytes<'a> {
         self.take(1)?.first().copied()
     }
 
-    pub(crate) fn float(&mut self) -> Option<f64> {
-        Some(f64::from_le_bytes(self.take(8)?.try_into().ok()?))
-    }
-
     pub(crate) fn text(&mut self) -> Option<&'a str> {
         let length = usize::try_from(self.number()?).ok()?;
         std::str::from_utf8(self.take(length)?).ok()

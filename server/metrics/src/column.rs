@@ -4,6 +4,8 @@
 //! Samples come back exactly. Roll-ups are kept with 14 significant bits (an error of at most 0.004 %), and exactly where a time's least, mean
 //! and greatest are the same.
 
+use std::ops::Range;
+
 use crate::bytes::{Bytes, fold, put, put_signed, unfold};
 use crate::rollup::{Reading, Row};
 
@@ -27,15 +29,28 @@ fn put_planes(out: &mut Vec<u8>, values: impl Iterator<Item = u64> + Clone) {
     }
 }
 
-fn planes(bytes: &mut Bytes<'_>, count: usize) -> Option<Vec<u64>> {
+/// So many numbers from their planes, each made into something in turn.
+fn planes<T>(bytes: &mut Bytes<'_>, count: usize, mut each: impl FnMut(u64) -> T) -> Option<Vec<T>> {
     let width = bytes.byte().filter(|width| *width <= 8)?;
-    let mut values = vec![0_u64; count];
-    for plane in 0..width {
-        for (value, byte) in values.iter_mut().zip(bytes.take(count)?) {
-            *value |= u64::from(*byte) << (8 * plane);
+    let mut plane = || bytes.take(count);
+    // Hardly any have more than two.
+    Some(match width {
+        0 => (0..count).map(|_| each(0)).collect(),
+        1 => plane()?.iter().map(|low| each(u64::from(*low))).collect(),
+        2 => {
+            let (low, high) = (plane()?, plane()?);
+            low.iter().zip(high).map(|(low, high)| each(u64::from(*low) | u64::from(*high) << 8)).collect()
         }
-    }
-    Some(values)
+        _ => {
+            let mut values = vec![0_u64; count];
+            for number in 0..width {
+                for (value, byte) in values.iter_mut().zip(plane()?) {
+                    *value |= u64::from(*byte) << (8 * number);
+                }
+            }
+            values.into_iter().map(each).collect()
+        }
+    })
 }
 
 /// Appends whole numbers.
@@ -63,15 +78,14 @@ pub(crate) fn ints(bytes: &mut Bytes<'_>, count: usize) -> Option<Vec<i64>> {
     let how = bytes.byte()?;
     let mut at = bytes.signed()?;
     match how {
-        OFFSETS => Some(planes(bytes, count)?.into_iter().map(|value| at.wrapping_add(value as i64)).collect()),
+        OFFSETS => planes(bytes, count, |value| at.wrapping_add(value as i64)),
         STEPS => {
-            let steps = planes(bytes, count - 1)?;
-            let mut all = Vec::with_capacity(count);
-            all.push(at);
-            all.extend(steps.into_iter().map(|step| {
+            let mut all = planes(bytes, count - 1, |step| {
+                let before = at;
                 at = at.wrapping_add(unfold(step));
-                at
-            }));
+                before
+            })?;
+            all.push(at);
             Some(all)
         }
         _ => None,
@@ -109,11 +123,10 @@ pub(crate) fn values(bytes: &mut Bytes<'_>, count: usize) -> Option<Vec<f64>> {
         }
         FLOAT if count <= MOST => {
             let mut before = 0;
-            let numbers = planes(bytes, count)?.into_iter().map(|changed| {
+            planes(bytes, count, |changed| {
                 before ^= changed;
                 f64::from_bits(before)
-            });
-            Some(numbers.collect())
+            })
         }
         _ => None,
     }
@@ -162,25 +175,25 @@ pub(crate) fn times(bytes: &mut Bytes<'_>, base: i64, count: usize) -> Option<Ve
 }
 
 /// A number in 14 significant bits, such that greater numbers are never less.
-fn shorten(value: f64) -> i64 {
+pub(crate) fn shorten(value: f64) -> i64 {
     let most = i64::from((f32::MAX.to_bits() >> SPARED) - 1);
     let bits = i64::from((value.abs() as f32).to_bits());
     let short = ((bits + (1 << (SPARED - 1))) >> SPARED).min(most);
     if value < 0.0 { -short } else { short }
 }
 
-fn lengthen(short: i64) -> Option<f64> {
+/// What [`shorten`] made of a number, or none of what it never makes.
+pub(crate) fn lengthen(short: i64) -> Option<f64> {
     let bits = u32::try_from(short.unsigned_abs()).ok()?.checked_shl(SPARED)?;
     let value = f64::from(f32::from_bits(bits));
     value.is_finite().then_some(if short < 0 { -value } else { value })
 }
 
-/// Appends roll-ups over times of this width, in the order of time.
-pub(crate) fn put_rows(out: &mut Vec<u8>, base: i64, width: i64, rows: &[Row]) {
-    put(out, rows.len() as u64);
-    // Where they are, as pieces without a hole.
+/// Appends when roll-ups begin: how many there are, and where, as pieces without a hole.
+pub(crate) fn put_pieces(out: &mut Vec<u8>, base: i64, width: i64, times: impl ExactSizeIterator<Item = i64>) {
+    put(out, times.len() as u64);
     let mut pieces: Vec<(i64, i64)> = Vec::new();
-    for number in rows.iter().map(|row| (row.at - base) / width) {
+    for number in times.map(|at| (at - base) / width) {
         match pieces.last_mut() {
             Some((first, count)) if *first + *count == number => *count += 1,
             _ => pieces.push((number, 1)),
@@ -191,6 +204,49 @@ pub(crate) fn put_rows(out: &mut Vec<u8>, base: i64, width: i64, rows: &[Row]) {
         put_signed(out, first);
         put_signed(out, count);
     }
+}
+
+/// How many roll-ups there are, and where.
+pub(crate) fn pieces(bytes: &mut Bytes<'_>, base: i64, width: i64, within: &Range<i64>) -> Option<(usize, Vec<Piece>)> {
+    let count = usize::try_from(bytes.number()?).ok().filter(|count| *count <= MOST)?;
+    let (mut pieces, mut begin) = (Vec::new(), 0);
+    for _ in 0..bytes.count()? {
+        let (first, length) = (bytes.signed()?, usize::try_from(bytes.signed()?).ok()?);
+        pieces.push(Piece::of(first, begin, length, (base, width), within)?);
+        begin = begin.checked_add(length).filter(|end| *end <= count)?;
+    }
+    (begin == count).then_some((count, pieces))
+}
+
+/// Roll-ups without a hole between them.
+pub(crate) struct Piece {
+    /// When the first begins.
+    at: i64,
+    /// Its number.
+    begin: usize,
+    /// Which of them begin within the time that is asked for.
+    wanted: Range<usize>,
+}
+
+impl Piece {
+    fn of(first: i64, begin: usize, length: usize, (base, width): (i64, i64), within: &Range<i64>) -> Option<Self> {
+        let at = first.checked_mul(width)?.checked_add(base)?;
+        // So that no later one is beyond all times.
+        at.checked_add(width.checked_mul(i64::try_from(length).ok()?)?)?;
+        let number = |time: i64| usize::try_from(time.saturating_sub(at).saturating_add(width - 1).div_euclid(width)).unwrap_or(0).min(length);
+        let (from, to) = (number(within.start), number(within.end));
+        Some(Self { at, begin, wanted: from..to.max(from) })
+    }
+
+    /// When the wanted ones begin, and their numbers.
+    pub(crate) fn entries(&self, width: i64) -> impl Iterator<Item = (i64, usize)> {
+        self.wanted.clone().map(move |number| (self.at + number as i64 * width, self.begin + number))
+    }
+}
+
+/// Appends roll-ups over times of this width, in the order of time.
+pub(crate) fn put_rows(out: &mut Vec<u8>, base: i64, width: i64, rows: &[Row]) {
+    put_pieces(out, base, width, rows.iter().map(|row| row.at));
     put_ints(out, &rows.iter().map(|row| ((row.covered + 500) / 1000).max(1)).collect::<Vec<_>>());
     if rows.iter().all(|row| row.min == row.max) {
         out.push(1);
@@ -204,37 +260,25 @@ pub(crate) fn put_rows(out: &mut Vec<u8>, base: i64, width: i64, rows: &[Row]) {
     put_ints(out, &column(|row| shorten(row.max) - shorten(row.avg)));
 }
 
-/// Roll-ups.
-pub(crate) fn rows(bytes: &mut Bytes<'_>, base: i64, width: i64) -> Option<Vec<Row>> {
-    let count = usize::try_from(bytes.number()?).ok().filter(|count| *count <= MOST)?;
-    let mut rows = Vec::with_capacity(count);
-    for _ in 0..bytes.count()? {
-        let (first, length) = (bytes.signed()?, bytes.signed()?);
-        if length > (count - rows.len()) as i64 {
-            return None;
-        }
-        for number in 0..length {
-            let at = first.checked_add(number)?.checked_mul(width)?.checked_add(base)?;
-            rows.push(Row { at, min: 0.0, avg: 0.0, max: 0.0, covered: 0 });
-        }
-    }
-    if rows.len() != count {
-        return None;
-    }
-    for (row, seconds) in rows.iter_mut().zip(ints(bytes, count)?) {
-        row.covered = seconds.checked_mul(1000)?;
-    }
+/// Roll-ups that begin within this time.
+pub(crate) fn rows(bytes: &mut Bytes<'_>, base: i64, width: i64, within: &Range<i64>) -> Option<Vec<Row>> {
+    let (count, pieces) = pieces(bytes, base, width, within)?;
+    let covered = ints(bytes, count)?;
+    let wanted = pieces.iter().flat_map(|piece| piece.entries(width));
+    let mut rows = Vec::with_capacity(pieces.iter().map(|piece| piece.wanted.len()).sum());
     if bytes.byte()? == 1 {
-        for (row, value) in rows.iter_mut().zip(values(bytes, count)?) {
-            (row.min, row.avg, row.max) = (value, value, value);
+        let values = values(bytes, count)?;
+        for (at, number) in wanted {
+            let (value, covered) = (values[number], covered[number].checked_mul(1000)?);
+            rows.push(Row { at, min: value, avg: value, max: value, covered });
         }
         return Some(rows);
     }
     let (avg, less, more) = (ints(bytes, count)?, ints(bytes, count)?, ints(bytes, count)?);
-    for (number, row) in rows.iter_mut().enumerate() {
-        row.avg = lengthen(avg[number])?;
-        row.min = lengthen(avg[number].checked_sub(less[number])?)?;
-        row.max = lengthen(avg[number].checked_add(more[number])?)?;
+    for (at, number) in wanted {
+        let short = avg[number];
+        let (min, max) = (lengthen(short.checked_sub(less[number])?)?, lengthen(short.checked_add(more[number])?)?);
+        rows.push(Row { at, min, avg: lengthen(short)?, max, covered: covered[number].checked_mul(1000)? });
     }
     Some(rows)
 }
@@ -244,6 +288,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const ALL: Range<i64> = i64::MIN..i64::MAX;
 
     fn number() -> impl Strategy<Value = f64> {
         prop_oneof![
@@ -277,7 +323,10 @@ mod tests {
             }).collect();
             let mut out = Vec::new();
             put_rows(&mut out, 0, 300_000, &all);
-            let back = rows(&mut Bytes(&out), 0, 300_000).expect("readable");
+            let back = rows(&mut Bytes(&out), 0, 300_000, &ALL).expect("readable");
+            let within = 7 * 300_000 + 1..at - 300_000;
+            let part: Vec<Row> = back.iter().copied().filter(|row| within.contains(&row.at)).collect();
+            prop_assert_eq!(rows(&mut Bytes(&out), 0, 300_000, &within), Some(part));
             let near = |one: f64, other: f64| (one - other).abs() <= 1e-4 * one.abs();
             for (one, other) in all.iter().zip(&back) {
                 prop_assert_eq!((one.at, one.covered), (other.at, other.covered));
@@ -288,7 +337,7 @@ mod tests {
 
         #[test]
         fn no_bytes_are_too_much(bytes: Vec<u8>) {
-            let _ = rows(&mut Bytes(&bytes), 0, 300_000);
+            let _ = rows(&mut Bytes(&bytes), 0, 300_000, &ALL);
             let _ = readings(&mut Bytes(&bytes), 0, &[1, 2, 3]);
             let _ = times(&mut Bytes(&bytes), 0, 1000);
         }
@@ -300,7 +349,7 @@ mod tests {
         let all: Vec<Row> = (0..10).map(|n| Row { at: n * 300_000, min: limit, avg: limit, max: limit, covered: 300_000 }).collect();
         let mut out = Vec::new();
         put_rows(&mut out, 0, 300_000, &all);
-        assert_eq!(rows(&mut Bytes(&out), 0, 300_000), Some(all));
+        assert_eq!(rows(&mut Bytes(&out), 0, 300_000, &ALL), Some(all));
         assert!(out.len() < 24, "{}", out.len());
     }
 }

@@ -10,9 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::files::{self, Listing, hour_of, hours, period_of};
+use crate::pack::{Packer, Unpacker};
 use crate::rollup::HOUR;
 use crate::rollup::Row;
-use crate::segment::{Name, Packer, Segment, Unpacker, Writer};
+use crate::segment::{Name, Segment, Writer};
 use crate::store::lock;
 use crate::{Member, Removed, Resolution, Store};
 
@@ -200,7 +201,7 @@ fn write(path: &Path, base: i64, parts: &[(Option<i64>, Segment)], resolution: R
     for name in names {
         let mut columns: BTreeMap<usize, Vec<Row>> = BTreeMap::new();
         for (hour, part) in parts {
-            let (found, damaged) = part.rows(&mut work.1, resolution, &|other| other == name);
+            let (found, damaged) = part.rows(&mut work.1, resolution, &|other| other == name, &(i64::MIN..i64::MAX));
             if damaged {
                 tracing::error!(file = %path.display(), metric = name.metric, "a part of a file of samples is damaged and is lost");
             }

@@ -7,6 +7,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use model::ids::{MachineId, ProjectId, ServiceId};
+
 use crate::rollup::HOUR;
 use crate::{Key, Resolution};
 
@@ -111,16 +113,30 @@ pub(crate) fn journal_hours(root: &Path) -> io::Result<Vec<i64>> {
 /// All streams that have a folder.
 pub(crate) fn keys(root: &Path) -> io::Result<Vec<Key>> {
     let mut keys = Vec::new();
-    let services = root.join("services");
-    for project in ids(&services)? {
-        let project_folder = services.join(format!("{project}"));
-        for service in ids(&project_folder)? {
-            let environments = ids(&project_folder.join(format!("{service}")))?;
+    for project in projects(root)? {
+        let project_folder = root.join("services").join(project.to_string());
+        for service in services(root, project)? {
+            let environments = ids(&project_folder.join(service.to_string()))?;
             keys.extend(environments.into_iter().map(|environment| Key::Service { project, service, environment }));
         }
     }
-    keys.extend(ids(&root.join("machines"))?.into_iter().map(Key::Machine));
+    keys.extend(machines(root)?.into_iter().map(Key::Machine));
     Ok(keys)
+}
+
+/// The projects that have a folder.
+pub(crate) fn projects(root: &Path) -> io::Result<Vec<ProjectId>> {
+    ids(&root.join("services"))
+}
+
+/// The services of a project that have a folder.
+pub(crate) fn services(root: &Path, project: ProjectId) -> io::Result<Vec<ServiceId>> {
+    ids(&root.join("services").join(project.to_string()))
+}
+
+/// The machines that have a folder.
+pub(crate) fn machines(root: &Path) -> io::Result<Vec<MachineId>> {
+    ids(&root.join("machines"))
 }
 
 /// Makes a folder that is ours alone, with those above it.

@@ -113,7 +113,7 @@ impl Journal {
                 let (stream, _) = (bytes.number()?, place(bytes)?);
                 let chain = self.chains.get(usize::try_from(stream).ok()?)?;
                 let (names, members, key) = (&self.names, &chain.members, chain.key);
-                let whole = block(bytes, &mut |at, number, values| {
+                let whole = block(bytes, |_| true, &mut |at, number, values| {
                     if let Some(member) = of(members, number) {
                         see(&Block { at, key, member, values }, names);
                     }
@@ -282,8 +282,9 @@ impl Chained {
         of(&self.members, number).flatten()
     }
 
-    /// Shows each task's samples from the newest back, as the task's number, the time and its numbers by their series. Stops behind `since`.
-    pub(crate) fn back(&self, since: i64, see: &mut Back<'_>) -> io::Result<()> {
+    /// Shows each task's samples from the newest back, as the task's number, the time and its numbers by the wanted ones of their series. Stops
+    /// behind `since`.
+    pub(crate) fn back(&self, since: i64, wanted: impl Fn(u32) -> bool, see: &mut Back<'_>) -> io::Result<()> {
         let mut limits: Vec<i64> = vec![i64::MAX; self.members.len() + 1];
         let (mut here, mut bytes) = (self.head, Vec::new());
         while here != Place::default() {
@@ -294,7 +295,7 @@ impl Chained {
                 let contents = &mut Bytes(record.get(1..)?);
                 contents.number()?;
                 let before = place(contents)?;
-                block(contents, &mut |at, number, values| {
+                block(contents, &wanted, &mut |at, number, values| {
                     on = at >= since;
                     let limit = limits.get_mut(number as usize).filter(|limit| at < **limit);
                     if let Some(limit) = limit.filter(|_| on) {

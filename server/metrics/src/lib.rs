@@ -14,22 +14,28 @@ mod compact;
 mod files;
 mod held;
 mod journal;
+mod listing;
 mod live;
 mod metric;
+mod pack;
 mod query;
 mod raw;
 mod record;
+mod rolled;
 mod rollup;
 mod seal;
 mod segment;
 mod store;
+mod together;
 mod total;
+mod totals;
 mod words;
 
 pub use held::Held;
 pub use metric::{Kind, Metric, Unit};
 pub use store::{Options, Store};
-pub use words::{Added, Answer, Key, Latest, Member, Minute, Now, Overview, Point, Removed, Resolution, Sample, Select, Series, Total, Value};
+pub use words::{Added, Answer, HourSums, Key, Latest, Member, Minute, Now, Overview, Point, Removed, Resolution, Sample, Select, Series};
+pub use words::{Sums, Total, TotalSeries, Totals, Value};
 
 #[cfg(test)]
 mod tests;

@@ -4,44 +4,44 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 
-use crate::files::{self, Listing, hour_of, hours, period_of};
+use crate::files::{self, Listing, hour_of};
 use crate::journal::Chained;
+use crate::pack::Unpacker;
 use crate::raw::{self, Id, Raw, Source};
-use crate::rollup::{Cadence, FIVE, HOUR, Held, Reading, Row, Steps, Sum, merge, roll, sum_at, tasks};
-use crate::seal::before;
-use crate::segment::{Name, Segment, Unpacker, width};
+use crate::rollup::{Cadence, FIVE, HOUR, Held, Reading, Row, Steps, Sum, roll, sum_at, tasks};
+use crate::segment::{Name, Segment, width};
 use crate::store::FAR;
 use crate::{Answer, Key, Kind, Member, Metric, Point, Resolution, Select, Series, Store};
 
 /// How often is read anew when files were put together meanwhile.
 const TRIES: usize = 5;
 
-/// Answers a query.
-pub(crate) fn answer(store: &Store, key: Key, select: &Select<'_>) -> io::Result<Answer> {
+/// Reads a stream.
+pub(crate) fn read<'a, T>(store: &Store, key: Key, select: &Select<'a>, reading: impl Fn(Reader<'a>) -> io::Result<T>) -> io::Result<T> {
     for _ in 1..TRIES {
-        match Reader::new(store, key, *select)?.answer() {
+        match reading(Reader::new(store, key, *select)?) {
             // It went between being listed and being read: what it held is elsewhere.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             answer => return answer,
         }
     }
-    Reader::new(store, key, *select)?.answer()
+    reading(Reader::new(store, key, *select)?)
 }
 
 /// One reading of one stream.
-struct Reader<'a> {
-    select: Select<'a>,
-    cadence: Cadence,
-    folder: PathBuf,
-    chains: BTreeMap<i64, Chained>,
-    listing: Listing,
-    unpacker: Unpacker,
-    service: bool,
-    damaged: bool,
+pub(crate) struct Reader<'a> {
+    pub(crate) select: Select<'a>,
+    pub(crate) cadence: Cadence,
+    pub(crate) folder: PathBuf,
+    pub(crate) chains: BTreeMap<i64, Chained>,
+    pub(crate) listing: Listing,
+    pub(crate) unpacker: Unpacker,
+    pub(crate) service: bool,
+    pub(crate) damaged: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn new(store: &Store, key: Key, select: Select<'a>) -> io::Result<Self> {
+    pub(crate) fn new(store: &Store, key: Key, select: Select<'a>) -> io::Result<Self> {
         let folder = files::stream(&store.0.folder, &key);
         let (chains, cadence) = (store.chains(&key), store.0.options.cadence());
         // After the journals: what they no longer hold has a file by then.
@@ -51,17 +51,37 @@ impl<'a> Reader<'a> {
         Ok(Self { select, cadence, folder, chains, listing, unpacker: Unpacker::new()?, service, damaged: false })
     }
 
-    fn answer(mut self) -> io::Result<Answer> {
+    /// Answers a query.
+    pub(crate) fn answer(mut self) -> io::Result<Answer> {
+        let (resolution, step) = self.plan()?;
+        self.planned(resolution, step)
+    }
+
+    /// The resolution that fits, and the milliseconds that each point is to stand for.
+    pub(crate) fn plan(&mut self) -> io::Result<(Resolution, i64)> {
         let range = (self.select.to_ms - self.select.from_ms).max(0);
         let points = self.select.max_points.clamp(2, 10_000) as i64;
         let ideal = range.saturating_add(points - 2) / (points - 1);
         let resolution = self.resolution(ideal)?;
         let unit = if resolution == Resolution::Raw { self.cadence.step } else { width(resolution) };
-        let step = ((ideal + unit - 1) / unit).max(1) * unit;
+        Ok((resolution, ((ideal + unit - 1) / unit).max(1) * unit))
+    }
+
+    /// Answers at this resolution.
+    pub(crate) fn planned(mut self, resolution: Resolution, step: i64) -> io::Result<Answer> {
         let mut sums = match resolution {
-            _ if range == 0 => BTreeMap::new(),
+            _ if self.select.to_ms <= self.select.from_ms => BTreeMap::new(),
             Resolution::Raw => self.samples(step)?,
-            _ => self.rolled(resolution, step)?,
+            _ => {
+                let mut sums = self.rolled(resolution, step)?;
+                if let Some(tasks) = sums.get(&tasks_id()).cloned() {
+                    sums.insert(watched(), tasks);
+                }
+                if !self.select.metrics.contains(&Metric::Tasks) {
+                    sums.remove(&tasks_id());
+                }
+                sums
+            }
         };
         let watched = sums.remove(&watched()).unwrap_or_default().iter().map(|sum| (sum.at, sum.covered)).collect();
         let mut series: Vec<Series> =
@@ -105,7 +125,7 @@ impl<'a> Reader<'a> {
         Ok(raw.into_iter().chain(rolled).min().unwrap_or(i64::MAX))
     }
 
-    fn wanted(&self) -> impl Fn(&Name) -> bool + use<'a> {
+    pub(crate) fn wanted(&self) -> impl Fn(&Name) -> bool + use<'a> {
         let (select, service) = (self.select, self.service);
         move |name| {
             let asked = select.metrics.iter().any(|metric| metric.number() == name.metric);
@@ -114,7 +134,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where this hour's samples are, if there are any.
-    fn source(&self, hour: i64) -> Option<Source> {
+    pub(crate) fn source(&self, hour: i64) -> Option<Source> {
         let chained = self.chains.get(&hour).cloned().map(Source::Journal);
         chained.or_else(|| self.listing.raw.contains(&hour).then(|| Source::File(files::file(&self.folder, Resolution::Raw, hour))))
     }
@@ -151,89 +171,6 @@ impl<'a> Reader<'a> {
         }
         Ok(spread.sums)
     }
-
-    /// Figures from roll-ups, and of hours that have none yet from their samples.
-    fn rolled(&mut self, resolution: Resolution, step: i64) -> io::Result<BTreeMap<Id, Vec<Sum>>> {
-        let (from, to, width) = (self.select.from_ms, self.select.to_ms, width(resolution));
-        let mut rows: BTreeMap<Id, Vec<Row>> = BTreeMap::new();
-        let own: BTreeSet<i64> = self.chains.keys().chain(&self.listing.raw).copied().collect();
-        let (first, last) = (hour_of(from), hour_of(to - 1));
-        let periods: Vec<i64> = self.listing.files(resolution).range(period_of(first, resolution)..=period_of(last, resolution)).copied().collect();
-        for period in periods {
-            let of_hours = period * hours(resolution)..(period + 1) * hours(resolution);
-            // Where each hour has a file of its own there is nothing to be read.
-            if of_hours.clone().filter(|hour| (first..=last).contains(hour)).all(|hour| own.contains(&hour)) {
-                continue;
-            }
-            self.file(&files::file(&self.folder, resolution, period), resolution, &|at| !own.contains(&hour_of(at)), &mut rows)?;
-        }
-        for hour in own.range(first..=last) {
-            if let Some(chained) = self.chains.get(hour).cloned() {
-                self.fresh(*hour, chained, resolution, &mut rows)?;
-            } else {
-                self.file(&files::file(&self.folder, Resolution::Raw, *hour), resolution, &|_| true, &mut rows)?;
-            }
-        }
-        if let Some(tasks) = rows.get(&tasks_id()).cloned() {
-            rows.insert(watched(), tasks);
-            if !self.select.metrics.contains(&Metric::Tasks) {
-                rows.remove(&tasks_id());
-            }
-        }
-        let fold = |mut rows: Vec<Row>| {
-            rows.sort_by_key(|row| row.at);
-            let mut before = None;
-            let mut sums: Vec<Sum> = Vec::new();
-            for row in rows.iter().filter(|row| row.at + width > from && row.at < to) {
-                let begins = before.replace(row.at).is_none_or(|before| row.at - before > width);
-                sum_at(&mut sums, row.at.div_euclid(step) * step, begins).row(row);
-            }
-            sums
-        };
-        Ok(rows.into_iter().map(|(id, rows)| (id, fold(rows))).collect())
-    }
-
-    /// A file's roll-ups.
-    fn file(
-        &mut self,
-        path: &std::path::Path,
-        resolution: Resolution,
-        counts: &dyn Fn(i64) -> bool,
-        rows: &mut BTreeMap<Id, Vec<Row>>,
-    ) -> io::Result<()> {
-        let Some(segment) = Segment::open(path, &mut self.unpacker)? else {
-            self.damaged = true;
-            return Ok(());
-        };
-        let wanted = self.wanted();
-        let (columns, damaged) = segment.rows(&mut self.unpacker, resolution, &wanted);
-        self.damaged |= damaged;
-        for column in columns {
-            rows.entry((column.name, column.member)).or_default().extend(column.entries.into_iter().filter(|row| counts(row.at)));
-        }
-        Ok(())
-    }
-
-    /// The roll-ups of an hour that has its journal.
-    fn fresh(&mut self, hour: i64, chained: Chained, resolution: Resolution, rows: &mut BTreeMap<Id, Vec<Row>>) -> io::Result<()> {
-        let wanted = self.wanted();
-        let raw = raw::read(&Source::Journal(chained), &mut self.unpacker, &wanted, i64::MIN)?;
-        let earlier = match self.source(hour - 1) {
-            Some(source) => before(&source, &mut self.unpacker, &wanted, hour * HOUR - self.cadence.gap)?,
-            None => Raw::default(),
-        };
-        self.damaged |= raw.damaged;
-        let (last, last_times) = (earlier.last(), earlier.last_times());
-        let rolled = |five: Vec<Row>| if resolution == Resolution::Hour { merge(&five, HOUR) } else { five };
-        for (id, readings) in &raw.columns {
-            let Some(metric) = Metric::numbered(id.0.metric) else { continue };
-            rows.entry(id.clone()).or_default().extend(rolled(roll(metric.kind(), self.cadence, last.get(id).copied(), readings, FIVE)));
-        }
-        if self.service {
-            rows.entry(tasks_id()).or_default().extend(rolled(raw.tasks(&last_times, self.cadence)));
-        }
-        Ok(())
-    }
 }
 
 impl Raw {
@@ -256,16 +193,25 @@ struct Spread {
 impl Spread {
     fn all(&mut self, id: Id, steps: &mut Steps, readings: Vec<Reading>) {
         let sums = self.sums.entry(id).or_default();
+        let mut at = 0;
         for held in readings.into_iter().filter_map(|reading| steps.next(reading)) {
-            let last = (held.at - 1).div_euclid(self.step) * self.step;
             let since = held.at - held.covered;
-            let mut at = if held.begins { last } else { since.div_euclid(self.step) * self.step };
+            let first = if held.begins { held.at - 1 } else { since };
+            // Most begin where the one before ended; to divide costs more than all the rest.
+            match first - at {
+                0.. if first - at < self.step => {}
+                0.. if first - at < 2 * self.step => at += self.step,
+                _ => at = first.div_euclid(self.step) * self.step,
+            }
             let mut begins = held.begins;
-            while at <= last {
+            loop {
                 let covered = held.at.min(at + self.step) - since.max(at);
                 if at + self.step > self.from && at < self.to && held.at >= self.from {
                     sum_at(sums, at, begins).held(&Held { covered, ..held });
                     begins = false;
+                }
+                if at + self.step >= held.at {
+                    break;
                 }
                 at += self.step;
             }
@@ -274,7 +220,7 @@ impl Spread {
 }
 
 /// The name under which the count of tasks is kept.
-fn tasks_id() -> Id {
+pub(crate) fn tasks_id() -> Id {
     (Name { metric: Metric::Tasks.number(), label: "".into() }, None)
 }
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use crate::Member;
 use crate::journal::Chained;
+use crate::pack::Unpacker;
 use crate::rollup::Reading;
-use crate::segment::{Name, Segment, Unpacker};
+use crate::segment::{Name, Segment};
 
 /// Where an hour's samples are.
 #[derive(Clone, Debug)]
@@ -40,35 +41,66 @@ pub(crate) fn read(source: &Source, unpacker: &mut Unpacker, wanted: &dyn Fn(&Na
             let axes = segment.axes(unpacker);
             raw.damaged = damaged || axes.is_none();
             for (member, axis) in segment.members().iter().zip(axes.unwrap_or_default()).filter(|(_, axis)| !axis.is_empty()) {
-                raw.axes.insert(*member, axis.into_iter().filter(|at| *at >= since).collect());
+                raw.axes.insert(*member, from(axis, since, |at| *at));
             }
             for column in columns {
-                let readings = column.entries.into_iter().filter(|reading| reading.at >= since).collect();
-                raw.columns.insert((column.name, column.member), readings);
+                raw.columns.insert((column.name, column.member), from(column.entries, since, |reading| reading.at));
             }
             Ok(raw)
         }
     }
 }
 
+/// Those from this time on; they come in the order of time.
+fn from<T>(mut all: Vec<T>, since: i64, at: impl Fn(&T) -> i64) -> Vec<T> {
+    let past = all.partition_point(|one| at(one) < since);
+    all.drain(..past);
+    all
+}
+
+/// What was found of one task in a journal, from the newest sample back.
+#[derive(Default)]
+struct Found {
+    axis: Vec<i64>,
+    /// By the numbers of their series, which come in the same order each time.
+    columns: Vec<(u32, Vec<Reading>)>,
+}
+
+impl Found {
+    fn add(&mut self, at: i64, values: &[(u32, f64)]) {
+        self.axis.push(at);
+        let mut next = 0;
+        for (name, value) in values {
+            let known = Some(next).filter(|next| self.columns.get(*next).is_some_and(|(known, _)| known == name));
+            let place = known.or_else(|| self.columns.iter().position(|(known, _)| known == name)).unwrap_or_else(|| {
+                self.columns.push((*name, Vec::new()));
+                self.columns.len() - 1
+            });
+            self.columns[place].1.push(Reading { at, value: *value });
+            next = place + 1;
+        }
+    }
+}
+
 fn from_journal(chained: &Chained, wanted: &dyn Fn(&Name) -> bool, since: i64) -> io::Result<Raw> {
     let wanted: Vec<bool> = chained.names().iter().map(wanted).collect();
-    let mut axes: HashMap<u32, Vec<i64>> = HashMap::new();
-    let mut columns: HashMap<(u32, u32), Vec<Reading>> = HashMap::new();
-    let walked = chained.back(since, &mut |member, at, values| {
-        axes.entry(member).or_default().push(at);
-        for (name, value) in values.iter().filter(|(name, _)| wanted.get(*name as usize) == Some(&true)) {
-            columns.entry((member, *name)).or_default().push(Reading { at, value: *value });
+    let mut found: Vec<Found> = Vec::new();
+    let walked = chained.back(since, |name| wanted.get(name as usize) == Some(&true), &mut |member, at, values| {
+        let member = member as usize;
+        if found.len() <= member {
+            found.resize_with(member + 1, Found::default);
         }
+        found[member].add(at, values);
     });
     let mut raw = Raw { damaged: damaged(walked)?, ..Raw::default() };
-    for (member, mut axis) in axes {
+    for (number, Found { mut axis, columns }) in found.into_iter().enumerate().filter(|(_, found)| !found.axis.is_empty()) {
+        let member = chained.member(number as u32);
         axis.reverse();
-        raw.axes.insert(chained.member(member), axis);
-    }
-    for ((member, name), mut readings) in columns {
-        readings.reverse();
-        raw.columns.insert((chained.names()[name as usize].clone(), chained.member(member)), readings);
+        raw.axes.insert(member, axis);
+        for (name, mut readings) in columns {
+            readings.reverse();
+            raw.columns.insert((chained.names()[name as usize].clone(), member), readings);
+        }
     }
     Ok(raw)
 }

@@ -9,9 +9,10 @@ use std::fs;
 use std::io;
 
 use crate::journal::Chained;
+use crate::pack::{Packer, Unpacker};
 use crate::raw::{self, Id, Raw, Source};
 use crate::rollup::{FIVE, HOUR, Reading, Row, merge, roll};
-use crate::segment::{Name, Packer, Segment, Unpacker, Writer};
+use crate::segment::{Name, Segment, Writer};
 use crate::store::lock;
 use crate::{Key, Member, Metric, Resolution, Store, files};
 
@@ -163,7 +164,7 @@ impl Shape {
     fn of(chained: &Chained) -> io::Result<Self> {
         let mut axes: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         let mut names = BTreeSet::new();
-        let walked = chained.back(i64::MIN, &mut |member, at, values| {
+        let walked = chained.back(i64::MIN, |_| true, &mut |member, at, values| {
             axes.entry(member).or_default().push(at);
             names.extend(values.iter().map(|(name, _)| *name));
         });

@@ -5,13 +5,16 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::bytes::{Bytes, four, put, put_id, put_signed, put_text};
 use crate::column;
+use crate::pack::{Packer, Unpacker};
 use crate::rollup::{FIVE, HOUR, Reading, Row};
+use crate::together::{Together, put_together, read_together, together};
 use crate::{Member, Resolution};
 
 /// Begins a file.
@@ -26,6 +29,12 @@ const INDEX: usize = 16 << 20;
 const BLOCK: usize = 64 << 20;
 /// The block with the times that all samples of a task share stands where a metric's would.
 const AXES: u16 = 0;
+
+/// Added to the code of a resolution, it is that of what all tasks come to together.
+const TOGETHER: u8 = 2;
+/// Where there are no more tasks than this, or no more roll-ups of a metric than [`LITTLE`], reading all of them costs little.
+const FEW: usize = 8;
+const LITTLE: usize = 1024;
 
 /// What a series of a stream is called, without its task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,37 +60,6 @@ struct Entry {
     packed: u32,
     plain: u32,
     checksum: u32,
-}
-
-/// Packs blocks; kept from one file to the next.
-pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
-
-impl Packer {
-    pub(crate) fn new(level: i32) -> io::Result<Self> {
-        zstd::bulk::Compressor::new(level).map(Self)
-    }
-
-    /// The bytes, packed if that makes them fewer.
-    fn pack(&mut self, plain: Vec<u8>) -> Vec<u8> {
-        // What cannot be packed, for want of memory, is as good unpacked.
-        self.0.compress(&plain).ok().filter(|packed| packed.len() < plain.len()).unwrap_or(plain)
-    }
-}
-
-/// Unpacks blocks; kept from one file to the next.
-pub(crate) struct Unpacker(zstd::bulk::Decompressor<'static>);
-
-impl Unpacker {
-    pub(crate) fn new() -> io::Result<Self> {
-        zstd::bulk::Decompressor::new().map(Self)
-    }
-
-    fn unpack(&mut self, packed: Vec<u8>, plain: usize) -> Option<Vec<u8>> {
-        if packed.len() == plain {
-            return Some(packed);
-        }
-        self.0.decompress(&packed, plain).ok().filter(|bytes| bytes.len() == plain)
-    }
 }
 
 const fn code(resolution: Resolution) -> u8 {
@@ -113,14 +91,14 @@ impl<'a> Writer<'a> {
         Self { packer, base, begin: i64::MAX, members: Vec::new(), entries: Vec::new(), out: BEGIN.to_vec() }
     }
 
-    fn block(&mut self, resolution: Resolution, name: Name, plain: Vec<u8>) -> io::Result<()> {
+    fn block(&mut self, resolution: u8, name: Name, plain: Vec<u8>) -> io::Result<()> {
         let length = plain.len();
         if length > BLOCK {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a block of kept samples has more than 64 MiB"));
         }
         let packed = self.packer.pack(plain);
         let (at, checksum) = (self.out.len() as u64, crc32fast::hash(&packed));
-        self.entries.push(Entry { resolution: code(resolution), name, at, packed: packed.len() as u32, plain: length as u32, checksum });
+        self.entries.push(Entry { resolution, name, at, packed: packed.len() as u32, plain: length as u32, checksum });
         self.out.extend(packed);
         Ok(())
     }
@@ -137,7 +115,7 @@ impl<'a> Writer<'a> {
             put(&mut plain, axis.len() as u64);
             column::put_times(&mut plain, self.base, axis.iter().copied());
         }
-        self.block(Resolution::Raw, Name { metric: AXES, label: Arc::from("") }, plain)
+        self.block(code(Resolution::Raw), Name { metric: AXES, label: Arc::from("") }, plain)
     }
 
     /// A metric's samples: of each task by its number, with the times of all of that task's samples.
@@ -147,7 +125,7 @@ impl<'a> Writer<'a> {
             put(&mut plain, *member as u64);
             column::put_readings(&mut plain, self.base, axis, readings);
         }
-        self.block(Resolution::Raw, name, plain)
+        self.block(code(Resolution::Raw), name, plain)
     }
 
     /// A metric's roll-ups: of each task by its number.
@@ -158,7 +136,15 @@ impl<'a> Writer<'a> {
             column::put_rows(&mut plain, self.base, width(resolution), rows);
             self.begin = rows.iter().map(|row| row.at).fold(self.begin, i64::min);
         }
-        if plain.is_empty() { Ok(()) } else { self.block(resolution, name, plain) }
+        if plain.is_empty() {
+            return Ok(());
+        }
+        if columns.len() > FEW && columns.iter().map(|(_, rows)| rows.len()).sum::<usize>() > LITTLE {
+            let mut plain = Vec::new();
+            put_together(&mut plain, self.base, width(resolution), &together(columns.iter().map(|(_, rows)| rows.as_slice())));
+            self.block(code(resolution) + TOGETHER, name.clone(), plain)?;
+        }
+        self.block(code(resolution), name, plain)
     }
 
     /// Writes all of it to a file beside this one, and gives it the name. With `sync` it is on the disk by then.
@@ -283,9 +269,31 @@ impl Segment {
         self.columns(unpacker, Resolution::Raw, wanted, &|member, bytes| column::readings(bytes, self.base, axes.get(member)?))
     }
 
-    /// Roll-ups of the wanted series, and whether a block of them is damaged.
-    pub(crate) fn rows(&self, unpacker: &mut Unpacker, resolution: Resolution, wanted: &dyn Fn(&Name) -> bool) -> (Vec<Column<Row>>, bool) {
-        self.columns(unpacker, resolution, wanted, &|_, bytes| column::rows(bytes, self.base, width(resolution)))
+    /// Roll-ups of the wanted series that begin within this time, and whether a block of them is damaged.
+    pub(crate) fn rows(
+        &self,
+        unpacker: &mut Unpacker,
+        resolution: Resolution,
+        wanted: &dyn Fn(&Name) -> bool,
+        within: &Range<i64>,
+    ) -> (Vec<Column<Row>>, bool) {
+        self.columns(unpacker, resolution, wanted, &|_, bytes| column::rows(bytes, self.base, width(resolution), within))
+    }
+
+    /// What all tasks come to together within this time, of the wanted series of which that is there and can be read.
+    pub(crate) fn together(
+        &self,
+        unpacker: &mut Unpacker,
+        resolution: Resolution,
+        wanted: &dyn Fn(&Name) -> bool,
+        within: &Range<i64>,
+    ) -> Vec<(Name, Vec<Together>)> {
+        let blocks = self.entries.iter().filter(|entry| entry.resolution == code(resolution) + TOGETHER && wanted(&entry.name));
+        let read = |entry: &Entry| {
+            let plain = self.block(unpacker, entry)?;
+            Some((entry.name.clone(), read_together(&mut Bytes(&plain), self.base, width(resolution), within)?))
+        };
+        blocks.filter_map(read).collect()
     }
 
     /// The times of each task's samples, in the order of the tasks; none when they are damaged.

@@ -12,6 +12,7 @@ use model::ids::{MachineId, ProjectId, ServiceId};
 use crate::files;
 use crate::journal::{Block, Chained, Journal};
 use crate::live::Live;
+use crate::query::Reader;
 use crate::record::{Forgotten, Records};
 use crate::rollup::Cadence;
 use crate::segment::Name;
@@ -170,7 +171,7 @@ impl Store {
     /// # Errors
     /// When files cannot be read for want of rights or handles. Damaged ones are no error, but gaps.
     pub fn query(&self, key: Key, select: &Select<'_>) -> io::Result<Answer> {
-        query::answer(self, key, select)
+        query::read(self, key, select, Reader::answer)
     }
 
     /// The last numbers of each task and machine that was sampled since this time (in milliseconds since 1970), within ten minutes before the last

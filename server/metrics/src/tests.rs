@@ -5,6 +5,7 @@ mod clock;
 mod crashes;
 mod damage;
 mod files_go;
+mod together;
 
 use std::path::{Path, PathBuf};
 

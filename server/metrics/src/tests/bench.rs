@@ -4,8 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::pack::Packer;
 use crate::rollup::Row;
-use crate::segment::{Name, Packer, Writer};
+use crate::segment::{Name, Writer};
 
 /// Random numbers, the same each time.
 pub(crate) struct Dice(pub(crate) u64);
@@ -107,6 +108,26 @@ fn cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// Measures how long something takes, and how much of that this thread works: what others do on the machine is no part of it.
+struct Watch(Instant, Duration);
+
+impl Watch {
+    fn new() -> Self {
+        Self(Instant::now(), Self::worked())
+    }
+
+    fn worked() -> Duration {
+        // The kernel counts it when it looks.
+        std::thread::yield_now();
+        let stat = fs::read_to_string("/proc/thread-self/schedstat").expect("readable");
+        Duration::from_nanos(stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("a number"))
+    }
+
+    fn took(&self) -> (Duration, Duration) {
+        (self.0.elapsed(), Self::worked() - self.1)
+    }
+}
+
 /// Kilobytes of memory that this process has now, and had at most.
 fn memory() -> (u64, u64) {
     let status = fs::read_to_string("/proc/self/status").expect("readable");
@@ -198,33 +219,49 @@ fn five_hundred_containers_with_ninety_days_of_roll_ups_are_read_in_twenty_milli
         &[Metric::NetReceived, Metric::NetSent],
         &[Metric::BlockRead, Metric::BlockWritten],
     ];
+    let quantiles = |took: Vec<(Duration, Duration)>| {
+        let at = |of: fn(&(Duration, Duration)) -> u128, share: f64| {
+            let mut took: Vec<u128> = took.iter().map(of).collect();
+            took.sort_unstable();
+            took[((took.len() - 1) as f64 * share).round() as usize]
+        };
+        let (whole, worked) = (|took: &(Duration, Duration)| took.0.as_micros(), |took: &(Duration, Duration)| took.1.as_micros());
+        format!("p50 {}, p99 {} (of cpu {}, {})", at(whole, 0.5), at(whole, 0.99), at(worked, 0.5), at(worked, 0.99))
+    };
     for (name, span) in [("1 hour", HOUR), ("6 hours", 6 * HOUR), ("1 day", DAY), ("7 days", 7 * DAY), ("30 days", 30 * DAY), ("90 days", 90 * DAY)] {
-        let mut took = Vec::new();
+        let (mut small, mut large, mut totals) = (Vec::new(), Vec::new(), Vec::new());
         let (mut points, mut resolution) = (0, Resolution::Raw);
-        for turn in 0..400 {
-            // Every service as often as another: the one with fifty tasks is asked on its own.
-            let number = if turn < 300 { service_of((dice.next() % u64::from(CONTAINERS)) as u32) } else { 1 };
-            let metrics = sets[turn % sets.len()];
-            let instant = Instant::now();
-            let answer =
-                store.query(service(number), &Select { metrics, label: None, from_ms: now - span, to_ms: now, max_points: 500 }).expect("read");
-            took.push((instant.elapsed(), number == 1));
+        for turn in 0..600 {
+            // The service with fifty tasks is asked on its own: lines of all its tasks, and what they come to together.
+            let number = if turn < 300 { service_of(50 + (dice.next() % u64::from(CONTAINERS - 50)) as u32) } else { 1 };
+            let select = Select { metrics: sets[turn % sets.len()], label: None, from_ms: now - span, to_ms: now, max_points: 500 };
+            let took = if turn < 300 { &mut small } else { &mut large };
+            let watch = Watch::new();
+            let answer = store.query(service(number), &select).expect("read");
+            took.push(watch.took());
             (points, resolution) = (answer.series[0].points.len(), answer.resolution);
             assert!(!answer.damaged);
+            if turn >= 300 {
+                let watch = Watch::new();
+                store.totals(service(number), &select).expect("read");
+                totals.push(watch.took());
+            }
         }
-        let quantile = |large: Option<bool>, share: f64| {
-            let mut took: Vec<Duration> = took.iter().filter(|(_, is)| large.is_none_or(|large| large == *is)).map(|(took, _)| *took).collect();
-            took.sort();
-            took[((took.len() - 1) as f64 * share) as usize]
-        };
-        report += &format!(
-            "{name}: {points} points of {resolution:?}; p50 {:?}, p99 {:?}; of fifty tasks p50 {:?}, p99 {:?}\n",
-            quantile(Some(false), 0.5),
-            quantile(Some(false), 0.99),
-            quantile(Some(true), 0.5),
-            quantile(Some(true), 0.99)
-        );
+        let (small, large, totals) = (quantiles(small), quantiles(large), quantiles(totals));
+        report +=
+            &format!("{name}, in microseconds: {points} points of {resolution:?}; {small}; of fifty tasks {large}; of them together {totals}\n");
     }
+    let month = |number: u128| {
+        let watch = Watch::new();
+        let sums = store.sums(service(number), now - 30 * DAY, now, &Overview::METRICS).expect("read");
+        assert_eq!(sums.hours.len(), 720);
+        watch.took()
+    };
+    report += &format!(
+        "sums of 720 hours: {}; of fifty tasks {}\n",
+        quantiles((0..100).map(|_| month(2)).collect()),
+        quantiles((0..100).map(|_| month(1)).collect())
+    );
     let instant = Instant::now();
     let minutes: usize = store.overview(now - HOUR).iter().map(|overview| overview.minutes.len()).sum();
     report += &format!("overview of all: {minutes} minutes in {:?}; ", instant.elapsed());

@@ -1,0 +1,203 @@
+//! Figures from roll-ups: those of weeks and months, of hours that have files of their own, and of hours that have none yet from their samples.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::files::{self, hour_of, hours, period_of};
+use crate::journal::Chained;
+use crate::query::{Reader, tasks_id};
+use crate::raw::{self, Id, Raw, Source};
+use crate::rollup::{FIVE, HOUR, Row, Sum, merge, roll};
+use crate::seal::before;
+use crate::segment::{Column, Name, Segment, width};
+use crate::together::PartTogether;
+use crate::{Metric, Resolution};
+
+/// Where roll-ups are.
+enum Part {
+    /// In a file, but for those of some hours, which have files of their own.
+    File(PathBuf, Vec<i64>),
+    /// In the samples of an hour.
+    Journal(i64, Chained),
+}
+
+/// Whether a roll-up of this time counts that comes from a file but for these hours.
+fn counts(at: i64, replaced: &[i64]) -> bool {
+    replaced.first().is_none_or(|first| at < first * HOUR) || replaced.binary_search(&hour_of(at)).is_err()
+}
+
+impl Reader<'_> {
+    /// Where the roll-ups of the time are that is asked for: each hour in one place.
+    fn parts(&self, resolution: Resolution) -> Vec<Part> {
+        if self.select.to_ms <= self.select.from_ms {
+            return Vec::new();
+        }
+        let (first, last) = (hour_of(self.select.from_ms), hour_of(self.select.to_ms - 1));
+        let own: BTreeSet<i64> = self.chains.keys().chain(&self.listing.raw).copied().filter(|hour| (first..=last).contains(hour)).collect();
+        let mut parts = Vec::new();
+        for period in self.listing.files(resolution).range(period_of(first, resolution)..=period_of(last, resolution)) {
+            let of_period = (period * hours(resolution)).max(first)..((period + 1) * hours(resolution)).min(last + 1);
+            let replaced: Vec<i64> = own.range(of_period.clone()).copied().collect();
+            // Where each hour has a file of its own there is nothing to be read.
+            if replaced.len() as i64 != of_period.end - of_period.start {
+                parts.push(Part::File(files::file(&self.folder, resolution, *period), replaced));
+            }
+        }
+        parts.extend(own.into_iter().map(|hour| match self.chains.get(&hour) {
+            Some(chained) => Part::Journal(hour, chained.clone()),
+            None => Part::File(files::file(&self.folder, Resolution::Raw, hour), Vec::new()),
+        }));
+        parts
+    }
+
+    /// Shows what all tasks come to together, from one file or journal after the other.
+    pub(crate) fn parts_together(&mut self, resolution: Resolution, see: &mut dyn FnMut(PartTogether)) -> io::Result<()> {
+        let (wanted, within) = (self.wanted(), self.within(resolution));
+        for part in self.parts(resolution) {
+            match part {
+                Part::Journal(hour, chained) => see(PartTogether::of(self.fresh(hour, chained, resolution)?)),
+                Part::File(path, replaced) => {
+                    let Some(segment) = self.segment(&path)? else { continue };
+                    let mut series = segment.together(&mut self.unpacker, resolution, &wanted, &within);
+                    let others = |name: &Name| wanted(name) && !series.iter().any(|(known, _)| known == name);
+                    let (mut columns, damaged) = segment.rows(&mut self.unpacker, resolution, &others, &within);
+                    self.damaged |= damaged;
+                    columns.iter_mut().for_each(|column| column.entries.retain(|row| counts(row.at, &replaced)));
+                    series.iter_mut().for_each(|(_, all)| all.retain(|together| counts(together.at, &replaced)));
+                    let mut part = PartTogether::of(columns);
+                    part.series.append(&mut series);
+                    see(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The roll-ups by series, over times of this length.
+    pub(crate) fn rolled(&mut self, resolution: Resolution, step: i64) -> io::Result<BTreeMap<Id, Vec<Sum>>> {
+        let width = width(resolution);
+        let mut series: BTreeMap<Id, Rolled> = BTreeMap::new();
+        for part in self.parts(resolution) {
+            let (columns, replaced) = match part {
+                Part::Journal(hour, chained) => (self.fresh(hour, chained, resolution)?, Vec::new()),
+                Part::File(path, replaced) => (self.file(&path, resolution)?, replaced),
+            };
+            for mut column in columns {
+                column.entries.retain(|row| counts(row.at, &replaced));
+                series.entry((column.name, column.member)).or_default().add(&column.entries, step);
+            }
+        }
+        Ok(series.into_iter().map(|(id, rolled)| (id, rolled.sums(width))).collect())
+    }
+
+    /// When a roll-up begins that says something of the time that is asked for.
+    fn within(&self, resolution: Resolution) -> Range<i64> {
+        self.select.from_ms - width(resolution) + 1..self.select.to_ms
+    }
+
+    /// A file; none, which is remembered, when it is damaged.
+    fn segment(&mut self, path: &Path) -> io::Result<Option<Segment>> {
+        let segment = Segment::open(path, &mut self.unpacker)?;
+        self.damaged |= segment.is_none();
+        Ok(segment)
+    }
+
+    /// A file's roll-ups.
+    fn file(&mut self, path: &Path, resolution: Resolution) -> io::Result<Vec<Column<Row>>> {
+        let Some(segment) = self.segment(path)? else { return Ok(Vec::new()) };
+        let (wanted, within) = (self.wanted(), self.within(resolution));
+        let (columns, damaged) = segment.rows(&mut self.unpacker, resolution, &wanted, &within);
+        self.damaged |= damaged;
+        Ok(columns)
+    }
+
+    /// The roll-ups of an hour that has its journal.
+    fn fresh(&mut self, hour: i64, chained: Chained, resolution: Resolution) -> io::Result<Vec<Column<Row>>> {
+        let wanted = self.wanted();
+        let raw = raw::read(&Source::Journal(chained), &mut self.unpacker, &wanted, i64::MIN)?;
+        let earlier = match self.source(hour - 1) {
+            Some(source) => before(&source, &mut self.unpacker, &wanted, hour * HOUR - self.cadence.gap)?,
+            None => Raw::default(),
+        };
+        self.damaged |= raw.damaged;
+        let (last, last_times, within) = (earlier.last(), earlier.last_times(), self.within(resolution));
+        let column = |(name, member): Id, five: Vec<Row>| {
+            let mut entries = if resolution == Resolution::Hour { merge(&five, HOUR) } else { five };
+            entries.retain(|row| within.contains(&row.at));
+            Column { member, name, entries }
+        };
+        let mut columns = Vec::new();
+        for (id, readings) in &raw.columns {
+            let Some(metric) = Metric::numbered(id.0.metric) else { continue };
+            columns.push(column(id.clone(), roll(metric.kind(), self.cadence, last.get(id).copied(), readings, FIVE)));
+        }
+        if self.service {
+            columns.push(column(tasks_id(), raw.tasks(&last_times, self.cadence)));
+        }
+        Ok(columns)
+    }
+}
+
+/// One series' roll-ups over times of one length.
+#[derive(Default)]
+pub(crate) struct Rolled(Vec<Time>);
+
+/// The roll-ups of one time together, and when the first and the last of them begin.
+struct Time {
+    sum: Sum,
+    first: i64,
+    last: i64,
+}
+
+impl Rolled {
+    /// Takes in roll-ups, which come in the order of time.
+    pub(crate) fn add(&mut self, rows: &[Row], step: i64) {
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let at = first.at.div_euclid(step) * step;
+            let count = rest.iter().take_while(|row| row.at >= at && row.at - at < step).count();
+            let (of_time, behind) = rest.split_at(count);
+            let place = self.place(at);
+            let time = &mut self.0[place];
+            let mut sum = time.sum;
+            of_time.iter().for_each(|row| sum.row(row));
+            time.sum = sum;
+            time.first = time.first.min(first.at);
+            time.last = of_time.last().map_or(time.last, |last| time.last.max(last.at));
+            rest = behind;
+        }
+    }
+
+    /// Where the time that begins then is; made when missing.
+    fn place(&mut self, at: i64) -> usize {
+        if self.0.last().is_some_and(|last| last.sum.at >= at) {
+            match self.0.binary_search_by_key(&at, |known| known.sum.at) {
+                Ok(place) => return place,
+                Err(place) => {
+                    self.0.insert(place, Time::new(at));
+                    return place;
+                }
+            }
+        }
+        self.0.push(Time::new(at));
+        self.0.len() - 1
+    }
+
+    /// The sums, which know where a gap was before them.
+    pub(crate) fn sums(self, width: i64) -> Vec<Sum> {
+        let mut before = None;
+        let sum = |mut together: Time| {
+            together.sum.begins = before.replace(together.last).is_none_or(|before| together.first - before > width);
+            together.sum
+        };
+        self.0.into_iter().map(sum).collect()
+    }
+}
+
+impl Time {
+    fn new(at: i64) -> Self {
+        Self { sum: Sum::new(at, false), first: i64::MAX, last: i64::MIN }
+    }
+}

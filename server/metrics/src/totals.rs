@@ -1,0 +1,139 @@
+//! What all tasks of a service come to together, and what was used in each hour: read from what was put together when roll-ups were written, where that
+//! is there.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::query::{self, Reader};
+use crate::rolled::Rolled;
+use crate::rollup::HOUR;
+use crate::segment::{Name, width};
+use crate::together::Together;
+use crate::{HourSums, Key, Metric, Resolution, Select, Store, Sums, Total, TotalSeries, Totals};
+
+/// All tasks in the time of one point.
+struct Point {
+    total: Total,
+    weighted: f64,
+    covered: i64,
+    longest: i64,
+    first: i64,
+    last: i64,
+}
+
+impl Point {
+    fn add(&mut self, row: &Together) {
+        self.weighted += row.sum * row.covered as f64;
+        self.covered += row.covered;
+        self.longest = self.longest.max(row.covered);
+        self.total.bound = self.total.bound.max(row.bound);
+        self.total.lowest = self.total.lowest.min(row.lowest);
+        self.total.highest = self.total.highest.max(row.highest);
+        self.total.series = self.total.series.max(usize::try_from(row.series).unwrap_or(0));
+        self.first = self.first.min(row.at);
+        self.last = self.last.max(row.at);
+    }
+}
+
+/// One series over times of one length, by their beginnings.
+type Points = BTreeMap<i64, Point>;
+
+fn add(points: &mut Points, rows: &[Together], step: i64) {
+    for of_point in rows.chunk_by(|one, other| one.at.div_euclid(step) == other.at.div_euclid(step)) {
+        let Some(at_ms) = of_point.first().map(|row| row.at.div_euclid(step) * step) else { continue };
+        let (lowest, highest) = (f64::INFINITY, f64::NEG_INFINITY);
+        let total = Total { at_ms, sum: 0.0, bound: f64::NEG_INFINITY, lowest, highest, series: 0, begins: false };
+        let point = points.entry(at_ms).or_insert(Point { total, weighted: 0.0, covered: 0, longest: 0, first: i64::MAX, last: i64::MIN });
+        of_point.iter().for_each(|row| point.add(row));
+    }
+}
+
+fn totals(points: Points, watched: &BTreeMap<i64, i64>, width: i64) -> Vec<Total> {
+    let mut before = None;
+    let total = |(at, point): (i64, Point)| {
+        // In the time of one roll-up a task cannot have been watched for longer than its service: both are rounded.
+        let watched = watched.get(&at).map_or(point.covered, |watched| point.longest.max(*watched));
+        let begins = before.replace(point.last).is_none_or(|before| point.first - before > width);
+        Total { sum: point.weighted / watched as f64, begins, ..point.total }
+    };
+    points.into_iter().map(total).collect()
+}
+
+impl Reader<'_> {
+    /// What all tasks come to together, from what is kept of it.
+    fn totals(mut self) -> io::Result<Totals> {
+        let (resolution, step) = self.plan()?;
+        if resolution == Resolution::Raw {
+            let answer = self.planned(resolution, step)?;
+            let mut names: Vec<_> = answer.series.iter().map(|series| (series.metric, series.label.clone())).collect();
+            names.dedup();
+            let series = names.into_iter().map(|(metric, label)| {
+                let points = answer.total(metric, Some(&label));
+                TotalSeries { metric, label, points }
+            });
+            return Ok(Totals { resolution, step_ms: step, series: series.collect(), damaged: answer.damaged });
+        }
+        let mut series: BTreeMap<Name, Points> = BTreeMap::new();
+        let mut watched = Rolled::default();
+        self.parts_together(resolution, &mut |part| {
+            watched.add(&part.watched, step);
+            for (name, rows) in part.series {
+                add(series.entry(name).or_default(), &rows, step);
+            }
+        })?;
+        let watched: BTreeMap<i64, i64> = watched.sums(width(resolution)).iter().map(|sum| (sum.at, sum.covered)).collect();
+        let line = |(name, points): (Name, Points)| {
+            let metric = Metric::numbered(name.metric).filter(|metric| self.select.metrics.contains(metric))?;
+            Some(TotalSeries { metric, label: name.label, points: totals(points, &watched, width(resolution)) })
+        };
+        let mut series: Vec<TotalSeries> = series.into_iter().filter(|(_, points)| !points.is_empty()).filter_map(line).collect();
+        series.sort_by(|one, other| (one.metric, &one.label).cmp(&(other.metric, &other.label)));
+        Ok(Totals { resolution, step_ms: step, series, damaged: self.damaged })
+    }
+
+    /// What was used in each hour.
+    fn sums(mut self) -> io::Result<Sums> {
+        let metrics = self.select.metrics;
+        let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
+        let empty = |at_ms| HourSums { at_ms, watched_ms: 0, values: vec![0.0; metrics.len()] };
+        self.parts_together(Resolution::Hour, &mut |part| {
+            for row in part.watched {
+                hours.entry(row.at).or_insert_with(|| empty(row.at)).watched_ms += row.covered;
+            }
+            for (name, rows) in part.series {
+                for place in (0..metrics.len()).filter(|place| metrics[*place].number() == name.metric) {
+                    for row in &rows {
+                        let hour = hours.entry(row.at).or_insert_with(|| empty(row.at));
+                        hour.values[place] += row.sum * row.covered as f64 / 1000.0;
+                        hour.watched_ms = hour.watched_ms.max(row.covered);
+                    }
+                }
+            }
+        })?;
+        Ok(Sums { hours: hours.into_values().collect(), damaged: self.damaged })
+    }
+}
+
+impl Store {
+    /// What all tasks of a service come to together, as [`crate::Answer::total`] says of what [`Self::query`] answers, for what it costs to read one
+    /// task. Of each label one series.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn totals(&self, key: Key, select: &Select<'_>) -> io::Result<Totals> {
+        query::read(self, key, select, Reader::totals)
+    }
+
+    /// What was used in each of the hours that begin from `from_ms` on and before `to_ms` (in milliseconds since 1970; to be given as whole hours), of
+    /// all tasks and all labels together, from roll-ups over an hour. It never reads another stream, nor what is finer where there are roll-ups.
+    ///
+    /// Each mean that it is made of was rounded to 14 significant bits once or twice: it is off by at most 0.008 %, to either side.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn sums(&self, key: Key, from_ms: i64, to_ms: i64, metrics: &[Metric]) -> io::Result<Sums> {
+        let whole = |at: i64| at.div_euclid(HOUR).saturating_add(i64::from(at.rem_euclid(HOUR) > 0)).saturating_mul(HOUR);
+        let select = Select { metrics, label: None, from_ms: whole(from_ms), to_ms: whole(to_ms), max_points: 2 };
+        query::read(self, key, &select, Reader::sums)
+    }
+}
