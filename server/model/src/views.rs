@@ -6,6 +6,7 @@ pub mod configs;
 pub mod copies;
 pub mod deployments;
 pub mod environments;
+pub mod events;
 pub mod images;
 pub mod imports;
 pub mod inspect;
