@@ -161,6 +161,37 @@ pub struct EventsView {
     pub previous: Option<String>,
 }
 
+/// Which events are asked for, as an address has it: what is empty asks for nothing in particular.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventFilter {
+    /// What happened: a word of [`EventKind`].
+    pub kind: String,
+    /// To which task.
+    pub task: String,
+    /// In which environment.
+    pub environment: String,
+    /// From when: RFC 3339, seconds since 1970, or an age like `10m`.
+    pub since: String,
+    /// Until when.
+    pub until: String,
+    /// What is older than this cursor.
+    pub after: String,
+    /// What is newer than this cursor.
+    pub before: String,
+    /// How many at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+impl EventFilter {
+    /// What an address says after `?`: the names and values of what is asked for, without the place in the list.
+    #[must_use]
+    pub fn pairs(&self) -> [(&'static str, &str); 5] {
+        [("kind", &self.kind), ("task", &self.task), ("environment", &self.environment), ("since", &self.since), ("until", &self.until)]
+    }
+}
+
 words! {
     /// What a mark in a chart stands for.
     MarkKind,
