@@ -130,6 +130,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/events") view={Lazy::<parts::ServiceEvents>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/inspect") view={Lazy::<parts::Inspect>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
@@ -154,6 +155,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/environments/:environment/machines/:machine") view={Lazy::<parts::AdminMachine>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/import") view={Lazy::<parts::Import>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment/machines/:machine/images") view={Lazy::<parts::AdminImages>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments/:environment/machines/:machine/events") view={Lazy::<parts::AdminEvents>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>

@@ -177,10 +177,14 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
     } else {
         machine.name.to_string().into_any()
     };
-    let images = edit.then(|| view! { " "<a class="small" href=urls::admin_machine_images(&machine.environment, &machine.name)>"Images"</a> });
+    let more = edit.then(|| {
+        let (events, images) =
+            (urls::admin_machine_events(&machine.environment, &machine.name), urls::admin_machine_images(&machine.environment, &machine.name));
+        view! { " "<a class="small" href=images>"Images"</a>" "<a class="small" href=events>"Events"</a> }
+    });
     view! {
         <tr>
-            <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{images}</td>
+            <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{more}</td>
             <td data-label="Engine">
                 <span class="row">
                     <Badge tone text/>

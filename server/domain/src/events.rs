@@ -9,7 +9,7 @@ pub mod work;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use model::ids::{EnvironmentId, EventId, TaskId};
+use model::ids::{EnvironmentId, EventId, MachineId, TaskId};
 use model::names::{EnvironmentName, MachineName};
 use model::page::{LIMIT_DEFAULT, LIMIT_MAX};
 use model::time::Millis;
@@ -115,14 +115,19 @@ pub async fn of_service(platform: &Platform, may: &May<can::SeeServices, Service
     select.page(&mut tx, ask).await
 }
 
-/// What happened on a machine, newest first: to everybody's containers, and to its engine.
-pub async fn of_machine(platform: &Platform, _: &May<can::ManageEnvironments, Site>, name: &MachineName, ask: &Ask) -> Result<EventsView> {
+/// The machine, and what happened on it, newest first: to everybody's containers, and to its engine.
+pub async fn of_machine(
+    platform: &Platform,
+    _: &May<can::ManageEnvironments, Site>,
+    name: &MachineName,
+    ask: &Ask,
+) -> Result<(MachineId, EventsView)> {
     let mut tx = platform.read().await?;
-    let machine = crate::machines::by_name(&mut tx, name).await?.ok_or(Error::NotFound { what: "machine" })?;
+    let id = crate::machines::by_name(&mut tx, name).await?.ok_or(Error::NotFound { what: "machine" })?.id;
     let mut select = Select::default();
-    let machine = select.bind(machine.id);
+    let machine = select.bind(id);
     select.when(format!("v.machine_id = ${machine}"));
-    select.page(&mut tx, ask).await
+    Ok((id, select.page(&mut tx, ask).await?))
 }
 
 /// What happened to the tasks of every project in which the caller may see services, newest first.

@@ -23,12 +23,14 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::docker::{Docker, Event};
+use crate::docker::{Docker, Event, LABEL_INSTANCE};
 use crate::printed::Filter;
 use lives::{Lives, Look};
 
 /// So long is gathered what is written together: people see it that much later.
 const GATHER: Duration = Duration::from_millis(30);
+/// The same as long as nothing of it is of a container of ours.
+const GATHER_OTHERS: Duration = Duration::from_millis(150);
 /// Events that may wait for the database; what comes then is found out later.
 const WAITING: usize = 16_384;
 /// What is on its way when an engine answers has come after this time.
@@ -84,6 +86,7 @@ impl Recorder {
             silence: None,
             due: None,
             whole: false,
+            first: heard.is_none(),
             vanished: BTreeSet::new(),
         };
         Self { tell, behind, scribe: tokio::spawn(scribe.run()).abort_handle() }
@@ -144,6 +147,8 @@ struct Scribe {
     due: Option<Instant>,
     /// Then each of them is asked about.
     whole: bool,
+    /// Nobody ever listened to this engine: there is no hurry about others' containers.
+    first: bool,
     /// Containers that were not there at the last look; what is not there at the next one either is gone.
     vanished: BTreeSet<String>,
 }
@@ -183,12 +188,19 @@ impl Scribe {
 
     /// Takes what comes together, and writes it. What is no event ends it.
     async fn gather(&mut self, first: Event) -> Option<Told> {
-        let until = Instant::now() + GATHER;
+        let instance = self.worker.platform().instance().to_owned();
+        let own = |event: &Event| event.labels.get(LABEL_INSTANCE) == Some(&instance);
+        let mut until = Instant::now() + if own(&first) { GATHER } else { GATHER_OTHERS };
         let mut events = vec![first];
         let mut other = None;
         while events.len() < work::MOST {
             match tokio::time::timeout_at(until, self.told.recv()).await {
-                Ok(Some(Told::Event(event))) => events.push(*event),
+                Ok(Some(Told::Event(event))) => {
+                    if own(&event) {
+                        until = until.min(Instant::now() + GATHER);
+                    }
+                    events.push(*event);
+                }
                 Ok(told) => {
                     other = told;
                     break;
@@ -198,7 +210,6 @@ impl Scribe {
         }
         // Engines do not tell quite in order.
         events.sort_by_key(|event| event.at_nanos);
-        let instance = self.worker.platform().instance().to_owned();
         let mut happened: Vec<(Happened, Look)> = events.iter().filter_map(|event| self.lives.read(&instance, event)).collect();
         self.ask(&mut happened).await;
         let happened: Vec<Happened> = happened.into_iter().map(|(happened, _)| happened).collect();
@@ -240,7 +251,7 @@ impl Scribe {
     async fn keep(&mut self, happened: &[Happened]) -> bool {
         for part in happened.chunks(work::MOST) {
             let mut tries = 0;
-            while let Err(error) = work::record(&self.worker, self.machine.id, self.machine.environment_id, part).await {
+            while let Err(error) = work::record(&self.worker, self.machine.id, part).await {
                 tries += 1;
                 if tries == 1 {
                     tracing::warn!(machine = %self.machine.name, %error, "events could not be written down; it is tried again");

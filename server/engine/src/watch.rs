@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::docker::Address;
+use crate::printed::Filter;
 use crate::probe::{Found, Prober, Rules, Tally, Target, Verdict, What};
 
 /// Called with a task whose health changed.

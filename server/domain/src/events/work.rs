@@ -150,9 +150,9 @@ fn numbers(first: usize, count: usize) -> String {
     (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Writes down what happened on a machine of an environment, at most [`MOST`] events, and how far its engine was heard by that. What is known
+/// Writes down what happened on a machine, at most [`MOST`] events, and how far its engine was heard by that. What is known
 /// already is left as it is.
-pub async fn record(worker: &Worker, machine: MachineId, environment: EnvironmentId, happened: &[Happened]) -> Result<()> {
+pub async fn record(worker: &Worker, machine: MachineId, happened: &[Happened]) -> Result<()> {
     if happened.is_empty() {
         return Ok(());
     }
@@ -178,7 +178,7 @@ pub async fn record(worker: &Worker, machine: MachineId, environment: Environmen
         change.touch(Topic::Service(service));
     }
     if new {
-        change.touch(Topic::Environment(environment));
+        change.touch(Topic::Machine(machine));
     }
     change.finish().await
 }
@@ -319,7 +319,7 @@ pub async fn probed(worker: &Worker, task: &TaskWork, health: TaskHealth, output
     let owners = Owners::of(&mut change, task.machine, std::slice::from_ref(&event)).await?;
     if insert(&mut change, platform, task.machine, &event, owners.find(&event)).await? {
         change.touch(Topic::Service(task.key.service));
-        change.touch(Topic::Environment(task.key.environment));
+        change.touch(Topic::Machine(task.machine));
     }
     change.finish().await
 }

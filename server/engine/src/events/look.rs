@@ -46,7 +46,13 @@ impl Scribe {
         let known = work::known(&self.worker, self.machine.id).await?;
         let listed: BTreeSet<&str> = seen.iter().map(|seen| seen.id.as_str()).collect();
         let gone: BTreeSet<String> = known.keys().filter(|id| !listed.contains(id.as_str())).cloned().collect();
-        let looked = |seen: &&ContainerSeen| whole || missed::suspicious(known.get(&seen.id), seen.status);
+        let instance = self.worker.platform().instance();
+        let first = std::mem::take(&mut self.first);
+        let looked = |seen: &&ContainerSeen| {
+            let known = known.get(&seen.id);
+            // Engines have many containers, and those of others can wait for the next pulse.
+            !(first && known.is_none() && seen.label(LABEL_INSTANCE) != Some(instance)) && (whole || missed::suspicious(known, seen.status))
+        };
         let looked: Vec<ContainerSeen> = seen.iter().filter(|seen| ours::carried(seen).is_none()).filter(looked).cloned().collect();
         let mut happened = Vec::new();
         for (seen, state) in self.inspected(looked).await {
