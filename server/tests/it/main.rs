@@ -14,6 +14,7 @@ mod descriptors;
 mod docker;
 mod drift;
 mod environments;
+mod events;
 mod far;
 mod faults;
 mod forms;
