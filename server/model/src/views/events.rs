@@ -188,7 +188,13 @@ impl EventFilter {
     /// What an address says after `?`: the names and values of what is asked for, without the place in the list.
     #[must_use]
     pub fn pairs(&self) -> [(&'static str, &str); 5] {
-        [("kind", &self.kind), ("task", &self.task), ("environment", &self.environment), ("since", &self.since), ("until", &self.until)]
+        [
+            ("kind", self.kind.as_str()),
+            ("task", self.task.as_str()),
+            ("environment", self.environment.as_str()),
+            ("since", self.since.as_str()),
+            ("until", self.until.as_str()),
+        ]
     }
 }
 
