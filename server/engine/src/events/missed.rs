@@ -82,7 +82,11 @@ pub(super) fn missed(known: Option<&Known>, there: &There, before: i64) -> Vec<M
     let start = started.map(|at| Missed::new(EventKind::Started, at));
     // With what an earlier life ended is not known any more in the next one.
     let over = !there.alive;
-    let death = died.map(|at| Missed {
+    // An engine that was killed may not know when a program ended that it finds dead.
+    let lost = over && there.finished.is_none() && there.started.is_some_and(|at| new(&at, known.and_then(|known| known.died).map(|at| at.0)));
+    let text = if lost { String::from("when it ended is not known") } else { String::new() };
+    let death = died.or(lost.then_some(before)).map(|at| Missed {
+        text,
         exit_code: there.exit_code.filter(|_| over),
         signal: by_signal(there.exit_code.filter(|_| over)),
         oom: there.out_of_memory && over,

@@ -111,6 +111,15 @@ fn what_is_on_its_way_is_left_to_it() {
 }
 
 #[test]
+fn an_end_without_a_time_is_told_once() {
+    let there = There { started: Some(100), exit_code: Some(1), ..There::default() };
+    let found = missed(Some(&known(100, None, 1)), &there, 9_000);
+    assert_eq!((found.len(), found[0].kind, found[0].at, found[0].exit_code), (1, EventKind::Died, 9_000, Some(1)));
+    assert_eq!(missed(Some(&known(100, Some(9_000), 1)), &there, 10_000), vec![]);
+    assert_eq!(missed(Some(&known(100, Some(90), 1)), &there, 10_000).len(), 1, "that was an earlier end");
+}
+
+#[test]
 fn of_what_is_gone_the_task_says_how_it_ended() {
     let end = TaskEnd { exit_code: Some(3), at: Some(Millis(500)), reason: Some("its program ended with exit code 3".into()) };
     let found = gone(&known(100, None, 1), Some(&end), 900);
