@@ -19,6 +19,7 @@ pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod descriptor;
 pub(crate) mod environments;
+pub(crate) mod events;
 pub(crate) mod folders;
 pub(crate) mod image_rules;
 pub(crate) mod images;

@@ -132,6 +132,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/metrics") view={Lazy::<parts::Metrics>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/events") view={Lazy::<parts::ServiceEvents>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/shell") view={Lazy::<parts::Shell>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/inspect") view={Lazy::<parts::Inspect>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
@@ -158,6 +159,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/import") view={Lazy::<parts::Import>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment/machines/:machine/images") view={Lazy::<parts::AdminImages>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/environments/:environment/machines/:machine/metrics") view={Lazy::<parts::MachineMetrics>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/environments/:environment/machines/:machine/events") view={Lazy::<parts::AdminEvents>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/quotas") view={Lazy::<parts::Quotas>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/usage") view={Lazy::<parts::SiteUsage>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/registry") view={Lazy::<parts::Upkeep>::new()} ssr=SsrMode::Async/>

@@ -8,6 +8,7 @@ pub(crate) mod cloning;
 pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod environments;
+mod events;
 pub(crate) mod frame;
 pub(crate) mod home;
 pub(crate) mod image_rules;

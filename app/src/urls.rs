@@ -61,6 +61,11 @@ pub(crate) fn admin_machine(environment: impl AsRef<str>, machine: impl AsRef<st
     format!("{}/machines/{}", admin_environment(environment), segment(machine.as_ref()))
 }
 
+/// The operators' page of what happened on a machine.
+pub(crate) fn admin_machine_events(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
+    format!("{}/events", admin_machine(environment, machine))
+}
+
 /// The operators' page of a machine's images.
 pub(crate) fn admin_machine_images(environment: impl AsRef<str>, machine: impl AsRef<str>) -> String {
     format!("{}/images", admin_machine(environment, machine))

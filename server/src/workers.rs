@@ -37,6 +37,8 @@ const RECORDINGS: Duration = Duration::from_secs(600);
 const METRICS: Duration = Duration::from_secs(60);
 /// How often it is looked for hours of which it is not yet summed up what was used.
 const USAGE: Duration = Duration::from_secs(60);
+/// How often it is looked for events that are too old or too many.
+const EVENTS: Duration = Duration::from_secs(600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -73,6 +75,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
     spawn(loops, stop, failed, "samples", tidy_metrics(hire("samples")));
     spawn(loops, stop, failed, "usage", sum_usage(hire("usage")));
+    spawn(loops, stop, failed, "old events", old_events(hire("old events")));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
@@ -198,6 +201,18 @@ async fn sum_usage(worker: Worker) {
             Err(error) => tracing::warn!(%error, "what projects used could not be summed up; it is tried again in a minute"),
         }
         tokio::time::sleep(USAGE).await;
+    }
+}
+
+/// Takes away events that are too old or too many.
+async fn old_events(worker: Worker) {
+    loop {
+        match worker.turn(domain::events::work::tidy(&worker)).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(events = gone, "old events were taken away"),
+            Err(error) => tracing::warn!(%error, "old events could not be taken away; it is tried again in ten minutes"),
+        }
+        tokio::time::sleep(EVENTS).await;
     }
 }
 

@@ -16,7 +16,7 @@ use leptos_router::components::Outlet;
 use model::page::Page;
 use model::views::accounts::UserView;
 
-pub(crate) use environments::{Environment, Environments, Images, Machine};
+pub(crate) use environments::{Environment, Environments, Events, Images, Machine};
 pub(crate) use folders::HostFolders;
 pub(crate) use foreign::Foreign;
 pub(crate) use import::Import;

@@ -177,15 +177,17 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
     } else {
         machine.name.to_string().into_any()
     };
-    let images = edit.then(|| {
+    let more = edit.then(|| {
+        let (environment, name) = (&machine.environment, &machine.name);
         view! {
-            " "<a class="small" href=urls::admin_machine_metrics(&machine.environment, &machine.name)>"Metrics"</a>
-            " "<a class="small" href=urls::admin_machine_images(&machine.environment, &machine.name)>"Images"</a>
+            " "<a class="small" href=urls::admin_machine_metrics(environment, name)>"Metrics"</a>
+            " "<a class="small" href=urls::admin_machine_events(environment, name)>"Events"</a>
+            " "<a class="small" href=urls::admin_machine_images(environment, name)>"Images"</a>
         }
     });
     view! {
         <tr>
-            <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{images}</td>
+            <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{more}</td>
             <td data-label="Engine">
                 <span class="row">
                     <Badge tone text/>

@@ -1,6 +1,7 @@
 //! Services: making one, and the frame and pages of one.
 
 mod deploy;
+mod events;
 mod inspect;
 mod jobs;
 mod logs;
@@ -26,6 +27,7 @@ use model::views::services::{RunView, ServiceDetail};
 use model::views::templates::{TemplateMark, TemplateSummary};
 
 pub(crate) use deploy::{Deploy, Plan};
+pub(crate) use events::Events;
 pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
 pub(crate) use metrics::Metrics;
@@ -179,6 +181,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
     }
     tabs.push(Tab::new(page("metrics"), "Metrics"));
     tabs.push(Tab::new(page("logs"), "Logs"));
+    tabs.push(Tab::new(page("events"), "Events"));
     if service.may(Action::OpenShell) {
         tabs.push(Tab::new(page("shell"), "Shell"));
     }

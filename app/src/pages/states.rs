@@ -3,6 +3,7 @@
 use model::views::copies::CopyState;
 use model::views::deployments::{DeploymentKind, DeploymentState, DeploymentView};
 use model::views::environments::{EnvironmentView, MachineState, StepState};
+use model::views::events::{EventKind, EventView};
 use model::views::services::{LastRun, RunSummary, ServiceState, TaskHealth, TaskState, TaskView};
 
 use crate::components::Tone;
@@ -45,6 +46,34 @@ pub(super) fn task(task: &TaskView) -> (Tone, &'static str) {
         (TaskState::Failed, _) => (Tone::Bad, "Failed"),
         (TaskState::Lost, _) => (Tone::Bad, "Lost"),
     }
+}
+
+/// What happens to a container.
+pub(super) fn event_kind(kind: EventKind) -> (Tone, &'static str) {
+    match kind {
+        EventKind::Created => (Tone::Idle, "Made"),
+        EventKind::Started => (Tone::Ok, "Started"),
+        EventKind::Died => (Tone::Bad, "Ended"),
+        EventKind::OutOfMemory => (Tone::Bad, "Out of memory"),
+        EventKind::Killed => (Tone::Warn, "Signal sent"),
+        EventKind::Stopped => (Tone::Idle, "Stopped"),
+        EventKind::Restarted => (Tone::Busy, "Restarted"),
+        EventKind::Removed => (Tone::Idle, "Removed"),
+        EventKind::Healthy => (Tone::Ok, "Healthy"),
+        EventKind::Unhealthy => (Tone::Bad, "Unhealthy"),
+        EventKind::Paused => (Tone::Warn, "Paused"),
+        EventKind::Resumed => (Tone::Ok, "Goes on"),
+        EventKind::Renamed => (Tone::Warn, "Renamed"),
+        EventKind::Updated => (Tone::Warn, "Limits changed"),
+        EventKind::Gap => (Tone::Warn, "Not known"),
+    }
+}
+
+/// An event: an end that Slipway brought about, or that is no failure, is nothing to look at.
+pub(super) fn event(event: &EventView) -> (Tone, &'static str) {
+    let (tone, text) = event_kind(event.kind);
+    let fine = event.planned || (event.kind == EventKind::Died && event.exit_code == Some(0));
+    (if fine { Tone::Idle } else { tone }, text)
 }
 
 /// A deployment.

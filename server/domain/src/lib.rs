@@ -18,6 +18,7 @@ pub mod db;
 pub mod deployments;
 pub mod environments;
 mod error;
+pub mod events;
 pub mod folders;
 pub mod images;
 pub mod imports;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use model::ids::{DeploymentId, EnvironmentId, ProjectId, ServiceId};
+use model::ids::{DeploymentId, EnvironmentId, MachineId, ProjectId, ServiceId};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -22,6 +22,8 @@ pub enum Topic {
     Deployment(DeploymentId),
     /// An environment: its engine's state.
     Environment(EnvironmentId),
+    /// A machine: what happens on it, also to others' containers.
+    Machine(MachineId),
     /// The registry's upkeep: its runs and what they have done.
     Upkeep,
     /// What services and machines use: there are newer samples.
@@ -38,6 +40,7 @@ impl fmt::Display for Topic {
             Self::Service(id) => write!(f, "service:{id}"),
             Self::Deployment(id) => write!(f, "deployment:{id}"),
             Self::Environment(id) => write!(f, "environment:{id}"),
+            Self::Machine(id) => write!(f, "machine:{id}"),
             Self::Metrics => f.write_str("metrics"),
             Self::Upkeep => f.write_str("upkeep"),
             Self::Copies(id) => write!(f, "copies:{id}"),
@@ -61,6 +64,7 @@ impl std::str::FromStr for Topic {
             "service" => Self::Service(id.parse()?),
             "deployment" => Self::Deployment(id.parse()?),
             "environment" => Self::Environment(id.parse()?),
+            "machine" => Self::Machine(id.parse()?),
             "copies" => Self::Copies(id.parse()?),
             _ => return Err(InvalidTopic),
         })
@@ -69,7 +73,7 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, copies, a colon and an id; or one of metrics, upkeep")]
+#[error("a topic is one of project, images, service, deployment, environment, machine, copies, a colon and an id; or one of metrics, upkeep")]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {

@@ -21,6 +21,7 @@ pub async fn may_watch(platform: &Platform, actor: &Actor, topic: Topic) -> Resu
         Topic::Environment(id) => actor.may::<can::SeeEnvironments, _>(platform, &Readable { key: id, reader: actor }).await.map(drop),
         // It says nothing but that time went on.
         Topic::Metrics => actor.may::<can::SeeEnvironments, _>(platform, &Site).await.map(drop),
+        Topic::Machine(_) => actor.may::<can::ManageEnvironments, _>(platform, &Site).await.map(drop),
         Topic::Upkeep => actor.may::<can::MaintainRegistry, _>(platform, &Site).await.map(drop),
         Topic::Service(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),
         Topic::Deployment(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),

@@ -20,6 +20,7 @@ mod context;
 mod crew;
 pub mod docker;
 pub mod drift;
+mod events;
 mod fetch;
 mod hands;
 mod live;

@@ -3,13 +3,14 @@
 //!
 //! Follows what the database says: a machine that is added is connected, one whose address or keys are changed is connected anew, one that is
 //! removed is let go. An engine that is away harms no other, and an engine that is another machine's already is not used at all. It never touches
-//! a container.
+//! a container. All that engines tell, of everybody's containers, is passed on to be written down ([`crate::events`]); the loops hear of ours alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use domain::events::work::Cursor;
 use domain::machines::{Machine, Seen};
 use domain::{Worker, machines};
 use futures::StreamExt;
@@ -17,7 +18,8 @@ use model::ids::{EnvironmentId, MachineId};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::docker::{Docker, EngineError, Event, Heard, Kind};
+use crate::docker::{Docker, EngineError, Event, Heard, Kind, LABEL_INSTANCE};
+use crate::events::Recorder;
 
 /// How often an engine is asked whether it still answers. Its stream of events ends when it stops; this is for one that hangs, or
 /// for a network that swallows everything.
@@ -25,6 +27,9 @@ const PULSE: Duration = Duration::from_secs(15);
 
 /// How often an engine that is another machine's is asked whether it still is.
 const TWIN: Duration = Duration::from_secs(30);
+
+/// Wait after the database could not be read.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the loops hear of a machine.
 #[derive(Debug)]
@@ -144,7 +149,10 @@ impl Machines {
 fn listen(worker: Worker, machine: Machine, docker: Docker, bearing: Arc<Bearing>, news: mpsc::Sender<News>) -> AbortHandle {
     let work = async move {
         let instance = worker.platform().instance().to_owned();
-        let mut events = Box::pin(docker.events(&instance));
+        let cursor = heard_so_far(&worker, &machine).await;
+        let mut newest = cursor.map(|cursor| cursor.nanos);
+        let recorder = Recorder::start(&worker, &machine, &docker, cursor);
+        let mut events = Box::pin(docker.all_events(newest));
         let mut up = false;
         loop {
             let heard = match tokio::time::timeout(PULSE, events.next()).await {
@@ -155,13 +163,21 @@ fn listen(worker: Worker, machine: Machine, docker: Docker, bearing: Arc<Bearing
                     Ok(()) => continue,
                     Err(error) => {
                         // The old stream would never say so.
-                        events = Box::pin(docker.events(&instance));
+                        events = Box::pin(docker.all_events(newest));
                         Heard::Lost(error)
                     }
                 },
             };
             let told = match heard {
-                Heard::Event(event) => News::Event(machine.id, event),
+                Heard::Event(event) => {
+                    newest = newest.max(Some(event.at_nanos));
+                    recorder.hear(&event);
+                    // What others' containers do, and what happened before, is kept and nothing more.
+                    if event.past || event.labels.get(LABEL_INSTANCE) != Some(&instance) {
+                        continue;
+                    }
+                    News::Event(machine.id, event)
+                }
                 Heard::Connected => {
                     let seen = introduce(&docker, &machine).await;
                     if !record(&worker, &machine, seen).await {
@@ -169,16 +185,18 @@ fn listen(worker: Worker, machine: Machine, docker: Docker, bearing: Arc<Bearing
                         tracing::error!(machine = %machine.name, "the engine is another machine's already; it is left alone");
                         tokio::time::sleep(TWIN).await;
                         // Asked anew: the other machine may be gone.
-                        events = Box::pin(docker.events(&instance));
+                        events = Box::pin(docker.all_events(newest));
                         continue;
                     }
                     up = true;
                     bearing.set(0);
+                    recorder.connected();
                     News::Up(machine.id)
                 }
                 Heard::Lost(error) => {
                     up = false;
                     bearing.set(Bearing::AWAY);
+                    recorder.lost();
                     tracing::warn!(machine = %machine.name, %error, "an engine is away");
                     record(&worker, &machine, Seen::Away(advice(&machine, &error))).await;
                     News::Away(machine.id)
@@ -190,6 +208,17 @@ fn listen(worker: Worker, machine: Machine, docker: Docker, bearing: Arc<Bearing
         }
     };
     tokio::spawn(work).abort_handle()
+}
+
+/// How far the engine was heard before; that it cannot be read now passes.
+async fn heard_so_far(worker: &Worker, machine: &Machine) -> Option<Cursor> {
+    loop {
+        match domain::events::work::cursor(worker, machine.id).await {
+            Ok(cursor) => return cursor,
+            Err(error) => tracing::warn!(machine = %machine.name, %error, "how far its engine was heard could not be read; it is tried again"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }
 
 async fn introduce(docker: &Docker, machine: &Machine) -> Seen {

@@ -12,19 +12,31 @@ use model::names::{EnvironmentName, ProjectName, ServiceName};
 use crate::build::{self, LABEL_CARRIER, LABEL_ENVIRONMENT, LABEL_PROJECT, LABEL_SERVICE, LABEL_TASK};
 use crate::docker::{ContainerSeen, Status};
 
+type Labels = BTreeMap<String, String>;
+
 /// The task whose container it is, by its name.
 pub(crate) fn task(seen: &ContainerSeen) -> Option<TaskId> {
-    let (project, service) = (labelled::<ProjectName>(seen, LABEL_PROJECT)?, labelled::<ServiceName>(seen, LABEL_SERVICE)?);
-    let (environment, task) = (labelled::<EnvironmentName>(seen, LABEL_ENVIRONMENT)?, labelled::<TaskId>(seen, LABEL_TASK)?);
+    task_of(&seen.name, &seen.labels)
+}
+
+/// The same of a name and labels.
+pub(crate) fn task_of(name: &str, labels: &Labels) -> Option<TaskId> {
+    let (project, service) = (labelled::<ProjectName>(labels, LABEL_PROJECT)?, labelled::<ServiceName>(labels, LABEL_SERVICE)?);
+    let (environment, task) = (labelled::<EnvironmentName>(labels, LABEL_ENVIRONMENT)?, labelled::<TaskId>(labels, LABEL_TASK)?);
     // No label tells the slot.
-    let slot = seen.name.rsplit('.').nth(1)?.parse().ok()?;
-    (seen.name == build::container_name(&project, &service, &environment, slot, task)).then_some(task)
+    let slot = name.rsplit('.').nth(1)?.parse().ok()?;
+    (name == build::container_name(&project, &service, &environment, slot, task)).then_some(task)
 }
 
 /// The task for which it carries secret files, by its name.
 pub(crate) fn carried(seen: &ContainerSeen) -> Option<TaskId> {
-    let task = labelled::<TaskId>(seen, LABEL_CARRIER)?;
-    (seen.name == build::carrier_name(task)).then_some(task)
+    carried_by(&seen.name, &seen.labels)
+}
+
+/// The same of a name and labels.
+pub(crate) fn carried_by(name: &str, labels: &Labels) -> Option<TaskId> {
+    let task = labelled::<TaskId>(labels, LABEL_CARRIER)?;
+    (name == build::carrier_name(task)).then_some(task)
 }
 
 /// Whether it bears a name of ours.
@@ -42,8 +54,9 @@ pub(crate) fn lost(seen: &[ContainerSeen], known: impl Fn(TaskId) -> bool, carry
     seen.iter().filter(|seen| seen.status != Status::Removing).filter(lost).collect()
 }
 
-fn labelled<T: FromStr>(seen: &ContainerSeen, label: &str) -> Option<T> {
-    seen.label(label)?.parse().ok()
+/// A label without a value, as ours are that do not apply, is none that can be read.
+fn labelled<T: FromStr>(labels: &Labels, label: &str) -> Option<T> {
+    labels.get(label)?.parse().ok()
 }
 
 /// The containers of a list, to be found by the tasks that they are of.

@@ -2,7 +2,8 @@
 //! such a text comes through here, since reasons are kept, and shown to people who may not see secrets.
 
 use domain::Worker;
-use domain::deployments::work::{self, TaskWork};
+use domain::deployments::work::{self, TaskWork, WorkKey};
+use model::ids::RevisionId;
 use model::secret::{Secret, names_a_secret};
 use model::views::deployments::Reason;
 
@@ -20,8 +21,12 @@ pub(crate) struct Filter(Option<Hidden>);
 impl Filter {
     /// With the secrets that a task got, and its variables whose names say that they are secret.
     pub(crate) async fn of(worker: &Worker, task: &TaskWork) -> Self {
-        let (Ok(delivery), Ok(revision)) = (work::delivery(worker, task.key, task.revision).await, work::revision(worker, task.revision).await)
-        else {
+        Self::of_revision(worker, task.key, task.revision).await
+    }
+
+    /// The same of any task of a revision.
+    pub(crate) async fn of_revision(worker: &Worker, key: WorkKey, revision: RevisionId) -> Self {
+        let (Ok(delivery), Ok(revision)) = (work::delivery(worker, key, revision).await, work::revision(worker, revision).await) else {
             return Self(None);
         };
         let files = delivery.files.iter().filter(|file| file.secret).filter_map(|file| std::str::from_utf8(file.content.expose()).ok());

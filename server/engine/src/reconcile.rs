@@ -138,7 +138,7 @@ fn happened(context: &Arc<Context>, id: MachineId, event: &Event, at_work: &mut 
     let died = match event.kind {
         EventKind::Die { exit } => Some(exit),
         EventKind::Start | EventKind::OutOfMemory | EventKind::Destroy | EventKind::Health { .. } | EventKind::Pause | EventKind::Unpause => None,
-        EventKind::Kill { .. } | EventKind::Stop | EventKind::Restart | EventKind::Rename | EventKind::Update => return,
+        EventKind::Create | EventKind::Kill { .. } | EventKind::Stop | EventKind::Restart | EventKind::Rename | EventKind::Update => return,
     };
     let Some(task) = task else { return };
     if event.kind == EventKind::Start {

@@ -13,6 +13,7 @@ use model::views::services::{TaskHealth, TaskState};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::printed::Filter;
 use crate::probe::{Found, Prober, Rules, Tally, Target, Verdict, What};
 use crate::way::Way;
 
@@ -128,6 +129,7 @@ async fn watch(prober: Prober, worker: Worker, plan: Plan, task: TaskWork, last:
             Err(found) => found.clone(),
         };
         let verdict = tally.take(found.passed, Instant::now());
+        let reason = found.reason.clone();
         *last.lock().expect("no code panics while it holds this lock") = Some(found);
         let health = match verdict {
             Verdict::Starting => TaskHealth::Starting,
@@ -139,11 +141,23 @@ async fn watch(prober: Prober, worker: Worker, plan: Plan, task: TaskWork, last:
                 Ok(()) => {
                     recorded = health;
                     bell(task.id);
+                    note(&worker, &task, health, &reason).await;
                 }
                 Err(error) => tracing::warn!(task = %task.id, %error, "a task's health could not be recorded; tried again"),
             }
         }
         tokio::time::sleep(tally.pause()).await;
+    }
+}
+
+/// Another verdict is an event of the task. Nothing rests on it.
+async fn note(worker: &Worker, task: &TaskWork, health: TaskHealth, reason: &str) {
+    let output = match health {
+        TaskHealth::Unhealthy => Some(Filter::of(worker, task).await.clean(reason)),
+        TaskHealth::None | TaskHealth::Starting | TaskHealth::Healthy => None,
+    };
+    if let Err(error) = domain::events::work::probed(worker, task, health, output).await {
+        tracing::warn!(task = %task.id, %error, "that a task's health changed was not written down as an event");
     }
 }
 

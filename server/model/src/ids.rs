@@ -91,4 +91,6 @@ ids! {
     TemplateId
     /// One record of the audit log.
     AuditId
+    /// Something that happened to a container.
+    EventId
 }

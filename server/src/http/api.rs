@@ -23,6 +23,7 @@ mod copies;
 mod deployments;
 mod descriptor;
 mod environments;
+mod events;
 mod folders;
 mod image_rules;
 mod images;
@@ -72,6 +73,7 @@ pub(super) fn table() -> Table {
         .merge(metrics::table())
         .merge(shells::table())
         .merge(environments::table())
+        .merge(events::table())
         .merge(folders::table())
         .merge(pruning::table())
         .merge(audit::table())

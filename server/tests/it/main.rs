@@ -15,6 +15,7 @@ mod descriptors;
 mod docker;
 mod drift;
 mod environments;
+mod events;
 mod far;
 mod faults;
 mod forms;

@@ -1,5 +1,6 @@
 //! What operators do with environments: the list, and the pages of one and of its machines below.
 
+mod events;
 mod images;
 mod machine;
 mod one;
@@ -7,6 +8,7 @@ mod one;
 use leptos::prelude::*;
 use model::views::environments::EnvironmentView;
 
+pub(crate) use events::Events;
 pub(crate) use images::Images;
 pub(crate) use machine::Machine;
 pub(crate) use one::Environment;

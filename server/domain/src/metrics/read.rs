@@ -44,8 +44,11 @@ pub async fn service(platform: &Platform, may: &May<can::SeeServices, Service>, 
     let key = Key::Service { project: may.project.id, service: may.id, environment: environment.id };
     let plans = plans(charts::OF_SERVICES, query.group)?;
     let compare = query.compare == Some(Compare::Previous);
+    let id = environment.id;
     let asked = Asked { key, window, points, compare, plans, detail, environment: Some(environment.name) };
-    view(platform, asked).await
+    let mut view = view(platform, asked).await?;
+    view.marks = crate::events::marks(platform, may, id, view.from, view.to).await?;
+    Ok(view)
 }
 
 /// What a machine used.

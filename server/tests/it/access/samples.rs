@@ -53,6 +53,8 @@ pub fn reads(path: &str) -> bool {
             | "/fn/inspect/processes"
             | "/fn/inspect/changes"
             | "/fn/inspect/file"
+            | "/fn/events/machine"
+            | "/fn/events/service"
             | "/fn/pruning/get"
             | "/fn/quotas/get"
             | "/fn/quotas/list"
@@ -155,7 +157,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     path.replace("/tasks/{task}/file", "/tasks/{task}/file?path=%2Fetc%2Fpasswd")
         .replace("{run}", &run)
         .replace("{environment}", &world.place)
-        .replace("{machine}", if path.contains("{container}") { "local" } else { &world.machine })
+        .replace("{machine}", if path.starts_with("/api/v1/machines/") { "local" } else { &world.machine })
         .replace("{project}", &world.project)
         .replace("{username}", &world.victim)
         .replace("{robot}", "ci")
@@ -284,8 +286,11 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "outside/copies"
         | "usage/project"
         | "deployments/list" => vec![project()],
-        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" => vec![project(), service()],
         "metrics/machine" => vec![machine()],
+        "deployments/form" | "deployments/revisions" | "services/get" | "services/delete" | "logs/page" | "events/service" => {
+            vec![project(), service()]
+        }
+        "events/machine" => vec![("machine", text("local"))],
         "deployments/plan" | "deployments/deploy" => {
             vec![project(), service(), environment(), ("form[image]", text("web:1")), ("form[replicas]", text("2"))]
         }
