@@ -26,6 +26,10 @@ pub enum Topic {
     Upkeep,
     /// A project's copies from outside registries: which there are and how far they are.
     Copies(ProjectId),
+    /// A project's alerts, their rules, silences and routes.
+    Alerts(ProjectId),
+    /// The same of the whole site.
+    SiteAlerts,
 }
 
 impl fmt::Display for Topic {
@@ -38,6 +42,8 @@ impl fmt::Display for Topic {
             Self::Environment(id) => write!(f, "environment:{id}"),
             Self::Upkeep => f.write_str("upkeep"),
             Self::Copies(id) => write!(f, "copies:{id}"),
+            Self::Alerts(id) => write!(f, "alerts:{id}"),
+            Self::SiteAlerts => f.write_str("site-alerts"),
         }
     }
 }
@@ -49,6 +55,9 @@ impl std::str::FromStr for Topic {
         if text == "upkeep" {
             return Ok(Self::Upkeep);
         }
+        if text == "site-alerts" {
+            return Ok(Self::SiteAlerts);
+        }
         let (kind, id) = text.split_once(':').ok_or(InvalidTopic)?;
         Ok(match kind {
             "project" => Self::Project(id.parse()?),
@@ -57,6 +66,7 @@ impl std::str::FromStr for Topic {
             "deployment" => Self::Deployment(id.parse()?),
             "environment" => Self::Environment(id.parse()?),
             "copies" => Self::Copies(id.parse()?),
+            "alerts" => Self::Alerts(id.parse()?),
             _ => return Err(InvalidTopic),
         })
     }
@@ -64,7 +74,7 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, copies, a colon and an id; or upkeep")]
+#[error("a topic is one of project, images, service, deployment, environment, copies, alerts, a colon and an id; or upkeep, or site-alerts")]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {
@@ -92,6 +102,10 @@ pub enum Signal {
     Pruning,
     /// How long or how much of a project's logs is kept changed, or the project is gone; or much was added, or the disk is full.
     LogRetention,
+    /// Rules of alerts changed: look whether they hold.
+    Alerts,
+    /// A notice is to be sent, or where to.
+    Notices,
     /// Recordings of shells may be to go: their project did, it keeps them for less time or in less room, or there is another one.
     Recordings,
 }

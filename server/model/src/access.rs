@@ -105,6 +105,10 @@ pub enum Action {
     ManageRegistries,
     /// Write the project's own templates.
     ManageTemplates,
+    /// Acknowledge alerts and silence them.
+    AnswerAlerts,
+    /// Decide what is an alert, and where alerts are told.
+    ManageAlerts,
     /// Delete a service.
     DeleteService,
     /// Approve or refuse a deployment that waits.
@@ -131,7 +135,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -151,6 +155,8 @@ impl Action {
         Self::ManageImageRules,
         Self::ManageRegistries,
         Self::ManageTemplates,
+        Self::AnswerAlerts,
+        Self::ManageAlerts,
         Self::DeleteService,
         Self::Approve,
         Self::UseHostPrivileges,
@@ -171,7 +177,7 @@ impl Action {
             Self::SeeProject | Self::SeeMembers | Self::SeeServices | Self::ReadAudit | Self::SeeEnvironments | Self::ReadSiteAudit => Scope::Read,
             Self::Pull => Scope::Pull,
             Self::Push => Scope::Push,
-            Self::CreateService | Self::Deploy | Self::Configure => Scope::Deploy,
+            Self::CreateService | Self::Deploy | Self::Configure | Self::AnswerAlerts => Scope::Deploy,
             Self::OpenShell | Self::WatchOwnShells | Self::WatchShells => Scope::Shell,
             Self::DeleteImages
             | Self::ManageMembers
@@ -180,6 +186,7 @@ impl Action {
             | Self::ManageImageRules
             | Self::ManageRegistries
             | Self::ManageTemplates
+            | Self::ManageAlerts
             | Self::DeleteService
             | Self::Approve
             | Self::UseHostPrivileges
@@ -215,6 +222,8 @@ impl Action {
             Self::ManageImageRules => "decide which images of this project are kept",
             Self::ManageRegistries => "manage this project's outside registries",
             Self::ManageTemplates => "write this project's templates",
+            Self::AnswerAlerts => "acknowledge or silence alerts of this project",
+            Self::ManageAlerts => "decide on alerts of this project",
             Self::DeleteService => "delete services of this project",
             Self::Approve => "approve deployments of this project",
             Self::UseHostPrivileges => "use privileges on the host",
@@ -261,7 +270,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         Action::SeeProject | Action::Pull => Answer::Yes,
         Action::SeeMembers => least_person(Role::Guest),
         Action::SeeServices => least(Role::Guest),
-        Action::Push | Action::CreateService | Action::Deploy | Action::Configure | Action::WatchOwnShells => least(Developer),
+        Action::Push | Action::CreateService | Action::Deploy | Action::Configure | Action::WatchOwnShells | Action::AnswerAlerts => least(Developer),
         Action::OpenShell => match standing {
             Standing::Member(Developer) | Standing::Robot(Developer) => Answer::WhereShellsAreOpen,
             Standing::Member(Role::Guest) | Standing::Robot(Role::Guest) | Standing::Visitor => Answer::No,
@@ -273,6 +282,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::ManageImageRules
         | Action::ManageRegistries
         | Action::ManageTemplates
+        | Action::ManageAlerts
         | Action::DeleteService => least(Admin),
         Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {

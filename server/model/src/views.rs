@@ -1,6 +1,7 @@
 //! What leaves the process: each view holds what its reader may see, and no row of the database is ever sent itself.
 
 pub mod accounts;
+pub mod alerts;
 pub mod audit;
 pub mod configs;
 pub mod copies;
@@ -12,6 +13,7 @@ pub mod inspect;
 pub mod jobs;
 pub mod lineage;
 pub mod logs;
+pub mod notices;
 pub mod projects;
 pub mod quotas;
 pub mod robots;

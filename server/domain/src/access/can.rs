@@ -22,6 +22,6 @@ macro_rules! permissions {
 
 permissions! {
     SeeProject SeeMembers Pull SeeServices Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit
-    ManageMembers ManageProject ManageRobots ManageImageRules ManageRegistries ManageTemplates DeleteService Approve UseHostPrivileges CreateProject SeeEnvironments
-    ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteAudit
+    ManageMembers ManageProject ManageRobots ManageImageRules ManageRegistries ManageTemplates AnswerAlerts ManageAlerts DeleteService Approve UseHostPrivileges
+    CreateProject SeeEnvironments ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteAudit
 }

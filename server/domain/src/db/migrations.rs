@@ -26,6 +26,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "rollouts", include_str!("../../../../migrations/0016_rollouts.sql")),
     (17, "inside", include_str!("../../../../migrations/0017_inside.sql")),
     (18, "recordings", include_str!("../../../../migrations/0018_recordings.sql")),
+    (20, "alerts", include_str!("../../../../migrations/0020_alerts.sql")),
 ];
 
 /// The newest version of the schema.
