@@ -351,13 +351,9 @@ impl MailForm {
             note("sender", &message);
         }
         match (port, security) {
-            (Some(port), Ok(security)) if errors.is_empty() => Ok(MailOrder {
-                host: host.to_owned(),
-                port,
-                security,
-                username: username.to_owned(),
-                sender: self.sender.trim().to_owned(),
-            }),
+            (Some(port), Ok(security)) if errors.is_empty() => {
+                Ok(MailOrder { host: host.to_owned(), port, security, username: username.to_owned(), sender: self.sender.trim().to_owned() })
+            }
             _ => Err(errors),
         }
     }
@@ -381,10 +377,19 @@ mod tests {
         assert_eq!(order.address.as_deref(), Some("https://hooks.example.com/a?b=c"));
         assert_eq!(order.events, [Event::AlertFiring]);
         form("email", "ops@example.com, dev+x@example.com").read(true).expect("two mailboxes");
-        for bad in ["", "ftp://x", "https://", "https://user:pw@example.com/", "https://example.com/a b", "https://example.com/\r\nX: y", "https://ex\u{e4}mple.com"] {
+        for bad in [
+            "",
+            "ftp://x",
+            "https://",
+            "https://user:pw@example.com/",
+            "https://example.com/a b",
+            "https://example.com/\r\nX: y",
+            "https://ex\u{e4}mple.com",
+        ] {
             assert_eq!(wrong(&form("webhook", bad)), ["address"], "{bad:?}");
         }
-        for bad in ["", "ops", "ops@example.com\r\nBcc: all@example.com", "Ops <ops@example.com>", "a@b@c d", "a..b@example.com", "ops@example.com,"] {
+        for bad in ["", "ops", "ops@example.com\r\nBcc: all@example.com", "Ops <ops@example.com>", "a@b@c d", "a..b@example.com", "ops@example.com,"]
+        {
             assert_eq!(wrong(&form("email", bad)), ["address"], "{bad:?}");
         }
         assert_eq!(wrong(&RouteForm { events: vec!["test".into()], ..form("slack", "https://h.example") }), ["events"]);
