@@ -26,6 +26,7 @@ CREATE TABLE alerts (
     subject TEXT NOT NULL, -- JSON: its names at that time
     state TEXT NOT NULL, -- pending, firing, resolved
     summary TEXT NOT NULL,
+    link TEXT NOT NULL, -- the page that shows it
     changed TEXT, -- JSON: the last deployment before it
     since BIGINT NOT NULL, -- it holds
     fired_at BIGINT,
@@ -81,6 +82,7 @@ CREATE TABLE notices (
     attempts BIGINT NOT NULL,
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    queued_at BIGINT NOT NULL, -- since then it is tried
     ended_at BIGINT,
     status BIGINT, -- of the last answer
     answer TEXT -- its first bytes, or why none came

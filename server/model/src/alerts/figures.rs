@@ -61,7 +61,6 @@ pub const FIGURES: &[Figure] = &[
     figure("memory_usage", "memory with cache", Counts::Bytes).of("memory_limit").services_alone(),
     figure("swap_used", "swap", Counts::Bytes).of("swap_limit"),
     figure("pids", "processes and threads", Counts::Number),
-    figure("tasks", "tasks", Counts::Number).services_alone(),
     figure("app_gauge", "the application's own figure", Counts::Number).services_alone(),
     figure("load_1m", "load over a minute", Counts::Number).machines_alone(),
     figure("load_5m", "load over five minutes", Counts::Number).machines_alone(),
