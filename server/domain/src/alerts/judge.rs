@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use metrics::{Key, Latest};
 use model::alerts::{Figure, Of, Rule, RuleKind, shown};
+use model::ids::AlertRuleId;
 use model::notices::one_line;
 use model::time::Millis;
 use model::views::alerts::SubjectView;
@@ -69,17 +70,12 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
 }
 
 /// What an alert without a finding is: over, where its rule or its thing is gone; else nobody knows.
-pub(super) fn without_finding(
-    rules: &[Kept],
-    world: &World,
-    rule: model::ids::AlertRuleId,
-    environment: Option<&str>,
-    is: impl Fn(&Thing) -> bool,
-) -> Seen {
+pub(super) fn without_finding(rules: &[Kept], world: &World, rule: AlertRuleId, is: impl Fn(&Thing) -> bool) -> Seen {
     let Some(kept) = rules.iter().find(|kept| kept.id == rule) else { return Seen::Calm };
-    let here = |thing: &Thing| is(thing) && kept.is_about(thing) && environment.is_none_or(|name| name == thing.names.environment);
-    let there = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing).chain(world.machines.iter().map(|host| &host.thing));
-    if there.into_iter().any(here) && kept.rule.kind.has_figure() { Seen::Unknown } else { Seen::Calm }
+    let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
+    let there = services.chain(world.machines.iter().map(|host| &host.thing)).any(|thing| is(thing) && kept.is_about(thing));
+    // Other kinds find something of everything that is there.
+    if there && (kept.rule.kind.has_figure() || kept.rule.kind == RuleKind::Absent) { Seen::Unknown } else { Seen::Calm }
 }
 
 fn holds(holds: bool) -> Seen {

@@ -104,7 +104,7 @@ pub async fn evaluate(worker: &Worker) -> Result<u64> {
             let is = |thing: &world::Thing| {
                 (thing.service, thing.machine) == (alert.service, alert.machine) && Some(thing.environment) == alert.environment
             };
-            judge::without_finding(&rules, &world, alert.rule_id, None, is)
+            judge::without_finding(&rules, &world, alert.rule_id, is)
         };
         let seen = known.as_ref().map_or_else(gone, |finding| finding.seen);
         let spans = match (&known, seen) {

@@ -58,6 +58,15 @@ pub struct Delivery {
     queued_at: Millis,
 }
 
+impl Delivery {
+    /// One that no queue holds: for whoever wants to see what would be sent.
+    #[must_use]
+    pub fn planned(id: NoticeId, route: NoticeRouteId, kind: RouteKind, notice: Notice, allowed: AllowList) -> Self {
+        let queued_at = notice.at;
+        Self { id, route, project: None, kind, address: None, secret: None, mail: None, allowed, notice, attempt: 1, queued_at }
+    }
+}
+
 /// Takes up the next notice that is due: of each route the first that waits, and of none of `busy`.
 pub async fn claim(worker: &Worker, busy: &[NoticeRouteId]) -> Result<Option<Delivery>> {
     let platform = worker.platform();
