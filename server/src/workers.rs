@@ -35,6 +35,12 @@ const LOGS: Duration = Duration::from_secs(600);
 const RECORDINGS: Duration = Duration::from_secs(600);
 /// How often kept samples are put in order.
 const METRICS: Duration = Duration::from_secs(60);
+/// How often it is looked whether rules of alerts hold.
+const ALERTS: Duration = Duration::from_secs(10);
+/// Shortest wait until they are looked at again.
+const ALERTS_LEAST: Duration = Duration::from_millis(500);
+/// How often old alerts and notices are taken away.
+const OLD_ALERTS: Duration = Duration::from_secs(3600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -70,6 +76,9 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "approvals", approvals(hire("approvals")));
     spawn(loops, stop, failed, "log retention", log_retention(hire("log retention")));
     spawn(loops, stop, failed, "samples", tidy_metrics(hire("samples")));
+    spawn(loops, stop, failed, "alerts", alerts(hire("alerts")));
+    spawn(loops, stop, failed, "old alerts", old_alerts(hire("old alerts")));
+    spawn(loops, stop, failed, "notices", notify::run(hire("notices"), Net::default(), portal.origin.as_str().to_owned()));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
@@ -182,6 +191,40 @@ async fn tidy_metrics(worker: Worker) {
             Err(error) => tracing::warn!(%error, "kept samples could not be put in order; it is tried again in a minute"),
         }
         tokio::time::sleep(METRICS).await;
+    }
+}
+
+/// Looks whether rules of alerts hold: every few seconds, when somebody changes one, and when a deployment or a machine changes.
+async fn alerts(worker: Worker) {
+    // Listening begins before the first look, so that nothing falls between the two.
+    let mut changes = worker.platform().live();
+    loop {
+        match domain::alerts::work::evaluate(&worker).await {
+            Ok(0) => {}
+            Ok(turns) => tracing::info!(alerts = turns, "alerts began or ended"),
+            Err(error) => tracing::warn!(%error, "rules of alerts could not be looked at; it is tried again in a moment"),
+        }
+        tokio::time::sleep(ALERTS_LEAST).await;
+        let asked = worker.platform().signal(Signal::Alerts).notified();
+        let changed = async {
+            // Having missed some is a reason to look as well.
+            while !matches!(changes.recv().await, Ok(domain::Topic::Deployment(_) | domain::Topic::Environment(_)) | Err(_)) {}
+        };
+        let _ = tokio::time::timeout(ALERTS, futures::future::select(std::pin::pin!(asked), std::pin::pin!(changed))).await;
+    }
+}
+
+/// Takes away alerts and notices that are long over.
+async fn old_alerts(worker: Worker) {
+    loop {
+        for gone in [domain::alerts::work::tidy(&worker).await, domain::notices::work::tidy(&worker).await] {
+            match gone {
+                Ok(0) => {}
+                Ok(gone) => tracing::info!(rows = gone, "old alerts and notices were taken away"),
+                Err(error) => tracing::warn!(%error, "old alerts and notices could not be taken away; it is tried again in an hour"),
+            }
+        }
+        tokio::time::sleep(OLD_ALERTS).await;
     }
 }
 

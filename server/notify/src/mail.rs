@@ -72,7 +72,7 @@ fn whole(error: &dyn std::error::Error) -> String {
 }
 
 fn mailbox(name: Option<&str>, text: &str) -> Result<Mailbox, String> {
-    let address: Address = text.trim().parse().map_err(|error| format!("an address cannot be mailed to: {error}"))?;
+    let address = text.trim().parse::<Address>().map_err(|error| format!("an address cannot be mailed to: {error}"))?;
     Ok(Mailbox::new(name.map(str::to_owned), address))
 }
 

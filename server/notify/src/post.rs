@@ -92,7 +92,11 @@ async fn first_words(mut body: Incoming) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < ANSWER {
         match body.frame().await {
-            Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    bytes.extend_from_slice(data);
+                }
+            }
             Some(Err(_)) | None => break,
         }
     }

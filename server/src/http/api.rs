@@ -16,6 +16,7 @@ use super::table::Table;
 use super::{Portal, doors};
 
 mod account;
+mod alerts;
 mod audit;
 mod cloning;
 mod configs;
@@ -28,6 +29,7 @@ mod image_rules;
 mod images;
 mod inspect;
 mod jobs;
+mod notices;
 mod projects;
 mod pruning;
 mod quotas;
@@ -69,6 +71,8 @@ pub(super) fn table() -> Table {
         .merge(environments::table())
         .merge(folders::table())
         .merge(pruning::table())
+        .merge(alerts::table())
+        .merge(notices::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .get("/api", missing)

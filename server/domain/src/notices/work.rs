@@ -71,6 +71,10 @@ impl Delivery {
 pub async fn claim(worker: &Worker, busy: &[NoticeRouteId]) -> Result<Option<Delivery>> {
     let platform = worker.platform();
     let now = platform.now();
+    // Most of the time nothing is, and then nobody's writing waits.
+    if next_due(worker).await?.is_none_or(|due| due > now) {
+        return Ok(None);
+    }
     let mut change = worker.change().await?;
     change.lock_key("notices claim").await?;
     let but = if busy.is_empty() { String::new() } else { format!("AND n.route_id NOT IN ({})", placeholders(2, busy.len())) };
