@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots,
+    account, admin, alerts, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, outside, projects, robots,
     services, setup, shells, templates,
 };
 
@@ -105,6 +105,23 @@ part!(
     templates_part,
     __preload_templates_part,
     TemplatePages { Templates: templates::List, Template: templates::One, NewTemplate: templates::New, EditTemplate: templates::Edit }
+);
+
+part!(
+    watching,
+    __preload_watching,
+    WatchingPages {
+        Alerts: alerts::Alerts,
+        AlertRules: alerts::Rules,
+        AlertRule: alerts::OneRule,
+        AlertRoutes: alerts::Routes,
+        AlertRoute: alerts::OneRoute,
+        SiteAlerts: alerts::SiteAlerts,
+        SiteAlertRules: alerts::SiteRules,
+        SiteAlertRule: alerts::SiteRule,
+        SiteAlertRoutes: alerts::SiteRoutes,
+        SiteAlertRoute: alerts::SiteRoute,
+    }
 );
 
 part!(

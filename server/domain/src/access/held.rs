@@ -1,5 +1,6 @@
 //! A permission on what either a project has or the whole site, like rules of alerts: both are the same to whoever works with them.
 
+use model::access::Action;
 use model::ids::ProjectId;
 use model::names::ProjectName;
 
@@ -39,6 +40,15 @@ impl<P: can::Permission, Q: can::Permission> Held<P, Q> {
     #[must_use]
     pub fn project_id(&self) -> Option<ProjectId> {
         self.project().map(|project| project.id)
+    }
+
+    /// Whether the same caller may also do this to it.
+    #[must_use]
+    pub fn also(&self, action: Action) -> bool {
+        match self {
+            Self::Project(may) => may.also(action),
+            Self::Site(may) => may.also(action),
+        }
     }
 
     /// Who may.
