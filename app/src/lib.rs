@@ -164,11 +164,11 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/other-containers") view={Lazy::<parts::Foreign>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/host-folders") view={Lazy::<parts::HostFolders>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/alerts") view={Lazy::<parts::SiteAlerts>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/alerts/rules") view={Lazy::<parts::SiteAlertRules>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/alerts/rules/:rule") view={Lazy::<parts::SiteAlertRule>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/alerts/routes") view={Lazy::<parts::SiteAlertRoutes>::new()} ssr=SsrMode::Async/>
-                    <Route path=path!("/alerts/routes/:route") view={Lazy::<parts::SiteAlertRoute>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts") view={Lazy::<parts::Alerts>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/rules") view={Lazy::<parts::AlertRules>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/rules/:rule") view={Lazy::<parts::AlertRule>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/routes") view={Lazy::<parts::AlertRoutes>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/routes/:route") view={Lazy::<parts::AlertRoute>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
             </ParentRoute>

@@ -116,11 +116,6 @@ part!(
         AlertRule: alerts::OneRule,
         AlertRoutes: alerts::Routes,
         AlertRoute: alerts::OneRoute,
-        SiteAlerts: alerts::SiteAlerts,
-        SiteAlertRules: alerts::SiteRules,
-        SiteAlertRule: alerts::SiteRule,
-        SiteAlertRoutes: alerts::SiteRoutes,
-        SiteAlertRoute: alerts::SiteRoute,
     }
 );
 
