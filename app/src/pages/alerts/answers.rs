@@ -84,9 +84,12 @@ fn Silence(project: StoredValue<String>, alert: StoredValue<AlertView>, changes:
 #[component]
 pub(super) fn Silences(project: String, silences: Vec<SilenceView>, may_answer: bool, changes: Changes) -> impl IntoView {
     let now = boot().now;
+    let silences: Vec<SilenceView> = silences.into_iter().filter(|silence| silence.ended_by.is_none() && silence.ends_at > now).collect();
+    if silences.is_empty() {
+        return ().into_any();
+    }
     let rows = silences
         .into_iter()
-        .filter(|silence| silence.ended_by.is_none() && silence.ends_at > now)
         .map(|silence| {
             let id = silence.id.to_string();
             let project = project.clone();
@@ -108,9 +111,6 @@ pub(super) fn Silences(project: String, silences: Vec<SilenceView>, may_answer: 
             }
         })
         .collect_view();
-    if rows.is_empty() {
-        return ().into_any();
-    }
     view! {
         <section class="panel">
             <header><h2>"Silences"</h2></header>

@@ -39,7 +39,7 @@ fn Whole(project: String, page: RoutesPage, put: ServerAction<PutRoute>) -> impl
     let of_site = project.is_empty();
     let none = routes.is_empty();
     let rows = routes.into_iter().map(|route| view! { <Row project=project.clone() route/> }).collect_view();
-    let fresh = move || put.value().get().and_then(Result::ok).filter(|made| made.secret.is_some());
+    let fresh = move || answered(put).filter(|made| made.secret.is_some());
     view! {
         <Title text="Routes of alerts"/>
         <Crumbs path=vec![Crumb::new(urls::alerts(&project, ""), "Alerts")]/>
@@ -124,6 +124,7 @@ fn kinds() -> Vec<Choice> {
 pub(super) fn Fields(project: String, route: Option<RouteView>, put: ServerAction<PutRoute>) -> impl IntoView {
     let refused = problem(put);
     let known = route.is_some();
+    let needed = !known;
     let id = route.as_ref().map(|route| route.id.to_string()).unwrap_or_default();
     let name = route.as_ref().map(|route| route.name.clone()).unwrap_or_default();
     let kind = route.as_ref().map_or(RouteKind::Webhook, |route| route.kind).to_string();
@@ -145,7 +146,7 @@ pub(super) fn Fields(project: String, route: Option<RouteView>, put: ServerActio
             <div class="fields">
                 <TextField name="form[name]" label="Name" required=true value=name check=Some(check_name) error=field_error(refused, "name")/>
                 <Select name="form[kind]" label="Kind" choices=kinds() value=kind error=field_error(refused, "kind")/>
-                <TextField name="form[address]" label="To" required=!known mono=true placeholder="https://hooks.example.com/..." error=field_error(refused, "address") hint=address_hint/>
+                <TextField name="form[address]" label="To" required=needed mono=true placeholder="https://hooks.example.com/..." error=field_error(refused, "address") hint=address_hint/>
                 <TextField name="form[secret]" label="Secret to sign with" kind="password" optional=true mono=true error=field_error(refused, "secret") hint=secret_hint/>
             </div>
             <CheckBox name="form[firing]" label="Tell when an alert fires" checked=firing/>

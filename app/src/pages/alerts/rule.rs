@@ -39,6 +39,9 @@ fn Whole(project: String, rule: String, page: RulesPage, put: ServerAction<PutRu
         return view! { <Crumbs path=crumbs/><Notice tone=Tone::Idle title="There is no such rule."><p>"It may have been deleted."</p></Notice> }
             .into_any();
     }
+    if !page.may_manage {
+        return view! { <Crumbs path=crumbs/><Notice tone=Tone::Idle title="Only admins write rules."><p>"An admin of the project can change it, or give you a role that may."</p></Notice> }.into_any();
+    }
     let title = known.as_ref().map_or_else(|| "New rule".to_owned(), |form| form.name.clone());
     let id = if known.is_some() { rule } else { String::new() };
     let form = known.unwrap_or_else(|| RuleForm {
@@ -90,8 +93,8 @@ fn check_span(text: &str) -> Result<(), String> {
 fn Fields(project: String, id: String, form: RuleForm, routes: Vec<String>, put: ServerAction<PutRule>) -> impl IntoView {
     let refused = problem(put);
     let of_site = project.is_empty();
-    let severities = Severity::ALL.iter().map(|severity| Choice::new(severity.as_str(), severity.as_str())).collect();
-    let compares = Compare::ALL.iter().map(|compare| Choice::new(compare.as_str(), compare.as_str())).collect();
+    let severities: Vec<Choice> = Severity::ALL.iter().map(|severity| Choice::new(severity.as_str(), severity.as_str())).collect();
+    let compares: Vec<Choice> = Compare::ALL.iter().map(|compare| Choice::new(compare.as_str(), compare.as_str())).collect();
     let subjects: Vec<Choice> = Of::ALL.iter().map(|of| Choice::new(of.as_str(), of.as_str())).collect();
     let known = if routes.is_empty() { String::from("There is no route yet.") } else { format!("Of: {}.", routes.join(", ")) };
     let hint = format!("Names with commas between. Empty: every one. {known}");
