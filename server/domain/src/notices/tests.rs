@@ -6,7 +6,6 @@ use model::page::PageRequest;
 
 use super::work::{self, Delivery, Outcome, Verdict};
 use super::*;
-use crate::Actor;
 use crate::testing::Store;
 
 const URL: &str = "https://hooks.example.com/very/secret/path";
@@ -14,7 +13,6 @@ const URL: &str = "https://hooks.example.com/very/secret/path";
 /// A project with one route.
 struct Scene {
     store: Store,
-    ana: Actor,
     may: Managing,
     route: NoticeRouteId,
     secret: String,
@@ -32,7 +30,7 @@ impl Scene {
         let project = store.project("shop", &ana, Role::Admin).await;
         let may = Managing::of(&store.platform, &ana, Some(&project)).await.expect("allowed");
         let made = create(&store.platform, &may, &form("ops", URL)).await.expect("a route");
-        Self { store, ana, may, route: made.route.id, secret: made.secret.expect("a secret") }
+        Self { store, may, route: made.route.id, secret: made.secret.expect("a secret") }
     }
 
     /// Something happens.
@@ -88,7 +86,7 @@ async fn notices_leave_in_order_and_none_is_lost_while_the_receiver_is_away() {
     assert_eq!(second.notice.title, "ends");
     scene.end(&second, Verdict::Taken).await;
     assert!(scene.claim().await.is_none());
-    assert_eq!(scene.states().await, [("begins".into(), NoticeState::Sent), ("ends".into(), NoticeState::Sent)]);
+    assert_eq!(scene.states().await, [("begins".to_owned(), NoticeState::Sent), ("ends".to_owned(), NoticeState::Sent)]);
     let page = log(&scene.store.platform, &scene.may, scene.route, &PageRequest::default()).await.expect("a log");
     assert_eq!(page.items[0].answer.as_deref(), Some("no  idea"), "no line of somebody else begins one of ours");
 }
@@ -116,7 +114,7 @@ async fn what_nobody_wants_is_given_up_and_what_comes_behind_is_sent() {
         scene.store.later(3_600);
     }
     assert_eq!(scene.claim().await.expect("the second").notice.title, "wanted");
-    assert_eq!(scene.states().await[0], ("unwanted".into(), NoticeState::Failed));
+    assert_eq!(scene.states().await[0], ("unwanted".to_owned(), NoticeState::Failed));
 }
 
 #[tokio::test]
@@ -134,7 +132,7 @@ async fn a_receiver_is_waited_for_a_day_and_asked_again_by_hand() {
         scene.store.later(60);
     }
     assert!((20..50).contains(&tries), "{tries}");
-    assert_eq!(scene.states().await, [("begins".into(), NoticeState::Failed)]);
+    assert_eq!(scene.states().await, [("begins".to_owned(), NoticeState::Failed)]);
     let id = id.expect("it was tried");
     redeliver(&scene.store.platform, &scene.may, scene.route, id).await.expect("again");
     redeliver(&scene.store.platform, &scene.may, scene.route, id).await.expect_err("it is on its way");
@@ -154,7 +152,7 @@ async fn routes_hear_what_they_chose_and_a_full_queue_says_so() {
     }
     let waiting: Vec<(String, i64)> =
         list(&scene.store.platform, &scene.may).await.expect("routes").items.into_iter().map(|route| (route.name, route.waiting)).collect();
-    assert_eq!(waiting, [("deaf".into(), 0), ("off".into(), 0), ("ops".into(), WAITING_MOST)]);
+    assert_eq!(waiting, [("deaf".to_owned(), 0), ("off".to_owned(), 0), ("ops".to_owned(), WAITING_MOST)]);
     let last = log(&scene.store.platform, &scene.may, scene.route, &PageRequest::default()).await.expect("a log").items.remove(0);
     assert_eq!((last.state, last.notice.title), (NoticeState::Failed, WAITING_MOST.to_string()));
 }
@@ -177,7 +175,6 @@ async fn what_a_route_keeps_is_shown_nowhere_and_stays_where_nothing_is_typed() 
         scene.store.platform.read().await.expect("a transaction").all(sql, args![], |row| row.get("detail")).await.expect("records");
     assert!(details.iter().all(|detail| !detail.contains("very") && !detail.contains(&scene.secret)), "{details:?}");
     assert_eq!(scene.store.audit().await, ["route.create ops", "route.update renamed"]);
-    assert!(format!("{:?}", scene.claim().await).len() < 10_000 && scene.ana.name() == "ana");
 }
 
 #[tokio::test]
