@@ -73,7 +73,7 @@ fn Whole(project: String, page: AlertsPage, changes: Changes) -> impl IntoView {
             }}
         </section>
         <Pending alerts=pending/>
-        <Silences project=project.clone() silences=silences.clone() may_answer changes/>
+        <Silences project=project.clone() silences may_answer changes/>
         <History project history/>
     }
     .into_any()

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::time::Millis;
 
 fn form() -> RuleForm {
     RuleForm {
