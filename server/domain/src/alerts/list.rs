@@ -1,18 +1,20 @@
 //! Alerts as people read them, and saying that one was seen.
 
 use model::alerts::{AlertState, check_note};
-use model::ids::{AlertId, ProjectId};
+use model::ids::{AlertId, EnvironmentId, ProjectId};
 use model::page::{Page, PageRequest};
 use model::time::Millis;
 use model::views::alerts::{AlertView, ChangedView, SubjectView};
 
 use super::silences::{self, Silence};
 use super::{Answering, Seeing, record, topic};
+use crate::access::{May, can};
 use crate::args;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
 use crate::live::Topic;
 use crate::platform::Platform;
+use crate::services::Service;
 
 const SELECT: &str =
     "SELECT a.id, a.project_id, a.rule, a.of_site, a.severity, a.state, a.subject, a.summary, a.link, a.changed, a.since, a.fired_at,
@@ -81,6 +83,21 @@ async fn by_id(tx: &mut Tx, platform: &Platform, project: Option<ProjectId>, id:
     let own = if project.is_some() { "a.project_id = $2" } else { "$2 IS NULL" };
     let sql = format!("{SELECT} WHERE a.id = $1 AND {own}");
     tx.opt(sql, args![id, project], |row| view(row, &silences)).await?.ok_or(Error::NotFound { what: "alert" })
+}
+
+/// The alerts of a service in an environment that began in this time, oldest first, at most 500: marks on its charts.
+pub async fn fired(
+    platform: &Platform,
+    may: &May<can::SeeServices, Service>,
+    environment: EnvironmentId,
+    from: Millis,
+    to: Millis,
+) -> Result<Vec<AlertView>> {
+    let sql = format!(
+        "{SELECT} WHERE a.project_id = $1 AND a.state <> 'pending' AND a.service_id = $2 AND a.environment_id = $3 AND a.fired_at >= $4
+         AND a.fired_at < $5 ORDER BY a.id LIMIT 500"
+    );
+    platform.read().await?.all(sql, args![may.project.id, may.id, environment, from, to], |row| view(row, &[])).await
 }
 
 /// One alert.
