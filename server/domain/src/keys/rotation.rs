@@ -56,13 +56,7 @@ const SEALED: &[Sealed] = &[
         condition: "secrets IS NOT NULL",
         purpose: |names| crate::machines::purpose(&names[0]),
     },
-    Sealed {
-        table: "notice_routes",
-        column: "target",
-        names: &["id"],
-        condition: "TRUE",
-        purpose: |names| crate::notices::purpose(&names[0]),
-    },
+    Sealed { table: "notice_routes", column: "target", names: &["id"], condition: "TRUE", purpose: |names| crate::notices::purpose(&names[0]) },
     Sealed {
         table: "mail_settings",
         column: "password",
