@@ -270,7 +270,7 @@ pub fn check_secret(text: &str) -> Result<(), String> {
     let Some(rest) = text.strip_prefix(SECRET_PREFIX) else { return wrong() };
     let bare = rest.trim_end_matches('=');
     let letters = bare.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
-    if !letters || rest.len() % 4 != 0 || rest.len() - bare.len() > 2 || !SECRET_BYTES.contains(&(bare.len() * 3 / 4)) {
+    if !letters || !rest.len().is_multiple_of(4) || rest.len() - bare.len() > 2 || !SECRET_BYTES.contains(&(bare.len() * 3 / 4)) {
         return wrong();
     }
     Ok(())

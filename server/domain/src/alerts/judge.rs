@@ -180,3 +180,6 @@ fn chart(thing: &Thing, now: Millis) -> String {
         format!("/admin/environments/{environment}/machines/{machine}?from={from}&to={to}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,7 @@ mod tests {
             }
             for (at, pair) in kept.heard.windows(2).enumerate() {
                 let (before, next) = (pair[0], pair[1]);
-                prop_assert_eq!(before.1, if at % 2 == 0 { "firing" } else { "resolved" });
+                prop_assert_eq!(before.1, if at.is_multiple_of(2) { "firing" } else { "resolved" });
                 prop_assert!(before.1 != next.1);
                 let rest = if next.1 == "firing" { after } else { resolve };
                 prop_assert!(next.0 - before.0 >= rest as i64, "{:?}", pair);

@@ -161,10 +161,10 @@ async fn an_alert_begins_says_why_and_ends() {
 async fn a_value_that_goes_to_and_fro_is_told_once() {
     let scene = Scene::open().await;
     scene.memory_rule().await;
-    scene.uses(|at| if at % 2 == 0 { 950.0 } else { 850.0 }, 600).await;
+    scene.uses(|at| if at.is_multiple_of(2) { 950.0 } else { 850.0 }, 600).await;
     assert!(scene.told().await.is_empty());
     scene.uses(|_| 950.0, 80).await;
-    scene.uses(|at| if at % 2 == 0 { 950.0 } else { 850.0 }, 600).await;
+    scene.uses(|at| if at.is_multiple_of(2) { 950.0 } else { 850.0 }, 600).await;
     assert_eq!(scene.told().await, [FIRING]);
 }
 
