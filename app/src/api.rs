@@ -11,6 +11,7 @@ use model::problem::{Problem, ProblemKind};
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod accounts;
+pub(crate) mod alerts;
 #[cfg(feature = "ssr")]
 mod answer;
 pub(crate) mod audit;
@@ -28,6 +29,7 @@ pub(crate) mod inspect;
 pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod metrics;
+pub(crate) mod notices;
 pub(crate) mod outside;
 #[cfg(feature = "ssr")]
 mod parse;

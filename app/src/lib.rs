@@ -112,6 +112,11 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/templates/new") view={Lazy::<parts::NewTemplate>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/templates/:template") view={Lazy::<parts::Template>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/templates/:template/edit") view={Lazy::<parts::EditTemplate>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts") view={Lazy::<parts::Alerts>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/rules") view={Lazy::<parts::AlertRules>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/rules/:rule") view={Lazy::<parts::AlertRule>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/routes") view={Lazy::<parts::AlertRoutes>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/routes/:route") view={Lazy::<parts::AlertRoute>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
@@ -166,6 +171,11 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/outside-registries") view={Lazy::<parts::OutsideRegistries>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/other-containers") view={Lazy::<parts::Foreign>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/host-folders") view={Lazy::<parts::HostFolders>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts") view={Lazy::<parts::Alerts>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/rules") view={Lazy::<parts::AlertRules>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/rules/:rule") view={Lazy::<parts::AlertRule>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/routes") view={Lazy::<parts::AlertRoutes>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/alerts/routes/:route") view={Lazy::<parts::AlertRoute>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
             </ParentRoute>

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod alerts;
 mod audit;
 pub(crate) mod cloning;
 pub(crate) mod configs;

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside, projects,
+    account, admin, alerts, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside, projects,
     robots, services, setup, shells, templates, usage,
 };
 
@@ -110,6 +110,18 @@ part!(
 );
 
 part!(charts, __preload_charts, ChartPages { Metrics: services::Metrics, MachineMetrics: metrics::Machine, UseOverview: metrics::Overview });
+
+part!(
+    watching,
+    __preload_watching,
+    WatchingPages {
+        Alerts: alerts::Alerts,
+        AlertRules: alerts::Rules,
+        AlertRule: alerts::OneRule,
+        AlertRoutes: alerts::Routes,
+        AlertRoute: alerts::OneRoute,
+    }
+);
 
 part!(
     configuration,

@@ -39,6 +39,7 @@ pub(crate) const ADMIN_REGISTRY: &str = "/admin/registry";
 pub(crate) const ADMIN_FOREIGN: &str = "/admin/other-containers";
 pub(crate) const ADMIN_FOLDERS: &str = "/admin/host-folders";
 pub(crate) const ADMIN_OUTSIDE: &str = "/admin/outside-registries";
+pub(crate) const ADMIN_ALERTS: &str = "/admin/alerts";
 pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
 
 /// The sign-in page that leads back to `next`.
@@ -89,6 +90,12 @@ pub(crate) fn project(project: impl AsRef<str>) -> String {
 /// One of a project's other pages: `images`, `members`.
 pub(crate) fn project_page(name: impl AsRef<str>, page: &str) -> String {
     format!("{}/{page}", project(name))
+}
+
+/// The alerts of a project, or of the site where none is meant; `page` is one of their pages (`/rules`), or nothing.
+pub(crate) fn alerts(project_name: &str, page: &str) -> String {
+    let base = if project_name.is_empty() { ADMIN_ALERTS.to_owned() } else { project_page(project_name, "alerts") };
+    format!("{base}{page}")
 }
 
 /// A repository of a project. Its slashes are written `%2F`, as in the API.

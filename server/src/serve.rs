@@ -107,6 +107,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
     templates::shipped::prepare(&platform).await?;
+    domain::alerts::prepare(&platform).await?;
     let registry =
         registry::Registry::open(&platform, &config.store.data_dir, origin.as_str(), hosts.clone(), config.collect_after.duration()).await?;
     let logs = config.store.data_dir.join("logs");

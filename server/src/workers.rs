@@ -39,6 +39,12 @@ const METRICS: Duration = Duration::from_secs(60);
 const USAGE: Duration = Duration::from_secs(60);
 /// How often it is looked for events that are too old or too many.
 const EVENTS: Duration = Duration::from_secs(600);
+/// How often it is looked whether rules of alerts hold.
+const ALERTS: Duration = Duration::from_secs(10);
+/// Shortest wait until they are looked at again.
+const ALERTS_LEAST: Duration = Duration::from_millis(500);
+/// How often old alerts and notices are taken away.
+const OLD_ALERTS: Duration = Duration::from_secs(3600);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -76,6 +82,9 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "samples", tidy_metrics(hire("samples")));
     spawn(loops, stop, failed, "usage", sum_usage(hire("usage")));
     spawn(loops, stop, failed, "old events", old_events(hire("old events")));
+    spawn(loops, stop, failed, "alerts", alerts(hire("alerts")));
+    spawn(loops, stop, failed, "old alerts", old_alerts(hire("old alerts")));
+    spawn(loops, stop, failed, "notices", notify::run(hire("notices"), Net::default(), portal.origin.as_str().to_owned()));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
@@ -213,6 +222,40 @@ async fn old_events(worker: Worker) {
             Err(error) => tracing::warn!(%error, "old events could not be taken away; it is tried again in ten minutes"),
         }
         tokio::time::sleep(EVENTS).await;
+    }
+}
+
+/// Looks whether rules of alerts hold: every few seconds, when somebody changes one, and when a deployment or a machine changes.
+async fn alerts(worker: Worker) {
+    // Listening begins before the first look, so that nothing falls between the two.
+    let mut changes = worker.platform().live();
+    loop {
+        match worker.turn(domain::alerts::work::evaluate(&worker)).await {
+            Ok(0) => {}
+            Ok(turns) => tracing::info!(alerts = turns, "alerts began or ended"),
+            Err(error) => tracing::warn!(%error, "rules of alerts could not be looked at; it is tried again in a moment"),
+        }
+        tokio::time::sleep(ALERTS_LEAST).await;
+        let asked = worker.platform().signal(Signal::Alerts).notified();
+        let changed = async {
+            // Having missed some is a reason to look as well.
+            while !matches!(changes.recv().await, Ok(domain::Topic::Deployment(_) | domain::Topic::Environment(_)) | Err(_)) {}
+        };
+        let _ = tokio::time::timeout(ALERTS, futures::future::select(std::pin::pin!(asked), std::pin::pin!(changed))).await;
+    }
+}
+
+/// Takes away alerts and notices that are long over.
+async fn old_alerts(worker: Worker) {
+    loop {
+        for gone in [domain::alerts::work::tidy(&worker).await, domain::notices::work::tidy(&worker).await] {
+            match gone {
+                Ok(0) => {}
+                Ok(gone) => tracing::info!(rows = gone, "old alerts and notices were taken away"),
+                Err(error) => tracing::warn!(%error, "old alerts and notices could not be taken away; it is tried again in an hour"),
+            }
+        }
+        tokio::time::sleep(OLD_ALERTS).await;
     }
 }
 

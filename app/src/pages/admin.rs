@@ -47,6 +47,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
         Tab::new(urls::ADMIN_FOREIGN, "Other containers").also(urls::ADMIN_IMPORT),
+        Tab::deep(urls::ADMIN_ALERTS, "Alerts"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

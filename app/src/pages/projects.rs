@@ -174,6 +174,7 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::SeeServices) {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
         tabs.push(Tab::deep(page("templates"), "Templates"));
+        tabs.push(Tab::deep(page("alerts"), "Alerts"));
     }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));

@@ -20,9 +20,11 @@ use crate::platform::Platform;
 use crate::projects::Project;
 
 pub mod can;
+mod held;
 mod lease;
 mod visible;
 
+pub use held::Held;
 pub use lease::{Changes, Lease};
 pub use visible::Visible;
 

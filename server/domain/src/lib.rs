@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod alerts;
 pub mod audit;
 pub mod change;
 pub mod clock;
@@ -28,6 +29,7 @@ pub mod live;
 pub mod logs;
 pub mod machines;
 pub mod metrics;
+pub mod notices;
 pub mod outside;
 pub mod platform;
 pub mod ports;

@@ -30,6 +30,10 @@ pub enum Topic {
     Metrics,
     /// A project's copies from outside registries: which there are and how far they are.
     Copies(ProjectId),
+    /// A project's alerts, their rules, silences and routes.
+    Alerts(ProjectId),
+    /// The same of the whole site.
+    SiteAlerts,
 }
 
 impl fmt::Display for Topic {
@@ -44,6 +48,8 @@ impl fmt::Display for Topic {
             Self::Metrics => f.write_str("metrics"),
             Self::Upkeep => f.write_str("upkeep"),
             Self::Copies(id) => write!(f, "copies:{id}"),
+            Self::Alerts(id) => write!(f, "alerts:{id}"),
+            Self::SiteAlerts => f.write_str("site-alerts"),
         }
     }
 }
@@ -54,6 +60,7 @@ impl std::str::FromStr for Topic {
     fn from_str(text: &str) -> Result<Self, InvalidTopic> {
         match text {
             "metrics" => return Ok(Self::Metrics),
+            "site-alerts" => return Ok(Self::SiteAlerts),
             "upkeep" => return Ok(Self::Upkeep),
             _ => {}
         }
@@ -66,6 +73,7 @@ impl std::str::FromStr for Topic {
             "environment" => Self::Environment(id.parse()?),
             "machine" => Self::Machine(id.parse()?),
             "copies" => Self::Copies(id.parse()?),
+            "alerts" => Self::Alerts(id.parse()?),
             _ => return Err(InvalidTopic),
         })
     }
@@ -73,7 +81,9 @@ impl std::str::FromStr for Topic {
 
 /// The text names nothing that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a topic is one of project, images, service, deployment, environment, machine, copies, a colon and an id; or one of metrics, upkeep")]
+#[error(
+    "a topic is one of project, images, service, deployment, environment, machine, copies, alerts, a colon and an id; or one of metrics, site-alerts, upkeep"
+)]
 pub struct InvalidTopic;
 
 impl From<model::ids::InvalidId> for InvalidTopic {
@@ -101,6 +111,10 @@ pub enum Signal {
     Pruning,
     /// How long or how much of a project's logs is kept changed, or the project is gone; or much was added, or the disk is full.
     LogRetention,
+    /// Rules of alerts changed: look whether they hold.
+    Alerts,
+    /// A notice is to be sent, or where to.
+    Notices,
     /// Recordings of shells may be to go: their project did, it keeps them for less time or in less room, or there is another one.
     Recordings,
 }

@@ -26,7 +26,7 @@ mod pruning;
 mod tests;
 
 pub use door::door;
-pub(crate) use door::purpose;
+pub(crate) use door::{certificates, purpose};
 pub(crate) use manage::bury;
 pub use manage::{put, remove, try_machine};
 pub use pruning::{PruneWork, Pulled, due as prune_due, prune, pruned, pruning, pulled, put_pruning};

@@ -60,6 +60,8 @@ struct Inner {
     pruning: Notify,
     log_retention: Notify,
     recordings_due: Notify,
+    alerts: Notify,
+    notices: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -107,6 +109,8 @@ impl Platform {
             pruning: Notify::new(),
             log_retention: Notify::new(),
             recordings_due: Notify::new(),
+            alerts: Notify::new(),
+            notices: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -316,6 +320,8 @@ impl Platform {
             Signal::Pruning => &self.inner.pruning,
             Signal::LogRetention => &self.inner.log_retention,
             Signal::Recordings => &self.inner.recordings_due,
+            Signal::Alerts => &self.inner.alerts,
+            Signal::Notices => &self.inner.notices,
         }
     }
 

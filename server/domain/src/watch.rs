@@ -18,6 +18,8 @@ pub async fn may_watch(platform: &Platform, actor: &Actor, topic: Topic) -> Resu
         Topic::Project(id) => actor.may::<can::SeeProject, _>(platform, &id).await.map(drop),
         Topic::Images(id) => actor.may::<can::Pull, _>(platform, &id).await.map(drop),
         Topic::Copies(id) => actor.may::<can::Push, _>(platform, &id).await.map(drop),
+        Topic::Alerts(id) => actor.may::<can::SeeServices, _>(platform, &id).await.map(drop),
+        Topic::SiteAlerts => actor.may::<can::ManageAlerts, _>(platform, &Site).await.map(drop),
         Topic::Environment(id) => actor.may::<can::SeeEnvironments, _>(platform, &Readable { key: id, reader: actor }).await.map(drop),
         // It says nothing but that time went on.
         Topic::Metrics => actor.may::<can::SeeEnvironments, _>(platform, &Site).await.map(drop),

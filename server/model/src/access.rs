@@ -113,6 +113,10 @@ pub enum Action {
     ManageRegistries,
     /// Write the project's own templates.
     ManageTemplates,
+    /// Acknowledge alerts and silence them.
+    AnswerAlerts,
+    /// Decide what is an alert, and where alerts are told.
+    ManageAlerts,
     /// Delete a service.
     DeleteService,
     /// Approve or refuse a deployment that waits.
@@ -145,7 +149,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -167,6 +171,8 @@ impl Action {
         Self::ManageImageRules,
         Self::ManageRegistries,
         Self::ManageTemplates,
+        Self::AnswerAlerts,
+        Self::ManageAlerts,
         Self::DeleteService,
         Self::Approve,
         Self::UseHostPrivileges,
@@ -198,7 +204,7 @@ impl Action {
             Self::ReadMetrics | Self::ReadSiteMetrics => Scope::Metrics,
             Self::Pull => Scope::Pull,
             Self::Push => Scope::Push,
-            Self::CreateService | Self::Deploy | Self::Configure => Scope::Deploy,
+            Self::CreateService | Self::Deploy | Self::Configure | Self::AnswerAlerts => Scope::Deploy,
             Self::OpenShell | Self::WatchOwnShells | Self::WatchShells => Scope::Shell,
             Self::DeleteImages
             | Self::ManageMembers
@@ -207,6 +213,7 @@ impl Action {
             | Self::ManageImageRules
             | Self::ManageRegistries
             | Self::ManageTemplates
+            | Self::ManageAlerts
             | Self::DeleteService
             | Self::Approve
             | Self::UseHostPrivileges
@@ -245,6 +252,8 @@ impl Action {
             Self::ManageImageRules => "decide which images of this project are kept",
             Self::ManageRegistries => "manage this project's outside registries",
             Self::ManageTemplates => "write this project's templates",
+            Self::AnswerAlerts => "acknowledge or silence alerts of this project",
+            Self::ManageAlerts => "decide on alerts of this project",
             Self::DeleteService => "delete services of this project",
             Self::Approve => "approve deployments of this project",
             Self::UseHostPrivileges => "use privileges on the host",
@@ -294,7 +303,13 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         Action::SeeProject | Action::Pull => Answer::Yes,
         Action::SeeMembers => least_person(Role::Guest),
         Action::SeeServices | Action::ReadMetrics => least(Role::Guest),
-        Action::Push | Action::CreateService | Action::Deploy | Action::Configure | Action::WatchOwnShells | Action::ReadUsage => least(Developer),
+        Action::Push
+        | Action::CreateService
+        | Action::Deploy
+        | Action::Configure
+        | Action::WatchOwnShells
+        | Action::ReadUsage
+        | Action::AnswerAlerts => least(Developer),
         Action::OpenShell => match standing {
             Standing::Member(Developer) | Standing::Robot(Developer) => Answer::WhereShellsAreOpen,
             Standing::Member(Role::Guest) | Standing::Robot(Role::Guest) | Standing::Visitor => Answer::No,
@@ -306,6 +321,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::ManageImageRules
         | Action::ManageRegistries
         | Action::ManageTemplates
+        | Action::ManageAlerts
         | Action::DeleteService => least(Admin),
         Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {

@@ -89,6 +89,16 @@ ids! {
     ConfigScopeId
     /// A template, all its versions together.
     TemplateId
+    /// One alert: what is wrong with one thing by one rule, from its beginning to its end.
+    AlertId
+    /// A rule that says what is an alert.
+    AlertRuleId
+    /// A silence: alerts of a sort are told nobody for a while.
+    SilenceId
+    /// A place that notices are sent to.
+    NoticeRouteId
+    /// A notice on its way to one place.
+    NoticeId
     /// One record of the audit log.
     AuditId
     /// Something that happened to a container.

@@ -2,6 +2,7 @@
 //! randomness; builds for wasm, so that the browser checks a form with the very code that the server checks it with.
 
 pub mod access;
+pub mod alerts;
 pub mod configs;
 pub mod descriptor;
 pub mod digest;
@@ -15,6 +16,7 @@ pub mod machine;
 pub mod manifest;
 pub mod metrics;
 pub mod names;
+pub mod notices;
 pub mod outside;
 pub mod page;
 pub mod password;

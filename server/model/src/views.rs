@@ -1,6 +1,7 @@
 //! What leaves the process: each view holds what its reader may see, and no row of the database is ever sent itself.
 
 pub mod accounts;
+pub mod alerts;
 pub mod audit;
 pub mod configs;
 pub mod copies;
@@ -14,6 +15,7 @@ pub mod jobs;
 pub mod lineage;
 pub mod logs;
 pub mod metrics;
+pub mod notices;
 pub mod projects;
 pub mod quotas;
 pub mod robots;

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpInfo;
+use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use model::outside::{AllowList, special};
 use rustls::{ClientConfig, RootCertStore};
@@ -39,6 +39,8 @@ const HEAD: usize = 64 * 1024;
 
 /// Sends requests without a body.
 pub type Http = Client<HttpsConnector<Guard>, Empty<Bytes>>;
+/// Sends requests with a body.
+pub type Sender = Client<HttpsConnector<Guard>, Full<Bytes>>;
 
 /// What is shared by all connections: whom this machine trusts.
 #[derive(Clone, Default)]
@@ -87,13 +89,27 @@ impl Net {
     /// # Errors
     /// When this machine has no certificates to trust.
     pub async fn client(&self, allowed: Arc<AllowList>, inside: bool) -> Result<Http, NoCertificates> {
+        let (builder, connector) = self.parts(allowed, inside).await?;
+        Ok(builder.build(connector))
+    }
+
+    /// The same for requests that carry a body.
+    ///
+    /// # Errors
+    /// When this machine has no certificates to trust.
+    pub async fn sender(&self, allowed: Arc<AllowList>, inside: bool) -> Result<Sender, NoCertificates> {
+        let (builder, connector) = self.parts(allowed, inside).await?;
+        Ok(builder.build(connector))
+    }
+
+    async fn parts(&self, allowed: Arc<AllowList>, inside: bool) -> Result<(Builder, HttpsConnector<Guard>), NoCertificates> {
         let tls = self.tls().await?;
         let guard = Guard { allowed, inside, public: Arc::clone(&self.public) };
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(guard);
         let mut builder = Client::builder(TokioExecutor::new());
         builder.http1_max_buf_size(HEAD).http2_max_header_list_size(HEAD as u32).http2_adaptive_window(true);
         builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(20));
-        Ok(builder.build(connector))
+        Ok((builder, connector))
     }
 }
 

@@ -16,6 +16,7 @@ use super::table::Table;
 use super::{Portal, doors};
 
 mod account;
+mod alerts;
 mod audit;
 mod cloning;
 mod configs;
@@ -30,6 +31,7 @@ mod images;
 mod inspect;
 mod jobs;
 mod metrics;
+mod notices;
 mod projects;
 mod pruning;
 mod quotas;
@@ -76,6 +78,8 @@ pub(super) fn table() -> Table {
         .merge(events::table())
         .merge(folders::table())
         .merge(pruning::table())
+        .merge(alerts::table())
+        .merge(notices::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .merge(usage::table())

@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod charts;
+mod alerts;
 mod collected;
 mod configs;
 mod copies;

@@ -27,6 +27,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (17, "inside", include_str!("../../../../migrations/0017_inside.sql")),
     (18, "recordings", include_str!("../../../../migrations/0018_recordings.sql")),
     (19, "events", include_str!("../../../../migrations/0019_events.sql")),
+    (20, "alerts", include_str!("../../../../migrations/0020_alerts.sql")),
     (21, "usage", include_str!("../../../../migrations/0021_usage.sql")),
 ];
 

@@ -56,6 +56,14 @@ const SEALED: &[Sealed] = &[
         condition: "secrets IS NOT NULL",
         purpose: |names| crate::machines::purpose(&names[0]),
     },
+    Sealed { table: "notice_routes", column: "target", names: &["id"], condition: "TRUE", purpose: |names| crate::notices::purpose(&names[0]) },
+    Sealed {
+        table: "mail_settings",
+        column: "password",
+        names: &["id"],
+        condition: "password IS NOT NULL",
+        purpose: |names| crate::notices::mail_purpose(&names[0]),
+    },
 ];
 
 /// What a change of the key did.

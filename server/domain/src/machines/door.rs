@@ -94,3 +94,10 @@ pub fn door(platform: &Platform, machine: &Machine) -> Result<EngineDoor> {
         machine.engine.parse().map_err(|error: model::engine::InvalidEngineAddress| Error::invalid("engine", error.to_string()))?;
     Ok(Kept::open(platform, machine)?.door(address, machine.host_key.clone()))
 }
+
+/// The certificates that a machine is reached with, in PEM; none where they cannot be opened. Certificates are no secrets.
+pub(crate) fn certificates(platform: &Platform, machine: MachineId, sealed: &[u8]) -> Vec<String> {
+    let Ok(plain) = platform.open(&purpose(machine), sealed).map(Zeroizing::new) else { return Vec::new() };
+    let kept: Kept = serde_json::from_slice(&plain).unwrap_or_default();
+    kept.ca.into_iter().chain(kept.certificate).collect()
+}

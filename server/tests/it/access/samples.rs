@@ -1,6 +1,7 @@
 //! One request for each door, right in everything but, perhaps, who sends it.
 
 mod registry;
+mod watching;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -13,77 +14,78 @@ const NEW_PASSWORD: &str = "another good password";
 
 /// Server functions that only read, though they are called with POST.
 pub fn reads(path: &str) -> bool {
-    matches!(
-        path,
-        "/fn/accounts/set_up_needed"
-            | "/fn/accounts/sessions"
-            | "/fn/accounts/tokens"
-            | "/fn/accounts/users"
-            | "/fn/audit/project"
-            | "/fn/cloning/plan"
-            | "/fn/configs/get"
-            | "/fn/audit/site"
-            | "/fn/deployments/form"
-            | "/fn/deployments/text"
-            | "/fn/deployments/plan_text"
-            | "/fn/imports/read"
-            | "/fn/imports/projects"
-            | "/fn/deployments/get"
-            | "/fn/deployments/list"
-            | "/fn/deployments/revisions"
-            | "/fn/deployments/compare"
-            | "/fn/deployments/plan_back"
-            | "/fn/deployments/waiting"
-            | "/fn/environments/list"
-            | "/fn/environments/get"
-            | "/fn/environments/managed"
-            | "/fn/environments/managed_one"
-            | "/fn/environments/machine_form"
-            | "/fn/image_rules/get"
-            | "/fn/image_rules/run_detail"
-            | "/fn/images/repositories"
-            | "/fn/images/tags"
-            | "/fn/images/get"
-            | "/fn/images/lineage"
-            | "/fn/logs/page"
-            | "/fn/logs/inspect"
-            | "/fn/metrics/service"
-            | "/fn/metrics/machine"
-            | "/fn/metrics/overview"
-            | "/fn/inspect/processes"
-            | "/fn/inspect/changes"
-            | "/fn/inspect/file"
-            | "/fn/events/machine"
-            | "/fn/events/service"
-            | "/fn/pruning/get"
-            | "/fn/quotas/get"
-            | "/fn/quotas/list"
-            | "/fn/projects/list"
-            | "/fn/projects/may_create"
-            | "/fn/projects/get"
-            | "/fn/projects/members"
-            | "/fn/robots/list"
-            | "/fn/services/list"
-            | "/fn/services/mine"
-            | "/fn/services/get"
-            | "/fn/jobs/list"
-            | "/fn/services/running"
-            | "/fn/shells/list"
-            | "/fn/shells/get"
-            | "/fn/templates/list"
-            | "/fn/templates/get"
-            | "/fn/templates/editor"
-            | "/fn/templates/form"
-            | "/fn/templates/of_service"
-            | "/fn/upkeep/storage"
-            | "/fn/usage/project"
-            | "/fn/usage/site"
-            | "/fn/outside/credentials"
-            | "/fn/outside/copies"
-            | "/fn/outside/settings"
-            | "/fn/folders/settings"
-            | "/fn/environments/foreign"
-    )
+    watching::reads(path)
+        || matches!(
+            path,
+            "/fn/accounts/set_up_needed"
+                | "/fn/accounts/sessions"
+                | "/fn/accounts/tokens"
+                | "/fn/accounts/users"
+                | "/fn/audit/project"
+                | "/fn/cloning/plan"
+                | "/fn/configs/get"
+                | "/fn/audit/site"
+                | "/fn/deployments/form"
+                | "/fn/deployments/text"
+                | "/fn/deployments/plan_text"
+                | "/fn/imports/read"
+                | "/fn/imports/projects"
+                | "/fn/deployments/get"
+                | "/fn/deployments/list"
+                | "/fn/deployments/revisions"
+                | "/fn/deployments/compare"
+                | "/fn/deployments/plan_back"
+                | "/fn/deployments/waiting"
+                | "/fn/environments/list"
+                | "/fn/environments/get"
+                | "/fn/environments/managed"
+                | "/fn/environments/managed_one"
+                | "/fn/environments/machine_form"
+                | "/fn/image_rules/get"
+                | "/fn/image_rules/run_detail"
+                | "/fn/images/repositories"
+                | "/fn/images/tags"
+                | "/fn/images/get"
+                | "/fn/images/lineage"
+                | "/fn/logs/page"
+                | "/fn/logs/inspect"
+                | "/fn/inspect/processes"
+                | "/fn/inspect/changes"
+                | "/fn/inspect/file"
+                | "/fn/metrics/service"
+                | "/fn/metrics/machine"
+                | "/fn/metrics/overview"
+                | "/fn/events/machine"
+                | "/fn/events/service"
+                | "/fn/usage/project"
+                | "/fn/usage/site"
+                | "/fn/pruning/get"
+                | "/fn/quotas/get"
+                | "/fn/quotas/list"
+                | "/fn/projects/list"
+                | "/fn/projects/may_create"
+                | "/fn/projects/get"
+                | "/fn/projects/members"
+                | "/fn/robots/list"
+                | "/fn/services/list"
+                | "/fn/services/mine"
+                | "/fn/services/get"
+                | "/fn/jobs/list"
+                | "/fn/services/running"
+                | "/fn/shells/list"
+                | "/fn/shells/get"
+                | "/fn/templates/list"
+                | "/fn/templates/get"
+                | "/fn/templates/editor"
+                | "/fn/templates/form"
+                | "/fn/templates/of_service"
+                | "/fn/upkeep/storage"
+                | "/fn/outside/credentials"
+                | "/fn/outside/copies"
+                | "/fn/outside/settings"
+                | "/fn/folders/settings"
+                | "/fn/environments/foreign"
+        )
 }
 
 /// Whether a door is about somebody who is managed.
@@ -103,9 +105,12 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     // An image is deleted by its digest alone.
     let by_digest = verb == Method::DELETE && path.ends_with("/images/{reference}");
     let named = if by_digest { path.replace("{reference}", &world.digest) } else { path.to_owned() };
-    let place = fill(portal, cast, caller, world, &named).await;
+    let place = fill(portal, cast, caller, world, &watching::fill(portal, world, &named).await).await;
     if path.starts_with("/fn/") {
-        let mut fields = form(portal, cast, caller, world, path).await?;
+        let mut fields = match watching::form(portal, world, path).await {
+            Some(fields) => fields,
+            None => form(portal, cast, caller, world, path).await?,
+        };
         // These doors end sessions, their own or others of the same person.
         let ended = path.starts_with("/fn/accounts/") && !reads(path);
         fields.push(("csrf", cast.csrf(portal, caller, ended).await));
@@ -121,7 +126,7 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
         }
         return match verb {
             Method::GET | Method::DELETE => Some(request),
-            _ => Some(request.json(&body(world, method, path)?)),
+            _ => Some(request.json(&watching::body(method, path).or_else(|| body(world, method, path))?)),
         };
     }
     // Pages and streams.
@@ -141,7 +146,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let session = if path.contains("{session}") { world::own(cast, caller, "sessions").await } else { String::new() };
     let token = if path.contains("{token}") { world::own(cast, caller, "tokens").await } else { String::new() };
     let run = match path {
-        _ if path.contains("rules") => world::rules_in_force(cast, world).await,
+        _ if path.contains("rules") && !path.contains("alert") => world::rules_in_force(cast, world).await,
         _ if path.contains("{run}") => world::run(portal).await,
         _ => String::new(),
     };

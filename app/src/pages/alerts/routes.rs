@@ -1,0 +1,168 @@
+//! The routes: where alerts are told. Below Admin also how e-mail leaves.
+
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_meta::Title;
+use model::notices::{Event, NoticeState, RouteKind, check_name};
+use model::views::notices::{RouteMade, RouteView};
+
+use super::mail::Mail;
+use crate::api::ApiError;
+use crate::api::notices::{PutRoute, RoutesPage, list_routes};
+use crate::components::{
+    Ago, Badge, CheckBox, Choice, CopyButton, Crumb, Crumbs, Csrf, Empty, Notice, ProblemNotice, Select, Submit, TextField, Tone, field_error,
+};
+use crate::live::Pulse;
+use crate::page::{change, loaded, param, problem};
+use crate::urls;
+
+/// Fields that show their own error.
+const BESIDE: &[&str] = &["name", "kind", "address", "secret", "events"];
+
+/// The routes.
+#[component]
+pub(crate) fn Routes() -> impl IntoView {
+    let project = param("project");
+    let pulse = Pulse::new();
+    let data = Resource::new(move || (project.get(), pulse.track()), |(project, _)| list_routes(project));
+    let put = change::<PutRoute>("Route saved", Some(pulse));
+    loaded(data, move |page| {
+        pulse.watch(page.topic.clone());
+        view! { <Whole project=project.get_untracked() page put/> }
+    })
+}
+
+#[component]
+fn Whole(project: String, page: RoutesPage, put: ServerAction<PutRoute>) -> impl IntoView {
+    let RoutesPage { routes, made, .. } = page;
+    let of_site = project.is_empty();
+    let none = routes.is_empty();
+    let rows = routes.into_iter().map(|route| view! { <Row project=project.clone() route/> }).collect_view();
+    let fresh = move || answered(put).filter(|made| made.secret.is_some());
+    view! {
+        <Title text="Routes of alerts"/>
+        <Crumbs path=vec![Crumb::new(urls::alerts(&project, ""), "Alerts")]/>
+        {made.map(|made| view! { <Made made/> })}
+        {move || fresh().map(|made| view! { <Made made/> })}
+        <section class="panel">
+            <header><h2>"Routes"</h2></header>
+            {if none {
+                view! { <Empty title="No routes yet"><p>"Alerts stand on these pages alone until there is a route that tells of them."</p></Empty> }.into_any()
+            } else {
+                view! {
+                    <table class="table">
+                        <thead><tr><th scope="col">"Route"</th><th scope="col">"To"</th><th scope="col">"Tells"</th><th scope="col">"State"</th><th scope="col">"Written"</th></tr></thead>
+                        <tbody>{rows}</tbody>
+                    </table>
+                }.into_any()
+            }}
+        </section>
+        <section class="panel">
+            <header><h2>"New route"</h2></header>
+            <div class="panel-body"><Fields project=project.clone() route=None put/></div>
+        </section>
+        {of_site.then(|| view! { <Mail/> })}
+    }
+    .into_any()
+}
+
+/// What webhooks are signed with, this once.
+#[component]
+pub(super) fn Made(made: RouteMade) -> impl IntoView {
+    let secret = made.secret.unwrap_or_default();
+    view! {
+        <Notice tone=Tone::Ok title=format!("Copy the secret of {} now; it is not shown again.", made.route.name)>
+            <div class="command"><pre tabindex="0" aria-label="secret"><code>{secret.clone()}</code></pre><CopyButton text=secret what="secret"/></div>
+            <p class="small muted">"Each notice bears webhook-id, webhook-timestamp and webhook-signature, as Standard Webhooks says. What comes twice has the same webhook-id."</p>
+        </Notice>
+    }
+    .into_any()
+}
+
+/// How a route does, in a word.
+pub(super) fn state(route: &RouteView) -> (Tone, String) {
+    match route {
+        RouteView { lost: true, .. } => (Tone::Bad, "its address was lost".into()),
+        RouteView { enabled: false, .. } => (Tone::Idle, "switched off".into()),
+        RouteView { last: Some(NoticeState::Failed), .. } => (Tone::Bad, "the last one failed".into()),
+        RouteView { waiting: 1.., .. } => (Tone::Busy, format!("{} waiting", route.waiting)),
+        RouteView { last: Some(_), .. } => (Tone::Ok, "works".into()),
+        RouteView { .. } => (Tone::Idle, "not tried yet".into()),
+    }
+}
+
+#[component]
+fn Row(project: String, route: RouteView) -> impl IntoView {
+    let href = urls::alerts(&project, &format!("/routes/{}", route.id));
+    let (tone, word) = state(&route);
+    let tells =
+        if route.events.is_empty() { "nothing".to_owned() } else { route.events.iter().map(|event| event.says()).collect::<Vec<_>>().join(", ") };
+    view! {
+        <tr>
+            <td data-label="Route" class="table-main"><a class="break" href=href>{route.name.clone()}</a></td>
+            <td data-label="To"><span class="break">{format!("{}: {}", route.kind, route.shown)}</span></td>
+            <td data-label="Tells">{tells}</td>
+            <td data-label="State"><Badge tone text=word/></td>
+            <td data-label="Written"><span><Ago at=route.updated_at/>" by "{route.by.clone()}</span></td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn kinds() -> Vec<Choice> {
+    let says = |kind: RouteKind| match kind {
+        RouteKind::Webhook => "webhook: JSON, signed",
+        RouteKind::Slack => "Slack, or what takes Slack's messages",
+        RouteKind::Email => "e-mail",
+    };
+    RouteKind::ALL.iter().map(|kind| Choice::new(kind.as_str(), says(*kind))).collect()
+}
+
+/// The form of a route that is there, or of a new one.
+#[component]
+pub(super) fn Fields(project: String, route: Option<RouteView>, put: ServerAction<PutRoute>) -> impl IntoView {
+    let refused = problem(put);
+    let known = route.is_some();
+    let needed = !known;
+    let id = route.as_ref().map(|route| route.id.to_string()).unwrap_or_default();
+    let name = route.as_ref().map(|route| route.name.clone()).unwrap_or_default();
+    let kind = route.as_ref().map_or(RouteKind::Webhook, |route| route.kind).to_string();
+    let tells = |event: Event| route.as_ref().is_none_or(|route| route.events.contains(&event));
+    let (firing, resolved) = (tells(Event::AlertFiring), tells(Event::AlertResolved));
+    let disabled = route.as_ref().is_some_and(|route| !route.enabled);
+    let address_hint = if known {
+        "Empty: as it was. It is never shown."
+    } else {
+        "The whole address of a webhook, or addresses of e-mail with commas between. It is never shown again."
+    };
+    let secret_hint = if known { "Empty: as it was." } else { "Of webhooks alone. Empty: one is made, and shown once." };
+    view! {
+        <ProblemNotice problem=refused beside=BESIDE/>
+        <ActionForm action=put attr:class="form">
+            <Csrf/>
+            <input type="hidden" name="project" value=project/>
+            <input type="hidden" name="route" value=id/>
+            <div class="fields">
+                <TextField name="form[name]" label="Name" required=true value=name check=Some(check_name) error=field_error(refused, "name")/>
+                <Select name="form[kind]" label="Kind" choices=kinds() value=kind error=field_error(refused, "kind")/>
+                <TextField name="form[address]" label="To" required=needed mono=true placeholder="https://hooks.example.com/..." error=field_error(refused, "address") hint=address_hint/>
+                <TextField name="form[secret]" label="Secret to sign with" kind="password" optional=true mono=true error=field_error(refused, "secret") hint=secret_hint/>
+            </div>
+            <CheckBox name="form[firing]" label="Tell when an alert fires" checked=firing/>
+            <CheckBox name="form[resolved]" label="Tell when it is over" checked=resolved/>
+            <CheckBox name="form[disabled]" label="Switched off" hint="Nothing is told; what waits is kept for two days." checked=disabled/>
+            <div class="actions"><Submit label="Save route" pending=put.pending()/></div>
+        </ActionForm>
+    }
+    .into_any()
+}
+
+/// The answer of an action, once it is there.
+pub(super) fn answered<S>(action: ServerAction<S>) -> Option<S::Output>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Clone + Send + Sync + 'static,
+{
+    action.value().get().and_then(Result::ok)
+}

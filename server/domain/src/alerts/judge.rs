@@ -1,0 +1,185 @@
+//! Whether each rule holds for each thing, and what is said of it. Pure: over the last samples and what the database says.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use metrics::{Key, Latest};
+use model::alerts::{Figure, Of, Rule, RuleKind, shown};
+use model::ids::AlertRuleId;
+use model::notices::one_line;
+use model::time::Millis;
+use model::views::alerts::SubjectView;
+use model::views::deployments::DeploymentState;
+use model::views::environments::MachineState;
+
+use super::figures::{self, FRESH, Worst};
+use super::life::Seen;
+use super::world::{Host, Kept, Runs, Thing, World};
+
+/// Characters of somebody else's words in a text of ours.
+const QUOTED: usize = 300;
+/// How much of the time before and after is on the chart that an alert leads to.
+const AROUND: Duration = Duration::from_secs(1800);
+
+/// What a look found of a rule and a thing.
+pub(super) struct Finding<'a> {
+    pub kept: &'a Kept,
+    pub thing: Thing,
+    pub seen: Seen,
+    /// What is wrong; said also where it is not, and then kept nowhere.
+    pub summary: String,
+    pub link: String,
+}
+
+impl Finding<'_> {
+    /// What tells this rule and thing from all others.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(self.kept, &self.thing)
+    }
+}
+
+fn fingerprint(kept: &Kept, thing: &Thing) -> String {
+    let id = thing.service.map(|id| id.to_string()).or(thing.machine.map(|id| id.to_string())).unwrap_or_default();
+    format!("{} {id} {} {}", kept.id, thing.environment, thing.names.part)
+}
+
+/// What every rule finds.
+pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[Latest]>, now: Millis) -> HashMap<String, Finding<'a>> {
+    let by_key = latest.map(figures::by_key);
+    let none = Vec::new();
+    let mut all = HashMap::new();
+    let mut add = |finding: Finding<'a>| {
+        all.insert(finding.fingerprint(), finding);
+    };
+    for kept in rules {
+        let sampled = |key: &Key| by_key.as_ref().map(|by_key| by_key.get(key).unwrap_or(&none).as_slice());
+        match kept.rule.of {
+            Of::Services => {
+                for runs in world.services.iter().filter(|runs| kept.is_about(&runs.thing)) {
+                    of_service(kept, runs, sampled(&runs.thing.key), now).into_iter().for_each(&mut add);
+                }
+            }
+            Of::Machines => {
+                for host in world.machines.iter().filter(|host| kept.is_about(&host.thing)) {
+                    of_machine(kept, host, sampled(&host.thing.key), now).into_iter().for_each(&mut add);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What an alert without a finding is: over, where its rule or its thing is gone; else nobody knows.
+pub(super) fn without_finding(rules: &[Kept], world: &World, rule: AlertRuleId, is: impl Fn(&Thing) -> bool) -> Seen {
+    let Some(kept) = rules.iter().find(|kept| kept.id == rule) else { return Seen::Calm };
+    let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
+    let there = services.chain(world.machines.iter().map(|host| &host.thing)).any(|thing| is(thing) && kept.is_about(thing));
+    // Other kinds find something of everything that is there.
+    if there && (kept.rule.kind.has_figure() || kept.rule.kind == RuleKind::Absent) { Seen::Unknown } else { Seen::Calm }
+}
+
+fn holds(holds: bool) -> Seen {
+    if holds { Seen::Holds } else { Seen::Calm }
+}
+
+fn of_service<'a>(kept: &'a Kept, runs: &Runs, latest: Option<&[&Latest]>, now: Millis) -> Vec<Finding<'a>> {
+    let thing = &runs.thing;
+    let name = thing.names.says();
+    let page = format!("/projects/{}/services/{}", thing.names.project, thing.names.service);
+    let one = |seen: Seen, summary: String, link: String| vec![Finding { kept, thing: thing.clone(), seen, summary, link }];
+    match kept.rule.kind {
+        RuleKind::Threshold | RuleKind::Rate if runs.running => of_figure(kept, thing, latest.unwrap_or_default(), now),
+        RuleKind::Absent if runs.running => {
+            let Some(latest) = latest else { return Vec::new() };
+            let expected = runs.running_since.is_some_and(|since| now.since(since) >= FRESH);
+            let text = format!("{name}: no samples of its tasks come, though they run");
+            one(holds(expected && !figures::is_sampled(latest, now)), text, chart(thing, now))
+        }
+        RuleKind::CrashLoop => {
+            let crashes = runs.crashes.as_ref().filter(|_| runs.running);
+            let said = crashes.map(|crashes| format!("{} failures in a row, the last: {}", crashes.times, one_line(&crashes.why, QUOTED)));
+            one(holds(crashes.is_some()), format!("{name}: tasks fail again and again; {}", said.unwrap_or_default()), page)
+        }
+        RuleKind::Unhealthy => {
+            let text = format!("{name}: {} of {} tasks do not pass their health check", runs.unhealthy, runs.tasks);
+            one(holds(runs.running && runs.unhealthy > 0), text, page)
+        }
+        RuleKind::DeployFailed => {
+            let Some(ended) = &runs.ended else { return one(Seen::Calm, String::new(), page) };
+            let failed = matches!(ended.state, DeploymentState::Failed | DeploymentState::RolledBack);
+            let what = if ended.state == DeploymentState::RolledBack { "failed and was rolled back" } else { "failed" };
+            let text = format!("{name}: the deployment of revision {} by {} {what}: {}", ended.revision, ended.by, one_line(&ended.why, QUOTED));
+            one(holds(failed), text, format!("{page}/deployments/{}", ended.id))
+        }
+        RuleKind::Threshold | RuleKind::Rate | RuleKind::Absent | RuleKind::MachineGone | RuleKind::CertificateEnds => Vec::new(),
+    }
+}
+
+fn of_machine<'a>(kept: &'a Kept, host: &Host, latest: Option<&[&Latest]>, now: Millis) -> Vec<Finding<'a>> {
+    let thing = &host.thing;
+    let name = thing.names.says();
+    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, summary, link: chart(thing, now) }];
+    match kept.rule.kind {
+        RuleKind::Threshold | RuleKind::Rate => of_figure(kept, thing, latest.unwrap_or_default(), now),
+        RuleKind::Absent => {
+            let Some(latest) = latest else { return Vec::new() };
+            let expected = host.state == MachineState::Up && host.since.is_none_or(|since| now.since(since) >= FRESH);
+            one(holds(expected && !figures::is_sampled(latest, now)), format!("{name}: no samples come, though it answers"))
+        }
+        RuleKind::MachineGone => {
+            let since = host.since.map(|since| format!(" since {}", since.exact())).unwrap_or_default();
+            one(
+                if host.state == MachineState::Unknown { Seen::Unknown } else { holds(host.state == MachineState::Away) },
+                format!("{name}: its engine does not answer{since}"),
+            )
+        }
+        RuleKind::CertificateEnds => {
+            let Some(ends) = host.certificate_ends else { return one(Seen::Calm, String::new()) };
+            let days = (ends.0 - now.0) as f64 / 86_400_000.0;
+            let text = format!("{name}: a certificate that it is reached with ends on {}; put a new one in before", ends.exact());
+            one(holds(days < kept.rule.value), text)
+        }
+        RuleKind::CrashLoop | RuleKind::Unhealthy | RuleKind::DeployFailed => Vec::new(),
+    }
+}
+
+fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis) -> Vec<Finding<'a>> {
+    let worst = figures::worst(&kept.rule, latest, now);
+    let finding = |(part, worst): (String, Worst)| {
+        let mut thing = thing.clone();
+        thing.names.part = one_line(&part, 200);
+        let summary = said(&kept.rule, &thing, &worst);
+        Finding { kept, seen: holds(figures::is_wrong(&kept.rule, worst.value)), summary, link: chart(&thing, now), thing }
+    };
+    worst.into_iter().map(finding).collect()
+}
+
+/// Thing, figure, value and limit: `shop/web in production: memory is 95 % of its limit (190 MiB of 200 MiB) in task 2; the rule says over 90 % for 5m`.
+fn said(rule: &Rule, thing: &Thing, worst: &Worst) -> String {
+    let figure = Figure::named(&rule.metric).map_or(rule.metric.as_str(), |figure| figure.says);
+    let value = match worst.limit {
+        Some(limit) => {
+            let (amount, limit) = (shown(&rule.metric, worst.amount, false), shown(&rule.metric, limit, false));
+            format!("{} of its limit ({amount} of {limit})", shown(&rule.metric, worst.value, true))
+        }
+        None => shown(&rule.metric, worst.value, false),
+    };
+    let task = worst.slot.map(|slot| format!(" in task {slot}")).unwrap_or_default();
+    let span = if rule.after.millis() == 0 { String::new() } else { format!(" for {}", rule.after) };
+    let wrong = shown(&rule.metric, rule.value, rule.share);
+    format!("{}: {figure} is {value}{task}; the rule says {} {wrong}{span}", thing.names.says(), rule.compare)
+}
+
+/// The page with the charts of that time.
+fn chart(thing: &Thing, now: Millis) -> String {
+    let (from, to) = (now.minus(AROUND).0, now.plus(AROUND).0);
+    let SubjectView { project, service, environment, machine, .. } = &thing.names;
+    if thing.service.is_some() {
+        format!("/projects/{project}/services/{service}/metrics?environment={environment}&from={from}&to={to}")
+    } else {
+        format!("/admin/environments/{environment}/machines/{machine}?from={from}&to={to}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

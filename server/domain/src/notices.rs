@@ -1,0 +1,141 @@
+//! Notices on their way out: a durable queue that knows nothing of what it tells. Whoever has something to tell writes it in the transaction in
+//! which it happens ([`tell`]), so that none is lost; a loop outside of the domain sends what is due and says what came of it ([`work`]).
+//!
+//! *At least once, by one id.* A notice is `sent` only after the receiver said so. A portal that is killed between the two sends it again, under the
+//! same id, which every receiver sees: whoever drops ids that it has seen gets each notice once. Of one route, notices leave one at a time and in
+//! the order in which they were written: who hears that something is over has heard that it began.
+
+use model::ids::{NoticeId, NoticeRouteId, ProjectId};
+use model::notices::{Event, Notice, NoticeState, RouteKind, RouteOrder};
+
+use crate::access::{Held, can};
+use crate::args;
+use crate::change::Record;
+use crate::db::{Json, Tx};
+use crate::error::{Error, Result};
+use crate::live::Topic;
+use crate::platform::Platform;
+
+mod log;
+pub mod mail;
+mod routes;
+#[cfg(test)]
+mod tests;
+pub mod work;
+
+pub use log::{log, redeliver, test};
+pub use routes::{create, delete, list, update};
+
+crate::text_columns! { Event, NoticeState, RouteKind }
+
+/// The permission to decide where notices go.
+pub type Managing = Held<can::ManageAlerts>;
+
+/// Most notices of one route that wait. What comes more is given up at once, and says so.
+const WAITING_MOST: i64 = 1000;
+
+/// What a route's target is sealed for.
+pub(crate) fn purpose(route: impl std::fmt::Display) -> String {
+    format!("notice-route {route}")
+}
+
+/// What the password of the mail server is sealed for.
+pub(crate) fn mail_purpose(id: impl std::fmt::Display) -> String {
+    format!("mail-password {id}")
+}
+
+/// Whom a notice is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Audience<'a> {
+    /// Routes of this project.
+    pub project: Option<ProjectId>,
+    /// Routes of the site.
+    pub site: bool,
+    /// Of them those with these names alone; empty: each one.
+    pub routes: &'a [String],
+}
+
+/// Writes a notice for everybody who is to hear of it; whether there was anybody. The caller wakes the sender after the commit
+/// ([`crate::Signal::Notices`]).
+pub(crate) async fn tell(tx: &mut Tx, platform: &Platform, audience: Audience<'_>, notice: &Notice) -> Result<bool> {
+    let sql = "SELECT id, name, events FROM notice_routes WHERE enabled AND (project_id = $1 OR ($2 AND project_id IS NULL)) ORDER BY id LIMIT 200";
+    type Found = (NoticeRouteId, String, Vec<Event>);
+    let read = |row: &crate::db::Row<'_>| -> Result<Found> { Ok((row.get("id")?, row.get("name")?, row.get::<Json<Vec<Event>>>("events")?.0)) };
+    let routes = tx.all(sql, args![audience.project, audience.site], read).await?;
+    let mut any = false;
+    for (route, name, events) in routes {
+        if events.contains(&notice.event) && (audience.routes.is_empty() || audience.routes.contains(&name)) {
+            queue(tx, platform, route, notice).await?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Writes a notice for one route.
+async fn queue(tx: &mut Tx, platform: &Platform, route: NoticeRouteId, notice: &Notice) -> Result<NoticeId> {
+    // Ids of one route must be in the order of their commits.
+    tx.lock_key(&format!("notices {route}")).await?;
+    let sql = "SELECT COUNT(*) AS n FROM notices WHERE route_id = $1 AND state = 'queued'";
+    let full = tx.one(sql, args![route], |row| row.get::<i64>("n")).await? >= WAITING_MOST;
+    let (id, now): (NoticeId, _) = (platform.new_id(), platform.now());
+    let (state, ended, answer) = if full {
+        let why = format!("given up: {WAITING_MOST} notices of this route were waiting already");
+        (NoticeState::Failed, Some(now), Some(why))
+    } else {
+        (NoticeState::Queued, None, None)
+    };
+    let sql = "INSERT INTO notices (id, route_id, event, notice, state, attempts, due_at, created_at, queued_at, ended_at, answer)
+               VALUES ($1, $2, $3, $4, $5, 0, $6, $6, $6, $7, $8)";
+    tx.exec(sql, args![id, route, notice.event, Json(notice), state, now, ended, answer]).await?;
+    Ok(id)
+}
+
+/// What pages watch for a holder's routes.
+fn topic(may: &Managing) -> Topic {
+    topic_of(may.project_id())
+}
+
+fn topic_of(project: Option<ProjectId>) -> Topic {
+    project.map_or(Topic::SiteAlerts, Topic::Alerts)
+}
+
+/// The audit record of something that was done to a route.
+fn record(may: &Managing, action: &'static str, name: &str) -> Record {
+    let record = Record::new(action, "route", name);
+    match may.project() {
+        Some(project) => record.project(project),
+        None => record,
+    }
+}
+
+/// Where a route leads, as it is sealed.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Target {
+    address: String,
+    /// What webhooks are signed with.
+    secret: Option<String>,
+}
+
+/// What may be shown of an address: of one that may itself be a secret, the host alone.
+fn shown(kind: RouteKind, address: &str) -> String {
+    match kind {
+        RouteKind::Email => address.split(',').map(str::trim).collect::<Vec<_>>().join(", "),
+        RouteKind::Webhook | RouteKind::Slack => {
+            let (scheme, rest) = address.split_once("://").unwrap_or(("https", address));
+            format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default())
+        }
+    }
+}
+
+/// A route's row by id, within the holder's.
+async fn find(tx: &mut Tx, may: &Managing, id: NoticeRouteId) -> Result<(String, RouteKind)> {
+    let sql = "SELECT name, kind FROM notice_routes WHERE id = $1 AND project_id IS NOT DISTINCT FROM $2";
+    let found = tx.opt(sql, args![id, may.project_id()], |row| Ok((row.get("name")?, row.get("kind")?))).await?;
+    found.ok_or(Error::NotFound { what: "route" })
+}
+
+/// What an order leaves as it was must be there.
+fn needs_address(order: &RouteOrder) -> Result<&str> {
+    order.address.as_deref().ok_or_else(|| Error::invalid("address", "write where to; another sort of route needs another address"))
+}

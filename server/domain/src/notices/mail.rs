@@ -1,0 +1,124 @@
+//! How e-mail leaves: one server for the whole site, set by operators. Its password is sealed at once and never shown.
+
+use model::notices::{MailForm, MailOrder, MailSecurity};
+use model::secret::Secret;
+use model::views::notices::MailView;
+
+use super::mail_purpose;
+use crate::access::{May, Site, can};
+use crate::args;
+use crate::change::Record;
+use crate::db::{Row, Tx};
+use crate::error::{Error, Result};
+use crate::live::{Signal, Topic};
+use crate::platform::Platform;
+
+crate::text_columns! { MailSecurity }
+
+/// The only row.
+const ROW: &str = "site";
+
+/// What is needed to send e-mail.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Server, port, guard, sender.
+    pub order: MailOrder,
+    /// The password of whoever signs in.
+    pub password: Option<Secret>,
+}
+
+struct Kept {
+    order: MailOrder,
+    password: Option<Vec<u8>>,
+    by: String,
+    updated_at: model::time::Millis,
+}
+
+async fn read(tx: &mut Tx) -> Result<Option<Kept>> {
+    let sql = "SELECT host, port, security, username, password, sender, updated_by, updated_at FROM mail_settings WHERE id = $1";
+    let kept = |row: &Row<'_>| {
+        let port: i64 = row.get("port")?;
+        Ok(Kept {
+            order: MailOrder {
+                host: row.get("host")?,
+                port: u16::try_from(port).map_err(|_| Error::internal("column port holds no port"))?,
+                security: row.get("security")?,
+                username: row.get("username")?,
+                sender: row.get("sender")?,
+            },
+            password: row.get("password")?,
+            by: row.get("updated_by")?,
+            updated_at: row.get("updated_at")?,
+        })
+    };
+    tx.opt(sql, args![ROW], kept).await
+}
+
+/// What is needed to send, where operators set it.
+pub(super) async fn open(tx: &mut Tx, platform: &Platform) -> Result<Option<Mail>> {
+    let Some(kept) = read(tx).await? else { return Ok(None) };
+    let password = match kept.password.filter(|sealed| !sealed.is_empty()) {
+        None => None,
+        Some(sealed) => {
+            let plain = platform.open(&mail_purpose(ROW), &sealed)?;
+            Some(Secret::new(String::from_utf8(plain).map_err(|_| Error::internal("a password is no text"))?))
+        }
+    };
+    Ok(Some(Mail { order: kept.order, password }))
+}
+
+/// How e-mail leaves, for operators.
+pub async fn get(platform: &Platform, _: &May<can::ManageAlerts, Site>) -> Result<Option<MailView>> {
+    let kept = read(&mut platform.read().await?).await?;
+    Ok(kept.map(|kept| MailView {
+        host: kept.order.host,
+        port: kept.order.port.into(),
+        security: kept.order.security,
+        username: kept.order.username,
+        has_password: kept.password.is_some_and(|sealed| !sealed.is_empty()),
+        sender: kept.order.sender,
+        by: kept.by,
+        updated_at: kept.updated_at,
+    }))
+}
+
+/// Sets how e-mail leaves. The password stays where none is typed, as long as server and name are the same; with an empty server no e-mail leaves
+/// any more.
+pub async fn put(platform: &Platform, may: &May<can::ManageAlerts, Site>, form: &MailForm) -> Result<Option<MailView>> {
+    let mut change = platform.change(may.actor()).await?;
+    if form.host.trim().is_empty() {
+        change.exec("DELETE FROM mail_settings WHERE id = $1", args![ROW]).await?;
+        change.touch(Topic::SiteAlerts);
+        change.commit(Record::new("mail.delete", "site", "slipway")).await?;
+        return Ok(None);
+    }
+    let order = form.read().map_err(Error::Invalid)?;
+    let before = read(&mut change).await?;
+    // A password goes to nobody but whom it was typed for.
+    let same = |kept: &Kept| {
+        (&kept.order.host, kept.order.port, &kept.order.username, kept.order.security) == (&order.host, order.port, &order.username, order.security)
+    };
+    let kept = before.filter(same).and_then(|kept| kept.password).filter(|sealed| !sealed.is_empty());
+    let password = match (order.username.is_empty(), form.password.as_str()) {
+        (true, _) => None,
+        (false, "") if kept.is_none() => return Err(Error::invalid("password", "write the password of whoever signs in")),
+        (false, "") => match kept {
+            Some(sealed) => Some(platform.seal_again_in(&mut change, &mail_purpose(ROW), sealed).await?),
+            None => None,
+        },
+        (false, typed) => Some(platform.seal_in(&mut change, &mail_purpose(ROW), typed.as_bytes()).await?),
+    };
+    let sql = "INSERT INTO mail_settings (id, host, port, security, username, password, sender, updated_by, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET host = excluded.host, port = excluded.port,
+               security = excluded.security, username = excluded.username, password = excluded.password, sender = excluded.sender,
+               updated_by = excluded.updated_by, updated_at = excluded.updated_at";
+    let arguments =
+        args![ROW, &order.host, i64::from(order.port), order.security, &order.username, password, &order.sender, may.actor().name(), platform.now(),];
+    change.exec(sql, arguments).await?;
+    change.touch(Topic::SiteAlerts);
+    change.wake(Signal::Notices);
+    let detail =
+        serde_json::json!({ "host": order.host, "port": order.port, "security": order.security, "username": order.username, "sender": order.sender });
+    change.commit(Record::new("mail.set", "site", "slipway").detail(detail)).await?;
+    get(platform, may).await
+}

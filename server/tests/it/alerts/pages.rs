@@ -1,0 +1,42 @@
+//! The pages of alerts, in a browser without scripts.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::shop;
+use crate::forms::Form;
+use crate::portal::TestPortal;
+
+#[tokio::test]
+async fn rules_and_routes_are_written_without_scripts() {
+    let portal = TestPortal::start().await;
+    let ana = shop(&portal).await;
+    let browser = portal.browser("ana").await;
+    let page = browser.open("/projects/shop/alerts").await.text().await.expect("a page");
+    assert!(page.contains("Nothing fires"), "{page}");
+    let form = Form::open(&browser, "/projects/shop/alerts/rules/new", "/fn/alerts/put_rule").await;
+    form.fill("form[name]", "Busy").fill("form[value]", "80 %").send(&browser, "").await;
+    let rules = ana.get("/api/v1/projects/shop/alert-rules").await.expect_status(StatusCode::OK).await;
+    assert_eq!(rules["items"][0]["says"], "memory over 80 % for 5m");
+    let page = browser.open("/projects/shop/alerts/rules").await.text().await.expect("a page");
+    assert!(page.contains("Busy") && page.contains("memory over 80 % for 5m"), "{page}");
+    let form = Form::open(&browser, "/projects/shop/alerts/routes", "/fn/notices/put_route").await;
+    form.fill("form[name]", "ops").fill("form[address]", "https://hooks.example.com/secret-path").send(&browser, "").await;
+    let page = browser.open("/projects/shop/alerts/routes").await.text().await.expect("a page");
+    assert!(page.contains("whsec_") && !page.contains("secret-path"), "the secret is shown this once: {page}");
+    let page = browser.open("/projects/shop/alerts/routes").await.text().await.expect("a page");
+    assert!(page.contains("https://hooks.example.com") && !page.contains("whsec_"), "{page}");
+}
+
+#[tokio::test]
+async fn operators_have_the_rules_that_a_site_begins_with_and_nobody_else_sees_them() {
+    let portal = TestPortal::start().await;
+    shop(&portal).await;
+    let admin = portal.browser("admin").await;
+    let page = admin.open("/admin/alerts/rules").await.text().await.expect("a page");
+    assert!(page.contains("Memory near its limit") && page.contains("Machine does not answer"), "{page}");
+    assert_eq!(portal.browser("ana").await.open("/admin/alerts/rules").await.status(), StatusCode::FORBIDDEN);
+    let rules = portal.person("admin").get("/api/v1/alert-rules").await.expect_status(StatusCode::OK).await;
+    assert_eq!(rules["items"].as_array().map(Vec::len), Some(10));
+    assert_eq!(rules["items"][0]["by"], json!("slipway"));
+}
