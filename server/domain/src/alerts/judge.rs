@@ -172,12 +172,12 @@ fn said(rule: &Rule, thing: &Thing, worst: &Worst) -> String {
 
 /// The page with the charts of that time.
 fn chart(thing: &Thing, now: Millis) -> String {
-    let (from, to) = (now.minus(AROUND).0, now.plus(AROUND).0);
+    let (from, to) = (now.minus(AROUND).0.div_euclid(1000), now.plus(AROUND).0.div_euclid(1000));
     let SubjectView { project, service, environment, machine, .. } = &thing.names;
     if thing.service.is_some() {
         format!("/projects/{project}/services/{service}/metrics?environment={environment}&from={from}&to={to}")
     } else {
-        format!("/admin/environments/{environment}/machines/{machine}?from={from}&to={to}")
+        format!("/admin/environments/{environment}/machines/{machine}/metrics?from={from}&to={to}")
     }
 }
 

@@ -86,8 +86,8 @@ async fn by_id(tx: &mut Tx, platform: &Platform, project: Option<ProjectId>, id:
 }
 
 /// The alerts of a service in an environment that began in this time, oldest first, at most 500: marks on its charts.
-pub async fn fired(
-    platform: &Platform,
+pub(crate) async fn fired(
+    tx: &mut Tx,
     may: &May<can::SeeServices, Service>,
     environment: EnvironmentId,
     from: Millis,
@@ -97,7 +97,7 @@ pub async fn fired(
         "{SELECT} WHERE a.project_id = $1 AND a.state <> 'pending' AND a.service_id = $2 AND a.environment_id = $3 AND a.fired_at >= $4
          AND a.fired_at < $5 ORDER BY a.id LIMIT 500"
     );
-    platform.read().await?.all(sql, args![may.project.id, may.id, environment, from, to], |row| view(row, &[])).await
+    tx.all(sql, args![may.project.id, may.id, environment, from, to], |row| view(row, &[])).await
 }
 
 /// One alert.

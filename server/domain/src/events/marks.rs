@@ -1,12 +1,14 @@
-//! What happened to a service, as marks on a chart's axis of time: deployments, and ends, wants of memory and failed checks of its tasks. There are
+//! What happened to a service, as marks on a chart's axis of time: deployments, alerts, and ends, wants of memory and failed checks of its tasks. There are
 //! never more than [`MOST`]: where more happened, those of a stretch of time are one mark.
 
 use model::ids::{DeploymentId, EnvironmentId};
 use model::time::Millis;
+use model::views::alerts::AlertView;
 use model::views::deployments::{DeploymentKind, DeploymentState};
 use model::views::events::{MarkKind, MarkView, signal_name};
 
 use crate::access::{May, can};
+use crate::alerts;
 use crate::args;
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
@@ -35,6 +37,7 @@ pub async fn marks(
 ) -> Result<Vec<MarkView>> {
     let mut tx = platform.read().await?;
     let mut marks = deployments(&mut tx, may, environment, from, to).await?;
+    marks.extend(fired(&mut tx, may, environment, from, to).await?);
     let events = single(&mut tx, may, environment, from, to).await?;
     if marks.len() + events.len() <= MOST {
         marks.extend(events);
@@ -44,6 +47,15 @@ pub async fn marks(
     }
     marks.sort_by_key(|mark| mark.ms);
     Ok(marks)
+}
+
+async fn fired(tx: &mut Tx, may: &May<can::SeeServices, Service>, environment: EnvironmentId, from: Millis, to: Millis) -> Result<Vec<MarkView>> {
+    let fired = alerts::fired(tx, may, environment, from, to).await?;
+    let mark = |alert: AlertView| {
+        let text = format!("{}: {}", alert.rule, alert.summary);
+        MarkView { ms: alert.fired_at.unwrap_or(alert.since).0, kind: MarkKind::Alert, text, link: Some(format!("/projects/{}/alerts", may.project.name)) }
+    };
+    Ok(fired.into_iter().map(mark).collect())
 }
 
 async fn deployments(tx: &mut Tx, service: &Service, environment: EnvironmentId, from: Millis, to: Millis) -> Result<Vec<MarkView>> {
