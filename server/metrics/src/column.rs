@@ -39,7 +39,7 @@ fn planes<T>(bytes: &mut Bytes<'_>, count: usize, mut each: impl FnMut(u64) -> T
         1 => plane()?.iter().map(|low| each(u64::from(*low))).collect(),
         2 => {
             let (low, high) = (plane()?, plane()?);
-            low.iter().zip(high).map(|(low, high)| each(u64::from(*low) | u64::from(*high) << 8)).collect()
+            low.iter().zip(high).map(|(low, high)| each(u64::from(*low) | (u64::from(*high) << 8))).collect()
         }
         _ => {
             let mut values = vec![0_u64; count];

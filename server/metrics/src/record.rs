@@ -134,7 +134,7 @@ fn read_values(bytes: &mut Bytes<'_>, names: &[(u32, bool)], values: &mut Vec<(u
     values.clear();
     let lengths = bytes.take(names.len().div_ceil(2))?;
     for (number, (name, wanted)) in names.iter().enumerate() {
-        let length = lengths[number / 2] >> (number % 2 * 4) & 0x0f;
+        let length = (lengths[number / 2] >> (number % 2 * 4)) & 0x0f;
         let packed = bytes.take(usize::from(length))?;
         if *wanted {
             values.push((*name, value(packed)?));
