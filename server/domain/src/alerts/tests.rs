@@ -147,7 +147,10 @@ async fn an_alert_begins_says_why_and_ends() {
     assert_eq!((changed.revision, changed.by.as_str(), changed.kind.as_str()), (7, "ana", "deploy"));
     assert_eq!(scene.told().await, [FIRING]);
     let may = scene.seeing.actor().may(&scene.store.platform, &scene.service).await.expect("allowed");
-    let marks = async |from, to| fired(&scene.store.platform, &may, scene.environment, from, to).await.expect("marks").len();
+    let marks = async |from, to| {
+        let mut tx = scene.store.platform.read().await.expect("a transaction");
+        fired(&mut tx, &may, scene.environment, from, to).await.expect("marks").len()
+    };
     let at = alert.fired_at.expect("a time");
     assert_eq!((marks(at, Millis(at.0 + 1)).await, marks(Millis(at.0 + 1), Millis(at.0 + 2)).await), (1, 0));
     scene.uses(|_| 100.0, 60).await;
