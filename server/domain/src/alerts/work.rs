@@ -1,7 +1,6 @@
 //! The look at all rules: what begins, what ends, who hears of it. Each step is written together with its notices in one transaction, and only
 //! where the alert is as it was read: a second portal over the same database tells nothing twice.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use model::alerts::{AlertState, Severity};

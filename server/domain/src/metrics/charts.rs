@@ -219,8 +219,7 @@ impl Making<'_> {
     /// Each of the application's own figures as a chart.
     fn of_labels(&self, plan: &Plan) -> Vec<ChartView> {
         let Some(side) = plan.sides.first() else { return Vec::new() };
-        let found: BTreeMap<(String, Metric), ()> =
-            self.series(side, None).map(|(series, _)| ((series.label.to_string(), series.metric), ())).collect();
+        let found: BTreeSet<(String, Metric)> = self.series(side, None).map(|(series, _)| (series.label.to_string(), series.metric)).collect();
         let chart = |(label, metric): (String, Metric)| {
             let only = side.metrics.iter().position(|(one, _)| *one == metric)?;
             let side = Side { name: side.name, metrics: &side.metrics[only..=only] };

@@ -2,7 +2,6 @@
 
 use ::metrics::Store;
 use model::ids::{MachineId, ProjectId, ServiceId};
-use model::time::Millis;
 
 use crate::args;
 use crate::db::{Row, Tx};
