@@ -21,7 +21,7 @@ use model::names::MachineName;
 
 /// What happened on a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineEvents {
+pub struct MachineTimeline {
     /// The machine, for its live topic.
     pub machine_id: MachineId,
     /// A part of its events.
@@ -39,11 +39,11 @@ pub async fn service_events(project: String, service: String, #[server(default)]
 
 /// What happened on a machine, newest first; for operators.
 #[server(prefix = "/fn", endpoint = "events/machine")]
-pub async fn machine_events(machine: String, #[server(default)] filter: EventFilter) -> Result<MachineEvents, ApiError> {
+pub async fn machine_events(machine: String, #[server(default)] filter: EventFilter) -> Result<MachineTimeline, ApiError> {
     let caller = caller().await?;
     let may = caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
     let name: MachineName = named("machine", &machine)?;
     let ask = Ask::read(&filter, caller.platform.now())?;
     let (machine_id, events) = events::of_machine(&caller.platform, &may, &name, &ask).await?;
-    Ok(MachineEvents { machine_id, events })
+    Ok(MachineTimeline { machine_id, events })
 }

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 use model::problem::ProblemKind;
 
 use crate::api::ApiError;
-use crate::api::events::{MachineEvents, machine_events};
+use crate::api::events::{MachineTimeline, machine_events};
 use crate::components::{Crumb, Crumbs};
 use crate::live::Pulse;
 use crate::page::{Data, loaded, param};
@@ -20,7 +20,7 @@ pub(crate) fn Events() -> impl IntoView {
     let path = Memo::new(move |_| urls::admin_machine_events(environment.get(), machine.get()));
     let pulse = Pulse::new();
     // A filter that is wrong is told beside the form.
-    let data: Data<Result<MachineEvents, ApiError>> = Resource::new(
+    let data: Data<Result<MachineTimeline, ApiError>> = Resource::new(
         move || (machine.get(), filter.get(), pulse.track()),
         |(machine, filter, _)| async move {
             match machine_events(machine, filter).await {
