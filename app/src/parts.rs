@@ -8,8 +8,8 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
 use crate::pages::{
-    account, admin, alerts, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside, projects,
-    robots, services, setup, shells, templates, usage,
+    account, admin, alerts, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside,
+    projects, robots, services, setup, shells, templates, usage,
 };
 
 macro_rules! part {

@@ -27,7 +27,7 @@ use crate::urls;
 
 /// Of what the figures are.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A service: its project's name and its own.
     Service(String, String),
     /// A machine, by its name.

@@ -4,8 +4,8 @@
 
 mod access;
 mod accounts;
-mod charts;
 mod alerts;
+mod charts;
 mod collected;
 mod configs;
 mod copies;

@@ -90,7 +90,7 @@ pub(crate) fn picture(view: &MetricsView, chart: &ChartView, look: Look) -> Stri
 fn grid(svg: &mut String, scale: Scale, chart: &ChartView) {
     let base = if chart.sides.len() > 1 { None } else { Some(0.0) };
     for value in scale.lines().into_iter().chain(base) {
-        let y = scale.from_top(value) * HEIGHT;
+        let y = scale.below_top(value) * HEIGHT;
         let class = if value == 0.0 { "chart-base" } else { "chart-grid" };
         let _ = write!(svg, "<line class=\"{class}\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>");
     }
@@ -99,7 +99,7 @@ fn grid(svg: &mut String, scale: Scale, chart: &ChartView) {
 /// Numbers stand above their lines, within the picture: so a narrow one loses no room to them.
 fn numbers(svg: &mut String, scale: Scale, chart: &ChartView) {
     for value in scale.lines().into_iter().chain([scale.up]) {
-        let y = (scale.from_top(value) * HEIGHT - 3.0).max(11.0);
+        let y = (scale.below_top(value) * HEIGHT - 3.0).max(11.0);
         let _ = write!(svg, "<text class=\"chart-number\" x=\"2\" y=\"{y:.1}\">{}</text>", tick(chart.unit, value.abs()));
     }
 }
@@ -120,7 +120,7 @@ fn drawn(svg: &mut String, view: &MetricsView, chart: &ChartView, look: Look, sc
     let rows = rows(chart, look);
     for (number, side) in chart.sides.iter().enumerate() {
         let sign = if number == 0 { 1.0 } else { -1.0 };
-        let down = |value: f64| scale.from_top(value * sign);
+        let down = |value: f64| scale.below_top(value * sign);
         let field = Field { across: &across, down: &down, half };
         let mine: Vec<&Row<'_>> = rows.iter().filter(|row| row.side == number).collect();
         bands(svg, &field, side, look, &mine);

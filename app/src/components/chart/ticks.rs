@@ -56,7 +56,7 @@ impl Scale {
     }
 
     /// How far below the top a number lies, from 0 to 1.
-    pub(super) fn from_top(self, value: f64) -> f64 {
+    pub(super) fn below_top(self, value: f64) -> f64 {
         ((self.up - value) / (self.up + self.down)).clamp(0.0, 1.0)
     }
 }
@@ -135,7 +135,7 @@ mod tests {
         let scale = Scale::holding(Unit::BytesPerSecond, 3000.0, Some(500.0));
         assert_eq!(scale, Scale { step: 1024.0, up: 3072.0, down: 1024.0 });
         assert_eq!(scale.lines(), [0.0, 1024.0, 2048.0]);
-        assert_eq!((scale.from_top(3072.0), scale.from_top(0.0), scale.from_top(-1024.0)), (0.0, 0.75, 1.0));
+        assert_eq!((scale.below_top(3072.0), scale.below_top(0.0), scale.below_top(-1024.0)), (0.0, 0.75, 1.0));
     }
 
     #[test]

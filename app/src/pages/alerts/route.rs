@@ -66,12 +66,7 @@ fn Whole(project: String, page: RoutePage, changes: Changes) -> impl IntoView {
             <header>
                 <h2>{route.name.clone()}</h2><Badge tone text=word/>
                 <div class="actions">
-                    <ActionForm action=changes.test>
-                        <Csrf/>
-                        <input type="hidden" name="project" value=project.clone()/>
-                        <input type="hidden" name="route" value=id.clone()/>
-                        <Submit label="Send a test" look="button-small" pending=changes.test.pending()/>
-                    </ActionForm>
+                    <SendTest project=project.clone() route=id.clone() changes/>
                     <Delete project=project.clone() route=route.clone() changes/>
                 </div>
             </header>
@@ -81,6 +76,19 @@ fn Whole(project: String, page: RoutePage, changes: Changes) -> impl IntoView {
             <header><h2>"Change it"</h2></header>
             <div class="panel-body"><Fields project route=Some(route) put=changes.put/></div>
         </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn SendTest(project: String, route: String, changes: Changes) -> impl IntoView {
+    view! {
+        <ActionForm action=changes.test>
+            <Csrf/>
+            <input type="hidden" name="project" value=project/>
+            <input type="hidden" name="route" value=route/>
+            <Submit label="Send a test" look="button-small" pending=changes.test.pending()/>
+        </ActionForm>
     }
     .into_any()
 }
@@ -134,21 +142,21 @@ fn Row(project: String, route: String, notice: NoticeView, changes: Changes) -> 
     let tries = if notice.attempts == 1 { "1 try".to_owned() } else { format!("{} tries", notice.attempts) };
     let next = notice.due_at.filter(|_| notice.attempts > 0).map(|at| view! { ", next "<Ago at/> });
     let answer = [notice.status.map(|status| status.to_string()), notice.answer.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let id = notice.id.to_string();
+    let (id, named) = (notice.id.to_string(), notice.id.to_string());
     let again = (notice.state != NoticeState::Queued).then(|| {
         view! {
             <ActionForm action=changes.again.action>
                 <Csrf/>
                 <input type="hidden" name="project" value=project/>
                 <input type="hidden" name="route" value=route/>
-                <input type="hidden" name="notice" value=id.clone()/>
+                <input type="hidden" name="notice" value=named/>
                 <Submit label="Send again" look="button-small" pending=changes.again.action.pending()/>
             </ActionForm>
         }
     });
     view! {
         <tr>
-            <td data-label="Notice" class="table-main"><span class="stack-s"><span class="break">{notice.notice.title.clone()}</span><span class="small faint break">{id.clone()}</span></span></td>
+            <td data-label="Notice" class="table-main"><span class="stack-s"><span class="break">{notice.notice.title.clone()}</span><span class="small faint break">{id}</span></span></td>
             <td data-label="State"><span class="stack-s"><Badge tone text=word/><span class="small muted">{tries}{next}</span></span></td>
             <td data-label="Last answer"><span class="small break">{answer}</span></td>
             <td data-label="Written"><Ago at=notice.created_at/></td>

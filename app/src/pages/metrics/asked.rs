@@ -12,7 +12,7 @@ const NAMES: [&str; 5] = ["environment", "range", "from", "to", "compare"];
 
 /// What an address asks for.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(in crate::pages) struct Asked {
+pub(crate) struct Asked {
     /// Which figures.
     pub query: MetricsQuery,
     /// How they are drawn.

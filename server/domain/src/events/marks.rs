@@ -53,7 +53,12 @@ async fn fired(tx: &mut Tx, may: &May<can::SeeServices, Service>, environment: E
     let fired = alerts::fired(tx, may, environment, from, to).await?;
     let mark = |alert: AlertView| {
         let text = format!("{}: {}", alert.rule, alert.summary);
-        MarkView { ms: alert.fired_at.unwrap_or(alert.since).0, kind: MarkKind::Alert, text, link: Some(format!("/projects/{}/alerts", may.project.name)) }
+        MarkView {
+            ms: alert.fired_at.unwrap_or(alert.since).0,
+            kind: MarkKind::Alert,
+            text,
+            link: Some(format!("/projects/{}/alerts", may.project.name)),
+        }
     };
     Ok(fired.into_iter().map(mark).collect())
 }
