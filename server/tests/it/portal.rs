@@ -51,13 +51,13 @@ impl TestPortal {
 
     /// The same behind a proxy that speaks https.
     pub async fn start_behind_proxy() -> Self {
-        Self::build_as(None, None, Some("https://slipway.example.com".into())).await
+        Self::configured(None, |config| Serve { public_url: Some("https://slipway.example.com".into()), ..config }).await
     }
 
     /// The same as [`Self::start_with_clock`], with its data below this folder.
     pub async fn start_in(parent: &Path) -> Self {
         let clock = Arc::new(TestClock::at(MachineClock.now()));
-        Self::build_in(tempfile::tempdir_in(parent).expect("a data folder"), None, Some(clock), None).await
+        Self::build_in(tempfile::tempdir_in(parent).expect("a data folder"), None, Some(clock)).await
     }
 
     /// A portal on this engine.
@@ -67,13 +67,8 @@ impl TestPortal {
 
     /// A portal on this engine that samples each second what tasks use.
     pub async fn start_sampling(engine: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a data folder");
-        let database = TestDatabase::make().await;
         let metrics_every = "1s".parse().expect("a span");
-        let config = Serve { metrics_every, ..config(folder.path(), database.as_ref(), Some(engine.to_owned())) };
-        let running = start(&config, None).await;
-        let base = format!("http://127.0.0.1:{}", running.port);
-        Self { base, running, clock: None, folder, database }
+        Self::configured(Some(engine.to_owned()), |config| Serve { metrics_every, ..config }).await
     }
 
     /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
@@ -95,19 +90,13 @@ impl TestPortal {
     }
 
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
-        Self::build_as(engine, clock, None).await
+        Self::build_in(tempfile::tempdir().expect("a data folder"), engine, clock).await
     }
 
-    async fn build_as(engine: Option<String>, clock: Option<Arc<TestClock>>, public_url: Option<String>) -> Self {
-        Self::build_in(tempfile::tempdir().expect("a data folder"), engine, clock, public_url).await
-    }
-
-    async fn build_in(folder: TempDir, engine: Option<String>, clock: Option<Arc<TestClock>>, public_url: Option<String>) -> Self {
+    async fn build_in(folder: TempDir, engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {
         let database = TestDatabase::make().await;
-        let config = Serve { public_url, ..config(folder.path(), database.as_ref(), engine) };
-        let running = start(&config, clock.clone()).await;
-        let base = format!("http://127.0.0.1:{}", running.port);
-        Self { base, running, clock, folder, database }
+        let running = start(&config(folder.path(), database.as_ref(), engine), clock.clone()).await;
+        Self { base: format!("http://127.0.0.1:{}", running.port), running, clock, folder, database }
     }
 
     /// Stops it in an orderly way and starts it again over the same data and on another port.
