@@ -1,7 +1,10 @@
 //! One request for each door, right in everything but, perhaps, who sends it.
 
+mod reads;
 mod registry;
 mod watching;
+
+pub use reads::reads;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -11,82 +14,6 @@ use super::world::{self, World};
 use crate::portal::{PASSWORD, TestPortal};
 
 const NEW_PASSWORD: &str = "another good password";
-
-/// Server functions that only read, though they are called with POST.
-pub fn reads(path: &str) -> bool {
-    watching::reads(path)
-        || matches!(
-            path,
-            "/fn/accounts/set_up_needed"
-                | "/fn/accounts/sessions"
-                | "/fn/accounts/tokens"
-                | "/fn/accounts/users"
-                | "/fn/audit/project"
-                | "/fn/cloning/plan"
-                | "/fn/configs/get"
-                | "/fn/audit/site"
-                | "/fn/deployments/form"
-                | "/fn/deployments/text"
-                | "/fn/deployments/plan_text"
-                | "/fn/imports/read"
-                | "/fn/imports/projects"
-                | "/fn/deployments/get"
-                | "/fn/deployments/list"
-                | "/fn/deployments/revisions"
-                | "/fn/deployments/compare"
-                | "/fn/deployments/plan_back"
-                | "/fn/deployments/waiting"
-                | "/fn/environments/list"
-                | "/fn/environments/get"
-                | "/fn/environments/managed"
-                | "/fn/environments/managed_one"
-                | "/fn/environments/machine_form"
-                | "/fn/image_rules/get"
-                | "/fn/image_rules/run_detail"
-                | "/fn/images/repositories"
-                | "/fn/images/tags"
-                | "/fn/images/get"
-                | "/fn/images/lineage"
-                | "/fn/logs/page"
-                | "/fn/logs/inspect"
-                | "/fn/inspect/processes"
-                | "/fn/inspect/changes"
-                | "/fn/inspect/file"
-                | "/fn/metrics/service"
-                | "/fn/metrics/machine"
-                | "/fn/metrics/overview"
-                | "/fn/events/machine"
-                | "/fn/events/service"
-                | "/fn/usage/project"
-                | "/fn/usage/site"
-                | "/fn/pruning/get"
-                | "/fn/quotas/get"
-                | "/fn/quotas/list"
-                | "/fn/projects/list"
-                | "/fn/projects/may_create"
-                | "/fn/projects/get"
-                | "/fn/projects/members"
-                | "/fn/robots/list"
-                | "/fn/services/list"
-                | "/fn/services/mine"
-                | "/fn/services/get"
-                | "/fn/jobs/list"
-                | "/fn/services/running"
-                | "/fn/shells/list"
-                | "/fn/shells/get"
-                | "/fn/templates/list"
-                | "/fn/templates/get"
-                | "/fn/templates/editor"
-                | "/fn/templates/form"
-                | "/fn/templates/of_service"
-                | "/fn/upkeep/storage"
-                | "/fn/outside/credentials"
-                | "/fn/outside/copies"
-                | "/fn/outside/settings"
-                | "/fn/folders/settings"
-                | "/fn/environments/foreign"
-        )
-}
 
 /// Whether a door is about somebody who is managed.
 pub fn needs_victim(path: &str) -> bool {
