@@ -163,11 +163,13 @@ async function pairs(ground) {
 async function interrupts(ground) {
   let [tail, hear] = ["", () => {}];
   const take = (bytes) => {
-    tail = (tail + bytes.toString("latin1").slice(-16)).slice(-16);
+    tail = (tail + bytes.toString("latin1").slice(-32)).slice(-32);
     hear();
   };
   const prompt = async () => {
-    while (!tail.endsWith("READY> ")) await new Promise((resolve) => (hear = resolve));
+    // Behind it some shells ask the terminal where its cursor is.
+    while (!tail.includes("READY> ")) await new Promise((resolve) => (hear = resolve));
+    tail = "";
   };
   const terminal = await ours(ground, 'PS1="READY> " exec sh -i', take);
   await prompt();
