@@ -1,5 +1,5 @@
 // The part `shells` of `make bench`: what the way through the portal adds to a terminal, against the same exec over the engine's API by a bare
-// client; how fifty floods share; what a thousand idle shells and a thousand followed logs cost in memory.
+// client; how soon Ctrl-C ends a flood; how fifty floods share; what a thousand idle shells and a thousand followed logs cost in memory.
 import { request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { ground } from "./bench-ground.mjs";
@@ -12,6 +12,7 @@ const PAIRS = 5;
 const KEYS = 5_000;
 const BULK = 256 * MiB;
 const FLOODS = 50;
+const INTERRUPTS = 40;
 const FLOOD_SECONDS = 8;
 const IDLE = Number(process.env.BENCH_IDLE || 1_000);
 /** Shells and logs of one account at most, as the portal has it. */
@@ -158,6 +159,34 @@ async function pairs(ground) {
   say("output: slipway / bare exec", spread(bytes.ours.map((one, at) => one / bytes.bare[at]), 2));
 }
 
+/** Milliseconds from Ctrl-C in the middle of a flood to the prompt. */
+async function interrupts(ground) {
+  let [tail, hear] = ["", () => {}];
+  const take = (bytes) => {
+    tail = (tail + bytes.toString("latin1").slice(-32)).slice(-32);
+    hear();
+  };
+  const prompt = async () => {
+    // Behind it some shells ask the terminal where its cursor is.
+    while (!tail.includes("READY> ")) await new Promise((resolve) => (hear = resolve));
+    tail = "";
+  };
+  const terminal = await ours(ground, 'PS1="READY> " exec sh -i', take);
+  await prompt();
+  const times = [];
+  for (let turn = 0; turn < INTERRUPTS; turn++) {
+    terminal.send(Buffer.from("yes\n"));
+    await delay(500);
+    const began = performance.now();
+    terminal.send(Buffer.from("\x03"));
+    await prompt();
+    times.push(performance.now() - began);
+  }
+  terminal.close();
+  say("Ctrl-C in a flood to the prompt: ms, median", quantile(times, 0.5).toFixed(1));
+  say("Ctrl-C in a flood to the prompt: ms, longest", Math.max(...times).toFixed(1));
+}
+
 /** Fifty floods at once: bytes of each in the same seconds. */
 async function fairness(ground) {
   const counts = Array(FLOODS).fill(0);
@@ -222,5 +251,6 @@ export async function shells(docker) {
   // First, while the portal's memory holds nothing that a flood has left to be used again.
   await idle(made);
   await pairs(made);
+  await interrupts(made);
   await fairness(made);
 }

@@ -42,7 +42,7 @@ test("a connection that is dead without a word is said to be, and then everythin
     const before = await until("the counter goes on", () => shown(typist));
     await go();
     await typist.line(`echo typed-''${at}-once`);
-    await typist.pane().getByText("Connection lost, trying again").waitFor({ timeout: 60_000 });
+    await typist.pane().getByText("Connection lost", { exact: true }).waitFor({ timeout: 60_000 });
     // Within the pane as well, with what happens next; it is said once and counts down in silence.
     await typist.pane().getByRole("status").filter({ hasText: "No connection to the portal. It is tried again by itself, and what you type waits." }).waitFor();
     await typist.pane().getByText(/^Trying again (now|in \d+ s)\.$/).waitFor();
@@ -105,7 +105,7 @@ test("a connection that is dead is said to be though nobody types", { timeout: 3
   for (const { name, go, back } of ways) {
     const before = await until("the counter goes on", () => shown(typist));
     await go();
-    await typist.pane().getByText("Connection lost, trying again").waitFor({ timeout: 75_000 });
+    await typist.pane().getByText("Connection lost", { exact: true }).waitFor({ timeout: 75_000 });
     await back();
     await typist.pane().getByText("Open", { exact: true }).waitFor({ timeout: 60_000 });
     await until(`the counter goes on after ${name}`, async () => (await shown(typist)) > before + 10, 60);

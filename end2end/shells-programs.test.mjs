@@ -99,7 +99,7 @@ test("an image without any shell says so, and a command of it runs all the same"
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
   await page.getByRole("button", { name: "Open shell" }).click();
-  await typist.pane().getByText("Closed", { exact: true }).waitFor();
+  await typist.pane().getByText("No shell", { exact: true }).waitFor();
   const told = await typist.pane().getByRole("alert").innerText();
   assert.match(told, /^This image has no shell: none of bash, ash, sh is in it\. .*name it in the field “Command”/);
   assert.doesNotMatch(told, /OCI|exec/);

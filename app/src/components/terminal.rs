@@ -73,10 +73,11 @@ impl Stage {
         match self {
             Self::Opening => (Tone::Busy, String::from("Opening")),
             Self::Open => (Tone::Ok, String::from("Open")),
-            Self::Broken => (Tone::Warn, String::from("Connection lost, trying again")),
+            Self::Broken => (Tone::Warn, String::from("Connection lost")),
             Self::Exited(code) => (Tone::Idle, format!("Ended with code {code}")),
             Self::Replaced => (Tone::Idle, String::from("Open elsewhere")),
-            Self::NoShell(..) | Self::Closed(_) => (Tone::Bad, String::from("Closed")),
+            Self::NoShell(..) => (Tone::Bad, String::from("No shell")),
+            Self::Closed(_) => (Tone::Bad, String::from("Closed")),
         }
     }
 
@@ -268,10 +269,12 @@ fn Below(seen: Seen, handle: Handle, opened: RwSignal<u32>) -> impl IntoView {
         let back = (stage == Stage::Replaced).then(|| {
             view! { <button type="button" class="button button-small" on:click=move |_| handle.act(Act::TakeBack)>"Take it back"</button> }
         });
+        // Where the image has no shell it has none the next time either.
+        let class = if matches!(stage, Stage::NoShell(..)) { "button button-small" } else { "button button-small button-primary" };
         stage.is_over().then(|| {
             view! {
                 {back}
-                <button type="button" class="button button-small button-primary" on:click=move |_| opened.update(|n| *n += 1)>"Open again"</button>
+                <button type="button" class=class on:click=move |_| opened.update(|n| *n += 1)>"Open again"</button>
             }
         })
     };

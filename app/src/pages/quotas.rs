@@ -72,7 +72,7 @@ fn UsedRunning(running: Running, limits: Limits, task: TaskLimits) -> impl IntoV
         Some(range) => format!("Fixed ports: {range}."),
     };
     let given: Vec<String> =
-        [task.cpus.map(|cpus| format!("{cpus} CPUs")), task.memory.map(|memory| memory.to_string())].into_iter().flatten().collect();
+        [task.cpus.map(|cpus| format!("{cpus} CPUs")), task.memory.map(|memory| format!("{memory} of memory"))].into_iter().flatten().collect();
     let given = match given.len() {
         0 => String::from("A task whose descriptor names no limit has none."),
         _ => format!("A task whose descriptor names no limit gets {}.", given.join(" and ")),
@@ -163,7 +163,7 @@ fn QuotaForm(quota: QuotaView, set: ServerAction<SetQuota>) -> impl IntoView {
             <LimitFields limits=quota.limits refused task_hint="Left empty: the site's default."/>
             <div class="actions"><Submit label="Set quota" pending=set.pending()/></div>
         </ActionForm>
-        <p class="hint">"Left empty: no limit, where a field says nothing else. A limit below current use deletes and stops nothing; it only refuses what would take more."</p>
+        <p class="hint">"Left empty: no limit, where a field says nothing else. A limit below current use stops nothing, and deletes nothing but kept logs and recordings; it refuses what would take more."</p>
     }
     .into_any()
 }
@@ -176,6 +176,7 @@ pub(crate) const LIMIT_FIELDS: &[&str] = &["bytes", "tags", "cpus", "memory", "t
 pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem::Problem>>, task_hint: &'static str) -> impl IntoView {
     let share = |cpus: Option<Cpus>| cpus.map(|cpus| cpus.to_string()).unwrap_or_default();
     let ports = limits.ports.map(|ports| ports.to_string()).unwrap_or_default();
+    let of_one = format!("Where its descriptor says none. {task_hint}");
     let kept = format!("0B or more, like 1GiB. Beyond it the oldest go. {task_hint}");
     view! {
         <div class="fields fields-wide">
@@ -191,10 +192,10 @@ pub(crate) fn LimitFields(limits: Limits, refused: Signal<Option<model::problem:
                 check=Some(check_count) hint="Of all services in all environments." error=field_error(refused, "tasks")/>
             <TextField name="limits[ports]" label="Fixed ports" optional=true value=ports placeholder="anywhere" check=Some(check_ports)
                 hint="Like 20000-20999, or none." error=field_error(refused, "ports")/>
-            <TextField name="limits[task_cpus]" label="CPUs of a task that names none" optional=true value=share(limits.task_cpus)
-                inputmode="decimal" check=Some(check_cpus) hint=task_hint error=field_error(refused, "task_cpus")/>
-            <TextField name="limits[task_memory]" label="Memory of a task that names none" optional=true value=size(limits.task_memory)
-                check=Some(check_size) hint=task_hint error=field_error(refused, "task_memory")/>
+            <TextField name="limits[task_cpus]" label="CPUs of one task" optional=true value=share(limits.task_cpus)
+                inputmode="decimal" check=Some(check_cpus) hint=of_one.clone() error=field_error(refused, "task_cpus")/>
+            <TextField name="limits[task_memory]" label="Memory of one task" optional=true value=size(limits.task_memory)
+                check=Some(check_size) hint=of_one error=field_error(refused, "task_memory")/>
             <TextField name="limits[logs]" label="Kept logs" optional=true value=size(limits.logs) check=Some(check_size) hint=kept.clone()
                 error=field_error(refused, "logs")/>
             <TextField name="limits[recordings]" label="Kept recordings of shells" optional=true value=size(limits.recordings)

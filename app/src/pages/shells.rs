@@ -66,7 +66,7 @@ fn Whole(project: ProjectView, service: String, open: Page<ShellView>, past: Pag
 fn NotRecorded(project: ProjectView) -> impl IntoView {
     let settings = urls::project_page(&project.name, "settings");
     view! {
-        <Notice tone=Tone::Warn title="Shells of this project are not recorded">
+        <Notice tone=Tone::Warn title="New shells of this project are not recorded">
             {if project.may(Action::ManageProject) {
                 view! { <p>"Who opened one is still written down. Recording is switched on in "<a href=settings>"the project's settings"</a>"."</p> }.into_any()
             } else {

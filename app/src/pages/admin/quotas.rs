@@ -38,7 +38,6 @@ fn Default(limits: Limits, set: ServerAction<SetDefaultQuota>) -> impl IntoView 
                     <LimitFields limits refused task_hint="Left empty: no limit."/>
                     <div class="actions"><Submit label="Set default" pending=set.pending()/></div>
                 </ActionForm>
-                <p class="hint">"Left empty: no limit."</p>
             </div>
         </section>
     }

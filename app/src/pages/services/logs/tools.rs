@@ -85,7 +85,7 @@ pub(super) fn Bar(shown: Shown, path: String, desk: Desk, kept: u64) -> impl Int
                 <span class="muted small">"Download"</span>
                 <a class="button button-small" href=file("text") download="">"Text"</a>
                 <a class="button button-small" href=file("ndjson") download="">"JSON lines"</a>
-                <span class="faint small" title="What the project's logs take on disk">{bytes(kept)}</span>
+                <span class="faint small" title="What the project's logs take on disk">{format!("The project keeps {}", bytes(kept))}</span>
             </div>
         </div>
     }
