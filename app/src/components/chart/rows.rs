@@ -155,6 +155,7 @@ pub(super) mod tests {
             at: (0..4).map(|place| begin + place * 10_000).collect(),
             charts,
             marks: Vec::new(),
+            problems: Vec::new(),
             damaged: false,
         }
     }

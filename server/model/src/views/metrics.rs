@@ -129,6 +129,19 @@ pub struct ChartView {
     pub sides: Vec<SideView>,
 }
 
+/// Why a task does not tell all of its own figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrapeProblemView {
+    /// The task.
+    pub task: TaskId,
+    /// Its place among the service's tasks, from 1.
+    pub slot: u32,
+    /// Where it was asked last and what went wrong, for people.
+    pub text: String,
+    /// Since when it did not tell all of them, whatever went wrong first.
+    pub since: Millis,
+}
+
 /// What a service or a machine used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricsView {
@@ -149,6 +162,9 @@ pub struct MetricsView {
     pub charts: Vec<ChartView>,
     /// What happened meanwhile.
     pub marks: Vec<MarkView>,
+    /// Of a service: which of its tasks do not tell all of their own figures at the moment, whatever time is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ScrapeProblemView>,
     /// Whether some of it could not be read: a gap that is none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub damaged: bool,

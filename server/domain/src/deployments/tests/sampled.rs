@@ -45,12 +45,15 @@ async fn why_an_application_did_not_answer_is_told_to_those_who_see_the_service(
     let environment = first.key.environment;
     let told = async || {
         let problems = crate::metrics::work::scrape_problems(shop.platform(), &shop.may().await, environment).await.expect("read");
-        problems.into_iter().map(|problem| (problem.slot, problem.text)).collect::<Vec<_>>()
+        problems.into_iter().map(|problem| (problem.slot, problem.text, problem.since)).collect::<Vec<_>>()
     };
     assert!(told().await.is_empty());
     crate::metrics::work::scraped(worker, second.id, Some("it answered 404".to_owned()));
     crate::metrics::work::scraped(worker, first.id, None);
-    assert_eq!(told().await, [(2, "it answered 404".to_owned())]);
+    let since = shop.platform().now();
+    assert_eq!(told().await, [(2, "it answered 404".to_owned(), since)]);
+    crate::metrics::work::scraped(worker, second.id, Some("it answered 500".to_owned()));
+    assert_eq!(told().await, [(2, "it answered 500".to_owned(), since)], "it is troubled as long as before");
     crate::metrics::work::scraped(worker, second.id, None);
     assert!(told().await.is_empty());
 }
