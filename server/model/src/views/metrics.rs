@@ -85,6 +85,15 @@ pub struct TotalView {
     pub begins: Vec<u32>,
 }
 
+/// How many of a side's tasks have a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitedView {
+    /// That have one.
+    pub tasks: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
 /// What a chart shows in one direction: what is used, received, sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideView {
@@ -97,12 +106,15 @@ pub struct SideView {
     /// All of them together, where a sum means something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<TotalView>,
-    /// What all of them together may use.
+    /// What all of them together may use; none at times at which one of them had no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Column>,
     /// What one of them may use: of several limits the greatest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_of_one: Option<Column>,
+    /// Which share of the tasks has a limit, where some have one and others have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited: Option<LimitedView>,
     /// The sum in the time before, moved to the same places of the axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Column>,
