@@ -86,9 +86,11 @@ pub(super) fn Charts(
             <Notice tone=Tone::Warn title="Some figures of this time cannot be read"><p>"A file of kept samples is damaged: what was in it is shown as a gap."</p></Notice>
         })}
         <p class="small muted chart-span">{move || view.with(tools::span)}</p>
-        <div class="charts">{move || drawn(0..own.get())}</div>
-        {move || problems.with(|problems| troubled(problems))}
-        {move || (own.get() < count.get()).then(|| view! { <div class="charts">{drawn(own.get()..count.get())}</div> })}
+        <div class="charts">
+            {move || drawn(0..own.get())}
+            {move || problems.with(|problems| troubled(problems))}
+            {move || drawn(own.get()..count.get())}
+        </div>
         {move || view.with(|view| happened(&view.marks))}
     }
     .into_any()
