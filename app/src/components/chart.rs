@@ -17,7 +17,7 @@ use model::time::Millis;
 use model::views::metrics::{ChartView, MetricsView, SideView};
 
 use self::picture::{across, limit_is_above, marks, picture, place_at};
-use self::rows::{Row, Swatch, at, rows};
+use self::rows::{Row, Swatch, at, last, rows};
 use self::table::table;
 use self::units::said;
 use super::capital;
@@ -209,7 +209,7 @@ fn legend(reading: Reading) -> Vec<AnyView> {
         let row = |mut row: Row<'_>| {
             let value = match place {
                 Some(place) => at(row.column, place),
-                None => row.column.iter().rev().flatten().next().copied(),
+                None => last(chart, &row),
             };
             if row.swatch == Swatch::Limit && above {
                 row.name.push_str(", above the picture");

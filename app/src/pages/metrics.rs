@@ -6,13 +6,15 @@ mod machine;
 mod overview;
 mod tools;
 
+use std::ops::Range;
+
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use model::metrics::{MetricsQuery, Window};
+use model::metrics::{Group, MetricsQuery, Window};
 use model::time::Millis;
 use model::views::events::MarkView;
-use model::views::metrics::MetricsView;
+use model::views::metrics::{MetricsView, ScrapeProblemView};
 
 pub(super) use self::asked::{Asked, told};
 pub(crate) use self::machine::Machine;
@@ -20,7 +22,7 @@ pub(crate) use self::overview::Overview;
 pub(super) use self::tools::Tools;
 use crate::api::ApiError;
 use crate::api::metrics::{machine_metrics, service_metrics};
-use crate::components::{Chart, Notice, Tone};
+use crate::components::{Ago, Chart, Notice, Tone};
 #[cfg(feature = "hydrate")]
 use crate::live::Pulse;
 use crate::urls;
@@ -74,17 +76,37 @@ pub(super) fn Charts(
         navigate(&asked.over(window).at(&path), NavigateOptions { scroll: false, ..NavigateOptions::default() });
     });
     let count = Memo::new(move |_| view.with(|view| view.charts.len()));
-    let charts = move || (0..count.get()).map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
+    // What the application tells of itself stands behind all else.
+    let own = Memo::new(move |_| view.with(|view| view.charts.iter().take_while(|chart| chart.group != Group::Application).count()));
+    let drawn = move |numbers: Range<usize>| numbers.map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
+    let problems = Memo::new(move |_| view.with(|view| view.problems.clone()));
     let damaged = move || view.with(|view| view.damaged);
     view! {
         {move || damaged().then(|| view! {
             <Notice tone=Tone::Warn title="Some figures of this time cannot be read"><p>"A file of kept samples is damaged: what was in it is shown as a gap."</p></Notice>
         })}
         <p class="small muted chart-span">{move || view.with(tools::span)}</p>
-        <div class="charts">{charts}</div>
+        <div class="charts">
+            {move || drawn(0..own.get())}
+            {move || problems.with(|problems| troubled(problems))}
+            {move || drawn(own.get()..count.get())}
+        </div>
         {move || view.with(|view| happened(&view.marks))}
     }
     .into_any()
+}
+
+/// Which tasks do not tell all of their own figures at the moment, and why.
+pub(super) fn troubled(problems: &[ScrapeProblemView]) -> Option<AnyView> {
+    if problems.is_empty() {
+        return None;
+    }
+    let told = problems.iter().map(|problem| {
+        let (text, since) = (format!("Task {}: {}, since ", problem.slot, problem.text), problem.since);
+        view! { <li class="break">{text}<Ago at=since/></li> }
+    });
+    let told = told.collect_view();
+    Some(view! { <Notice tone=Tone::Warn title="The application does not tell all of its own figures"><ul>{told}</ul></Notice> }.into_any())
 }
 
 /// What the marks say, in words.

@@ -28,6 +28,10 @@ fn rounded(value: f64, digits: i32) -> f64 {
     if places > 0 { (value / unit).round() * unit } else { (value * unit).round() / unit }
 }
 
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// Runs what blocks on a thread for that.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> crate::Result<T> {
     match tokio::task::spawn_blocking(work).await {

@@ -185,8 +185,13 @@ async fn counted(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(setting(tx, COUNTED).await?.and_then(|text| text.parse().ok()))
 }
 
+/// When the first hour begins that is not counted yet; none: counting has not begun. What was sampled before it is needed no more for this.
+pub(crate) async fn counted_before(tx: &mut Tx) -> Result<Option<Millis>> {
+    Ok(counted(tx).await?.map(|hour| Millis(hour.saturating_mul(work::HOUR))))
+}
+
 async fn counted_until(tx: &mut Tx) -> Result<Option<String>> {
-    Ok(counted(tx).await?.map(|hour| Millis(hour.saturating_mul(work::HOUR)).rfc3339()))
+    Ok(counted_before(tx).await?.map(Millis::rfc3339))
 }
 
 async fn prices_in(tx: &mut Tx, month: Month) -> Result<Prices> {

@@ -11,6 +11,7 @@ use crate::raw::{self, Id, Raw, Source};
 use crate::rollup::{Cadence, FIVE, HOUR, Held, Reading, Row, Steps, Sum, roll, sum_at, tasks};
 use crate::segment::{Name, Segment, width};
 use crate::store::FAR;
+use crate::words::Watched;
 use crate::{Answer, Key, Kind, Member, Metric, Point, Resolution, Select, Series, Store};
 
 /// How often is read anew when files were put together meanwhile.
@@ -83,7 +84,8 @@ impl<'a> Reader<'a> {
                 sums
             }
         };
-        let watched = sums.remove(&watched()).unwrap_or_default().iter().map(|sum| (sum.at, sum.covered)).collect();
+        let point = |sum: &Sum| Watched { at_ms: sum.at, covered_ms: sum.covered, begins: sum.begins };
+        let watched = sums.remove(&watched()).unwrap_or_default().iter().map(point).collect();
         let mut series: Vec<Series> =
             sums.into_iter().filter_map(|(id, sums)| series(id, &sums).filter(|series| !series.points.is_empty())).collect();
         series.sort_by(|one, other| order(one).cmp(&order(other)));

@@ -1,5 +1,6 @@
 //! The store as its users see it.
 
+mod agree;
 mod bench;
 mod clock;
 mod crashes;

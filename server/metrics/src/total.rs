@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::words::Watched;
 use crate::{Answer, Metric, Resolution, Total};
 
 impl Answer {
     /// All series of a metric together (with this label alone, if one is given): the sum, and the least and most of them.
+    ///
+    /// [`crate::Store::totals`] says the same, to the bits that are kept, of each label by itself where each point is one roll-up, and exactly the same
+    /// where points are of samples; [`crate::TotalSeries::points`] says how it differs where a point stands for several roll-ups.
     #[must_use]
     pub fn total(&self, metric: Metric, label: Option<&str>) -> Vec<Total> {
         struct All {
@@ -27,15 +31,18 @@ impl Answer {
                 all.covered = all.covered.max(point.covered_ms);
             }
         }
-        let watched: HashMap<i64, i64> = self.watched.iter().copied().collect();
+        let watched: HashMap<i64, &Watched> = self.watched.iter().map(|watched| (watched.at_ms, watched)).collect();
         let near = if self.resolution == Resolution::Raw { self.step_ms.max(self.gap_ms) } else { self.step_ms };
         let mut before = None;
         let mut totals = Vec::with_capacity(points.len());
         for (at, All { mut total, weighted, covered }) in points {
+            let watched = watched.get(&at);
             // A task cannot have been watched for longer than its service: both are rounded.
-            let watched = watched.get(&at).copied().unwrap_or(0).max(covered).max(1);
-            total.sum = weighted / watched as f64;
-            total.begins = before.replace(at).is_none_or(|before| at - before > near);
+            let time = watched.map_or(0, |watched| watched.covered_ms).max(covered).max(1);
+            total.sum = weighted / time as f64;
+            let far = before.replace(at).is_none_or(|before| at - before > near);
+            // A gap may also end in the middle of two points that touch.
+            total.begins = far || watched.is_some_and(|watched| watched.begins);
             totals.push(total);
         }
         totals

@@ -116,7 +116,7 @@ impl Reader<'_> {
 
 impl Store {
     /// What all tasks of a service come to together, as [`crate::Answer::total`] says of what [`Self::query`] answers, for what it costs to read one
-    /// task. Of each label one series.
+    /// task. Of each label one series. [`TotalSeries::points`] says where the two differ.
     ///
     /// # Errors
     /// As [`Self::query`].

@@ -155,10 +155,18 @@ pub struct Answer {
     pub series: Vec<Series>,
     /// Milliseconds between two samples beyond which there is a gap.
     pub(crate) gap_ms: i64,
-    /// Of a service: when it was watched at all, in milliseconds from the beginning of each point that there is. What totals are averaged over.
-    pub(crate) watched: Vec<(i64, i64)>,
+    /// Of a service: how long it was watched at all in the time of each point. What totals are averaged over.
+    pub(crate) watched: Vec<Watched>,
     /// Whether a part could not be read, because its file is damaged: it is a gap.
     pub damaged: bool,
+}
+
+/// How long a service was watched in one point's time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Watched {
+    pub(crate) at_ms: i64,
+    pub(crate) covered_ms: i64,
+    pub(crate) begins: bool,
 }
 
 /// All tasks together, in one point's time.
@@ -200,8 +208,14 @@ pub struct TotalSeries {
     pub metric: Metric,
     /// Of which part.
     pub label: Arc<str>,
-    /// In the order of time. Where nothing was sampled there is none. Where a point stands for several roll-ups, `bound`, `lowest` and `highest` are
-    /// the most extreme of theirs, and `series` is how many tasks there were at once.
+    /// In the order of time. Where nothing was sampled there is none. Where a point stands for several roll-ups they differ from what
+    /// [`Answer::total`] says, which knows each task's whole point and no roll-up of it:
+    ///
+    /// - `bound`, `lowest` and `highest` are the most extreme of the roll-ups': the sum of what was at most used within one of them, and the least and
+    ///   the greatest mean of a task within one. There, `bound` is never less, `lowest` never less and `highest` never more.
+    /// - `series` is how many tasks there were within one roll-up; there, how many there were in the point, also one after the other.
+    /// - `sum` may be averaged over a time that is longer or shorter by as much as two samples may lie apart.
+    /// - `begins` is true as well where this figure alone was missing before, while others of the service were sampled.
     pub points: Vec<Total>,
 }
 

@@ -2,6 +2,7 @@
 //! programs read it.
 
 use ::metrics::{Key, Member, Metric, Sample, Store, Value as Figure};
+use domain::Worker;
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId, TaskId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -281,6 +282,45 @@ async fn a_service_that_never_ran_says_what_to_do() {
     assert!(page.contains("Deploy it"));
     let overview = scene.portal.browser("eve").await.open("/overview").await.text().await.expect("a page");
     assert!(overview.contains("You see no services yet"));
+}
+
+#[expect(clippy::disallowed_methods, reason = "what a collector says when it has asked a task; there is no engine here")]
+fn scraped(portal: &TestPortal, task: TaskId, problem: Option<&str>) {
+    domain::metrics::work::scraped(&Worker::hire(portal.platform(), "test"), task, problem.map(str::to_owned));
+}
+
+#[tokio::test]
+async fn which_task_does_not_tell_its_own_figures_is_said_with_the_reason() {
+    let portal = TestPortal::start_with_clock().await;
+    let of = crate::usage::sampled(&portal).await;
+    let task = of.member.task;
+    let now = portal.platform().now().0;
+    for number in 0..30 {
+        let values = vec![Figure::new(Metric::MemoryWorkingSet, MIB), Figure::labelled(Metric::AppGauge, "up", 0.0)];
+        let at = (now / STEP - 30 + number) * STEP;
+        portal.platform().metrics().expect("samples are kept").append(at, &[Sample { key: of.key, member: Some(of.member), values }]).expect("kept");
+    }
+    let gus = portal.person("gus");
+    let told = async |query: &str| gus.get(&format!("{METRICS}{query}")).await.expect_status(StatusCode::OK).await["problems"].clone();
+    let page = async || portal.browser("gus").await.open(PAGE).await.text().await.expect("a page");
+    assert_eq!(told("").await, Value::Null);
+    assert!(!page().await.contains("does not tell all of its own figures"));
+
+    let why = "GET http://10.208.0.2:8080/nothing: it answered 404";
+    scraped(&portal, task, Some(why));
+    assert_eq!(told("").await, json!([{"task": task.to_string(), "slot": 1, "text": why, "since": now}]));
+    assert_eq!(told("?group=memory").await, Value::Null, "nothing else is missing");
+    let shown = page().await;
+    let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text}: {shown}"));
+    assert!(shown.contains("The application does not tell all of its own figures"));
+    let said = place(&format!("Task 1: {why}, since "));
+    assert!(place(">Disk</h3>") < said && said < place(">up</h3>"), "it stands above the application's own figures");
+    let eve = portal.new_person("eve").await;
+    assert_eq!(eve.get(METRICS).await.status(), StatusCode::NOT_FOUND);
+
+    scraped(&portal, task, None);
+    assert_eq!(told("").await, Value::Null);
+    assert!(!page().await.contains("does not tell all of its own figures"));
 }
 
 #[tokio::test]

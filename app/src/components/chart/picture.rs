@@ -9,7 +9,7 @@ use model::views::metrics::{ChartView, Column, MetricsView, SideView};
 
 use super::super::log::row::escaped;
 use super::paths::{Field, Piece, pieces, stretches};
-use super::rows::{Row, Swatch, at, limit, most, rows, stacked, summed};
+use super::rows::{Row, Swatch, at, last, limit, most, rows, stacked, summed};
 use super::stack::stack;
 use super::ticks::{Scale, times};
 use super::units::{said, shown, tick};
@@ -171,13 +171,14 @@ fn between(low: &Column, high: &Column) -> Vec<Piece<(f64, f64)>> {
 /// What the picture says, in a sentence.
 fn label(view: &MetricsView, chart: &ChartView, look: Look) -> String {
     let span = format!("from {} to {}", view.from.exact(), view.to.exact());
-    let mut words = Vec::new();
+    let (rows, mut words) = (rows(chart, look), Vec::new());
     for (number, side) in chart.sides.iter().enumerate() {
         let Some(column) = side.total.as_ref().map(|total| &total.mean).or_else(|| Some(&side.lines.first()?.mean)) else { continue };
-        let Some(last) = column.iter().rev().flatten().next() else { continue };
-        words.push(format!("{}: {} at the end, at most {}", side.name, shown(chart.unit, *last), shown(chart.unit, most(column))));
-        if let Some(limit) = limit(side, look).filter(|_| number == 0).and_then(|limit| limit.iter().rev().flatten().next()) {
-            words.push(format!("limit {}", shown(chart.unit, *limit)));
+        let Some(end) = column.iter().rev().flatten().next() else { continue };
+        words.push(format!("{}: {} at the end, at most {}", side.name, shown(chart.unit, *end), shown(chart.unit, most(column))));
+        let row = rows.iter().find(|row| row.side == number && row.swatch == Swatch::Limit).filter(|_| number == 0);
+        if let Some((row, value)) = row.and_then(|row| Some((row, last(chart, row)?))) {
+            words.push(format!("{} {}", row.name, shown(chart.unit, value)));
         }
     }
     let unit = said(chart.unit);

@@ -77,7 +77,10 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
             rows.push(Row { name: named("total"), swatch: Swatch::Total, side: number, column: &total.mean, begins: Some(&total.begins) });
         }
         if let Some(limit) = limit(side, look) {
-            rows.push(Row { name: named("limit"), swatch: Swatch::Limit, side: number, column: limit, begins: None });
+            // A line of a task without a limit is not measured by that of the others.
+            let some = side.limited.filter(|_| each(side, look));
+            let name = some.map_or_else(|| String::from("limit"), |some| format!("limit of {} of {} tasks", some.tasks, some.of));
+            rows.push(Row { name: named(&name), swatch: Swatch::Limit, side: number, column: limit, begins: None });
         }
         if let Some(before) = &side.before {
             rows.push(Row { name: named("the time before"), swatch: Swatch::Before, side: number, column: before, begins: None });
@@ -86,10 +89,24 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
     rows
 }
 
+/// Whether each line stands for itself.
+fn each(side: &SideView, look: Look) -> bool {
+    look == Look::Lines && side.lines.len() > 1
+}
+
 /// The limit that fits what is drawn: of one line where each stands for itself, else of all together.
 pub(super) fn limit(side: &SideView, look: Look) -> Option<&Column> {
-    let each = look == Look::Lines && side.lines.len() > 1;
-    if each { side.limit_of_one.as_ref() } else { side.limit.as_ref() }
+    if each(side, look) { side.limit_of_one.as_ref() } else { side.limit.as_ref() }
+}
+
+/// What a row came to last. A limit that was lifted before is none any more.
+pub(super) fn last(chart: &ChartView, row: &Row<'_>) -> Option<f64> {
+    if row.swatch != Swatch::Limit {
+        return row.column.iter().rev().flatten().next().copied();
+    }
+    let lines = chart.sides.get(row.side).into_iter().flat_map(|side| &side.lines);
+    let used = lines.filter_map(|line| line.mean.iter().rposition(Option::is_some)).max();
+    used.and_then(|place| at(row.column, place))
 }
 
 /// A number of a row.
@@ -106,7 +123,7 @@ pub(super) fn most(column: &Column) -> f64 {
 pub(super) mod tests {
     use model::metrics::Group;
     use model::time::Millis;
-    use model::views::metrics::{LineView, MetricsView, Resolution, TotalView, Unit};
+    use model::views::metrics::{LimitedView, LineView, MetricsView, Resolution, TotalView, Unit};
 
     use super::*;
 
@@ -131,6 +148,7 @@ pub(super) mod tests {
             total: Some(total),
             limit: Some(column([1.0; 4])),
             limit_of_one: Some(column([0.5; 4])),
+            limited: None,
             before: Some(column([0.2; 4])),
         };
         ChartView { group: Group::Cpu, title: "CPU".into(), unit: Unit::Cores, sides: vec![side] }
@@ -155,6 +173,7 @@ pub(super) mod tests {
             at: (0..4).map(|place| begin + place * 10_000).collect(),
             charts,
             marks: Vec::new(),
+            problems: Vec::new(),
             damaged: false,
         }
     }
@@ -171,6 +190,23 @@ pub(super) mod tests {
         let two = cpu();
         assert_eq!(limit(&two.sides[0], Look::Lines), two.sides[0].limit_of_one.as_ref(), "a line is measured by its own limit");
         assert_eq!(limit(&two.sides[0], Look::Stacked), two.sides[0].limit.as_ref());
+    }
+
+    #[test]
+    fn a_limit_is_of_those_that_have_one_and_as_long_as_they_have_it() {
+        let mut chart = cpu();
+        let last_limit = |chart: &ChartView| {
+            let rows = rows(chart, Look::Stacked);
+            let row = rows.iter().find(|row| row.swatch == Swatch::Limit).expect("a limit");
+            last(chart, row)
+        };
+        assert_eq!(last_limit(&chart), Some(1.0));
+        chart.sides[0].limit = Some(vec![Some(1.0), Some(1.0), None, None]);
+        assert_eq!(last_limit(&chart), None, "it was lifted");
+        chart.sides[0].limit = None;
+        chart.sides[0].limited = Some(LimitedView { tasks: 1, of: 2 });
+        assert_eq!(names(&chart, Look::Lines)[3], "limit of 1 of 2 tasks");
+        assert!(!names(&chart, Look::Stacked).iter().any(|name| name.contains("limit")), "together they have none");
     }
 
     #[test]

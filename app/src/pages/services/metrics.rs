@@ -13,7 +13,7 @@ use crate::api::ApiError;
 use crate::api::services::get_service;
 use crate::components::{Empty, Notice, Tone, sentence};
 use crate::page::loaded;
-use crate::pages::metrics::{Asked, Charts, Source, Tools, told};
+use crate::pages::metrics::{Asked, Charts, Source, Tools, told, troubled};
 use crate::urls;
 
 /// What was read.
@@ -70,6 +70,7 @@ fn Page(found: Found) -> impl IntoView {
     let charts = match view {
         Err(problem) => view! { <Notice tone=Tone::Warn title=sentence(&problem.detail)><p>"Choose another time above."</p></Notice> }.into_any(),
         Ok(view) if view.is_empty() => view! {
+            {troubled(&view.problems)}
             <section class="panel">
                 <Empty title="Nothing was measured in this time">
                     <p>"What its tasks use is sampled every ten seconds while they run. Choose a longer time above, or see what its tasks do."</p>

@@ -1,15 +1,16 @@
 //! From what the store answers to charts: which figures belong together, in which unit, on one axis. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+mod lines;
 
-use ::metrics::{Answer, Metric, Series, Total};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ::metrics::{Answer, Member, Metric, Series, Total};
 use model::metrics::{Group, Window};
-use model::views::metrics::{ChartView, Column, LineView, Resolution, SideView, TotalView, Unit};
+use model::views::metrics::{ChartView, Column, LimitedView, LineView, Resolution, SideView, TotalView, Unit};
 
-use super::Detail;
+use super::{Detail, count};
+use lines::{fold, name};
 
-/// Lines of a picture; what is beyond is put together.
-const LINES: usize = 8;
 /// Most figures of an application that are shown, each in a chart of its own.
 const FIGURES: usize = 12;
 /// Microseconds of a second: a counter of time that grows by so many is one core, or all of the time.
@@ -199,6 +200,14 @@ pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<
     charts
 }
 
+/// What may be used.
+#[derive(Default)]
+struct Limits {
+    all: Option<Column>,
+    one: Option<Column>,
+    limited: Option<LimitedView>,
+}
+
 /// Charts of one answer in the making.
 struct Making<'a> {
     axis: &'a Axis,
@@ -244,10 +253,8 @@ impl Making<'_> {
         let metric = side.metrics.first().map(|(metric, _)| *metric);
         let adds_up = matches!(plan.form, Form::Sum | Form::EachLabel);
         let totals = metric.filter(|_| adds_up).map(|metric| self.answer.total(metric, label)).unwrap_or_default();
-        let (limit, limit_of_one) = match plan.limit.filter(|_| plan.form != Form::Share) {
-            Some(limit) => self.limits(limit, &totals, adds_up),
-            None => (None, None),
-        };
+        let limits = plan.limit.filter(|_| plan.form != Form::Share).map(|limit| self.limits(limit, &series, adds_up));
+        let Limits { all: limit, one: limit_of_one, limited } = limits.unwrap_or_default();
         let earlier = self.before.zip(metric).filter(|_| adds_up);
         let before = earlier.map(|(before, metric)| self.axis.moved(&before.total(metric, label), before.step_ms, plan.divisor));
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
@@ -255,7 +262,7 @@ impl Making<'_> {
             fold(&mut lines, adds_up);
         }
         let metric = metric.map(|metric| metric.name().to_owned()).unwrap_or_default();
-        SideView { name: side.name.to_owned(), metric, lines, total, limit, limit_of_one, before }
+        SideView { name: side.name.to_owned(), metric, lines, total, limit, limit_of_one, limited, before }
     }
 
     fn line(&self, series: &Series, name: &str, divisor: f64) -> LineView {
@@ -297,95 +304,25 @@ impl Making<'_> {
         }
     }
 
-    /// What all together and what one of them may use. Where one has no limit, all together have none.
-    fn limits(&self, limit: Metric, used: &[Total], adds_up: bool) -> (Option<Column>, Option<Column>) {
+    /// What all together and what one of them may use. At a time at which one that used something had no limit, all together have none.
+    fn limits(&self, limit: Metric, used: &[(&Series, &str)], adds_up: bool) -> Limits {
         let limits = self.answer.total(limit, None);
-        if limits.is_empty() {
-            return (None, None);
+        let mut known: HashMap<Option<Member>, HashSet<i64>> = HashMap::new();
+        for series in self.answer.series.iter().filter(|series| series.metric == limit) {
+            known.entry(series.member).or_default().extend(series.points.iter().map(|point| point.at_ms));
         }
-        let users: HashMap<i64, usize> = used.iter().map(|total| (total.at_ms, total.series)).collect();
-        let whole = |total: &&Total| !adds_up || users.get(&total.at_ms).is_none_or(|users| *users <= total.series);
+        let mut open: HashSet<i64> = HashSet::new();
+        for (series, _) in used {
+            let limited = known.get(&series.member);
+            let times = series.points.iter().map(|point| point.at_ms);
+            open.extend(times.filter(|at| limited.is_none_or(|limited| !limited.contains(at))));
+        }
+        let whole = |total: &&Total| !adds_up || !open.contains(&total.at_ms);
         let sum = self.axis.column(limits.iter().filter(whole).map(|total| (total.at_ms, total.sum)));
         let one = self.axis.column(limits.iter().map(|total| (total.at_ms, total.highest)));
         let said = |column: Column| column.iter().any(Option::is_some).then_some(column);
-        (said(sum), said(one))
+        let share = LimitedView { tasks: count(used.iter().filter(|(series, _)| known.contains_key(&series.member)).count()), of: count(used.len()) };
+        let limited = (adds_up && share.tasks > 0 && share.tasks < share.of).then_some(share);
+        Limits { all: said(sum), one: said(one), limited }
     }
-}
-
-/// Gives each line a name of its own.
-fn name(lines: &mut [LineView], otherwise: &str) {
-    let mut slots: HashMap<u32, Vec<Option<u32>>> = HashMap::new();
-    for line in lines.iter() {
-        if let Some(slot) = line.slot {
-            let revisions = slots.entry(slot).or_default();
-            if !revisions.contains(&line.revision) {
-                revisions.push(line.revision);
-            }
-        }
-    }
-    for line in lines {
-        let mut words: Vec<String> = Vec::new();
-        if let Some(slot) = line.slot {
-            // Of several revisions each is named; of one it goes without saying.
-            let several = slots.get(&slot).is_some_and(|revisions| revisions.len() > 1);
-            let revision = line.revision.filter(|_| several).map(|revision| format!(" (revision {revision})")).unwrap_or_default();
-            words.push(format!("Task {slot}{revision}"));
-        }
-        if !line.part.is_empty() {
-            words.push(line.part.clone());
-        }
-        if !line.name.is_empty() {
-            words.push(std::mem::take(&mut line.name));
-        }
-        line.name = if words.is_empty() { otherwise.to_owned() } else { words.join(", ") };
-    }
-}
-
-/// Keeps the lines with most, in their order, and puts the others together. Bands are told of a line that is alone.
-fn fold(lines: &mut Vec<LineView>, adds_up: bool) {
-    if lines.len() > 1 {
-        for line in lines.iter_mut() {
-            (line.least, line.peak) = (Vec::new(), Vec::new());
-        }
-    }
-    if lines.len() <= LINES {
-        return;
-    }
-    let weight = |line: &LineView| line.mean.iter().flatten().sum::<f64>();
-    let mut weights: Vec<f64> = lines.iter().map(weight).collect();
-    weights.sort_by(|one, other| other.total_cmp(one));
-    let (least, mut room) = (weights[LINES - 1], LINES);
-    let mut heavier = weights.iter().filter(|weight| **weight > least).count();
-    let (mut kept, mut others) = (Vec::with_capacity(LINES + 1), Vec::new());
-    for line in lines.drain(..) {
-        let own = weight(&line);
-        // Of those with the same weight the first ones stay, but none takes the place of a heavier one.
-        let stays = own > least || (own == least && room > heavier);
-        if own > least {
-            heavier -= 1;
-        }
-        if stays {
-            room -= 1;
-            kept.push(line);
-        } else {
-            others.push(line);
-        }
-    }
-    if adds_up {
-        kept.push(together(&others));
-    }
-    *lines = kept;
-}
-
-/// Lines as one.
-fn together(lines: &[LineView]) -> LineView {
-    let places = lines.first().map_or(0, |line| line.mean.len());
-    let sum = |place: usize| {
-        let known = lines.iter().filter_map(|line| line.mean.get(place).copied().flatten());
-        known.fold(None, |sum: Option<f64>, value| Some(sum.unwrap_or(0.0) + value)).map(rounded)
-    };
-    let mean: Column = (0..places).map(sum).collect();
-    let begins = (0..places).filter(|place| mean[*place].is_some() && place.checked_sub(1).is_none_or(|before| mean[before].is_none()));
-    let begins = begins.map(|place| place as u32).collect();
-    LineView { name: format!("{} others together", lines.len()), mean, begins, ..LineView::default() }
 }

@@ -113,6 +113,7 @@ mod tests {
             at: vec![0, 10_000],
             charts: vec![chart],
             marks: Vec::new(),
+            problems: Vec::new(),
             damaged: false,
         };
         let text = charts("shop/web", &view);

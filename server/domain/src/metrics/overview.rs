@@ -9,7 +9,7 @@ use model::metrics::{Order, OverviewQuery};
 use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use model::views::metrics::{Column, MachineUse, NowView, OverviewView, ServiceUse, UseView};
 
-use super::store;
+use super::{count, store};
 use crate::access::{Actor, May, Site, Visible, can};
 use crate::args;
 use crate::db::{Tx, Value};
@@ -83,10 +83,6 @@ async fn overview(
     let seen = after.saturating_add(services.len());
     let next = (seen < total).then(|| count(seen));
     Ok(OverviewView { now, step_ms: STEP, at: axis.at(), services, total: count(total), next, machines })
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 const fn machine_of(key: Key) -> Option<MachineId> {

@@ -44,10 +44,13 @@ pub async fn service(platform: &Platform, may: &May<can::SeeServices, Service>, 
     let key = Key::Service { project: may.project.id, service: may.id, environment: environment.id };
     let plans = plans(charts::OF_SERVICES, query.group)?;
     let compare = query.compare == Some(Compare::Previous);
-    let id = environment.id;
+    let (id, own) = (environment.id, plans.iter().any(|plan| plan.group == Group::Application));
     let asked = Asked { key, window, points, compare, plans, detail, environment: Some(environment.name) };
     let mut view = view(platform, asked).await?;
     view.marks = crate::events::marks(platform, may, id, view.from, view.to).await?;
+    if own {
+        view.problems = super::work::scrape_problems(platform, may, id).await?;
+    }
     Ok(view)
 }
 
@@ -106,6 +109,7 @@ fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
         at: axis.at(),
         charts,
         marks: Vec::new(),
+        problems: Vec::new(),
         damaged: answer.damaged || before.is_some_and(|before| before.damaged),
     })
 }

@@ -4,7 +4,7 @@ use ::metrics::{Key, Member, Metric, Options, Sample, Store as Samples, Value};
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId, TaskId};
 use model::metrics::{Group, Window};
 use model::time::Millis;
-use model::views::metrics::{ChartView, Column, Unit};
+use model::views::metrics::{ChartView, Column, LimitedView, Unit};
 
 use super::charts::{self, Axis};
 use super::{Detail, work};
@@ -88,13 +88,39 @@ fn tasks_add_up_and_the_limit_is_theirs_together() {
     let total = cpu.total.as_ref().expect("a total");
     assert_eq!((steady(&total.mean), steady(&total.lowest), steady(&total.highest)), (0.75, 0.25, 0.5));
     assert!(cpu.limit.is_none(), "a sum of some limits would be none");
+    assert_eq!(cpu.limited, Some(LimitedView { tasks: 1, of: 2 }));
+    assert_eq!(steady(cpu.limit_of_one.as_ref().expect("a limit")), 0.5);
     let memory = chart(&charts, Group::Memory);
     assert_eq!(memory.unit, Unit::Bytes);
     let used = &memory.sides[0];
     assert_eq!(steady(used.limit.as_ref().expect("a limit")), 16_384.0);
     assert_eq!(steady(used.limit_of_one.as_ref().expect("a limit")), 8192.0);
+    assert_eq!(used.limited, None, "all of them have one");
     assert!(chart(&charts, Group::Network).sides.iter().all(|side| side.lines.is_empty()), "a chart of nothing, which says so");
     assert!(charts.iter().all(|chart| chart.group != Group::Application));
+}
+
+#[test]
+fn all_together_are_limited_as_long_as_each_that_uses_something_is() {
+    let (_folder, store) = open();
+    // The second task comes after two minutes, without a limit, and leaves after four; the third has one from its first sample on, which says nothing yet
+    // of what it uses.
+    for time in 0..36_i64 {
+        let used = |slot: u32| Value::new(Metric::CpuUsed, (time * 10) as f64 * 250_000.0 * f64::from(slot));
+        let limit = Value::new(Metric::CpuLimit, 0.5);
+        let of = |slot: u32, values: Vec<Value>| Sample { key: key(), member: Some(member(slot)), values };
+        let mut samples = vec![of(1, vec![used(1), limit.clone()])];
+        samples.extend((12..24).contains(&time).then(|| of(2, vec![used(2)])));
+        samples.extend((time >= 18).then(|| of(3, vec![used(1), limit])));
+        store.append(BEGIN + time * 10_000, &samples).expect("kept");
+    }
+    let (at, charts) = read(&store, key(), charts::OF_SERVICES, 6, Detail::All, false);
+    let cpu = &chart(&charts, Group::Cpu).sides[0];
+    let limit = cpu.limit.as_ref().expect("a limit");
+    let place = |seconds: i64| at.iter().position(|at| *at == BEGIN + seconds * 1000).expect("a place");
+    assert_eq!((limit[place(60)], limit[place(300)]), (Some(0.5), Some(1.0)));
+    assert!(limit[place(130)..place(230)].iter().all(Option::is_none), "the second one had none: {limit:?}");
+    assert_eq!(cpu.limited, Some(LimitedView { tasks: 2, of: 3 }));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::live::Topic;
 use crate::worker::Worker;
 
 pub(crate) use problems::Problems;
-pub use problems::{ScrapeProblem, scrape_problems, scraped};
+pub use problems::{scrape_problems, scraped};
 pub use tidy::tidy;
 
 /// Most tasks of a machine that are sampled.

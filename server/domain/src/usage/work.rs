@@ -3,6 +3,7 @@
 //!
 //! What tasks used comes from the hour roll-ups of the store of samples; what is kept (images, logs) is looked at when hours are counted, and stands for
 //! them. An hour in which the portal did not run has no samples, so nothing was used in it; what was kept in it is counted.
+//! Samples of a deleted service or project stay until its last hour is counted: the loop that takes them away asks for that.
 
 use std::collections::BTreeMap;
 

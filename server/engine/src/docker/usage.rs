@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use serde::Deserialize;
 
 use super::{Docker, EngineError, Kind, Limits, QUICK, Result, hijack};
-use crate::metrics::usage::{Block, Direction, Throttling, Traffic, Usage};
+use crate::metrics::usage::{Accesses, Block, Direction, Throttling, Traffic, Usage};
 
 /// Largest answer about the engine's disk that is read: it names each image, container and volume.
 const SPACE_BYTES: usize = 32 << 20;
@@ -143,7 +143,9 @@ fn read(answer: ContainerStatsResponse) -> Usage {
         of_kind.filter_map(|entry| entry.value).sum()
     };
     let (bytes, times) = (&blocks.io_service_bytes_recursive, &blocks.io_serviced_recursive);
-    let block = Block { read: sum(bytes, "read"), written: sum(bytes, "write"), reads: sum(times, "read"), writes: sum(times, "write") };
+    // On cgroup v2 it does not say how often.
+    let accesses = times.is_some().then(|| Accesses { reads: sum(times, "read"), writes: sum(times, "write") });
+    let block = Block { read: sum(bytes, "read"), written: sum(bytes, "write"), accesses };
     let mut usage = Usage {
         cpu: cpu.cpu_usage.and_then(|usage| usage.total_usage).map(|nanos| nanos / 1000),
         throttling,
@@ -151,7 +153,7 @@ fn read(answer: ContainerStatsResponse) -> Usage {
         inactive_file: of(["total_inactive_file", "inactive_file"]),
         swap: of(["total_swap", "swap"]),
         net: answer.networks.map(|networks| traffic(&networks)),
-        block: (bytes.is_some() || times.is_some()).then_some(block),
+        block: bytes.is_some().then_some(block),
         pids: answer.pids_stats.and_then(|pids| pids.current),
         ..Usage::default()
     };
@@ -271,12 +273,12 @@ mod tests {
         let v2 = r#""memory_stats": {"usage": 140591360, "limit": 268435456, "stats": {"anon": 1, "file": 52428800, "inactive_file": 52428800}},
             "blkio_stats": {"io_service_bytes_recursive": [{"major": 254, "minor": 0, "op": "read", "value": 4096}, {"major": 254, "minor": 0, "op": "write", "value": 8192}],
             "io_serviced_recursive": null}"#;
-        for (version, own, times) in [(1, v1, (1, 2)), (2, v2, (0, 0))] {
+        for (version, own, accesses) in [(1, v1, Some(Accesses { reads: 1, writes: 2 })), (2, v2, None)] {
             let answer = serde_json::from_str(&format!("{{{common}, {own}}}")).expect("an answer");
             let usage = read(answer);
             assert_eq!((usage.cpu, usage.working_set(), usage.pids), (Some(609_901_245), Some(88_162_560), Some(7)), "version {version}");
             assert_eq!(usage.throttling, Some(Throttling { periods: 410, throttled: 205, time: 10_250_000 }));
-            assert_eq!(usage.block, Some(Block { read: 4096, written: 8192, reads: times.0, writes: times.1 }));
+            assert_eq!(usage.block, Some(Block { read: 4096, written: 8192, accesses }));
             assert_eq!(usage.net.map(|net| (net.received.bytes, net.sent.packets, net.received.drops)), Some((1376, 21, 1)));
             assert_eq!(usage.limits.memory, Some(268_435_456));
         }

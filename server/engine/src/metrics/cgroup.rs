@@ -1,6 +1,6 @@
 //! Reads what stands in files of control groups, of both versions. Pure: texts in, numbers out. What cannot be read is none.
 
-use super::usage::{Block, Throttling};
+use super::usage::{Accesses, Block, Throttling};
 
 /// The number of a file that holds one. `max` and `-1`, which mean no limit, are none.
 pub(crate) fn single(text: &str) -> Option<u64> {
@@ -43,24 +43,25 @@ pub(crate) fn block_v1(bytes: &str, times: &str) -> Block {
         });
         numbers.sum()
     };
-    Block { read: sum(bytes, "Read"), written: sum(bytes, "Write"), reads: sum(times, "Read"), writes: sum(times, "Write") }
+    let accesses = Accesses { reads: sum(times, "Read"), writes: sum(times, "Write") };
+    Block { read: sum(bytes, "Read"), written: sum(bytes, "Write"), accesses: Some(accesses) }
 }
 
 /// Version 2: the same from `io.stat`.
 pub(crate) fn block_v2(text: &str) -> Block {
-    let mut block = Block::default();
+    let (mut block, mut accesses) = (Block::default(), Accesses::default());
     for word in text.split_ascii_whitespace() {
         let Some((key, number)) = word.split_once('=') else { continue };
         let Ok(number) = number.parse::<u64>() else { continue };
         match key {
             "rbytes" => block.read += number,
             "wbytes" => block.written += number,
-            "rios" => block.reads += number,
-            "wios" => block.writes += number,
+            "rios" => accesses.reads += number,
+            "wios" => accesses.writes += number,
             _ => {}
         }
     }
-    block
+    Block { accesses: Some(accesses), ..block }
 }
 
 #[cfg(test)]
@@ -98,11 +99,12 @@ mod tests {
     fn devices_are_summed_up() {
         let bytes = "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 12288\n8:0 Async 0\n8:0 Total 12288\n8:16 Read 4096\n8:16 Write 0\nTotal 16384\n";
         let times = "8:0 Read 1\n8:0 Write 2\n8:16 Read 1\nTotal 4\n";
-        let expected = Block { read: 8192, written: 8192, reads: 2, writes: 2 };
+        let expected = Block { read: 8192, written: 8192, accesses: Some(Accesses { reads: 2, writes: 2 }) };
+        let nothing = Block { accesses: Some(Accesses::default()), ..Block::default() };
         assert_eq!(block_v1(bytes, times), expected);
-        assert_eq!(block_v1("Total 0\n", "Total 0\n"), Block::default());
+        assert_eq!(block_v1("Total 0\n", "Total 0\n"), nothing);
         let v2 = "8:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=5 dios=1\n";
         assert_eq!(block_v2(v2), expected);
-        assert_eq!(block_v2(""), Block::default());
+        assert_eq!(block_v2(""), nothing);
     }
 }

@@ -230,9 +230,12 @@ impl Collector {
             Some((*task, question))
         });
         let asked: Vec<_> = asked.collect();
+        let known = self.engine.overview().is_some();
         for (task, answer) in ask_all(asked, limit).await {
             match answer {
-                Ok(usage) => {
+                Ok(mut usage) => {
+                    // To be without a limit is told as a limit of all that the machine has, and how much that is comes later.
+                    usage.limits.memory = usage.limits.memory.filter(|_| known);
                     found.usages.insert(task, usage);
                 }
                 // It may have been made anew, and something else may be known of it then.

@@ -7,7 +7,7 @@ use super::cgroup::{block_v1, block_v2, cores, keyed, single, throttling_v1, thr
 use super::groups::{Groups, Mounts, Unreadable};
 use super::net;
 use super::reader::Reader;
-use super::usage::{Limits, Usage};
+use super::usage::{Block, Limits, Usage};
 
 /// Limits rarely change: they are read in each sixth turn.
 const LIMITS: u32 = 6;
@@ -72,10 +72,7 @@ fn read_v1(groups: &Groups, reader: &mut Reader) -> io::Result<Usage> {
     if let Some(folder) = blkio {
         let bytes = reader.find(folder, "blkio.throttle.io_service_bytes_recursive", |text| Some(block_v1(text, "")));
         let times = reader.find(folder, "blkio.throttle.io_serviced_recursive", |text| Some(block_v1("", text)));
-        usage.block = bytes.zip(times).map(|(mut block, times)| {
-            (block.reads, block.writes) = (times.reads, times.writes);
-            block
-        });
+        usage.block = bytes.map(|bytes| Block { accesses: times.and_then(|times| times.accesses), ..bytes });
     }
     if let Some(folder) = pids {
         usage.pids = reader.find(folder, "pids.current", single);

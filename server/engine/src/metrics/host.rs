@@ -9,7 +9,7 @@ use super::cgroup::keyed;
 use super::disks::Disks;
 use super::net;
 use super::reader::Reader;
-use super::usage::Block;
+use super::usage::{Accesses, Block};
 
 /// Microseconds of one of the kernel's ticks, in which `/proc/stat` counts: a hundred are a second, on every architecture that engines run on.
 const TICK: u64 = 10_000;
@@ -99,7 +99,8 @@ fn disk(line: &str) -> Option<(&str, Block, u64)> {
     for number in &mut all {
         *number = words.next()?.parse().ok()?;
     }
-    Some((name, Block { read: all[2] * SECTOR, written: all[6] * SECTOR, reads: all[0], writes: all[4] }, all[9]))
+    let accesses = Some(Accesses { reads: all[0], writes: all[4] });
+    Some((name, Block { read: all[2] * SECTOR, written: all[6] * SECTOR, accesses }, all[9]))
 }
 
 /// A file of `/proc/pressure`: for how many microseconds some and all waited.

@@ -185,22 +185,36 @@ impl Scrapes {
     }
 }
 
+/// Where an application is asked.
+struct Place {
+    address: SocketAddr,
+    /// For whoever sees the service.
+    said: String,
+}
+
 /// Asks one application, at its own address, or where it is published if that is out of reach.
 async fn ask(http: &reqwest::Client, order: &Order) -> Result<exposition::Told, String> {
-    let target = order.way.target(LIMIT).await?;
+    let Metrics { port, path, names } = &*order.metrics;
+    // By which name or address another machine is reached is for operators.
+    let target = order.way.target(LIMIT).await.map_err(|_| format!("port {port}: the name of the task's machine could not be resolved"))?;
+    let own = |address: SocketAddr| Place { address, said: format!("http://{address}{path}") };
+    let published = |address: SocketAddr| Place { address, said: format!("{path} at its published port {}", address.port()) };
     let (first, second) = match (target.container, target.published) {
-        (Some(own), published) => (own, published),
-        (None, Some(published)) => (published, None),
+        (Some(address), other) => (own(address), other.map(published)),
+        (None, Some(address)) => (published(address), None),
         (None, None) => {
-            return Err("the task has no address that could be asked; on an engine of another machine its port must be published".to_owned());
+            return Err(format!(
+                "port {port}: the task has no address that could be asked; on an engine of another machine this port must be published"
+            ));
         }
     };
-    let text = match (get(http, first, &order.metrics.path).await, second) {
-        (Err(Miss { out_of_reach: true, .. }), Some(second)) => get(http, second, &order.metrics.path).await,
-        (answer, _) => answer,
+    let (text, place) = match (get(http, &first, path).await, &second) {
+        (Err(Miss { out_of_reach: true, .. }), Some(second)) => (get(http, second, path).await, second),
+        (answer, _) => (answer, &first),
     };
     let text = text.map_err(|miss| miss.why)?;
-    exposition::read(&text, &order.metrics.names).map_err(|line| format!("line {line} of what it answers is not in Prometheus' text format"))
+    let wrong = |line: usize| format!("GET {}: line {line} of what it answers is not in Prometheus' text format", place.said);
+    exposition::read(&text, names).map_err(wrong)
 }
 
 /// Why there is no answer.
@@ -210,10 +224,10 @@ struct Miss {
     out_of_reach: bool,
 }
 
-async fn get(http: &reqwest::Client, address: SocketAddr, path: &str) -> Result<String, Miss> {
-    let url = format!("http://{address}{path}");
-    let miss = |why: String| Miss { why: format!("GET {url}: {why}"), out_of_reach: false };
-    let asked = http.get(&url).header("accept", "text/plain; version=0.0.4").timeout(LIMIT).send().await;
+async fn get(http: &reqwest::Client, place: &Place, path: &str) -> Result<String, Miss> {
+    let miss = |why: String| Miss { why: format!("GET {}: {why}", place.said), out_of_reach: false };
+    let url = format!("http://{}{path}", place.address);
+    let asked = http.get(url).header("accept", "text/plain; version=0.0.4").timeout(LIMIT).send().await;
     let mut answer = asked.map_err(|error| Miss { out_of_reach: error.is_connect(), ..miss(cause(&error)) })?;
     if !answer.status().is_success() {
         return Err(miss(format!("it answered {}", answer.status().as_u16())));
@@ -283,7 +297,7 @@ mod tests {
         ];
         for (answer, words) in wrong {
             let why = asked(answer, &["jobs"]).await.expect_err("wrong");
-            assert!(why.contains(words), "{why}");
+            assert!(why.contains(words) && why.contains("GET http://127.0.0.1:") && why.contains("/metrics"), "{why}");
         }
     }
 
@@ -295,7 +309,10 @@ mod tests {
         let http = scrapes.http().expect("a client");
         let nowhere = Order { way: Way { container: None, published: None }, metrics: Arc::clone(&metrics) };
         assert!(ask(&http, &nowhere).await.expect_err("nowhere").contains("must be published"));
-        let closed = Order { way: Way { container: Some(free), published: None }, metrics };
+        let closed = Order { way: Way { container: Some(free), published: None }, metrics: Arc::clone(&metrics) };
         assert!(ask(&http, &closed).await.expect_err("closed").contains("refused"));
+        let published = Some((free.ip().to_string(), free.port()));
+        let why = ask(&http, &Order { way: Way { container: None, published }, metrics }).await.expect_err("closed");
+        assert!(why.starts_with(&format!("GET /metrics at its published port {}: ", free.port())), "where the machine is, is for operators: {why}");
     }
 }

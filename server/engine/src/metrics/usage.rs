@@ -99,20 +99,26 @@ impl Traffic {
 pub(crate) struct Block {
     pub read: u64,
     pub written: u64,
+    /// How often; none: its source does not say.
+    pub accesses: Option<Accesses>,
+}
+
+/// How often disks were read from and written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accesses {
     pub reads: u64,
     pub writes: u64,
 }
 
 impl Block {
     /// As samples, of the device that the label names.
-    pub(crate) fn values(&self, label: &str) -> [Value; 4] {
+    pub(crate) fn values(&self, label: &str) -> Vec<Value> {
         let value = |metric, value: u64| Value::labelled(metric, label.to_owned(), value as f64);
-        [
-            value(Metric::BlockRead, self.read),
-            value(Metric::BlockWritten, self.written),
-            value(Metric::BlockReads, self.reads),
-            value(Metric::BlockWrites, self.writes),
-        ]
+        let mut values = vec![value(Metric::BlockRead, self.read), value(Metric::BlockWritten, self.written)];
+        if let Some(Accesses { reads, writes }) = self.accesses {
+            values.extend([value(Metric::BlockReads, reads), value(Metric::BlockWrites, writes)]);
+        }
+        values
     }
 }
 
@@ -178,5 +184,7 @@ mod tests {
         assert!(Usage::default().values(0).is_empty());
         let usage = Usage { cpu: Some(5), pids: Some(2), ..Usage::default() };
         assert_eq!(usage.values(0).len(), 2);
+        let block = |accesses| Usage { block: Some(Block { accesses, ..Block::default() }), ..Usage::default() }.values(0);
+        assert_eq!((block(None).len(), block(Some(Accesses::default())).len()), (2, 4), "no reads are something else than reads that nobody counted");
     }
 }

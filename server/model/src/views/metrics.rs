@@ -85,6 +85,15 @@ pub struct TotalView {
     pub begins: Vec<u32>,
 }
 
+/// How many of a side's tasks have a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitedView {
+    /// That have one.
+    pub tasks: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
 /// What a chart shows in one direction: what is used, received, sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideView {
@@ -97,12 +106,15 @@ pub struct SideView {
     /// All of them together, where a sum means something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<TotalView>,
-    /// What all of them together may use.
+    /// What all of them together may use; none at times at which one of them had no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Column>,
     /// What one of them may use: of several limits the greatest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_of_one: Option<Column>,
+    /// Which share of the tasks has a limit, where some have one and others have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited: Option<LimitedView>,
     /// The sum in the time before, moved to the same places of the axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Column>,
@@ -129,6 +141,19 @@ pub struct ChartView {
     pub sides: Vec<SideView>,
 }
 
+/// Why a task does not tell all of its own figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrapeProblemView {
+    /// The task.
+    pub task: TaskId,
+    /// Its place among the service's tasks, from 1.
+    pub slot: u32,
+    /// Where it was asked last and what went wrong, for people.
+    pub text: String,
+    /// Since when it did not tell all of them, whatever went wrong first.
+    pub since: Millis,
+}
+
 /// What a service or a machine used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricsView {
@@ -149,6 +174,9 @@ pub struct MetricsView {
     pub charts: Vec<ChartView>,
     /// What happened meanwhile.
     pub marks: Vec<MarkView>,
+    /// Of a service: which of its tasks do not tell all of their own figures at the moment, whatever time is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ScrapeProblemView>,
     /// Whether some of it could not be read: a gap that is none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub damaged: bool,

@@ -6,6 +6,7 @@ use model::ids::{EnvironmentId, ProjectId};
 
 use super::*;
 use crate::testing::Store;
+use crate::usage;
 
 /// A store with samples of these streams.
 async fn kept(store: &Store, folder: &tempfile::TempDir, keys: &[Key]) -> Samples {
@@ -41,6 +42,11 @@ async fn service(store: &Store, project: ProjectId, name: &str) -> ServiceId {
     id
 }
 
+/// Counts what was used in the hours that are over.
+async fn count(store: &Store) {
+    while usage::work::tend(&store.worker).await.expect("counted") > 0 {}
+}
+
 #[tokio::test]
 async fn what_is_of_nobody_any_more_is_taken_away() {
     let (store, folder) = (Store::open().await, tempfile::tempdir().expect("a folder"));
@@ -61,6 +67,13 @@ async fn what_is_of_nobody_any_more_is_taken_away() {
     let now = store.platform.now();
     write(&store, "UPDATE services SET deleted_at = $1 WHERE id = $2", args![now, gone]).await;
     write(&store, "UPDATE projects SET deleted_at = $1 WHERE id = $2", args![now, old]).await;
+    tidy(&store.worker).await.expect("tidied");
+    assert_eq!(samples.held().expect("read").services.len(), 4, "nobody began to count what was used");
+    count(&store).await;
+    tidy(&store.worker).await.expect("tidied");
+    assert_eq!(samples.held().expect("read").services.len(), 4, "the hour in which they were deleted is not counted");
+    store.later(2 * 3600);
+    count(&store).await;
     tidy(&store.worker).await.expect("tidied");
     let held = samples.held().expect("read");
     assert_eq!(held.services, BTreeSet::from([(shop, web), stranger]), "what this database knows nothing of stays");

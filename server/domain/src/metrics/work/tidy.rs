@@ -1,4 +1,5 @@
-//! Putting the store in order, and taking away what is of nobody any more: of projects, services and machines that were deleted.
+//! Putting the store in order, and taking away what is of nobody any more: of projects, services and machines that were deleted. What a deleted project
+//! or service used stays until it is counted ([`crate::usage`]).
 
 use ::metrics::Store;
 use model::ids::{MachineId, ProjectId, ServiceId};
@@ -12,8 +13,8 @@ use crate::worker::Worker;
 /// Most services and machines that are asked about at once.
 const MOST: i64 = 20_000;
 
-/// Puts the store in order: rolls up, and takes away what was kept long enough, and what belongs to something deleted. How many bytes of what was kept
-/// long enough went.
+/// Puts the store in order: rolls up, and takes away what was kept long enough, and what belongs to something deleted, as soon as it is counted. How
+/// many bytes of what was kept long enough went.
 ///
 /// # Errors
 /// When files cannot be written, read or deleted; what could be done is done.
@@ -51,13 +52,19 @@ async fn sweep(worker: &Worker, store: &Store) -> Result<()> {
     .await
 }
 
-/// Deleted projects, and deleted services of others of which nothing runs any more: until then they are sampled.
+/// Deleted projects and services of which nothing is sampled any more and all is counted for the usage report: the last hours of what was deleted are
+/// in the bill, too. Until counting has begun, nothing is said to be over.
 async fn deleted_services(tx: &mut Tx) -> Result<(Vec<ProjectId>, Vec<ServiceId>)> {
-    let sql = "SELECT id FROM projects WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT $1";
-    let projects = tx.all(sql, args![MOST], |row: &Row<'_>| row.get("id")).await?;
-    let sql = "SELECT s.id FROM services s WHERE s.deleted_at IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.service_id = s.id AND t.ended_at IS NULL) ORDER BY s.deleted_at DESC LIMIT $1";
-    let services = tx.all(sql, args![MOST], |row: &Row<'_>| row.get("id")).await?;
+    let Some(counted) = crate::usage::counted_before(tx).await? else { return Ok((Vec::new(), Vec::new())) };
+    // Each half by an index of its own: how many tasks ended before does not matter.
+    let used = "SELECT service_id FROM tasks WHERE ended_at IS NULL UNION SELECT service_id FROM tasks WHERE ended_at >= $1";
+    let sql = format!(
+        "SELECT id FROM projects WHERE deleted_at < $1 AND id NOT IN (SELECT project_id FROM services WHERE id IN ({used}))
+         ORDER BY deleted_at DESC LIMIT $2"
+    );
+    let projects = tx.all(sql, args![counted, MOST], |row: &Row<'_>| row.get("id")).await?;
+    let sql = format!("SELECT id FROM services WHERE deleted_at < $1 AND id NOT IN ({used}) ORDER BY deleted_at DESC LIMIT $2");
+    let services = tx.all(sql, args![counted, MOST], |row: &Row<'_>| row.get("id")).await?;
     Ok((projects, services))
 }
 

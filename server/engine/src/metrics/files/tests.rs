@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::metrics::usage::{Block, Direction, Throttling, Traffic};
+use crate::metrics::usage::{Accesses, Direction, Throttling, Traffic};
 
 const ID: &str = "3a35c94a69b97abc5368f80557cf1a2f6f19f46e1123afbdaf8501881eb55018";
 
@@ -103,7 +103,7 @@ fn expected() -> Usage {
             received: Direction { bytes: 1376, packets: 16, errors: 0, drops: 1 },
             sent: Direction { bytes: 4242, packets: 21, errors: 0, drops: 0 },
         }),
-        block: Some(Block { read: 4096, written: 8192, reads: 1, writes: 2 }),
+        block: Some(Block { read: 4096, written: 8192, accesses: Some(Accesses { reads: 1, writes: 2 }) }),
         pids: Some(7),
     }
 }
