@@ -198,17 +198,14 @@ fn follow(_query: OverviewQuery, _view: RwSignal<OverviewView>) {}
 /// Reads it again when there are newer samples, about once a minute: a point stands for two.
 #[cfg(feature = "hydrate")]
 fn follow(query: OverviewQuery, view: RwSignal<OverviewView>) {
-    super::on_samples(
-        || 60_000.0,
-        move || {
-            let query = query.clone();
-            leptos::task::spawn_local(async move {
-                if let Ok(found) = overview_metrics(query).await {
-                    _ = view.try_set(found);
-                }
-            });
-        },
-    );
+    super::on_samples(60_000.0, move || {
+        let query = query.clone();
+        leptos::task::spawn_local(async move {
+            if let Ok(found) = overview_metrics(query).await {
+                _ = view.try_set(found);
+            }
+        });
+    });
 }
 
 #[cfg(test)]
