@@ -304,6 +304,7 @@ async fn everything_is_seen_side_by_side_who_uses_most_first() {
     let none = scene.portal.person("eve").get("/api/v1/metrics").await.expect_status(StatusCode::OK).await;
     assert_eq!(none["total"], 0);
     let page = scene.page("/overview?sort=memory").await;
+    assert!(page.contains("Monitoring") && !page.contains(">Overview<"), "services and projects have pages of that name");
     let (first, second) = (page.find(">shop/web</a>"), page.find(">shop/aside</a>"));
     assert!(first.expect("the one that runs") < second.expect("the other one"));
     assert!(page.contains("class=\"spark\"") && page.contains("local, 2 tasks"));

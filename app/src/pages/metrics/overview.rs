@@ -42,8 +42,8 @@ pub(crate) fn Overview() -> impl IntoView {
     let map = use_query_map();
     let data = Resource::new(move || map.with(asked), read);
     view! {
-        <Title text="Overview"/>
-        <div class="heading"><h1>"Overview"</h1></div>
+        <Title text="Monitoring"/>
+        <div class="heading"><h1>"Monitoring"</h1></div>
         {loaded(data, |found| view! { <Page found/> })}
     }
     .into_any()
