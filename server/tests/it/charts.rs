@@ -300,7 +300,9 @@ async fn everything_is_seen_side_by_side_who_uses_most_first() {
     let rest = dora.get("/api/v1/metrics?sort=cpu&limit=1&after=1").await.expect_status(StatusCode::OK).await;
     assert_eq!((rest["services"][0]["service"].as_str(), rest["next"].as_u64()), (Some("aside"), None));
     let all = scene.portal.person("admin").get("/api/v1/metrics").await.expect_status(StatusCode::OK).await;
-    close(all["machines"][0]["usage"]["now"]["cpu"].as_f64().expect("a number"), 2.0);
+    let machine = &all["machines"][0]["usage"]["now"];
+    close(machine["cpu"].as_f64().expect("a number"), 2.0);
+    assert_eq!(machine["memory"], Value::Null, "what was not sampled is missing, not zero: {machine}");
     let none = scene.portal.person("eve").get("/api/v1/metrics").await.expect_status(StatusCode::OK).await;
     assert_eq!(none["total"], 0);
     let page = scene.page("/overview?sort=memory").await;

@@ -174,10 +174,10 @@ fn use_row(html: &mut String, href: &str, name: &str, beside: &str, usage: &UseV
         escaped(beside)
     );
     let figures = [
-        ("CPU", Unit::Cores, &usage.cpu, usage.now.map(|now| now.cpu)),
-        ("Memory", Unit::Bytes, &usage.memory, usage.now.map(|now| now.memory)),
-        ("Network in", Unit::BytesPerSecond, &usage.received, usage.now.map(|now| now.received)),
-        ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.map(|now| now.sent)),
+        ("CPU", Unit::Cores, &usage.cpu, usage.now.and_then(|now| now.cpu)),
+        ("Memory", Unit::Bytes, &usage.memory, usage.now.and_then(|now| now.memory)),
+        ("Network in", Unit::BytesPerSecond, &usage.received, usage.now.and_then(|now| now.received)),
+        ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.and_then(|now| now.sent)),
     ];
     for (label, unit, column, now) in figures {
         let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
@@ -216,7 +216,7 @@ mod tests {
 
     fn row(number: u32) -> ServiceUse {
         let column = |from: f64| (0..30).map(|place| Some(from + f64::from(place * 7 % 13))).collect();
-        let now = NowView { cpu: 0.25, memory: 64.0 * 1024.0 * 1024.0, received: 1024.0, sent: 10.0 };
+        let now = NowView { cpu: Some(0.25), memory: Some(64.0 * 1024.0 * 1024.0), received: Some(1024.0), sent: None };
         ServiceUse {
             id: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id"),
             project: "shop".parse().expect("a name"),

@@ -165,9 +165,9 @@ fn compare<N: Ord>(order: Order, (one, one_name): (&UseView, N), (other, other_n
         let now = usage.now?;
         match order {
             Order::Name => None,
-            Order::Cpu => Some(now.cpu),
-            Order::Memory => Some(now.memory),
-            Order::Network => Some(now.received + now.sent),
+            Order::Cpu => now.cpu,
+            Order::Memory => now.memory,
+            Order::Network => Some(now.received? + now.sent?),
         }
     };
     let by_use = match (used(one), used(other)) {
@@ -204,7 +204,12 @@ impl Axis {
         let last = of.minutes.last().filter(|minute| minute.at_ms > self.now - FRESH);
         let now = last.map(|minute| {
             let [cpu, memory, received, sent] = minute.values;
-            NowView { cpu: rounded(cpu / SECOND), memory: rounded(memory), received: rounded(received), sent: rounded(sent) }
+            NowView {
+                cpu: cpu.map(|cpu| rounded(cpu / SECOND)),
+                memory: memory.map(rounded),
+                received: received.map(rounded),
+                sent: sent.map(rounded),
+            }
         });
         UseView { cpu, memory, received, sent, now }
     }
@@ -214,8 +219,8 @@ impl Axis {
         let mut sums = [(0.0, 0_u32); PLACES as usize];
         for minute in &of.minutes {
             let place = usize::try_from((minute.at_ms - self.first).div_euclid(STEP)).ok();
-            if let Some((sum, minutes)) = place.and_then(|place| sums.get_mut(place)) {
-                *sum += minute.values[figure] / divisor;
+            if let (Some((sum, minutes)), Some(value)) = (place.and_then(|place| sums.get_mut(place)), minute.values[figure]) {
+                *sum += value / divisor;
                 *minutes += 1;
             }
         }

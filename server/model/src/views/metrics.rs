@@ -162,17 +162,22 @@ impl MetricsView {
     }
 }
 
-/// What is used at the moment.
+/// What is used at the moment; what could not be sampled is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NowView {
     /// Processors.
-    pub cpu: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
     /// Bytes of memory.
-    pub memory: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<f64>,
     /// Bytes that come in each second.
-    pub received: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<f64>,
     /// Bytes that go out each second.
-    pub sent: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<f64>,
 }
 
 /// What was used in the last hour, in the places of the overview's axis.
