@@ -3,6 +3,7 @@
 
 mod asked;
 mod machine;
+mod now;
 mod overview;
 mod tools;
 
@@ -16,6 +17,7 @@ use model::views::metrics::MetricsView;
 
 pub(super) use self::asked::{Asked, told};
 pub(crate) use self::machine::Machine;
+pub(super) use self::now::{followed, machine_now};
 pub(crate) use self::overview::Overview;
 pub(super) use self::tools::Tools;
 use crate::api::ApiError;

@@ -9,7 +9,7 @@ use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 use model::metrics::{Order, OverviewQuery};
 use model::problem::{FieldError, Problem, ProblemKind};
-use model::views::metrics::{MachineUse, OverviewView, ServiceUse, Unit, UseView};
+use model::views::metrics::{Column, MachineUse, OverviewView, ServiceUse, Unit, UseView};
 
 use super::asked::refused;
 use crate::api::ApiError;
@@ -180,16 +180,21 @@ fn use_row(html: &mut String, href: &str, name: &str, beside: &str, usage: &UseV
         ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.and_then(|now| now.sent)),
     ];
     for (label, unit, column, now) in figures {
-        let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
-        let path = spark(column);
-        let picture = if path.is_empty() {
-            String::new()
-        } else {
-            format!("<svg class=\"spark\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
-        };
-        let _ = write!(html, "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<b>{value}</b></span>");
+        figure(html, label, unit, column, now);
     }
     html.push_str("</li>");
+}
+
+/// One figure: its name, its last hour, and its number of now.
+pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column, now: Option<f64>) {
+    let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
+    let path = spark(column);
+    let picture = if path.is_empty() {
+        String::new()
+    } else {
+        format!("<svg class=\"spark\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
+    };
+    let _ = write!(html, "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<b>{value}</b></span>");
 }
 
 #[cfg(not(feature = "hydrate"))]

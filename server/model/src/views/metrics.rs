@@ -214,6 +214,17 @@ pub struct ServiceUse {
     pub usage: UseView,
 }
 
+/// How full a file system is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiskUse {
+    /// Where it is mounted.
+    pub mount: String,
+    /// Bytes that are used.
+    pub used: f64,
+    /// Bytes that it has.
+    pub size: f64,
+}
+
 /// A machine in the overview.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MachineUse {
@@ -225,6 +236,9 @@ pub struct MachineUse {
     pub environment: EnvironmentName,
     /// What it used.
     pub usage: UseView,
+    /// Its fullest file system; none: none was measured in the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskUse>,
 }
 
 /// All services that the reader may see, and for operators all machines.
