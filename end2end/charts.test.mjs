@@ -166,7 +166,10 @@ test("charts are read, looked at more closely, compared and kept", { timeout: 48
   });
 
   await t.test("all services stand side by side", async () => {
-    await open(page, `${shop.portal.url}/overview`);
+    assert.equal(await page.getByRole("link", { name: "Overview", exact: true }).count(), 1, "the service's own");
+    await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Monitoring" }).click();
+    await page.waitForURL(`${shop.portal.url}/overview`);
+    await page.getByRole("heading", { name: "Monitoring", level: 1 }).waitFor();
     const row = page.locator(".use", { hasText: `${shop.project}/web` });
     await row.locator(".spark").first().waitFor();
     assert.match(await row.innerText(), /2 tasks[^]*cores/);

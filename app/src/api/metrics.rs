@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use model::metrics::{MetricsQuery, OverviewQuery};
-use model::views::metrics::{MetricsView, OverviewView};
+use model::views::metrics::{MachineUse, MetricsView, OverviewView};
 
 use super::ApiError;
 #[cfg(feature = "ssr")]
@@ -33,6 +33,14 @@ pub async fn machine_metrics(machine: String, #[server(default)] query: MetricsQ
     let may = caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
     let name: MachineName = named("machine", &machine)?;
     Ok(metrics::machine(&caller.platform, &may, &name, &query, Detail::Picture).await?)
+}
+
+/// What the machines use at the moment, for those who manage them.
+#[server(prefix = "/fn", endpoint = "metrics/machines")]
+pub async fn machine_uses() -> Result<Vec<MachineUse>, ApiError> {
+    let caller = caller().await?;
+    let may = caller.actor.may::<can::ManageEnvironments, _>(&caller.platform, &Site).await?;
+    Ok(metrics::machines(&caller.platform, &may).await?)
 }
 
 /// What the services that the reader may see use, and for operators the machines.

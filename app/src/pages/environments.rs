@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use model::views::environments::{EnvironmentView, MachineState, MachineView, ResidentView};
+use model::views::metrics::MachineUse;
 
+use super::metrics::machine_now;
 use super::states;
 use crate::api::environments::{get_environment, list_environments};
 use crate::boot::boot;
@@ -140,15 +142,19 @@ pub(super) fn Machines(
     /// Whether their names lead to their forms.
     #[prop(optional)]
     edit: bool,
+    /// What they use; left out, it is not shown.
+    #[prop(optional)]
+    uses: Option<RwSignal<Vec<MachineUse>>>,
 ) -> impl IntoView {
     if machines.is_empty() {
         return view! { <Empty title="No machines"><p>"An environment needs a machine with a Docker Engine."</p></Empty> }.into_any();
     }
-    let rows = machines.into_iter().map(|machine| view! { <Machine machine edit/> }).collect_view();
+    let rows = machines.into_iter().map(|machine| view! { <Machine machine edit uses/> }).collect_view();
     view! {
         <table class="table">
             <thead><tr>
                 <th scope="col">"Machine"</th><th scope="col">"Engine"</th><th scope="col">"Version"</th><th scope="col">"Size"</th>
+                {uses.map(|_| view! { <th scope="col">"In use"</th> })}
                 <th scope="col">"Ports"</th><th scope="col" class="number">"Tasks"</th>
             </tr></thead>
             <tbody>{rows}</tbody>
@@ -158,7 +164,7 @@ pub(super) fn Machines(
 }
 
 #[component]
-fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
+fn Machine(machine: MachineView, edit: bool, uses: Option<RwSignal<Vec<MachineUse>>>) -> impl IntoView {
     let (tone, text) = states::machine(machine.state);
     let version = match (&machine.version, &machine.api_version) {
         (Some(version), Some(api)) => format!("{version} (API {api})"),
@@ -185,6 +191,11 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
             " "<a class="small" href=urls::admin_machine_images(environment, name)>"Images"</a>
         }
     });
+    let used = uses.map(|uses| {
+        let id = machine.id;
+        let figures = move || uses.with(|uses| machine_now(uses.iter().find(|of| of.id == id)));
+        view! { <td data-label="In use"><div class="use-now" inner_html=figures></div></td> }
+    });
     view! {
         <tr>
             <td data-label="Machine" class="table-main">{name}" "<span class="faint small">{machine.host.clone()}</span>{more}</td>
@@ -199,6 +210,7 @@ fn Machine(machine: MachineView, edit: bool) -> impl IntoView {
             </td>
             <td data-label="Version">{version}</td>
             <td data-label="Size">{size}</td>
+            {used}
             <td data-label="Ports" class="nowrap">{format!("{}-{}", machine.ports.0, machine.ports.1)}</td>
             <td data-label="Tasks" class="number">{machine.tasks}</td>
         </tr>

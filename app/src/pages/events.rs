@@ -22,6 +22,7 @@ pub(crate) fn asked() -> Memo<EventFilter> {
                 environment: said("environment"),
                 since: said("since"),
                 until: said("until"),
+                others: String::new(),
                 after: said("after"),
                 before: said("before"),
                 limit: None,

@@ -90,7 +90,7 @@ fn Top() -> impl IntoView {
                 <a class="brand" href=urls::HOME aria-label="Slipway, home"><Mark/><span>"Slipway"</span></a>
                 <nav aria-label="Main">
                     <a href=urls::PROJECTS aria-current=section("/projects")>"Projects"</a>
-                    <a href=urls::OVERVIEW aria-current=section("/overview")>"Overview"</a>
+                    <a href=urls::OVERVIEW aria-current=section("/overview")>"Monitoring"</a>
                     <a href=urls::TEMPLATES aria-current=section("/templates")>"Templates"</a>
                     <a href=urls::ENVIRONMENTS aria-current=section("/environments")>"Environments"</a>
                     {operator.then(|| view! { <a href=urls::ADMIN aria-current=section("/admin")>"Admin"</a> })}

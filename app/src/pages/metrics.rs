@@ -3,6 +3,7 @@
 
 mod asked;
 mod machine;
+mod now;
 mod overview;
 mod tools;
 
@@ -18,6 +19,7 @@ use model::views::metrics::{MetricsView, ScrapeProblemView};
 
 pub(super) use self::asked::{Asked, told};
 pub(crate) use self::machine::Machine;
+pub(super) use self::now::{followed, machine_now};
 pub(crate) use self::overview::Overview;
 pub(super) use self::tools::Tools;
 use crate::api::ApiError;
@@ -134,14 +136,15 @@ fn happened(marks: &[MarkView]) -> Option<AnyView> {
 #[cfg(not(feature = "hydrate"))]
 fn follow(_source: Source, _query: MetricsQuery, _view: RwSignal<MetricsView>) {}
 
-/// Reads the figures again when there are newer samples: as often as a new point can come of them. A time that has passed stays as it was.
+/// Reads the figures again when there are newer samples: each reading is of all the time that is shown, so there is none before the picture can be
+/// another one. A time that has passed stays as it was.
 #[cfg(feature = "hydrate")]
 fn follow(source: Source, query: MetricsQuery, view: RwSignal<MetricsView>) {
     if !query.follows() {
         return;
     }
-    let step = move || view.with_untracked(|view| view.step_ms.clamp(10_000, 60_000)) as f64;
-    on_samples(step, move || {
+    let every = query.refresh_ms() as f64;
+    on_samples(every, move || {
         let (source, query) = (source.clone(), query.clone());
         leptos::task::spawn_local(async move {
             // A reading that fails leaves what is there; the page says when the portal does not answer.
@@ -152,11 +155,12 @@ fn follow(source: Source, query: MetricsQuery, view: RwSignal<MetricsView>) {
     });
 }
 
-/// Does this when there are newer samples, but not again within about so many milliseconds.
+/// Does this when there are newer samples, but not again within so many milliseconds. Every machine's collector says at each of its turns that there
+/// are some: the word comes several times in ten seconds.
 #[cfg(feature = "hydrate")]
-fn on_samples(every: impl Fn() -> f64 + 'static, act: impl Fn() + 'static) {
-    /// What a word may come early, in milliseconds.
-    const EARLY: f64 = 3_000.0;
+fn on_samples(every: f64, act: impl Fn() + 'static) {
+    /// What a turn may come early, in milliseconds: none is exact to the instant.
+    const EARLY: f64 = 500.0;
     let pulse = Pulse::new();
     pulse.watch(String::from("metrics"));
     Effect::new(move |last: Option<f64>| {
@@ -165,7 +169,7 @@ fn on_samples(every: impl Fn() -> f64 + 'static, act: impl Fn() + 'static) {
         match last {
             // The page was read just now.
             None => now,
-            Some(last) if now - last < every() - EARLY => last,
+            Some(last) if now - last < every - EARLY => last,
             Some(_) => {
                 act();
                 now

@@ -34,6 +34,7 @@ pub struct Ask {
     environment: Option<EnvironmentName>,
     since: Option<Millis>,
     until: Option<Millis>,
+    others: bool,
     place: Option<Place>,
     newer: bool,
     limit: u32,
@@ -62,10 +63,17 @@ impl Ask {
             environment: word("environment", &filter.environment)?,
             since: time("since", &filter.since, now)?,
             until: time("until", &filter.until, now)?,
+            others: word("others", &filter.others)?.unwrap_or(false),
             newer: before.is_some(),
             place: after.or(before),
             limit: filter.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX),
         })
+    }
+
+    /// Whether what is of no project is meant too.
+    #[must_use]
+    pub const fn others(&self) -> bool {
+        self.others
     }
 }
 
@@ -102,7 +110,13 @@ fn cursor(item: &EventView) -> String {
 }
 
 /// What happened to a service's tasks, newest first.
+///
+/// # Errors
+/// `Invalid` where others' containers are asked for: none is a service's.
 pub async fn of_service(platform: &Platform, may: &May<can::SeeServices, Service>, ask: &Ask) -> Result<EventsView> {
+    if ask.others {
+        return Err(Error::invalid("others", "a service has its own tasks alone: ask where all events are listed"));
+    }
     let mut tx = platform.read().await?;
     let mut select = Select::default();
     let service = select.bind(may.id);
@@ -130,16 +144,26 @@ pub async fn of_machine(
     Ok((id, select.page(&mut tx, ask).await?))
 }
 
-/// What happened to the tasks of every project in which the caller may see services, newest first.
-pub async fn list(platform: &Platform, visible: &Visible<can::SeeServices>, ask: &Ask) -> Result<EventsView> {
+/// What happened to the tasks of every project in which the caller may see services, newest first; for those who manage machines (`others`) also what
+/// is of no project: what happened to containers that Slipway did not make, and to engines.
+pub async fn list(
+    platform: &Platform,
+    visible: &Visible<can::SeeServices>,
+    others: Option<&May<can::ManageEnvironments, Site>>,
+    ask: &Ask,
+) -> Result<EventsView> {
     let mut select = Select::default();
     let (seen, mut arguments) = visible.condition("p", 1);
     select.arguments.append(&mut arguments);
-    select.when("v.project_id IS NOT NULL".to_owned());
-    select.when(seen);
+    select.when(match others {
+        Some(_) => format!("(v.project_id IS NULL OR {seen})"),
+        None => format!("v.project_id IS NOT NULL AND {seen}"),
+    });
     if let Some(name) = &ask.environment {
         let name = select.bind(name);
-        select.when(format!("e.name = ${name}"));
+        // What is of no project happened where its machine is.
+        select
+            .when(format!("(e.name = ${name} OR (v.project_id IS NULL AND m.environment_id IN (SELECT id FROM environments WHERE name = ${name})))"));
     }
     select.page(&mut platform.read().await?, ask).await
 }

@@ -10,7 +10,7 @@ pub mod scrape;
 mod tests;
 pub mod work;
 
-pub use overview::overview_for;
+pub use overview::{machines, overview_for};
 pub use read::{Detail, machine, service};
 
 /// The kept samples.

@@ -52,6 +52,8 @@ struct Slot {
     watched: u32,
     /// Each metric's values times the milliseconds that they cover.
     sums: [f32; Overview::METRICS.len()],
+    /// Which of them were sampled at all.
+    seen: [bool; Overview::METRICS.len()],
 }
 
 impl Live {
@@ -72,6 +74,7 @@ impl Live {
             let shown = Overview::METRICS.iter().position(|metric| metric.number() == name.metric);
             if let (Some(shown), Some(slot)) = (shown, stream.minutes.back_mut()) {
                 slot.sums[shown] += (held * covered as f64) as f32;
+                slot.seen[shown] = true;
             }
         }
     }
@@ -114,7 +117,7 @@ impl Live {
             let slots = stream.minutes.iter().filter(|slot| slot.watched > 0 && i64::from(slot.minute) * MINUTE >= since);
             let minute = |slot: &Slot| Minute {
                 at_ms: i64::from(slot.minute) * MINUTE,
-                values: slot.sums.map(|sum| f64::from(sum) / f64::from(slot.watched)),
+                values: std::array::from_fn(|shown| slot.seen[shown].then(|| f64::from(slot.sums[shown]) / f64::from(slot.watched))),
             };
             Overview { key: *key, minutes: slots.map(minute).collect() }
         };
@@ -147,7 +150,7 @@ impl Current {
             if self.minutes.len() == MINUTES {
                 self.minutes.pop_front();
             }
-            self.minutes.push_back(Slot { minute, watched: 0, sums: [0.0; Overview::METRICS.len()] });
+            self.minutes.push_back(Slot { minute, watched: 0, sums: [0.0; Overview::METRICS.len()], seen: [false; Overview::METRICS.len()] });
         }
         if let Some(slot) = self.minutes.back_mut() {
             slot.watched = slot.watched.saturating_add(covered as u32);

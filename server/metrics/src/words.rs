@@ -282,8 +282,8 @@ pub struct Overview {
 pub struct Minute {
     /// When it begins, in milliseconds since 1970.
     pub at_ms: i64,
-    /// The means of [`Overview::METRICS`], in that order.
-    pub values: [f64; Overview::METRICS.len()],
+    /// The means of [`Overview::METRICS`], in that order; none of what was not sampled.
+    pub values: [Option<f64>; Overview::METRICS.len()],
 }
 
 impl Overview {

@@ -23,6 +23,10 @@ pub const POINTS: u32 = 240;
 pub const POINTS_MIN: u32 = 2;
 /// Most points of a line.
 pub const POINTS_MAX: u32 = 2000;
+/// The breadth of a chart in points of a screen, about: what is less than one of them long is not seen.
+const BREADTH: i64 = 600;
+/// Milliseconds from one sample to the next.
+const SAMPLED: i64 = 10_000;
 /// Most services of one page of the overview.
 pub const OVERVIEW_MAX: u32 = 500;
 
@@ -196,6 +200,13 @@ impl MetricsQuery {
     #[must_use]
     pub fn follows(&self) -> bool {
         self.from.is_empty() && self.to.is_empty()
+    }
+
+    /// How long a chart that follows the clock stays as it is, in milliseconds: as long as the newest samples fill no point of the screen, and never
+    /// shorter than from one sample to the next.
+    #[must_use]
+    pub fn refresh_ms(&self) -> i64 {
+        (self.range.unwrap_or(Range::Hour).millis() / BREADTH).max(SAMPLED)
     }
 
     /// Most points of each line.

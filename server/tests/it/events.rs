@@ -189,7 +189,18 @@ async fn others_containers_are_noted_for_operators_and_left_alone() {
         let seen = all(person, "/api/v1/events").await;
         assert!(!seen.is_empty() && seen.iter().all(|event| event["service"] == "web"), "{seen:?}");
     }
+    let seen = all(&operator, "/api/v1/events?others=true&kind=died&environment=local").await;
+    let told = seen.iter().find(|event| event["name"] == name).expect("what was made by hand");
+    assert_eq!((&told["id"], &told["project"]), (&died["id"], &Value::Null));
+    let seen = all(&operator, "/api/v1/events?others=true").await;
+    assert!(seen.iter().any(|event| event["service"] == "web"), "beside what Slipway made: {seen:?}");
+    let answer = operator.request(reqwest::Method::GET, "/api/v1/events?others=true&limit=1").send().await.expect("an answer");
+    let link = answer.headers()["link"].to_str().expect("text").to_owned();
+    assert!(link.contains("others=true&limit=1&after="), "{link}");
     let stranger = ground.portal().new_person("eve").await;
+    for person in [&ground.developer, &stranger] {
+        assert_eq!(person.get("/api/v1/events?others=true").await.status(), StatusCode::FORBIDDEN);
+    }
     assert_eq!(all(&stranger, "/api/v1/events").await, Vec::<Value>::new());
     assert_eq!(stranger.get(&format!("{SERVICE}/web/events")).await.status(), StatusCode::NOT_FOUND);
 }
@@ -226,6 +237,8 @@ async fn lists_come_in_pages_and_what_is_asked_wrongly_is_refused_by_field() {
         ("task=1", "task"),
         ("since=yesterday", "since"),
         ("until=soon", "until"),
+        ("others=all", "others"),
+        ("others=true", "others"),
         ("after=12", "after"),
         ("after=1.0193a000-0000-7000-8000-000000000000&before=1.0193a000-0000-7000-8000-000000000000", "before"),
     ] {

@@ -7,17 +7,21 @@ mod one;
 
 use leptos::prelude::*;
 use model::views::environments::EnvironmentView;
+use model::views::metrics::MachineUse;
 
 pub(crate) use events::Events;
 pub(crate) use images::Images;
 pub(crate) use machine::Machine;
 pub(crate) use one::Environment;
 
+use crate::api::ApiError;
 use crate::api::environments::list_managed;
+use crate::api::metrics::machine_uses;
 use crate::components::{Badge, Notice, Tone, sentence};
 use crate::live::Pulse;
 use crate::page::loaded;
 use crate::pages::environments::Machines;
+use crate::pages::metrics::followed;
 use crate::pages::states;
 use crate::urls;
 
@@ -25,25 +29,35 @@ use crate::urls;
 #[component]
 pub(crate) fn Environments() -> impl IntoView {
     let pulse = Pulse::new();
-    let data = Resource::new(move || pulse.track(), |_| list_managed());
+    let data = Resource::new(move || pulse.track(), |_| read());
     view! {
         <div class="row">
             <p class="muted">"An environment is where projects deploy to: one machine with a Docker Engine, or several."</p>
             <span class="actions"><a class="button button-primary" href=urls::admin_environment("new")>"New environment"</a></span>
         </div>
-        {loaded(data, move |environments| {
+        {loaded(data, move |(environments, uses)| {
             for environment in &environments {
                 pulse.watch(format!("environment:{}", environment.id));
             }
-            environments.into_iter().map(|environment| view! { <Panel environment/> }).collect_view()
+            view! { <Panels environments uses/> }
         })}
         <p class="small"><a href=urls::ADMIN_IMPORT>"Import a container that something else made"</a></p>
     }
     .into_any()
 }
 
+async fn read() -> Result<(Vec<EnvironmentView>, Vec<MachineUse>), ApiError> {
+    Ok((list_managed().await?, machine_uses().await?))
+}
+
 #[component]
-fn Panel(environment: EnvironmentView) -> impl IntoView {
+fn Panels(environments: Vec<EnvironmentView>, uses: Vec<MachineUse>) -> impl IntoView {
+    let uses = followed(uses);
+    environments.into_iter().map(|environment| view! { <Panel environment uses/> }).collect_view().into_any()
+}
+
+#[component]
+fn Panel(environment: EnvironmentView, uses: RwSignal<Vec<MachineUse>>) -> impl IntoView {
     let (tone, text) = states::environment(&environment);
     let href = urls::admin_environment(&environment.name);
     let granted = match &environment.projects {
@@ -72,7 +86,7 @@ fn Panel(environment: EnvironmentView) -> impl IntoView {
                     <dt>"Open to"</dt><dd>{granted}</dd>
                 </dl>
             </div>
-            <Machines machines=environment.machines edit=true/>
+            <Machines machines=environment.machines edit=true uses/>
         </section>
     }
     .into_any()

@@ -9,7 +9,7 @@ use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 use model::metrics::{Order, OverviewQuery};
 use model::problem::{FieldError, Problem, ProblemKind};
-use model::views::metrics::{MachineUse, OverviewView, ServiceUse, Unit, UseView};
+use model::views::metrics::{Column, MachineUse, OverviewView, ServiceUse, Unit, UseView};
 
 use super::asked::refused;
 use crate::api::ApiError;
@@ -42,8 +42,8 @@ pub(crate) fn Overview() -> impl IntoView {
     let map = use_query_map();
     let data = Resource::new(move || map.with(asked), read);
     view! {
-        <Title text="Overview"/>
-        <div class="heading"><h1>"Overview"</h1></div>
+        <Title text="Monitoring"/>
+        <div class="heading"><h1>"Monitoring"</h1></div>
         {loaded(data, |found| view! { <Page found/> })}
     }
     .into_any()
@@ -174,22 +174,27 @@ fn use_row(html: &mut String, href: &str, name: &str, beside: &str, usage: &UseV
         escaped(beside)
     );
     let figures = [
-        ("CPU", Unit::Cores, &usage.cpu, usage.now.map(|now| now.cpu)),
-        ("Memory", Unit::Bytes, &usage.memory, usage.now.map(|now| now.memory)),
-        ("Network in", Unit::BytesPerSecond, &usage.received, usage.now.map(|now| now.received)),
-        ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.map(|now| now.sent)),
+        ("CPU", Unit::Cores, &usage.cpu, usage.now.and_then(|now| now.cpu)),
+        ("Memory", Unit::Bytes, &usage.memory, usage.now.and_then(|now| now.memory)),
+        ("Network in", Unit::BytesPerSecond, &usage.received, usage.now.and_then(|now| now.received)),
+        ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.and_then(|now| now.sent)),
     ];
     for (label, unit, column, now) in figures {
-        let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
-        let path = spark(column);
-        let picture = if path.is_empty() {
-            String::new()
-        } else {
-            format!("<svg class=\"spark\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
-        };
-        let _ = write!(html, "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<b>{value}</b></span>");
+        figure(html, label, unit, column, now);
     }
     html.push_str("</li>");
+}
+
+/// One figure: its name, its last hour, and its number of now.
+pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column, now: Option<f64>) {
+    let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
+    let path = spark(column);
+    let picture = if path.is_empty() {
+        String::new()
+    } else {
+        format!("<svg class=\"spark\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
+    };
+    let _ = write!(html, "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<b>{value}</b></span>");
 }
 
 #[cfg(not(feature = "hydrate"))]
@@ -198,17 +203,14 @@ fn follow(_query: OverviewQuery, _view: RwSignal<OverviewView>) {}
 /// Reads it again when there are newer samples, about once a minute: a point stands for two.
 #[cfg(feature = "hydrate")]
 fn follow(query: OverviewQuery, view: RwSignal<OverviewView>) {
-    super::on_samples(
-        || 60_000.0,
-        move || {
-            let query = query.clone();
-            leptos::task::spawn_local(async move {
-                if let Ok(found) = overview_metrics(query).await {
-                    _ = view.try_set(found);
-                }
-            });
-        },
-    );
+    super::on_samples(60_000.0, move || {
+        let query = query.clone();
+        leptos::task::spawn_local(async move {
+            if let Ok(found) = overview_metrics(query).await {
+                _ = view.try_set(found);
+            }
+        });
+    });
 }
 
 #[cfg(test)]
@@ -219,7 +221,7 @@ mod tests {
 
     fn row(number: u32) -> ServiceUse {
         let column = |from: f64| (0..30).map(|place| Some(from + f64::from(place * 7 % 13))).collect();
-        let now = NowView { cpu: 0.25, memory: 64.0 * 1024.0 * 1024.0, received: 1024.0, sent: 10.0 };
+        let now = NowView { cpu: Some(0.25), memory: Some(64.0 * 1024.0 * 1024.0), received: Some(1024.0), sent: None };
         ServiceUse {
             id: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id"),
             project: "shop".parse().expect("a name"),

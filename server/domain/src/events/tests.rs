@@ -173,12 +173,20 @@ async fn containers_made_by_hand_are_seen_by_operators_alone() {
     let platform = &shop.store.platform;
     let operator = shop.store.person("root", true).await;
     for actor in [&shop.ana, &operator] {
-        let all = list(platform, &visible(actor), &ask(&EventFilter::default())).await.expect("read");
+        let all = list(platform, &visible(actor), None, &ask(&EventFilter::default())).await.expect("read");
         assert_eq!(all.items.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Started]);
     }
     let stranger = shop.store.person("eve", false).await;
-    assert!(list(platform, &visible(&stranger), &ask(&EventFilter::default())).await.expect("read").items.is_empty());
+    assert!(list(platform, &visible(&stranger), None, &ask(&EventFilter::default())).await.expect("read").items.is_empty());
     let may = operator.may(platform, &Site).await.expect("allowed");
+    for (environment, found) in [("", vec!["web", "db"]), ("local", vec!["web", "db"]), ("elsewhere", Vec::new())] {
+        let asked = ask(&EventFilter { environment: environment.into(), others: "true".into(), ..EventFilter::default() });
+        assert!(asked.others());
+        let all = list(platform, &visible(&operator), Some(&may), &asked).await.expect("read");
+        assert_eq!(all.items.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), found, "in {environment:?}");
+    }
+    let asked = ask(&EventFilter { others: "true".into(), ..EventFilter::default() });
+    assert!(matches!(of_service(platform, &shop.may().await, &asked).await, Err(Error::Invalid(_))), "a service has none of them");
     let name: MachineName = "local".parse().expect("a name");
     let (machine, events) = of_machine(platform, &may, &name, &ask(&EventFilter::default())).await.expect("read");
     assert_eq!((machine, events.items.len()), (shop.machine, 2));
@@ -232,6 +240,7 @@ fn a_filter_that_is_wrong_names_its_field() {
     assert_eq!(with(|filter| filter.until = "-".into()), "until");
     assert_eq!(with(|filter| filter.after = "12".into()), "after");
     assert_eq!(with(|filter| filter.environment = "No Such".into()), "environment");
+    assert_eq!(with(|filter| filter.others = "all".into()), "others");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub fn overview(view: &OverviewView) -> String {
 
 fn usage(usage: &UseView) -> String {
     match usage.now {
-        Some(now) => format!("{},{},{},{}", now.cpu, now.memory, now.received, now.sent),
+        Some(now) => format!("{},{},{},{}", said(now.cpu), said(now.memory), said(now.received), said(now.sent)),
         None => String::from(",,,"),
     }
 }

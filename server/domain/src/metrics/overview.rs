@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use ::metrics::{Key, Overview};
+use ::metrics::{Key, Latest, Metric, Now, Overview};
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId};
 use model::metrics::{Order, OverviewQuery};
 use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
-use model::views::metrics::{Column, MachineUse, NowView, OverviewView, ServiceUse, UseView};
+use model::views::metrics::{Column, DiskUse, MachineUse, NowView, OverviewView, ServiceUse, UseView};
 
 use super::{count, store};
 use crate::access::{Actor, May, Site, Visible, can};
@@ -36,6 +36,9 @@ struct Named {
     project: ProjectName,
     name: ServiceName,
 }
+
+/// A machine by name, and where it is.
+type Host = (MachineId, MachineName, EnvironmentName);
 
 /// Every service that the caller may see, in each environment in which something was measured of it, and the machines if they manage them.
 ///
@@ -66,23 +69,53 @@ async fn overview(
     drop(tx);
     let figures = store.overview(axis.first);
     let mut tasks: HashMap<Key, u32> = HashMap::new();
-    for latest in store.latest(now.0 - MINUTE) {
-        *tasks.entry(latest.key).or_default() += 1;
+    let latest = store.latest(now.0 - MINUTE);
+    for of in &latest {
+        *tasks.entry(of.key).or_default() += 1;
     }
     let mut services = join(&named, &environments, &figures, &tasks, &axis);
     services.sort_by(|one, other| compare(query.order(), (&one.usage, name_of(one)), (&other.usage, name_of(other))));
-    let by_machine: HashMap<MachineId, &Overview> = figures.iter().filter_map(|of| Some((machine_of(of.key)?, of))).collect();
-    let machine = |(id, machine, environment): (MachineId, MachineName, EnvironmentName)| {
-        let usage = by_machine.get(&id).map_or_else(|| axis.unknown(), |of| axis.usage(of));
-        MachineUse { id, machine, environment, usage }
-    };
-    let mut machines: Vec<MachineUse> = hosts.into_iter().map(machine).collect();
+    let mut machines = uses(hosts, &figures, &latest, &axis);
     machines.sort_by(|one, other| compare(query.order(), (&one.usage, one.machine.as_str()), (&other.usage, other.machine.as_str())));
     let (total, after) = (services.len(), query.after.unwrap_or(0) as usize);
     let services: Vec<ServiceUse> = services.into_iter().skip(after).take(most).collect();
     let seen = after.saturating_add(services.len());
     let next = (seen < total).then(|| count(seen));
     Ok(OverviewView { now, step_ms: STEP, at: axis.at(), services, total: count(total), next, machines })
+}
+
+/// What each machine uses, by name, for those who manage them; nothing is known where no samples are kept in this process.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn machines(platform: &Platform, _: &May<can::ManageEnvironments, Site>) -> Result<Vec<MachineUse>> {
+    let Some(store) = platform.metrics() else { return Ok(Vec::new()) };
+    let hosts = hosts(&mut platform.read().await?).await?;
+    let axis = Axis::ending(platform.now().0);
+    let figures = store.overview(axis.first);
+    Ok(uses(hosts, &figures, &store.latest(axis.now - MINUTE), &axis))
+}
+
+/// Names and figures of machines together.
+fn uses(hosts: Vec<Host>, figures: &[Overview], latest: &[Latest], axis: &Axis) -> Vec<MachineUse> {
+    let measured: HashMap<MachineId, &Overview> = figures.iter().filter_map(|of| Some((machine_of(of.key)?, of))).collect();
+    let last: HashMap<MachineId, &Latest> = latest.iter().filter_map(|of| Some((machine_of(of.key)?, of))).collect();
+    let machine = |(id, machine, environment): Host| {
+        let usage = measured.get(&id).map_or_else(|| axis.unknown(), |of| axis.usage(of));
+        let disk = last.get(&id).and_then(|of| fullest(&of.values, axis.now - MINUTE));
+        MachineUse { id, machine, environment, usage, disk }
+    };
+    hosts.into_iter().map(machine).collect()
+}
+
+/// The file system of which the smallest share is free, of those that were measured since then.
+fn fullest(values: &[Now], since: i64) -> Option<DiskUse> {
+    let of = |metric: Metric| values.iter().filter(move |now| now.metric == metric && now.at_ms >= since);
+    let disk = |used: &Now| {
+        let size = of(Metric::DiskSize).find(|size| size.label == used.label && size.value > 0.0)?.value;
+        Some(DiskUse { mount: used.label.to_string(), used: used.value, size })
+    };
+    of(Metric::DiskUsed).filter_map(disk).max_by(|one, other| (one.used / one.size).total_cmp(&(other.used / other.size)))
 }
 
 const fn machine_of(key: Key) -> Option<MachineId> {
@@ -117,7 +150,7 @@ async fn environments(tx: &mut Tx) -> Result<HashMap<EnvironmentId, EnvironmentN
     Ok(named.into_iter().collect())
 }
 
-async fn hosts(tx: &mut Tx) -> Result<Vec<(MachineId, MachineName, EnvironmentName)>> {
+async fn hosts(tx: &mut Tx) -> Result<Vec<Host>> {
     let sql = "SELECT m.id, m.name, e.name AS environment FROM machines m JOIN environments e ON e.id = m.environment_id
                WHERE m.removed_at IS NULL ORDER BY m.name LIMIT $1";
     tx.all(sql, args![MOST_PLACES], |row| Ok((row.get("id")?, row.get("name")?, row.get("environment")?))).await
@@ -161,9 +194,9 @@ fn compare<N: Ord>(order: Order, (one, one_name): (&UseView, N), (other, other_n
         let now = usage.now?;
         match order {
             Order::Name => None,
-            Order::Cpu => Some(now.cpu),
-            Order::Memory => Some(now.memory),
-            Order::Network => Some(now.received + now.sent),
+            Order::Cpu => now.cpu,
+            Order::Memory => now.memory,
+            Order::Network => Some(now.received? + now.sent?),
         }
     };
     let by_use = match (used(one), used(other)) {
@@ -200,7 +233,12 @@ impl Axis {
         let last = of.minutes.last().filter(|minute| minute.at_ms > self.now - FRESH);
         let now = last.map(|minute| {
             let [cpu, memory, received, sent] = minute.values;
-            NowView { cpu: rounded(cpu / SECOND), memory: rounded(memory), received: rounded(received), sent: rounded(sent) }
+            NowView {
+                cpu: cpu.map(|cpu| rounded(cpu / SECOND)),
+                memory: memory.map(rounded),
+                received: received.map(rounded),
+                sent: sent.map(rounded),
+            }
         });
         UseView { cpu, memory, received, sent, now }
     }
@@ -210,8 +248,8 @@ impl Axis {
         let mut sums = [(0.0, 0_u32); PLACES as usize];
         for minute in &of.minutes {
             let place = usize::try_from((minute.at_ms - self.first).div_euclid(STEP)).ok();
-            if let Some((sum, minutes)) = place.and_then(|place| sums.get_mut(place)) {
-                *sum += minute.values[figure] / divisor;
+            if let (Some((sum, minutes)), Some(value)) = (place.and_then(|place| sums.get_mut(place)), minute.values[figure]) {
+                *sum += value / divisor;
                 *minutes += 1;
             }
         }
@@ -222,4 +260,26 @@ impl Axis {
 /// There are thousands of these numbers on a page, each a point of a picture of a few pixels.
 fn rounded(value: f64) -> f64 {
     super::rounded(value, 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fullest_file_system_is_told_while_it_is_mounted() {
+        let now = |metric, mount: &str, at_ms, value| Now { metric, label: mount.into(), at_ms, value, rate: None };
+        let values = [
+            now(Metric::DiskUsed, "/", 100, 50.0),
+            now(Metric::DiskSize, "/", 100, 100.0),
+            now(Metric::DiskUsed, "/data", 100, 900.0),
+            now(Metric::DiskSize, "/data", 100, 1000.0),
+            now(Metric::DiskUsed, "/gone", 10, 99.0),
+            now(Metric::DiskSize, "/gone", 10, 100.0),
+            now(Metric::DiskUsed, "/endless", 100, 99.0),
+        ];
+        let found = fullest(&values, 50).expect("a file system");
+        assert_eq!((found.mount.as_str(), found.used, found.size), ("/data", 900.0, 1000.0));
+        assert_eq!(fullest(&values[4..], 50), None);
+    }
 }

@@ -32,6 +32,14 @@ fn a_query_reads_as_it_is_written() {
 }
 
 #[test]
+fn a_long_time_is_read_again_seldom() {
+    let every = |range| MetricsQuery { range, ..MetricsQuery::default() }.refresh_ms();
+    assert_eq!([None, Some(Range::QuarterHour), Some(Range::Hour)].map(every), [10_000; 3], "at each sample");
+    assert_eq!(every(Some(Range::Day)), 144_000);
+    assert_eq!(every(Some(Range::Month)), 72 * MINUTE);
+}
+
+#[test]
 fn the_last_hour_is_shown_unless_something_else_is_asked_for() {
     let window = |pairs: &[(&str, &str)]| query(pairs).window(NOW).expect("a window");
     assert_eq!(window(&[]), Window { from: Millis(NOW.0 - HOUR), to: NOW });

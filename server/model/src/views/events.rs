@@ -175,6 +175,8 @@ pub struct EventFilter {
     pub since: String,
     /// Until when.
     pub until: String,
+    /// `true`: also of containers that Slipway did not make, and of engines. Where all events are listed, and for those who manage machines.
+    pub others: String,
     /// What is older than this cursor.
     pub after: String,
     /// What is newer than this cursor.
@@ -187,13 +189,14 @@ pub struct EventFilter {
 impl EventFilter {
     /// What an address says after `?`: the names and values of what is asked for, without the place in the list.
     #[must_use]
-    pub fn pairs(&self) -> [(&'static str, &str); 5] {
+    pub fn pairs(&self) -> [(&'static str, &str); 6] {
         [
             ("kind", self.kind.as_str()),
             ("task", self.task.as_str()),
             ("environment", self.environment.as_str()),
             ("since", self.since.as_str()),
             ("until", self.until.as_str()),
+            ("others", self.others.as_str()),
         ]
     }
 }

@@ -190,17 +190,22 @@ impl MetricsView {
     }
 }
 
-/// What is used at the moment.
+/// What is used at the moment; what could not be sampled is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NowView {
     /// Processors.
-    pub cpu: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
     /// Bytes of memory.
-    pub memory: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<f64>,
     /// Bytes that come in each second.
-    pub received: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<f64>,
     /// Bytes that go out each second.
-    pub sent: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<f64>,
 }
 
 /// What was used in the last hour, in the places of the overview's axis.
@@ -237,6 +242,17 @@ pub struct ServiceUse {
     pub usage: UseView,
 }
 
+/// How full a file system is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiskUse {
+    /// Where it is mounted.
+    pub mount: String,
+    /// Bytes that are used.
+    pub used: f64,
+    /// Bytes that it has.
+    pub size: f64,
+}
+
 /// A machine in the overview.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MachineUse {
@@ -248,6 +264,9 @@ pub struct MachineUse {
     pub environment: EnvironmentName,
     /// What it used.
     pub usage: UseView,
+    /// Its fullest file system; none: none was measured in the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskUse>,
 }
 
 /// All services that the reader may see, and for operators all machines.

@@ -1,4 +1,5 @@
-//! Events: of a service, of a machine for operators, and of all services that one may see. Newest first, in pages.
+//! Events: of a service, of a machine for operators, and of all services that one may see; with those of others' containers for operators who ask for
+//! them. Newest first, in pages.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -28,7 +29,8 @@ pub(super) fn table() -> Table {
 async fn all(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Query(filter): Query<EventFilter>) -> Answer<impl IntoResponse> {
     let visible = actor.visible::<can::SeeServices>()?;
     let ask = Ask::read(&filter, portal.platform.now())?;
-    Ok(listed("/api/v1/events", &filter, events::list(&portal.platform, &visible, &ask).await?))
+    let others = if ask.others() { Some(actor.may::<can::ManageEnvironments, _>(&portal.platform, &Site).await?) } else { None };
+    Ok(listed("/api/v1/events", &filter, events::list(&portal.platform, &visible, others.as_ref(), &ask).await?))
 }
 
 async fn of_service(

@@ -315,6 +315,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/list"
         | "projects/may_create"
         | "services/mine"
+        | "metrics/machines"
         | "metrics/overview"
         | "usage/site"
         | "upkeep/storage" => Vec::new(),

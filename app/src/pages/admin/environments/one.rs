@@ -5,12 +5,16 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::views::environments::EnvironmentView;
+use model::views::metrics::MachineUse;
 
+use crate::api::ApiError;
 use crate::api::environments::{PutEnvironment, RemoveEnvironment, get_managed};
+use crate::api::metrics::machine_uses;
 use crate::components::{CheckBox, Confirm, Crumb, Crumbs, Csrf, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
 use crate::live::Pulse;
 use crate::page::{change, loaded, param, problem};
 use crate::pages::environments::Machines;
+use crate::pages::metrics::followed;
 use crate::urls;
 
 /// The page. `new` makes a new one.
@@ -18,7 +22,7 @@ use crate::urls;
 pub(crate) fn Environment() -> impl IntoView {
     let name = param("environment");
     let pulse = Pulse::new();
-    let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| get_managed(name));
+    let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| read(name));
     let put = change::<PutEnvironment>("Saved", Some(pulse));
     let remove = change::<RemoveEnvironment>("Environment removed", None);
     let navigate = use_navigate();
@@ -35,15 +39,22 @@ pub(crate) fn Environment() -> impl IntoView {
     });
     view! {
         <Crumbs path=vec![Crumb::new(urls::ADMIN_ENVIRONMENTS, "Environments")]/>
-        {loaded(data, move |found| {
+        {loaded(data, move |(found, uses)| {
             if let Some(environment) = &found {
                 pulse.watch(format!("environment:{}", environment.id));
             }
-            let machines = found.clone().map(|environment| view! { <OfIt environment remove/> });
+            let machines = found.clone().map(|environment| view! { <OfIt environment uses remove/> });
             view! { <Form found put/>{machines} }
         })}
     }
     .into_any()
+}
+
+/// The environment, and what machines use; nothing of one that is to be made.
+async fn read(name: String) -> Result<(Option<EnvironmentView>, Vec<MachineUse>), ApiError> {
+    let found = get_managed(name).await?;
+    let uses = if found.is_some() { machine_uses().await? } else { Vec::new() };
+    Ok((found, uses))
 }
 
 fn check_name(text: &str) -> Result<(), String> {
@@ -102,14 +113,15 @@ fn Form(found: Option<EnvironmentView>, put: ServerAction<PutEnvironment>) -> im
 
 /// Its machines, and its end.
 #[component]
-fn OfIt(environment: EnvironmentView, remove: ServerAction<RemoveEnvironment>) -> impl IntoView {
+fn OfIt(environment: EnvironmentView, uses: Vec<MachineUse>, remove: ServerAction<RemoveEnvironment>) -> impl IntoView {
+    let uses = followed(uses);
     let name = environment.name.to_string();
     let add = urls::admin_machine(&environment.name, "new");
     let removable = !environment.configured;
     view! {
         <section class="panel">
             <header><h2>"Machines"</h2><span class="actions"><a class="button button-small" href=add>"Add a machine"</a></span></header>
-            <Machines machines=environment.machines edit=true/>
+            <Machines machines=environment.machines edit=true uses/>
         </section>
         {removable.then(|| view! {
             <section class="panel page-narrow">

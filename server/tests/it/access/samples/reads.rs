@@ -44,6 +44,7 @@ pub fn reads(path: &str) -> bool {
                 | "/fn/inspect/file"
                 | "/fn/metrics/service"
                 | "/fn/metrics/machine"
+                | "/fn/metrics/machines"
                 | "/fn/metrics/overview"
                 | "/fn/events/machine"
                 | "/fn/events/service"
