@@ -11,6 +11,8 @@ use super::*;
 use crate::notices;
 use crate::testing::Store;
 
+mod machines;
+
 /// A project with a service that runs, a rule for its memory, and a route.
 struct Scene {
     store: Store,

@@ -111,7 +111,9 @@ pub async fn evaluate(worker: &Worker) -> Result<u64> {
             (None, Seen::Calm) => Spans { after: Duration::ZERO, resolve_after: Duration::ZERO },
             _ => kept.map_or(Spans { after: Duration::ZERO, resolve_after: Duration::ZERO }, spans),
         };
-        let next = step(now, spans, Some(alert.phase), seen);
+        // A clock that was set back must not keep it waiting until it is there again.
+        let from = known.as_ref().and_then(|finding| finding.counts_from).filter(|from| *from <= now);
+        let next = step(now, spans, Some(from.map_or(alert.phase, |from| alert.phase.not_before(from))), seen);
         let hushed = silences.iter().any(|silence| is_silenced(silence, &alert));
         let late = matches!(alert.phase, Phase::Firing { .. }) && !alert.told && !hushed;
         if next != Step::Stay || late {
