@@ -37,7 +37,7 @@ async fn operators_have_the_rules_that_a_site_begins_with_and_nobody_else_sees_t
     assert!(page.contains("Memory near its limit") && page.contains("Machine does not answer"), "{page}");
     assert_eq!(portal.browser("ana").await.open("/admin/alerts/rules").await.status(), StatusCode::FORBIDDEN);
     let rules = portal.person("admin").get("/api/v1/alert-rules").await.expect_status(StatusCode::OK).await;
-    assert_eq!(rules["items"].as_array().map(Vec::len), Some(10));
+    assert_eq!(rules["items"].as_array().map(Vec::len), Some(11));
     assert_eq!(rules["items"][0]["by"], json!("slipway"));
 }
 
