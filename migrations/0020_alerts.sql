@@ -104,3 +104,5 @@ CREATE TABLE mail_settings (
     updated_by TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );
+
+ALTER TABLE machines ADD COLUMN certificate_ends BIGINT; -- of the certificate that its engine showed; none: it showed none

@@ -170,7 +170,11 @@ fn of_machine<'a>(kept: &'a Kept, host: &Host, latest: Option<&[&Latest]>, start
         RuleKind::CertificateEnds => {
             let Some(ends) = host.certificate_ends else { return one(Seen::Calm, String::new()) };
             let days = (ends.0 - now.0) as f64 / 86_400_000.0;
-            let text = format!("{name}: a certificate that it is reached with ends on {}; put a new one in before", ends.exact());
+            let text = if ends > now {
+                format!("{name}: a certificate that it is reached with ends on {}; put a new one in before", ends.exact())
+            } else {
+                format!("{name}: a certificate that it is reached with ended on {}; put a new one in", ends.exact())
+            };
             one(holds(days < kept.rule.value), text)
         }
         RuleKind::CrashLoop | RuleKind::Unhealthy | RuleKind::DeployFailed => Vec::new(),

@@ -69,7 +69,7 @@ pub(super) struct Host {
     pub since: Option<Millis>,
     /// When it was added, where it never answered since.
     pub awaited_since: Option<Millis>,
-    /// When the first certificate ends that it is reached with.
+    /// When the first certificate ends that it is reached with: the authority's, the portal's own, the engine's.
     pub certificate_ends: Option<Millis>,
 }
 
@@ -196,14 +196,16 @@ fn first_id(at: Millis) -> String {
 
 async fn machines(tx: &mut Tx, platform: &crate::Platform) -> Result<Vec<Host>> {
     let sql = "SELECT m.id, m.name, m.environment_id, e.name AS environment, m.state, m.since, m.version, m.created_at,
-               m.secrets FROM machines m
+               m.certificate_ends, m.secrets FROM machines m
                JOIN environments e ON e.id = m.environment_id WHERE m.removed_at IS NULL ORDER BY m.id LIMIT $1";
     let host = |row: &Row<'_>| {
         let id: MachineId = row.get("id")?;
         let names = SubjectView { machine: row.get("name")?, environment: row.get("environment")?, ..SubjectView::default() };
         let secrets: Option<Vec<u8>> = row.get("secrets")?;
         let texts = secrets.filter(|sealed| !sealed.is_empty()).map(|sealed| crate::machines::certificates(platform, id, &sealed));
-        let ends = texts.unwrap_or_default().iter().filter_map(|pem| super::certificate::earliest_end(pem)).min();
+        let kept = texts.unwrap_or_default();
+        let kept = kept.iter().filter_map(|pem| super::certificate::earliest_end(pem));
+        let ends = kept.chain(row.get::<Option<Millis>>("certificate_ends")?).min();
         let environment = row.get("environment_id")?;
         let version: Option<String> = row.get("version")?;
         Ok(Host {

@@ -135,6 +135,10 @@ fn machines_are_away_run_out_of_disk_and_of_time() {
         found(kept("certificate_ends", "", "", "14"), &world(vec![], vec![host]), None)[0].1
     };
     assert_eq!((ends(13), ends(15)), (Seen::Holds, Seen::Calm));
+    let over = Host { certificate_ends: Some(NOW), ..host(MachineState::Up) };
+    let (_, seen, said) = found(kept("certificate_ends", "", "", "3"), &world(vec![], vec![over]), None).remove(0);
+    assert_eq!(seen, Seen::Holds);
+    assert_eq!(said, "machine m1 in local: a certificate that it is reached with ended on 2026-11-20 09:20:00 UTC; put a new one in");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use model::ids::MachineId;
 
 use super::*;
 use crate::keys::Keys;
+use crate::machines::{self, Seen};
 use crate::worker::Worker;
 
 impl Scene {
@@ -132,4 +133,40 @@ async fn a_machine_that_answers_and_gives_no_samples_is_told_of_once_and_by_its_
     scene.look().await;
     scene.after(60).await;
     assert_eq!(rules().await, ["Machine does not answer"]);
+}
+
+#[tokio::test]
+async fn a_certificate_that_an_engine_shows_is_told_of_twice_before_its_end() {
+    let scene = Scene::open().await;
+    prepare(&scene.store.platform).await.expect("prepared");
+    let operators = scene.operators().await;
+    let machine = scene.store.machine().await;
+    let shows = async |days: u64| {
+        let ends = scene.store.platform.now().plus(std::time::Duration::from_secs(days * 86_400));
+        let up = Seen::Up {
+            id: "E1".into(),
+            version: "28.5".into(),
+            api_version: "1.51".into(),
+            os: "Debian".into(),
+            cpus: 2,
+            memory: 1 << 30,
+            certificate_ends: Some(ends),
+        };
+        machines::seen(&scene.store.worker, &machine, &up).await.expect("recorded");
+    };
+    let rules = async || {
+        let mut rules: Vec<String> = scene.firing(&operators).await.into_iter().map(|(rule, _)| rule).collect();
+        rules.sort();
+        rules
+    };
+    shows(15).await;
+    scene.look().await;
+    assert!(rules().await.is_empty());
+    scene.after(2 * 86_400).await;
+    assert_eq!(rules().await, ["Certificate runs out"]);
+    scene.after(10 * 86_400 + 1).await;
+    assert_eq!(rules().await, ["Certificate is about to end", "Certificate runs out", "No samples"]);
+    shows(90).await;
+    scene.look().await;
+    assert_eq!(rules().await, ["No samples"], "it was renewed");
 }
