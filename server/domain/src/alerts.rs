@@ -20,6 +20,7 @@ mod life;
 mod list;
 mod rules;
 mod silences;
+mod telling;
 #[cfg(test)]
 mod tests;
 pub mod work;
