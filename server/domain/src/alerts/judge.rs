@@ -71,13 +71,30 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
     all
 }
 
-/// What an alert without a finding is: over, where its rule or its thing is gone; else nobody knows.
-pub(super) fn without_finding(rules: &[Kept], world: &World, rule: AlertRuleId, is: impl Fn(&Thing) -> bool) -> Seen {
-    let Some(kept) = rules.iter().find(|kept| kept.id == rule) else { return Seen::Calm };
+/// What an alert without a finding is; none: its rule or its thing is gone, and with it the alert.
+pub(super) fn without_finding(
+    rules: &[Kept],
+    world: &World,
+    latest: Option<&[Latest]>,
+    rule: AlertRuleId,
+    part: &str,
+    is: impl Fn(&Thing) -> bool,
+    now: Millis,
+) -> Option<Seen> {
+    let kept = rules.iter().find(|kept| kept.id == rule)?;
     let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
-    let there = services.chain(world.machines.iter().map(|host| &host.thing)).any(|thing| is(thing) && kept.is_about(thing));
-    // Other kinds find something of everything that is there.
-    if there && (kept.rule.kind.has_figure() || kept.rule.kind == RuleKind::Absent) { Seen::Unknown } else { Seen::Calm }
+    let thing = services.chain(world.machines.iter().map(|host| &host.thing)).find(|thing| is(thing) && kept.is_about(thing))?;
+    match kept.rule.kind {
+        RuleKind::Absent => Some(Seen::Unknown),
+        kind if kind.has_figure() => {
+            let own: Vec<&Latest> = latest.unwrap_or_default().iter().filter(|latest| latest.key == thing.key).collect();
+            // A mount that is no more, while others of the machine are known.
+            let others = !part.is_empty() && !figures::worst(&kept.rule, &own, now).is_empty();
+            Some(if others { Seen::Calm } else { Seen::Unknown })
+        }
+        // Other kinds find something of everything that is there.
+        _ => None,
+    }
 }
 
 fn holds(holds: bool) -> Seen {

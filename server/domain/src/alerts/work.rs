@@ -106,13 +106,12 @@ pub async fn evaluate(worker: &Worker) -> Result<u64> {
             let is = |thing: &world::Thing| {
                 (thing.service, thing.machine) == (alert.service, alert.machine) && Some(thing.environment) == alert.environment
             };
-            judge::without_finding(&rules, &world, alert.rule_id, is)
+            judge::without_finding(&rules, &world, latest.as_deref(), alert.rule_id, &alert.subject.part, is, now)
         };
-        let seen = known.as_ref().map_or_else(gone, |finding| finding.seen);
-        let spans = match (&known, seen) {
+        let (seen, spans) = match (known.as_ref().map_or_else(gone, |finding| Some(finding.seen)), kept) {
+            (Some(seen), Some(kept)) => (seen, spans(kept)),
             // Without its rule or its thing there is nothing to wait for.
-            (None, Seen::Calm) => Spans { after: Duration::ZERO, resolve_after: Duration::ZERO },
-            _ => kept.map_or(Spans { after: Duration::ZERO, resolve_after: Duration::ZERO }, spans),
+            _ => (Seen::Calm, Spans { after: Duration::ZERO, resolve_after: Duration::ZERO }),
         };
         // A clock that was set back must not keep it waiting until it is there again.
         let from = known.as_ref().and_then(|finding| finding.counts_from).filter(|from| *from <= now);

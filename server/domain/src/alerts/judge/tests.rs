@@ -152,3 +152,21 @@ fn a_rule_is_about_what_it_names() {
     elsewhere.rule.environment = Some("production".parse().expect("a name"));
     assert!(!elsewhere.is_about(&web));
 }
+
+#[test]
+fn what_is_gone_is_over_and_what_nobody_knows_is_not() {
+    let up = host(MachineState::Up);
+    let value = |metric| Now { metric, label: "/".into(), at_ms: NOW.0, value: 1.0, rate: None };
+    let latest = [Latest { key: up.thing.key, member: None, at_ms: NOW.0, values: vec![value(Metric::DiskUsed), value(Metric::DiskSize)] }];
+    let m1 = up.thing.clone();
+    let there = world(vec![], vec![up]);
+    let rules = [kept("threshold", "machines", "disk_used", "90 %")];
+    let left = |world: &World, latest: Option<&[Latest]>, part: &str| {
+        without_finding(&rules, world, latest, rules[0].id, part, |thing| thing.machine == m1.machine, NOW)
+    };
+    assert_eq!(left(&there, Some(&latest), "/data"), Some(Seen::Calm), "that mount is gone, others are known");
+    assert_eq!(left(&there, Some(&[]), "/data"), Some(Seen::Unknown), "no samples come");
+    assert_eq!(left(&there, None, "/data"), Some(Seen::Unknown));
+    assert_eq!(left(&world(vec![], vec![]), Some(&latest), "/data"), None, "the machine is gone");
+    assert_eq!(without_finding(&[], &there, Some(&latest), rules[0].id, "/data", |_| true, NOW), None, "the rule is gone");
+}
