@@ -83,7 +83,7 @@ pub(super) fn without_finding(
 ) -> Option<Seen> {
     let kept = rules.iter().find(|kept| kept.id == rule)?;
     let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
-    let thing = services.chain(world.machines.iter().map(|host| &host.thing)).find(|thing| is(thing) && kept.is_about(thing))?;
+    let thing = services.chain(world.machines.iter().map(|host| &host.thing)).find(|&thing| is(thing) && kept.is_about(thing))?;
     match kept.rule.kind {
         RuleKind::Absent => Some(Seen::Unknown),
         kind if kind.has_figure() => {
