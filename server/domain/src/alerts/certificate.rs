@@ -1,5 +1,5 @@
-//! When a certificate ends, read from its PEM text or its DER bytes: as much of X.509 as that needs (RFC 5280, section 4.1.2.5). Whether it is to be trusted is
-//! decided where it is used.
+//! When a certificate ends, read from its PEM text or its DER bytes: as much of X.509 as that needs (RFC 5280, section 4.1.2.5). Whether it is to be
+//! trusted is decided where it is used.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
