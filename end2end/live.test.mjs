@@ -27,3 +27,28 @@ test("a form that is being filled in outlives what others change", async (t) => 
   assert.equal(await page.getByLabel("User name").inputValue(), "gus");
   assert.equal(await page.getByLabel("Role", { exact: true }).inputValue(), "guest");
 });
+
+test("how many alerts fire stands in the navigation and follows what happens", async (t) => {
+  const portal = await Portal.start(t, { SLIPWAY_DOCKER_HOST: "unix:///nowhere/docker.sock" });
+  // That no engine answers is found by the rule below alone.
+  const { body } = await portal.api("GET", "/alert-rules");
+  for (const { id } of body.items.filter(({ rule }) => rule.kind === "machine_gone")) await portal.api("DELETE", `/alert-rules/${id}`);
+  const visitor = await Visitor.arrive(t);
+  const { page } = visitor;
+  await page.goto(`${portal.url}/login?next=/admin/quotas`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Admin", exact: true }).waitFor();
+  await page.locator("html[data-ready]").waitFor();
+
+  const tab = (name) => page.getByRole("navigation", { name: "Admin", exact: true }).getByRole("link", { name });
+  await tab(/^Alerts$/).waitFor();
+  const made = await portal.api("POST", "/alert-rules", { name: "Gone", kind: "machine_gone" });
+  assert.equal(made.status, 201, JSON.stringify(made));
+  await tab(/^Alerts\s+1 firing$/).waitFor({ timeout: 60_000 });
+  const rendered = await (await page.request.get(`${portal.url}/admin/quotas`)).text();
+  assert.match(rendered, / 1 firing</);
+  await portal.api("DELETE", `/alert-rules/${made.body.id}`);
+  await tab(/^Alerts$/).waitFor({ timeout: 60_000 });
+});

@@ -33,6 +33,7 @@ CREATE TABLE alerts (
     calm_since BIGINT, -- it does not hold any more
     resolved_at BIGINT,
     told BOOLEAN NOT NULL, -- whether notices of its beginning were written
+    routes TEXT NOT NULL DEFAULT '[]', -- JSON: names of the only routes that hear of it; empty: each one
     acknowledged_by TEXT,
     acknowledged_at BIGINT,
     note TEXT
@@ -104,3 +105,5 @@ CREATE TABLE mail_settings (
     updated_by TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );
+
+ALTER TABLE machines ADD COLUMN certificate_ends BIGINT; -- of the certificate that its engine showed; none: it showed none

@@ -39,13 +39,13 @@ certificates() {
     for name in ca other; do
       openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$name" -keyout "$name-key.pem" -out "$name.pem"
     done
-    sign() { # name, extension, authority
+    sign() { # name, extension, authority, days
       openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -keyout "$1-key.pem" -out "$1.csr"
-      openssl x509 -req -in "$1.csr" -CA "$3.pem" -CAkey "$3-key.pem" -CAcreateserial -days 2 -extfile <(echo "$2") -out "$1.pem"
+      openssl x509 -req -in "$1.csr" -CA "$3.pem" -CAkey "$3-key.pem" -CAcreateserial -days "$4" -extfile <(echo "$2") -out "$1.pem"
     }
-    sign server "subjectAltName=IP:$address" ca
-    sign client "extendedKeyUsage=clientAuth" ca
-    sign stranger "extendedKeyUsage=clientAuth" other
+    sign server "subjectAltName=IP:$address" ca 1
+    sign client "extendedKeyUsage=clientAuth" ca 2
+    sign stranger "extendedKeyUsage=clientAuth" other 2
   ) >"$dir/openssl.log" 2>&1
 }
 

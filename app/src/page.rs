@@ -68,6 +68,25 @@ where
     .into_any()
 }
 
+/// The same for what only stands beside something else: while it is on its way, and where it cannot be read, nothing is there.
+pub(crate) fn beside<T, V>(data: Data<T>, view: impl Fn(T) -> V + Copy + Send + Sync + 'static) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    V: IntoView + 'static,
+{
+    view! {
+        <Transition fallback=|| ()>
+            {made(move || Suspend::new(async move {
+                match data.await {
+                    Ok(value) => view(value).into_any(),
+                    Err(_) => ().into_any(),
+                }
+            }))}
+        </Transition>
+    }
+    .into_any()
+}
+
 /// A part of a page that waits for data. On the server it is made once: Leptos looks for further readings by making a closure's view another time,
 /// and every reading within it would be done another time too. In the browser it is made again whenever the data changed.
 #[cfg(feature = "ssr")]

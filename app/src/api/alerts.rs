@@ -69,8 +69,31 @@ pub async fn list_alerts(#[server(default)] project: String, #[server(default)] 
         silences: alerts::list_silences(platform, &may, &page(None)).await?.items,
         may_answer: may.also(Action::AnswerAlerts),
         may_manage: may.also(Action::ManageAlerts),
-        topic: may.project().map_or_else(|| "site-alerts".to_owned(), |project| format!("alerts:{}", project.id)),
+        topic: topic(&may),
     })
+}
+
+/// What tells of changes of these alerts.
+#[cfg(feature = "ssr")]
+fn topic(may: &Seeing) -> String {
+    may.project().map_or_else(|| "site-alerts".to_owned(), |project| format!("alerts:{}", project.id))
+}
+
+/// How many alerts fire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiringCount {
+    /// So many.
+    pub firing: i64,
+    /// What tells of changes.
+    pub topic: String,
+}
+
+/// How many alerts of a project fire, or of everything.
+#[server(prefix = "/fn", endpoint = "alerts/firing")]
+pub async fn count_firing(#[server(default)] project: String) -> Result<FiringCount, ApiError> {
+    let caller = caller().await?;
+    let may: Seeing = held(&caller, &project).await?;
+    Ok(FiringCount { firing: alerts::firing(&caller.platform, &may).await?, topic: topic(&may) })
 }
 
 /// Says that the caller has seen an alert.

@@ -30,7 +30,7 @@ pub(crate) fn Crumbs(
 }
 
 /// One view of a thing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Tab {
     /// Its page.
     pub href: String,
@@ -40,22 +40,29 @@ pub(crate) struct Tab {
     pub deep: bool,
     /// A page elsewhere that belongs to it.
     pub also: Option<&'static str>,
+    /// What stands beside its name: a number.
+    pub beside: Option<ViewFn>,
 }
 
 impl Tab {
     /// A view that is one page.
     pub(crate) fn new(href: impl Into<String>, name: &'static str) -> Self {
-        Self { href: href.into(), name, deep: false, also: None }
+        Self { href: href.into(), name, deep: false, also: None, beside: None }
     }
 
     /// A view with pages below it.
     pub(crate) fn deep(href: impl Into<String>, name: &'static str) -> Self {
-        Self { href: href.into(), name, deep: true, also: None }
+        Self { href: href.into(), name, deep: true, also: None, beside: None }
     }
 
     /// The same with a page that one comes to from here.
     pub(crate) fn also(self, href: &'static str) -> Self {
         Self { also: Some(href), ..self }
+    }
+
+    /// The same with something beside its name.
+    pub(crate) fn with(self, beside: impl Into<ViewFn>) -> Self {
+        Self { beside: Some(beside.into()), ..self }
     }
 
     fn holds(&self, path: &str) -> bool {
@@ -78,8 +85,9 @@ pub(crate) fn Tabs(
         .into_iter()
         .map(|tab| {
             let (href, name) = (tab.href.clone(), tab.name);
+            let beside = tab.beside.as_ref().map(ViewFn::run);
             let current = move || path.with(|path| tab.holds(path)).then_some("page");
-            view! { <li><a href=href aria-current=current>{name}</a></li> }
+            view! { <li><a href=href aria-current=current>{name}{beside}</a></li> }
         })
         .collect_view();
     let bar = NodeRef::<leptos::html::Nav>::new();

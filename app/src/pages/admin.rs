@@ -25,6 +25,7 @@ pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
 pub(crate) use usage::Usage;
 
+use super::alerts::Firing;
 use super::audit::AuditTable;
 use super::setup::{check_password, check_username};
 use crate::api::accounts::{CreateUser, DeleteUser, ResetUserPassword, SetUserDisabled, SetUserOperator, all_users};
@@ -47,7 +48,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
         Tab::new(urls::ADMIN_FOREIGN, "Other containers").also(urls::ADMIN_IMPORT),
-        Tab::deep(urls::ADMIN_ALERTS, "Alerts"),
+        Tab::deep(urls::ADMIN_ALERTS, "Alerts").with(|| view! { <Firing project=String::new()/> }.into_any()),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

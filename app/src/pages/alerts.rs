@@ -2,6 +2,7 @@
 //! and, below Admin, for the whole site.
 
 mod answers;
+mod count;
 mod mail;
 mod route;
 mod routes;
@@ -14,6 +15,7 @@ use model::alerts::{AlertState, Severity};
 use model::page::Page;
 use model::views::alerts::{AlertView, SilenceView};
 
+pub(crate) use count::Firing;
 pub(crate) use route::OneRoute;
 pub(crate) use routes::Routes;
 pub(crate) use rule::OneRule;

@@ -16,6 +16,7 @@ use model::views::projects::{ProjectSummary, ProjectView};
 pub(crate) use dashboard::Dashboard;
 pub(crate) use settings::{Audit, Settings};
 
+use super::alerts::Firing;
 use crate::api::ApiError;
 use crate::api::projects::{CreateProject, get_project, list_projects, may_create_projects};
 use crate::components::{
@@ -174,7 +175,8 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::SeeServices) {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
         tabs.push(Tab::deep(page("templates"), "Templates"));
-        tabs.push(Tab::deep(page("alerts"), "Alerts"));
+        let of = name.to_string();
+        tabs.push(Tab::deep(page("alerts"), "Alerts").with(move || view! { <Firing project=of.clone()/> }.into_any()));
     }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));

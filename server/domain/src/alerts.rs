@@ -20,11 +20,13 @@ mod life;
 mod list;
 mod rules;
 mod silences;
+mod telling;
 #[cfg(test)]
 mod tests;
 pub mod work;
 mod world;
 
+pub use certificate::ends as certificate_ends;
 pub(crate) use list::fired;
 pub use list::{acknowledge, firing, get, list};
 pub use rules::{create as create_rule, delete as delete_rule, list as list_rules, update as update_rule};

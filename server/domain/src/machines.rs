@@ -228,6 +228,8 @@ pub enum Seen {
         cpus: i64,
         /// Its memory in bytes.
         memory: i64,
+        /// When the certificate ends that it showed; none: it showed none, or none that can be read.
+        certificate_ends: Option<Millis>,
     },
     /// It does not; what is wrong and what to do, for people.
     Away(String),
@@ -266,12 +268,12 @@ pub async fn seen(worker: &Worker, machine: &Machine, seen: &Seen) -> Result<boo
         Seen::Up { .. } | Seen::Away(_) => None,
     };
     let changed = match (seen, &twin) {
-        (Seen::Up { id, version, api_version, os, cpus, memory }, None) => {
+        (Seen::Up { id, version, api_version, os, cpus, memory, certificate_ends }, None) => {
             let sql = "UPDATE machines SET since = CASE WHEN state = 'up' THEN since ELSE $2 END, state = 'up', message = NULL, version = $3,
-                       api_version = $4, os = $5, cpus = $6, memory = $7, engine_id = $8 WHERE id = $1
+                       api_version = $4, os = $5, cpus = $6, memory = $7, engine_id = $8, certificate_ends = $9 WHERE id = $1
                        AND (state <> 'up' OR version IS DISTINCT FROM $3 OR cpus IS DISTINCT FROM $6 OR memory IS DISTINCT FROM $7
-                            OR engine_id IS DISTINCT FROM $8)";
-            change.exec(sql, args![machine.id, now, version, api_version, os, *cpus, *memory, id]).await?
+                            OR engine_id IS DISTINCT FROM $8 OR certificate_ends IS DISTINCT FROM $9)";
+            change.exec(sql, args![machine.id, now, version, api_version, os, *cpus, *memory, id, *certificate_ends]).await?
         }
         (Seen::Up { .. }, Some(twin)) => away(&mut change, machine, now, &same_engine(twin)).await?,
         (Seen::Away(message), _) => away(&mut change, machine, now, message).await?,

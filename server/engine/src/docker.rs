@@ -149,6 +149,11 @@ impl Docker {
         self.inner.dialer.shown_key()
     }
 
+    /// The certificate that the engine showed last, in DER; only over TLS.
+    pub fn shown_certificate(&self) -> Option<Vec<u8>> {
+        self.inner.dialer.shown_certificate()
+    }
+
     pub(in crate::docker) fn dialer(&self) -> &Dialer {
         &self.inner.dialer
     }

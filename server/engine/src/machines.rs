@@ -230,6 +230,7 @@ async fn introduce(docker: &Docker, machine: &Machine) -> Seen {
             os: info.system,
             cpus: i64::from(info.cpus),
             memory: i64::try_from(info.memory).unwrap_or(i64::MAX),
+            certificate_ends: docker.shown_certificate().and_then(|der| domain::alerts::certificate_ends(&der)),
         },
         Err(error) => Seen::Away(advice(machine, &error)),
     }

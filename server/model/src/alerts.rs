@@ -373,6 +373,7 @@ impl Rule {
             form("Machine does not answer", "machine_gone", "critical", "1m", "1m"),
             RuleForm { of: "machines".into(), ..form("No samples", "absent", "warning", "5m", "1m") },
             RuleForm { value: "14".into(), ..form("Certificate runs out", "certificate_ends", "warning", "", "") },
+            RuleForm { value: "3".into(), ..form("Certificate is about to end", "certificate_ends", "critical", "", "") },
         ];
         forms.into_iter().map(|form| form.read(true).expect("a test reads them all")).collect()
     }

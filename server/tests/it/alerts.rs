@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{Signal, args};
-use model::ids::{EnvironmentId, ProjectId, ServiceId};
+use model::ids::{EnvironmentId, ProjectId, ServiceId, TaskId};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -80,6 +80,15 @@ async fn plant_service(portal: &TestPortal) -> (ProjectId, ServiceId, Environmen
     (project, service, environment)
 }
 
+/// Ten seconds later a task uses so much of its 1000 bytes of memory, and the rules are looked at.
+fn uses(portal: &TestPortal, key: metrics::Key, task: TaskId, bytes: f64) {
+    let values = vec![metrics::Value::new(metrics::Metric::MemoryWorkingSet, bytes), metrics::Value::new(metrics::Metric::MemoryLimit, 1000.0)];
+    let sample = metrics::Sample { key, member: Some(metrics::Member { task, slot: 1, revision: 1 }), values };
+    portal.clock.as_ref().expect("a clock").advance(Duration::from_secs(10));
+    portal.platform().metrics().expect("a store").append(portal.platform().now().0, &[sample]).expect("kept");
+    portal.platform().signal(Signal::Alerts).notify_one();
+}
+
 async fn shop(portal: &TestPortal) -> Person {
     let ana = portal.new_person("ana").await;
     portal.new_project("shop", &[("ana", "admin")]).await;
@@ -96,14 +105,8 @@ async fn an_alert_is_told_when_it_begins_and_when_it_is_over() {
     let rule = json!({"name": "Memory", "kind": "threshold", "metric": "memory_working_set", "value": "90 %"});
     ana.post("/api/v1/projects/shop/alert-rules", rule).await.expect_status(StatusCode::CREATED).await;
     let (project, service, environment) = plant_service(&portal).await;
-    let member = metrics::Member { task: portal.platform().new_id(), slot: 1, revision: 1 };
-    let uses = |bytes: f64| {
-        let values = vec![metrics::Value::new(metrics::Metric::MemoryWorkingSet, bytes), metrics::Value::new(metrics::Metric::MemoryLimit, 1000.0)];
-        let sample = metrics::Sample { key: metrics::Key::Service { project, service, environment }, member: Some(member), values };
-        portal.clock.as_ref().expect("a clock").advance(Duration::from_secs(10));
-        portal.platform().metrics().expect("a store").append(portal.platform().now().0, &[sample]).expect("kept");
-        portal.platform().signal(Signal::Alerts).notify_one();
-    };
+    let task = portal.platform().new_id();
+    let uses = |bytes: f64| uses(&portal, metrics::Key::Service { project, service, environment }, task, bytes);
     let in_state = async |state: &str| {
         let page = ana.get(&format!("/api/v1/projects/shop/alerts?state={state}")).await.expect_status(StatusCode::OK).await;
         page["items"].as_array().and_then(|items| items.iter().find(|alert| alert["rule"] == "Memory").cloned())

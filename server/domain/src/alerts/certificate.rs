@@ -1,5 +1,5 @@
-//! When a certificate ends, read from its PEM text: as much of X.509 as that needs (RFC 5280, section 4.1.2.5). Whether it is to be trusted is
-//! decided where it is used.
+//! When a certificate ends, read from its PEM text or its DER bytes: as much of X.509 as that needs (RFC 5280, section 4.1.2.5). Whether it is to be
+//! trusted is decided where it is used.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,8 +24,9 @@ pub(super) fn earliest_end(pem: &str) -> Option<Millis> {
     earliest
 }
 
-/// When a certificate ends.
-fn ends(der: &[u8]) -> Option<Millis> {
+/// When a certificate ends that is given in DER; none where it cannot be read.
+#[must_use]
+pub fn ends(der: &[u8]) -> Option<Millis> {
     let (certificate, _) = element(der, SEQUENCE)?;
     let (mut inner, _) = element(certificate, SEQUENCE)?;
     if inner.first() == Some(&VERSION) {

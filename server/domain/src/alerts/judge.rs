@@ -26,6 +26,8 @@ pub(super) struct Finding<'a> {
     pub kept: &'a Kept,
     pub thing: Thing,
     pub seen: Seen,
+    /// Nothing that was seen before this time counts: the portal was not there, or it was about another outage.
+    pub counts_from: Option<Millis>,
     /// What is wrong; said also where it is not, and then kept nowhere.
     pub summary: String,
     pub link: String,
@@ -56,12 +58,12 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
         match kept.rule.of {
             Of::Services => {
                 for runs in world.services.iter().filter(|runs| kept.is_about(&runs.thing)) {
-                    of_service(kept, runs, sampled(&runs.thing.key), now).into_iter().for_each(&mut add);
+                    of_service(kept, runs, sampled(&runs.thing.key), world.started, now).into_iter().for_each(&mut add);
                 }
             }
             Of::Machines => {
                 for host in world.machines.iter().filter(|host| kept.is_about(&host.thing)) {
-                    of_machine(kept, host, sampled(&host.thing.key), now).into_iter().for_each(&mut add);
+                    of_machine(kept, host, sampled(&host.thing.key), world.started, now).into_iter().for_each(&mut add);
                 }
             }
         }
@@ -69,31 +71,60 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
     all
 }
 
-/// What an alert without a finding is: over, where its rule or its thing is gone; else nobody knows.
-pub(super) fn without_finding(rules: &[Kept], world: &World, rule: AlertRuleId, is: impl Fn(&Thing) -> bool) -> Seen {
-    let Some(kept) = rules.iter().find(|kept| kept.id == rule) else { return Seen::Calm };
+/// What an alert without a finding is; none: its rule or its thing is gone, and with it the alert.
+pub(super) fn without_finding(
+    rules: &[Kept],
+    world: &World,
+    latest: Option<&[Latest]>,
+    rule: AlertRuleId,
+    part: &str,
+    is: impl Fn(&Thing) -> bool,
+    now: Millis,
+) -> Option<Seen> {
+    let kept = rules.iter().find(|kept| kept.id == rule)?;
     let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
-    let there = services.chain(world.machines.iter().map(|host| &host.thing)).any(|thing| is(thing) && kept.is_about(thing));
-    // Other kinds find something of everything that is there.
-    if there && (kept.rule.kind.has_figure() || kept.rule.kind == RuleKind::Absent) { Seen::Unknown } else { Seen::Calm }
+    let thing = services.chain(world.machines.iter().map(|host| &host.thing)).find(|&thing| is(thing) && kept.is_about(thing))?;
+    match kept.rule.kind {
+        RuleKind::Absent => Some(Seen::Unknown),
+        kind if kind.has_figure() => {
+            let own: Vec<&Latest> = latest.unwrap_or_default().iter().filter(|latest| latest.key == thing.key).collect();
+            // A mount that is no more, while others of the machine are known.
+            let others = !part.is_empty() && !figures::worst(&kept.rule, &own, now).is_empty();
+            Some(if others { Seen::Calm } else { Seen::Unknown })
+        }
+        // Other kinds find something of everything that is there.
+        _ => None,
+    }
 }
 
 fn holds(holds: bool) -> Seen {
     if holds { Seen::Holds } else { Seen::Calm }
 }
 
-fn of_service<'a>(kept: &'a Kept, runs: &Runs, latest: Option<&[&Latest]>, now: Millis) -> Vec<Finding<'a>> {
+/// Whether something gives no samples though it should, since this time. Also what was running before the portal came needs a while to be sampled.
+fn absent(sampled: bool, expected: Option<Millis>, started: Millis, now: Millis) -> Seen {
+    let is_over = |since: Millis| since > now || now.since(since) >= FRESH;
+    match expected {
+        _ if sampled => Seen::Calm,
+        _ if !is_over(started) => Seen::Unknown,
+        None => Seen::Calm,
+        Some(since) if is_over(since) => Seen::Holds,
+        Some(_) => Seen::Unknown,
+    }
+}
+
+fn of_service<'a>(kept: &'a Kept, runs: &Runs, latest: Option<&[&Latest]>, started: Millis, now: Millis) -> Vec<Finding<'a>> {
     let thing = &runs.thing;
     let name = thing.names.says();
     let page = format!("/projects/{}/services/{}", thing.names.project, thing.names.service);
-    let one = |seen: Seen, summary: String, link: String| vec![Finding { kept, thing: thing.clone(), seen, summary, link }];
+    let one = |seen: Seen, summary: String, link: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link }];
     match kept.rule.kind {
         RuleKind::Threshold | RuleKind::Rate if runs.running => of_figure(kept, thing, latest.unwrap_or_default(), now),
         RuleKind::Absent if runs.running => {
             let Some(latest) = latest else { return Vec::new() };
-            let expected = runs.running_since.is_some_and(|since| now.since(since) >= FRESH);
+            let seen = absent(figures::is_sampled(latest, now), runs.running_since, started, now);
             let text = format!("{name}: no samples of its tasks come, though they run");
-            one(holds(expected && !figures::is_sampled(latest, now)), text, chart(thing, now))
+            from(runs.running_since.max(Some(started)), one(seen, text, chart(thing, now)))
         }
         RuleKind::CrashLoop => {
             let crashes = runs.crashes.as_ref().filter(|_| runs.running);
@@ -115,28 +146,52 @@ fn of_service<'a>(kept: &'a Kept, runs: &Runs, latest: Option<&[&Latest]>, now: 
     }
 }
 
-fn of_machine<'a>(kept: &'a Kept, host: &Host, latest: Option<&[&Latest]>, now: Millis) -> Vec<Finding<'a>> {
+/// The same, counted from this time on.
+fn from(counts_from: Option<Millis>, mut findings: Vec<Finding<'_>>) -> Vec<Finding<'_>> {
+    for finding in &mut findings {
+        finding.counts_from = counts_from;
+    }
+    findings
+}
+
+fn of_machine<'a>(kept: &'a Kept, host: &Host, latest: Option<&[&Latest]>, started: Millis, now: Millis) -> Vec<Finding<'a>> {
     let thing = &host.thing;
     let name = thing.names.says();
-    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, summary, link: chart(thing, now) }];
+    let since = host.since.max(Some(started));
+    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link: chart(thing, now) }];
     match kept.rule.kind {
         RuleKind::Threshold | RuleKind::Rate => of_figure(kept, thing, latest.unwrap_or_default(), now),
         RuleKind::Absent => {
             let Some(latest) = latest else { return Vec::new() };
-            let expected = host.state == MachineState::Up && host.since.is_none_or(|since| now.since(since) >= FRESH);
-            one(holds(expected && !figures::is_sampled(latest, now)), format!("{name}: no samples come, though it answers"))
+            let sampled = figures::is_sampled(latest, now);
+            let seen = match host.state {
+                MachineState::Up => absent(sampled, since, started, now),
+                MachineState::Unknown => Seen::Unknown,
+                // That it is away is an alert of its own.
+                MachineState::Away => Seen::Calm,
+            };
+            from(since, one(seen, format!("{name}: no samples come, though it answers")))
         }
         RuleKind::MachineGone => {
-            let since = host.since.map(|since| format!(" since {}", since.exact())).unwrap_or_default();
-            one(
-                if host.state == MachineState::Unknown { Seen::Unknown } else { holds(host.state == MachineState::Away) },
-                format!("{name}: its engine does not answer{since}"),
-            )
+            let said = match (host.awaited_since, host.since) {
+                (Some(added), _) => format!("its engine has not answered since the machine was added on {}", added.exact()),
+                (None, Some(since)) => format!("its engine has not answered since {}", since.exact()),
+                (None, None) => "its engine does not answer".to_owned(),
+            };
+            let seen = match host.state {
+                MachineState::Unknown => Seen::Unknown,
+                state => holds(state == MachineState::Away),
+            };
+            from(since, one(seen, format!("{name}: {said}")))
         }
         RuleKind::CertificateEnds => {
             let Some(ends) = host.certificate_ends else { return one(Seen::Calm, String::new()) };
             let days = (ends.0 - now.0) as f64 / 86_400_000.0;
-            let text = format!("{name}: a certificate that it is reached with ends on {}; put a new one in before", ends.exact());
+            let text = if ends > now {
+                format!("{name}: a certificate that it is reached with ends on {}; put a new one in before", ends.exact())
+            } else {
+                format!("{name}: a certificate that it is reached with ended on {}; put a new one in", ends.exact())
+            };
             one(holds(days < kept.rule.value), text)
         }
         RuleKind::CrashLoop | RuleKind::Unhealthy | RuleKind::DeployFailed => Vec::new(),
@@ -149,7 +204,8 @@ fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis)
         let mut thing = thing.clone();
         thing.names.part = one_line(&part, 200);
         let summary = said(&kept.rule, &thing, &worst);
-        Finding { kept, seen: holds(figures::is_wrong(&kept.rule, worst.value)), summary, link: chart(&thing, now), thing }
+        let seen = holds(figures::is_wrong(&kept.rule, worst.value));
+        Finding { kept, seen, counts_from: None, summary, link: chart(&thing, now), thing }
     };
     worst.into_iter().map(finding).collect()
 }

@@ -22,6 +22,16 @@ pub(super) enum Phase {
     Firing { calm_since: Option<Millis> },
 }
 
+impl Phase {
+    /// The same, where nothing that was seen before this time counts towards its beginning.
+    pub fn not_before(self, earliest: Millis) -> Self {
+        match self {
+            Self::Pending { since } if since < earliest => Self::Pending { since: earliest },
+            phase => phase,
+        }
+    }
+}
+
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -29,7 +39,7 @@ pub(super) enum Seen {
     Holds,
     /// It does not.
     Calm,
-    /// Nobody knows: no samples came.
+    /// Nobody knows: no samples came, or it is too early to tell.
     Unknown,
 }
 
@@ -141,6 +151,15 @@ mod tests {
         kept.look(410, SPANS, Seen::Holds);
         kept.look(1000, SPANS, Seen::Unknown);
         assert_eq!(kept.heard, [(410, "firing")]);
+    }
+
+    #[test]
+    fn what_was_seen_too_early_counts_only_towards_a_beginning() {
+        let pending = Phase::Pending { since: BEGIN };
+        assert_eq!(pending.not_before(Millis(BEGIN.0 + 5)), Phase::Pending { since: Millis(BEGIN.0 + 5) });
+        assert_eq!(pending.not_before(Millis(BEGIN.0 - 5)), pending);
+        let firing = Phase::Firing { calm_since: Some(BEGIN) };
+        assert_eq!(firing.not_before(Millis(BEGIN.0 + 5)), firing);
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use model::alerts::{AlertState, Severity};
 use model::ids::{AlertId, AlertRuleId, EnvironmentId, MachineId, ProjectId, ServiceId};
-use model::notices::{Event, Notice, Tone};
+use model::notices::Event;
 use model::time::Millis;
-use model::views::alerts::{ChangedView, SubjectView};
+use model::views::alerts::SubjectView;
 
 use super::judge::{self, Finding};
 use super::life::{Phase, Seen, Spans, Step, step};
 use super::silences::{self, Silence};
+use super::telling::{Told, tell};
 use super::topic;
 use super::world::{self, Kept};
 use crate::args;
@@ -19,7 +20,6 @@ use crate::change::Bookkeeping;
 use crate::db::{Json, Row, Tx};
 use crate::error::Result;
 use crate::live::{Signal, Topic};
-use crate::notices::{self, Audience};
 use crate::platform::Platform;
 use crate::worker::Worker;
 
@@ -46,12 +46,14 @@ struct Open {
     phase: Phase,
     told: bool,
     fired_at: Option<Millis>,
+    /// Names of the only routes that were told; empty: each one.
+    routes: Vec<String>,
 }
 
 async fn open(tx: &mut Tx) -> Result<Vec<Open>> {
     let sql =
         "SELECT id, fingerprint, rule_id, rule, of_site, severity, project_id, service_id, environment_id, machine_id, subject, state, summary, link,
-               since, fired_at, calm_since, told FROM alerts WHERE state <> 'resolved' ORDER BY id LIMIT $1";
+               since, fired_at, calm_since, told, routes FROM alerts WHERE state <> 'resolved' ORDER BY id LIMIT $1";
     tx.all(sql, args![OPEN_MOST], read).await
 }
 
@@ -77,6 +79,7 @@ fn read(row: &Row<'_>) -> Result<Open> {
         phase,
         told: row.get("told")?,
         fired_at: row.get("fired_at")?,
+        routes: row.get::<Json<Vec<String>>>("routes")?.0,
     })
 }
 
@@ -103,15 +106,16 @@ pub async fn evaluate(worker: &Worker) -> Result<u64> {
             let is = |thing: &world::Thing| {
                 (thing.service, thing.machine) == (alert.service, alert.machine) && Some(thing.environment) == alert.environment
             };
-            judge::without_finding(&rules, &world, alert.rule_id, is)
+            judge::without_finding(&rules, &world, latest.as_deref(), alert.rule_id, &alert.subject.part, is, now)
         };
-        let seen = known.as_ref().map_or_else(gone, |finding| finding.seen);
-        let spans = match (&known, seen) {
+        let (seen, spans) = match (known.as_ref().map_or_else(gone, |finding| Some(finding.seen)), kept) {
+            (Some(seen), Some(kept)) => (seen, spans(kept)),
             // Without its rule or its thing there is nothing to wait for.
-            (None, Seen::Calm) => Spans { after: Duration::ZERO, resolve_after: Duration::ZERO },
-            _ => kept.map_or(Spans { after: Duration::ZERO, resolve_after: Duration::ZERO }, spans),
+            _ => (Seen::Calm, Spans { after: Duration::ZERO, resolve_after: Duration::ZERO }),
         };
-        let next = step(now, spans, Some(alert.phase), seen);
+        // A clock that was set back must not keep it waiting until it is there again.
+        let from = known.as_ref().and_then(|finding| finding.counts_from).filter(|from| *from <= now);
+        let next = step(now, spans, Some(from.map_or(alert.phase, |from| alert.phase.not_before(from))), seen);
         let hushed = silences.iter().any(|silence| is_silenced(silence, &alert));
         let late = matches!(alert.phase, Phase::Firing { .. }) && !alert.told && !hushed;
         if next != Step::Stay || late {
@@ -189,8 +193,8 @@ async fn begin(tx: &mut Bookkeeping, platform: &Platform, finding: &Finding<'_>,
     let id: AlertId = platform.new_id();
     let sql =
         "INSERT INTO alerts (id, fingerprint, rule_id, rule, of_site, severity, project_id, service_id, environment_id, machine_id, subject, state,
-               summary, link, changed, since, fired_at, told)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING";
+               summary, link, changed, since, fired_at, told, routes)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING";
     let arguments = args![
         id,
         finding.fingerprint(),
@@ -210,6 +214,7 @@ async fn begin(tx: &mut Bookkeeping, platform: &Platform, finding: &Finding<'_>,
         now,
         fires.then_some(now),
         fires && !hushed,
+        Json(&kept.rule.routes),
     ];
     let fresh = tx.exec(sql, arguments).await? > 0;
     if fresh && fires && !hushed {
@@ -246,10 +251,12 @@ async fn go_on(
         Step::Fire => {
             let Some(finding) = finding else { return Ok(false) };
             let changed = world::changed(tx, &finding.thing).await?;
-            let sql = "UPDATE alerts SET state = 'firing', fired_at = $2, summary = $3, link = $4, changed = $5, told = $6, severity = $7
+            let sql =
+                "UPDATE alerts SET state = 'firing', fired_at = $2, summary = $3, link = $4, changed = $5, told = $6, severity = $7, routes = $8
                        WHERE id = $1 AND state = 'pending'";
             let told = changed.as_ref().map(json);
-            let arguments = args![alert.id, now, &finding.summary, &finding.link, told, !hushed, finding.kept.rule.severity];
+            let arguments =
+                args![alert.id, now, &finding.summary, &finding.link, told, !hushed, finding.kept.rule.severity, Json(&finding.kept.rule.routes)];
             let moved = tx.exec(sql, arguments).await? > 0;
             if moved && !hushed {
                 tell(tx, platform, &Told::of(finding, changed.as_ref()), Event::AlertFiring, now).await?;
@@ -261,7 +268,7 @@ async fn go_on(
             let moved = tx.exec(sql, args![alert.id, now]).await? > 0;
             // Who did not hear that it began does not hear that it is over.
             if moved && alert.told {
-                tell(tx, platform, &alert.told(finding), Event::AlertResolved, now).await?;
+                tell(tx, platform, &alert.told(), Event::AlertResolved, now).await?;
             }
             Ok(moved)
         }
@@ -274,45 +281,14 @@ async fn go_on(
 async fn tell_late(tx: &mut Bookkeeping, platform: &Platform, alert: &Open, now: Millis) -> Result<bool> {
     let moved = tx.exec("UPDATE alerts SET told = $2 WHERE id = $1 AND state = 'firing' AND told = $3", args![alert.id, true, false]).await? > 0;
     if moved {
-        tell(tx, platform, &alert.told(None), Event::AlertFiring, now).await?;
+        tell(tx, platform, &alert.told(), Event::AlertFiring, now).await?;
     }
     Ok(false)
 }
 
-/// What is told of an alert.
-struct Told<'a> {
-    rule: &'a str,
-    of_site: bool,
-    severity: Severity,
-    project: Option<ProjectId>,
-    subject: &'a SubjectView,
-    summary: &'a str,
-    link: &'a str,
-    routes: &'a [String],
-    changed: Option<&'a ChangedView>,
-    since: Option<Millis>,
-}
-
-impl<'a> Told<'a> {
-    fn of(finding: &'a Finding<'_>, changed: Option<&'a ChangedView>) -> Self {
-        let rule = &finding.kept.rule;
-        Self {
-            rule: &rule.name,
-            of_site: finding.kept.project.is_none(),
-            severity: rule.severity,
-            project: finding.thing.project,
-            subject: &finding.thing.names,
-            summary: &finding.summary,
-            link: &finding.link,
-            routes: &rule.routes,
-            changed,
-            since: None,
-        }
-    }
-}
-
 impl Open {
-    fn told<'a>(&'a self, finding: Option<&'a Finding<'_>>) -> Told<'a> {
+    /// Who is told what, whatever became of the rule since.
+    fn told(&self) -> Told<'_> {
         Told {
             rule: &self.rule,
             of_site: self.of_site,
@@ -321,62 +297,10 @@ impl Open {
             subject: &self.subject,
             summary: &self.summary,
             link: &self.link,
-            routes: finding.map_or(&[], |finding| finding.kept.rule.routes.as_slice()),
+            routes: &self.routes,
             changed: None,
             since: self.fired_at,
         }
-    }
-}
-
-/// Writes the notices of an alert's beginning or end.
-async fn tell(tx: &mut Bookkeeping, platform: &Platform, told: &Told<'_>, event: Event, now: Millis) -> Result<()> {
-    let over = event == Event::AlertResolved;
-    let subject = told.subject.says();
-    let title = if over {
-        format!("Resolved: {} \u{2014} {subject}", told.rule)
-    } else {
-        format!("{}: {} \u{2014} {subject}", grave(told.severity), told.rule)
-    };
-    let text = match (over, told.since) {
-        (true, Some(since)) => format!("It is over, after {}. It was: {}", lasted(now.since(since)), told.summary),
-        (true, None) => format!("It is over. It was: {}", told.summary),
-        (false, _) => told.summary.to_owned(),
-    };
-    let mut facts = vec![("rule".to_owned(), told.rule.to_owned()), ("severity".to_owned(), told.severity.to_string())];
-    let named = [("service", &told.subject.service), ("environment", &told.subject.environment), ("machine", &told.subject.machine)];
-    facts.extend(named.into_iter().filter(|(_, name)| !name.is_empty()).map(|(what, name)| (what.to_owned(), name.clone())));
-    if let Some(changed) = told.changed {
-        let text = format!("revision {} ({}) by {}, {}", changed.revision, changed.kind, changed.by, changed.at.exact());
-        facts.push(("last change".to_owned(), text));
-    }
-    let tone = match (over, told.severity) {
-        (true, _) => Tone::Good,
-        (false, Severity::Info) => Tone::Info,
-        (false, Severity::Warning) => Tone::Warning,
-        (false, Severity::Critical) => Tone::Critical,
-    };
-    let project = told.subject.project.parse().ok();
-    let notice = Notice { event, title, text, tone, facts, link: told.link.to_owned(), project, at: now };
-    let audience = Audience { project: told.project, site: told.of_site, routes: told.routes };
-    notices::tell(tx, platform, audience, &notice).await.map(drop)
-}
-
-fn grave(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "Info",
-        Severity::Warning => "Warning",
-        Severity::Critical => "Critical",
-    }
-}
-
-/// A span in its two largest units.
-fn lasted(span: Duration) -> String {
-    let seconds = span.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
 }
 

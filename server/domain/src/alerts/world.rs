@@ -42,7 +42,7 @@ pub(super) struct Runs {
     pub crashes: Option<Crashes>,
     pub unhealthy: i64,
     pub tasks: i64,
-    /// Since when one of its tasks runs.
+    /// Since when one of its tasks runs on a machine that answers.
     pub running_since: Option<Millis>,
     pub ended: Option<Ended>,
 }
@@ -67,12 +67,16 @@ pub(super) struct Host {
     pub thing: Thing,
     pub state: MachineState,
     pub since: Option<Millis>,
-    /// When the first certificate ends that it is reached with.
+    /// When it was added, where it never answered since.
+    pub awaited_since: Option<Millis>,
+    /// When the first certificate ends that it is reached with: the authority's, the portal's own, the engine's.
     pub certificate_ends: Option<Millis>,
 }
 
 /// Everything.
 pub(super) struct World {
+    /// When the portal began to look: of the time before it knows nothing.
+    pub started: Millis,
     pub services: Vec<Runs>,
     pub machines: Vec<Host>,
 }
@@ -114,7 +118,7 @@ pub(super) async fn look(tx: &mut Tx, platform: &crate::Platform, now: Millis) -
             runs.ended = ended.remove(&(service, runs.thing.environment));
         }
     }
-    Ok(World { services, machines: machines(tx, platform).await? })
+    Ok(World { started: platform.counters().started, services, machines: machines(tx, platform).await? })
 }
 
 async fn services(tx: &mut Tx, now: Millis) -> Result<Vec<Runs>> {
@@ -126,8 +130,9 @@ async fn services(tx: &mut Tx, now: Millis) -> Result<Vec<Runs>> {
         (SELECT COUNT(*) FROM tasks t WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL
             AND t.health = 'unhealthy') AS unhealthy,
         (SELECT COUNT(*) FROM tasks t WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL) AS tasks,
-        (SELECT MIN(t.started_at) FROM tasks t WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id
-            AND t.ended_at IS NULL AND t.state = 'running') AS running_since
+        (SELECT MIN(CASE WHEN m.since > t.started_at THEN m.since ELSE t.started_at END) FROM tasks t JOIN machines m ON m.id = t.machine_id
+            WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL AND t.state = 'running'
+            AND m.state = 'up') AS running_since
         FROM desired d JOIN services s ON s.id = d.service_id JOIN projects p ON p.id = s.project_id JOIN environments e ON e.id = d.environment_id
         WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY d.service_id, d.environment_id LIMIT $2";
     tx.all(sql, args![now.minus(REST), MOST], runs).await
@@ -190,19 +195,24 @@ fn first_id(at: Millis) -> String {
 }
 
 async fn machines(tx: &mut Tx, platform: &crate::Platform) -> Result<Vec<Host>> {
-    let sql = "SELECT m.id, m.name, m.environment_id, e.name AS environment, m.state, m.since, m.secrets FROM machines m
+    let sql = "SELECT m.id, m.name, m.environment_id, e.name AS environment, m.state, m.since, m.version, m.created_at,
+               m.certificate_ends, m.secrets FROM machines m
                JOIN environments e ON e.id = m.environment_id WHERE m.removed_at IS NULL ORDER BY m.id LIMIT $1";
     let host = |row: &Row<'_>| {
         let id: MachineId = row.get("id")?;
         let names = SubjectView { machine: row.get("name")?, environment: row.get("environment")?, ..SubjectView::default() };
         let secrets: Option<Vec<u8>> = row.get("secrets")?;
         let texts = secrets.filter(|sealed| !sealed.is_empty()).map(|sealed| crate::machines::certificates(platform, id, &sealed));
-        let ends = texts.unwrap_or_default().iter().filter_map(|pem| super::certificate::earliest_end(pem)).min();
+        let kept = texts.unwrap_or_default();
+        let kept = kept.iter().filter_map(|pem| super::certificate::earliest_end(pem));
+        let ends = kept.chain(row.get::<Option<Millis>>("certificate_ends")?).min();
         let environment = row.get("environment_id")?;
+        let version: Option<String> = row.get("version")?;
         Ok(Host {
             thing: Thing { project: None, service: None, environment, machine: Some(id), names, key: Key::Machine(id) },
             state: row.get("state")?,
             since: row.get("since")?,
+            awaited_since: if version.is_none() { Some(row.get("created_at")?) } else { None },
             certificate_ends: ends,
         })
     };

@@ -760,6 +760,7 @@ async fn an_environment_follows_the_configuration_and_hides_its_engine() {
         os: "Debian".into(),
         cpus: 2,
         memory: 1 << 30,
+        certificate_ends: None,
     };
     crate::machines::seen(&shop.store.worker, &machine, &up).await.expect("recorded");
     let since = shop.platform().now();

@@ -250,7 +250,7 @@ async fn write(change: &mut Change, platform: &Platform, id: MachineId, found: O
     ];
     change.exec(sql, arguments).await?;
     if !same_door {
-        change.exec("UPDATE machines SET state = 'unknown', message = NULL, since = NULL WHERE id = $1", args![id]).await?;
+        change.exec("UPDATE machines SET state = 'unknown', message = NULL, since = NULL, certificate_ends = NULL WHERE id = $1", args![id]).await?;
     }
     Ok(())
 }

@@ -128,7 +128,15 @@ fn ssh() -> MachineForm {
 }
 
 fn up(id: &str) -> Seen {
-    Seen::Up { id: id.into(), version: "28.5".into(), api_version: "1.51".into(), os: "Debian".into(), cpus: 2, memory: 1 << 30 }
+    Seen::Up {
+        id: id.into(),
+        version: "28.5".into(),
+        api_version: "1.51".into(),
+        os: "Debian".into(),
+        cpus: 2,
+        memory: 1 << 30,
+        certificate_ends: None,
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(super) struct Tls {
     name: ServerName<'static>,
     /// Whether we show a certificate of our own.
     client: bool,
+    /// The certificate that the engine showed last.
+    shown: Mutex<Option<CertificateDer<'static>>>,
 }
 
 fn wrong(text: impl Into<String>) -> EngineError {
@@ -57,14 +59,23 @@ impl Tls {
             }
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong(format!("{host} is no name that a certificate could bear")))?;
-        Ok(Self { config: Arc::new(config), name, client: keys.client.is_some() })
+        Ok(Self { config: Arc::new(config), name, client: keys.client.is_some(), shown: Mutex::default() })
+    }
+
+    /// The certificate that the engine showed last, in DER.
+    pub fn shown(&self) -> Option<Vec<u8>> {
+        self.shown.lock().expect("no code panics while it holds this lock").as_ref().map(|certificate| certificate.to_vec())
     }
 
     /// The handshake. What the engine thinks of our certificate is learned with its first answer (TLS 1.3).
     pub async fn over(&self, stream: TcpStream, address: &EngineAddress) -> Result<Stream> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         match tokio::time::timeout(HANDSHAKE, connector.connect(self.name.clone(), stream)).await {
-            Ok(Ok(inner)) => Ok(Stream { inner, client: self.client }),
+            Ok(Ok(inner)) => {
+                let certificate = inner.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
+                *self.shown.lock().expect("no code panics while it holds this lock") = certificate;
+                Ok(Stream { inner, client: self.client })
+            }
             Ok(Err(error)) => Err(told(&error, self.client).unwrap_or_else(|| {
                 EngineError::new(Kind::Unreachable, format!("the connection to the engine at {address} broke while TLS began: {error}"))
             })),

@@ -128,6 +128,14 @@ impl Dialer {
         }
     }
 
+    /// The certificate that the engine showed last, in DER; only over TLS.
+    pub fn shown_certificate(&self) -> Option<Vec<u8>> {
+        match &self.way {
+            Way::Tls(tls) => tls.shown(),
+            Way::Plain | Way::Ssh(_) | Way::None(_) => None,
+        }
+    }
+
     /// One connection.
     pub async fn dial(&self) -> Result<Wire> {
         match (&self.way, &self.address) {

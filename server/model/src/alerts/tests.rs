@@ -63,6 +63,7 @@ fn the_rules_of_a_new_site_say_what_they_are() {
             "Machine does not answer: a machine does not answer for 1m",
             "No samples: no samples come for 5m",
             "Certificate runs out: a machine's certificate has less than 14 days left",
+            "Certificate is about to end: a machine's certificate has less than 3 days left",
         ]
     );
 }

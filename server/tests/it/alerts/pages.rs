@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::shop;
+use super::{once, plant_service, shop, uses};
 use crate::forms::Form;
 use crate::portal::TestPortal;
 
@@ -37,6 +37,26 @@ async fn operators_have_the_rules_that_a_site_begins_with_and_nobody_else_sees_t
     assert!(page.contains("Memory near its limit") && page.contains("Machine does not answer"), "{page}");
     assert_eq!(portal.browser("ana").await.open("/admin/alerts/rules").await.status(), StatusCode::FORBIDDEN);
     let rules = portal.person("admin").get("/api/v1/alert-rules").await.expect_status(StatusCode::OK).await;
-    assert_eq!(rules["items"].as_array().map(Vec::len), Some(10));
+    assert_eq!(rules["items"].as_array().map(Vec::len), Some(11));
     assert_eq!(rules["items"][0]["by"], json!("slipway"));
+}
+
+#[tokio::test]
+async fn the_number_of_what_fires_stands_in_the_navigation() {
+    let portal = TestPortal::start_with_clock().await;
+    let ana = shop(&portal).await;
+    let rule = json!({"name": "Memory", "kind": "threshold", "metric": "memory_working_set", "value": "90 %"});
+    ana.post("/api/v1/projects/shop/alert-rules", rule).await.expect_status(StatusCode::CREATED).await;
+    let (project, service, environment) = plant_service(&portal).await;
+    let (key, task) = (metrics::Key::Service { project, service, environment }, portal.platform().new_id());
+    let (ana, admin) = (portal.browser("ana").await, portal.browser("admin").await);
+    let page = async || ana.open("/projects/shop/images").await.text().await.expect("a page");
+    let calm = page().await;
+    assert!(calm.contains("/projects/shop/alerts") && !calm.contains(" firing<"), "{calm}");
+    uses(&portal, key, task, 950.0);
+    once("the number", async || page().await.contains(" 1 firing<").then_some(())).await;
+    let all = admin.open("/admin/quotas").await.text().await.expect("a page");
+    assert!(all.contains(" firing<"), "operators see how many fire in all projects: {all}");
+    uses(&portal, key, task, 100.0);
+    once("its end", async || (!page().await.contains(" firing<")).then_some(())).await;
 }

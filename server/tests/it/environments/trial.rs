@@ -164,3 +164,27 @@ async fn the_test_of_a_connection_over_ssh_says_what_is_wrong() {
     eprintln!("over SSH: first call {first:?}, then {:?} each", began.elapsed() / 50);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?} for 50 calls", began.elapsed());
 }
+
+#[tokio::test]
+async fn the_certificate_that_an_engine_shows_is_watched() {
+    let Some(far) = Far::start() else { return };
+    let site = Site::of(TestPortal::start_for_far_engines().await).await;
+    let port = site.portal.running.port;
+    site.environment("far", json!({"registry_address": format!("{}:{port}", far.ours()), "projects": []})).await;
+    // The engine's ends in a day, the others with which it is reached in two.
+    let rule = json!({"name": "The engine's own", "kind": "certificate_ends", "value": "1.5"});
+    site.admin.post("/api/v1/alert-rules", rule).await.expect_status(StatusCode::CREATED).await;
+    let put = site.admin.put("/api/v1/environments/far/machines/m", over_tls(&far)).await;
+    assert!(put.status().is_success(), "{:?}", put.0.text().await);
+    let began = Instant::now();
+    loop {
+        let page = site.admin.get("/api/v1/alerts?state=firing").await.expect_status(StatusCode::OK).await;
+        let alerts = page["items"].as_array().expect("a list");
+        if let Some(alert) = alerts.iter().find(|alert| alert["rule"] == "The engine's own") {
+            assert_eq!(alert["subject"], json!({"environment": "far", "machine": "m"}));
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{page}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

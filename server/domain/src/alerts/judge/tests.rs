@@ -31,11 +31,11 @@ fn host(state: MachineState) -> Host {
     let id = Uuid::from_u128(3).into();
     let names = SubjectView { machine: "m1".into(), environment: "local".into(), ..SubjectView::default() };
     let thing = Thing { project: None, service: None, environment: Uuid::from_u128(2).into(), machine: Some(id), names, key: Key::Machine(id) };
-    Host { thing, state, since: Some(NOW.minus(FRESH * 10)), certificate_ends: None }
+    Host { thing, state, since: Some(NOW.minus(FRESH * 10)), awaited_since: None, certificate_ends: None }
 }
 
 fn world(services: Vec<Runs>, machines: Vec<Host>) -> World {
-    World { services, machines }
+    World { started: NOW.minus(FRESH * 20), services, machines }
 }
 
 /// What one rule finds: part, what was seen, and what is said.
@@ -52,12 +52,43 @@ fn what_runs_and_gives_no_samples_is_absent_and_what_nobody_collects_is_unknown(
     assert_eq!(found(absent(), &world(vec![web()], vec![]), Some(&[]))[0].1, Seen::Holds);
     assert!(found(absent(), &world(vec![web()], vec![]), None).is_empty());
     let young = Runs { running_since: Some(NOW), ..web() };
-    assert_eq!(found(absent(), &world(vec![young], vec![]), Some(&[]))[0].1, Seen::Calm);
+    assert_eq!(found(absent(), &world(vec![young], vec![]), Some(&[]))[0].1, Seen::Unknown, "it is too early to tell");
+    let elsewhere = Runs { running_since: None, ..web() };
+    assert_eq!(found(absent(), &world(vec![elsewhere], vec![]), Some(&[]))[0].1, Seen::Calm, "its machines are away, or nothing runs");
     let stopped = Runs { running: false, ..web() };
     assert!(found(absent(), &world(vec![stopped], vec![]), Some(&[])).is_empty());
     let machine = || kept("absent", "machines", "", "");
     assert_eq!(found(machine(), &world(vec![], vec![host(MachineState::Up)]), Some(&[]))[0].1, Seen::Holds);
-    assert_eq!(found(machine(), &world(vec![], vec![host(MachineState::Away)]), Some(&[]))[0].1, Seen::Calm);
+    assert_eq!(found(machine(), &world(vec![], vec![host(MachineState::Away)]), Some(&[]))[0].1, Seen::Calm, "that it is away is another alert");
+    assert_eq!(found(machine(), &world(vec![], vec![host(MachineState::Unknown)]), Some(&[]))[0].1, Seen::Unknown);
+}
+
+#[test]
+fn a_portal_that_just_began_misses_no_samples_yet() {
+    let young = || World { started: NOW.minus(FRESH / 2), ..world(vec![web()], vec![host(MachineState::Up)]) };
+    for of in ["services", "machines"] {
+        assert_eq!(found(kept("absent", of, "", ""), &young(), Some(&[]))[0].1, Seen::Unknown, "{of}");
+        // What was seen before counts neither.
+        let rules = [kept("absent", of, "", "")];
+        let from: Vec<_> = findings(&rules, &young(), Some(&[]), NOW).into_values().map(|one| one.counts_from).collect();
+        assert_eq!(from, [Some(NOW.minus(FRESH / 2))], "{of}");
+    }
+    // A clock that was set back: it does not wait until it is there again.
+    let ahead = World { started: NOW.plus(FRESH * 100), ..young() };
+    assert_eq!(found(kept("absent", "machines", "", ""), &ahead, Some(&[]))[0].1, Seen::Holds);
+}
+
+#[test]
+fn a_machine_is_away_since_it_last_answered_or_since_it_was_added() {
+    let said = |host: Host| found(kept("machine_gone", "", "", ""), &world(vec![], vec![host]), None).remove(0).2;
+    assert_eq!(said(host(MachineState::Away)), "machine m1 in local: its engine has not answered since 2026-11-20 09:10:00 UTC");
+    let new = Host { awaited_since: Some(NOW.minus(FRESH * 15)), ..host(MachineState::Away) };
+    assert_eq!(said(new), "machine m1 in local: its engine has not answered since the machine was added on 2026-11-20 09:05:00 UTC");
+    let rules = [kept("machine_gone", "", "", "")];
+    let from = |world: World| findings(&rules, &world, None, NOW).into_values().next().expect("a finding").counts_from;
+    let away = || world(vec![], vec![host(MachineState::Away)]);
+    assert_eq!(from(away()), Some(NOW.minus(FRESH * 10)), "this outage alone");
+    assert_eq!(from(World { started: NOW.minus(FRESH), ..away() }), Some(NOW.minus(FRESH)), "and only what the portal saw of it");
 }
 
 #[test]
@@ -104,6 +135,10 @@ fn machines_are_away_run_out_of_disk_and_of_time() {
         found(kept("certificate_ends", "", "", "14"), &world(vec![], vec![host]), None)[0].1
     };
     assert_eq!((ends(13), ends(15)), (Seen::Holds, Seen::Calm));
+    let over = Host { certificate_ends: Some(NOW), ..host(MachineState::Up) };
+    let (_, seen, said) = found(kept("certificate_ends", "", "", "3"), &world(vec![], vec![over]), None).remove(0);
+    assert_eq!(seen, Seen::Holds);
+    assert_eq!(said, "machine m1 in local: a certificate that it is reached with ended on 2026-11-20 09:20:00 UTC; put a new one in");
 }
 
 #[test]
@@ -116,4 +151,22 @@ fn a_rule_is_about_what_it_names() {
     let mut elsewhere = kept("unhealthy", "", "", "");
     elsewhere.rule.environment = Some("production".parse().expect("a name"));
     assert!(!elsewhere.is_about(&web));
+}
+
+#[test]
+fn what_is_gone_is_over_and_what_nobody_knows_is_not() {
+    let up = host(MachineState::Up);
+    let value = |metric| Now { metric, label: "/".into(), at_ms: NOW.0, value: 1.0, rate: None };
+    let latest = [Latest { key: up.thing.key, member: None, at_ms: NOW.0, values: vec![value(Metric::DiskUsed), value(Metric::DiskSize)] }];
+    let m1 = up.thing.clone();
+    let there = world(vec![], vec![up]);
+    let rules = [kept("threshold", "machines", "disk_used", "90 %")];
+    let left = |world: &World, latest: Option<&[Latest]>, part: &str| {
+        without_finding(&rules, world, latest, rules[0].id, part, |thing| thing.machine == m1.machine, NOW)
+    };
+    assert_eq!(left(&there, Some(&latest), "/data"), Some(Seen::Calm), "that mount is gone, others are known");
+    assert_eq!(left(&there, Some(&[]), "/data"), Some(Seen::Unknown), "no samples come");
+    assert_eq!(left(&there, None, "/data"), Some(Seen::Unknown));
+    assert_eq!(left(&world(vec![], vec![]), Some(&latest), "/data"), None, "the machine is gone");
+    assert_eq!(without_finding(&[], &there, Some(&latest), rules[0].id, "/data", |_| true, NOW), None, "the rule is gone");
 }

@@ -9,7 +9,7 @@ use crate::portal::TestPortal;
 
 /// Server functions that only read, though they are called with POST.
 pub fn reads(path: &str) -> bool {
-    matches!(path, "/fn/alerts/list" | "/fn/alerts/rules" | "/fn/notices/routes" | "/fn/notices/route" | "/fn/notices/mail")
+    matches!(path, "/fn/alerts/firing" | "/fn/alerts/list" | "/fn/alerts/rules" | "/fn/notices/routes" | "/fn/notices/route" | "/fn/notices/mail")
 }
 
 /// One of everything.
@@ -106,7 +106,7 @@ pub async fn form(portal: &TestPortal, world: &World, path: &str) -> Option<Vec<
     let project = ("project", world.project.clone());
     let text = |text: &str| text.to_owned();
     Some(match called {
-        "list" | "rules" | "routes" => vec![project],
+        "firing" | "list" | "rules" | "routes" => vec![project],
         "acknowledge" => vec![project, ("alert", planted.alert)],
         "silence" => vec![project, ("rule", text("another")), ("span", text("1h"))],
         "end_silence" => vec![project, ("silence", planted.silence)],
