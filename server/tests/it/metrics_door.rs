@@ -3,13 +3,11 @@
 mod format;
 
 use ::metrics::{Key, Metric, Sample, Value as Number};
-use domain::args;
-use model::ids::MachineId;
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::portal::{Person, TestPortal};
-use crate::usage::{Sampled, sampled, sampled_in};
+use crate::usage::{Sampled, machine, sampled, sampled_in};
 use format::Exposition;
 
 /// What the person's new token of these scopes reads.
@@ -92,12 +90,10 @@ async fn series_have_the_names_that_people_know() {
 }
 
 /// What the machine of the portal says of itself.
-#[expect(clippy::disallowed_methods, reason = "the ids under which samples are kept are nowhere told")]
 async fn machine_says(portal: &TestPortal, values: Vec<Number>) {
-    let mut tx = portal.platform().read().await.expect("a transaction");
-    let id: MachineId = tx.one("SELECT id FROM machines WHERE name = 'local'", args![], |row| row.get("id")).await.expect("the machine");
+    let key = Key::Machine(machine(portal).await);
     let store = portal.platform().metrics().expect("samples are kept");
-    store.append(portal.platform().now().0, &[Sample { key: Key::Machine(id), member: None, values }]).expect("kept");
+    store.append(portal.platform().now().0, &[Sample { key, member: None, values }]).expect("kept");
 }
 
 #[tokio::test]
