@@ -200,7 +200,8 @@ pub async fn tend(worker: &Worker) -> Result<i64> {
     put_setting(&mut write, COUNTED, &turn.next.to_string()).await?;
     write.finish().await?;
     if !turn.kept {
-        tracing::warn!(from = %time(to), to = %time(turn.next), "what projects used was not counted for longer than 90 days; the time in between is left out");
+        let until = time(turn.next);
+        tracing::warn!(from = %time(to), %until, "what projects used was not counted for longer than 90 days; the time in between is left out");
     }
     Ok(to - from)
 }
