@@ -48,6 +48,8 @@ pub struct PriceForm {
     pub image_gib_days: String,
     /// Of a GiB of logs for a day.
     pub log_gib_days: String,
+    /// Of a GiB in volumes for a day.
+    pub volume_gib_days: String,
     /// Of a GiB received.
     pub received_gib: String,
     /// Of a GiB sent.
@@ -64,6 +66,7 @@ impl PriceForm {
             Measure::MemoryReserved => &self.memory_gib_hours_reserved,
             Measure::Images => &self.image_gib_days,
             Measure::Logs => &self.log_gib_days,
+            Measure::Volumes => &self.volume_gib_days,
             Measure::Received => &self.received_gib,
             Measure::Sent => &self.sent_gib,
         }

@@ -112,7 +112,7 @@ fn Services(lines: Vec<UsageLine>, prices: Prices) -> impl IntoView {
         .into_iter()
         .map(|line| {
             let kept = line.service.is_empty();
-            let name = if kept { String::from("Images and logs") } else { line.service.clone() };
+            let name = if kept { String::from("Images, logs and volumes") } else { line.service.clone() };
             let amounts = line.amounts;
             view! {
                 <tr>
@@ -133,7 +133,7 @@ fn Services(lines: Vec<UsageLine>, prices: Prices) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <footer class="small muted">"CPU in CPU hours, memory in GiB hours, images and logs in GiB days, transfer in GiB."</footer>
+            <footer class="small muted">"CPU in CPU hours, memory in GiB hours, images, logs and volumes in GiB days, transfer in GiB."</footer>
         </section>
     }
     .into_any()

@@ -31,6 +31,11 @@ impl TestClock {
         Self(AtomicI64::new(now.0))
     }
 
+    /// Moves it to this time, which may be an earlier one.
+    pub fn set(&self, now: Millis) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+
     /// Moves it on.
     pub fn advance(&self, span: std::time::Duration) {
         self.0.fetch_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);

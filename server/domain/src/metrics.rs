@@ -18,9 +18,12 @@ fn store(platform: &crate::Platform) -> crate::Result<::metrics::Store> {
     platform.metrics().ok_or_else(|| crate::Error::Unavailable("no samples are kept in this process".into()))
 }
 
+/// Whatever is less is as good as nothing: what is needed to round it is no number any more.
+const LEAST: f64 = 1e-280;
+
 /// A number with so many digits that count.
 fn rounded(value: f64, digits: i32) -> f64 {
-    if value == 0.0 || !value.is_finite() {
+    if value.abs() < LEAST || !value.is_finite() {
         return 0.0;
     }
     let places = value.abs().log10().floor() as i32 + 1 - digits;

@@ -19,6 +19,7 @@ use crate::projects::Project;
 use crate::site::setting;
 
 mod csv;
+pub mod volumes;
 pub mod work;
 
 /// The setting that says up to which hour all is counted.
@@ -32,6 +33,7 @@ const PROJECTS: i64 = 10_000;
 const SUMS: &str = "CAST(COALESCE(SUM(u.cpu_used), 0) AS BIGINT) AS cpu_used, CAST(COALESCE(SUM(u.cpu_reserved), 0) AS BIGINT) AS cpu_reserved,
     CAST(COALESCE(SUM(u.memory_used), 0) AS BIGINT) AS memory_used, CAST(COALESCE(SUM(u.memory_reserved), 0) AS BIGINT) AS memory_reserved,
     CAST(COALESCE(SUM(u.images), 0) AS BIGINT) AS images, CAST(COALESCE(SUM(u.logs), 0) AS BIGINT) AS logs,
+    CAST(COALESCE(SUM(u.volumes), 0) AS BIGINT) AS volumes,
     CAST(COALESCE(SUM(u.received), 0) AS BIGINT) AS received, CAST(COALESCE(SUM(u.sent), 0) AS BIGINT) AS sent";
 
 /// The column of a measure.
@@ -43,6 +45,7 @@ const fn column(measure: Measure) -> &'static str {
         Measure::MemoryReserved => "memory_reserved",
         Measure::Images => "images",
         Measure::Logs => "logs",
+        Measure::Volumes => "volumes",
         Measure::Received => "received",
         Measure::Sent => "sent",
     }
@@ -153,7 +156,7 @@ fn sort(projects: &mut [(ProjectId, ProjectUsageLine)], order: UsageOrder) {
         UsageOrder::Cost => line.cost.map_or(0, |cost| cost.micros()),
         UsageOrder::Cpu => line.amounts.get(Measure::CpuUsed),
         UsageOrder::Memory => line.amounts.get(Measure::MemoryUsed),
-        UsageOrder::Storage => sum(line, &[Measure::Images, Measure::Logs]),
+        UsageOrder::Storage => sum(line, &[Measure::Images, Measure::Logs, Measure::Volumes]),
         UsageOrder::Transfer => sum(line, &[Measure::Received, Measure::Sent]),
     };
     projects.sort_by_cached_key(|(id, line)| (Reverse(most(line)), line.project.clone(), *id));

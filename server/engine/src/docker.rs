@@ -52,7 +52,7 @@ pub use logs::{LogFile, LogLine, LogOrder, LogPiece, LogSource};
 pub use networks::NetworkOrder;
 pub use seen::{ContainerSeen, ContainerState, Health, HealthSeen, Limits, Status};
 pub use spec::{ContainerSpec, HealthCommand, LogLimits, Mount, NetworkPlace, Port, Protocol, Restart};
-pub(crate) use usage::{Overview, Process, Space};
+pub(crate) use usage::{Overview, Process, ProjectVolume, Space};
 pub use volumes::VolumeSeen;
 
 /// The label that says whose a container or network is. Nothing without ours is ever touched.

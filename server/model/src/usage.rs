@@ -122,6 +122,8 @@ words! {
     Images = "image_gib_days",
     /// Logs that were kept.
     Logs = "log_gib_days",
+    /// What volumes held.
+    Volumes = "volume_gib_days",
     /// Received over networks.
     Received = "received_gib",
     /// Sent over networks.
@@ -137,7 +139,7 @@ impl Measure {
             Self::CpuUsed | Self::CpuReserved => 3_600_000,
             // KiB times seconds.
             Self::MemoryUsed | Self::MemoryReserved => (1 << 20) * 3_600,
-            Self::Images | Self::Logs => (1 << 20) * 86_400,
+            Self::Images | Self::Logs | Self::Volumes => (1 << 20) * 86_400,
             // Bytes.
             Self::Received | Self::Sent => 1 << 30,
         }
@@ -153,6 +155,7 @@ impl Measure {
             Self::MemoryReserved => "Memory reserved",
             Self::Images => "Images kept",
             Self::Logs => "Logs kept",
+            Self::Volumes => "Volumes",
             Self::Received => "Received",
             Self::Sent => "Sent",
         }
@@ -164,7 +167,7 @@ impl Measure {
         match self {
             Self::CpuUsed | Self::CpuReserved => "CPU hours",
             Self::MemoryUsed | Self::MemoryReserved => "GiB hours",
-            Self::Images | Self::Logs => "GiB days",
+            Self::Images | Self::Logs | Self::Volumes => "GiB days",
             Self::Received | Self::Sent => "GiB",
         }
     }

@@ -2,12 +2,12 @@
 
 mod format;
 
-use ::metrics::{Metric, Sample, Value as Number};
+use ::metrics::{Key, Metric, Sample, Value as Number};
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::portal::{Person, TestPortal};
-use crate::usage::{Sampled, sampled, sampled_in};
+use crate::usage::{Sampled, machine, sampled, sampled_in};
 use format::Exposition;
 
 /// What the person's new token of these scopes reads.
@@ -27,6 +27,7 @@ async fn scrape(person: &Person) -> (Exposition, String) {
 fn uses(portal: &TestPortal, of: &Sampled) {
     let values = vec![
         Number::new(Metric::CpuUsed, 2_500_000.0),
+        Number::new(Metric::CpuLimit, 0.5),
         Number::new(Metric::MemoryWorkingSet, 104_857_600.0),
         Number::new(Metric::MemoryLimit, 268_435_456.0),
         Number::new(Metric::NetReceived, 12_345.0),
@@ -46,7 +47,14 @@ async fn series_have_the_names_that_people_know() {
     portal.person("dev").get("/api/v1/projects/shop").await.expect_status(StatusCode::OK).await;
     let (found, text) = scrape(&admin).await;
     let task = of.member.task.to_string();
+    let name = format!("slipway-shop.web.local.1.{}", task.rsplit('-').next().expect("a tail"));
+    let images = found.labels("container_cpu_usage_seconds_total", "image");
+    let [image] = images.as_slice() else { panic!("one task, one image: {images:?}") };
+    assert!(image.starts_with("web:1@sha256:") && image.len() == "web:1@sha256:".len() + 64, "{image}");
     let labels = [
+        ("id", "/docker/c0ffee"),
+        ("image", image.as_str()),
+        ("name", name.as_str()),
         ("project", "shop"),
         ("service", "web"),
         ("environment", "local"),
@@ -57,6 +65,8 @@ async fn series_have_the_names_that_people_know() {
     ];
     for (name, value) in [
         ("container_cpu_usage_seconds_total", 2.5),
+        ("container_spec_cpu_quota", 50_000.0),
+        ("container_spec_cpu_period", 100_000.0),
         ("container_memory_working_set_bytes", 104_857_600.0),
         ("container_spec_memory_limit_bytes", 268_435_456.0),
         ("container_network_receive_bytes_total", 12_345.0),
@@ -77,6 +87,66 @@ async fn series_have_the_names_that_people_know() {
     assert!(found.value("slipway_database_wait_seconds_count", &[("kind", "write")]).is_some_and(|count| count > 0.0));
     assert!(found.value("slipway_deployments_total", &[("state", "succeeded")]).is_some());
     format::promtool(&text);
+}
+
+/// What the machine of the portal says of itself.
+async fn machine_says(portal: &TestPortal, values: Vec<Number>) {
+    let key = Key::Machine(machine(portal).await);
+    let store = portal.platform().metrics().expect("samples are kept");
+    store.append(portal.platform().now().0, &[Sample { key, member: None, values }]).expect("kept");
+}
+
+#[tokio::test]
+async fn machines_have_the_names_that_people_know() {
+    let portal = TestPortal::start().await;
+    let of = |metric, label: &'static str, value: f64| Number::labelled(metric, label, value);
+    let values = vec![
+        Number::new(Metric::Load1, 0.5),
+        Number::new(Metric::Started, 1_795_000_000.0),
+        Number::new(Metric::MemoryLimit, 4096.0),
+        Number::new(Metric::MemoryWorkingSet, 1024.0),
+        of(Metric::DiskSize, "/", 1000.0),
+        of(Metric::DiskUsed, "/", 400.0),
+        of(Metric::DiskSize, "/data", 50.0),
+        of(Metric::DiskUsed, "/data", 50.0),
+        of(Metric::DiskInodes, "/", 100.0),
+        of(Metric::DiskInodesUsed, "/", 30.0),
+        of(Metric::NetReceived, "eth0", 77.0),
+        of(Metric::BlockBusy, "vda", 3_000_000.0),
+        of(Metric::PressureSome, "cpu", 2_500_000.0),
+        of(Metric::PressureSome, "io", 4_000_000.0),
+        of(Metric::PressureFull, "io", 1_000_000.0),
+        of(Metric::PressureSome, "memory", 500_000.0),
+        of(Metric::PressureFull, "memory", 250_000.0),
+    ];
+    machine_says(&portal, values).await;
+    let (found, text) = scrape(&with_scopes(&portal.person("admin"), &["metrics"]).await).await;
+    for (name, part, value) in [
+        ("node_load1", None, 0.5),
+        ("node_boot_time_seconds", None, 1_795_000_000.0),
+        ("node_memory_MemTotal_bytes", None, 4096.0),
+        ("node_memory_MemAvailable_bytes", None, 3072.0),
+        ("node_filesystem_size_bytes", Some(("mountpoint", "/")), 1000.0),
+        ("node_filesystem_avail_bytes", Some(("mountpoint", "/")), 600.0),
+        ("node_filesystem_avail_bytes", Some(("mountpoint", "/data")), 0.0),
+        ("node_filesystem_files", Some(("mountpoint", "/")), 100.0),
+        ("node_filesystem_files_free", Some(("mountpoint", "/")), 70.0),
+        ("node_network_receive_bytes_total", Some(("device", "eth0")), 77.0),
+        ("node_disk_io_time_seconds_total", Some(("device", "vda")), 3.0),
+        ("node_pressure_cpu_waiting_seconds_total", None, 2.5),
+        ("node_pressure_io_waiting_seconds_total", None, 4.0),
+        ("node_pressure_io_stalled_seconds_total", None, 1.0),
+        ("node_pressure_memory_waiting_seconds_total", None, 0.5),
+        ("node_pressure_memory_stalled_seconds_total", None, 0.25),
+    ] {
+        let labels: Vec<(&str, &str)> = [("machine", "local"), ("environment", "local")].into_iter().chain(part).collect();
+        let told = found.value(name, &labels).unwrap_or_else(|| panic!("no {name} of {labels:?}: {text}"));
+        assert!((told - value).abs() < 1e-9, "{name} of {labels:?} is {told}");
+    }
+    assert!(!found.has("node_memory_SwapFree_bytes"), "what nobody said is not there: {text}");
+    format::promtool(&text);
+    let gus = with_scopes(&portal.new_person("gus").await, &["metrics"]).await;
+    assert!(!scrape(&gus).await.1.contains("node_"), "machines are for operators");
 }
 
 #[tokio::test]

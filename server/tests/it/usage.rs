@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::metrics::{Key, Member, Metric, Sample, Value as Number};
 use domain::clock::{Clock as _, MachineClock};
 use domain::{Worker, args};
-use model::ids::{EnvironmentId, ProjectId, ServiceId, TaskId};
+use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId, TaskId};
 use model::time::Millis;
 use model::usage::Month;
 use reqwest::StatusCode;
@@ -57,6 +57,22 @@ async fn key(portal: &TestPortal, task: TaskId) -> Key {
         Ok(Key::Service { project, service, environment })
     };
     tx.one(sql, args![task], read).await.expect("the task")
+}
+
+/// The machine of the portal.
+#[expect(clippy::disallowed_methods, reason = "the ids under which samples are kept are nowhere told")]
+pub async fn machine(portal: &TestPortal) -> MachineId {
+    let mut tx = portal.platform().read().await.expect("a transaction");
+    tx.one("SELECT id FROM machines WHERE name = 'local'", args![], |row| row.get("id")).await.expect("the machine")
+}
+
+/// The machine's engine says that the volumes of the service's project hold so much.
+#[expect(clippy::disallowed_methods, reason = "without an engine nothing is said; it is planted")]
+async fn volumes_hold(portal: &TestPortal, of: &Sampled, bytes: u64) {
+    let Key::Service { project, .. } = of.key else { panic!("no service: {:?}", of.key) };
+    let machine = machine(portal).await;
+    let sizes = [(project, bytes)].into_iter().collect();
+    domain::usage::volumes::seen(&Worker::hire(portal.platform(), "test"), machine, &sizes).await.expect("kept");
 }
 
 impl Sampled {
@@ -118,6 +134,7 @@ async fn an_hour_is_counted_once_through_kills() {
     let (portal, begin) = portal().await;
     let of = sampled(&portal).await;
     count(&portal).await;
+    volumes_hold(&portal, &of, 16 << 30).await;
     of.uses(&portal, begin, begin + 3 * HOUR - STEP);
     advance(&portal, 1);
     for pause in [0, 100, 300, 700, 1_500, 3_000, 6_000, 12_000] {
@@ -139,6 +156,7 @@ async fn an_hour_is_counted_once_through_kills() {
     assert_eq!(found["amounts"]["received_gib"], json!(0.0), "nothing was received");
     let kept = found["amounts"]["image_gib_days"].as_f64().expect("an amount");
     assert!((kept - 8.0 / 1024.0 * 3.0 / 24.0).abs() < 1e-5, "8 MiB were kept for three hours: {kept}");
+    near(&found["amounts"]["volume_gib_days"], 2.0);
     assert_eq!(found["days"].as_array().map(Vec::len), Some(1), "it was one day: {found}");
     assert_eq!(found["days"][0]["day"], 15);
     let web = found["services"].as_array().expect("lines").iter().find(|line| line["service"] == "web").expect("the service");
@@ -152,6 +170,7 @@ async fn prices_hold_from_their_month_on_and_a_month_outlives_its_project() {
     let (portal, begin) = portal().await;
     let of = sampled(&portal).await;
     count(&portal).await;
+    volumes_hold(&portal, &of, 24 << 30).await;
     of.uses(&portal, begin, begin + 2 * HOUR - STEP);
     advance(&portal, 2);
     count_all(&portal).await;
@@ -159,20 +178,21 @@ async fn prices_hold_from_their_month_on_and_a_month_outlives_its_project() {
     let month = Month::of(Millis(begin));
     let (first, second) = (month.to_string(), month.after().expect("a month after").to_string());
     assert_eq!(usage(&portal, &first).await["cost"], Value::Null, "nothing has a price yet");
-    let prices = json!({"currency": "=EUR", "per": {"cpu_hours": "2", "memory_gib_hours": 0.5}});
+    let prices = json!({"currency": "=EUR", "per": {"cpu_hours": "2", "memory_gib_hours": 0.5, "volume_gib_days": "0.25"}});
     let set = admin.put("/api/v1/usage/prices", prices).await.expect_status(StatusCode::OK).await;
     assert_eq!(set["per"]["memory_gib_hours"], "0.5");
     let priced = usage(&portal, &first).await;
     let hours = |usage: &Value, measure: &str| usage["amounts"][measure].as_f64().expect("an amount");
-    let expected = hours(&priced, "cpu_hours") * 2.0 + hours(&priced, "memory_gib_hours") * 0.5;
-    assert!((number(&priced["cost"]) - expected).abs() < 0.0001 && expected > 2.9, "{priced}");
+    let expected = hours(&priced, "cpu_hours") * 2.0 + hours(&priced, "memory_gib_hours") * 0.5 + hours(&priced, "volume_gib_days") * 0.25;
+    assert!((number(&priced["cost"]) - expected).abs() < 0.0001 && expected > 3.2, "{priced}");
     let csv = portal.person("dev").get(&format!("/api/v1/projects/shop/usage?month={first}&format=csv")).await;
     assert_eq!(csv.0.headers()["content-type"], "text/csv; charset=utf-8");
     let csv = csv.0.text().await.expect("a text");
     let line = csv.lines().find(|line| line.starts_with(&format!("{first},shop,web,local,"))).expect("a line of the service");
     assert!(line.ends_with(",'=EUR"), "the currency is no formula: {line}");
 
-    // The month after has other prices; the first keeps its own.
+    // The month after has other prices; the first keeps its own. What is in volumes would go on costing.
+    volumes_hold(&portal, &of, 0).await;
     advance(&portal, 31 * 24);
     count_all(&portal).await;
     admin.put("/api/v1/usage/prices", json!({"currency": "USD", "per": {"cpu_hours": "9"}})).await.expect_status(StatusCode::OK).await;
@@ -228,10 +248,11 @@ async fn pages_show_the_month_and_operators_set_prices() {
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let told = refused.text().await.expect("a body");
     assert!(told.contains("cpu_hours") && told.contains("six digits"), "{told}");
-    let set = admin.form("/fn/usage/set_prices", &[fields[0], fields[1], ("prices[cpu_hours]", "0.125")]).await;
+    let set = [fields[0], fields[1], ("prices[cpu_hours]", "0.125"), ("prices[volume_gib_days]", "0.0625")];
+    let set = admin.form("/fn/usage/set_prices", &set).await;
     assert!(set.status().is_success() || set.status().is_redirection(), "{}", set.status());
     let page = admin.open(&format!("/admin/usage?month={month}&sort=project")).await.text().await.expect("a page");
-    assert!(page.contains("0.125") && page.contains("Cost (EUR)") && page.contains("/projects/shop/usage"), "{page}");
+    assert!(page.contains("0.125") && page.contains("0.0625") && page.contains("Cost (EUR)") && page.contains("/projects/shop/usage"), "{page}");
 
     portal.person("gus").get("/api/v1/projects/shop/usage").await.expect_status(StatusCode::FORBIDDEN).await;
     portal.new_person("sam").await.get("/api/v1/projects/shop/usage").await.expect_status(StatusCode::NOT_FOUND).await;

@@ -22,6 +22,7 @@ const PRICE_FIELDS: &[&str] = &[
     "memory_gib_hours_reserved",
     "image_gib_days",
     "log_gib_days",
+    "volume_gib_days",
     "received_gib",
     "sent_gib",
 ];

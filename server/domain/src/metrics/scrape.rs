@@ -41,6 +41,10 @@ pub struct TaskFigures {
     pub slot: i64,
     /// The number of its revision.
     pub revision: i64,
+    /// The container's id on the engine.
+    pub container: Option<String>,
+    /// Its image as the revision names it, with the digest that it stands for.
+    pub image: String,
     /// When it was sampled last, in milliseconds since 1970.
     pub at_ms: i64,
     /// The numbers.
@@ -94,7 +98,8 @@ pub async fn tasks(platform: &Platform, visible: &Visible<can::ReadMetrics>) -> 
     let sql = format!("SELECT t.state, COUNT(*) AS n FROM {joined} WHERE t.ended_at IS NULL AND {condition} GROUP BY t.state ORDER BY t.state");
     let states: Vec<(TaskState, i64)> = tx.all(sql, arguments.clone(), |row| Ok((row.get("state")?, row.get("n")?))).await?;
     let sql = format!(
-        "SELECT t.id, t.slot, p.name AS project, s.name AS service, e.name AS environment, m.name AS machine, r.number AS revision FROM {joined}
+        "SELECT t.id, t.slot, p.name AS project, s.name AS service, e.name AS environment, m.name AS machine, r.number AS revision,
+             t.container, r.image, r.digest FROM {joined}
          JOIN environments e ON e.id = t.environment_id JOIN machines m ON m.id = t.machine_id JOIN revisions r ON r.id = t.revision_id
          WHERE t.ended_at IS NULL AND {condition} ORDER BY p.name, s.name, e.name, t.slot, t.id LIMIT {TASKS}"
     );
@@ -108,6 +113,8 @@ pub async fn tasks(platform: &Platform, visible: &Visible<can::ReadMetrics>) -> 
 }
 
 fn task(row: &Row<'_>) -> Result<TaskFigures> {
+    let image: String = row.get("image")?;
+    let digest: Option<String> = row.get("digest")?;
     Ok(TaskFigures {
         project: row.get("project")?,
         service: row.get("service")?,
@@ -116,6 +123,8 @@ fn task(row: &Row<'_>) -> Result<TaskFigures> {
         task: row.get("id")?,
         slot: row.get("slot")?,
         revision: row.get("revision")?,
+        container: row.get("container")?,
+        image: digest.map(|digest| format!("{}@{digest}", image.split('@').next().unwrap_or_default())).unwrap_or(image),
         at_ms: 0,
         values: Vec::new(),
     })

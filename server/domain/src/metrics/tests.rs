@@ -55,6 +55,17 @@ fn read(store: &Samples, key: Key, all: &'static [charts::Plan], minutes: i64, d
     (axis.at(), charts::all(&plans, &axis, &answer, before.as_ref(), detail))
 }
 
+#[test]
+fn a_number_keeps_the_digits_that_count_and_is_always_one() {
+    for (value, shown) in [(123_456.0, 123_500.0), (-0.012_345_6, -0.012_35), (0.0, 0.0), (1e-310, 0.0), (-5e-324, 0.0), (f64::NAN, 0.0)] {
+        assert_eq!(super::rounded(value, 4), shown, "{value}");
+    }
+    for value in [super::LEAST, f64::MIN_POSITIVE, 1e-200, 1e300] {
+        let rounded = super::rounded(value, 6);
+        assert!(rounded == 0.0 || (rounded / value - 1.0).abs() < 1e-5, "{value} is not {rounded}");
+    }
+}
+
 fn chart(charts: &[ChartView], group: Group) -> &ChartView {
     charts.iter().find(|chart| chart.group == group).expect("the chart")
 }

@@ -72,6 +72,6 @@ mod tests {
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("month,project,deleted,cpu_hours,cpu_hours_reserved,") && lines[0].ends_with(",cost,currency"));
-        assert_eq!(lines[1], "2026-11,shop,yes,1.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,3,'=EUR");
+        assert_eq!(lines[1], "2026-11,shop,yes,1.500000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,3,'=EUR");
     }
 }

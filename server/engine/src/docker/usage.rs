@@ -7,9 +7,10 @@ use std::time::Duration;
 use bollard::models::{ContainerBlkioStatEntry, ContainerNetworkStats, ContainerStatsResponse};
 use bollard::query_parameters::{InspectContainerOptions, StatsOptionsBuilder};
 use futures::StreamExt as _;
+use model::ids::ProjectId;
 use serde::Deserialize;
 
-use super::{Docker, EngineError, Kind, Limits, QUICK, Result, hijack};
+use super::{Docker, EngineError, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID, Limits, QUICK, Result, hijack};
 use crate::metrics::usage::{Accesses, Block, Direction, Throttling, Traffic, Usage};
 
 /// Largest answer about the engine's disk that is read: it names each image, container and volume.
@@ -50,7 +51,7 @@ pub(crate) struct Overview {
 }
 
 /// What is on an engine's disk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Space {
     /// Layers of images, each counted once.
     pub images: u64,
@@ -62,6 +63,19 @@ pub(crate) struct Space {
     pub build_cache: u64,
     /// How many volumes there are.
     pub volume_count: u64,
+    /// Those that are of a project, by their labels, and whose size the engine knows.
+    pub of_projects: Vec<ProjectVolume>,
+}
+
+/// A volume that is of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProjectVolume {
+    /// The portal that made it.
+    pub instance: String,
+    /// The project.
+    pub project: ProjectId,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 impl Docker {
@@ -120,7 +134,8 @@ impl Docker {
     /// # Errors
     /// The engine is away or slow, or its answer is too long.
     pub(crate) async fn space(&self) -> Result<Space> {
-        let body = hijack::get(self.dialer(), &self.path("/system/df").await?, SPACE_BYTES, SPACE).await?;
+        // From API 1.52 on volumes are named only on demand; older engines always name them.
+        let body = hijack::get(self.dialer(), &self.path("/system/df?verbose=1").await?, SPACE_BYTES, SPACE).await?;
         let answer: SpaceAnswer = serde_json::from_slice(&body)
             .map_err(|error| EngineError::new(Kind::Other, format!("what the engine says of its disk could not be read: {error}")))?;
         Ok(answer.sum())
@@ -188,7 +203,7 @@ struct SpaceAnswer {
     build_cache: Option<Vec<CacheSpace>>,
     image_usage: Option<Sum>,
     container_usage: Option<Sum>,
-    volume_usage: Option<Sum>,
+    volume_usage: Option<VolumeSum>,
     build_cache_usage: Option<Sum>,
 }
 
@@ -201,6 +216,14 @@ struct Sum {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
+struct VolumeSum {
+    total_count: Option<i64>,
+    total_size: Option<i64>,
+    items: Option<Vec<VolumeSpace>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
 struct ContainerSpace {
     size_rw: Option<i64>,
 }
@@ -208,7 +231,21 @@ struct ContainerSpace {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct VolumeSpace {
+    labels: Option<HashMap<String, String>>,
     usage_data: Option<VolumeUse>,
+}
+
+impl VolumeSpace {
+    /// -1: a driver does not tell.
+    fn bytes(&self) -> Option<u64> {
+        positive(self.usage_data.as_ref()?.size)
+    }
+
+    fn of_project(&self) -> Option<ProjectVolume> {
+        let labels = self.labels.as_ref()?;
+        let (instance, project) = (labels.get(LABEL_INSTANCE)?.clone(), labels.get(LABEL_PROJECT_ID)?.parse().ok()?);
+        Some(ProjectVolume { instance, project, bytes: self.bytes()? })
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -226,22 +263,28 @@ struct CacheSpace {
 
 impl SpaceAnswer {
     fn sum(&self) -> Space {
-        // -1: the engine does not know.
-        let positive = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
         let size = |sum: &Option<Sum>| sum.as_ref().and_then(|sum| positive(sum.total_size));
         let containers = self.containers.iter().flatten().filter_map(|one| positive(one.size_rw));
-        let volumes = self.volumes.iter().flatten().filter_map(|one| positive(one.usage_data.as_ref()?.size));
+        let named = self.volume_usage.as_ref().and_then(|sum| sum.items.as_ref()).or(self.volumes.as_ref());
+        let volumes = named.into_iter().flatten();
         // What is shared is an image's as well.
         let cache = self.build_cache.iter().flatten().filter(|one| !one.shared).filter_map(|one| positive(one.size));
         let counted = self.volume_usage.as_ref().and_then(|sum| positive(sum.total_count));
+        let added_up = self.volume_usage.as_ref().and_then(|sum| positive(sum.total_size));
         Space {
             images: size(&self.image_usage).or(positive(self.layers_size)).unwrap_or_default(),
             containers: size(&self.container_usage).unwrap_or_else(|| containers.sum()),
-            volumes: size(&self.volume_usage).unwrap_or_else(|| volumes.sum()),
+            volumes: added_up.unwrap_or_else(|| volumes.clone().filter_map(VolumeSpace::bytes).sum()),
             build_cache: size(&self.build_cache_usage).unwrap_or_else(|| cache.sum()),
-            volume_count: counted.unwrap_or_else(|| self.volumes.as_ref().map_or(0, |all| all.len() as u64)),
+            volume_count: counted.unwrap_or_else(|| volumes.clone().count() as u64),
+            of_projects: volumes.clone().filter_map(VolumeSpace::of_project).collect(),
         }
     }
+}
+
+/// -1: the engine does not know.
+fn positive(number: Option<i64>) -> Option<u64> {
+    number.and_then(|number| u64::try_from(number).ok())
 }
 
 #[cfg(test)]
@@ -254,12 +297,30 @@ mod tests {
             "Volumes": [{"UsageData": {"Size": 50, "RefCount": 1}}, {"UsageData": {"Size": -1}}, {}], "BuildCache": [{"Size": 7, "Shared": false}, {"Size": 9, "Shared": true}]}"#;
         let newer = r#"{"ImageUsage": {"TotalCount": 1, "TotalSize": 1000}, "ContainerUsage": {"TotalSize": 30},
             "VolumeUsage": {"TotalCount": 3, "TotalSize": 50}, "BuildCacheUsage": {"TotalSize": 7}}"#;
-        let expected = Space { images: 1000, containers: 30, volumes: 50, build_cache: 7, volume_count: 3 };
+        let expected = Space { images: 1000, containers: 30, volumes: 50, build_cache: 7, volume_count: 3, of_projects: Vec::new() };
         for text in [older, newer] {
             assert_eq!(serde_json::from_str::<SpaceAnswer>(text).expect("JSON").sum(), expected, "{text}");
         }
         let nothing = r#"{"LayersSize": 0, "Images": null, "Containers": null, "Volumes": null, "BuildCache": null}"#;
         assert_eq!(serde_json::from_str::<SpaceAnswer>(nothing).expect("JSON").sum(), Space::default());
+    }
+
+    #[test]
+    fn volumes_are_of_the_projects_that_their_labels_name() {
+        let own = r#""Labels": {"dev.slipway.instance": "here", "dev.slipway.project.id": "0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa"}"#;
+        let volumes = format!(
+            r#"[{{"Name": "own", {own}, "UsageData": {{"Size": 50, "RefCount": 1}}}}, {{"Name": "far", {own}, "UsageData": {{"Size": -1, "RefCount": -1}}}},
+                {{"Name": "not looked at", {own}, "UsageData": null}}, {{"Name": "somebody's", "Labels": null, "UsageData": {{"Size": 7, "RefCount": 0}}}},
+                {{"Name": "secrets", "Labels": {{"dev.slipway.instance": "here", "dev.slipway.carrier": "x"}}, "UsageData": {{"Size": 3, "RefCount": 1}}}}]"#
+        );
+        let older = format!(r#"{{"Volumes": {volumes}}}"#);
+        let newer = format!(r#"{{"VolumeUsage": {{"ActiveCount": 2, "TotalCount": 5, "TotalSize": 60, "Items": {volumes}}}}}"#);
+        let project = "0192f0c1-7c1e-7b44-8d2a-aaaaaaaaaaaa".parse().expect("an id");
+        for text in [older, newer] {
+            let space = serde_json::from_str::<SpaceAnswer>(&text).expect("JSON").sum();
+            assert_eq!(space.of_projects, [ProjectVolume { instance: "here".into(), project, bytes: 50 }], "{text}");
+            assert_eq!((space.volumes, space.volume_count), (60, 5), "{text}");
+        }
     }
 
     #[test]

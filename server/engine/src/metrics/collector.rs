@@ -1,6 +1,6 @@
 //! One machine's collector, and its turn.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use ::metrics::{Key, Metric, Sample, Value};
 use domain::machines::Machine;
 use domain::metrics::work::{self, Running};
-use domain::{Topic, Worker};
-use model::ids::{MachineId, TaskId};
+use domain::{Topic, Worker, usage};
+use model::ids::{MachineId, ProjectId, TaskId};
 use model::time::Millis;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -92,6 +92,7 @@ impl Collector {
         let at = context.worker.platform().now();
         self.hear(&context.worker).await;
         self.engine.turn(&docker, away);
+        self.volumes(&context.worker, &machine).await;
         self.scrapes.begin(&context.worker, &machine, &self.tasks).await;
         let here = matches!(docker.address(), Address::Unix(_));
         let open = if away { Vec::new() } else { self.look(&docker, here).await };
@@ -143,6 +144,19 @@ impl Collector {
         }
         let ids = &self.ids;
         self.kills.retain(|task, _| ids.contains(task));
+    }
+
+    /// Writes down what projects' volumes hold, when the engine said so.
+    async fn volumes(&mut self, worker: &Worker, machine: &Machine) {
+        let Some(volumes) = self.engine.volumes() else { return };
+        let mut sizes: BTreeMap<ProjectId, u64> = BTreeMap::new();
+        for volume in volumes.into_iter().filter(|volume| volume.instance == worker.platform().instance()) {
+            let bytes = sizes.entry(volume.project).or_default();
+            *bytes = bytes.saturating_add(volume.bytes);
+        }
+        if let Err(error) = usage::volumes::seen(worker, machine.id, &sizes).await {
+            tracing::warn!(machine = %machine.name, %error, "what volumes hold could not be written down; what was known before stands");
+        }
     }
 
     /// Asks the engine for the first processes of containers that are new, or were started anew: those whose files may be here.

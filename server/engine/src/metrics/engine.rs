@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::still_standing;
-use crate::docker::{Docker, Overview, Result, Space};
+use crate::docker::{Docker, Overview, ProjectVolume, Result, Space};
 
 /// How often it is asked about itself: it looks many things up for that.
 const OVERVIEW: Duration = Duration::from_secs(30);
@@ -27,6 +27,8 @@ pub(crate) struct Engine {
     asked: JoinSet<Answer>,
     overview: Option<(Instant, Overview)>,
     space: Option<(Instant, Space)>,
+    /// What it said of projects' volumes, until somebody takes it.
+    volumes: Option<Vec<ProjectVolume>>,
     ask_overview: Instant,
     ask_space: Instant,
 }
@@ -40,7 +42,7 @@ enum Answer {
 impl Engine {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
-        Self { asked: JoinSet::new(), overview: None, space: None, ask_overview: now, ask_space: now + FIRST }
+        Self { asked: JoinSet::new(), overview: None, space: None, volumes: None, ask_overview: now, ask_space: now + FIRST }
     }
 
     /// Takes in what came since, and asks what is due. Waits for nothing.
@@ -49,7 +51,10 @@ impl Engine {
         while let Some(done) = self.asked.try_join_next() {
             match still_standing(done) {
                 Some(Answer::Overview(Ok(overview))) => self.overview = Some((now, overview)),
-                Some(Answer::Space(Ok(space))) => self.space = Some((now, space)),
+                Some(Answer::Space(Ok(mut space))) => {
+                    self.volumes = Some(std::mem::take(&mut space.of_projects));
+                    self.space = Some((now, space));
+                }
                 Some(Answer::Overview(Err(error)) | Answer::Space(Err(error))) => tracing::debug!(%error, "an engine did not tell about itself"),
                 None => {}
             }
@@ -78,6 +83,11 @@ impl Engine {
     /// What it said last.
     pub(crate) fn overview(&self) -> Option<&Overview> {
         self.overview.as_ref().map(|(_, overview)| overview)
+    }
+
+    /// What it said of projects' volumes since it was last asked here.
+    pub(crate) fn volumes(&mut self) -> Option<Vec<ProjectVolume>> {
+        self.volumes.take()
     }
 
     /// As samples. `own`: the machine's own figures are told by its kernel.

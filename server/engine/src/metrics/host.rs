@@ -61,6 +61,12 @@ impl Times {
     }
 }
 
+/// When the machine was started, as `/proc/stat` has it.
+fn started(text: &str) -> Option<Value> {
+    let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(Value::new(Metric::Started, seconds))
+}
+
 /// `/proc/meminfo`, whose numbers are in KiB.
 fn memory(text: &str) -> Option<[Value; 5]> {
     let of = |key: &str| {
@@ -132,7 +138,9 @@ impl Host {
     /// What it used until now. `engine`: the folder of the engine's data.
     pub(crate) fn read(&mut self, reader: &mut Reader, engine: Option<&str>) -> Vec<Value> {
         let mut values = Vec::with_capacity(64);
-        values.extend(reader.find(&self.proc, "stat", Times::read).iter().flat_map(Times::values));
+        let (times, started) = reader.find(&self.proc, "stat", |text| Some((Times::read(text), started(text)))).unwrap_or_default();
+        values.extend(times.iter().flat_map(Times::values));
+        values.extend(started);
         values.extend(reader.find(&self.proc, "loadavg", load).into_iter().flatten());
         values.extend(reader.find(&self.proc, "meminfo", memory).into_iter().flatten());
         values.extend(reader.find(&self.proc, "vmstat", |text| keyed(text, "oom_kill")).map(|kills| Value::new(Metric::OomKills, kills as f64)));

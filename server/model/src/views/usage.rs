@@ -8,7 +8,7 @@ use crate::usage::{Amounts, Money, Month, Prices};
 /// What one service used in one environment, or what the project kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageLine {
-    /// The service; empty: images and logs that the project keeps.
+    /// The service; empty: images, logs and volumes that the project keeps.
     pub service: String,
     /// The environment; empty: the same.
     pub environment: String,

@@ -1,6 +1,7 @@
 //! Tasks' containers, under cAdvisor's names.
 
 use domain::metrics::scrape::{TaskFigures, Tasks};
+use engine::build::container_name;
 use metrics::Metric;
 
 use super::text::{Kind, Text, labels};
@@ -72,6 +73,7 @@ pub(super) fn write(text: &mut Text, tasks: &Tasks) {
             text.sample(family.name, labels, now.value * family.scale);
         }
     }
+    period(text, &named);
     if !named.is_empty() {
         text.family("container_last_seen", Kind::Gauge, "When it was sampled last, in seconds since 1970.");
         for (labels, task) in &named {
@@ -86,8 +88,24 @@ pub(super) fn write(text: &mut Text, tasks: &Tasks) {
     text.single("slipway_tasks_left_out", Kind::Gauge, help, tasks.left_out as f64);
 }
 
+/// In which the quota holds; of those that have one.
+fn period(text: &mut Text, named: &[(String, &TaskFigures)]) {
+    let limited = |task: &TaskFigures| task.values.iter().any(|now| now.metric == Metric::CpuLimit && now.label.is_empty());
+    for (number, (labels, _)) in named.iter().filter(|(_, task)| limited(task)).enumerate() {
+        if number == 0 {
+            text.family("container_spec_cpu_period", Kind::Gauge, "Microseconds in which container_spec_cpu_quota holds.");
+        }
+        text.sample("container_spec_cpu_period", labels, PERIOD);
+    }
+}
+
+/// `id`, `image` and `name` are cAdvisor's.
 fn of(task: &TaskFigures) -> String {
+    let name = container_name(&task.project, &task.service, &task.environment, task.slot, task.task);
     labels(&[
+        ("id", task.container.as_deref().map(|id| format!("/docker/{id}")).unwrap_or_default().as_str()),
+        ("image", task.image.as_str()),
+        ("name", name.as_str()),
         ("project", task.project.as_str()),
         ("service", task.service.as_str()),
         ("environment", task.environment.as_str()),

@@ -56,8 +56,6 @@ const FAMILIES: &[Family] = &[
     gauge("slipway_machine_swap_used_bytes", Metric::SwapUsed, "", "Swap that is used."),
     gauge("slipway_machine_disk_used_bytes", Metric::DiskUsed, "mountpoint", "What is used of file systems."),
     gauge("slipway_machine_disk_inodes_used", Metric::DiskInodesUsed, "mountpoint", "Inodes of file systems that are used."),
-    counter("slipway_machine_pressure_some_seconds_total", Metric::PressureSome, "resource", MICROS, "Time in which some process waited."),
-    counter("slipway_machine_pressure_full_seconds_total", Metric::PressureFull, "resource", MICROS, "Time in which all processes waited."),
     gauge("slipway_engine_containers", Metric::EngineContainers, "state", "Containers of the engine, by state."),
     gauge("slipway_engine_images", Metric::EngineImages, "", "Images of the engine."),
     gauge("slipway_engine_volumes", Metric::EngineVolumes, "", "Volumes of the engine."),
@@ -65,36 +63,70 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// What is made of two metrics: the second one taken from the first.
-const REST: &[(&str, &str, Metric, Metric)] = &[
-    ("node_memory_MemAvailable_bytes", "Memory that is available.", Metric::MemoryLimit, Metric::MemoryWorkingSet),
-    ("node_memory_SwapFree_bytes", "Swap that is free.", Metric::SwapLimit, Metric::SwapUsed),
+struct Rest {
+    name: &'static str,
+    help: &'static str,
+    whole: Metric,
+    used: Metric,
+    /// As [`Family::part`].
+    part: &'static str,
+}
+
+const fn rest(name: &'static str, whole: Metric, used: Metric, part: &'static str, help: &'static str) -> Rest {
+    Rest { name, help, whole, used, part }
+}
+
+const RESTS: &[Rest] = &[
+    rest("node_memory_MemAvailable_bytes", Metric::MemoryLimit, Metric::MemoryWorkingSet, "", "Memory that is available."),
+    rest("node_memory_SwapFree_bytes", Metric::SwapLimit, Metric::SwapUsed, "", "Swap that is free."),
+    rest("node_filesystem_avail_bytes", Metric::DiskSize, Metric::DiskUsed, "mountpoint", "What is free for everybody on file systems."),
+    rest("node_filesystem_files_free", Metric::DiskInodes, Metric::DiskInodesUsed, "mountpoint", "Inodes of file systems that are free."),
+];
+
+/// Pressure: what is waited for is part of the family's name.
+const PRESSURES: &[(&str, Metric, &str, &str)] = &[
+    ("node_pressure_cpu_waiting_seconds_total", Metric::PressureSome, "cpu", "Time in which some process waited for a processor."),
+    ("node_pressure_io_waiting_seconds_total", Metric::PressureSome, "io", "Time in which some process waited for disks."),
+    ("node_pressure_io_stalled_seconds_total", Metric::PressureFull, "io", "Time in which all processes waited for disks."),
+    ("node_pressure_memory_waiting_seconds_total", Metric::PressureSome, "memory", "Time in which some process waited for memory."),
+    ("node_pressure_memory_stalled_seconds_total", Metric::PressureFull, "memory", "Time in which all processes waited for memory."),
 ];
 
 /// Writes what is known of these machines.
 pub(super) fn write(text: &mut Text, machines: &[MachineFigures]) {
     for family in FAMILIES {
-        let mut begun = false;
-        for machine in machines {
-            for now in machine.values.iter().filter(|now| now.metric == family.metric && now.label.is_empty() == family.part.is_empty()) {
-                if !begun {
-                    text.family(family.name, family.kind, family.help);
-                    begun = true;
-                }
-                text.sample(family.name, &of(machine, family.part, now), now.value * family.scale);
-            }
-        }
+        let samples = machines.iter().flat_map(|machine| {
+            let own = machine.values.iter().filter(move |now| now.metric == family.metric && now.label.is_empty() == family.part.is_empty());
+            own.map(move |now| (of(machine, family.part, now), now.value * family.scale))
+        });
+        write_family(text, family.name, family.kind, family.help, samples);
     }
-    for (name, help, whole, part) in REST {
-        let mut begun = false;
-        for machine in machines {
-            let find = |metric: Metric| machine.values.iter().find(|now| now.metric == metric && now.label.is_empty());
-            let (Some(whole), Some(part)) = (find(*whole), find(*part)) else { continue };
-            if !begun {
-                text.family(name, Kind::Gauge, help);
-                begun = true;
-            }
-            text.sample(name, &of(machine, "", whole), (whole.value - part.value).max(0.0));
+    for rest in RESTS {
+        let samples = machines.iter().flat_map(|machine| {
+            let wholes = machine.values.iter().filter(move |now| now.metric == rest.whole && now.label.is_empty() == rest.part.is_empty());
+            wholes.filter_map(move |whole| {
+                let used = machine.values.iter().find(|now| now.metric == rest.used && now.label == whole.label)?;
+                Some((of(machine, rest.part, whole), (whole.value - used.value).max(0.0)))
+            })
+        });
+        write_family(text, rest.name, Kind::Gauge, rest.help, samples);
+    }
+    for (name, metric, resource, help) in PRESSURES {
+        let samples = machines.iter().filter_map(|machine| {
+            let now = machine.values.iter().find(|now| now.metric == *metric && *now.label == **resource)?;
+            Some((of(machine, "", now), now.value * MICROS))
+        });
+        write_family(text, name, Kind::Counter, help, samples);
+    }
+}
+
+/// A family, unless there are no samples of it.
+fn write_family(text: &mut Text, name: &str, kind: Kind, help: &str, samples: impl Iterator<Item = (String, f64)>) {
+    for (number, (labels, value)) in samples.enumerate() {
+        if number == 0 {
+            text.family(name, kind, help);
         }
+        text.sample(name, &labels, value);
     }
 }
 

@@ -1,3 +1,5 @@
+mod clock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -30,17 +32,17 @@ fn hours() -> impl Strategy<Value = Vec<(usize, usize, i64, f64, i64)>> {
     proptest::collection::vec(hour, 0..200)
 }
 
-fn fold(hours: &[(usize, usize, i64, f64, i64)]) -> Days {
-    let mut days = Days::default();
+fn fold(hours: &[(usize, usize, i64, f64, i64)]) -> Hours {
+    let mut used = Hours::default();
     for (stream, metric, hour, avg, covered) in hours {
-        days.series(*stream, &[series(METRICS[*metric], vec![point(*hour, *avg, *covered)])]);
+        used.series(*stream, &[series(METRICS[*metric], vec![point(*hour, *avg, *covered)])]);
     }
-    days
+    used
 }
 
-fn total(days: &Days) -> Amounts {
+fn total(used: &Hours) -> Amounts {
     let mut all = Amounts::default();
-    days.0.values().for_each(|amounts| all += *amounts);
+    used.0.values().for_each(|amounts| all += *amounts);
     all
 }
 
@@ -51,12 +53,13 @@ proptest! {
         let whole = fold(&hours);
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(hours.len())).chain([0, hours.len()]).collect();
         cuts.sort_unstable();
-        let mut parts = Days::default();
+        let mut parts = Hours::default();
         for pair in cuts.windows(2) {
-            for ((stream, day), amounts) in fold(&hours[pair[0]..pair[1]]).0 {
-                parts.add(stream, day * DAY * HOUR, amounts);
+            for ((stream, hour), amounts) in fold(&hours[pair[0]..pair[1]]).0 {
+                parts.add(stream, hour * HOUR, amounts);
             }
         }
+        prop_assert_eq!(Known::default().fresh(&parts), Known::default().fresh(&whole));
         prop_assert_eq!(&parts, &whole);
         prop_assert_eq!(total(&parts), total(&whole));
     }

@@ -8,6 +8,7 @@ cpu0 1547912 222756 292221 868971 16377 0 3623 116911 40 2
 cpu1 1532131 222555 295028 881122 12121 0 7962 118349 0 0
 intr 71484174 0 0
 ctxt 273198856
+btime 1795160000
 ";
 
 const MEMINFO: &str = "\
@@ -66,7 +67,7 @@ fn a_machine_is_told_by_its_own_files() {
     let of = |metric, label| number(&values, metric, label);
     assert_eq!(of(Metric::CpuUsed, ""), Some(41_241_910_000.0), "user, nice, system and interrupts, in microseconds");
     assert_eq!((of(Metric::CpuMode, "iowait"), of(Metric::CpuMode, "steal")), (Some(284_980_000.0), Some(2_352_610_000.0)));
-    assert_eq!(of(Metric::CpuLimit, ""), Some(2.0));
+    assert_eq!((of(Metric::CpuLimit, ""), of(Metric::Started, "")), (Some(2.0), Some(1_795_160_000.0)));
     assert_eq!((of(Metric::Load1, ""), of(Metric::Load15, "")), (Some(3.2), Some(1.04)));
     assert_eq!(of(Metric::MemoryWorkingSet, ""), Some(1_348_706_304.0), "total minus available");
     assert_eq!((of(Metric::SwapUsed, ""), of(Metric::SwapLimit, "")), (Some(256_000_000.0), Some(1_024_000_000.0)));
