@@ -44,6 +44,13 @@ pub(crate) struct Name {
     pub(crate) label: Arc<str>,
 }
 
+impl Name {
+    /// Whether there may be any number of its kind.
+    pub(crate) fn is_labelled(&self) -> bool {
+        !self.label.is_empty()
+    }
+}
+
 /// One series' samples or roll-ups.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column<T> {

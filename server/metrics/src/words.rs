@@ -79,13 +79,15 @@ impl Sample {
 }
 
 /// What came of adding samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Added {
     /// Numbers that are kept.
     pub kept: u64,
-    /// Numbers that are not: no finite number, a label that is too long, more than a sample may have, more series than an hour may have, a
-    /// service's sample without a task or a machine's with one, or [`Metric::Tasks`], which the store counts itself.
+    /// Numbers that are not: no finite number, a label that is too long, more than a sample may have, more series than a stream or all of them may
+    /// have in an hour, a service's sample without a task or a machine's with one, or [`Metric::Tasks`], which the store counts itself.
     pub refused: u64,
+    /// Whose numbers those are that are not kept, and how many of each.
+    pub of: Vec<(Key, u64)>,
 }
 
 /// What is asked for.
