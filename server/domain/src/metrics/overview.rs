@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use ::metrics::{Key, Overview};
+use ::metrics::{Key, Latest, Overview, Store};
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId};
 use model::metrics::{Order, OverviewQuery};
 use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use model::views::metrics::{Column, MachineUse, NowView, OverviewView, ServiceUse, UseView};
 
-use super::store;
+use super::{blocking, store};
 use crate::access::{Actor, May, Site, Visible, can};
 use crate::args;
 use crate::db::{Tx, Value};
@@ -64,9 +64,9 @@ async fn overview(
     let environments = environments(&mut tx).await?;
     let hosts = if machines.is_some() { hosts(&mut tx).await? } else { Vec::new() };
     drop(tx);
-    let figures = store.overview(axis.first);
+    let (figures, latest) = in_memory(store, &axis).await?;
     let mut tasks: HashMap<Key, u32> = HashMap::new();
-    for latest in store.latest(now.0 - MINUTE) {
+    for latest in &latest {
         *tasks.entry(latest.key).or_default() += 1;
     }
     let mut services = join(&named, &environments, &figures, &tasks, &axis);
@@ -83,6 +83,12 @@ async fn overview(
     let seen = after.saturating_add(services.len());
     let next = (seen < total).then(|| count(seen));
     Ok(OverviewView { now, step_ms: STEP, at: axis.at(), services, total: count(total), next, machines })
+}
+
+/// What everything used on the axis, and the last numbers of all. From memory, but samples that are being written make it wait.
+async fn in_memory(store: Store, axis: &Axis) -> Result<(Vec<Overview>, Vec<Latest>)> {
+    let (first, fresh) = (axis.first, axis.now - MINUTE);
+    blocking(move || Ok((store.overview(first), store.latest(fresh)))).await
 }
 
 fn count(number: usize) -> u32 {
