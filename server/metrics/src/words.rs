@@ -207,27 +207,6 @@ pub struct TotalSeries {
     pub points: Vec<Total>,
 }
 
-/// What [`crate::Store::sums`] answers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sums {
-    /// In the order of time; hours in which nothing was sampled are missing.
-    pub hours: Vec<HourSums>,
-    /// Whether a part could not be read, because its file is damaged: it counts as nothing.
-    pub damaged: bool,
-}
-
-/// What all tasks of a service together, or a machine, used in one hour.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HourSums {
-    /// When it begins, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// Milliseconds of it in which the stream was watched.
-    pub watched_ms: i64,
-    /// Of the metrics in the order in which they were asked for: how much a counter grew, or a state times the seconds that it lasted (byte-seconds of
-    /// memory). Nothing is added for time in which nothing was sampled.
-    pub values: Vec<f64>,
-}
-
 /// The last numbers of one task or machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latest {

@@ -1,8 +1,8 @@
 //! From what the store answers to charts: which figures belong together, in which unit, on one axis. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ::metrics::{Answer, Metric, Series, Total};
+use ::metrics::{Answer, Metric, Series, Total, Totals};
 use model::metrics::{Group, Window};
 use model::views::metrics::{ChartView, Column, LineView, Resolution, SideView, TotalView, Unit};
 
@@ -39,6 +39,12 @@ enum Form {
     Share,
     /// Each label is a chart of its own, in which tasks add up.
     EachLabel,
+}
+
+impl Form {
+    const fn adds_up(self) -> bool {
+        matches!(self, Self::Sum | Self::EachLabel)
+    }
 }
 
 /// One direction of a chart, with the lines' names where it has several metrics.
@@ -111,6 +117,12 @@ pub(super) fn metrics(plans: &[&Plan]) -> Vec<Metric> {
     all
 }
 
+/// Those of them of which it is shown what they came to in the time before.
+pub(super) fn compared(plans: &[&Plan]) -> Vec<Metric> {
+    let sides = plans.iter().filter(|plan| plan.form.adds_up()).flat_map(|plan| plan.sides);
+    sides.flat_map(|side| side.metrics).map(|(metric, _)| *metric).collect()
+}
+
 pub(super) const fn resolution(kept: ::metrics::Resolution) -> Resolution {
     match kept {
         ::metrics::Resolution::Raw => Resolution::Raw,
@@ -165,15 +177,25 @@ impl Axis {
     }
 
     /// What was a window's length before, moved here. Its points may stand for longer: older figures are kept more coarsely.
-    fn moved(&self, totals: &[Total], step: i64, divisor: f64) -> Column {
+    fn moved(&self, sums: &BTreeMap<i64, f64>, step: i64, divisor: f64) -> Column {
         let at = |place: usize| {
             let middle = self.first + place as i64 * self.step - self.length + self.step / 2;
-            let next = totals.partition_point(|total| total.at_ms <= middle);
-            let total = totals.get(next.checked_sub(1)?)?;
-            (middle < total.at_ms + step.max(self.step)).then(|| rounded(total.sum / divisor))
+            let (at, sum) = sums.range(..=middle).next_back()?;
+            (middle < at + step.max(self.step)).then(|| rounded(sum / divisor))
         };
         (0..self.places).map(at).collect()
     }
+}
+
+/// What a metric came to, by time: all tasks, and all parts where none is named.
+fn sums(totals: &Totals, metric: Metric, label: Option<&str>) -> BTreeMap<i64, f64> {
+    let mut sums = BTreeMap::new();
+    for series in totals.series.iter().filter(|series| series.metric == metric && label.is_none_or(|label| *label == *series.label)) {
+        for total in &series.points {
+            *sums.entry(total.at_ms).or_default() += total.sum;
+        }
+    }
+    sums
 }
 
 /// More digits are noise, and cost their way to the reader.
@@ -182,7 +204,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// All charts of which there is something; those that everybody has are there in any case.
-pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Answer>, detail: Detail) -> Vec<ChartView> {
+pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Totals>, detail: Detail) -> Vec<ChartView> {
     let made = Making { axis, answer, before, detail };
     let mut charts = Vec::new();
     for plan in plans {
@@ -203,7 +225,7 @@ pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<
 struct Making<'a> {
     axis: &'a Axis,
     answer: &'a Answer,
-    before: Option<&'a Answer>,
+    before: Option<&'a Totals>,
     detail: Detail,
 }
 
@@ -242,14 +264,14 @@ impl Making<'_> {
         }
         name(&mut lines, side.name);
         let metric = side.metrics.first().map(|(metric, _)| *metric);
-        let adds_up = matches!(plan.form, Form::Sum | Form::EachLabel);
+        let adds_up = plan.form.adds_up();
         let totals = metric.filter(|_| adds_up).map(|metric| self.answer.total(metric, label)).unwrap_or_default();
         let (limit, limit_of_one) = match plan.limit.filter(|_| plan.form != Form::Share) {
             Some(limit) => self.limits(limit, &totals, adds_up),
             None => (None, None),
         };
         let earlier = self.before.zip(metric).filter(|_| adds_up);
-        let before = earlier.map(|(before, metric)| self.axis.moved(&before.total(metric, label), before.step_ms, plan.divisor));
+        let before = earlier.map(|(before, metric)| self.axis.moved(&sums(before, metric, label), before.step_ms, plan.divisor));
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
         if self.detail == Detail::Picture {
             fold(&mut lines, adds_up);
