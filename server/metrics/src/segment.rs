@@ -270,9 +270,8 @@ impl Segment {
         &self.members
     }
 
-    /// Samples of the wanted series, and whether a block of them is damaged.
-    pub(crate) fn readings(&self, unpacker: &mut Unpacker, wanted: &dyn Fn(&Name) -> bool) -> (Vec<Column<Reading>>, bool) {
-        let Some(axes) = self.axes(unpacker) else { return (Vec::new(), true) };
+    /// Samples of the wanted series, and whether a block of them is damaged. `axes`: as [`Self::axes`] tells them.
+    pub(crate) fn readings(&self, unpacker: &mut Unpacker, axes: &[Vec<i64>], wanted: &dyn Fn(&Name) -> bool) -> (Vec<Column<Reading>>, bool) {
         self.columns(unpacker, Resolution::Raw, wanted, &|member, bytes| column::readings(bytes, self.base, axes.get(member)?))
     }
 

@@ -252,12 +252,25 @@ impl Store {
         lock(&self.0.state)
     }
 
-    /// What is needed to read a stream's journals as they are now; without those of which files were made, which are read faster.
-    pub(crate) fn chains(&self, key: &Key) -> BTreeMap<i64, Chained> {
-        let state = self.state();
-        let fresh = state.journals.iter().filter(|(_, held)| held.sealed != Some(held.journal.length));
-        fresh.filter_map(|(hour, held)| Some((*hour, held.journal.chained(key)?))).collect()
+    /// What is needed to read a stream's journals as they are now.
+    pub(crate) fn chains(&self, key: &Key) -> Chains {
+        let mut chains = Chains::default();
+        for (hour, held) in &self.state().journals {
+            let Some(chained) = held.journal.chained(key) else { continue };
+            let of = if held.sealed == Some(held.journal.length) { &mut chains.sealed } else { &mut chains.fresh };
+            of.insert(*hour, chained);
+        }
+        chains
     }
+}
+
+/// A stream's journals.
+#[derive(Default)]
+pub(crate) struct Chains {
+    /// What is read from them.
+    pub(crate) fresh: BTreeMap<i64, Chained>,
+    /// Those of which files were made, which are read faster as a whole.
+    pub(crate) sealed: BTreeMap<i64, Chained>,
 }
 
 impl Options {

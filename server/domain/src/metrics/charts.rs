@@ -160,14 +160,21 @@ impl Axis {
         vec![None; self.places]
     }
 
-    /// A column of what lies at these times.
-    fn column(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
+    /// A column of what lies at these times, as it is.
+    fn exact(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
         let mut column = self.empty();
         for (at, value) in points {
             if let Some(place) = self.place(at) {
-                column[place] = Some(rounded(value));
+                column[place] = Some(value);
             }
         }
+        column
+    }
+
+    /// A column of what lies at these times, rounded.
+    fn column(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
+        let mut column = self.exact(points);
+        round(&mut column);
         column
     }
 
@@ -196,6 +203,10 @@ fn sums(totals: &Totals, metric: Metric, label: Option<&str>) -> BTreeMap<i64, f
         }
     }
     sums
+}
+
+fn round(column: &mut [Option<f64>]) {
+    column.iter_mut().flatten().for_each(|value| *value = rounded(*value));
 }
 
 /// More digits are noise, and cost their way to the reader.
@@ -257,7 +268,8 @@ impl Making<'_> {
         let mut lines: Vec<LineView> = if plan.form == Form::Share {
             series.iter().filter_map(|(series, _)| self.share(series, plan.limit?)).collect()
         } else {
-            series.iter().map(|(series, name)| self.line(series, name, plan.divisor)).collect()
+            let bands = self.detail == Detail::All || series.len() == 1;
+            series.iter().map(|(series, name)| self.line(series, name, plan.divisor, bands)).collect()
         };
         if label.is_some() {
             lines.iter_mut().for_each(|line| line.part.clear());
@@ -275,20 +287,23 @@ impl Making<'_> {
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
         if self.detail == Detail::Picture {
             fold(&mut lines, adds_up);
+            lines.iter_mut().for_each(|line| round(&mut line.mean));
         }
         let metric = metric.map(|metric| metric.name().to_owned()).unwrap_or_default();
         SideView { name: side.name.to_owned(), metric, lines, total, limit, limit_of_one, before }
     }
 
-    fn line(&self, series: &Series, name: &str, divisor: f64) -> LineView {
-        let column = |value: fn(&::metrics::Point) -> f64| self.axis.column(series.points.iter().map(|point| (point.at_ms, value(point) / divisor)));
+    /// A line. Without its band it is rounded later, if it is drawn at all.
+    fn line(&self, series: &Series, name: &str, divisor: f64, band: bool) -> LineView {
+        let points = |value: fn(&::metrics::Point) -> f64| series.points.iter().map(move |point| (point.at_ms, value(point) / divisor));
+        let column = |value: fn(&::metrics::Point) -> f64| if band { self.axis.column(points(value)) } else { Vec::new() };
         LineView {
             name: name.to_owned(),
             task: series.member.map(|member| member.task),
             slot: series.member.map(|member| member.slot),
             revision: series.member.map(|member| member.revision),
             part: series.label.to_string(),
-            mean: column(|point| point.avg),
+            mean: if band { column(|point| point.avg) } else { self.axis.exact(points(|point| point.avg)) },
             least: column(|point| point.min),
             peak: column(|point| point.max),
             begins: self.axis.begins(series.points.iter().map(|point| (point.at_ms, point.begins))),
@@ -299,7 +314,7 @@ impl Making<'_> {
     fn share(&self, series: &Series, limit: Metric) -> Option<LineView> {
         let of = self.answer.series.iter().find(|one| one.metric == limit && one.label == series.label && one.member == series.member)?;
         let sizes: HashMap<i64, f64> = of.points.iter().map(|point| (point.at_ms, point.avg)).collect();
-        let mut line = self.line(series, "", 1.0);
+        let mut line = self.line(series, "", 1.0, false);
         let of_size = |value: fn(&::metrics::Point) -> f64| {
             let known = series.points.iter().filter_map(|point| Some((point, *sizes.get(&point.at_ms).filter(|size| **size > 0.0)?)));
             self.axis.column(known.map(|(point, size)| (point.at_ms, value(point) / size * 100.0)))
