@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Figures against peers on this machine, each pair in one run: the registry against Debian's docker-registry, a deploy against `docker run`,
 # memory under load, and the size of the first page. Runs in namespaces of its own, with an engine of its own, like the tests.
-# `bench.sh registry` looks at the registry alone and closer (end2end/bench-registry.mjs).
+# `bench.sh registry` looks at the registry alone and closer (end2end/bench-registry.mjs), `bench.sh metrics` at samples and charts alone, as
+# BENCH_ONLY=metrics does.
 # It judges nothing: it prints. Timings belong here and never into a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,10 @@ if [ "${1:-}" = --running ]; then
   exit
 fi
 
+if [ "${1:-}" = metrics ]; then
+  export BENCH_ONLY=metrics
+  set -- all
+fi
 scripts/setup.sh test
 if [ "${1:-}" = registry ]; then command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/install.sh nginx-light; fi
 scripts/build.sh release
@@ -26,6 +31,15 @@ esac
 SCRATCH="$(mktemp -d /tmp/slipway-bench.XXXXXX)"
 export SCRATCH TMPDIR="$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT
+# Samples of 500 containers: what a day of them costs with 90 days of roll-ups before it, and how soon a page has the data of its charts.
+case "${1:-all} ${BENCH_ONLY:-metrics}" in
+  "all metrics")
+    export SLIPWAY_BENCH_SAMPLES="$SCRATCH/samples"
+    cargo test --locked --release -p metrics --lib five_hundred -- --ignored --nocapture
+    cargo test --locked --release -p domain --lib five_hundred -- --ignored --nocapture
+    rm -rf "$SLIPWAY_BENCH_SAMPLES"
+    ;;
+esac
 SLIPWAY_BIN="$(realpath -m "${CARGO_TARGET_DIR:-target}")/release/slipway"
 export SLIPWAY_BIN
 unshare --net --mount --pid --fork --kill-child --mount-proc scripts/bench.sh --running "${1:-all}"

@@ -1,6 +1,8 @@
 //! What services and machines use: samples that a loop collects ([`work`]) and people read as charts. They are kept beside the database, in a store of
 //! their own (the crate `metrics`), which blocks: it is asked on threads for that.
 
+#[cfg(test)]
+mod bench;
 mod charts;
 pub mod csv;
 mod overview;

@@ -9,6 +9,7 @@
 //! Invariants: only containers of recorded tasks are sampled; nothing here changes anything on a machine; what could not be read is missing, and never
 //! a zero. What each figure means: `docs/figures.md`.
 
+mod admitted;
 mod cgroup;
 mod collector;
 mod disks;

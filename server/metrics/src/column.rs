@@ -33,13 +33,20 @@ fn put_planes(out: &mut Vec<u8>, values: impl Iterator<Item = u64> + Clone) {
 fn planes<T>(bytes: &mut Bytes<'_>, count: usize, mut each: impl FnMut(u64) -> T) -> Option<Vec<T>> {
     let width = bytes.byte().filter(|width| *width <= 8)?;
     let mut plane = || bytes.take(count);
-    // Hardly any have more than two.
-    Some(match width {
-        0 => (0..count).map(|_| each(0)).collect(),
-        1 => plane()?.iter().map(|low| each(u64::from(*low))).collect(),
+    // Behind steps there is room for the last number.
+    let mut all = Vec::with_capacity(count + 1);
+    // Hardly any have more than three.
+    match width {
+        0 => all.extend((0..count).map(|_| each(0))),
+        1 => all.extend(plane()?.iter().map(|low| each(u64::from(*low)))),
         2 => {
             let (low, high) = (plane()?, plane()?);
-            low.iter().zip(high).map(|(low, high)| each(u64::from(*low) | (u64::from(*high) << 8))).collect()
+            all.extend(low.iter().zip(high).map(|(low, high)| each(u64::from(*low) | (u64::from(*high) << 8))));
+        }
+        3 => {
+            let (low, middle, high) = (plane()?, plane()?, plane()?);
+            let number = |low: u8, middle: u8, high: u8| u64::from(low) | (u64::from(middle) << 8) | (u64::from(high) << 16);
+            all.extend(low.iter().zip(middle).zip(high).map(|((low, middle), high)| each(number(*low, *middle, *high))));
         }
         _ => {
             let mut values = vec![0_u64; count];
@@ -48,9 +55,10 @@ fn planes<T>(bytes: &mut Bytes<'_>, count: usize, mut each: impl FnMut(u64) -> T
                     *value |= u64::from(*byte) << (8 * number);
                 }
             }
-            values.into_iter().map(each).collect()
+            all.extend(values.into_iter().map(each));
         }
-    })
+    }
+    Some(all)
 }
 
 /// Appends whole numbers.

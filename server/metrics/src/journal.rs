@@ -4,7 +4,7 @@
 //! Samples are read from the newest back: one that was written earlier, but says to be no earlier than a later one of the same task, does not count. So
 //! after the clock was set back, what is written anew takes the place of what the wrong clock wrote.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -30,6 +30,17 @@ pub(crate) struct Chain {
     pub(crate) head: Place,
     members: Arc<Vec<Member>>,
     numbers: HashMap<Member, u32>,
+    /// Its series with a label.
+    labelled: HashSet<u32>,
+}
+
+/// How many series there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    /// In the journal.
+    pub(crate) all: usize,
+    /// With a label, of one stream.
+    pub(crate) of_one: usize,
 }
 
 /// A journal that can be written to.
@@ -113,13 +124,18 @@ impl Journal {
                 let (stream, _) = (bytes.number()?, place(bytes)?);
                 let chain = self.chains.get(usize::try_from(stream).ok()?)?;
                 let (names, members, key) = (&self.names, &chain.members, chain.key);
+                let mut labelled: Vec<u32> = Vec::new();
                 let whole = block(bytes, |_| true, &mut |at, number, values| {
+                    let own = |name: &u32| names.get(*name as usize).is_some_and(Name::is_labelled) && !chain.labelled.contains(name);
+                    labelled.extend(values.iter().map(|(name, _)| *name).filter(own));
                     if let Some(member) = of(members, number) {
                         see(&Block { at, key, member, values }, names);
                     }
                 });
                 whole?;
-                self.chains.get_mut(stream as usize)?.head = Place { at: self.length, length: record.len() as u32 };
+                let chain = self.chains.get_mut(stream as usize)?;
+                chain.labelled.extend(labelled);
+                chain.head = Place { at: self.length, length: record.len() as u32 };
             }
             FORGET => {
                 let gone = forgotten(bytes)?;
@@ -132,7 +148,8 @@ impl Journal {
 
     fn add_stream(&mut self, key: Key) {
         self.keys.insert(key, self.chains.len() as u32);
-        self.chains.push(Chain { key, head: Place::default(), members: Arc::default(), numbers: HashMap::new() });
+        let (members, numbers, labelled) = (Arc::default(), HashMap::new(), HashSet::new());
+        self.chains.push(Chain { key, head: Place::default(), members, numbers, labelled });
     }
 
     fn add_name(&mut self, name: Name) {
@@ -178,21 +195,30 @@ impl Journal {
         self.numbers.get(name).copied()
     }
 
-    /// The series' number, made when missing, with its record; none when there are so many already.
-    pub(crate) fn name(&mut self, name: Name, most: usize, out: &mut Records) -> Option<u32> {
-        if let Some(number) = self.number(&name) {
-            return Some(number);
-        }
-        if self.names.len() >= most {
+    /// The number of a series of the stream, made when missing, with its record; none when there are so many already.
+    pub(crate) fn name(&mut self, stream: u32, name: Name, most: Most, out: &mut Records) -> Option<u32> {
+        let (labelled, known) = (name.is_labelled(), self.number(&name));
+        let own = &self.chains[stream as usize].labelled;
+        if labelled && own.len() >= most.of_one && known.is_none_or(|number| !own.contains(&number)) {
             return None;
         }
-        out.record(|out| {
-            out.push(SERIES);
-            put(out, u64::from(name.metric));
-            put_text(out, &name.label);
-        });
-        self.add_name(name);
-        Some(self.names.len() as u32 - 1)
+        let number = match known {
+            Some(number) => number,
+            None if labelled && self.names.len() >= most.all => return None,
+            None => {
+                out.record(|out| {
+                    out.push(SERIES);
+                    put(out, u64::from(name.metric));
+                    put_text(out, &name.label);
+                });
+                self.add_name(name);
+                self.names.len() as u32 - 1
+            }
+        };
+        if labelled {
+            self.chains[stream as usize].labelled.insert(number);
+        }
+        Some(number)
     }
 
     pub(crate) fn names(&self) -> &[Name] {

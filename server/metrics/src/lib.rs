@@ -34,8 +34,8 @@ mod words;
 pub use held::Held;
 pub use metric::{Kind, Metric, Unit};
 pub use store::{Options, Store};
-pub use words::{Added, Answer, HourSums, Key, Latest, Member, Minute, Now, Overview, Point, Removed, Resolution, Sample, Select, Series};
-pub use words::{Sums, Total, TotalSeries, Totals, Value};
+pub use words::{Added, Answer, Key, Latest, Member, Minute, Now, Overview, Point, Removed, Resolution, Sample, Select, Series};
+pub use words::{Total, TotalSeries, Totals, Value};
 
 #[cfg(test)]
 mod tests;

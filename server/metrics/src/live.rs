@@ -13,7 +13,7 @@ use crate::{Key, Kind, Latest, Member, Metric, Minute, Now, Overview};
 const MINUTE: i64 = 60_000;
 /// Minutes that are held: an hour, and the one that has begun.
 const MINUTES: usize = 61;
-/// After this time a task's last numbers are forgotten.
+/// After this time a last number is forgotten, whether its task is there or not.
 const STALE: i64 = 10 * MINUTE;
 
 #[derive(Debug)]
@@ -68,9 +68,12 @@ impl Live {
         stream.tick(block.at, cadence);
         let last = stream.members.entry(block.member).or_default();
         last.at = block.at;
-        for (order, (number, value)) in block.values.iter().enumerate() {
+        let mut next = 0;
+        for (number, value) in block.values {
             let Some(name) = names.get(*number as usize) else { continue };
-            let Some((held, covered)) = last.take(order, name, block.at, *value, cadence) else { continue };
+            let place = last.place(next, name);
+            next = place.map_or(next, |place| place + 1);
+            let Some((held, covered)) = last.take(place, name, block.at, *value, cadence) else { continue };
             let shown = Overview::METRICS.iter().position(|metric| metric.number() == name.metric);
             if let (Some(shown), Some(slot)) = (shown, stream.minutes.back_mut()) {
                 slot.sums[shown] += (held * covered as f64) as f32;
@@ -82,7 +85,10 @@ impl Live {
     /// Forgets what is long past.
     pub(crate) fn tidy(&mut self, now: i64) {
         self.streams.retain(|_, stream| {
-            stream.members.retain(|_, last| last.at >= now - STALE);
+            stream.members.retain(|_, last| {
+                last.figures.retain(|figure| figure.at >= now - STALE);
+                last.at >= now - STALE
+            });
             stream.members.shrink_to_fit();
             while stream.minutes.front().is_some_and(|slot| i64::from(slot.minute) * MINUTE < now - HOUR - MINUTE) {
                 stream.minutes.pop_front();
@@ -159,11 +165,16 @@ impl Current {
 }
 
 impl Last {
-    /// Takes in a number: what it says of the time since the one before, and how long that is.
-    fn take(&mut self, order: usize, name: &Name, at: i64, value: f64, cadence: Cadence) -> Option<(f64, i64)> {
-        // They come in the same order each time.
-        let known = Some(order).filter(|order| self.figures.get(*order).is_some_and(|figure| figure.name == *name));
-        let Some(place) = known.or_else(|| self.figures.iter().position(|figure| figure.name == *name)) else {
+    /// Where the figure with this name is. They come in almost the same order each time: it is looked for from the one on that is next.
+    fn place(&self, next: usize, name: &Name) -> Option<usize> {
+        let (before, rest) = self.figures.split_at_checked(next)?;
+        let find = |figures: &[Figure]| figures.iter().position(|figure| figure.name == *name);
+        find(rest).map(|place| next + place).or_else(|| find(before))
+    }
+
+    /// Takes in a number of the figure at this place, or of a new one: what it says of the time since the one before, and how long that is.
+    fn take(&mut self, place: Option<usize>, name: &Name, at: i64, value: f64, cadence: Cadence) -> Option<(f64, i64)> {
+        let Some(place) = place else {
             self.figures.push(Figure { name: name.clone(), at, value, rate: f64::NAN });
             return (kind(name) == Kind::Gauge).then_some((value, cadence.step));
         };

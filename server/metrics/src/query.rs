@@ -10,7 +10,7 @@ use crate::pack::Unpacker;
 use crate::raw::{self, Id, Raw, Source};
 use crate::rollup::{Cadence, FIVE, HOUR, Held, Reading, Row, Steps, Sum, roll, sum_at, tasks};
 use crate::segment::{Name, Segment, width};
-use crate::store::FAR;
+use crate::store::{Chains, FAR};
 use crate::words::Watched;
 use crate::{Answer, Key, Kind, Member, Metric, Point, Resolution, Select, Series, Store};
 
@@ -35,6 +35,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) cadence: Cadence,
     pub(crate) folder: PathBuf,
     pub(crate) chains: BTreeMap<i64, Chained>,
+    /// Journals of hours that have their file, too.
+    sealed: BTreeMap<i64, Chained>,
     pub(crate) listing: Listing,
     pub(crate) unpacker: Unpacker,
     pub(crate) service: bool,
@@ -44,12 +46,12 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(store: &Store, key: Key, select: Select<'a>) -> io::Result<Self> {
         let folder = files::stream(&store.0.folder, &key);
-        let (chains, cadence) = (store.chains(&key), store.0.options.cadence());
+        let (Chains { fresh: chains, sealed }, cadence) = (store.chains(&key), store.0.options.cadence());
         // After the journals: what they no longer hold has a file by then.
         let listing = Listing::of(&folder)?;
         let service = matches!(key, Key::Service { .. });
         let select = Select { from_ms: select.from_ms.clamp(0, FAR), to_ms: select.to_ms.clamp(0, FAR), ..select };
-        Ok(Self { select, cadence, folder, chains, listing, unpacker: Unpacker::new()?, service, damaged: false })
+        Ok(Self { select, cadence, folder, chains, sealed, listing, unpacker: Unpacker::new()?, service, damaged: false })
     }
 
     /// Answers a query.
@@ -139,6 +141,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn source(&self, hour: i64) -> Option<Source> {
         let chained = self.chains.get(&hour).cloned().map(Source::Journal);
         chained.or_else(|| self.listing.raw.contains(&hour).then(|| Source::File(files::file(&self.folder, Resolution::Raw, hour))))
+    }
+
+    /// Where this hour's last samples are found soonest, if there are any: a journal is read from its end.
+    pub(crate) fn end(&self, hour: i64) -> Option<Source> {
+        self.sealed.get(&hour).cloned().map(Source::Journal).or_else(|| self.source(hour))
     }
 
     /// Figures from samples.

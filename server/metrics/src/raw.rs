@@ -35,12 +35,12 @@ pub(crate) fn read(source: &Source, unpacker: &mut Unpacker, wanted: &dyn Fn(&Na
     match source {
         Source::Journal(chained) => from_journal(chained, wanted, since),
         Source::File(path) => {
-            let Some(segment) = Segment::open(path, unpacker)? else { return Ok(Raw { damaged: true, ..Raw::default() }) };
-            let mut raw = Raw::default();
-            let (columns, damaged) = segment.readings(unpacker, wanted);
-            let axes = segment.axes(unpacker);
-            raw.damaged = damaged || axes.is_none();
-            for (member, axis) in segment.members().iter().zip(axes.unwrap_or_default()).filter(|(_, axis)| !axis.is_empty()) {
+            let damaged = || Raw { damaged: true, ..Raw::default() };
+            let Some(segment) = Segment::open(path, unpacker)? else { return Ok(damaged()) };
+            let Some(axes) = segment.axes(unpacker) else { return Ok(damaged()) };
+            let (columns, damaged) = segment.readings(unpacker, &axes, wanted);
+            let mut raw = Raw { damaged, ..Raw::default() };
+            for (member, axis) in segment.members().iter().zip(axes).filter(|(_, axis)| !axis.is_empty()) {
                 raw.axes.insert(*member, from(axis, since, |at| *at));
             }
             for column in columns {

@@ -85,7 +85,9 @@ impl Reader<'_> {
                 Part::File(path, replaced) => (self.file(&path, resolution)?, replaced),
             };
             for mut column in columns {
-                column.entries.retain(|row| counts(row.at, &replaced));
+                if !replaced.is_empty() {
+                    column.entries.retain(|row| counts(row.at, &replaced));
+                }
                 series.entry((column.name, column.member)).or_default().add(&column.entries, step);
             }
         }
@@ -117,7 +119,7 @@ impl Reader<'_> {
     fn fresh(&mut self, hour: i64, chained: Chained, resolution: Resolution) -> io::Result<Vec<Column<Row>>> {
         let wanted = self.wanted();
         let raw = raw::read(&Source::Journal(chained), &mut self.unpacker, &wanted, i64::MIN)?;
-        let earlier = match self.source(hour - 1) {
+        let earlier = match self.end(hour - 1) {
             Some(source) => before(&source, &mut self.unpacker, &wanted, hour * HOUR - self.cadence.gap)?,
             None => Raw::default(),
         };

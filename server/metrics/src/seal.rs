@@ -64,10 +64,10 @@ impl Store {
             // One stream at a time: whoever deletes one waits for no more than that.
             let _turn = lock(&self.0.working);
             let mut chains = self.chains(&key);
-            let Some(chained) = chains.remove(&number) else { continue };
+            let Some(chained) = chains.fresh.remove(&number) else { continue };
             let folder = files::stream(&self.0.folder, &key);
             files::make(&folder)?;
-            let source = match chains.remove(&(number - 1)) {
+            let source = match chains.fresh.remove(&(number - 1)).or_else(|| chains.sealed.remove(&(number - 1))) {
                 Some(before) => Source::Journal(before),
                 None => Source::File(files::file(&folder, Resolution::Raw, number - 1)),
             };

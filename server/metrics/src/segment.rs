@@ -44,6 +44,13 @@ pub(crate) struct Name {
     pub(crate) label: Arc<str>,
 }
 
+impl Name {
+    /// Whether there may be any number of its kind.
+    pub(crate) fn is_labelled(&self) -> bool {
+        !self.label.is_empty()
+    }
+}
+
 /// One series' samples or roll-ups.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column<T> {
@@ -263,9 +270,8 @@ impl Segment {
         &self.members
     }
 
-    /// Samples of the wanted series, and whether a block of them is damaged.
-    pub(crate) fn readings(&self, unpacker: &mut Unpacker, wanted: &dyn Fn(&Name) -> bool) -> (Vec<Column<Reading>>, bool) {
-        let Some(axes) = self.axes(unpacker) else { return (Vec::new(), true) };
+    /// Samples of the wanted series, and whether a block of them is damaged. `axes`: as [`Self::axes`] tells them.
+    pub(crate) fn readings(&self, unpacker: &mut Unpacker, axes: &[Vec<i64>], wanted: &dyn Fn(&Name) -> bool) -> (Vec<Column<Reading>>, bool) {
         self.columns(unpacker, Resolution::Raw, wanted, &|member, bytes| column::readings(bytes, self.base, axes.get(member)?))
     }
 

@@ -10,7 +10,7 @@ use std::{fs, mem};
 use model::ids::{MachineId, ProjectId, ServiceId};
 
 use crate::files;
-use crate::journal::{Block, Chained, Journal};
+use crate::journal::{Block, Chained, Journal, Most};
 use crate::live::Live;
 use crate::query::Reader;
 use crate::record::{Forgotten, Records};
@@ -37,8 +37,11 @@ pub struct Options {
     /// Bytes of all files together. Beyond, past weeks of five minutes go first, then past months of hours, then samples, then the rest, the
     /// oldest of each first. Journals stay.
     pub most_bytes: u64,
-    /// Most series (metrics with their labels, however many tasks have them) in an hour.
+    /// Most series (metrics with their labels, however many tasks have them) in an hour. Those without a label are kept in any case: there are no more
+    /// of them than metrics.
     pub most_series: usize,
+    /// Most series with a label that one stream has in an hour, so that one application leaves room for all others.
+    pub most_series_of_one: usize,
     /// How hard zstd tries, 1 to 19.
     pub level: i32,
 }
@@ -53,6 +56,7 @@ impl Default for Options {
             hour_days: 730,
             most_bytes: 4 << 30,
             most_series: 20_000,
+            most_series_of_one: 500,
             level: 3,
         }
     }
@@ -146,7 +150,7 @@ impl Store {
         let journal = &mut entry.journal;
         let mut tick = Tick { at: at_ms, added: Added::default(), definitions: Records::default(), blocks: Vec::new() };
         for stream in order.chunk_by(|one, other| one.key == other.key) {
-            tick.stream(journal, stream, self.0.options.most_series);
+            tick.stream(journal, stream, self.0.options.most());
         }
         if let Err(error) = write(journal, &tick) {
             // It may have given out numbers that nobody will find in the file.
@@ -248,17 +252,34 @@ impl Store {
         lock(&self.0.state)
     }
 
-    /// What is needed to read a stream's journals as they are now; without those of which files were made, which are read faster.
-    pub(crate) fn chains(&self, key: &Key) -> BTreeMap<i64, Chained> {
-        let state = self.state();
-        let fresh = state.journals.iter().filter(|(_, held)| held.sealed != Some(held.journal.length));
-        fresh.filter_map(|(hour, held)| Some((*hour, held.journal.chained(key)?))).collect()
+    /// What is needed to read a stream's journals as they are now.
+    pub(crate) fn chains(&self, key: &Key) -> Chains {
+        let mut chains = Chains::default();
+        for (hour, held) in &self.state().journals {
+            let Some(chained) = held.journal.chained(key) else { continue };
+            let of = if held.sealed == Some(held.journal.length) { &mut chains.sealed } else { &mut chains.fresh };
+            of.insert(*hour, chained);
+        }
+        chains
     }
+}
+
+/// A stream's journals.
+#[derive(Default)]
+pub(crate) struct Chains {
+    /// What is read from them.
+    pub(crate) fresh: BTreeMap<i64, Chained>,
+    /// Those of which files were made, which are read faster as a whole.
+    pub(crate) sealed: BTreeMap<i64, Chained>,
 }
 
 impl Options {
     pub(crate) const fn cadence(&self) -> Cadence {
         Cadence { step: self.step_ms, gap: self.gap_ms }
+    }
+
+    const fn most(&self) -> Most {
+        Most { all: self.most_series, of_one: self.most_series_of_one }
     }
 }
 
@@ -274,8 +295,9 @@ struct Tick {
 }
 
 impl Tick {
-    fn stream(&mut self, journal: &mut Journal, samples: &[&Sample], most_series: usize) {
+    fn stream(&mut self, journal: &mut Journal, samples: &[&Sample], most: Most) {
         let Some(key) = samples.first().map(|sample| sample.key) else { return };
+        let refused = self.added.refused;
         let mut members: Vec<Numbers> = Vec::new();
         let mut stream = None;
         for sample in samples {
@@ -294,11 +316,14 @@ impl Tick {
                 .iter()
                 .take(Sample::VALUES)
                 .filter(|value| value.value.is_finite() && value.label.len() <= Value::LABEL && value.metric != Metric::Tasks)
-                .filter_map(|value| Some((journal.name(name(value), most_series, &mut self.definitions)?, value.value)))
+                .filter_map(|value| Some((journal.name(stream, name(value), most, &mut self.definitions)?, value.value)))
                 .collect();
             self.added.kept += numbers.len() as u64;
             self.added.refused += (sample.values.len() - numbers.len()) as u64;
             members.push((number, numbers));
+        }
+        if self.added.refused > refused {
+            self.added.of.push((key, self.added.refused - refused));
         }
         self.blocks.extend(stream.filter(|_| !members.is_empty()).map(|stream| (stream, members)));
     }

@@ -6,6 +6,7 @@ mod clock;
 mod crashes;
 mod damage;
 mod files_go;
+mod most;
 mod together;
 
 use std::path::{Path, PathBuf};
@@ -208,7 +209,7 @@ fn what_cannot_be_kept_is_counted_and_the_rest_is_kept() {
     let twice = Sample { values: vec![Value::new(Metric::MemoryUsage, 9.0)], ..whole.clone() };
     let of_nobody = Sample { member: None, ..twice.clone() };
     let added = store.append(T0, &[whole, twice, of_nobody]).expect("added");
-    assert_eq!(added, Added { kept: 3, refused: 6 });
+    assert_eq!(added, Added { kept: 3, refused: 6, of: vec![(service(1), 6)] });
     let answer = by(&store, service(1), &[Metric::MemoryUsage, Metric::AppGauge], T0 - HOUR, T0 + HOUR, 10_000);
     assert_eq!(
         answer.series.iter().map(|series| (&*series.label, series.points[0].avg)).collect::<Vec<_>>(),

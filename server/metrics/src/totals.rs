@@ -1,15 +1,13 @@
-//! What all tasks of a service come to together, and what was used in each hour: read from what was put together when roll-ups were written, where that
-//! is there.
+//! What all tasks of a service come to together: read from what was put together when roll-ups were written, where that is there.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use crate::query::{self, Reader};
 use crate::rolled::Rolled;
-use crate::rollup::HOUR;
 use crate::segment::{Name, width};
 use crate::together::Together;
-use crate::{HourSums, Key, Metric, Resolution, Select, Store, Sums, Total, TotalSeries, Totals};
+use crate::{Key, Metric, Resolution, Select, Store, Total, TotalSeries, Totals};
 
 /// All tasks in the time of one point.
 struct Point {
@@ -90,28 +88,6 @@ impl Reader<'_> {
         series.sort_by(|one, other| (one.metric, &one.label).cmp(&(other.metric, &other.label)));
         Ok(Totals { resolution, step_ms: step, series, damaged: self.damaged })
     }
-
-    /// What was used in each hour.
-    fn sums(mut self) -> io::Result<Sums> {
-        let metrics = self.select.metrics;
-        let mut hours: BTreeMap<i64, HourSums> = BTreeMap::new();
-        let empty = |at_ms| HourSums { at_ms, watched_ms: 0, values: vec![0.0; metrics.len()] };
-        self.parts_together(Resolution::Hour, &mut |part| {
-            for row in part.watched {
-                hours.entry(row.at).or_insert_with(|| empty(row.at)).watched_ms += row.covered;
-            }
-            for (name, rows) in part.series {
-                for place in (0..metrics.len()).filter(|place| metrics[*place].number() == name.metric) {
-                    for row in &rows {
-                        let hour = hours.entry(row.at).or_insert_with(|| empty(row.at));
-                        hour.values[place] += row.sum * row.covered as f64 / 1000.0;
-                        hour.watched_ms = hour.watched_ms.max(row.covered);
-                    }
-                }
-            }
-        })?;
-        Ok(Sums { hours: hours.into_values().collect(), damaged: self.damaged })
-    }
 }
 
 impl Store {
@@ -122,18 +98,5 @@ impl Store {
     /// As [`Self::query`].
     pub fn totals(&self, key: Key, select: &Select<'_>) -> io::Result<Totals> {
         query::read(self, key, select, Reader::totals)
-    }
-
-    /// What was used in each of the hours that begin from `from_ms` on and before `to_ms` (in milliseconds since 1970; to be given as whole hours), of
-    /// all tasks and all labels together, from roll-ups over an hour. It never reads another stream, nor what is finer where there are roll-ups.
-    ///
-    /// Each mean that it is made of was rounded to 14 significant bits once or twice: it is off by at most 0.008 %, to either side.
-    ///
-    /// # Errors
-    /// As [`Self::query`].
-    pub fn sums(&self, key: Key, from_ms: i64, to_ms: i64, metrics: &[Metric]) -> io::Result<Sums> {
-        let whole = |at: i64| at.div_euclid(HOUR).saturating_add(i64::from(at.rem_euclid(HOUR) > 0)).saturating_mul(HOUR);
-        let select = Select { metrics, label: None, from_ms: whole(from_ms), to_ms: whole(to_ms), max_points: 2 };
-        query::read(self, key, &select, Reader::sums)
     }
 }

@@ -79,13 +79,15 @@ impl Sample {
 }
 
 /// What came of adding samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Added {
     /// Numbers that are kept.
     pub kept: u64,
-    /// Numbers that are not: no finite number, a label that is too long, more than a sample may have, more series than an hour may have, a
-    /// service's sample without a task or a machine's with one, or [`Metric::Tasks`], which the store counts itself.
+    /// Numbers that are not: no finite number, a label that is too long, more than a sample may have, more series than a stream or all of them may
+    /// have in an hour, a service's sample without a task or a machine's with one, or [`Metric::Tasks`], which the store counts itself.
     pub refused: u64,
+    /// Whose numbers those are that are not kept, and how many of each.
+    pub of: Vec<(Key, u64)>,
 }
 
 /// What is asked for.
@@ -217,27 +219,6 @@ pub struct TotalSeries {
     /// - `sum` may be averaged over a time that is longer or shorter by as much as two samples may lie apart.
     /// - `begins` is true as well where this figure alone was missing before, while others of the service were sampled.
     pub points: Vec<Total>,
-}
-
-/// What [`crate::Store::sums`] answers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sums {
-    /// In the order of time; hours in which nothing was sampled are missing.
-    pub hours: Vec<HourSums>,
-    /// Whether a part could not be read, because its file is damaged: it counts as nothing.
-    pub damaged: bool,
-}
-
-/// What all tasks of a service together, or a machine, used in one hour.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HourSums {
-    /// When it begins, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// Milliseconds of it in which the stream was watched.
-    pub watched_ms: i64,
-    /// Of the metrics in the order in which they were asked for: how much a counter grew, or a state times the seconds that it lasted (byte-seconds of
-    /// memory). Nothing is added for time in which nothing was sampled.
-    pub values: Vec<f64>,
 }
 
 /// The last numbers of one task or machine.

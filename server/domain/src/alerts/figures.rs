@@ -8,8 +8,18 @@ use metrics::{Key, Latest, Metric, Now};
 use model::alerts::{Compare, Figure, Rule};
 use model::time::Millis;
 
+use crate::error::Result;
+use crate::metrics::blocking;
+use crate::platform::Platform;
+
 /// A sample says nothing any more after this time: six times the usual step.
 pub(super) const FRESH: Duration = Duration::from_secs(60);
+
+/// The last samples of everything; none where no samples are kept. Samples that are being written make it wait.
+pub(super) async fn latest(platform: &Platform, now: Millis) -> Result<Option<Vec<Latest>>> {
+    let Some(store) = platform.metrics() else { return Ok(None) };
+    blocking(move || Ok(store.latest(now.minus(FRESH).0))).await.map(Some)
+}
 
 /// The worst value of a figure.
 #[derive(Clone, Debug, PartialEq)]

@@ -96,7 +96,7 @@ pub async fn evaluate(worker: &Worker) -> Result<u64> {
     let open = open(&mut tx).await?;
     let silences = silences::in_force(&mut tx, now).await?;
     drop(tx);
-    let latest = platform.metrics().map(|store| store.latest(now.minus(super::figures::FRESH).0));
+    let latest = super::figures::latest(platform, now).await?;
     let mut findings = judge::findings(&rules, &world, latest.as_deref(), now);
     let mut moves = Vec::new();
     for alert in open {

@@ -2,9 +2,9 @@
 
 mod lines;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use ::metrics::{Answer, Member, Metric, Series, Total};
+use ::metrics::{Answer, Member, Metric, Series, Total, Totals};
 use model::metrics::{Group, Window};
 use model::views::metrics::{ChartView, Column, LimitedView, LineView, Resolution, SideView, TotalView, Unit};
 
@@ -40,6 +40,12 @@ enum Form {
     Share,
     /// Each label is a chart of its own, in which tasks add up.
     EachLabel,
+}
+
+impl Form {
+    const fn adds_up(self) -> bool {
+        matches!(self, Self::Sum | Self::EachLabel)
+    }
 }
 
 /// One direction of a chart, with the lines' names where it has several metrics.
@@ -112,6 +118,12 @@ pub(super) fn metrics(plans: &[&Plan]) -> Vec<Metric> {
     all
 }
 
+/// Those of them of which it is shown what they came to in the time before.
+pub(super) fn compared(plans: &[&Plan]) -> Vec<Metric> {
+    let sides = plans.iter().filter(|plan| plan.form.adds_up()).flat_map(|plan| plan.sides);
+    sides.flat_map(|side| side.metrics).map(|(metric, _)| *metric).collect()
+}
+
 pub(super) const fn resolution(kept: ::metrics::Resolution) -> Resolution {
     match kept {
         ::metrics::Resolution::Raw => Resolution::Raw,
@@ -149,14 +161,21 @@ impl Axis {
         vec![None; self.places]
     }
 
-    /// A column of what lies at these times.
-    fn column(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
+    /// A column of what lies at these times, as it is.
+    fn exact(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
         let mut column = self.empty();
         for (at, value) in points {
             if let Some(place) = self.place(at) {
-                column[place] = Some(rounded(value));
+                column[place] = Some(value);
             }
         }
+        column
+    }
+
+    /// A column of what lies at these times, rounded.
+    fn column(&self, points: impl Iterator<Item = (i64, f64)>) -> Column {
+        let mut column = self.exact(points);
+        round(&mut column);
         column
     }
 
@@ -166,15 +185,29 @@ impl Axis {
     }
 
     /// What was a window's length before, moved here. Its points may stand for longer: older figures are kept more coarsely.
-    fn moved(&self, totals: &[Total], step: i64, divisor: f64) -> Column {
+    fn moved(&self, sums: &BTreeMap<i64, f64>, step: i64, divisor: f64) -> Column {
         let at = |place: usize| {
             let middle = self.first + place as i64 * self.step - self.length + self.step / 2;
-            let next = totals.partition_point(|total| total.at_ms <= middle);
-            let total = totals.get(next.checked_sub(1)?)?;
-            (middle < total.at_ms + step.max(self.step)).then(|| rounded(total.sum / divisor))
+            let (at, sum) = sums.range(..=middle).next_back()?;
+            (middle < at + step.max(self.step)).then(|| rounded(sum / divisor))
         };
         (0..self.places).map(at).collect()
     }
+}
+
+/// What a metric came to, by time: all tasks, and all parts where none is named.
+fn sums(totals: &Totals, metric: Metric, label: Option<&str>) -> BTreeMap<i64, f64> {
+    let mut sums = BTreeMap::new();
+    for series in totals.series.iter().filter(|series| series.metric == metric && label.is_none_or(|label| *label == *series.label)) {
+        for total in &series.points {
+            *sums.entry(total.at_ms).or_default() += total.sum;
+        }
+    }
+    sums
+}
+
+fn round(column: &mut [Option<f64>]) {
+    column.iter_mut().flatten().for_each(|value| *value = rounded(*value));
 }
 
 /// More digits are noise, and cost their way to the reader.
@@ -183,7 +216,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// All charts of which there is something; those that everybody has are there in any case.
-pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Answer>, detail: Detail) -> Vec<ChartView> {
+pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Totals>, detail: Detail) -> Vec<ChartView> {
     let made = Making { axis, answer, before, detail };
     let mut charts = Vec::new();
     for plan in plans {
@@ -212,7 +245,7 @@ struct Limits {
 struct Making<'a> {
     axis: &'a Axis,
     answer: &'a Answer,
-    before: Option<&'a Answer>,
+    before: Option<&'a Totals>,
     detail: Detail,
 }
 
@@ -244,36 +277,40 @@ impl Making<'_> {
         let mut lines: Vec<LineView> = if plan.form == Form::Share {
             series.iter().filter_map(|(series, _)| self.share(series, plan.limit?)).collect()
         } else {
-            series.iter().map(|(series, name)| self.line(series, name, plan.divisor)).collect()
+            let bands = self.detail == Detail::All || series.len() == 1;
+            series.iter().map(|(series, name)| self.line(series, name, plan.divisor, bands)).collect()
         };
         if label.is_some() {
             lines.iter_mut().for_each(|line| line.part.clear());
         }
         name(&mut lines, side.name);
         let metric = side.metrics.first().map(|(metric, _)| *metric);
-        let adds_up = matches!(plan.form, Form::Sum | Form::EachLabel);
+        let adds_up = plan.form.adds_up();
         let totals = metric.filter(|_| adds_up).map(|metric| self.answer.total(metric, label)).unwrap_or_default();
         let limits = plan.limit.filter(|_| plan.form != Form::Share).map(|limit| self.limits(limit, &series, adds_up));
         let Limits { all: limit, one: limit_of_one, limited } = limits.unwrap_or_default();
         let earlier = self.before.zip(metric).filter(|_| adds_up);
-        let before = earlier.map(|(before, metric)| self.axis.moved(&before.total(metric, label), before.step_ms, plan.divisor));
+        let before = earlier.map(|(before, metric)| self.axis.moved(&sums(before, metric, label), before.step_ms, plan.divisor));
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
         if self.detail == Detail::Picture {
             fold(&mut lines, adds_up);
+            lines.iter_mut().for_each(|line| round(&mut line.mean));
         }
         let metric = metric.map(|metric| metric.name().to_owned()).unwrap_or_default();
         SideView { name: side.name.to_owned(), metric, lines, total, limit, limit_of_one, limited, before }
     }
 
-    fn line(&self, series: &Series, name: &str, divisor: f64) -> LineView {
-        let column = |value: fn(&::metrics::Point) -> f64| self.axis.column(series.points.iter().map(|point| (point.at_ms, value(point) / divisor)));
+    /// A line. Without its band it is rounded later, if it is drawn at all.
+    fn line(&self, series: &Series, name: &str, divisor: f64, band: bool) -> LineView {
+        let points = |value: fn(&::metrics::Point) -> f64| series.points.iter().map(move |point| (point.at_ms, value(point) / divisor));
+        let column = |value: fn(&::metrics::Point) -> f64| if band { self.axis.column(points(value)) } else { Vec::new() };
         LineView {
             name: name.to_owned(),
             task: series.member.map(|member| member.task),
             slot: series.member.map(|member| member.slot),
             revision: series.member.map(|member| member.revision),
             part: series.label.to_string(),
-            mean: column(|point| point.avg),
+            mean: if band { column(|point| point.avg) } else { self.axis.exact(points(|point| point.avg)) },
             least: column(|point| point.min),
             peak: column(|point| point.max),
             begins: self.axis.begins(series.points.iter().map(|point| (point.at_ms, point.begins))),
@@ -284,7 +321,7 @@ impl Making<'_> {
     fn share(&self, series: &Series, limit: Metric) -> Option<LineView> {
         let of = self.answer.series.iter().find(|one| one.metric == limit && one.label == series.label && one.member == series.member)?;
         let sizes: HashMap<i64, f64> = of.points.iter().map(|point| (point.at_ms, point.avg)).collect();
-        let mut line = self.line(series, "", 1.0);
+        let mut line = self.line(series, "", 1.0, false);
         let of_size = |value: fn(&::metrics::Point) -> f64| {
             let known = series.points.iter().filter_map(|point| Some((point, *sizes.get(&point.at_ms).filter(|size| **size > 0.0)?)));
             self.axis.column(known.map(|(point, size)| (point.at_ms, value(point) / size * 100.0)))

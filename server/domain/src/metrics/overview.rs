@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use ::metrics::{Key, Latest, Metric, Now, Overview};
+use ::metrics::{Key, Latest, Metric, Now, Overview, Store};
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId};
 use model::metrics::{Order, OverviewQuery};
 use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use model::views::metrics::{Column, DiskUse, MachineUse, NowView, OverviewView, ServiceUse, UseView};
 
-use super::{count, store};
+use super::{blocking, count, store};
 use crate::access::{Actor, May, Site, Visible, can};
 use crate::args;
 use crate::db::{Tx, Value};
@@ -67,9 +67,8 @@ async fn overview(
     let environments = environments(&mut tx).await?;
     let hosts = if machines.is_some() { hosts(&mut tx).await? } else { Vec::new() };
     drop(tx);
-    let figures = store.overview(axis.first);
+    let (figures, latest) = in_memory(store, &axis).await?;
     let mut tasks: HashMap<Key, u32> = HashMap::new();
-    let latest = store.latest(now.0 - MINUTE);
     for of in &latest {
         *tasks.entry(of.key).or_default() += 1;
     }
@@ -84,6 +83,12 @@ async fn overview(
     Ok(OverviewView { now, step_ms: STEP, at: axis.at(), services, total: count(total), next, machines })
 }
 
+/// What everything used on the axis, and the last numbers of all. From memory, but samples that are being written make it wait.
+async fn in_memory(store: Store, axis: &Axis) -> Result<(Vec<Overview>, Vec<Latest>)> {
+    let (first, fresh) = (axis.first, axis.now - MINUTE);
+    blocking(move || Ok((store.overview(first), store.latest(fresh)))).await
+}
+
 /// What each machine uses, by name, for those who manage them; nothing is known where no samples are kept in this process.
 ///
 /// # Errors
@@ -92,8 +97,8 @@ pub async fn machines(platform: &Platform, _: &May<can::ManageEnvironments, Site
     let Some(store) = platform.metrics() else { return Ok(Vec::new()) };
     let hosts = hosts(&mut platform.read().await?).await?;
     let axis = Axis::ending(platform.now().0);
-    let figures = store.overview(axis.first);
-    Ok(uses(hosts, &figures, &store.latest(axis.now - MINUTE), &axis))
+    let (figures, latest) = in_memory(store, &axis).await?;
+    Ok(uses(hosts, &figures, &latest, &axis))
 }
 
 /// Names and figures of machines together.

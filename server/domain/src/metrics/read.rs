@@ -1,6 +1,6 @@
 //! What a service or a machine used, as charts: what is asked for is checked, read on a thread for that, and put on one axis ([`super::charts`]).
 
-use ::metrics::{Answer, Key, Metric, Select, Store};
+use ::metrics::{Key, Metric, Select, Store};
 use model::metrics::{Compare, Group, MetricsQuery, Window};
 use model::names::{EnvironmentName, MachineName};
 use model::problem::FieldError;
@@ -24,14 +24,14 @@ pub enum Detail {
 }
 
 /// What is read.
-struct Asked {
-    key: Key,
-    window: Window,
-    points: usize,
-    compare: bool,
-    plans: Vec<&'static Plan>,
-    detail: Detail,
-    environment: Option<EnvironmentName>,
+pub(super) struct Asked {
+    pub key: Key,
+    pub window: Window,
+    pub points: usize,
+    pub compare: bool,
+    pub plans: Vec<&'static Plan>,
+    pub detail: Detail,
+    pub environment: Option<EnvironmentName>,
 }
 
 /// What a service used in one environment.
@@ -93,11 +93,11 @@ async fn view(platform: &Platform, asked: Asked) -> Result<MetricsView> {
     blocking(move || read(&store, asked)).await
 }
 
-fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
+pub(super) fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
     let Asked { key, window, points, compare, plans, detail, environment } = asked;
-    let metrics = charts::metrics(&plans);
-    let answer = query(store, key, window, points, &metrics)?;
-    let before = if compare { Some(query(store, key, window.before(), points, &metrics)?) } else { None };
+    let (metrics, compared) = (charts::metrics(&plans), charts::compared(&plans));
+    let answer = store.query(key, &select(window, points, &metrics))?;
+    let before = if compare { Some(store.totals(key, &select(window.before(), points, &compared))?) } else { None };
     let axis = Axis::new(window, answer.step_ms);
     let charts = charts::all(&plans, &axis, &answer, before.as_ref(), detail);
     Ok(MetricsView {
@@ -114,7 +114,6 @@ fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
     })
 }
 
-fn query(store: &Store, key: Key, window: Window, points: usize, metrics: &[Metric]) -> std::io::Result<Answer> {
-    let select = Select { metrics, label: None, from_ms: window.from.0, to_ms: window.to.0, max_points: points };
-    store.query(key, &select)
+fn select(window: Window, points: usize, metrics: &[Metric]) -> Select<'_> {
+    Select { metrics, label: None, from_ms: window.from.0, to_ms: window.to.0, max_points: points }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::metrics::{Key, Metric, Sample, Value};
+use ::metrics::{Added, Key, Metric, Sample, Value};
 use domain::machines::Machine;
 use domain::metrics::work::{self, Running};
 use domain::{Topic, Worker, usage};
@@ -28,6 +28,8 @@ use crate::docker::{Address, Docker, Process};
 
 /// How many containers an engine is asked about at once.
 const AT_ONCE: usize = 8;
+/// What the store refuses is said in the log no more often than that.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
 /// The list of tasks is read anew after so long, whatever was told.
 const LIST: Duration = Duration::from_secs(60);
 
@@ -58,6 +60,8 @@ pub(crate) struct Collector {
     scrapes: Scrapes,
     /// Why the kernel's files of its containers cannot be read, as it was said in the log.
     said: Option<Unreadable>,
+    /// When it was said in the log that the store refused something.
+    said_refused: Option<Instant>,
 }
 
 impl Collector {
@@ -78,6 +82,7 @@ impl Collector {
             engine: Engine::new(),
             scrapes: Scrapes::new(step),
             said: None,
+            said_refused: None,
         }
     }
 
@@ -103,10 +108,25 @@ impl Collector {
         self.take(&mut found, &machine);
         self.scrapes.wait(&context.worker).await;
         let samples = self.samples(found);
-        if let Err(error) = work::add(&context.worker, at, samples).await {
-            tracing::warn!(machine = %machine.name, %error, "samples could not be kept; there is a gap");
+        match work::add(&context.worker, at, samples).await {
+            Ok(added) => self.tell(&added, &machine),
+            Err(error) => tracing::warn!(machine = %machine.name, %error, "samples could not be kept; there is a gap"),
         }
         self
+    }
+
+    /// Says now and then that the store refused something, and whose most of it is.
+    fn tell(&mut self, added: &Added, machine: &Machine) {
+        let Some((key, _)) = added.of.iter().max_by_key(|(_, refused)| *refused) else { return };
+        if self.said_refused.is_some_and(|at| at.elapsed() < SAY_AGAIN) {
+            return;
+        }
+        self.said_refused = Some(Instant::now());
+        let of = match key {
+            Key::Service { service, environment, .. } => format!("service {service} in environment {environment}"),
+            Key::Machine(_) => "the machine itself".to_owned(),
+        };
+        tracing::warn!(machine = %machine.name, refused = added.refused, "samples are refused, most of them of {of}: too many series in an hour, or too long labels");
     }
 
     /// Takes in what was told since the last turn, and reads the list of tasks where it may have changed.

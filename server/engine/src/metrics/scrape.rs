@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::metrics::{Metric, Value};
+use ::metrics::{Key, Metric, Value};
 use domain::Worker;
 use domain::machines::Machine;
 use domain::metrics::work::{self, Running};
@@ -15,6 +15,7 @@ use model::ids::{RevisionId, TaskId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::admitted::{self, Admitted};
 use super::exposition;
 use super::still_standing;
 use crate::way::Way;
@@ -34,8 +35,8 @@ struct Order {
     metrics: Arc<Metrics>,
 }
 
-/// What a task told, or why it did not.
-type Answer = (TaskId, Result<exposition::Told, String>);
+/// What a task of this service told, or why it did not.
+type Answer = (TaskId, Key, Result<exposition::Told, String>);
 
 /// The applications of one machine.
 pub(crate) struct Scrapes {
@@ -48,6 +49,7 @@ pub(crate) struct Scrapes {
     busy: HashSet<TaskId>,
     gate: Arc<Semaphore>,
     told: HashMap<TaskId, Vec<Value>>,
+    admitted: Admitted,
     /// Those of which a problem is known.
     troubled: HashSet<TaskId>,
     wait: Duration,
@@ -63,6 +65,7 @@ impl Scrapes {
             busy: HashSet::new(),
             gate: Arc::new(Semaphore::new(AT_ONCE)),
             told: HashMap::new(),
+            admitted: Admitted::default(),
             troubled: HashSet::new(),
             wait: WAIT.min(step / 5),
         }
@@ -73,7 +76,7 @@ impl Scrapes {
         self.forget(worker, tasks);
         for task in tasks {
             let Some(metrics) = self.wanted_of(worker, task).await else { continue };
-            let id = task.member.task;
+            let (id, key) = (task.member.task, task.key);
             if self.busy.contains(&id) {
                 continue;
             }
@@ -84,7 +87,7 @@ impl Scrapes {
             let (order, gate) = (Order { way, metrics }, Arc::clone(&self.gate));
             self.asked.spawn(async move {
                 let _turn = gate.acquire().await;
-                (id, ask(&http, &order).await)
+                (id, key, ask(&http, &order).await)
             });
         }
     }
@@ -96,21 +99,16 @@ impl Scrapes {
         }
         let until = tokio::time::Instant::now() + self.wait;
         while let Ok(Some(done)) = tokio::time::timeout_at(until, self.asked.join_next()).await {
-            let Some((task, told)) = still_standing(done) else { continue };
+            let Some((task, key, told)) = still_standing(done) else { continue };
             self.busy.remove(&task);
             let up = if told.is_ok() { 1.0 } else { 0.0 };
             let mut values = vec![Value::labelled(Metric::AppGauge, "up", up)];
             let problem = match told {
-                Ok(told) => {
-                    values.extend(told.values.into_iter().filter(|value| value.label != "up"));
-                    (told.left_out > 0).then(|| {
-                        let most = exposition::SERIES;
-                        format!(
-                            "{} series are not kept: a task may have {most}, whose names and labels are at most {} bytes long",
-                            told.left_out,
-                            Value::LABEL
-                        )
-                    })
+                Ok(mut told) => {
+                    told.values.retain(|value| value.label != "up");
+                    let new = self.admitted.admit(worker.platform().now(), key, &mut told.values);
+                    values.append(&mut told.values);
+                    left_out(told.left_out, new)
                 }
                 Err(why) => Some(why),
             };
@@ -183,6 +181,20 @@ impl Scrapes {
         }
         self.http.clone()
     }
+}
+
+/// What is said of series that are not kept: those beyond what a task may tell, and those that are new on a day that had enough of them.
+fn left_out(beyond: usize, new: usize) -> Option<String> {
+    let (most, bytes, of_day) = (exposition::SERIES, Value::LABEL, admitted::SERIES);
+    let beyond =
+        (beyond > 0).then(|| format!("{beyond} series are not kept: a task may have {most}, whose names and labels are at most {bytes} bytes long"));
+    let new = (new > 0).then(|| {
+        format!(
+            "{new} series are not kept: the service told {of_day} others on this day; labels should not hold what is always new, like ids and times"
+        )
+    });
+    let said: Vec<String> = beyond.into_iter().chain(new).collect();
+    (!said.is_empty()).then(|| said.join(". "))
 }
 
 /// Where an application is asked.
@@ -286,6 +298,15 @@ mod tests {
     async fn what_is_asked_for_comes_and_nothing_else() {
         let told = asked("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\njobs 3\nother 4\n", &["jobs"]).await.expect("told");
         assert_eq!(told.values, [Value::labelled(Metric::AppGauge, "jobs", 3.0)]);
+    }
+
+    #[test]
+    fn series_that_are_left_out_are_told_with_their_limit() {
+        assert_eq!(left_out(0, 0), None);
+        let (beyond, new) = (left_out(3, 0).expect("told"), left_out(0, 7).expect("told"));
+        assert!(beyond.starts_with("3 series") && beyond.contains("a task may have 100"), "{beyond}");
+        assert!(new.starts_with("7 series") && new.contains("400 others on this day"), "{new}");
+        assert_eq!(left_out(3, 7), Some(format!("{beyond}. {new}")));
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! What 500 containers cost: a day's writes, bytes on disk, memory, and how long a chart's data takes with 90 days of roll-ups.
+//! What it costs to keep what 500 containers use: a day's writes with 90 days of roll-ups before it, bytes on disk, memory. How long charts of it take is
+//! measured where they are made, in `server/domain/src/metrics/bench.rs`, which reads the folder that this leaves behind.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -108,26 +109,6 @@ fn cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Measures how long something takes, and how much of that this thread works: what others do on the machine is no part of it.
-struct Watch(Instant, Duration);
-
-impl Watch {
-    fn new() -> Self {
-        Self(Instant::now(), Self::worked())
-    }
-
-    fn worked() -> Duration {
-        // The kernel counts it when it looks.
-        std::thread::yield_now();
-        let stat = fs::read_to_string("/proc/thread-self/schedstat").expect("readable");
-        Duration::from_nanos(stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("a number"))
-    }
-
-    fn took(&self) -> (Duration, Duration) {
-        (self.0.elapsed(), Self::worked() - self.1)
-    }
-}
-
 /// Kilobytes of memory that this process has now, and had at most.
 fn memory() -> (u64, u64) {
     let status = fs::read_to_string("/proc/self/status").expect("readable");
@@ -178,15 +159,16 @@ fn roll_ups(folder: &Path) {
     }
 }
 
-/// Run by hand, in release: `cargo test -p metrics --release --lib five_hundred -- --ignored --nocapture`.
+/// Run by hand, in release: `scripts/bench.sh metrics`. Where `SLIPWAY_BENCH_SAMPLES` names a folder, the samples stay there.
 #[test]
 #[ignore = "takes minutes and measures time"]
-fn five_hundred_containers_with_ninety_days_of_roll_ups_are_read_in_twenty_milliseconds() {
-    let folder = tempfile::tempdir().expect("a folder");
-    roll_ups(folder.path());
-    let per_day = |ending, days: u64| size(folder.path(), ending) / u64::from(CONTAINERS) / days;
+fn what_five_hundred_containers_use_is_kept_for_two_percent_of_a_core() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = std::env::var_os("SLIPWAY_BENCH_SAMPLES").map_or_else(|| temporary.path().join("samples"), PathBuf::from);
+    roll_ups(&folder);
+    let per_day = |ending, days: u64| size(&folder, ending) / u64::from(CONTAINERS) / days;
     let mut report = format!("roll-ups, bytes for a container and day: {} of 5 minutes, {} of hours\n", per_day("week", 90), per_day("month", 90));
-    let store = open(folder.path(), Options::default());
+    let store = open(&folder, Options::default());
     let (mut containers, before) = (Containers::new(), memory());
     let (mut appending, mut tidying, mut making) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut slowest = Duration::ZERO;
@@ -209,59 +191,11 @@ fn five_hundred_containers_with_ninety_days_of_roll_ups_are_read_in_twenty_milli
         (appending + tidying).as_secs_f64() / 864.0,
         begin.elapsed()
     );
-    report += &format!("samples: {} bytes for a container and day; journals {} bytes\n", per_day("raw", 1), size(folder.path(), "journal"));
+    // The last hour has no file yet.
+    let (raw, journals) = (per_day("raw", 1) * 24 / 23, size(&folder, "journal"));
+    report += &format!("samples: {raw} bytes for a container and day; journals {journals} bytes\n");
     report += &format!("memory: {} KiB before, {} after, {} at most\n", before.0, after.0, after.1);
     let now = T0 + DAY;
-    let mut dice = Dice(3);
-    let sets: [&[Metric]; 4] = [
-        &[Metric::CpuUsed, Metric::CpuThrottled, Metric::CpuLimit],
-        &[Metric::MemoryWorkingSet, Metric::MemoryLimit],
-        &[Metric::NetReceived, Metric::NetSent],
-        &[Metric::BlockRead, Metric::BlockWritten],
-    ];
-    let quantiles = |took: Vec<(Duration, Duration)>| {
-        let at = |of: fn(&(Duration, Duration)) -> u128, share: f64| {
-            let mut took: Vec<u128> = took.iter().map(of).collect();
-            took.sort_unstable();
-            took[((took.len() - 1) as f64 * share).round() as usize]
-        };
-        let (whole, worked) = (|took: &(Duration, Duration)| took.0.as_micros(), |took: &(Duration, Duration)| took.1.as_micros());
-        format!("p50 {}, p99 {} (of cpu {}, {})", at(whole, 0.5), at(whole, 0.99), at(worked, 0.5), at(worked, 0.99))
-    };
-    for (name, span) in [("1 hour", HOUR), ("6 hours", 6 * HOUR), ("1 day", DAY), ("7 days", 7 * DAY), ("30 days", 30 * DAY), ("90 days", 90 * DAY)] {
-        let (mut small, mut large, mut totals) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut points, mut resolution) = (0, Resolution::Raw);
-        for turn in 0..600 {
-            // The service with fifty tasks is asked on its own: lines of all its tasks, and what they come to together.
-            let number = if turn < 300 { service_of(50 + (dice.next() % u64::from(CONTAINERS - 50)) as u32) } else { 1 };
-            let select = Select { metrics: sets[turn % sets.len()], label: None, from_ms: now - span, to_ms: now, max_points: 500 };
-            let took = if turn < 300 { &mut small } else { &mut large };
-            let watch = Watch::new();
-            let answer = store.query(service(number), &select).expect("read");
-            took.push(watch.took());
-            (points, resolution) = (answer.series[0].points.len(), answer.resolution);
-            assert!(!answer.damaged);
-            if turn >= 300 {
-                let watch = Watch::new();
-                store.totals(service(number), &select).expect("read");
-                totals.push(watch.took());
-            }
-        }
-        let (small, large, totals) = (quantiles(small), quantiles(large), quantiles(totals));
-        report +=
-            &format!("{name}, in microseconds: {points} points of {resolution:?}; {small}; of fifty tasks {large}; of them together {totals}\n");
-    }
-    let month = |number: u128| {
-        let watch = Watch::new();
-        let sums = store.sums(service(number), now - 30 * DAY, now, &Overview::METRICS).expect("read");
-        assert_eq!(sums.hours.len(), 720);
-        watch.took()
-    };
-    report += &format!(
-        "sums of 720 hours: {}; of fifty tasks {}\n",
-        quantiles((0..100).map(|_| month(2)).collect()),
-        quantiles((0..100).map(|_| month(1)).collect())
-    );
     let instant = Instant::now();
     let minutes: usize = store.overview(now - HOUR).iter().map(|overview| overview.minutes.len()).sum();
     report += &format!("overview of all: {minutes} minutes in {:?}; ", instant.elapsed());
@@ -269,7 +203,7 @@ fn five_hundred_containers_with_ninety_days_of_roll_ups_are_read_in_twenty_milli
     report += &format!("last numbers of {} in {:?}; ", store.latest(now - HOUR).len(), instant.elapsed());
     drop(store);
     let instant = Instant::now();
-    drop(open(folder.path(), Options::default()));
+    drop(open(&folder, Options::default()));
     report += &format!("opened again in {:?}\n", instant.elapsed());
     eprintln!("{report}");
     assert!((appending + tidying).as_secs_f64() < 864.0 * 2.0, "{report}");

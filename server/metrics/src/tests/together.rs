@@ -1,4 +1,4 @@
-//! What all tasks come to together is what each of them says, and a month's sums are what was used.
+//! What all tasks come to together is what each of them says, and what was used.
 
 use std::fs;
 
@@ -89,29 +89,16 @@ fn check_all(store: &Store) {
     check(store, MINUTE, HOURS * HOUR - MINUTE, HOURS as usize / 6);
 }
 
-fn check_sums(store: &Store, used: &[[f64; 2]]) {
-    let sums = store.sums(service(1), T0, T0 + HOURS * HOUR, &METRICS).expect("read");
-    assert!(!sums.damaged && sums.hours.iter().all(|hour| hour.watched_ms > 50 * MINUTE && hour.watched_ms <= HOUR + STEP));
-    for (number, used) in used.iter().enumerate() {
-        let hour = sums.hours.iter().find(|hour| hour.at_ms == T0 + number as i64 * HOUR);
-        assert_eq!(hour.is_some(), number != 9);
-        let Some(hour) = hour else { continue };
-        assert!(near(used[0], hour.values[0]) && near(used[1], hour.values[1]), "hour {number}: {used:?} {hour:?}");
-    }
-    // A part of it, in the order that is asked for; and a metric of which there is nothing.
-    let metrics = [Metric::MemoryWorkingSet, Metric::NetSent, Metric::CpuUsed];
-    let part = store.sums(service(1), T0 + 3 * HOUR - MINUTE, T0 + 5 * HOUR - MINUTE, &metrics).expect("read");
-    assert_eq!(part.hours.iter().map(|hour| hour.at_ms).collect::<Vec<_>>(), [T0 + 3 * HOUR, T0 + 4 * HOUR]);
-    let hour = &sums.hours[3];
-    assert_eq!(part.hours[0].values, [hour.values[1], 0.0, hour.values[0]]);
-    assert!(store.sums(service(1), T0 + HOUR, T0, &METRICS).expect("read").hours.is_empty());
-    // The same as charts say whose points are hours.
+/// Holds what an hour's points say was used against what it was.
+fn check_hours(store: &Store, used: &[[f64; 2]]) {
     let answer = by(store, service(1), &METRICS, T0, T0 + HOURS * HOUR, HOUR);
-    for hour in &sums.hours {
-        for (value, metric) in hour.values.iter().zip(METRICS) {
+    for (number, used) in used.iter().enumerate() {
+        let at = T0 + number as i64 * HOUR;
+        for (used, metric) in used.iter().zip(METRICS) {
             let points = answer.series.iter().filter(|series| series.metric == metric).flat_map(|series| &series.points);
-            let drawn: f64 = points.filter(|point| point.at_ms == hour.at_ms).map(|point| point.avg * point.covered_ms as f64 / 1000.0).sum();
-            assert!(near(drawn, *value));
+            let drawn: Vec<f64> = points.filter(|point| point.at_ms == at).map(|point| point.avg * point.covered_ms as f64 / 1000.0).collect();
+            assert_eq!(drawn.is_empty(), number == 9, "nothing was sampled in the tenth hour alone");
+            assert!(near(*used, drawn.iter().sum()), "hour {number}: {used} {drawn:?}");
         }
     }
 }
@@ -124,17 +111,17 @@ fn totals_are_the_sums_of_all_tasks_and_hours_what_was_used_wherever_it_is_kept(
     let count = |ending| with_ending(folder.path(), ending).len() as i64;
     assert_eq!((count("journal"), count("raw"), count("week")), (HOURS, 0, 0));
     check_all(&store);
-    check_sums(&store, &used);
+    check_hours(&store, &used);
     store.tidy(T0 + (HOURS + 1) * HOUR + 2 * MINUTE).expect("tidied");
     assert_eq!((count("journal"), count("raw"), count("week")), (0, HOURS - 1, 0));
     check_all(&store);
-    check_sums(&store, &used);
+    check_hours(&store, &used);
     drop(store);
     let store = open(folder.path(), options(2));
     store.tidy(T0 + (HOURS + 12) * HOUR).expect("tidied");
     assert_eq!((count("journal"), count("raw"), count("week")), (0, 0, 1));
     check_all(&store);
-    check_sums(&store, &used);
+    check_hours(&store, &used);
     for (ending, resolution) in [("week", Resolution::FiveMinutes), ("month", Resolution::Hour)] {
         let files = with_ending(folder.path(), ending);
         let unpacker = &mut Unpacker::new().expect("an unpacker");
