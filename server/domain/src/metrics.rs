@@ -10,6 +10,7 @@ pub mod scrape;
 mod tests;
 pub mod work;
 
+pub(crate) use charts::anchor;
 pub use overview::overview_for;
 pub use read::{Detail, machine, service};
 

@@ -185,7 +185,7 @@ async fn what_is_wrong_in_a_question_is_named() {
         ("to=1h", "from"),
         ("from=2h&to=never", "to"),
         ("compare=next", "compare"),
-        ("group=pids", "group"),
+        ("group=colour", "group"),
         ("group=storage", "group"),
         ("points=1", "points"),
         ("points=99999", "points"),
