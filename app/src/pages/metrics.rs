@@ -9,7 +9,7 @@ mod tools;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use model::metrics::{MetricsQuery, Window};
+use model::metrics::{MetricsQuery, Part, Window};
 use model::time::Millis;
 use model::views::events::MarkView;
 use model::views::metrics::MetricsView;
@@ -73,15 +73,26 @@ pub(super) fn Charts(
         let window = Window { from: Millis(from), to: Millis(to) };
         navigate(&asked.over(window).at(&path), NavigateOptions { scroll: false, ..NavigateOptions::default() });
     });
-    let count = Memo::new(move |_| view.with(|view| view.charts.len()));
-    let charts = move || (0..count.get()).map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
+    // Charts come and go with what is known of them: their numbers are counted anew then.
+    let parts = Memo::new(move |_| view.with(|view| view.charts.iter().map(|chart| (chart.group.part(), chart.anchor())).collect::<Vec<_>>()));
+    let drawn = move |part: Part| {
+        let numbers = parts.with(|parts| parts.iter().enumerate().filter(|(_, (of, _))| *of == part).map(|(number, _)| number).collect::<Vec<_>>());
+        (!numbers.is_empty()).then(|| {
+            let charts = numbers.into_iter().map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
+            view! { <div class="charts">{charts}</div> }
+        })
+    };
+    let more = move || drawn(Part::More).map(|charts| view! { <section class="charts-more"><h2>"More"</h2>{charts}</section> });
+    land();
     let damaged = move || view.with(|view| view.damaged);
     view! {
         {move || damaged().then(|| view! {
             <Notice tone=Tone::Warn title="Some figures of this time cannot be read"><p>"A file of kept samples is damaged: what was in it is shown as a gap."</p></Notice>
         })}
         <p class="small muted chart-span">{move || view.with(tools::span)}</p>
-        <div class="charts">{charts}</div>
+        {move || drawn(Part::Main)}
+        {move || drawn(Part::Own)}
+        {more}
         {move || view.with(|view| happened(&view.marks))}
     }
     .into_any()
@@ -107,6 +118,20 @@ fn happened(marks: &[MarkView]) -> Option<AnyView> {
         view! { <section class="panel"><header><h2>"What happened meanwhile"</h2></header><ul class="list chart-happened">{told}</ul></section> }
             .into_any(),
     )
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn land() {}
+
+/// Shows the chart that the address ends with. When the browser looked for it, it may not have been there yet.
+#[cfg(feature = "hydrate")]
+fn land() {
+    Effect::new(move |_| {
+        let hash = window().location().hash().unwrap_or_default();
+        if let Some(chart) = hash.strip_prefix('#').filter(|id| id.starts_with("chart-")).and_then(|id| document().get_element_by_id(id)) {
+            chart.scroll_into_view();
+        }
+    });
 }
 
 #[cfg(not(feature = "hydrate"))]

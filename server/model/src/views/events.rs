@@ -211,6 +211,8 @@ words! {
     Unhealthy = "unhealthy",
     /// An alert fired.
     Alert = "alert",
+    /// What happened for a while is not known: the engine was away, or nobody listened.
+    Gap = "gap",
 }
 
 /// A mark on a chart's axis of time.
