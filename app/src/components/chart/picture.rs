@@ -217,7 +217,7 @@ const fn sign(kind: MarkKind) -> &'static str {
         MarkKind::OutOfMemory => "M-5-3-3-5 0-2 3-5 5-3 2 0 5 3 3 5 0 2-3 5-5 3-2 0z",
         MarkKind::Unhealthy => "M0-5.5 5.5 0 0 5.5-5.5 0z",
         MarkKind::Alert => "M-4.5-4.5H4.5V4.5H-4.5z",
-        MarkKind::Gap => "M-5.5-1.5H5.5V1.5H-5.5z",
+        MarkKind::Engine => "M-5.5-1.5H5.5V1.5H-5.5z",
     }
 }
 

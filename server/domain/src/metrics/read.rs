@@ -57,7 +57,7 @@ pub async fn service(platform: &Platform, may: &May<can::SeeServices, Service>, 
 /// `NotFound` when there is no machine of that name; else as [`service`].
 pub async fn machine(
     platform: &Platform,
-    _: &May<can::ManageEnvironments, Site>,
+    may: &May<can::ManageEnvironments, Site>,
     name: &MachineName,
     query: &MetricsQuery,
     detail: Detail,
@@ -67,7 +67,9 @@ pub async fn machine(
     let plans = plans(charts::OF_MACHINES, query.group)?;
     let compare = query.compare == Some(Compare::Previous);
     let asked = Asked { key: Key::Machine(found.id), window, points, compare, plans, detail, environment: None };
-    view(platform, asked).await
+    let mut view = view(platform, asked).await?;
+    view.marks = crate::events::marks::of_machine(platform, may, &found, view.from, view.to).await?;
+    Ok(view)
 }
 
 fn checked(platform: &Platform, query: &MetricsQuery) -> Result<(Window, usize)> {

@@ -211,8 +211,8 @@ words! {
     Unhealthy = "unhealthy",
     /// An alert fired.
     Alert = "alert",
-    /// What happened for a while is not known: the engine was away, or nobody listened.
-    Gap = "gap",
+    /// A machine's engine went away or came back, or it is not known what happened there for a while.
+    Engine = "engine",
 }
 
 /// A mark on a chart's axis of time.
