@@ -291,6 +291,7 @@ struct Told<'a> {
     routes: &'a [String],
     changed: Option<&'a ChangedView>,
     since: Option<Millis>,
+    facts: &'a [(String, String)],
 }
 
 impl<'a> Told<'a> {
@@ -307,6 +308,7 @@ impl<'a> Told<'a> {
             routes: &rule.routes,
             changed,
             since: None,
+            facts: &finding.facts,
         }
     }
 }
@@ -324,6 +326,7 @@ impl Open {
             routes: finding.map_or(&[], |finding| finding.kept.rule.routes.as_slice()),
             changed: None,
             since: self.fired_at,
+            facts: &[],
         }
     }
 }
@@ -345,6 +348,7 @@ async fn tell(tx: &mut Bookkeeping, platform: &Platform, told: &Told<'_>, event:
     let mut facts = vec![("rule".to_owned(), told.rule.to_owned()), ("severity".to_owned(), told.severity.to_string())];
     let named = [("service", &told.subject.service), ("environment", &told.subject.environment), ("machine", &told.subject.machine)];
     facts.extend(named.into_iter().filter(|(_, name)| !name.is_empty()).map(|(what, name)| (what.to_owned(), name.clone())));
+    facts.extend_from_slice(told.facts);
     if let Some(changed) = told.changed {
         let text = format!("revision {} ({}) by {}, {}", changed.revision, changed.kind, changed.by, changed.at.exact());
         facts.push(("last change".to_owned(), text));
