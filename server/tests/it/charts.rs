@@ -1,6 +1,8 @@
 //! What services and machines use, through every door and without an engine: the store is filled as a collector fills it, and read as pages and
 //! programs read it.
 
+mod more;
+
 use ::metrics::{Key, Member, Metric, Sample, Store, Value as Figure};
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId, TaskId};
 use reqwest::{Method, StatusCode};
