@@ -25,8 +25,8 @@ mod tests;
 pub mod work;
 mod world;
 
-pub(crate) use list::{fired, fired_on};
 pub use list::{acknowledge, firing, get, list};
+pub(crate) use list::{fired, fired_on};
 pub use rules::{create as create_rule, delete as delete_rule, list as list_rules, update as update_rule};
 pub use silences::{create as create_silence, end as end_silence, list as list_silences};
 
