@@ -77,12 +77,12 @@ pub(super) fn Charts(
     let parts = Memo::new(move |_| view.with(|view| view.charts.iter().map(|chart| (chart.group.part(), chart.anchor())).collect::<Vec<_>>()));
     let drawn = move |part: Part| {
         let numbers = parts.with(|parts| parts.iter().enumerate().filter(|(_, (of, _))| *of == part).map(|(number, _)| number).collect::<Vec<_>>());
-        (!numbers.is_empty()).then(|| {
-            let charts = numbers.into_iter().map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
-            view! { <div class="charts">{charts}</div> }
-        })
+        numbers.into_iter().map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view()
     };
-    let more = move || drawn(Part::More).map(|charts| view! { <section class="charts-more"><h2>"More"</h2>{charts}</section> });
+    let more = move || {
+        let some = parts.with(|parts| parts.iter().any(|(of, _)| *of == Part::More));
+        some.then(|| view! { <section class="charts-more"><h2>"More"</h2><div class="charts">{drawn(Part::More)}</div></section> })
+    };
     land();
     let damaged = move || view.with(|view| view.damaged);
     view! {
@@ -90,8 +90,10 @@ pub(super) fn Charts(
             <Notice tone=Tone::Warn title="Some figures of this time cannot be read"><p>"A file of kept samples is damaged: what was in it is shown as a gap."</p></Notice>
         })}
         <p class="small muted chart-span">{move || view.with(tools::span)}</p>
-        {move || drawn(Part::Main)}
-        {move || drawn(Part::Own)}
+        <div class="charts">
+            {move || drawn(Part::Main)}
+            {move || drawn(Part::Own)}
+        </div>
         {more}
         {move || view.with(|view| happened(&view.marks))}
     }

@@ -10,9 +10,10 @@ pub mod scrape;
 mod tests;
 pub mod work;
 
-pub(crate) use charts::anchor;
 pub use overview::overview_for;
 pub use read::{Detail, machine, service};
+
+pub(crate) use charts::anchor;
 
 /// The kept samples.
 fn store(platform: &crate::Platform) -> crate::Result<::metrics::Store> {

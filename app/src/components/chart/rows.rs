@@ -184,6 +184,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_task_has_its_colour_in_both_directions() {
+        let mut chart = network();
+        chart.sides[0].lines = vec![line("Task 1", &[1.0]), line("Task 2", &[1.0])];
+        chart.sides[1].lines = vec![line("Task 2", &[1.0]), line("Task 1", &[1.0])];
+        let found: Vec<(String, Swatch)> = rows(&chart, Look::Lines).into_iter().map(|row| (row.name, row.swatch)).collect();
+        assert_eq!(found[1], (String::from("received, Task 2"), Swatch::Line(1)));
+        assert_eq!(found[2], (String::from("sent, Task 2"), Swatch::Line(1)));
+        assert_eq!(Swatch::Line(9).class(), "c1");
+    }
+
+    #[test]
     fn each_line_that_stands_for_itself_has_its_own_time_before() {
         let mut chart = network();
         chart.sides.truncate(1);
@@ -193,16 +204,5 @@ pub(super) mod tests {
         let rows = rows(&chart, Look::Stacked);
         assert_eq!((rows[1].swatch.class().as_str(), rows[2].swatch.class().as_str()), ("c2", "c2 c-earlier"));
         assert_eq!(rows[2].column.as_slice(), [Some(1.5)]);
-    }
-
-    #[test]
-    fn a_task_has_its_colour_in_both_directions() {
-        let mut chart = network();
-        chart.sides[0].lines = vec![line("Task 1", &[1.0]), line("Task 2", &[1.0])];
-        chart.sides[1].lines = vec![line("Task 2", &[1.0]), line("Task 1", &[1.0])];
-        let found: Vec<(String, Swatch)> = rows(&chart, Look::Lines).into_iter().map(|row| (row.name, row.swatch)).collect();
-        assert_eq!(found[1], (String::from("received, Task 2"), Swatch::Line(1)));
-        assert_eq!(found[2], (String::from("sent, Task 2"), Swatch::Line(1)));
-        assert_eq!(Swatch::Line(9).class(), "c1");
     }
 }

@@ -1,6 +1,7 @@
 //! From what the store answers to charts: which figures belong together, in which unit, on one axis. Pure.
 
 mod plans;
+mod sums;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,6 +11,7 @@ use model::views::metrics::{ChartView, Column, LineView, Resolution, SideView, T
 
 use super::Detail;
 use plans::{Form, Side};
+use sums::{limited, times, totals};
 
 pub(crate) use plans::anchor;
 pub(super) use plans::{OF_MACHINES, OF_SERVICES, Plan, metrics};
@@ -104,38 +106,6 @@ pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<
         }
     }
     charts
-}
-
-/// How often it happened in a point's time.
-fn times(point: &Point) -> f64 {
-    (point.avg * point.covered_ms as f64).round() / 1000.0
-}
-
-/// The points of a series for which a limit above nothing is known, with that.
-fn limited<'a>(answer: &Answer, series: &'a Series, limit: Metric) -> Vec<(&'a Point, f64)> {
-    let of = answer.series.iter().find(|one| one.metric == limit && one.label == series.label && one.member == series.member);
-    let sizes: HashMap<i64, f64> = of.into_iter().flat_map(|of| &of.points).map(|point| (point.at_ms, point.avg)).collect();
-    series.points.iter().filter_map(|point| Some((point, *sizes.get(&point.at_ms).filter(|size| **size > 0.0)?))).collect()
-}
-
-/// All lines together.
-fn totals(plan: &Plan, answer: &Answer, metric: Metric, label: Option<&str>) -> Vec<Total> {
-    let mut totals = answer.total(metric, label);
-    if plan.form != Form::Counted {
-        return totals;
-    }
-    let mut all: HashMap<i64, Vec<f64>> = HashMap::new();
-    for point in answer.series.iter().filter(|series| series.metric == metric).flat_map(|series| &series.points) {
-        all.entry(point.at_ms).or_default().push(times(point));
-    }
-    for total in &mut totals {
-        let Some(times) = all.get(&total.at_ms) else { continue };
-        total.sum = times.iter().sum();
-        total.bound = total.sum;
-        total.lowest = times.iter().copied().fold(f64::INFINITY, f64::min);
-        total.highest = times.iter().copied().fold(0.0, f64::max);
-    }
-    totals
 }
 
 /// Charts of one answer in the making.

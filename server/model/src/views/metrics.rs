@@ -134,14 +134,6 @@ pub struct ChartView {
     pub sides: Vec<SideView>,
 }
 
-impl ChartView {
-    /// Its id in the page.
-    #[must_use]
-    pub fn anchor(&self) -> String {
-        self.group.anchor(&self.title)
-    }
-}
-
 /// What a service or a machine used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricsView {
@@ -165,6 +157,14 @@ pub struct MetricsView {
     /// Whether some of it could not be read: a gap that is none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub damaged: bool,
+}
+
+impl ChartView {
+    /// Its id in the page.
+    #[must_use]
+    pub fn anchor(&self) -> String {
+        self.group.anchor(&self.title)
+    }
 }
 
 impl MetricsView {
