@@ -5,16 +5,17 @@ mod sums;
 
 use std::collections::{BTreeSet, HashMap};
 
-use ::metrics::{Answer, Kind, Metric, Point, Series, Total};
+use ::metrics::{Answer, Kind, Metric, Point, Series, Total, Totals};
 use model::metrics::{Part, Window};
 use model::views::metrics::{ChartView, Column, LineView, Resolution, SideView, TotalView, Unit};
 
 use super::Detail;
 use plans::{Form, Side};
-use sums::{limited, times, totals};
+use sums::{limited, summed, times, totals};
 
 pub(crate) use plans::anchor;
-pub(super) use plans::{OF_MACHINES, OF_SERVICES, Plan, metrics};
+pub(super) use plans::{OF_MACHINES, OF_SERVICES, Plan, compared, metrics};
+pub(super) use sums::Before;
 
 /// Lines of a picture; what is beyond is put together.
 const LINES: usize = 8;
@@ -92,7 +93,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// All charts of which there is something; those that everybody has are there in any case.
-pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Answer>, detail: Detail) -> Vec<ChartView> {
+pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Before>, detail: Detail) -> Vec<ChartView> {
     let made = Making { axis, answer, before, detail };
     let mut charts = Vec::new();
     for plan in plans {
@@ -112,7 +113,7 @@ pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<
 struct Making<'a> {
     axis: &'a Axis,
     answer: &'a Answer,
-    before: Option<&'a Answer>,
+    before: Option<&'a Before>,
     detail: Detail,
 }
 
@@ -153,7 +154,7 @@ impl Making<'_> {
             Some(limit) => self.limits(limit, &totals, adds_up),
             None => (None, None),
         };
-        let earlier = self.before.zip(metric).filter(|_| adds_up);
+        let earlier = self.before.and_then(|before| before.sums.as_ref()).zip(metric).filter(|_| adds_up);
         let before = earlier.map(|(before, metric)| self.sum_before(plan, before, metric, label));
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
         if self.detail == Detail::Picture {
@@ -169,7 +170,7 @@ impl Making<'_> {
                 Form::Share => self.share(plan, series)?,
                 _ => self.line(plan, series, name),
             };
-            if let Some(before) = self.before.filter(|_| !plan.form.adds_up()) {
+            if let Some(before) = self.before.and_then(|before| before.lines.as_ref()).filter(|_| !plan.form.adds_up()) {
                 line.before = self.line_before(plan, before, series);
             }
             Some(line)
@@ -231,11 +232,10 @@ impl Making<'_> {
     }
 
     /// What all lines came to together in the time before.
-    fn sum_before(&self, plan: &Plan, before: &Answer, metric: Metric, label: Option<&str>) -> Column {
-        // Where older figures stand for a longer time, more happened in it than in a place of this axis.
-        let longer = if plan.form == Form::Counted { before.step_ms.max(1) as f64 / self.axis.step as f64 } else { 1.0 };
-        let sums = totals(plan, before, metric, label);
-        let points: Vec<(i64, f64)> = sums.iter().map(|total| (total.at_ms, total.sum / plan.divisor / longer)).collect();
+    fn sum_before(&self, plan: &Plan, before: &Totals, metric: Metric, label: Option<&str>) -> Column {
+        // Of what is counted: as often as it happened in a place's time, however coarsely it is kept.
+        let one = if plan.form == Form::Counted { 1000.0 / self.axis.step as f64 } else { plan.divisor };
+        let points: Vec<(i64, f64)> = summed(before, metric, label).into_iter().map(|(at, sum)| (at, sum / one)).collect();
         self.axis.moved(&points, before.step_ms)
     }
 

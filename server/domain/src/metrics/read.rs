@@ -1,12 +1,12 @@
 //! What a service or a machine used, as charts: what is asked for is checked, read on a thread for that, and put on one axis ([`super::charts`]).
 
-use ::metrics::{Answer, Key, Metric, Select, Store};
+use ::metrics::{Key, Metric, Select, Store};
 use model::metrics::{Compare, Group, MetricsQuery, Window};
 use model::names::{EnvironmentName, MachineName};
 use model::problem::FieldError;
 use model::views::metrics::MetricsView;
 
-use super::charts::{self, Axis, Plan};
+use super::charts::{self, Axis, Before, Plan};
 use super::{blocking, store};
 use crate::access::{May, Site, can};
 use crate::error::{Error, Result};
@@ -24,14 +24,14 @@ pub enum Detail {
 }
 
 /// What is read.
-struct Asked {
-    key: Key,
-    window: Window,
-    points: usize,
-    compare: bool,
-    plans: Vec<&'static Plan>,
-    detail: Detail,
-    environment: Option<EnvironmentName>,
+pub(super) struct Asked {
+    pub key: Key,
+    pub window: Window,
+    pub points: usize,
+    pub compare: bool,
+    pub plans: Vec<&'static Plan>,
+    pub detail: Detail,
+    pub environment: Option<EnvironmentName>,
 }
 
 /// What a service used in one environment.
@@ -92,11 +92,10 @@ async fn view(platform: &Platform, asked: Asked) -> Result<MetricsView> {
     blocking(move || read(&store, asked)).await
 }
 
-fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
+pub(super) fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
     let Asked { key, window, points, compare, plans, detail, environment } = asked;
-    let metrics = charts::metrics(&plans);
-    let answer = query(store, key, window, points, &metrics)?;
-    let before = if compare { Some(query(store, key, window.before(), points, &metrics)?) } else { None };
+    let answer = store.query(key, &select(window, points, &charts::metrics(&plans)))?;
+    let before = if compare { Some(before(store, key, window.before(), points, &plans)?) } else { None };
     let axis = Axis::new(window, answer.step_ms);
     let charts = charts::all(&plans, &axis, &answer, before.as_ref(), detail);
     Ok(MetricsView {
@@ -108,11 +107,23 @@ fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
         at: axis.at(),
         charts,
         marks: Vec::new(),
-        damaged: answer.damaged || before.is_some_and(|before| before.damaged),
+        damaged: answer.damaged || before.is_some_and(|before| before.is_damaged()),
     })
 }
 
-fn query(store: &Store, key: Key, window: Window, points: usize, metrics: &[Metric]) -> std::io::Result<Answer> {
-    let select = Select { metrics, label: None, from_ms: window.from.0, to_ms: window.to.0, max_points: points };
-    store.query(key, &select)
+/// The time before: of what adds up no more than its sums, which are read at the cost of one task.
+fn before(store: &Store, key: Key, window: Window, points: usize, plans: &[&Plan]) -> std::io::Result<Before> {
+    let (sums, lines) = (charts::compared(plans, true), charts::compared(plans, false));
+    let mut before = Before::default();
+    if !sums.is_empty() {
+        before.sums = Some(store.totals(key, &select(window, points, &sums))?);
+    }
+    if !lines.is_empty() {
+        before.lines = Some(store.query(key, &select(window, points, &lines))?);
+    }
+    Ok(before)
+}
+
+fn select(window: Window, points: usize, metrics: &[Metric]) -> Select<'_> {
+    Select { metrics, label: None, from_ms: window.from.0, to_ms: window.to.0, max_points: points }
 }

@@ -6,8 +6,8 @@ use model::metrics::{Group, Window};
 use model::time::Millis;
 use model::views::metrics::{ChartView, Column, Unit};
 
-use super::charts::{self, Axis};
-use super::{Detail, work};
+use super::read::Asked;
+use super::{Detail, charts, work};
 use crate::live::Topic;
 use crate::testing::Store;
 
@@ -43,16 +43,9 @@ fn fill(store: &Samples, tasks: u32, times: i64, values: impl Fn(u32, f64) -> Ve
 
 fn read(store: &Samples, key: Key, all: &'static [charts::Plan], minutes: i64, detail: Detail, compare: bool) -> (Vec<i64>, Vec<ChartView>) {
     let window = Window { from: Millis(BEGIN), to: Millis(BEGIN + minutes * 60_000) };
-    let plans: Vec<&charts::Plan> = all.iter().collect();
-    let metrics = charts::metrics(&plans);
-    let query = |window: Window| {
-        let select = ::metrics::Select { metrics: &metrics, label: None, from_ms: window.from.0, to_ms: window.to.0, max_points: 240 };
-        store.query(key, &select).expect("read")
-    };
-    let answer = query(window);
-    let before = compare.then(|| query(window.before()));
-    let axis = Axis::new(window, answer.step_ms);
-    (axis.at(), charts::all(&plans, &axis, &answer, before.as_ref(), detail))
+    let plans: Vec<&'static charts::Plan> = all.iter().collect();
+    let view = super::read::read(store, Asked { key, window, points: 240, compare, plans, detail, environment: None }).expect("read");
+    (view.at, view.charts)
 }
 
 fn chart(charts: &[ChartView], group: Group) -> &ChartView {

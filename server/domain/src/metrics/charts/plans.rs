@@ -218,6 +218,15 @@ pub(in crate::metrics) fn metrics(plans: &[&Plan]) -> Vec<Metric> {
     all
 }
 
+/// What the time before is read of: of what adds up the sums are enough, of the rest there is each line, with what it is a share of.
+pub(in crate::metrics) fn compared(plans: &[&Plan], adds_up: bool) -> Vec<Metric> {
+    let some: Vec<&Plan> = plans.iter().copied().filter(|plan| plan.form.adds_up() == adds_up).collect();
+    if !adds_up {
+        return metrics(&some);
+    }
+    some.iter().flat_map(|plan| plan.sides).flat_map(|side| side.metrics).map(|(metric, _)| *metric).collect()
+}
+
 /// The id of the chart that shows a figure (of its part `label`), for the end of an address.
 pub(crate) fn anchor(of: Of, figure: &str, label: &str) -> Option<String> {
     let metric = Metric::named(figure)?;

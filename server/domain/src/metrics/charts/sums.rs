@@ -1,10 +1,37 @@
 //! Numbers of a chart that are made of several of the store's: how often something happened, shares of a limit, sums of lines. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use ::metrics::{Answer, Metric, Point, Series, Total};
+use ::metrics::{Answer, Metric, Point, Series, Total, Totals};
 
 use super::plans::{Form, Plan};
+
+/// What is known of the time before.
+#[derive(Default)]
+pub(in crate::metrics) struct Before {
+    /// What adds up.
+    pub sums: Option<Totals>,
+    /// What does not.
+    pub lines: Option<Answer>,
+}
+
+impl Before {
+    /// Whether a part of it could not be read.
+    pub(in crate::metrics) fn is_damaged(&self) -> bool {
+        self.sums.as_ref().is_some_and(|sums| sums.damaged) || self.lines.as_ref().is_some_and(|lines| lines.damaged)
+    }
+}
+
+/// What a metric came to, in the order of time: all tasks, and all parts where none is named.
+pub(super) fn summed(totals: &Totals, metric: Metric, label: Option<&str>) -> Vec<(i64, f64)> {
+    let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
+    for series in totals.series.iter().filter(|series| series.metric == metric && label.is_none_or(|label| *label == *series.label)) {
+        for total in &series.points {
+            *sums.entry(total.at_ms).or_default() += total.sum;
+        }
+    }
+    sums.into_iter().collect()
+}
 
 /// How often it happened in a point's time.
 pub(super) fn times(point: &Point) -> f64 {
