@@ -151,8 +151,10 @@ fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis)
     let finding = |(part, worst): (String, Worst)| {
         let mut thing = thing.clone();
         thing.names.part = one_line(&part, 200);
-        let (summary, facts) = (said(&kept.rule, &thing, &worst), facts(&kept.rule, &thing, &worst));
-        Finding { kept, seen: holds(figures::is_wrong(&kept.rule, worst.value)), summary, link: chart(kept, &thing, now), thing, facts }
+        let wrong = figures::is_wrong(&kept.rule, worst.value);
+        // Of all that is looked at, little is wrong.
+        let (summary, facts) = if wrong { (said(&kept.rule, &thing, &worst), facts(&kept.rule, &thing, &worst)) } else { Default::default() };
+        Finding { kept, seen: holds(wrong), summary, link: chart(kept, &thing, now), thing, facts }
     };
     worst.into_iter().map(finding).collect()
 }
