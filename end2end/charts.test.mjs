@@ -156,6 +156,19 @@ test("charts are read, looked at more closely, compared and kept", { timeout: 48
     assert.match(text, new RegExp(`,${shop.project}/web,local,CPU,used,Task 2,`));
   });
 
+  await t.test("an address leads to one chart", async () => {
+    await page.goto("about:blank");
+    await open(page, `${address(shop)}#chart-pids`);
+    const wanted = page.locator("#chart-pids");
+    await wanted.getByRole("heading", { name: "Processes and threads" }).waitFor();
+    const { height } = page.viewportSize();
+    await until("the chart is on the screen", async () => {
+      const box = await wanted.boundingBox();
+      return box !== null && box.y >= 0 && box.y < height;
+    });
+    await open(page, address(shop));
+  });
+
   await visitor.picture("charts");
 
   await t.test("newer samples come by themselves", async () => {

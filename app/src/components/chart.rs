@@ -129,14 +129,16 @@ pub(crate) fn Chart(
     on_zoom: Callback<(i64, i64)>,
 ) -> impl IntoView {
     let reading = Reading { view, number, look, place, here: RwSignal::new(false), held: RwSignal::new(None), on_zoom };
-    let (title, unit) = view.with_untracked(|view| view.charts.get(number).map(|chart| (chart.title.clone(), said(chart.unit))).unwrap_or_default());
+    let described = |chart: &ChartView| (chart.title.clone(), said(chart.unit), chart.group.about(), chart.anchor());
+    let (title, unit, about, id) = view.with_untracked(|view| view.charts.get(number).map(described).unwrap_or_default());
     let nothing = move || reading.of(|_, chart| chart.sides.iter().all(SideView::is_empty));
     view! {
-        <figure class="panel chart">
+        <figure class="panel chart" id=id>
             <figcaption><h3>{title.clone()}</h3><span class="muted small">{unit}</span></figcaption>
             <Area reading title=title.clone()/>
             {move || nothing().then(|| view! { <p class="chart-nothing muted">"Nothing was measured in this time."</p> })}
             <ul class="chart-legend" aria-label=format!("{title}: what is drawn")>{move || legend(reading)}</ul>
+            <p class="small muted chart-about">{about}</p>
             <details class="chart-data">
                 <summary>"As a table"</summary>
                 <div inner_html=move || reading.of(|view, chart| table(view, chart, look))></div>

@@ -7,12 +7,10 @@ mod now;
 mod overview;
 mod tools;
 
-use std::ops::Range;
-
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use model::metrics::{Group, MetricsQuery, Window};
+use model::metrics::{MetricsQuery, Part, Window};
 use model::time::Millis;
 use model::views::events::MarkView;
 use model::views::metrics::{MetricsView, ScrapeProblemView};
@@ -77,11 +75,18 @@ pub(super) fn Charts(
         let window = Window { from: Millis(from), to: Millis(to) };
         navigate(&asked.over(window).at(&path), NavigateOptions { scroll: false, ..NavigateOptions::default() });
     });
-    let count = Memo::new(move |_| view.with(|view| view.charts.len()));
-    // What the application tells of itself stands behind all else.
-    let own = Memo::new(move |_| view.with(|view| view.charts.iter().take_while(|chart| chart.group != Group::Application).count()));
-    let drawn = move |numbers: Range<usize>| numbers.map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view();
+    // Charts come and go with what is known of them: their numbers are counted anew then.
+    let parts = Memo::new(move |_| view.with(|view| view.charts.iter().map(|chart| (chart.group.part(), chart.anchor())).collect::<Vec<_>>()));
+    let drawn = move |part: Part| {
+        let numbers = parts.with(|parts| parts.iter().enumerate().filter(|(_, (of, _))| *of == part).map(|(number, _)| number).collect::<Vec<_>>());
+        numbers.into_iter().map(|number| view! { <Chart view=view.into() number look place on_zoom/> }).collect_view()
+    };
+    let more = move || {
+        let some = parts.with(|parts| parts.iter().any(|(of, _)| *of == Part::More));
+        some.then(|| view! { <section class="charts-more"><h2>"More"</h2><div class="charts">{drawn(Part::More)}</div></section> })
+    };
     let problems = Memo::new(move |_| view.with(|view| view.problems.clone()));
+    land();
     let damaged = move || view.with(|view| view.damaged);
     view! {
         {move || damaged().then(|| view! {
@@ -89,10 +94,11 @@ pub(super) fn Charts(
         })}
         <p class="small muted chart-span">{move || view.with(tools::span)}</p>
         <div class="charts">
-            {move || drawn(0..own.get())}
+            {move || drawn(Part::Main)}
             {move || problems.with(|problems| troubled(problems))}
-            {move || drawn(own.get()..count.get())}
+            {move || drawn(Part::Own)}
         </div>
+        {more}
         {move || view.with(|view| happened(&view.marks))}
     }
     .into_any()
@@ -131,6 +137,20 @@ fn happened(marks: &[MarkView]) -> Option<AnyView> {
         view! { <section class="panel"><header><h2>"What happened meanwhile"</h2></header><ul class="list chart-happened">{told}</ul></section> }
             .into_any(),
     )
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn land() {}
+
+/// Shows the chart that the address ends with. When the browser looked for it, it may not have been there yet.
+#[cfg(feature = "hydrate")]
+fn land() {
+    Effect::new(move |_| {
+        let hash = window().location().hash().unwrap_or_default();
+        if let Some(chart) = hash.strip_prefix('#').filter(|id| id.starts_with("chart-")).and_then(|id| document().get_element_by_id(id)) {
+            chart.scroll_into_view();
+        }
+    });
 }
 
 #[cfg(not(feature = "hydrate"))]

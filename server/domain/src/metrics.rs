@@ -15,6 +15,8 @@ pub mod work;
 pub use overview::{machines, overview_for};
 pub use read::{Detail, machine, service};
 
+pub(crate) use charts::anchor;
+
 /// The kept samples.
 fn store(platform: &crate::Platform) -> crate::Result<::metrics::Store> {
     platform.metrics().ok_or_else(|| crate::Error::Unavailable("no samples are kept in this process".into()))

@@ -9,6 +9,10 @@ use crate::time::Millis;
 use crate::views::logs::{number, read, time_nanos};
 use crate::words::words;
 
+mod group;
+
+pub use group::{Group, Part};
+
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -88,27 +92,6 @@ words! {
     Compare,
     /// The time right before, as long.
     Previous = "previous",
-}
-
-words! {
-    /// What a chart is about.
-    Group,
-    /// Processors.
-    Cpu = "cpu",
-    /// Memory.
-    Memory = "memory",
-    /// Networks.
-    Network = "network",
-    /// Reading from disks and writing to them.
-    Disk = "disk",
-    /// How full file systems are; of machines.
-    Storage = "storage",
-    /// How many processes run or wait to run; of machines.
-    Load = "load",
-    /// How long processes waited for something; of machines.
-    Pressure = "pressure",
-    /// What an application tells of itself; of services.
-    Application = "application",
 }
 
 /// Which figures.

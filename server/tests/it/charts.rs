@@ -1,6 +1,8 @@
 //! What services and machines use, through every door and without an engine: the store is filled as a collector fills it, and read as pages and
 //! programs read it.
 
+mod more;
+
 use ::metrics::{Key, Member, Metric, Sample, Store, Value as Figure};
 use domain::Worker;
 use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId, TaskId};
@@ -186,7 +188,7 @@ async fn what_is_wrong_in_a_question_is_named() {
         ("to=1h", "from"),
         ("from=2h&to=never", "to"),
         ("compare=next", "compare"),
-        ("group=pids", "group"),
+        ("group=colour", "group"),
         ("group=storage", "group"),
         ("points=1", "points"),
         ("points=99999", "points"),

@@ -46,7 +46,7 @@ fn share(view: &MetricsView, at: f64) -> f64 {
 /// The most that is drawn of a side, without its limit.
 fn used(side: &SideView, look: Look) -> f64 {
     let single = if side.lines.len() == 1 { side.lines.first().map_or(0.0, |line| most(&line.peak)) } else { 0.0 };
-    let lines = side.lines.iter().map(|line| most(&line.mean)).fold(single, f64::max);
+    let lines = side.lines.iter().map(|line| most(&line.mean).max(most(&line.before))).fold(single, f64::max);
     let total = match &side.total {
         Some(total) if summed(side, look) => most(&total.mean).max(most(&total.highest)),
         Some(total) if stacked(side, look) => most(&total.mean),
@@ -130,7 +130,7 @@ fn drawn(svg: &mut String, view: &MetricsView, chart: &ChartView, look: Look, sc
                 Swatch::Line(_) => stacked(side, look),
                 // The top of the layers is the total.
                 Swatch::Total => !summed(side, look),
-                Swatch::Before => false,
+                Swatch::Before | Swatch::LineBefore(_) => false,
             };
             if !hidden {
                 let pieces: Vec<Piece<f64>> = match row.begins {
@@ -218,6 +218,7 @@ const fn sign(kind: MarkKind) -> &'static str {
         MarkKind::OutOfMemory => "M-5-3-3-5 0-2 3-5 5-3 2 0 5 3 3 5 0 2-3 5-5 3-2 0z",
         MarkKind::Unhealthy => "M0-5.5 5.5 0 0 5.5-5.5 0z",
         MarkKind::Alert => "M-4.5-4.5H4.5V4.5H-4.5z",
+        MarkKind::Engine => "M-5.5-1.5H5.5V1.5H-5.5z",
     }
 }
 

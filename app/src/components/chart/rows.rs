@@ -15,6 +15,8 @@ pub(crate) enum Swatch {
     Limit,
     /// As the time before.
     Before,
+    /// As the line of this number, in the time before.
+    LineBefore(usize),
 }
 
 /// Colours of lines; then they begin anew.
@@ -28,6 +30,7 @@ impl Swatch {
             Self::Total => String::from("c-total"),
             Self::Limit => String::from("c-limit"),
             Self::Before => String::from("c-before"),
+            Self::LineBefore(number) => format!("{} c-earlier", Self::Line(number).class()),
         }
     }
 }
@@ -62,6 +65,7 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     for (number, side) in chart.sides.iter().enumerate() {
         let named = |name: &str| if two { format!("{}, {name}", side.name) } else { name.to_owned() };
+        let mut earlier = Vec::new();
         if !summed(side, look) {
             for line in &side.lines {
                 let known = names.iter().position(|name| *name == line.name);
@@ -70,6 +74,10 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
                     names.len() - 1
                 });
                 let (name, colour) = if alone { (side.name.clone(), number) } else { (named(&line.name), colour) };
+                if !line.before.is_empty() {
+                    let name = format!("{name}, the time before");
+                    earlier.push(Row { name, swatch: Swatch::LineBefore(colour), side: number, column: &line.before, begins: None });
+                }
                 rows.push(Row { name, swatch: Swatch::Line(colour), side: number, column: &line.mean, begins: Some(&line.begins) });
             }
         }
@@ -85,6 +93,8 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
         if let Some(before) = &side.before {
             rows.push(Row { name: named("the time before"), swatch: Swatch::Before, side: number, column: before, begins: None });
         }
+        // Behind all lines of this side: they are drawn in their order.
+        rows.append(&mut earlier);
     }
     rows
 }
@@ -218,5 +228,17 @@ pub(super) mod tests {
         assert_eq!(found[1], (String::from("received, Task 2"), Swatch::Line(1)));
         assert_eq!(found[2], (String::from("sent, Task 2"), Swatch::Line(1)));
         assert_eq!(Swatch::Line(9).class(), "c1");
+    }
+
+    #[test]
+    fn each_line_that_stands_for_itself_has_its_own_time_before() {
+        let mut chart = network();
+        chart.sides.truncate(1);
+        chart.sides[0].lines = vec![line("/", &[1.0]), line("/data", &[2.0])];
+        chart.sides[0].lines[1].before = vec![Some(1.5)];
+        assert_eq!(names(&chart, Look::Stacked), ["/", "/data", "/data, the time before"]);
+        let rows = rows(&chart, Look::Stacked);
+        assert_eq!((rows[1].swatch.class().as_str(), rows[2].swatch.class().as_str()), ("c2", "c2 c-earlier"));
+        assert_eq!(rows[2].column.as_slice(), [Some(1.5)]);
     }
 }

@@ -1,10 +1,11 @@
-//! The same as a table, for those who cannot see the picture or want the numbers: means over parts of the time. All numbers are in the file.
+//! The same as a table, for those who cannot see the picture or want the numbers: means over parts of the time, and of what is counted how often it
+//! happened in them. All numbers are in the file.
 
 use std::fmt::Write as _;
 
 use model::metrics::Look;
 use model::time::Millis;
-use model::views::metrics::{ChartView, Column, MetricsView};
+use model::views::metrics::{ChartView, Column, MetricsView, Unit};
 
 use super::super::log::row::escaped;
 use super::rows::{at, rows};
@@ -24,14 +25,14 @@ pub(crate) fn table(view: &MetricsView, chart: &ChartView, look: Look) -> String
     html.push_str("</tr></thead><tbody>");
     let together = view.at.len().div_ceil(ROWS).max(1);
     for first in (0..view.at.len()).step_by(together).rev() {
-        let means: Vec<Option<f64>> = rows.iter().map(|row| mean(row.column, first, together)).collect();
-        if means.iter().all(Option::is_none) {
+        let numbers: Vec<Option<f64>> = rows.iter().map(|row| number(chart.unit, row.column, first, together)).collect();
+        if numbers.iter().all(Option::is_none) {
             continue;
         }
         let time = view.at.get(first).map(|at| Millis((*at).max(view.from.0)).exact()).unwrap_or_default();
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", time.trim_end_matches(" UTC"));
-        for (row, mean) in rows.iter().zip(means) {
-            let said = mean.map_or_else(|| String::from("\u{2013}"), |mean| shown(chart.unit, mean));
+        for (row, number) in rows.iter().zip(numbers) {
+            let said = number.map_or_else(|| String::from("\u{2013}"), |number| shown(chart.unit, number));
             let _ = write!(html, "<td class=\"number\" data-label=\"{}\">{said}</td>", escaped(&super::super::capital(&row.name)));
         }
         html.push_str("</tr>");
@@ -40,9 +41,11 @@ pub(crate) fn table(view: &MetricsView, chart: &ChartView, look: Look) -> String
     html
 }
 
-fn mean(column: &Column, first: usize, places: usize) -> Option<f64> {
+/// Places as one: the mean of what is known of them, or how often it happened in all of them.
+fn number(unit: Unit, column: &Column, first: usize, places: usize) -> Option<f64> {
     let known: Vec<f64> = (first..first + places).filter_map(|place| at(column, place)).collect();
-    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    let of = if unit == Unit::Times { 1.0 } else { known.len() as f64 };
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / of)
 }
 
 #[cfg(test)]
@@ -64,7 +67,8 @@ mod tests {
     #[test]
     fn many_places_are_put_together() {
         let column: Column = (0..100).map(|place| (place % 2 == 0).then_some(f64::from(place))).collect();
-        assert_eq!(mean(&column, 0, 5), Some(2.0), "of what is known");
-        assert_eq!(mean(&column, 1, 1), None);
+        assert_eq!(number(Unit::Cores, &column, 0, 5), Some(2.0), "of what is known");
+        assert_eq!(number(Unit::Times, &column, 0, 5), Some(6.0), "how often in all of it");
+        assert_eq!(number(Unit::Times, &column, 1, 1), None);
     }
 }

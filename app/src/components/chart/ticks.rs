@@ -66,7 +66,7 @@ fn round(unit: Unit, least: f64) -> f64 {
     match unit {
         // 512 KiB, 1 MiB, 2 MiB.
         Unit::Bytes | Unit::BytesPerSecond => 2_f64.powf(least.log2().ceil()).max(1.0),
-        Unit::Count => decimal(least).max(1.0),
+        Unit::Count | Unit::Times => decimal(least).max(1.0),
         Unit::Cores | Unit::Percent | Unit::PerSecond => decimal(least),
     }
 }
@@ -85,7 +85,7 @@ const fn least(unit: Unit) -> f64 {
     match unit {
         Unit::Cores => 0.1,
         Unit::Bytes | Unit::BytesPerSecond => 1024.0,
-        Unit::Percent | Unit::Count | Unit::PerSecond => 1.0,
+        Unit::Percent | Unit::Count | Unit::PerSecond | Unit::Times => 1.0,
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) fn shown(unit: Unit, value: f64) -> String {
         Unit::Bytes => bytes(value),
         Unit::BytesPerSecond => format!("{}/s", bytes(value)),
         Unit::Percent => format!("{} %", number(value)),
-        Unit::Count => number(value),
+        Unit::Count | Unit::Times => number(value),
         Unit::PerSecond => format!("{}/s", number(value)),
     }
 }
@@ -18,7 +18,7 @@ pub(crate) fn shown(unit: Unit, value: f64) -> String {
 /// The same for an axis, whose title names the unit where numbers do not.
 pub(super) fn tick(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::Cores | Unit::Count | Unit::PerSecond => number(value),
+        Unit::Cores | Unit::Count | Unit::PerSecond | Unit::Times => number(value),
         Unit::Bytes | Unit::BytesPerSecond | Unit::Percent => shown(unit, value),
     }
 }
@@ -28,6 +28,7 @@ pub(super) const fn said(unit: Unit) -> &'static str {
     match unit {
         Unit::Cores => "cores",
         Unit::PerSecond => "per second",
+        Unit::Times => "times",
         Unit::Bytes | Unit::BytesPerSecond | Unit::Percent | Unit::Count => "",
     }
 }
@@ -74,6 +75,7 @@ mod tests {
         assert_eq!(shown(Unit::Percent, 42.0), "42 %");
         assert_eq!(shown(Unit::Count, 7.0), "7");
         assert_eq!(shown(Unit::PerSecond, 2.5), "2.5/s");
+        assert_eq!(shown(Unit::Times, 2.0), "2");
         assert_eq!(tick(Unit::Cores, 0.5), "0.5");
         assert_eq!(tick(Unit::Bytes, 1024.0), "1.0 KiB");
     }

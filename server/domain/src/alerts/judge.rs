@@ -31,6 +31,8 @@ pub(super) struct Finding<'a> {
     /// What is wrong; said also where it is not, and then kept nowhere.
     pub summary: String,
     pub link: String,
+    /// What else receivers are told beside it: the figure, its value, its limit; the deployment.
+    pub facts: Vec<(String, String)>,
 }
 
 impl Finding<'_> {
@@ -116,31 +118,32 @@ fn absent(sampled: bool, expected: Option<Millis>, started: Millis, now: Millis)
 fn of_service<'a>(kept: &'a Kept, runs: &Runs, latest: Option<&[&Latest]>, started: Millis, now: Millis) -> Vec<Finding<'a>> {
     let thing = &runs.thing;
     let name = thing.names.says();
-    let page = format!("/projects/{}/services/{}", thing.names.project, thing.names.service);
-    let one = |seen: Seen, summary: String, link: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link }];
+    let facts = if kept.rule.kind == RuleKind::DeployFailed { deployed(runs) } else { Vec::new() };
+    let link = chart(kept, thing, now);
+    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link, facts }];
     match kept.rule.kind {
         RuleKind::Threshold | RuleKind::Rate if runs.running => of_figure(kept, thing, latest.unwrap_or_default(), now),
         RuleKind::Absent if runs.running => {
             let Some(latest) = latest else { return Vec::new() };
             let seen = absent(figures::is_sampled(latest, now), runs.running_since, started, now);
             let text = format!("{name}: no samples of its tasks come, though they run");
-            from(runs.running_since.max(Some(started)), one(seen, text, chart(thing, now)))
+            from(runs.running_since.max(Some(started)), one(seen, text))
         }
         RuleKind::CrashLoop => {
             let crashes = runs.crashes.as_ref().filter(|_| runs.running);
             let said = crashes.map(|crashes| format!("{} failures in a row, the last: {}", crashes.times, one_line(&crashes.why, QUOTED)));
-            one(holds(crashes.is_some()), format!("{name}: tasks fail again and again; {}", said.unwrap_or_default()), page)
+            one(holds(crashes.is_some()), format!("{name}: tasks fail again and again; {}", said.unwrap_or_default()))
         }
         RuleKind::Unhealthy => {
             let text = format!("{name}: {} of {} tasks do not pass their health check", runs.unhealthy, runs.tasks);
-            one(holds(runs.running && runs.unhealthy > 0), text, page)
+            one(holds(runs.running && runs.unhealthy > 0), text)
         }
         RuleKind::DeployFailed => {
-            let Some(ended) = &runs.ended else { return one(Seen::Calm, String::new(), page) };
+            let Some(ended) = &runs.ended else { return one(Seen::Calm, String::new()) };
             let failed = matches!(ended.state, DeploymentState::Failed | DeploymentState::RolledBack);
             let what = if ended.state == DeploymentState::RolledBack { "failed and was rolled back" } else { "failed" };
             let text = format!("{name}: the deployment of revision {} by {} {what}: {}", ended.revision, ended.by, one_line(&ended.why, QUOTED));
-            one(holds(failed), text, format!("{page}/deployments/{}", ended.id))
+            one(holds(failed), text)
         }
         RuleKind::Threshold | RuleKind::Rate | RuleKind::Absent | RuleKind::MachineGone | RuleKind::CertificateEnds => Vec::new(),
     }
@@ -158,7 +161,8 @@ fn of_machine<'a>(kept: &'a Kept, host: &Host, latest: Option<&[&Latest]>, start
     let thing = &host.thing;
     let name = thing.names.says();
     let since = host.since.max(Some(started));
-    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link: chart(thing, now) }];
+    let link = chart(kept, thing, now);
+    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link, facts: Vec::new() }];
     match kept.rule.kind {
         RuleKind::Threshold | RuleKind::Rate => of_figure(kept, thing, latest.unwrap_or_default(), now),
         RuleKind::Absent => {
@@ -203,9 +207,10 @@ fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis)
     let finding = |(part, worst): (String, Worst)| {
         let mut thing = thing.clone();
         thing.names.part = one_line(&part, 200);
-        let summary = said(&kept.rule, &thing, &worst);
-        let seen = holds(figures::is_wrong(&kept.rule, worst.value));
-        Finding { kept, seen, counts_from: None, summary, link: chart(&thing, now), thing }
+        let wrong = figures::is_wrong(&kept.rule, worst.value);
+        // Of all that is looked at, little is wrong.
+        let (summary, facts) = if wrong { (said(&kept.rule, &thing, &worst), facts(&kept.rule, &thing, &worst)) } else { Default::default() };
+        Finding { kept, seen: holds(wrong), counts_from: None, summary, link: chart(kept, &thing, now), thing, facts }
     };
     worst.into_iter().map(finding).collect()
 }
@@ -226,14 +231,30 @@ fn said(rule: &Rule, thing: &Thing, worst: &Worst) -> String {
     format!("{}: {figure} is {value}{task}; the rule says {} {wrong}{span}", thing.names.says(), rule.compare)
 }
 
-/// The page with the charts of that time.
-fn chart(thing: &Thing, now: Millis) -> String {
+/// The figure, its value and its limit, each by itself.
+fn facts(rule: &Rule, thing: &Thing, worst: &Worst) -> Vec<(String, String)> {
+    let mut facts = vec![("figure", rule.metric.clone()), ("value", shown(&rule.metric, worst.amount, false))];
+    facts.extend(worst.limit.map(|limit| ("limit", shown(&rule.metric, limit, false))));
+    facts.extend(worst.limit.map(|_| ("share of the limit", shown(&rule.metric, worst.value, true))));
+    facts.extend((!thing.names.part.is_empty()).then(|| ("part", thing.names.part.clone())));
+    facts.extend(worst.slot.map(|slot| ("task", slot.to_string())));
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The deployment that came to an end last.
+fn deployed(runs: &Runs) -> Vec<(String, String)> {
+    runs.ended.iter().map(|ended| ("deployment".to_owned(), ended.id.to_string())).collect()
+}
+
+/// The page with the charts of that time, at the chart of the rule's figure.
+fn chart(kept: &Kept, thing: &Thing, now: Millis) -> String {
+    let anchor = crate::metrics::anchor(kept.rule.of, &kept.rule.metric, &thing.names.part).map(|id| format!("#{id}")).unwrap_or_default();
     let (from, to) = (now.minus(AROUND).0.div_euclid(1000), now.plus(AROUND).0.div_euclid(1000));
     let SubjectView { project, service, environment, machine, .. } = &thing.names;
     if thing.service.is_some() {
-        format!("/projects/{project}/services/{service}/metrics?environment={environment}&from={from}&to={to}")
+        format!("/projects/{project}/services/{service}/metrics?environment={environment}&from={from}&to={to}{anchor}")
     } else {
-        format!("/admin/environments/{environment}/machines/{machine}/metrics?from={from}&to={to}")
+        format!("/admin/environments/{environment}/machines/{machine}/metrics?from={from}&to={to}{anchor}")
     }
 }
 

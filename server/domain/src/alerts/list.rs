@@ -1,14 +1,14 @@
 //! Alerts as people read them, and saying that one was seen.
 
 use model::alerts::{AlertState, check_note};
-use model::ids::{AlertId, EnvironmentId, ProjectId};
+use model::ids::{AlertId, EnvironmentId, MachineId, ProjectId};
 use model::page::{Page, PageRequest};
 use model::time::Millis;
 use model::views::alerts::{AlertView, ChangedView, SubjectView};
 
 use super::silences::{self, Silence};
 use super::{Answering, Seeing, record, topic};
-use crate::access::{May, can};
+use crate::access::{May, Site, can};
 use crate::args;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
@@ -98,6 +98,19 @@ pub(crate) async fn fired(
          AND a.fired_at < $5 ORDER BY a.id LIMIT 500"
     );
     tx.all(sql, args![may.project.id, may.id, environment, from, to], |row| view(row, &[])).await
+}
+
+/// The alerts of a machine that began in this time, the newest first, at most 100: marks on its charts.
+pub(crate) async fn fired_on(
+    tx: &mut Tx,
+    _: &May<can::ManageEnvironments, Site>,
+    machine: MachineId,
+    from: Millis,
+    to: Millis,
+) -> Result<Vec<AlertView>> {
+    let sql =
+        format!("{SELECT} WHERE a.machine_id = $1 AND a.state <> 'pending' AND a.fired_at >= $2 AND a.fired_at < $3 ORDER BY a.id DESC LIMIT 100");
+    tx.all(sql, args![machine, from, to], |row| view(row, &[])).await
 }
 
 /// One alert.

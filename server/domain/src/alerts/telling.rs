@@ -26,6 +26,8 @@ pub(super) struct Told<'a> {
     pub routes: &'a [String],
     pub changed: Option<&'a ChangedView>,
     pub since: Option<Millis>,
+    /// Its figure, its value and the like, each with its name.
+    pub facts: &'a [(String, String)],
 }
 
 impl<'a> Told<'a> {
@@ -42,6 +44,7 @@ impl<'a> Told<'a> {
             routes: &rule.routes,
             changed,
             since: None,
+            facts: &finding.facts,
         }
     }
 }
@@ -63,6 +66,7 @@ pub(super) async fn tell(tx: &mut Bookkeeping, platform: &Platform, told: &Told<
     let mut facts = vec![("rule".to_owned(), told.rule.to_owned()), ("severity".to_owned(), told.severity.to_string())];
     let named = [("service", &told.subject.service), ("environment", &told.subject.environment), ("machine", &told.subject.machine)];
     facts.extend(named.into_iter().filter(|(_, name)| !name.is_empty()).map(|(what, name)| (what.to_owned(), name.clone())));
+    facts.extend_from_slice(told.facts);
     if let Some(changed) = told.changed {
         let text = format!("revision {} ({}) by {}, {}", changed.revision, changed.kind, changed.by, changed.at.exact());
         facts.push(("last change".to_owned(), text));

@@ -161,6 +161,7 @@ async fn an_alert_begins_says_why_and_ends() {
     assert_eq!((alert.state, alert.severity), (AlertState::Firing, Severity::Warning));
     assert_eq!(alert.summary, "shop/web in local: memory is 95 % of its limit (950 B of 1.0 KiB) in task 2; the rule says over 90 % for 1m");
     assert!(alert.link.starts_with("/projects/shop/services/web/metrics?environment=local&from="), "{}", alert.link);
+    assert!(alert.link.ends_with("#chart-memory"), "{}", alert.link);
     let changed = alert.changed.expect("the last change");
     assert_eq!((changed.revision, changed.by.as_str(), changed.kind.as_str()), (7, "ana", "deploy"));
     assert_eq!(scene.told().await, [FIRING]);

@@ -300,6 +300,7 @@ impl Open {
             routes: &self.routes,
             changed: None,
             since: self.fired_at,
+            facts: &[],
         }
     }
 }

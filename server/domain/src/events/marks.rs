@@ -1,6 +1,8 @@
 //! What happened to a service, as marks on a chart's axis of time: deployments, alerts, and ends, wants of memory and failed checks of its tasks. There are
 //! never more than [`MOST`]: where more happened, those of a stretch of time are one mark.
 
+mod machine;
+
 use model::ids::{DeploymentId, EnvironmentId};
 use model::time::Millis;
 use model::views::alerts::AlertView;
@@ -14,6 +16,8 @@ use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::services::Service;
+
+pub use machine::of_machine;
 
 /// Most marks.
 pub const MOST: usize = 200;

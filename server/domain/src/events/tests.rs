@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use model::access::Role;
-use model::ids::{MachineId, TaskId};
+use model::ids::{AlertId, MachineId, TaskId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::deployments::DeploymentState;
 use model::views::events::MarkKind;
@@ -273,6 +273,46 @@ async fn marks_are_few_however_much_happened() {
     let restarts = summed.iter().filter(|mark| mark.kind == MarkKind::Restart);
     let count: i64 = restarts.map(|mark| mark.text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)).sum();
     assert_eq!(count, 240, "none is lost");
+}
+
+#[tokio::test]
+async fn a_machines_charts_have_the_marks_of_what_happened_there() {
+    let shop = Shop::open().await;
+    let platform = &shop.store.platform;
+    let (now, machine) = (platform.now(), shop.store.machine().await);
+    let gap = Happened { text: "the engine was away".into(), recovered: true, ..Happened::new(EventKind::Gap, (now.0 - 60_000) * 1_000_000, "") };
+    shop.record(&[gap, event(EventKind::Started, now.0 - 50_000), died(now.0 - 40_000, 1)]).await;
+    let oda = shop.store.person("oda", true).await;
+    let may = oda.may(platform, &Site).await.expect("allowed");
+    let read = async |to: Millis| marks::of_machine(platform, &may, &machine, Millis(now.0 - 600_000), to).await.expect("read");
+    let kinds = async || read(now).await.into_iter().map(|mark| mark.kind).collect::<Vec<_>>();
+    assert_eq!(kinds().await, [MarkKind::Engine], "no deployment made a task there, and what tasks do stands at their services");
+
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let alert: AlertId = platform.new_id();
+    let sql =
+        "INSERT INTO alerts (id, fingerprint, rule_id, rule, of_site, severity, environment_id, machine_id, subject, state, summary, link, since,
+               fired_at, told) VALUES ($1, 'f', 'r', 'Disk nearly full', $2, 'critical', $3, $4, '{}', 'firing', 'disk is full', '/', $5, $5, $2)";
+    let fired = Millis(now.0 - 30_000);
+    write.exec(sql, crate::args![alert, true, machine.environment_id, machine.id, fired]).await.expect("an alert");
+    write.exec("UPDATE tasks SET deployment_id = (SELECT id FROM deployments)", crate::args![]).await.expect("it made the task");
+    write.exec("UPDATE machines SET state = 'away', since = $1", crate::args![Millis(now.0 - 20_000)]).await.expect("it went away");
+    write.finish().await.expect("kept");
+    let all = read(now).await;
+    let told: Vec<(MarkKind, &str)> = all.iter().map(|mark| (mark.kind, mark.text.as_str())).collect();
+    assert_eq!(
+        told[..3],
+        [
+            (MarkKind::Engine, "the engine was away"),
+            (MarkKind::Alert, "Disk nearly full: disk is full"),
+            (MarkKind::Engine, "its engine does not answer since then"),
+        ]
+    );
+    let deployment = &all[3];
+    assert!(deployment.kind == MarkKind::Deployment && deployment.text.starts_with("shop/web: deploy of revision 1 by ana"), "{all:?}");
+    assert!(deployment.link.as_ref().is_some_and(|link| link.starts_with("/projects/shop/services/web/deployments/")), "{all:?}");
+    assert_eq!(all[0].link.as_deref(), Some("/admin/environments/local/machines/local/events?kind=gap"));
+    assert_eq!(read(Millis(now.0 - 45_000)).await.len(), 1, "of that time alone");
 }
 
 #[tokio::test]

@@ -1,128 +1,26 @@
 //! From what the store answers to charts: which figures belong together, in which unit, on one axis. Pure.
 
 mod lines;
+mod plans;
+mod sums;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use ::metrics::{Answer, Member, Metric, Series, Total, Totals};
-use model::metrics::{Group, Window};
+use ::metrics::{Answer, Kind, Member, Metric, Point, Series, Total, Totals};
+use model::metrics::{Part, Window};
 use model::views::metrics::{ChartView, Column, LimitedView, LineView, Resolution, SideView, TotalView, Unit};
 
 use super::{Detail, count};
 use lines::{fold, name};
+use plans::{Form, Side};
+use sums::{limited, summed, times, totals};
+
+pub(crate) use plans::anchor;
+pub(super) use plans::{OF_MACHINES, OF_SERVICES, Plan, compared, metrics};
+pub(super) use sums::Before;
 
 /// Most figures of an application that are shown, each in a chart of its own.
 const FIGURES: usize = 12;
-/// Microseconds of a second: a counter of time that grows by so many is one core, or all of the time.
-const SECOND: f64 = 1_000_000.0;
-
-/// A chart that can be shown.
-pub(super) struct Plan {
-    pub group: Group,
-    title: &'static str,
-    unit: Unit,
-    /// How many of the store's units make one of the chart's.
-    divisor: f64,
-    sides: &'static [Side],
-    /// What is drawn in as the limit.
-    limit: Option<Metric>,
-    form: Form,
-}
-
-/// How lines come together.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// They add up.
-    Sum,
-    /// Each stands for itself.
-    Apart,
-    /// Each stands for itself, as its share of the limit with the same label.
-    Share,
-    /// Each label is a chart of its own, in which tasks add up.
-    EachLabel,
-}
-
-impl Form {
-    const fn adds_up(self) -> bool {
-        matches!(self, Self::Sum | Self::EachLabel)
-    }
-}
-
-/// One direction of a chart, with the lines' names where it has several metrics.
-struct Side {
-    name: &'static str,
-    metrics: &'static [(Metric, &'static str)],
-}
-
-const fn plan(group: Group, title: &'static str, unit: Unit, sides: &'static [Side]) -> Plan {
-    Plan { group, title, unit, divisor: 1.0, sides, limit: None, form: Form::Sum }
-}
-
-const CPU: Plan = Plan {
-    divisor: SECOND,
-    limit: Some(Metric::CpuLimit),
-    ..plan(Group::Cpu, "CPU", Unit::Cores, &[Side { name: "used", metrics: &[(Metric::CpuUsed, "")] }])
-};
-const MEMORY: Plan = Plan {
-    limit: Some(Metric::MemoryLimit),
-    ..plan(Group::Memory, "Memory", Unit::Bytes, &[Side { name: "used", metrics: &[(Metric::MemoryWorkingSet, "")] }])
-};
-const NETWORK: Plan = plan(
-    Group::Network,
-    "Network",
-    Unit::BytesPerSecond,
-    &[Side { name: "received", metrics: &[(Metric::NetReceived, "")] }, Side { name: "sent", metrics: &[(Metric::NetSent, "")] }],
-);
-const DISK: Plan = plan(
-    Group::Disk,
-    "Disk",
-    Unit::BytesPerSecond,
-    &[Side { name: "read", metrics: &[(Metric::BlockRead, "")] }, Side { name: "written", metrics: &[(Metric::BlockWritten, "")] }],
-);
-const APPLICATION: Plan = Plan {
-    form: Form::EachLabel,
-    ..plan(Group::Application, "", Unit::Count, &[Side { name: "told", metrics: &[(Metric::AppCounter, ""), (Metric::AppGauge, "")] }])
-};
-const STORAGE: Plan = Plan {
-    limit: Some(Metric::DiskSize),
-    form: Form::Share,
-    ..plan(Group::Storage, "File systems", Unit::Percent, &[Side { name: "used", metrics: &[(Metric::DiskUsed, "")] }])
-};
-const LOAD: Plan = Plan {
-    limit: Some(Metric::CpuLimit),
-    form: Form::Apart,
-    ..plan(
-        Group::Load,
-        "Load",
-        Unit::Count,
-        &[Side { name: "average", metrics: &[(Metric::Load1, "1 minute"), (Metric::Load5, "5 minutes"), (Metric::Load15, "15 minutes")] }],
-    )
-};
-const PRESSURE: Plan = Plan {
-    divisor: SECOND / 100.0,
-    form: Form::Apart,
-    ..plan(Group::Pressure, "Pressure", Unit::Percent, &[Side { name: "some waited", metrics: &[(Metric::PressureSome, "")] }])
-};
-
-/// The charts of a service.
-pub(super) const OF_SERVICES: &[Plan] = &[CPU, MEMORY, NETWORK, DISK, APPLICATION];
-/// The charts of a machine.
-pub(super) const OF_MACHINES: &[Plan] = &[CPU, MEMORY, NETWORK, DISK, STORAGE, LOAD, PRESSURE];
-
-/// The metrics that these charts are made of.
-pub(super) fn metrics(plans: &[&Plan]) -> Vec<Metric> {
-    let drawn = plans.iter().flat_map(|plan| plan.sides).flat_map(|side| side.metrics).map(|(metric, _)| *metric);
-    let mut all: Vec<Metric> = drawn.chain(plans.iter().filter_map(|plan| plan.limit)).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// Those of them of which it is shown what they came to in the time before.
-pub(super) fn compared(plans: &[&Plan]) -> Vec<Metric> {
-    let sides = plans.iter().filter(|plan| plan.form.adds_up()).flat_map(|plan| plan.sides);
-    sides.flat_map(|side| side.metrics).map(|(metric, _)| *metric).collect()
-}
 
 pub(super) const fn resolution(kept: ::metrics::Resolution) -> Resolution {
     match kept {
@@ -185,25 +83,15 @@ impl Axis {
     }
 
     /// What was a window's length before, moved here. Its points may stand for longer: older figures are kept more coarsely.
-    fn moved(&self, sums: &BTreeMap<i64, f64>, step: i64, divisor: f64) -> Column {
+    fn moved(&self, points: &[(i64, f64)], step: i64) -> Column {
         let at = |place: usize| {
             let middle = self.first + place as i64 * self.step - self.length + self.step / 2;
-            let (at, sum) = sums.range(..=middle).next_back()?;
-            (middle < at + step.max(self.step)).then(|| rounded(sum / divisor))
+            let next = points.partition_point(|(at, _)| *at <= middle);
+            let (at, value) = points.get(next.checked_sub(1)?)?;
+            (middle < at + step.max(self.step)).then(|| rounded(*value))
         };
         (0..self.places).map(at).collect()
     }
-}
-
-/// What a metric came to, by time: all tasks, and all parts where none is named.
-fn sums(totals: &Totals, metric: Metric, label: Option<&str>) -> BTreeMap<i64, f64> {
-    let mut sums = BTreeMap::new();
-    for series in totals.series.iter().filter(|series| series.metric == metric && label.is_none_or(|label| *label == *series.label)) {
-        for total in &series.points {
-            *sums.entry(total.at_ms).or_default() += total.sum;
-        }
-    }
-    sums
 }
 
 fn round(column: &mut [Option<f64>]) {
@@ -216,7 +104,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// All charts of which there is something; those that everybody has are there in any case.
-pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Totals>, detail: Detail) -> Vec<ChartView> {
+pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<&Before>, detail: Detail) -> Vec<ChartView> {
     let made = Making { axis, answer, before, detail };
     let mut charts = Vec::new();
     for plan in plans {
@@ -225,8 +113,7 @@ pub(super) fn all(plans: &[&Plan], axis: &Axis, answer: &Answer, before: Option<
             continue;
         }
         let sides: Vec<SideView> = plan.sides.iter().map(|side| made.side(plan, side, None)).collect();
-        let common = matches!(plan.group, Group::Cpu | Group::Memory | Group::Network | Group::Disk);
-        if common || !sides.iter().all(SideView::is_empty) {
+        if plan.group.part() == Part::Main || !sides.iter().all(SideView::is_empty) {
             charts.push(ChartView { group: plan.group, title: plan.title.to_owned(), unit: plan.unit, sides });
         }
     }
@@ -245,7 +132,7 @@ struct Limits {
 struct Making<'a> {
     axis: &'a Axis,
     answer: &'a Answer,
-    before: Option<&'a Totals>,
+    before: Option<&'a Before>,
     detail: Detail,
 }
 
@@ -274,23 +161,18 @@ impl Making<'_> {
 
     fn side(&self, plan: &Plan, side: &Side, label: Option<&str>) -> SideView {
         let series: Vec<(&Series, &str)> = self.series(side, label).collect();
-        let mut lines: Vec<LineView> = if plan.form == Form::Share {
-            series.iter().filter_map(|(series, _)| self.share(series, plan.limit?)).collect()
-        } else {
-            let bands = self.detail == Detail::All || series.len() == 1;
-            series.iter().map(|(series, name)| self.line(series, name, plan.divisor, bands)).collect()
-        };
+        let mut lines = self.lines(plan, &series);
         if label.is_some() {
             lines.iter_mut().for_each(|line| line.part.clear());
         }
         name(&mut lines, side.name);
         let metric = side.metrics.first().map(|(metric, _)| *metric);
         let adds_up = plan.form.adds_up();
-        let totals = metric.filter(|_| adds_up).map(|metric| self.answer.total(metric, label)).unwrap_or_default();
+        let totals = metric.filter(|_| adds_up).map(|metric| totals(plan, self.answer, metric, label)).unwrap_or_default();
         let limits = plan.limit.filter(|_| plan.form != Form::Share).map(|limit| self.limits(limit, &series, adds_up));
         let Limits { all: limit, one: limit_of_one, limited } = limits.unwrap_or_default();
-        let earlier = self.before.zip(metric).filter(|_| adds_up);
-        let before = earlier.map(|(before, metric)| self.axis.moved(&sums(before, metric, label), before.step_ms, plan.divisor));
+        let earlier = self.before.and_then(|before| before.sums.as_ref()).zip(metric).filter(|_| adds_up);
+        let before = earlier.map(|(before, metric)| self.sum_before(plan, before, metric, label));
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
         if self.detail == Detail::Picture {
             fold(&mut lines, adds_up);
@@ -300,11 +182,26 @@ impl Making<'_> {
         SideView { name: side.name.to_owned(), metric, lines, total, limit, limit_of_one, limited, before }
     }
 
+    fn lines(&self, plan: &Plan, series: &[(&Series, &str)]) -> Vec<LineView> {
+        let band = self.detail == Detail::All || series.len() == 1;
+        let line = |(series, name): &(&Series, &str)| {
+            let mut line = match plan.form {
+                Form::Share => self.share(plan, series)?,
+                _ => self.line(plan, series, name, band),
+            };
+            if let Some(before) = self.before.and_then(|before| before.lines.as_ref()).filter(|_| !plan.form.adds_up()) {
+                line.before = self.line_before(plan, before, series);
+            }
+            Some(line)
+        };
+        series.iter().filter_map(line).collect()
+    }
+
     /// A line. Without its band it is rounded later, if it is drawn at all.
-    fn line(&self, series: &Series, name: &str, divisor: f64, band: bool) -> LineView {
-        let points = |value: fn(&::metrics::Point) -> f64| series.points.iter().map(move |point| (point.at_ms, value(point) / divisor));
-        let column = |value: fn(&::metrics::Point) -> f64| if band { self.axis.column(points(value)) } else { Vec::new() };
-        LineView {
+    fn line(&self, plan: &Plan, series: &Series, name: &str, band: bool) -> LineView {
+        let points = |value: fn(&Point) -> f64| series.points.iter().map(move |point| (point.at_ms, value(point) / plan.divisor));
+        let column = |value: fn(&Point) -> f64| if band { self.axis.column(points(value)) } else { Column::new() };
+        let line = LineView {
             name: name.to_owned(),
             task: series.member.map(|member| member.task),
             slot: series.member.map(|member| member.slot),
@@ -314,20 +211,53 @@ impl Making<'_> {
             least: column(|point| point.min),
             peak: column(|point| point.max),
             begins: self.axis.begins(series.points.iter().map(|point| (point.at_ms, point.begins))),
+            before: Column::new(),
+        };
+        if plan.form != Form::Counted {
+            return line;
         }
+        // Of how often it happened there is no least and no most.
+        let mean = self.axis.column(series.points.iter().map(|point| (point.at_ms, times(point))));
+        LineView { mean, least: Column::new(), peak: Column::new(), ..line }
     }
 
     /// How much of its limit a part uses, in percent.
-    fn share(&self, series: &Series, limit: Metric) -> Option<LineView> {
-        let of = self.answer.series.iter().find(|one| one.metric == limit && one.label == series.label && one.member == series.member)?;
-        let sizes: HashMap<i64, f64> = of.points.iter().map(|point| (point.at_ms, point.avg)).collect();
-        let mut line = self.line(series, "", 1.0, false);
-        let of_size = |value: fn(&::metrics::Point) -> f64| {
-            let known = series.points.iter().filter_map(|point| Some((point, *sizes.get(&point.at_ms).filter(|size| **size > 0.0)?)));
-            self.axis.column(known.map(|(point, size)| (point.at_ms, value(point) / size * 100.0)))
+    fn share(&self, plan: &Plan, series: &Series) -> Option<LineView> {
+        let known = limited(self.answer, series, plan.limit?);
+        if known.is_empty() {
+            return None;
+        }
+        // The peak of a sum's growth is held against the mean of the other's: it may be above by that.
+        let most = if series.metric.kind() == Kind::Counter { 100.0 } else { f64::INFINITY };
+        let column = |value: fn(&Point) -> f64| {
+            let share = |(point, size): &(&Point, f64)| (point.at_ms, (value(point) / size * 100.0).min(most));
+            self.axis.column(known.iter().map(share))
         };
-        (line.mean, line.least, line.peak) = (of_size(|point| point.avg), of_size(|point| point.min), of_size(|point| point.max));
-        Some(line)
+        let (mean, least, peak) = (column(|point| point.avg), column(|point| point.min), column(|point| point.max));
+        Some(LineView { mean, least, peak, ..self.line(plan, series, "", false) })
+    }
+
+    /// A line's numbers in the time before: of the same part, and of the task that was in its slot then.
+    fn line_before(&self, plan: &Plan, before: &Answer, series: &Series) -> Column {
+        let slot = |series: &Series| series.member.map(|member| member.slot);
+        let same = |one: &&Series| one.metric == series.metric && one.label == series.label && slot(one) == slot(series);
+        let mut points: Vec<(i64, f64)> = Vec::new();
+        for one in before.series.iter().filter(same) {
+            match plan.limit.filter(|_| plan.form == Form::Share) {
+                Some(limit) => points.extend(limited(before, one, limit).into_iter().map(|(point, size)| (point.at_ms, point.avg / size * 100.0))),
+                None => points.extend(one.points.iter().map(|point| (point.at_ms, point.avg / plan.divisor))),
+            }
+        }
+        points.sort_by_key(|(at, _)| *at);
+        self.axis.moved(&points, before.step_ms)
+    }
+
+    /// What all lines came to together in the time before.
+    fn sum_before(&self, plan: &Plan, before: &Totals, metric: Metric, label: Option<&str>) -> Column {
+        // Of what is counted: as often as it happened in a place's time, however coarsely it is kept.
+        let one = if plan.form == Form::Counted { 1000.0 / self.axis.step as f64 } else { plan.divisor };
+        let points: Vec<(i64, f64)> = summed(before, metric, label).into_iter().map(|(at, sum)| (at, sum / one)).collect();
+        self.axis.moved(&points, before.step_ms)
     }
 
     fn total(&self, totals: &[Total], divisor: f64) -> TotalView {

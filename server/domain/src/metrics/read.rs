@@ -6,7 +6,7 @@ use model::names::{EnvironmentName, MachineName};
 use model::problem::FieldError;
 use model::views::metrics::MetricsView;
 
-use super::charts::{self, Axis, Plan};
+use super::charts::{self, Axis, Before, Plan};
 use super::{blocking, store};
 use crate::access::{May, Site, can};
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ pub async fn service(platform: &Platform, may: &May<can::SeeServices, Service>, 
 /// `NotFound` when there is no machine of that name; else as [`service`].
 pub async fn machine(
     platform: &Platform,
-    _: &May<can::ManageEnvironments, Site>,
+    may: &May<can::ManageEnvironments, Site>,
     name: &MachineName,
     query: &MetricsQuery,
     detail: Detail,
@@ -70,7 +70,9 @@ pub async fn machine(
     let plans = plans(charts::OF_MACHINES, query.group)?;
     let compare = query.compare == Some(Compare::Previous);
     let asked = Asked { key: Key::Machine(found.id), window, points, compare, plans, detail, environment: None };
-    view(platform, asked).await
+    let mut view = view(platform, asked).await?;
+    view.marks = crate::events::marks::of_machine(platform, may, &found, view.from, view.to).await?;
+    Ok(view)
 }
 
 fn checked(platform: &Platform, query: &MetricsQuery) -> Result<(Window, usize)> {
@@ -95,9 +97,8 @@ async fn view(platform: &Platform, asked: Asked) -> Result<MetricsView> {
 
 pub(super) fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> {
     let Asked { key, window, points, compare, plans, detail, environment } = asked;
-    let (metrics, compared) = (charts::metrics(&plans), charts::compared(&plans));
-    let answer = store.query(key, &select(window, points, &metrics))?;
-    let before = if compare { Some(store.totals(key, &select(window.before(), points, &compared))?) } else { None };
+    let answer = store.query(key, &select(window, points, &charts::metrics(&plans)))?;
+    let before = if compare { Some(before(store, key, window.before(), points, &plans)?) } else { None };
     let axis = Axis::new(window, answer.step_ms);
     let charts = charts::all(&plans, &axis, &answer, before.as_ref(), detail);
     Ok(MetricsView {
@@ -110,8 +111,21 @@ pub(super) fn read(store: &Store, asked: Asked) -> std::io::Result<MetricsView> 
         charts,
         marks: Vec::new(),
         problems: Vec::new(),
-        damaged: answer.damaged || before.is_some_and(|before| before.damaged),
+        damaged: answer.damaged || before.is_some_and(|before| before.is_damaged()),
     })
+}
+
+/// The time before: of what adds up no more than its sums, which are read at the cost of one task.
+fn before(store: &Store, key: Key, window: Window, points: usize, plans: &[&Plan]) -> std::io::Result<Before> {
+    let (sums, lines) = (charts::compared(plans, true), charts::compared(plans, false));
+    let mut before = Before::default();
+    if !sums.is_empty() {
+        before.sums = Some(store.totals(key, &select(window, points, &sums))?);
+    }
+    if !lines.is_empty() {
+        before.lines = Some(store.query(key, &select(window, points, &lines))?);
+    }
+    Ok(before)
 }
 
 fn select(window: Window, points: usize, metrics: &[Metric]) -> Select<'_> {

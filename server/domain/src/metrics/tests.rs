@@ -213,6 +213,54 @@ fn a_machines_file_systems_are_shares_of_their_size() {
     assert_eq!(steady(&chart(&charts, Group::Pressure).sides[0].lines[0].mean), 5.0);
 }
 
+#[test]
+fn what_happens_seldom_is_counted_and_shares_of_sums_are_of_their_growth() {
+    let (_folder, store) = open();
+    // A hundred periods in ten seconds, of which a quarter was throttled; the second task was killed once, after two minutes.
+    fill(&store, 2, 36, |slot, seconds| {
+        vec![
+            Value::new(Metric::CpuPeriods, seconds * 10.0),
+            Value::new(Metric::CpuThrottledPeriods, seconds * 2.5),
+            Value::new(Metric::OomKills, if slot == 2 && seconds >= 120.0 { 1.0 } else { 0.0 }),
+        ]
+    });
+    let (_, charts) = read(&store, key(), charts::OF_SERVICES, 6, Detail::All, false);
+    let throttled = &chart(&charts, Group::Throttled).sides[0];
+    assert_eq!(throttled.lines.iter().map(|line| (line.name.as_str(), steady(&line.mean))).collect::<Vec<_>>(), [("Task 1", 25.0), ("Task 2", 25.0)]);
+    assert!(throttled.total.is_none(), "percents do not add up");
+    let kills = chart(&charts, Group::OomKills);
+    assert_eq!(kills.unit, Unit::Times);
+    let sums = kills.sides[0].lines.iter().map(|line| line.mean.iter().flatten().sum::<f64>());
+    assert_eq!(sums.collect::<Vec<_>>(), [0.0, 1.0]);
+    let total = kills.sides[0].total.as_ref().expect("a total");
+    assert_eq!(total.mean.iter().flatten().sum::<f64>(), 1.0);
+    assert!(charts.iter().all(|chart| chart.group != Group::Swap), "of what nothing is known there is no chart");
+}
+
+#[test]
+fn lines_that_do_not_add_up_are_compared_each_with_its_own_time_before() {
+    let (_folder, store) = open();
+    let key = Key::Machine(id::<MachineId>(9));
+    for time in -60..=60_i64 {
+        let (used, load) = if time <= 0 { (25.0, 1.0) } else { (50.0, 3.0) };
+        let values = vec![
+            Value::labelled(Metric::DiskUsed, "/", used),
+            Value::labelled(Metric::DiskSize, "/", 100.0),
+            Value::labelled(Metric::DiskInodesUsed, "/", used / 5.0),
+            Value::labelled(Metric::DiskInodes, "/", 100.0),
+            Value::new(Metric::Load1, load),
+            Value::labelled(Metric::PressureFull, "io", (time + 60) as f64 * 10.0 * 100_000.0),
+        ];
+        store.append(BEGIN + time * 10_000, &[Sample { key, member: None, values }]).expect("kept");
+    }
+    let (_, charts) = read(&store, key, charts::OF_MACHINES, 10, Detail::Picture, true);
+    let before = |group| steady(&chart(&charts, group).sides[0].lines[0].before);
+    assert_eq!([Group::Storage, Group::Inodes, Group::Load, Group::PressureFull].map(before), [25.0, 5.0, 1.0, 10.0]);
+    assert_eq!(steady(&chart(&charts, Group::Inodes).sides[0].lines[0].mean), 10.0);
+    let (_, charts) = read(&store, key, charts::OF_MACHINES, 10, Detail::Picture, false);
+    assert!(chart(&charts, Group::Load).sides[0].lines[0].before.is_empty(), "nobody asked for it");
+}
+
 #[tokio::test]
 async fn pages_hear_of_new_samples_once_for_all_of_them() {
     let (_folder, samples) = open();

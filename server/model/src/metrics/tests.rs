@@ -54,7 +54,7 @@ fn the_last_hour_is_shown_unless_something_else_is_asked_for() {
 #[test]
 fn what_is_wrong_is_named() {
     let mut asked = MetricsQuery::default();
-    for (name, value) in [("range", "3h"), ("compare", "next"), ("group", "pids"), ("points", "many"), ("environment", "No Name")] {
+    for (name, value) in [("range", "3h"), ("compare", "next"), ("group", "colour"), ("points", "many"), ("environment", "No Name")] {
         assert_eq!(asked.take(name, value).expect_err(name).field, name);
     }
     assert!(asked.take("range", "3h").expect_err("wrong").message.contains("15m, 1h, 6h"), "it says what would be right");

@@ -214,6 +214,8 @@ words! {
     Unhealthy = "unhealthy",
     /// An alert fired.
     Alert = "alert",
+    /// A machine's engine went away or came back, or it is not known what happened there for a while.
+    Engine = "engine",
 }
 
 /// A mark on a chart's axis of time.

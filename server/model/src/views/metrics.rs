@@ -25,6 +25,8 @@ words! {
     Count = "count",
     /// How many in a second.
     PerSecond = "per_second",
+    /// How often it happened in the time that a place of the axis stands for: the sum over places is how often it happened in all of them.
+    Times = "times",
 }
 
 words! {
@@ -68,6 +70,9 @@ pub struct LineView {
     pub peak: Column,
     /// Places on the axis to which no line leads from the one before.
     pub begins: Vec<u32>,
+    /// The means in the time before, moved to the same places of the axis: where lines do not add up and were to be compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Column,
 }
 
 /// All lines together.
@@ -180,6 +185,14 @@ pub struct MetricsView {
     /// Whether some of it could not be read: a gap that is none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub damaged: bool,
+}
+
+impl ChartView {
+    /// Its id in the page.
+    #[must_use]
+    pub fn anchor(&self) -> String {
+        self.group.anchor(&self.title)
+    }
 }
 
 impl MetricsView {

@@ -142,6 +142,39 @@ fn machines_are_away_run_out_of_disk_and_of_time() {
 }
 
 #[test]
+fn an_alert_leads_to_the_chart_of_its_figure_and_its_time() {
+    let linked = |kept: Kept, world: &World, latest: &[Latest]| {
+        let rules = [kept];
+        let one = findings(&rules, world, Some(latest), NOW).into_values().next().expect("a finding");
+        (one.link, one.facts)
+    };
+    let number = |metric, label: &str, value, rate| Now { metric, label: label.into(), at_ms: NOW.0, value, rate };
+    let (from, to) = (NOW.0 / 1000 - 1800, NOW.0 / 1000 + 1800);
+    let service = format!("/projects/shop/services/web/metrics?environment=local&from={from}&to={to}");
+    let member = metrics::Member { task: Uuid::nil().into(), slot: 2, revision: 1 };
+    let values = vec![number(Metric::CpuThrottledPeriods, "", 90.0, Some(5.0)), number(Metric::CpuPeriods, "", 200.0, Some(10.0))];
+    let latest = [Latest { key: web().thing.key, member: Some(member), at_ms: NOW.0, values }];
+    let (link, facts) = linked(kept("rate", "services", "cpu_throttled_periods", "25 %"), &world(vec![web()], vec![]), &latest);
+    assert_eq!(link, format!("{service}#chart-throttled"));
+    let facts: Vec<(&str, &str)> = facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let wanted =
+        [("figure", "cpu_throttled_periods"), ("value", "5 a second"), ("limit", "10 a second"), ("share of the limit", "50 %"), ("task", "2")];
+    assert_eq!(facts, wanted);
+    let up = host(MachineState::Up);
+    let values = vec![number(Metric::DiskInodesUsed, "/data", 95.0, None), number(Metric::DiskInodes, "/data", 100.0, None)];
+    let latest = [Latest { key: up.thing.key, member: None, at_ms: NOW.0, values }];
+    let (link, facts) = linked(kept("threshold", "machines", "disk_inodes_used", "90 %"), &world(vec![], vec![up]), &latest);
+    assert_eq!(link, format!("/admin/environments/local/machines/m1/metrics?from={from}&to={to}#chart-inodes"));
+    assert!(facts.contains(&("part".to_owned(), "/data".to_owned())), "{facts:?}");
+    for kind in ["crash_loop", "unhealthy", "deploy_failed"] {
+        let ended = Ended { id: Uuid::nil().into(), state: DeploymentState::Failed, why: "it never answered".into(), revision: 7, by: "ana".into() };
+        let runs = Runs { unhealthy: 1, crashes: Some(Crashes { times: 4, why: "exited with 1".into() }), ended: Some(ended), ..web() };
+        let (link, facts) = linked(kept(kind, "", "", ""), &world(vec![runs], vec![]), &[]);
+        assert_eq!((link.as_str(), facts.iter().any(|(name, _)| name == "deployment")), (service.as_str(), kind == "deploy_failed"), "{kind}");
+    }
+}
+
+#[test]
 fn a_rule_is_about_what_it_names() {
     let (web, m1) = (web().thing, host(MachineState::Up).thing);
     let rule = kept("unhealthy", "", "", "");
