@@ -81,6 +81,8 @@ CREATE TABLE notices (
     notice TEXT NOT NULL, -- JSON
     state TEXT NOT NULL, -- queued, sent, failed
     attempts BIGINT NOT NULL,
+    refusals BIGINT NOT NULL DEFAULT 0, -- how often the receiver did not want it; after a few, what comes behind may pass
+    unwanted BIGINT NOT NULL DEFAULT 0, -- how often in a row it said that trying again is of no use
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     queued_at BIGINT NOT NULL, -- since then it is tried
@@ -102,6 +104,7 @@ CREATE TABLE mail_settings (
     username TEXT NOT NULL,
     password BYTEA, -- sealed; none: nobody is signed in
     sender TEXT NOT NULL,
+    recipients TEXT NOT NULL, -- domains that mail may go to, with commas between; empty: all
     updated_by TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );

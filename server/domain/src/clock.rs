@@ -40,6 +40,11 @@ impl TestClock {
     pub fn advance(&self, span: std::time::Duration) {
         self.0.fetch_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
+
+    /// Sets it back, as somebody who puts a machine's clock right does.
+    pub fn set_back(&self, span: std::time::Duration) {
+        self.0.fetch_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {

@@ -3,7 +3,8 @@
 //!
 //! *At least once, by one id.* A notice is `sent` only after the receiver said so. A portal that is killed between the two sends it again, under the
 //! same id, which every receiver sees: whoever drops ids that it has seen gets each notice once. Of one route, notices leave one at a time and in
-//! the order in which they were written: who hears that something is over has heard that it began.
+//! the order in which they were written: who hears that something is over has heard that it began. Only one that the receiver refused a few times
+//! is passed by those behind it, and tried on.
 
 use model::ids::{NoticeId, NoticeRouteId, ProjectId};
 use model::notices::{Event, Notice, NoticeState, RouteKind, RouteOrder};
@@ -21,6 +22,7 @@ pub mod mail;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub mod work;
 
 pub use log::{log, redeliver, test};
@@ -59,12 +61,14 @@ pub(crate) struct Audience<'a> {
 /// ([`crate::Signal::Notices`]).
 pub(crate) async fn tell(tx: &mut Tx, platform: &Platform, audience: Audience<'_>, notice: &Notice) -> Result<bool> {
     let sql = "SELECT id, name, events FROM notice_routes WHERE enabled AND (project_id = $1 OR ($2 AND project_id IS NULL)) ORDER BY id LIMIT 200";
-    type Found = (NoticeRouteId, String, Vec<Event>);
-    let read = |row: &crate::db::Row<'_>| -> Result<Found> { Ok((row.get("id")?, row.get("name")?, row.get::<Json<Vec<Event>>>("events")?.0)) };
+    type Found = (NoticeRouteId, String, String);
+    let read = |row: &crate::db::Row<'_>| -> Result<Found> { Ok((row.get("id")?, row.get("name")?, row.get("events")?)) };
     let routes = tx.all(sql, args![audience.project, audience.site], read).await?;
     let mut any = false;
     for (route, name, events) in routes {
-        if events.contains(&notice.event) && (audience.routes.is_empty() || audience.routes.contains(&name)) {
+        // A choice that cannot be read any more must not keep all others from hearing: who made it hears everything.
+        let chosen = serde_json::from_str::<Vec<Event>>(&events).ok().is_none_or(|events| events.contains(&notice.event));
+        if chosen && (audience.routes.is_empty() || audience.routes.contains(&name)) {
             queue(tx, platform, route, notice).await?;
             any = true;
         }
@@ -72,10 +76,15 @@ pub(crate) async fn tell(tx: &mut Tx, platform: &Platform, audience: Audience<'_
     Ok(any)
 }
 
+/// What is held by whoever writes notices of a route.
+fn lock(route: NoticeRouteId) -> String {
+    format!("notices {route}")
+}
+
 /// Writes a notice for one route.
 async fn queue(tx: &mut Tx, platform: &Platform, route: NoticeRouteId, notice: &Notice) -> Result<NoticeId> {
     // Ids of one route must be in the order of their commits.
-    tx.lock_key(&format!("notices {route}")).await?;
+    tx.lock_key(&lock(route)).await?;
     let sql = "SELECT COUNT(*) AS n FROM notices WHERE route_id = $1 AND state = 'queued'";
     let full = tx.one(sql, args![route], |row| row.get::<i64>("n")).await? >= WAITING_MOST;
     let (id, now): (NoticeId, _) = (platform.new_id(), platform.now());
@@ -126,6 +135,11 @@ fn shown(kind: RouteKind, address: &str) -> String {
             format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default())
         }
     }
+}
+
+/// A notice as it is stored; none where it cannot be read.
+fn notice(text: &str) -> Option<Notice> {
+    serde_json::from_str(text).ok()
 }
 
 /// A route's row by id, within the holder's.

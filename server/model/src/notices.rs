@@ -8,6 +8,10 @@ use crate::problem::FieldError;
 use crate::time::Millis;
 use crate::words::words;
 
+mod mail;
+
+pub use mail::{MailForm, MailOrder, MailSecurity};
+
 /// Longest name of a route, in characters.
 pub const NAME_MAX: usize = 60;
 /// Longest address, in bytes.
@@ -274,89 +278,6 @@ pub fn check_secret(text: &str) -> Result<(), String> {
         return wrong();
     }
     Ok(())
-}
-
-words! {
-    /// How the connection to the mail server is guarded.
-    MailSecurity,
-    /// TLS from its first byte on; usually port 465.
-    Tls = "tls",
-    /// TLS before anything is said; usually port 587.
-    StartTls = "starttls",
-    /// Not at all: for a server on the same machine.
-    None = "none",
-}
-
-/// How e-mail leaves, as it was typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MailForm {
-    /// The server; empty: no e-mail leaves.
-    pub host: String,
-    /// Its port.
-    pub port: String,
-    /// A [`MailSecurity`].
-    pub security: String,
-    /// Who signs in; empty: nobody.
-    pub username: String,
-    /// With what; empty: as it was.
-    pub password: String,
-    /// Whom e-mail is from.
-    pub sender: String,
-}
-
-/// How e-mail leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MailOrder {
-    /// The server.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// How the connection is guarded.
-    pub security: MailSecurity,
-    /// Who signs in; empty: nobody.
-    pub username: String,
-    /// Whom e-mail is from.
-    pub sender: String,
-}
-
-impl MailForm {
-    /// What was typed.
-    ///
-    /// # Errors
-    /// Every mistake, with the field's name.
-    pub fn read(&self) -> Result<MailOrder, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let mut note = |field: &str, message: &str| errors.push(FieldError::new(field, message));
-        let host = self.host.trim();
-        if host.is_empty() || host.len() > 253 || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-.:[]".contains(c)) {
-            note("host", "write the server's name or address: mail.example.com");
-        }
-        let port = self.port.trim().parse::<u16>().ok().filter(|port| *port > 0);
-        if port.is_none() {
-            note("port", "a port, 1 to 65535; usually 465 or 587");
-        }
-        let security = self.security.parse::<MailSecurity>();
-        if security.is_err() {
-            note("security", "expected one of tls, starttls, none");
-        }
-        let username = self.username.trim();
-        if username.len() > 256 || username.chars().any(odd) {
-            note("username", "at most 256 characters, in one line");
-        }
-        if self.password.len() > 1024 || self.password.chars().any(char::is_control) {
-            note("password", "at most 1024 bytes, in one line");
-        }
-        if let Err(message) = check_mailbox(self.sender.trim()) {
-            note("sender", &message);
-        }
-        match (port, security) {
-            (Some(port), Ok(security)) if errors.is_empty() => {
-                Ok(MailOrder { host: host.to_owned(), port, security, username: username.to_owned(), sender: self.sender.trim().to_owned() })
-            }
-            _ => Err(errors),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Sends notices: takes what is due from the domain's queue, posts it or mails it, and says what came of it. Of each route one at a time, of all
-//! routes many at once, so that a receiver that hangs keeps nobody else waiting. Decides nothing about who hears what.
+//! routes many at once, so that a receiver that hangs keeps nobody else waiting. Decides nothing about who hears what, nor whose turn it is.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::notices::work::{self, Delivery, Outcome, Verdict};
+use domain::notices::work::{self, Delivery, Outcome, UnderWay, Verdict};
 use domain::{Result, Signal, Worker};
-use model::ids::NoticeRouteId;
+use model::ids::{NoticeRouteId, ProjectId};
 use model::notices::RouteKind;
 use outbound::Net;
 use tokio::task::{Id, JoinSet};
@@ -15,8 +15,6 @@ mod mail;
 mod payload;
 mod post;
 
-/// Notices that are sent at the same time, each to another route.
-const AT_ONCE: usize = 64;
 /// Longest time for one try. The domain gives a notice to nobody else for much longer.
 const TRY: Duration = Duration::from_secs(15);
 /// What no signal tells of is noticed after this.
@@ -33,11 +31,14 @@ struct Shared {
     origin: String,
 }
 
+/// Of each task the route that it sends over, and whose that is.
+type Sending = HashMap<Id, (NoticeRouteId, Option<ProjectId>)>;
+
 /// Sends until the portal stops.
 pub async fn run(worker: Worker, net: Net, origin: String) {
     let shared = Shared { worker, net, origin };
     let mut running: JoinSet<()> = JoinSet::new();
-    let mut routes: HashMap<Id, NoticeRouteId> = HashMap::new();
+    let mut routes = Sending::new();
     loop {
         let pause = match fill(&shared, &mut running, &mut routes).await {
             Ok(pause) => pause,
@@ -61,18 +62,19 @@ pub async fn run(worker: Worker, net: Net, origin: String) {
     }
 }
 
-/// Takes up what is due, as far as there is room; answers how long nothing more will be.
-async fn fill(shared: &Shared, running: &mut JoinSet<()>, routes: &mut HashMap<Id, NoticeRouteId>) -> Result<Duration> {
-    while running.len() < AT_ONCE {
-        let busy: Vec<NoticeRouteId> = routes.values().copied().collect();
-        let Some(delivery) = work::claim(&shared.worker, &busy).await? else { break };
-        let route = delivery.route;
+/// Takes up what is due, as far as its turn came; answers how long nothing more will be.
+async fn fill(shared: &Shared, running: &mut JoinSet<()>, routes: &mut Sending) -> Result<Duration> {
+    loop {
+        let under_way: UnderWay = routes.values().copied().collect();
+        let Some(delivery) = work::claim(&shared.worker, &under_way).await? else {
+            let due = work::next_due(&shared.worker, &under_way).await?;
+            let pause = due.map_or(LOOK_AGAIN, |at| at.since(shared.worker.platform().now()) + Duration::from_millis(50));
+            return Ok(pause.min(LOOK_AGAIN));
+        };
+        let route = (delivery.route, delivery.project);
         let task = running.spawn(one(shared.clone(), delivery));
         routes.insert(task.id(), route);
     }
-    let due = work::next_due(&shared.worker).await?;
-    let pause = due.map_or(LOOK_AGAIN, |at| at.since(shared.worker.platform().now()) + Duration::from_millis(50));
-    Ok(pause.min(LOOK_AGAIN))
 }
 
 /// One try, and what came of it.
@@ -83,7 +85,7 @@ async fn one(shared: Shared, delivery: Delivery) {
     };
     match outcome.verdict {
         Verdict::Taken => tracing::debug!(notice = %delivery.id, route = %delivery.route, attempt = delivery.attempt, "a notice was taken"),
-        Verdict::Refused | Verdict::Away(_) => {
+        Verdict::Refused | Verdict::Unwanted | Verdict::Away(_) => {
             tracing::info!(notice = %delivery.id, route = %delivery.route, attempt = delivery.attempt, status = outcome.status, "a notice was not taken");
         }
     }
@@ -108,7 +110,7 @@ fn away(answer: impl Into<String>) -> Outcome {
     Outcome { status: None, answer: answer.into(), verdict: Verdict::Away(None) }
 }
 
-/// It is of no use to try for long.
+/// Somebody must do something first; what comes behind need not wait for it.
 fn refused(answer: impl Into<String>) -> Outcome {
     Outcome { status: None, answer: answer.into(), verdict: Verdict::Refused }
 }

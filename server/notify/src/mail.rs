@@ -19,9 +19,17 @@ const STEP: Duration = Duration::from_secs(10);
 
 /// Sends a notice by e-mail once.
 pub(crate) async fn send(origin: &str, delivery: &Delivery, address: &Secret) -> Outcome {
-    let Some(mail) = &delivery.mail else {
-        return refused("no mail server is set: operators do that under Admin, Alerts");
+    let mail = match &delivery.mail {
+        Ok(mail) => mail,
+        Err(why) => return refused(*why),
     };
+    // What was kept before one of these was refused is refused here.
+    if let Some(why) = mail.order.refuses(address.expose()) {
+        return refused(why);
+    }
+    if let Some(why) = mail.order.tells_password() {
+        return refused(why);
+    }
     let message = match message(origin, delivery, mail, address) {
         Ok(message) => message,
         Err(why) => return refused(why),
@@ -104,6 +112,7 @@ mod tests {
             security: MailSecurity::None,
             username: String::new(),
             sender: "slipway@example.com".into(),
+            recipients: Vec::new(),
         };
         let mail = Mail { order, password: None };
         let delivery = payload::tests::delivery();

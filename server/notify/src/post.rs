@@ -70,12 +70,15 @@ fn signature(secret: &Secret, id: NoticeId, seconds: i64, body: &[u8]) -> Option
     Some(format!("v1,{}", STANDARD.encode(mac)))
 }
 
-/// What an answer means: 2xx is taken; what asks for patience or is the receiver's own fault is tried again for long; the rest is a refusal.
+/// What an answer means: 2xx is taken; what asks for patience or is the receiver's own fault is tried again for long. So is the rest, since a proxy
+/// says 404, 403 or 401 where what stands behind it is away; but what comes behind need not wait for it. 400 and 422 are about this one notice, and
+/// 410 is how receivers of Standard Webhooks say that nothing is wanted any more: these three no proxy says of itself.
 fn judged(status: StatusCode, headers: HeaderMap, words: String) -> Outcome {
     let verdict = match status {
         status if status.is_success() => Verdict::Taken,
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => Verdict::Away(retry_after(&headers)),
         status if status.is_server_error() => Verdict::Away(retry_after(&headers)),
+        StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY => Verdict::Unwanted,
         _ => Verdict::Refused,
     };
     let answer = if status.is_redirection() { "it leads elsewhere, and redirects are not followed".to_owned() } else { words };
@@ -143,7 +146,12 @@ mod tests {
     fn an_answer_is_taken_at_its_word() {
         let of = |status: u16| judged(StatusCode::from_u16(status).expect("a status"), HeaderMap::new(), "no".into()).verdict;
         assert_eq!((of(200), of(204)), (Verdict::Taken, Verdict::Taken));
-        assert_eq!((of(301), of(404), of(410)), (Verdict::Refused, Verdict::Refused, Verdict::Refused));
+        for status in [301, 302, 401, 403, 404, 405, 413] {
+            assert_eq!(of(status), Verdict::Refused, "{status}");
+        }
+        for status in [400, 410, 422] {
+            assert_eq!(of(status), Verdict::Unwanted, "{status}");
+        }
         assert_eq!((of(500), of(503), of(429)), (Verdict::Away(None), Verdict::Away(None), Verdict::Away(None)));
         let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("120"))]);
         let patient = judged(StatusCode::TOO_MANY_REQUESTS, headers, String::new());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{Signal, args};
-use model::ids::{EnvironmentId, ProjectId, ServiceId, TaskId};
+use model::ids::{EnvironmentId, NoticeId, ProjectId, ServiceId, TaskId};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -62,6 +62,21 @@ async fn all_over(portal: &TestPortal, person: &Person, route: &str) -> Vec<Valu
         log.iter().all(|notice| notice["state"] != "queued").then_some(log)
     })
     .await
+}
+
+/// Something happens that a route tells of; the notice's id.
+#[expect(clippy::disallowed_methods, reason = "an alert for each of many notices would take as many services; the rows are planted")]
+async fn happens(portal: &TestPortal, route: &str, title: &str) -> String {
+    let platform = portal.platform();
+    let (id, now): (NoticeId, _) = (platform.new_id(), platform.now());
+    let notice = json!({"event": "alert.firing", "title": title, "text": "", "tone": "info", "link": "/", "project": "shop", "at": now});
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO notices (id, route_id, event, notice, state, attempts, due_at, created_at, queued_at)
+               VALUES ($1, $2, 'alert.firing', $3, 'queued', 0, $4, $4, $4)";
+    write.exec(sql, args![id, route, notice.to_string(), now]).await.expect("a notice");
+    write.finish().await.expect("kept");
+    platform.signal(Signal::Notices).notify_one();
+    id.to_string()
 }
 
 /// A service of project `shop` that runs, as far as the database knows.
@@ -134,13 +149,11 @@ async fn through_an_outage_none_is_lost_none_comes_twice_and_all_in_order() {
     let receiver = Receiver::start().await;
     allow(&portal, receiver.port).await;
     let (route, secret) = route(&ana, &receiver.address("/hook?token=hidden")).await;
-    let test = format!("/api/v1/projects/shop/routes/{route}/test");
     let mut ids = Vec::new();
-    for mode in [Mode::Refuse, Mode::Fail, Mode::Hang, Mode::Refuse] {
+    for mode in [Mode::Refuse, Mode::Fail, Mode::Proxy, Mode::Hang, Mode::Refuse] {
         receiver.set(mode);
-        for _ in 0..3 {
-            let sent = ana.post(&test, json!({})).await.expect_status(StatusCode::ACCEPTED).await;
-            ids.push(sent["id"].as_str().expect("an id").to_owned());
+        for number in 0..3 {
+            ids.push(happens(&portal, &route, &format!("{mode:?} {number}")).await);
         }
         let before = receiver.tries();
         once("a try", async || {
@@ -156,7 +169,7 @@ async fn through_an_outage_none_is_lost_none_comes_twice_and_all_in_order() {
     let taken = receiver.taken();
     let seen: Vec<String> = taken.iter().map(|request| request.header("webhook-id")).collect();
     assert_eq!(seen, ids, "each once, in order");
-    assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 12);
+    assert_eq!(seen.iter().collect::<HashSet<_>>().len(), 15);
     let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("a prefix")).expect("base64");
     for request in &taken {
         let signed = format!("{}.{}.{}", request.header("webhook-id"), request.header("webhook-timestamp"), request.body);
@@ -168,6 +181,34 @@ async fn through_an_outage_none_is_lost_none_comes_twice_and_all_in_order() {
     ana.post(&again, json!({})).await.expect_status(StatusCode::ACCEPTED).await;
     all_over(&portal, &ana, &route).await;
     assert_eq!(receiver.taken().last().expect("a notice").header("webhook-id"), ids[0], "the same id, so that it can be dropped");
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_for_long_is_sent_once_when_the_receiver_is_back() {
+    let portal = TestPortal::start_with_clock().await;
+    let ana = shop(&portal).await;
+    let receiver = Receiver::start().await;
+    allow(&portal, receiver.port).await;
+    let (route, _) = route(&ana, &receiver.address("/hook")).await;
+    receiver.set(Mode::Proxy);
+    let ids = [happens(&portal, &route, "begins").await, happens(&portal, &route, "ends").await];
+    let refused = once("more refusals than a notice gets that nobody wants", async || {
+        portal.clock.as_ref().expect("a clock").advance(Duration::from_secs(60));
+        portal.platform().signal(Signal::Notices).notify_one();
+        let log = log(&ana, &route).await;
+        log.iter().all(|notice| notice["attempts"].as_i64() > Some(6)).then_some(log)
+    })
+    .await;
+    for notice in &refused {
+        assert_eq!((&notice["state"], &notice["status"], &notice["answer"]), (&json!("queued"), &json!(404), &json!("no backend")));
+    }
+    receiver.set(Mode::Take);
+    portal.clock.as_ref().expect("a clock").advance(Duration::from_secs(7_200));
+    let log = all_over(&portal, &ana, &route).await;
+    assert!(log.iter().all(|notice| notice["state"] == "sent"), "{log:?}");
+    let mut seen: Vec<String> = receiver.taken().iter().map(|request| request.header("webhook-id")).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, ids, "each once");
 }
 
 #[tokio::test]

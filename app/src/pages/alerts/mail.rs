@@ -11,7 +11,7 @@ use crate::live::Pulse;
 use crate::page::{change, loaded, problem};
 
 /// Fields that show their own error.
-const BESIDE: &[&str] = &["host", "port", "security", "username", "password", "sender"];
+const BESIDE: &[&str] = &["host", "port", "security", "username", "password", "sender", "recipients"];
 
 /// The form of the mail server.
 #[component]
@@ -36,6 +36,7 @@ fn Fields(mail: Option<MailView>, put: ServerAction<PutMail>) -> impl IntoView {
     let refused = problem(put);
     let kept = mail.as_ref().is_some_and(|mail| mail.has_password);
     let (host, username, sender) = mail.as_ref().map(|mail| (mail.host.clone(), mail.username.clone(), mail.sender.clone())).unwrap_or_default();
+    let recipients = mail.as_ref().map(|mail| mail.recipients.clone()).unwrap_or_default();
     let port = mail.as_ref().map_or_else(|| "587".to_owned(), |mail| mail.port.to_string());
     let security = mail.as_ref().map_or(MailSecurity::StartTls, |mail| mail.security).to_string();
     let written = mail.map(|mail| view! { <p class="small muted">"Set by "{mail.by}", "<Ago at=mail.updated_at/></p> });
@@ -56,6 +57,7 @@ fn Fields(mail: Option<MailView>, put: ServerAction<PutMail>) -> impl IntoView {
                         <TextField name="form[sender]" label="From" mono=true placeholder="slipway@example.com" value=sender error=field_error(refused, "sender")/>
                         <TextField name="form[username]" label="Signs in as" optional=true mono=true value=username error=field_error(refused, "username")/>
                         <TextField name="form[password]" label="Password" kind="password" optional=true autocomplete="new-password" error=field_error(refused, "password") hint/>
+                        <TextField name="form[recipients]" label="Mail may go to" optional=true mono=true placeholder="example.com, example.net" value=recipients error=field_error(refused, "recipients") hint="Domains, with commas between. Empty: all."/>
                     </div>
                     <div class="actions"><Submit label="Save mail server" pending=put.pending()/></div>
                 </ActionForm>

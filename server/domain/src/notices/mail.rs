@@ -2,6 +2,7 @@
 
 use model::notices::{MailForm, MailOrder, MailSecurity};
 use model::secret::Secret;
+use model::time::Millis;
 use model::views::notices::MailView;
 
 use super::mail_purpose;
@@ -31,11 +32,11 @@ struct Kept {
     order: MailOrder,
     password: Option<Vec<u8>>,
     by: String,
-    updated_at: model::time::Millis,
+    updated_at: Millis,
 }
 
 async fn read(tx: &mut Tx) -> Result<Option<Kept>> {
-    let sql = "SELECT host, port, security, username, password, sender, updated_by, updated_at FROM mail_settings WHERE id = $1";
+    let sql = "SELECT host, port, security, username, password, sender, recipients, updated_by, updated_at FROM mail_settings WHERE id = $1";
     let kept = |row: &Row<'_>| {
         let port: i64 = row.get("port")?;
         Ok(Kept {
@@ -45,6 +46,7 @@ async fn read(tx: &mut Tx) -> Result<Option<Kept>> {
                 security: row.get("security")?,
                 username: row.get("username")?,
                 sender: row.get("sender")?,
+                recipients: row.get::<String>("recipients")?.split(',').filter(|domain| !domain.is_empty()).map(str::to_owned).collect(),
             },
             password: row.get("password")?,
             by: row.get("updated_by")?,
@@ -54,22 +56,51 @@ async fn read(tx: &mut Tx) -> Result<Option<Kept>> {
     tx.opt(sql, args![ROW], kept).await
 }
 
-/// What is needed to send, where operators set it.
-pub(super) async fn open(tx: &mut Tx, platform: &Platform) -> Result<Option<Mail>> {
-    let Some(kept) = read(tx).await? else { return Ok(None) };
-    let password = match kept.password.filter(|sealed| !sealed.is_empty()) {
+/// What is said where operators set no server.
+pub(super) const UNSET: &str = "no mail server is set: operators do that under Admin, Alerts";
+/// What is said where what they set cannot be read.
+const UNREADABLE: &str = "what is kept of the mail server cannot be read: operators set it again under Admin, Alerts";
+/// What is said where the password went with its key.
+const LOST: &str = "the mail server's password cannot be read any more: operators type it again under Admin, Alerts";
+
+/// What is needed to send, or why nobody can: what is wrong with this one row is no reason to send nothing of another kind.
+pub(super) async fn open(tx: &mut Tx, platform: &Platform) -> Result<Result<Mail, &'static str>> {
+    let kept = match read(tx).await {
+        Ok(Some(kept)) => kept,
+        Ok(None) => return Ok(Err(UNSET)),
+        Err(Error::Internal(_)) => return Ok(Err(UNREADABLE)),
+        Err(error) => return Err(error),
+    };
+    let password = match kept.password {
         None => None,
         Some(sealed) => {
-            let plain = platform.open(&mail_purpose(ROW), &sealed)?;
-            Some(Secret::new(String::from_utf8(plain).map_err(|_| Error::internal("a password is no text"))?))
+            let text = platform.open(&mail_purpose(ROW), &sealed).ok().and_then(|plain| String::from_utf8(plain).ok());
+            let Some(text) = text else { return Ok(Err(LOST)) };
+            Some(Secret::new(text))
         }
     };
-    Ok(Some(Mail { order: kept.order, password }))
+    Ok(Ok(Mail { order: kept.order, password }))
+}
+
+/// What operators set; what cannot be read counts as nothing, so that they can set it again.
+async fn known(tx: &mut Tx) -> Result<Option<Kept>> {
+    match read(tx).await {
+        Err(Error::Internal(why)) => {
+            tracing::error!(why, "what is kept of the mail server cannot be read; operators must set it again");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// Why operators let no mail go to one of these addresses, where they do not.
+pub(super) async fn refusal(tx: &mut Tx, addresses: &str) -> Result<Option<String>> {
+    Ok(known(tx).await?.and_then(|kept| kept.order.refuses(addresses)))
 }
 
 /// How e-mail leaves, for operators.
 pub async fn get(platform: &Platform, _: &May<can::ManageAlerts, Site>) -> Result<Option<MailView>> {
-    let kept = read(&mut platform.read().await?).await?;
+    let kept = known(&mut platform.read().await?).await?;
     Ok(kept.map(|kept| MailView {
         host: kept.order.host,
         port: kept.order.port.into(),
@@ -77,6 +108,7 @@ pub async fn get(platform: &Platform, _: &May<can::ManageAlerts, Site>) -> Resul
         username: kept.order.username,
         has_password: kept.password.is_some_and(|sealed| !sealed.is_empty()),
         sender: kept.order.sender,
+        recipients: kept.order.recipients.join(", "),
         by: kept.by,
         updated_at: kept.updated_at,
     }))
@@ -93,12 +125,13 @@ pub async fn put(platform: &Platform, may: &May<can::ManageAlerts, Site>, form: 
         return Ok(None);
     }
     let order = form.read().map_err(Error::Invalid)?;
-    let before = read(&mut change).await?;
+    let before = known(&mut change).await?;
     // A password goes to nobody but whom it was typed for.
     let same = |kept: &Kept| {
         (&kept.order.host, kept.order.port, &kept.order.username, kept.order.security) == (&order.host, order.port, &order.username, order.security)
     };
-    let kept = before.filter(same).and_then(|kept| kept.password).filter(|sealed| !sealed.is_empty());
+    let opens = |sealed: &Vec<u8>| platform.open(&mail_purpose(ROW), sealed).is_ok();
+    let kept = before.filter(same).and_then(|kept| kept.password).filter(opens);
     let password = match (order.username.is_empty(), form.password.as_str()) {
         (true, _) => None,
         (false, "") if kept.is_none() => return Err(Error::invalid("password", "write the password of whoever signs in")),
@@ -108,17 +141,27 @@ pub async fn put(platform: &Platform, may: &May<can::ManageAlerts, Site>, form: 
         },
         (false, typed) => Some(platform.seal_in(&mut change, &mail_purpose(ROW), typed.as_bytes()).await?),
     };
-    let sql = "INSERT INTO mail_settings (id, host, port, security, username, password, sender, updated_by, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET host = excluded.host, port = excluded.port,
-               security = excluded.security, username = excluded.username, password = excluded.password, sender = excluded.sender,
-               updated_by = excluded.updated_by, updated_at = excluded.updated_at";
-    let arguments =
-        args![ROW, &order.host, i64::from(order.port), order.security, &order.username, password, &order.sender, may.actor().name(), platform.now(),];
-    change.exec(sql, arguments).await?;
+    write(&mut change, &order, password, may.actor().name(), platform.now()).await?;
     change.touch(Topic::SiteAlerts);
     change.wake(Signal::Notices);
-    let detail =
-        serde_json::json!({ "host": order.host, "port": order.port, "security": order.security, "username": order.username, "sender": order.sender });
+    let detail = serde_json::json!({
+        "host": order.host,
+        "port": order.port,
+        "security": order.security,
+        "username": order.username,
+        "sender": order.sender,
+        "recipients": order.recipients,
+    });
     change.commit(Record::new("mail.set", "site", "slipway").detail(detail)).await?;
     get(platform, may).await
+}
+
+async fn write(tx: &mut Tx, order: &MailOrder, password: Option<Vec<u8>>, by: &str, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO mail_settings (id, host, port, security, username, password, sender, recipients, updated_by, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE SET host = excluded.host, port = excluded.port,
+               security = excluded.security, username = excluded.username, password = excluded.password, sender = excluded.sender,
+               recipients = excluded.recipients, updated_by = excluded.updated_by, updated_at = excluded.updated_at";
+    let (port, recipients) = (i64::from(order.port), order.recipients.join(","));
+    let arguments = args![ROW, &order.host, port, order.security, &order.username, password, &order.sender, recipients, by, now];
+    tx.exec(sql, arguments).await.map(drop)
 }

@@ -8,7 +8,7 @@ use model::page::Page;
 use model::secret::Secret;
 use model::views::notices::{RouteMade, RouteView};
 
-use super::{Managing, Target, find, needs_address, purpose, record, shown, topic};
+use super::{Managing, Target, find, lock, mail, needs_address, purpose, record, shown, topic};
 use crate::args;
 use crate::db::{Json, Row, Tx};
 use crate::error::{Error, Result};
@@ -70,6 +70,17 @@ async fn refuse_taken(tx: &mut Tx, may: &Managing, name: &str, but: Option<Notic
     if taken.is_some() && taken != but { Err(Error::invalid("name", "another route has this name")) } else { Ok(()) }
 }
 
+/// Addresses of e-mail that operators let no mail go to. A route that is switched off may keep them.
+async fn refuse_recipients(tx: &mut Tx, order: &RouteOrder, addresses: &str) -> Result<()> {
+    if order.kind != RouteKind::Email || !order.enabled {
+        return Ok(());
+    }
+    match mail::refusal(tx, addresses).await? {
+        Some(why) => Err(Error::invalid("address", why)),
+        None => Ok(()),
+    }
+}
+
 /// Makes a route. A secret that was made for it is in this answer only.
 pub async fn create(platform: &Platform, may: &Managing, form: &RouteForm) -> Result<RouteMade> {
     let order = form.read(true).map_err(Error::Invalid)?;
@@ -82,6 +93,7 @@ pub async fn create(platform: &Platform, may: &Managing, form: &RouteForm) -> Re
         return Err(Error::conflict("too_many_routes", format!("there are {MOST} routes already; delete one first")));
     }
     refuse_taken(&mut change, may, &order.name, None).await?;
+    refuse_recipients(&mut change, &order, &address).await?;
     let (secret, made) = secret(platform, order.kind, &form.secret);
     let target = Target { address, secret: secret.clone() };
     let bytes = sealed(&mut change, platform, id, &target).await?;
@@ -118,12 +130,16 @@ pub async fn update(platform: &Platform, may: &Managing, id: NoticeRouteId, form
     refuse_taken(&mut change, may, &order.name, Some(id)).await?;
     let before = open(&mut change, platform, id).await.ok().filter(|_| kind == order.kind);
     let (target, made) = renewed(platform, &order, before, &form.secret)?;
+    refuse_recipients(&mut change, &order, &target.address).await?;
     let bytes = sealed(&mut change, platform, id, &target).await?;
     let sql = "UPDATE notice_routes SET name = $2, kind = $3, shown = $4, target = $5, events = $6, enabled = $7, updated_by = $8, updated_at = $9
                WHERE id = $1";
     let shown = shown(order.kind, &target.address);
     let arguments = args![id, &order.name, order.kind, shown, bytes, Json(&order.events), order.enabled, may.actor().name(), platform.now()];
     change.exec(sql, arguments).await?;
+    // What waits is tried anew, and in order: the change may be what it waited for.
+    let sql = "UPDATE notices SET due_at = $2, refusals = 0, unwanted = 0 WHERE route_id = $1 AND state = 'queued'";
+    change.exec(sql, args![id, platform.now()]).await?;
     let route = by_id(&mut change, id).await?;
     change.touch(topic(may));
     change.wake(Signal::Notices);
@@ -165,7 +181,7 @@ impl Target {
 pub async fn delete(platform: &Platform, may: &Managing, id: NoticeRouteId) -> Result<()> {
     let mut change = platform.change(may.actor()).await?;
     let (name, _) = find(&mut change, may, id).await?;
-    change.lock_key(&format!("notices {id}")).await?;
+    change.lock_key(&lock(id)).await?;
     change.exec("DELETE FROM notices WHERE route_id = $1", args![id]).await?;
     change.exec("DELETE FROM notice_routes WHERE id = $1", args![id]).await?;
     change.touch(topic(may));

@@ -4,9 +4,12 @@ use model::access::Role;
 use model::notices::{RouteForm, Tone};
 use model::page::PageRequest;
 
-use super::work::{self, Delivery, Outcome, Verdict};
+use super::work::{self, Delivery, Outcome, UnderWay, Verdict};
 use super::*;
 use crate::testing::Store;
+
+mod places;
+mod trouble;
 
 const URL: &str = "https://hooks.example.com/very/secret/path";
 
@@ -52,7 +55,7 @@ impl Scene {
     }
 
     async fn claim(&self) -> Option<Delivery> {
-        work::claim(&self.store.worker, &[]).await.expect("an answer")
+        work::claim(&self.store.worker, &UnderWay::default()).await.expect("an answer")
     }
 
     async fn end(&self, delivery: &Delivery, verdict: Verdict) {
@@ -110,7 +113,7 @@ async fn what_nobody_wants_is_given_up_and_what_comes_behind_is_sent() {
     for _ in 0..6 {
         let delivery = scene.claim().await.expect("the first");
         assert_eq!(delivery.notice.title, "unwanted");
-        scene.end(&delivery, Verdict::Refused).await;
+        scene.end(&delivery, Verdict::Unwanted).await;
         scene.store.later(3_600);
     }
     assert_eq!(scene.claim().await.expect("the second").notice.title, "wanted");

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use model::ids::{NoticeId, NoticeRouteId, ProjectId};
-use model::notices::{Notice, RouteKind, one_line};
+use model::notices::{Notice, NoticeState, RouteKind, one_line};
 use model::outside::AllowList;
 use model::secret::Secret;
 use model::time::Millis;
 
 use super::mail::{self, Mail};
-use super::{routes, topic_of};
+use super::{notice, routes, topic_of};
 use crate::args;
-use crate::db::{Json, Value, placeholders};
+use crate::change::Bookkeeping;
+use crate::db::{Row, Value};
 use crate::error::Result;
 use crate::live::Signal;
 use crate::outside;
 use crate::worker::Worker;
+
+pub use super::turns::UnderWay;
 
 /// For so long a notice that was taken up is nobody else's: longer than anybody tries to send it. After a crash it is sent again then.
 const LEASE: Duration = Duration::from_secs(60);
@@ -23,10 +26,13 @@ const LEASE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// ...to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// A receiver that is away is tried for so long.
+/// No pause is longer, chance counted in: what is due later was written before the clock was set back.
+const FURTHEST: Duration = Duration::from_secs(3600 * 6 / 5);
+/// For so long a notice is tried, whatever the receiver answers: a proxy says 404 where what stands behind it is away.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-/// One that answers and does not want it, so often: what comes behind must not wait for a day.
-const REFUSALS: i64 = 6;
+/// One that was refused so often lets those pass that come behind: they must not wait for a day. One of which the receiver said so often in a row
+/// that trying again is of no use is given up.
+pub(super) const REFUSALS: i64 = 6;
 /// How long what is over is remembered.
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 /// Characters of an answer that are kept.
@@ -47,8 +53,8 @@ pub struct Delivery {
     pub address: Option<Secret>,
     /// What webhooks are signed with.
     pub secret: Option<Secret>,
-    /// How e-mail leaves, where the route is one of e-mail and operators set it.
-    pub mail: Option<Mail>,
+    /// How e-mail leaves, where the route is one of e-mail; or why it cannot.
+    pub mail: Result<Mail, &'static str>,
     /// What operators allow to be reached inside.
     pub allowed: AllowList,
     /// What is told.
@@ -56,6 +62,10 @@ pub struct Delivery {
     /// Which try it is, from 1.
     pub attempt: i64,
     queued_at: Millis,
+    /// How often it was refused before.
+    refusals: i64,
+    /// How often in a row, to the last try, it was said that trying again is of no use.
+    unwanted: i64,
 }
 
 impl Delivery {
@@ -63,48 +73,99 @@ impl Delivery {
     #[must_use]
     pub fn planned(id: NoticeId, route: NoticeRouteId, kind: RouteKind, notice: Notice, allowed: AllowList) -> Self {
         let queued_at = notice.at;
-        Self { id, route, project: None, kind, address: None, secret: None, mail: None, allowed, notice, attempt: 1, queued_at }
+        let mail = Err(mail::UNSET);
+        Self { id, route, project: None, kind, address: None, secret: None, mail, allowed, notice, attempt: 1, queued_at, refusals: 0, unwanted: 0 }
     }
 }
 
-/// Takes up the next notice that is due: of each route the first that waits, and of none of `busy`.
-pub async fn claim(worker: &Worker, busy: &[NoticeRouteId]) -> Result<Option<Delivery>> {
-    let platform = worker.platform();
-    let now = platform.now();
-    // Most of the time nothing is, and then nobody's writing waits.
-    if next_due(worker).await?.is_none_or(|due| due > now) {
-        return Ok(None);
-    }
-    let mut change = worker.change().await?;
-    change.lock_key("notices claim").await?;
-    let but = if busy.is_empty() { String::new() } else { format!("AND n.route_id NOT IN ({})", placeholders(2, busy.len())) };
-    let sql = format!(
-        "SELECT n.id, n.route_id, n.notice, n.attempts, n.queued_at, r.project_id, r.kind, r.target FROM notices n
-         JOIN notice_routes r ON r.id = n.route_id
-         WHERE n.state = 'queued' AND n.due_at <= $1 AND r.enabled {but}
-         AND NOT EXISTS (SELECT 1 FROM notices o WHERE o.route_id = n.route_id AND o.state = 'queued' AND o.id < n.id)
-         ORDER BY n.due_at, n.id LIMIT 1"
-    );
-    let mut arguments = args![now];
-    arguments.extend(busy.iter().map(|route| Value::from(*route)));
-    type Found = (Delivery, Vec<u8>);
-    let read = |row: &crate::db::Row<'_>| -> Result<Found> {
-        let delivery = Delivery {
+/// A notice that is due, as it is stored: what one row holds must not stop the others.
+struct Found {
+    id: NoticeId,
+    route: NoticeRouteId,
+    project: Option<ProjectId>,
+    kind: String,
+    target: Vec<u8>,
+    notice: String,
+    attempts: i64,
+    queued_at: Millis,
+    refusals: i64,
+    unwanted: i64,
+}
+
+impl Found {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Self {
             id: row.get("id")?,
             route: row.get("route_id")?,
             project: row.get("project_id")?,
             kind: row.get("kind")?,
-            address: None,
-            secret: None,
-            mail: None,
-            allowed: AllowList::default(),
-            notice: row.get::<Json<Notice>>("notice")?.0,
-            attempt: row.get::<i64>("attempts")? + 1,
+            target: row.get("target")?,
+            notice: row.get("notice")?,
+            attempts: row.get("attempts")?,
             queued_at: row.get("queued_at")?,
-        };
-        Ok((delivery, row.get("target")?))
+            refusals: row.get("refusals")?,
+            unwanted: row.get("unwanted")?,
+        })
+    }
+
+    /// What is to be sent, but for where; or why nobody can tell.
+    fn delivery(&self) -> Result<Delivery, &'static str> {
+        let kind: RouteKind = self.kind.parse().map_err(|_| "its route is of a sort that this Slipway does not know; set it again")?;
+        let notice = notice(&self.notice).ok_or("what it tells cannot be read")?;
+        let planned = Delivery::planned(self.id, self.route, kind, notice, AllowList::default());
+        Ok(Delivery {
+            project: self.project,
+            attempt: self.attempts + 1,
+            queued_at: self.queued_at,
+            refusals: self.refusals,
+            unwanted: self.unwanted,
+            ..planned
+        })
+    }
+}
+
+/// When a notice is due, with now as `$1` and the furthest time as `$2`.
+const DUE: &str = "CASE WHEN n.due_at > $2 THEN $1 ELSE n.due_at END";
+
+/// Notices that may be sent once they are due, with the arguments: of each route the first that waits, and what waits behind those that were refused
+/// often enough.
+fn waiting(now: Millis, under_way: &UnderWay) -> (String, Vec<Value>) {
+    let (free, more) = under_way.condition(3);
+    let sql = format!(
+        "FROM notices n JOIN notice_routes r ON r.id = n.route_id WHERE n.state = 'queued' AND {free}
+         AND NOT EXISTS (SELECT 1 FROM notices o WHERE o.route_id = n.route_id AND o.state = 'queued' AND o.refusals < {REFUSALS} AND o.id < n.id)"
+    );
+    let mut arguments = args![now, now.plus(FURTHEST)];
+    arguments.extend(more);
+    (sql, arguments)
+}
+
+/// Takes up the next notice that is due and whose turn it is.
+pub async fn claim(worker: &Worker, under_way: &UnderWay) -> Result<Option<Delivery>> {
+    let platform = worker.platform();
+    let now = platform.now();
+    // Most of the time nothing is, and then nobody's writing waits.
+    if next_due(worker, under_way).await?.is_none_or(|due| due > now) {
+        return Ok(None);
+    }
+    let mut change = worker.change().await?;
+    change.lock_key("notices claim").await?;
+    let (from, arguments) = waiting(now, under_way);
+    let sql = format!(
+        "SELECT n.id, n.route_id, n.notice, n.attempts, n.queued_at, n.refusals, n.unwanted, r.project_id, r.kind, r.target {from}
+         AND {DUE} <= $1 ORDER BY {DUE}, n.id LIMIT 1"
+    );
+    let taken = loop {
+        let Some(found) = change.opt(sql.clone(), arguments.clone(), Found::read).await? else { break None };
+        match found.delivery() {
+            Ok(delivery) => break Some((delivery, found.target)),
+            Err(why) => give_up(&mut change, &found, why, now).await?,
+        }
     };
-    let Some((mut delivery, target)) = change.opt(sql, arguments, read).await? else { return Ok(None) };
+    let Some((mut delivery, target)) = taken else {
+        change.finish().await?;
+        return Ok(None);
+    };
     let sql = "UPDATE notices SET attempts = attempts + 1, due_at = $2 WHERE id = $1";
     change.exec(sql, args![delivery.id, now.plus(LEASE)]).await?;
     delivery.allowed = outside::allowed(&mut change).await?;
@@ -119,11 +180,20 @@ pub async fn claim(worker: &Worker, busy: &[NoticeRouteId]) -> Result<Option<Del
     Ok(Some(delivery))
 }
 
-/// When the next notice is due.
-pub async fn next_due(worker: &Worker) -> Result<Option<Millis>> {
-    let sql = "SELECT MIN(n.due_at) AS due FROM notices n JOIN notice_routes r ON r.id = n.route_id WHERE n.state = 'queued' AND r.enabled
-               AND NOT EXISTS (SELECT 1 FROM notices o WHERE o.route_id = n.route_id AND o.state = 'queued' AND o.id < n.id)";
-    worker.platform().read().await?.one(sql, args![], |row| row.get::<Option<Millis>>("due")).await
+/// Ends a notice that nobody can send.
+async fn give_up(change: &mut Bookkeeping, found: &Found, why: &str, now: Millis) -> Result<()> {
+    tracing::error!(notice = %found.id, route = %found.route, why, "a notice was given up");
+    let sql = "UPDATE notices SET state = 'failed', ended_at = $2, status = NULL, answer = $3 WHERE id = $1";
+    change.exec(sql, args![found.id, now, format!("given up: {why}")]).await?;
+    change.touch(topic_of(found.project));
+    Ok(())
+}
+
+/// When the next notice is due of those whose turn it is.
+pub async fn next_due(worker: &Worker, under_way: &UnderWay) -> Result<Option<Millis>> {
+    let (from, arguments) = waiting(worker.platform().now(), under_way);
+    let sql = format!("SELECT MIN({DUE}) AS due {from}");
+    worker.platform().read().await?.one(sql, arguments, |row| row.get::<Option<Millis>>("due")).await
 }
 
 /// What came of a try.
@@ -142,8 +212,10 @@ pub struct Outcome {
 pub enum Verdict {
     /// It was taken.
     Taken,
-    /// The receiver does not want it: a few more tries, in case it changes its mind.
+    /// It was refused: tried again for a day, in case that was a proxy, or somebody sets right what is wrong; after a few tries others pass it.
     Refused,
+    /// The receiver says that trying again is of no use: given up when it has said so a few times.
+    Unwanted,
     /// The receiver is away or in trouble: tried again for a day; after this long at the earliest.
     Away(Option<Duration>),
 }
@@ -152,19 +224,27 @@ pub enum Verdict {
 pub async fn end(worker: &Worker, delivery: &Delivery, outcome: &Outcome) -> Result<()> {
     let platform = worker.platform();
     let now = platform.now();
-    let over = match outcome.verdict {
-        Verdict::Taken => Some("sent"),
-        Verdict::Refused if delivery.attempt >= REFUSALS => Some("failed"),
-        Verdict::Refused | Verdict::Away(_) if now.since(delivery.queued_at) >= PATIENCE => Some("failed"),
-        Verdict::Refused | Verdict::Away(_) => None,
+    let refusals = delivery.refusals + i64::from(matches!(outcome.verdict, Verdict::Refused | Verdict::Unwanted));
+    let unwanted = if outcome.verdict == Verdict::Unwanted { delivery.unwanted + 1 } else { 0 };
+    let state = match outcome.verdict {
+        Verdict::Taken => NoticeState::Sent,
+        _ if unwanted >= REFUSALS || now.since(delivery.queued_at) >= PATIENCE => NoticeState::Failed,
+        _ => NoticeState::Queued,
     };
     let least = if let Verdict::Away(Some(after)) = outcome.verdict { after.min(LONGEST_PAUSE) } else { Duration::ZERO };
     let due = now.plus(pause(delivery.attempt, platform.random_bytes::<2>()).max(least));
     let mut change = worker.change().await?;
-    let sql = "UPDATE notices SET state = $2, due_at = $3, ended_at = $4, status = $5, answer = $6 WHERE id = $1 AND state = 'queued'";
+    let sql = "UPDATE notices SET state = $2, due_at = $3, ended_at = $4, status = $5, answer = $6, refusals = $7, unwanted = $8
+               WHERE id = $1 AND state = 'queued'";
     let answer = one_line(&outcome.answer, ANSWER);
-    let ended = over.is_some().then_some(now);
-    change.exec(sql, args![delivery.id, over.unwrap_or("queued"), due, ended, outcome.status, answer]).await?;
+    let ended = (state != NoticeState::Queued).then_some(now);
+    change.exec(sql, args![delivery.id, state, due, ended, outcome.status, answer, refusals, unwanted]).await?;
+    if state == NoticeState::Sent {
+        // The receiver is there: what it refused for long has waited long enough. One at a time, so that what it will never want costs one try.
+        let sql = "UPDATE notices SET due_at = $2 WHERE id = (SELECT o.id FROM notices o WHERE o.route_id = $1 AND o.state = 'queued'
+                   AND o.refusals >= $3 ORDER BY o.id LIMIT 1)";
+        change.exec(sql, args![delivery.route, now, REFUSALS]).await?;
+    }
     change.touch(topic_of(delivery.project));
     change.wake(Signal::Notices);
     change.finish().await
@@ -177,11 +257,13 @@ fn pause(attempt: i64, random: [u8; 2]) -> Duration {
     growing.mul_f64(0.8 + 0.4 * part)
 }
 
-/// Gives up what waits for a route that was switched off, and forgets what is long over. How many went.
+/// Gives up what waits for a route that is switched off, and forgets what is long over. What waits for one that tells is tried at least once, however
+/// long the portal was away. How many went.
 pub async fn tidy(worker: &Worker) -> Result<u64> {
     let now = worker.platform().now();
     let mut change = worker.change().await?;
-    let sql = "UPDATE notices SET state = 'failed', ended_at = $1, answer = 'given up: its route was switched off' WHERE state = 'queued' AND queued_at < $2";
+    let sql = "UPDATE notices SET state = 'failed', ended_at = $1, answer = 'given up: it waited for two days, and its route is switched off'
+               WHERE state = 'queued' AND queued_at < $2 AND route_id IN (SELECT id FROM notice_routes WHERE NOT enabled)";
     let given_up = change.exec(sql, args![now, now.minus(PATIENCE * 2)]).await?;
     let sql = "DELETE FROM notices WHERE state <> 'queued' AND ended_at < $1";
     let gone = change.exec(sql, args![now.minus(REMEMBERED)]).await?;
@@ -199,7 +281,7 @@ mod tests {
         assert_eq!(pause(1, [255, 255]), Duration::from_secs(6));
         assert!(pause(4, [0, 0]) > pause(3, [0, 0]));
         for attempt in [12, 40, i64::MAX] {
-            assert!(pause(attempt, [255, 255]) <= LONGEST_PAUSE.mul_f64(1.2));
+            assert!(pause(attempt, [255, 255]) <= FURTHEST);
         }
     }
 }

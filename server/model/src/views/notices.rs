@@ -81,6 +81,8 @@ pub struct MailView {
     pub has_password: bool,
     /// Whom e-mail is from.
     pub sender: String,
+    /// Domains that mail may go to, with commas between; empty: all.
+    pub recipients: String,
     /// Who wrote it.
     pub by: String,
     /// When.

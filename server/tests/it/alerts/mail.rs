@@ -98,6 +98,31 @@ async fn a_mail_arrives_once_with_the_notices_own_id() {
 }
 
 #[tokio::test]
+async fn mail_that_operators_do_not_allow_waits_until_they_do() {
+    let portal = TestPortal::start_with_clock().await;
+    let ana = shop(&portal).await;
+    let (port, taken) = relay().await;
+    let form = |name: &str| json!({"name": name, "kind": "email", "address": "ops@example.com, all@example.org"});
+    let made = ana.post("/api/v1/projects/shop/routes", form("post")).await.expect_status(StatusCode::CREATED).await;
+    let route = made["route"]["id"].as_str().expect("an id").to_owned();
+    let admin = portal.person("admin");
+    let settings = |recipients: &str| json!({"host": "127.0.0.1", "port": port.to_string(), "security": "none", "sender": "slipway@example.com", "recipients": recipients});
+    admin.put("/api/v1/mail", settings("example.com")).await.expect_status(StatusCode::OK).await;
+    let refused = ana.post("/api/v1/projects/shop/routes", form("another")).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(refused["errors"][0]["field"], "address", "{refused}");
+    let test = format!("/api/v1/projects/shop/routes/{route}/test");
+    ana.post(&test, json!({})).await.expect_status(StatusCode::ACCEPTED).await;
+    let waits = once("a refusal", async || log(&ana, &route).await.into_iter().find(|notice| !notice["answer"].is_null())).await;
+    assert!(waits["answer"].as_str().expect("a text").contains("all@example.org gets no mail"), "{waits}");
+    ana.post(&test, json!({})).await.expect_status(StatusCode::CONFLICT).await;
+    assert!(taken.lock().expect("no panic").is_empty(), "nobody got it");
+    admin.put("/api/v1/mail", settings("")).await.expect_status(StatusCode::OK).await;
+    super::all_over(&portal, &ana, &route).await;
+    let mails = taken.lock().expect("no panic").clone();
+    assert_eq!(mails.iter().map(|mail| mail.to.len()).collect::<Vec<_>>(), [2], "{mails:?}");
+}
+
+#[tokio::test]
 async fn a_password_is_kept_and_never_shown_nor_sent_to_another_server() {
     let portal = TestPortal::start().await;
     let admin = portal.person("admin");
@@ -108,6 +133,10 @@ async fn a_password_is_kept_and_never_shown_nor_sent_to_another_server() {
     assert!(!kept.to_string().contains("hunter2"));
     let refused = admin.put("/api/v1/mail", settings("elsewhere.example.com", "")).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
     assert_eq!(refused["errors"][0]["field"], "password");
+    let mut clear = settings("mail.example.com", "hunter2 hunter2");
+    clear["security"] = json!("none");
+    let refused = admin.put("/api/v1/mail", clear).await.expect_status(StatusCode::UNPROCESSABLE_ENTITY).await;
+    assert_eq!(refused["errors"][0]["field"], "security");
     let audit = admin.get("/api/v1/audit").await.expect_status(StatusCode::OK).await;
     assert!(audit.to_string().contains("mail.set") && !audit.to_string().contains("hunter2"));
     admin.put("/api/v1/mail", json!({})).await.expect_status(StatusCode::OK).await;

@@ -18,6 +18,8 @@ pub enum Mode {
     Refuse,
     /// It answers that it is in trouble.
     Fail,
+    /// A proxy before it answers that nothing is there.
+    Proxy,
     /// It reads and never answers.
     Hang,
 }
@@ -97,6 +99,9 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
         Mode::Hang => std::future::pending::<()>().await,
         Mode::Fail => {
             let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy").await;
+        }
+        Mode::Proxy => {
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\nconnection: close\r\n\r\nno backend").await;
         }
         Mode::Take | Mode::Refuse => {
             state.taken.lock().expect("no panic").push(request);

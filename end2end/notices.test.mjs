@@ -1,0 +1,96 @@
+// Notices: a portal that is killed after the receiver took one and before that was written down. Whoever drops ids that it has seen gets each once.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { atEnd } from "./ending.mjs";
+import { Portal } from "./portal.mjs";
+import { until } from "./shop.mjs";
+
+/** A receiver of webhooks that keeps what it took, by id. `taking` may say what it does instead of ending its answer. */
+class Receiver {
+  static async start(t) {
+    const receiver = Object.assign(new Receiver(), { requests: [], taken: new Map(), taking: undefined });
+    const server = createServer((request, answer) => receiver.take(request, answer));
+    await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+    atEnd(t, () => {
+      server.closeAllConnections();
+      server.close();
+    });
+    receiver.url = `http://127.0.0.1:${server.address().port}`;
+    return receiver;
+  }
+
+  async take(request, answer) {
+    let body = "";
+    try {
+      for await (const piece of request.setEncoding("utf8")) body += piece;
+    } catch {
+      // The portal was killed while it sent: nothing was taken.
+      return;
+    }
+    const id = request.headers["webhook-id"];
+    this.requests.push({ id, body, path: request.url });
+    if (!this.taken.has(id)) this.taken.set(id, body);
+    // It has said 2xx here; the portal hears more of the answer before it writes that down.
+    answer.on("error", () => {});
+    answer.writeHead(200, { "content-type": "text/plain" });
+    await new Promise((resolve) => answer.write("ta", resolve));
+    if (this.taking) await this.taking(this.requests.at(-1));
+    answer.end("ken");
+  }
+}
+
+test("a portal killed between the receiver's answer and its record loses no notice and sends none under another id", { timeout: 300_000 }, async (t) => {
+  const portal = await Portal.start(t);
+  const receiver = await Receiver.start(t);
+  const call = async (status, method, path, body) => {
+    const answer = await portal.api(method, path, body);
+    assert.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  };
+  await call(200, "PUT", "/outside-registries", { allowed: [receiver.url] });
+  await call(201, "POST", "/projects", { name: "shop" });
+  const routes = [];
+  for (const name of ["first", "second", "third"]) {
+    const form = { name, kind: "webhook", address: `${receiver.url}/${name}`, events: ["alert.firing"] };
+    routes.push((await call(201, "POST", "/projects/shop/routes", form)).route.id);
+  }
+  const told = async (route) => (await call(200, "GET", `/projects/shop/routes/${route}/notices`)).items;
+
+  // The portal has the head of the answer, which says 200, and waits for its end: it is killed there. None of the answers ends.
+  const heard = new Set();
+  let killed;
+  const dead = new Promise((resolve) => (killed = resolve));
+  receiver.taking = async ({ path }) => {
+    heard.add(path);
+    await dead;
+  };
+  const ids = [];
+  for (const route of routes) ids.push((await call(202, "POST", `/projects/shop/routes/${route}/test`, {})).id);
+  await until("each receiver has answered", async () => heard.size === routes.length, 14);
+  await portal.crash();
+  receiver.taking = undefined;
+  killed();
+  const before = receiver.requests.length;
+  assert.deepEqual([...receiver.taken.keys()].sort(), [...ids].sort(), "all were taken, and none was written down");
+
+  await portal.resume();
+  for (const [n, route] of routes.entries()) {
+    const [notice] = await told(route);
+    assert.equal(notice.id, ids[n]);
+  }
+  // What was under way is nobody's for a minute.
+  for (const route of routes) {
+    await until("it is written down as sent", async () => (await told(route)).every(({ state }) => state === "sent"), 150);
+  }
+  assert.equal(receiver.requests.length, before + routes.length, "each came once more");
+  assert.equal(receiver.taken.size, ids.length, "whoever drops known ids has each once");
+  for (const { id, body } of receiver.requests) {
+    assert.equal(body, receiver.taken.get(id), "the same id, the same body");
+    assert.equal(JSON.parse(body).data.id, id);
+  }
+  for (const route of routes) {
+    const [notice, ...more] = await told(route);
+    assert.deepEqual([notice.attempts, notice.status, more.length], [2, 200, 0], JSON.stringify(notice));
+  }
+});
