@@ -18,8 +18,11 @@ mod figures;
 mod judge;
 mod life;
 mod list;
+mod open;
 mod rules;
 mod silences;
+mod steps;
+mod telling;
 #[cfg(test)]
 mod tests;
 pub mod work;

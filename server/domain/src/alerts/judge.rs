@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Key, Latest};
 use model::alerts::{Figure, Of, Rule, RuleKind, shown};
-use model::ids::AlertRuleId;
+use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId};
 use model::notices::one_line;
 use model::time::Millis;
 use model::views::alerts::SubjectView;
@@ -18,6 +18,8 @@ use super::world::{Host, Kept, Runs, Thing, World};
 
 /// Characters of somebody else's words in a text of ours.
 const QUOTED: usize = 300;
+/// Characters of the name of a part.
+const PART: usize = 200;
 /// How much of the time before and after is on the chart that an alert leads to.
 const AROUND: Duration = Duration::from_secs(1800);
 
@@ -26,7 +28,7 @@ pub(super) struct Finding<'a> {
     pub kept: &'a Kept,
     pub thing: Thing,
     pub seen: Seen,
-    /// What is wrong; said also where it is not, and then kept nowhere.
+    /// What is wrong; where nothing is, it may say anything, and is kept nowhere.
     pub summary: String,
     pub link: String,
 }
@@ -47,6 +49,11 @@ fn fingerprint(kept: &Kept, thing: &Thing) -> String {
 pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[Latest]>, now: Millis) -> HashMap<String, Finding<'a>> {
     let by_key = latest.map(figures::by_key);
     let none = Vec::new();
+    // What a project's rules are about is looked for among its own services alone.
+    let mut services: HashMap<Option<ProjectId>, Vec<&Runs>> = HashMap::from([(None, world.services.iter().collect())]);
+    for runs in &world.services {
+        services.entry(runs.thing.project).or_default().push(runs);
+    }
     let mut all = HashMap::new();
     let mut add = |finding: Finding<'a>| {
         all.insert(finding.fingerprint(), finding);
@@ -55,7 +62,7 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
         let sampled = |key: &Key| by_key.as_ref().map(|by_key| by_key.get(key).unwrap_or(&none).as_slice());
         match kept.rule.of {
             Of::Services => {
-                for runs in world.services.iter().filter(|runs| kept.is_about(&runs.thing)) {
+                for runs in services.get(&kept.project).into_iter().flatten().filter(|runs| kept.is_about(&runs.thing)) {
                     of_service(kept, runs, sampled(&runs.thing.key), now).into_iter().for_each(&mut add);
                 }
             }
@@ -69,13 +76,40 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
     all
 }
 
-/// What an alert without a finding is: over, where its rule or its thing is gone; else nobody knows.
-pub(super) fn without_finding(rules: &[Kept], world: &World, rule: AlertRuleId, is: impl Fn(&Thing) -> bool) -> Seen {
-    let Some(kept) = rules.iter().find(|kept| kept.id == rule) else { return Seen::Calm };
+/// Where a thing is: a service or a machine, in an environment.
+pub(super) type Place = (Option<ServiceId>, Option<MachineId>, EnvironmentId);
+
+/// Services that run and machines, by where they are.
+pub(super) fn places(world: &World) -> HashMap<Place, &Thing> {
     let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
-    let there = services.chain(world.machines.iter().map(|host| &host.thing)).any(|thing| is(thing) && kept.is_about(thing));
-    // Other kinds find something of everything that is there.
-    if there && (kept.rule.kind.has_figure() || kept.rule.kind == RuleKind::Absent) { Seen::Unknown } else { Seen::Calm }
+    let things = services.chain(world.machines.iter().map(|host| &host.thing));
+    things.map(|thing| ((thing.service, thing.machine, thing.environment), thing)).collect()
+}
+
+/// What is known of an alert where its rule found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Its rule or its thing is gone, or the rule is about something else by now: it is over at once.
+    Over,
+    /// Its part is gone from a thing that is sampled: it does not hold.
+    Calm,
+    /// Nobody knows: no samples came.
+    Unknown,
+}
+
+/// What became of an alert of this part of a thing by this rule, as far as they are there, where the rule found nothing.
+pub(super) fn without_finding(kept: Option<&Kept>, thing: Option<&Thing>, part: &str, latest: &[&Latest], now: Millis) -> Lost {
+    let (Some(kept), Some(thing)) = (kept, thing) else { return Lost::Over };
+    let rule = &kept.rule;
+    let is_part = |label: &str| one_line(label, PART) == part;
+    let is_meant = if rule.kind.has_figure() { rule.label.is_empty() || is_part(&rule.label) } else { part.is_empty() };
+    match rule.kind {
+        _ if !is_meant || !kept.is_about(thing) => Lost::Over,
+        RuleKind::Threshold | RuleKind::Rate if figures::is_gone(rule, latest, is_part, now) => Lost::Calm,
+        RuleKind::Threshold | RuleKind::Rate | RuleKind::Absent => Lost::Unknown,
+        // These find something of everything that is there.
+        RuleKind::CrashLoop | RuleKind::Unhealthy | RuleKind::DeployFailed | RuleKind::MachineGone | RuleKind::CertificateEnds => Lost::Over,
+    }
 }
 
 fn holds(holds: bool) -> Seen {
@@ -147,8 +181,9 @@ fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis)
     let worst = figures::worst(&kept.rule, latest, now);
     let finding = |(part, worst): (String, Worst)| {
         let mut thing = thing.clone();
-        thing.names.part = one_line(&part, 200);
-        let summary = said(&kept.rule, &thing, &worst);
+        thing.names.part = one_line(&part, PART);
+        // Of all that is looked at, little is wrong.
+        let summary = if figures::is_wrong(&kept.rule, worst.value) { said(&kept.rule, &thing, &worst) } else { String::new() };
         Finding { kept, seen: holds(figures::is_wrong(&kept.rule, worst.value)), summary, link: chart(&thing, now), thing }
     };
     worst.into_iter().map(finding).collect()

@@ -11,6 +11,9 @@ use super::*;
 use crate::notices;
 use crate::testing::Store;
 
+mod parts;
+mod told;
+
 /// A project with a service that runs, a rule for its memory, and a route.
 struct Scene {
     store: Store,
@@ -45,17 +48,22 @@ impl Scene {
         let sql = "INSERT INTO desired (service_id, environment_id, state, updated_at) VALUES ($1, $2, 'running', 1)";
         write.exec(sql, args![service, environment]).await.expect("it runs");
         write.finish().await.expect("kept");
+        let key = Key::Service { project, service, environment };
+        let task = store.platform.new_id();
+        let scene = Self { store, seeing, answering, managing, service, environment, key, task, samples, _folder: folder };
+        scene.route("ops").await;
+        scene
+    }
+
+    async fn route(&self, name: &str) {
         let route = RouteForm {
-            name: "ops".into(),
+            name: name.into(),
             kind: "webhook".into(),
             address: "https://hooks.example.com/".into(),
             events: vec!["alert.firing".into(), "alert.resolved".into()],
             ..RouteForm::default()
         };
-        notices::create(&store.platform, &managing, &route).await.expect("a route");
-        let key = Key::Service { project, service, environment };
-        let task = store.platform.new_id();
-        Self { store, seeing, answering, managing, service, environment, key, task, samples, _folder: folder }
+        notices::create(&self.store.platform, &self.managing, &route).await.expect("a route");
     }
 
     async fn rule(&self, form: RuleForm) {
@@ -63,8 +71,14 @@ impl Scene {
     }
 
     async fn memory_rule(&self) {
+        self.memory_rule_for(&[]).await;
+    }
+
+    /// The same of which only these routes hear.
+    async fn memory_rule_for(&self, routes: &[&str]) {
         let form = RuleForm {
             name: "Memory".into(),
+            routes: routes.iter().map(ToString::to_string).collect(),
             kind: "threshold".into(),
             metric: "memory_working_set".into(),
             value: "90 %".into(),
@@ -100,7 +114,12 @@ impl Scene {
 
     /// What the route was told, oldest first.
     async fn told(&self) -> Vec<String> {
-        let route = notices::list(&self.store.platform, &self.managing).await.expect("routes").items[0].id;
+        self.told_by("ops").await
+    }
+
+    async fn told_by(&self, name: &str) -> Vec<String> {
+        let routes = notices::list(&self.store.platform, &self.managing).await.expect("routes").items;
+        let route = routes.into_iter().find(|route| route.name == name).expect("a route").id;
         let log = notices::log(&self.store.platform, &self.managing, route, &PageRequest::default()).await.expect("a log");
         log.items.into_iter().rev().map(|notice| notice.notice.title).collect()
     }

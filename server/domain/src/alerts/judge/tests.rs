@@ -9,7 +9,7 @@ const NOW: Millis = Millis(1_795_166_400_000);
 
 fn kept(kind: &str, of: &str, metric: &str, value: &str) -> Kept {
     let form = RuleForm { name: "r".into(), kind: kind.into(), of: of.into(), metric: metric.into(), value: value.into(), ..RuleForm::default() };
-    Kept { id: Uuid::nil().into(), project: None, rule: form.read(true).expect("a rule") }
+    Kept { id: Uuid::nil().into(), project: None, rule: form.read(true).expect("a rule"), left_out: 0 }
 }
 
 fn web() -> Runs {
