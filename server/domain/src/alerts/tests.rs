@@ -11,6 +11,7 @@ use super::*;
 use crate::notices;
 use crate::testing::Store;
 
+mod kinds;
 mod many;
 mod parts;
 mod told;
