@@ -5,6 +5,7 @@ CREATE TABLE alert_rules (
     project_id TEXT REFERENCES projects (id), -- none: of the whole site
     name TEXT NOT NULL,
     rule TEXT NOT NULL, -- JSON
+    left_out BIGINT NOT NULL DEFAULT 0, -- things that it holds for, beyond the alerts that one rule may have
     updated_by TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );
@@ -16,7 +17,7 @@ CREATE TABLE alerts (
     id TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL, -- of the rule and the thing
     rule_id TEXT NOT NULL, -- it may be gone
-    rule TEXT NOT NULL, -- its name at that time
+    rule TEXT NOT NULL, -- its last name
     of_site BOOLEAN NOT NULL, -- whether the rule is the site's
     severity TEXT NOT NULL,
     project_id TEXT REFERENCES projects (id),
@@ -29,7 +30,9 @@ CREATE TABLE alerts (
     link TEXT NOT NULL, -- the page that shows it
     changed TEXT, -- JSON: the last deployment before it
     since BIGINT NOT NULL, -- it holds
+    held_at BIGINT, -- while it is pending: when it was last seen to hold, to half a minute
     fired_at BIGINT,
+    told_site BOOLEAN NOT NULL DEFAULT FALSE, -- whether the site's routes were told of its beginning; told: its project's
     calm_since BIGINT, -- it does not hold any more
     resolved_at BIGINT,
     told BOOLEAN NOT NULL, -- whether notices of its beginning were written

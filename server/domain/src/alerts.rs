@@ -18,8 +18,10 @@ mod figures;
 mod judge;
 mod life;
 mod list;
+mod open;
 mod rules;
 mod silences;
+mod steps;
 mod telling;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ const SPAN_MAX: Duration = Duration::from_secs(7 * 86_400);
 const ROUTES: usize = 20;
 /// Longest label, in bytes.
 const LABEL_MAX: usize = 200;
+/// Most alerts by one rule in one project, or of machines, that are not over at a time.
+pub const OPEN_MOST: usize = 50;
 /// Longest text that people write beside an answer.
 pub const NOTE_MAX: usize = 500;
 

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use model::alerts::OPEN_MOST;
 use model::views::alerts::RuleView;
 
 use crate::api::alerts::{DeleteRule, RulesPage, list_rules};
@@ -59,10 +60,15 @@ fn Row(project: String, rule: RuleView, may_manage: bool, delete: RowChange<Dele
     let name = rule.rule.name.clone();
     let named = if may_manage { view! { <a class="break" href=href>{name.clone()}</a> }.into_any() } else { name.clone().into_any() };
     let off = (!rule.rule.enabled).then(|| view! { <Badge tone=Tone::Idle text="switched off"/> });
+    let left_out = (rule.left_out > 0).then(|| {
+        let whose = if project.is_empty() { "of each project, and of machines," } else { "of this project" };
+        let text = format!("and {} more left out: at most {OPEN_MOST} alerts by one rule {whose} are kept at a time", rule.left_out);
+        view! { <span class="small break">{text}</span> }
+    });
     let id = rule.id.to_string();
     view! {
         <tr>
-            <td data-label="Rule" class="table-main"><span class="stack-s"><span class="row">{named}{off}</span><span class="small muted break">{rule.says.clone()}</span></span></td>
+            <td data-label="Rule" class="table-main"><span class="stack-s"><span class="row">{named}{off}</span><span class="small muted break">{rule.says.clone()}</span>{left_out}</span></td>
             <td data-label="Severity">{rule.rule.severity.to_string()}</td>
             <td data-label="Written"><span><Ago at=rule.updated_at/>" by "{rule.by.clone()}</span></td>
             <td class="end">{may_manage.then(|| view! { <Delete project id name delete/> })}</td>

@@ -74,7 +74,7 @@ fn time(kind: u8, text: &str) -> Option<Millis> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -82,6 +82,11 @@ mod tests {
         let mut der = if length < 0x80 { vec![tag, length as u8] } else { vec![tag, 0x82, (length >> 8) as u8, length as u8] };
         der.extend(content);
         der
+    }
+
+    /// A certificate that ends then: `271120083000Z`.
+    pub fn ending(at: &str) -> String {
+        pem(tlv(UTC_TIME, at.as_bytes()), true)
     }
 
     fn pem(not_after: Vec<u8>, with_version: bool) -> String {

@@ -89,6 +89,23 @@ pub(super) fn is_wrong(rule: &Rule, value: f64) -> bool {
     }
 }
 
+/// Whether a part is gone of something that was sampled lately: a mount that was unmounted, a name that the application does not tell any more, a
+/// limit that was taken away. Where nothing was sampled nobody knows; nor of a sum that was sampled once, for its growth is yet to come.
+pub(super) fn is_gone(rule: &Rule, latest: &[&Latest], is_part: impl Fn(&str) -> bool, now: Millis) -> bool {
+    let (Some(metric), Some(figure)) = (Metric::named(&rule.metric), Figure::named(&rule.metric)) else { return false };
+    let oldest = now.minus(FRESH).0;
+    let is_awaited = |number: &Now, all: &[Now]| {
+        let limit = figure.limit.and_then(Metric::named).filter(|_| rule.share);
+        of(number).is_none() || all.iter().any(|other| Some(other.metric) == limit && of(other).is_none())
+    };
+    let mut fresh = latest.iter().filter(|latest| latest.at_ms >= oldest).peekable();
+    let is_there = |sampled: &&Latest| {
+        let mut numbers = sampled.values.iter().filter(|number| number.metric == metric && number.at_ms >= oldest && is_part(&number.label));
+        numbers.any(|number| is_awaited(number, &sampled.values))
+    };
+    fresh.peek().is_some() && !fresh.any(is_there)
+}
+
 /// Whether something was sampled lately.
 pub(super) fn is_sampled(latest: &[&Latest], now: Millis) -> bool {
     latest.iter().any(|latest| latest.at_ms >= now.minus(FRESH).0)
@@ -151,6 +168,23 @@ mod tests {
         );
         let found = worst(&rule("disk_used", "threshold", "machines", "90 %"), &[&disks], Millis(110_000));
         assert_eq!(found.iter().map(|(part, worst)| (part.as_str(), worst.value)).collect::<Vec<_>>(), [("/", 95.0), ("/data", 10.0)]);
+    }
+
+    #[test]
+    fn a_part_is_gone_where_the_rest_is_sampled_without_it() {
+        let gone = |rule: &Rule, latest: &[&Latest], part: &str, now: i64| is_gone(rule, latest, |label| label == part, Millis(now));
+        let disk = rule("disk_used", "threshold", "machines", "10");
+        let root = latest(0, vec![number(Metric::DiskUsed, "/", 5.0, None)]);
+        assert!(gone(&disk, &[&root], "/data", 110_000));
+        assert!(!gone(&disk, &[&root], "/data", 170_000), "nobody knows");
+        assert!(!gone(&disk, &[], "/data", 110_000), "nobody knows");
+        // A number that was sampled long ago is not there any more, whenever the others were.
+        let old = Now { at_ms: 1_000, ..number(Metric::DiskUsed, "/data", 50.0, None) };
+        assert!(gone(&disk, &[&latest(0, vec![number(Metric::DiskUsed, "/", 5.0, None), old])], "/data", 110_000));
+        let memory = rule("memory_working_set", "threshold", "services", "90 %");
+        assert!(gone(&memory, &[&latest(1, vec![number(Metric::MemoryWorkingSet, "", 5.0, None)])], "", 110_000), "it has no limit any more");
+        let sum = rule("cpu_used", "rate", "services", "0.4");
+        assert!(!gone(&sum, &[&latest(1, vec![number(Metric::CpuUsed, "", 5.0, None)])], "", 110_000), "it was sampled once");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Key, Latest};
 use model::alerts::{Figure, Of, Rule, RuleKind, shown};
-use model::ids::AlertRuleId;
+use model::ids::{EnvironmentId, MachineId, ProjectId, ServiceId};
 use model::notices::one_line;
 use model::time::Millis;
 use model::views::alerts::SubjectView;
@@ -18,6 +18,8 @@ use super::world::{Host, Kept, Runs, Thing, World};
 
 /// Characters of somebody else's words in a text of ours.
 const QUOTED: usize = 300;
+/// Characters of the name of a part.
+const PART: usize = 200;
 /// How much of the time before and after is on the chart that an alert leads to.
 const AROUND: Duration = Duration::from_secs(1800);
 
@@ -28,7 +30,7 @@ pub(super) struct Finding<'a> {
     pub seen: Seen,
     /// Nothing that was seen before this time counts: the portal was not there, or it was about another outage.
     pub counts_from: Option<Millis>,
-    /// What is wrong; said also where it is not, and then kept nowhere.
+    /// What is wrong; where nothing is, it may say anything, and is kept nowhere.
     pub summary: String,
     pub link: String,
     /// What else receivers are told beside it: the figure, its value, its limit; the deployment.
@@ -51,6 +53,11 @@ fn fingerprint(kept: &Kept, thing: &Thing) -> String {
 pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[Latest]>, now: Millis) -> HashMap<String, Finding<'a>> {
     let by_key = latest.map(figures::by_key);
     let none = Vec::new();
+    // What a project's rules are about is looked for among its own services alone.
+    let mut services: HashMap<Option<ProjectId>, Vec<&Runs>> = HashMap::from([(None, world.services.iter().collect())]);
+    for runs in &world.services {
+        services.entry(runs.thing.project).or_default().push(runs);
+    }
     let mut all = HashMap::new();
     let mut add = |finding: Finding<'a>| {
         all.insert(finding.fingerprint(), finding);
@@ -59,7 +66,7 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
         let sampled = |key: &Key| by_key.as_ref().map(|by_key| by_key.get(key).unwrap_or(&none).as_slice());
         match kept.rule.of {
             Of::Services => {
-                for runs in world.services.iter().filter(|runs| kept.is_about(&runs.thing)) {
+                for runs in services.get(&kept.project).into_iter().flatten().filter(|runs| kept.is_about(&runs.thing)) {
                     of_service(kept, runs, sampled(&runs.thing.key), world.started, now).into_iter().for_each(&mut add);
                 }
             }
@@ -73,29 +80,39 @@ pub(super) fn findings<'a>(rules: &'a [Kept], world: &World, latest: Option<&[La
     all
 }
 
-/// What an alert without a finding is; none: its rule or its thing is gone, and with it the alert.
-pub(super) fn without_finding(
-    rules: &[Kept],
-    world: &World,
-    latest: Option<&[Latest]>,
-    rule: AlertRuleId,
-    part: &str,
-    is: impl Fn(&Thing) -> bool,
-    now: Millis,
-) -> Option<Seen> {
-    let kept = rules.iter().find(|kept| kept.id == rule)?;
+/// Where a thing is: a service or a machine, in an environment.
+pub(super) type Place = (Option<ServiceId>, Option<MachineId>, EnvironmentId);
+
+/// Services that run and machines, by where they are.
+pub(super) fn places(world: &World) -> HashMap<Place, &Thing> {
     let services = world.services.iter().filter(|runs| runs.running).map(|runs| &runs.thing);
-    let thing = services.chain(world.machines.iter().map(|host| &host.thing)).find(|&thing| is(thing) && kept.is_about(thing))?;
-    match kept.rule.kind {
-        RuleKind::Absent => Some(Seen::Unknown),
-        kind if kind.has_figure() => {
-            let own: Vec<&Latest> = latest.unwrap_or_default().iter().filter(|latest| latest.key == thing.key).collect();
-            // A mount that is no more, while others of the machine are known.
-            let others = !part.is_empty() && !figures::worst(&kept.rule, &own, now).is_empty();
-            Some(if others { Seen::Calm } else { Seen::Unknown })
-        }
-        // Other kinds find something of everything that is there.
-        _ => None,
+    let things = services.chain(world.machines.iter().map(|host| &host.thing));
+    things.map(|thing| ((thing.service, thing.machine, thing.environment), thing)).collect()
+}
+
+/// What is known of an alert where its rule found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Its rule or its thing is gone, or the rule is about something else by now: it is over at once.
+    Over,
+    /// Its part is gone from a thing that is sampled: it does not hold.
+    Calm,
+    /// Nobody knows: no samples came.
+    Unknown,
+}
+
+/// What became of an alert of this part of a thing by this rule, as far as they are there, where the rule found nothing.
+pub(super) fn without_finding(kept: Option<&Kept>, thing: Option<&Thing>, part: &str, latest: &[&Latest], now: Millis) -> Lost {
+    let (Some(kept), Some(thing)) = (kept, thing) else { return Lost::Over };
+    let rule = &kept.rule;
+    let is_part = |label: &str| one_line(label, PART) == part;
+    let is_meant = if rule.kind.has_figure() { rule.label.is_empty() || is_part(&rule.label) } else { part.is_empty() };
+    match rule.kind {
+        _ if !is_meant || !kept.is_about(thing) => Lost::Over,
+        RuleKind::Threshold | RuleKind::Rate if figures::is_gone(rule, latest, is_part, now) => Lost::Calm,
+        RuleKind::Threshold | RuleKind::Rate | RuleKind::Absent => Lost::Unknown,
+        // These find something of everything that is there.
+        RuleKind::CrashLoop | RuleKind::Unhealthy | RuleKind::DeployFailed | RuleKind::MachineGone | RuleKind::CertificateEnds => Lost::Over,
     }
 }
 
@@ -119,8 +136,9 @@ fn of_service<'a>(kept: &'a Kept, runs: &Runs, latest: Option<&[&Latest]>, start
     let thing = &runs.thing;
     let name = thing.names.says();
     let facts = if kept.rule.kind == RuleKind::DeployFailed { deployed(runs) } else { Vec::new() };
-    let link = chart(kept, thing, now);
-    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link, facts }];
+    let one = |seen: Seen, summary: String| {
+        vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link: chart(kept, thing, now), facts }]
+    };
     match kept.rule.kind {
         RuleKind::Threshold | RuleKind::Rate if runs.running => of_figure(kept, thing, latest.unwrap_or_default(), now),
         RuleKind::Absent if runs.running => {
@@ -161,8 +179,9 @@ fn of_machine<'a>(kept: &'a Kept, host: &Host, latest: Option<&[&Latest]>, start
     let thing = &host.thing;
     let name = thing.names.says();
     let since = host.since.max(Some(started));
-    let link = chart(kept, thing, now);
-    let one = |seen: Seen, summary: String| vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link, facts: Vec::new() }];
+    let one = |seen: Seen, summary: String| {
+        vec![Finding { kept, thing: thing.clone(), seen, counts_from: None, summary, link: chart(kept, thing, now), facts: Vec::new() }]
+    };
     match kept.rule.kind {
         RuleKind::Threshold | RuleKind::Rate => of_figure(kept, thing, latest.unwrap_or_default(), now),
         RuleKind::Absent => {
@@ -206,11 +225,12 @@ fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis)
     let worst = figures::worst(&kept.rule, latest, now);
     let finding = |(part, worst): (String, Worst)| {
         let mut thing = thing.clone();
-        thing.names.part = one_line(&part, 200);
-        let wrong = figures::is_wrong(&kept.rule, worst.value);
+        thing.names.part = one_line(&part, PART);
+        let seen = holds(figures::is_wrong(&kept.rule, worst.value));
         // Of all that is looked at, little is wrong.
-        let (summary, facts) = if wrong { (said(&kept.rule, &thing, &worst), facts(&kept.rule, &thing, &worst)) } else { Default::default() };
-        Finding { kept, seen: holds(wrong), counts_from: None, summary, link: chart(kept, &thing, now), thing, facts }
+        let (summary, facts) =
+            if seen == Seen::Holds { (said(&kept.rule, &thing, &worst), facts(&kept.rule, &thing, &worst)) } else { Default::default() };
+        Finding { kept, seen, counts_from: None, summary, link: chart(kept, &thing, now), thing, facts }
     };
     worst.into_iter().map(finding).collect()
 }

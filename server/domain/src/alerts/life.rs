@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use model::time::Millis;
 
+use super::figures::FRESH;
+
+/// How often it is noted that what is pending holds still.
+const NOTED: Duration = Duration::from_secs(FRESH.as_secs() / 2);
+/// What is pending and was not seen to hold for so long is forgotten: the life of a sample, and the time that the note may be behind.
+const GAP: Duration = Duration::from_secs(FRESH.as_secs() + NOTED.as_secs());
+
 /// How long a rule must hold, and how long not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spans {
@@ -16,8 +23,8 @@ pub(super) struct Spans {
 /// How far an alert is that is not over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The rule holds since then.
-    Pending { since: Millis },
+    /// The rule holds since then, and was last seen to hold then, or a little later.
+    Pending { since: Millis, held: Millis },
     /// It is an alert; the rule does not hold any more since then.
     Firing { calm_since: Option<Millis> },
 }
@@ -26,7 +33,7 @@ impl Phase {
     /// The same, where nothing that was seen before this time counts towards its beginning.
     pub fn not_before(self, earliest: Millis) -> Self {
         match self {
-            Self::Pending { since } if since < earliest => Self::Pending { since: earliest },
+            Self::Pending { since, held } if since < earliest => Self::Pending { since: earliest, held },
             phase => phase,
         }
     }
@@ -58,16 +65,20 @@ pub(super) enum Step {
     Resolve,
 }
 
-/// What follows from a look. A time that lies ahead was written before the clock was set back: it begins anew.
+/// What follows from a look. A time that lies ahead was written before the clock was set back: it begins anew. So does what is pending after a gap in
+/// which nobody saw it hold: two bad samples with days between them are no rule that held for days.
 pub(super) fn step(now: Millis, spans: Spans, phase: Option<Phase>, seen: Seen) -> Step {
+    let begin = Step::Note(Phase::Pending { since: now, held: now });
     match (phase, seen) {
-        (None, Seen::Holds) if spans.after.is_zero() => Step::Fire,
-        (None, Seen::Holds) => Step::Note(Phase::Pending { since: now }),
+        (None | Some(Phase::Pending { .. }), Seen::Holds) if spans.after.is_zero() => Step::Fire,
+        (None, Seen::Holds) => begin,
         (None, Seen::Calm | Seen::Unknown) => Step::Stay,
         (Some(Phase::Pending { .. }), Seen::Calm) => Step::Forget,
+        (Some(Phase::Pending { held, .. }), Seen::Unknown) if now.since(held) > GAP => Step::Forget,
         (Some(Phase::Pending { .. }), Seen::Unknown) => Step::Stay,
-        (Some(Phase::Pending { since }), Seen::Holds) if since > now => Step::Note(Phase::Pending { since: now }),
-        (Some(Phase::Pending { since }), Seen::Holds) if now.since(since) >= spans.after => Step::Fire,
+        (Some(Phase::Pending { since, held }), Seen::Holds) if since > now || held > now || now.since(held) > GAP => begin,
+        (Some(Phase::Pending { since, .. }), Seen::Holds) if now.since(since) >= spans.after => Step::Fire,
+        (Some(Phase::Pending { since, held }), Seen::Holds) if now.since(held) >= NOTED => Step::Note(Phase::Pending { since, held: now }),
         (Some(Phase::Pending { .. }), Seen::Holds) => Step::Stay,
         (Some(Phase::Firing { .. }), Seen::Unknown) | (Some(Phase::Firing { calm_since: None }), Seen::Holds) => Step::Stay,
         (Some(Phase::Firing { calm_since: Some(_) }), Seen::Holds) => Step::Note(Phase::Firing { calm_since: None }),
@@ -145,18 +156,44 @@ mod tests {
     #[test]
     fn without_samples_nothing_begins_and_nothing_ends() {
         let mut kept = Kept::default();
-        kept.look(0, SPANS, Seen::Holds);
-        kept.look(400, SPANS, Seen::Unknown);
-        assert!(kept.heard.is_empty());
-        kept.look(410, SPANS, Seen::Holds);
+        for at in (0..=400).step_by(10) {
+            kept.look(at, SPANS, if (250..310).contains(&at) { Seen::Unknown } else { Seen::Holds });
+        }
+        assert_eq!(kept.heard, [(310, "firing")], "not while nobody knew");
         kept.look(1000, SPANS, Seen::Unknown);
-        assert_eq!(kept.heard, [(410, "firing")]);
+        assert_eq!(kept.heard, [(310, "firing")]);
+    }
+
+    #[test]
+    fn what_was_not_seen_to_hold_for_long_begins_anew() {
+        // With looks that found nothing, as where samples were missing; and without, as where no portal was there.
+        for looks in [true, false] {
+            let mut kept = Kept::default();
+            kept.look(0, SPANS, Seen::Holds);
+            for at in (10..86_400).step_by(10).filter(|_| looks) {
+                kept.look(at, SPANS, Seen::Unknown);
+            }
+            assert_eq!(kept.phase.is_none(), looks);
+            for at in (86_400..=86_700).step_by(10) {
+                kept.look(at, SPANS, Seen::Holds);
+            }
+            assert_eq!(kept.heard, [(86_700, "firing")], "it held for five minutes then, and not before");
+        }
+    }
+
+    #[test]
+    fn a_gap_that_a_restart_leaves_is_none() {
+        let mut kept = Kept::default();
+        for at in (0..=230).step_by(10).chain((290..=300).step_by(10)) {
+            kept.look(at, SPANS, Seen::Holds);
+        }
+        assert_eq!(kept.heard, [(300, "firing")]);
     }
 
     #[test]
     fn what_was_seen_too_early_counts_only_towards_a_beginning() {
-        let pending = Phase::Pending { since: BEGIN };
-        assert_eq!(pending.not_before(Millis(BEGIN.0 + 5)), Phase::Pending { since: Millis(BEGIN.0 + 5) });
+        let pending = Phase::Pending { since: BEGIN, held: BEGIN };
+        assert_eq!(pending.not_before(Millis(BEGIN.0 + 5)), Phase::Pending { since: Millis(BEGIN.0 + 5), held: BEGIN });
         assert_eq!(pending.not_before(Millis(BEGIN.0 - 5)), pending);
         let firing = Phase::Firing { calm_since: Some(BEGIN) };
         assert_eq!(firing.not_before(Millis(BEGIN.0 + 5)), firing);

@@ -20,12 +20,15 @@ const SELECT: &str =
     "SELECT a.id, a.project_id, a.rule, a.of_site, a.severity, a.state, a.subject, a.summary, a.link, a.changed, a.since, a.fired_at,
     a.resolved_at, a.acknowledged_by, a.acknowledged_at, a.note FROM alerts a";
 
-fn view(row: &Row<'_>, silences: &[Silence]) -> Result<AlertView> {
+/// `of_site`: whoever reads it hears by the site's routes, which the silence of a project does not touch.
+fn view(row: &Row<'_>, silences: &[Silence], of_site: bool) -> Result<AlertView> {
     let state: AlertState = row.get("state")?;
     let (rule, subject): (String, SubjectView) = (row.get("rule")?, row.get::<Json<SubjectView>>("subject")?.0);
     let project: Option<ProjectId> = row.get("project_id")?;
     let open = state != AlertState::Resolved;
-    let silenced = silences.iter().filter(|silence| open && silence.holds(project, &rule, &subject)).map(|silence| silence.ends_at).max();
+    let by_site_alone = of_site && row.get::<bool>("of_site")?;
+    let counts = |silence: &&Silence| open && silence.holds(project, &rule, &subject) && (silence.is_of_site() || !by_site_alone);
+    let silenced = silences.iter().filter(counts).map(|silence| silence.ends_at).max();
     Ok(AlertView {
         id: row.get("id")?,
         rule,
@@ -62,7 +65,8 @@ pub async fn list(platform: &Platform, may: &Seeing, state: Option<AlertState>, 
         conditions.push_str(&format!(" AND a.state = ${}", arguments.len()));
     }
     let sql = format!("{SELECT} WHERE {conditions} ORDER BY a.id DESC LIMIT $2");
-    let items = tx.all(sql, arguments, |row| view(row, &silences)).await?;
+    let of_site = may.project_id().is_none();
+    let items = tx.all(sql, arguments, |row| view(row, &silences, of_site)).await?;
     Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 
@@ -82,7 +86,7 @@ async fn by_id(tx: &mut Tx, platform: &Platform, project: Option<ProjectId>, id:
     let silences = silences::in_force(tx, platform.now()).await?;
     let own = if project.is_some() { "a.project_id = $2" } else { "$2 IS NULL" };
     let sql = format!("{SELECT} WHERE a.id = $1 AND {own}");
-    tx.opt(sql, args![id, project], |row| view(row, &silences)).await?.ok_or(Error::NotFound { what: "alert" })
+    tx.opt(sql, args![id, project], |row| view(row, &silences, project.is_none())).await?.ok_or(Error::NotFound { what: "alert" })
 }
 
 /// The alerts of a service in an environment that began in this time, oldest first, at most 500: marks on its charts.
@@ -97,7 +101,7 @@ pub(crate) async fn fired(
         "{SELECT} WHERE a.project_id = $1 AND a.state <> 'pending' AND a.service_id = $2 AND a.environment_id = $3 AND a.fired_at >= $4
          AND a.fired_at < $5 ORDER BY a.id LIMIT 500"
     );
-    tx.all(sql, args![may.project.id, may.id, environment, from, to], |row| view(row, &[])).await
+    tx.all(sql, args![may.project.id, may.id, environment, from, to], |row| view(row, &[], false)).await
 }
 
 /// The alerts of a machine that began in this time, the newest first, at most 100: marks on its charts.
@@ -110,7 +114,7 @@ pub(crate) async fn fired_on(
 ) -> Result<Vec<AlertView>> {
     let sql =
         format!("{SELECT} WHERE a.machine_id = $1 AND a.state <> 'pending' AND a.fired_at >= $2 AND a.fired_at < $3 ORDER BY a.id DESC LIMIT 100");
-    tx.all(sql, args![machine, from, to], |row| view(row, &[])).await
+    tx.all(sql, args![machine, from, to], |row| view(row, &[], true)).await
 }
 
 /// One alert.

@@ -3,6 +3,7 @@
 use model::alerts::{Rule, RuleForm};
 use model::ids::AlertRuleId;
 use model::page::Page;
+use model::time::Millis;
 use model::views::alerts::RuleView;
 
 use super::{Managing, Seeing, record, topic};
@@ -15,11 +16,12 @@ use crate::platform::Platform;
 /// Most rules of a project, or of the site.
 const MOST: i64 = 200;
 
-const SELECT: &str = "SELECT id, rule, updated_by, updated_at FROM alert_rules";
+const SELECT: &str = "SELECT id, rule, left_out, updated_by, updated_at FROM alert_rules";
 
 fn view(row: &Row<'_>) -> Result<RuleView> {
     let rule = row.get::<Json<Rule>>("rule")?.0;
-    Ok(RuleView { id: row.get("id")?, says: rule.says(), rule, by: row.get("updated_by")?, updated_at: row.get("updated_at")? })
+    let (left_out, by, updated_at) = (row.get("left_out")?, row.get("updated_by")?, row.get("updated_at")?);
+    Ok(RuleView { id: row.get("id")?, says: rule.says(), rule, left_out, by, updated_at })
 }
 
 /// The rules, by name. A project's readers see those of the whole site by their alerts.
@@ -69,14 +71,26 @@ async fn name_of(tx: &mut Tx, may: &Managing, id: AlertRuleId) -> Result<String>
     tx.opt(sql, args![id, may.project_id()], |row| row.get("name")).await?.ok_or(Error::NotFound { what: "rule" })
 }
 
-/// Changes a rule. Alerts by it that are not over go on by what it says now.
+/// What named a rule by its old name names it by the new one: its alerts, and silences. A project's silence may be about a rule of the site, unless a
+/// rule of the project itself is called so.
+async fn rename(tx: &mut Tx, may: &Managing, id: AlertRuleId, before: &str, name: &str, now: Millis) -> Result<()> {
+    tx.exec("UPDATE alerts SET rule = $2 WHERE rule_id = $1 AND state <> 'resolved'", args![id, name]).await?;
+    let sql = "UPDATE alert_silences SET rule = $3 WHERE rule = $2 AND ended_by IS NULL AND ends_at > $4 AND (project_id IS NOT DISTINCT FROM $1
+               OR ($1 IS NULL AND NOT EXISTS (SELECT 1 FROM alert_rules r WHERE r.project_id = alert_silences.project_id AND r.name = $2)))";
+    tx.exec(sql, args![may.project_id(), before, name, now]).await.map(drop)
+}
+
+/// Changes a rule. Alerts by it that are not over go on by what it says now; those of parts that it is not about any more are over.
 pub async fn update(platform: &Platform, may: &Managing, id: AlertRuleId, form: &RuleForm) -> Result<RuleView> {
     let rule = form.read(may.project().is_none()).map_err(Error::Invalid)?;
     let mut change = platform.change(may.actor()).await?;
-    name_of(&mut change, may, id).await?;
+    let before = name_of(&mut change, may, id).await?;
     refuse_taken(&mut change, may, &rule.name, Some(id)).await?;
-    let sql = "UPDATE alert_rules SET name = $2, rule = $3, updated_by = $4, updated_at = $5 WHERE id = $1";
+    let sql = "UPDATE alert_rules SET name = $2, rule = $3, left_out = 0, updated_by = $4, updated_at = $5 WHERE id = $1";
     change.exec(sql, args![id, &rule.name, Json(&rule), may.actor().name(), platform.now()]).await?;
+    if before != rule.name {
+        rename(&mut change, may, id, &before, &rule.name, platform.now()).await?;
+    }
     let view = by_id(&mut change, id).await?;
     change.touch(topic(may.project_id()));
     change.wake(Signal::Alerts);

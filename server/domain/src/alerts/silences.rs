@@ -1,4 +1,5 @@
-//! Silences: who matches is an alert all the same, and nobody is told. What fires still when a silence ends is told then.
+//! Silences: who matches is an alert all the same, and nobody is told. What fires still when a silence ends is told then. A project's silence is for
+//! the project's routes: what the site's rules find of its services, the site's routes hear all the same.
 
 use model::alerts::SilenceForm;
 use model::ids::{ProjectId, SilenceId};
@@ -36,6 +37,41 @@ impl Silence {
             && fits(&self.service, &subject.service)
             && fits(&self.machine, &subject.machine)
     }
+
+    /// Whether operators wrote it.
+    pub fn is_of_site(&self) -> bool {
+        self.project.is_none()
+    }
+}
+
+/// The two sides that hear of an alert, or do not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sides {
+    /// The routes of its project.
+    pub project: bool,
+    /// The routes of the site.
+    pub site: bool,
+}
+
+impl Sides {
+    pub fn any(self) -> bool {
+        self.project || self.site
+    }
+
+    pub fn or(self, other: Self) -> Self {
+        Self { project: self.project || other.project, site: self.site || other.site }
+    }
+
+    /// Those that are in neither.
+    pub fn neither(self, other: Self) -> Self {
+        Self { project: !self.project && !other.project, site: !self.site && !other.site }
+    }
+}
+
+/// Who is not to hear of such an alert.
+pub(super) fn hushed(silences: &[Silence], project: Option<ProjectId>, rule: &str, subject: &SubjectView) -> Sides {
+    let matching = silences.iter().filter(|silence| silence.holds(project, rule, subject));
+    matching.fold(Sides::default(), |hushed, silence| hushed.or(Sides { project: true, site: silence.is_of_site() }))
 }
 
 /// Those that are in force.

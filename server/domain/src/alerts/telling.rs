@@ -26,7 +26,6 @@ pub(super) struct Told<'a> {
     pub routes: &'a [String],
     pub changed: Option<&'a ChangedView>,
     pub since: Option<Millis>,
-    /// Its figure, its value and the like, each with its name.
     pub facts: &'a [(String, String)],
 }
 

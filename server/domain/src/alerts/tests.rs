@@ -11,7 +11,11 @@ use super::*;
 use crate::notices;
 use crate::testing::Store;
 
+mod kinds;
 mod machines;
+mod many;
+mod parts;
+mod told;
 
 /// A project with a service that runs, a rule for its memory, and a route.
 struct Scene {

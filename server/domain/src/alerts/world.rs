@@ -18,8 +18,10 @@ use crate::db::{Json, Row, Tx};
 use crate::deployments::work::REST;
 use crate::error::Result;
 
-/// Most things and rules that are looked at.
+/// Most machines that are looked at.
 const MOST: i64 = 20_000;
+/// Rows that are read at a time. All are read: whoever has many must not keep others from being looked at.
+const AT_ONCE: usize = 5_000;
 /// A deployment that failed is told of for so long, if no other follows.
 const RECENT: Duration = Duration::from_secs(86_400);
 
@@ -86,6 +88,8 @@ pub(super) struct Kept {
     pub id: AlertRuleId,
     pub project: Option<ProjectId>,
     pub rule: Rule,
+    /// Of how many things more it was found to hold than it may have alerts.
+    pub left_out: i64,
 }
 
 impl Kept {
@@ -101,12 +105,25 @@ impl Kept {
 
 /// The rules that are looked at: the site's and those of projects that are there.
 pub(super) async fn rules(tx: &mut Tx) -> Result<Vec<Kept>> {
-    let sql = "SELECT r.id, r.project_id, r.rule FROM alert_rules r LEFT JOIN projects p ON p.id = r.project_id
-               WHERE r.project_id IS NULL OR p.deleted_at IS NULL ORDER BY r.id LIMIT $1";
-    let kept = |row: &Row<'_>| Ok(Kept { id: row.get("id")?, project: row.get("project_id")?, rule: row.get::<Json<Rule>>("rule")?.0 });
-    let mut all = tx.all(sql, args![MOST], kept).await?;
+    let sql = "SELECT r.id, r.project_id, r.rule, r.left_out FROM alert_rules r LEFT JOIN projects p ON p.id = r.project_id
+               WHERE (r.project_id IS NULL OR p.deleted_at IS NULL) AND r.id > $1 ORDER BY r.id LIMIT $2";
+    let mut all: Vec<Kept> = Vec::new();
+    loop {
+        let last = all.last().map(|kept| kept.id.to_string()).unwrap_or_default();
+        let page = tx.all(sql, args![last, AT_ONCE as i64], kept).await?;
+        let is_last = page.len() < AT_ONCE;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
     all.retain(|kept| kept.rule.enabled);
     Ok(all)
+}
+
+fn kept(row: &Row<'_>) -> Result<Kept> {
+    let rule = row.get::<Json<Rule>>("rule")?.0;
+    Ok(Kept { id: row.get("id")?, project: row.get("project_id")?, rule, left_out: row.get("left_out")? })
 }
 
 /// Looks at everything.
@@ -134,8 +151,19 @@ async fn services(tx: &mut Tx, now: Millis) -> Result<Vec<Runs>> {
             WHERE t.service_id = d.service_id AND t.environment_id = d.environment_id AND t.ended_at IS NULL AND t.state = 'running'
             AND m.state = 'up') AS running_since
         FROM desired d JOIN services s ON s.id = d.service_id JOIN projects p ON p.id = s.project_id JOIN environments e ON e.id = d.environment_id
-        WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY d.service_id, d.environment_id LIMIT $2";
-    tx.all(sql, args![now.minus(REST), MOST], runs).await
+        WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL AND (d.service_id, d.environment_id) > ($3, $4)
+        ORDER BY d.service_id, d.environment_id LIMIT $2";
+    let mut all: Vec<Runs> = Vec::new();
+    loop {
+        let last = all.last().map(|runs| (runs.thing.service.map(|id| id.to_string()).unwrap_or_default(), runs.thing.environment.to_string()));
+        let (service, environment) = last.unwrap_or_default();
+        let page = tx.all(sql, args![now.minus(REST), AT_ONCE as i64, service, environment], runs).await?;
+        let is_last = page.len() < AT_ONCE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
 }
 
 fn runs(row: &Row<'_>) -> Result<Runs> {
@@ -167,25 +195,35 @@ fn runs(row: &Row<'_>) -> Result<Runs> {
 async fn ended(tx: &mut Tx, now: Millis) -> Result<HashMap<(ServiceId, EnvironmentId), Ended>> {
     let sql = "SELECT d.service_id, d.environment_id, d.id, d.state, d.reason_message, d.created_by, r.number FROM deployments d
                JOIN revisions r ON r.id = d.revision_id
-               WHERE d.id > $1 AND d.finished_at > $2 AND d.state IN ('succeeded', 'failed', 'rolled_back') ORDER BY d.id DESC LIMIT $3";
+               WHERE d.id > $1 AND d.finished_at > $2 AND d.state IN ('succeeded', 'failed', 'rolled_back')
+               AND NOT EXISTS (SELECT 1 FROM deployments n WHERE n.service_id = d.service_id AND n.environment_id = d.environment_id AND n.id > d.id
+                   AND n.finished_at > $2 AND n.state IN ('succeeded', 'failed', 'rolled_back'))
+               ORDER BY d.id LIMIT $3";
     let since = now.minus(RECENT);
-    let read = |row: &Row<'_>| {
-        let place: (ServiceId, EnvironmentId) = (row.get("service_id")?, row.get("environment_id")?);
-        let ended = Ended {
-            id: row.get("id")?,
-            state: row.get("state")?,
-            why: row.get::<Option<String>>("reason_message")?.unwrap_or_default(),
-            revision: row.get("number")?,
-            by: row.get("created_by")?,
-        };
-        Ok((place, ended))
-    };
-    let rows = tx.all(sql, args![first_id(since.minus(RECENT)), since, MOST], read).await?;
+    let mut last = first_id(since.minus(RECENT));
     let mut newest = HashMap::new();
-    for (place, ended) in rows {
-        newest.entry(place).or_insert(ended);
+    loop {
+        let page = tx.all(sql, args![&last, since, AT_ONCE as i64], ended_one).await?;
+        let is_last = page.len() < AT_ONCE;
+        if let Some((_, ended)) = page.last() {
+            last = ended.id.to_string();
+        }
+        newest.extend(page);
+        if is_last {
+            return Ok(newest);
+        }
     }
-    Ok(newest)
+}
+
+fn ended_one(row: &Row<'_>) -> Result<((ServiceId, EnvironmentId), Ended)> {
+    let ended = Ended {
+        id: row.get("id")?,
+        state: row.get("state")?,
+        why: row.get::<Option<String>>("reason_message")?.unwrap_or_default(),
+        revision: row.get("number")?,
+        by: row.get("created_by")?,
+    };
+    Ok(((row.get("service_id")?, row.get("environment_id")?), ended))
 }
 
 /// What sorts before the ids that were made from then on: they begin with their time.

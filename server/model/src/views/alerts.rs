@@ -58,7 +58,7 @@ pub struct ChangedView {
 pub struct AlertView {
     /// Its id.
     pub id: AlertId,
-    /// The rule's name at that time.
+    /// The rule's last name.
     pub rule: String,
     /// Whether the rule is the whole site's.
     pub of_site: bool,
@@ -99,6 +99,9 @@ pub struct RuleView {
     pub rule: Rule,
     /// The same in words.
     pub says: String,
+    /// Of how many things more it holds than it may have alerts: they are shown and told nowhere.
+    #[serde(default)]
+    pub left_out: i64,
     /// Who wrote it.
     pub by: String,
     /// When.

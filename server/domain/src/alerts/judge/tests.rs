@@ -9,7 +9,7 @@ const NOW: Millis = Millis(1_795_166_400_000);
 
 fn kept(kind: &str, of: &str, metric: &str, value: &str) -> Kept {
     let form = RuleForm { name: "r".into(), kind: kind.into(), of: of.into(), metric: metric.into(), value: value.into(), ..RuleForm::default() };
-    Kept { id: Uuid::nil().into(), project: None, rule: form.read(true).expect("a rule") }
+    Kept { id: Uuid::nil().into(), project: None, rule: form.read(true).expect("a rule"), left_out: 0 }
 }
 
 fn web() -> Runs {
@@ -193,13 +193,13 @@ fn what_is_gone_is_over_and_what_nobody_knows_is_not() {
     let latest = [Latest { key: up.thing.key, member: None, at_ms: NOW.0, values: vec![value(Metric::DiskUsed), value(Metric::DiskSize)] }];
     let m1 = up.thing.clone();
     let there = world(vec![], vec![up]);
-    let rules = [kept("threshold", "machines", "disk_used", "90 %")];
-    let left = |world: &World, latest: Option<&[Latest]>, part: &str| {
-        without_finding(&rules, world, latest, rules[0].id, part, |thing| thing.machine == m1.machine, NOW)
+    let rule = kept("threshold", "machines", "disk_used", "90 %");
+    let left = |world: &World, latest: &[&Latest]| {
+        let thing = places(world).values().copied().find(|thing| thing.machine == m1.machine);
+        without_finding(Some(&rule), thing, "/data", latest, NOW)
     };
-    assert_eq!(left(&there, Some(&latest), "/data"), Some(Seen::Calm), "that mount is gone, others are known");
-    assert_eq!(left(&there, Some(&[]), "/data"), Some(Seen::Unknown), "no samples come");
-    assert_eq!(left(&there, None, "/data"), Some(Seen::Unknown));
-    assert_eq!(left(&world(vec![], vec![]), Some(&latest), "/data"), None, "the machine is gone");
-    assert_eq!(without_finding(&[], &there, Some(&latest), rules[0].id, "/data", |_| true, NOW), None, "the rule is gone");
+    assert_eq!(left(&there, &[&latest[0]]), Lost::Calm, "that mount is gone, others are known");
+    assert_eq!(left(&there, &[]), Lost::Unknown, "no samples come");
+    assert_eq!(left(&world(vec![], vec![]), &[&latest[0]]), Lost::Over, "the machine is gone");
+    assert_eq!(without_finding(None, Some(&m1), "/data", &[&latest[0]], NOW), Lost::Over, "the rule is gone");
 }

@@ -124,7 +124,9 @@ async fn a_machine_that_answers_and_gives_no_samples_is_told_of_once_and_by_its_
     scene.machine_is("up").await;
     scene.look().await;
     scene.after(60).await;
-    scene.after(240).await;
+    for _ in 0..4 {
+        scene.after(60).await;
+    }
     assert!(rules().await.is_empty(), "not for five minutes yet");
     scene.after(60).await;
     assert_eq!(rules().await, ["No samples"]);
@@ -165,8 +167,8 @@ async fn a_certificate_that_an_engine_shows_is_told_of_twice_before_its_end() {
     scene.after(2 * 86_400).await;
     assert_eq!(rules().await, ["Certificate runs out"]);
     scene.after(10 * 86_400 + 1).await;
-    assert_eq!(rules().await, ["Certificate is about to end", "Certificate runs out", "No samples"]);
+    assert_eq!(rules().await, ["Certificate is about to end", "Certificate runs out"]);
     shows(90).await;
     scene.look().await;
-    assert_eq!(rules().await, ["No samples"], "it was renewed");
+    assert!(rules().await.is_empty(), "it was renewed");
 }

@@ -40,8 +40,8 @@ async fn plant(portal: &TestPortal, world: &World, of_site: bool) -> Planted {
     let rule: AlertRuleId = write.one(sql, args![holder], |row| row.get("id")).await.expect("a rule");
     let alert: AlertId = platform.new_id();
     let sql = "INSERT INTO alerts (id, fingerprint, rule_id, rule, of_site, severity, project_id, service_id, environment_id, subject, state, summary, link,
-                   since, fired_at, told)
-               SELECT $1, $2, $3, 'planted', $4, 'warning', $5, d.service_id, d.environment_id, $6, 'firing', 'planted', '/', 1, 1, $7
+                   since, fired_at, told, told_site)
+               SELECT $1, $2, $3, 'planted', $4, 'warning', $5, d.service_id, d.environment_id, $6, 'firing', 'planted', '/', 1, 1, $7, $7
                FROM desired d JOIN services s ON s.id = d.service_id WHERE s.project_id = $5 LIMIT 1 ON CONFLICT DO NOTHING";
     let subject = json!({"project": world.project, "service": "web", "environment": "local"}).to_string();
     let fingerprint = format!("planted {project}");
