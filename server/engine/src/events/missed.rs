@@ -109,6 +109,15 @@ pub(super) fn missed(known: Option<&Known>, there: &There, before: i64) -> Vec<M
     found
 }
 
+/// With what a container ended whose last end is recorded. An engine that goes away over an end may tell one thing, and show another when it is back.
+pub(super) fn ended_with(known: &Known, there: &There) -> Option<i64> {
+    let (started, died) = (known.started?.0, known.died?.0);
+    let (first, last) = (there.started?, there.finished?);
+    // Of the same life: the engine shows times that are a little earlier than those that it told.
+    let same = !there.alive && first <= started && started <= died && (first..=died).contains(&last);
+    there.exit_code.filter(|_| same)
+}
+
 /// What was missed of a container that is gone: how it ended is known from its task's record alone.
 pub(super) fn gone(known: &Known, end: Option<&TaskEnd>, now: i64) -> Vec<Missed> {
     let mut found = Vec::new();

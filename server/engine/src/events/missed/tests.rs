@@ -138,3 +138,19 @@ fn the_list_shows_who_must_be_looked_at() {
     assert!(suspicious(Some(&Known::default()), Status::Exited), "it started and ended, and neither was heard");
     assert!(!suspicious(Some(&Known::default()), Status::Created));
 }
+
+#[test]
+fn an_end_that_is_recorded_is_compared_with_what_the_engine_shows_of_the_same_life() {
+    let known = Known { started: Some(Millis(105)), died: Some(Millis(215)), starts: 1, deaths: 1, ..Known::default() };
+    let there = There { created: 0, started: Some(100), finished: Some(200), exit_code: Some(4), ..There::default() };
+    assert_eq!(ended_with(&known, &there), Some(4));
+    assert_eq!(ended_with(&known, &There { alive: true, ..there.clone() }), None, "it was started again");
+    assert_eq!(
+        ended_with(&known, &There { started: Some(300), finished: Some(400), ..there.clone() }),
+        None,
+        "that is a life of which nothing is known"
+    );
+    assert_eq!(ended_with(&known, &There { started: Some(190), finished: Some(200), ..there.clone() }), None, "nor of this one");
+    assert_eq!(ended_with(&Known { started: Some(Millis(300)), ..known.clone() }, &there), None, "it was heard that it started again");
+    assert_eq!(ended_with(&Known { died: None, ..known }, &there), None);
+}
