@@ -5,6 +5,7 @@
 import { execFile } from "node:child_process";
 import { access, chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -20,6 +21,32 @@ export function engine() {
   const host = process.env.SLIPWAY_TEST_DOCKER_HOST;
   if (!host) throw new Error("SLIPWAY_TEST_DOCKER_HOST is not set: run this through `make test`");
   return host;
+}
+
+/** The engine's address behind a port, where a portal does not read files of the engine or of the kernel. */
+export async function behindPort(t) {
+  if (!engine().startsWith("unix://")) return engine();
+  const path = engine().slice("unix://".length);
+  const open = new Set();
+  const server = createServer((near) => {
+    const far = connect(path);
+    for (const [one, other] of [[near, far], [far, near]]) {
+      open.add(one);
+      // Whoever ends in the middle has its own reasons.
+      one.on("error", () => {});
+      one.on("close", () => {
+        open.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  atEnd(t, () => new Promise((resolve) => {
+    server.close(resolve);
+    for (const socket of open) socket.destroy();
+  }));
+  return `tcp://127.0.0.1:${server.address().port}`;
 }
 
 /** The engine that was started for this run alone, so that it may be stopped and killed. */

@@ -2,22 +2,13 @@
 // there, so that the engine can be asked about every one of them at the end. It goes on whatever happens to the engine meanwhile.
 import assert from "node:assert/strict";
 import { atEnd } from "./ending.mjs";
-import { until } from "./shop.mjs";
+import { each, until } from "./shop.mjs";
 
 const COUNT = 200;
 /** So many are started at a time. */
 const AT_ONCE = 4;
 /** A busy machine, and an engine that is away for a while. */
 const LONG = 90;
-
-/** Does this with each, some at a time. */
-async function each(items, most, act) {
-  const left = [...items];
-  const worker = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await act(item);
-  };
-  await Promise.all(Array.from({ length: most }, worker));
-}
 
 export class Storm {
   static async gather(t, shop, engine, image) {
