@@ -9,6 +9,8 @@ const COUNT = 200;
 const AT_ONCE = 4;
 /** A busy machine, and an engine that is away for a while. */
 const LONG = 90;
+/** What an engine shows where it does not know with what a program ended. */
+const UNKNOWN = 255;
 
 export class Storm {
   static async gather(t, shop, engine, image) {
@@ -138,7 +140,11 @@ export class Storm {
       const said = JSON.stringify([one, of]);
       for (const [kind, count] of Object.entries(wanted(one))) assert.equal(of[kind].length, count, `${kind}: ${said}`);
       for (const { at } of of.started) assert.ok(at >= one.startedAt && at < one.startedAt + 60_000, said);
-      for (const { at, exit_code: code } of of.died) assert.ok(code === one.exit && at >= one.finishedAt && at < one.finishedAt + 60_000, said);
+      for (const end of of.died) {
+        // An engine that was killed after it told of an end, and before it wrote it down, finds a dead container and shows 255.
+        if (one.exit === UNKNOWN && end.exit_code === one.code) assert.ok(end.at >= one.startedAt && end.at < one.finishedAt + 60_000, said);
+        else assert.ok(end.exit_code === one.exit && end.at >= one.finishedAt && end.at < one.finishedAt + 60_000, said);
+      }
     }
     const alone = there.filter(({ status, exit, code }) => status === "exited" && exit === code);
     assert.ok(alone.length > COUNT / 2, `most ended by themselves, and not with the engine: ${alone.length}`);
