@@ -1,5 +1,6 @@
 // What the parts of `make bench` that deploy begin with.
 import { owner } from "./bench-measure.mjs";
+import { Visitor } from "./browser.mjs";
 import { Portal } from "./portal.mjs";
 import { until } from "./shop.mjs";
 
@@ -37,4 +38,15 @@ export async function ground(docker, env = {}) {
     await until("its containers are gone", async () => (await docker.do(whose)).split("\n").every((one) => !own.has(one)), 300).catch(() => undefined);
   });
   return { portal, ci, call, deploy, service };
+}
+
+/** A page of a browser whose visitor is signed in as the operator. */
+export async function signIn(portal, path = "/") {
+  const { page } = await Visitor.arrive(owner);
+  await page.goto(`${portal.url}/login?next=${encodeURIComponent(path)}`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(portal.url + path);
+  return page;
 }

@@ -22,6 +22,8 @@ export async function putAway() {
 }
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+/** The value that this share of them is not above. */
+export const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.ceil(share * values.length) - 1)];
 export const say = (what, figures) => console.log(`${what.padEnd(44)} ${figures}`);
 export const spread = (values, digits = 3) => `median ${median(values).toFixed(digits)}  (${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)})`;
 
@@ -34,6 +36,11 @@ export function cpu(pid) {
 /** Anonymous resident memory of a process, in MiB. */
 export function anonymous(pid) {
   return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/RssAnon:\s+(\d+)/)[1]) / 1024;
+}
+
+/** All resident memory of a process, in MiB: pages of files that it has mapped, too. */
+export function resident(pid) {
+  return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)[1]) / 1024;
 }
 
 /** The largest anonymous memory while `act` runs. */

@@ -1,11 +1,13 @@
 // The part `metrics` of `make bench`: what it costs to sample a hundred running containers. First as often as `docker stats` does, against it, all
-// processes together: the portal, the engine, its containerd and what looks after each container, the client. Then as often as we do by default.
+// processes together: the portal, the engine, its containerd and what looks after each container, the client. Then as often as we do by default, from
+// the kernel's files and through the engine's API, as of an engine elsewhere. What the same portal costs that takes no samples is taken off.
 import { spawn } from "node:child_process";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ground } from "./bench-ground.mjs";
-import { anonymous, cpu, say, scratch, spread } from "./bench-measure.mjs";
+import { anonymous, cpu, owner, resident, say, scratch, spread } from "./bench-measure.mjs";
+import { behindPort } from "./engine.mjs";
 
 const TASKS = Number(process.env.BENCH_METRICS_TASKS || 100);
 const PAIRS = Number(process.env.BENCH_METRICS_PAIRS || 3);
@@ -42,15 +44,17 @@ async function during(seconds, ...figures) {
   return after.map((now, at) => (now - before[at]) / took);
 }
 
-/** The portal, sampling so often: CPU of itself and of the engine, and the memory that it takes. */
-async function sampling(portal, every, seconds = SECONDS) {
-  portal.env.SLIPWAY_METRICS_EVERY = every;
+/** The portal, sampling so often (`0s`: never): CPU of itself and of the engine, and the memory that it takes. */
+async function sampling(portal, every, { seconds = SECONDS, host = portal.env.SLIPWAY_DOCKER_HOST } = {}) {
+  const usual = portal.env;
+  portal.env = { ...usual, SLIPWAY_METRICS_EVERY: every, SLIPWAY_DOCKER_HOST: host };
   await portal.resume();
+  portal.env = usual;
   // It looks at everything when it starts.
   await delay(20_000);
   const { pid } = portal.process;
   const [own, engine] = await during(seconds, () => cpu(pid), engineCpu);
-  const memory = anonymous(pid);
+  const memory = { anonymous: anonymous(pid), resident: resident(pid) };
   await portal.crash();
   return { own, engine, memory };
 }
@@ -67,7 +71,7 @@ async function dockerStats(docker) {
 const percent = (values) => spread(values.map((one) => 100 * one), 2);
 
 export async function metrics(docker) {
-  const { portal, deploy, service } = await ground(docker, { SLIPWAY_METRICS_EVERY: "60s" });
+  const { portal, deploy, service } = await ground(docker, { SLIPWAY_METRICS_EVERY: "0s" });
   await service("idle");
   await deploy("idle", { image: "web:1", replicas: TASKS, command: ["-c", "exec sleep 1000000"], entrypoint: ["/bin/sh"], update: { monitor: "0s", parallelism: 10 }, stop: { grace: "0s" } });
   await delay(5_000);
@@ -77,7 +81,7 @@ export async function metrics(docker) {
     await delay(3_000);
     const [alone] = await during(SECONDS, engineCpu);
     const theirs = await dockerStats(docker);
-    const resting = await sampling(portal, "60s");
+    const resting = await sampling(portal, "0s");
     const ours = await sampling(portal, "1s");
     // What the portal does anyway is not the price of sampling; neither is what the engine does when nobody asks.
     const [cost, price] = [ours.own + ours.engine - resting.own - resting.engine, theirs.own + theirs.engine - alone];
@@ -88,15 +92,25 @@ export async function metrics(docker) {
     seen.ratio.push(cost / price);
   }
   say(`${TASKS} tasks, engine alone: % of a core`, percent(seen.alone));
-  say("portal and engine, sampling once a minute: %", percent(seen.resting));
+  say("portal and engine, no samples: % of a core", percent(seen.resting));
   say("docker stats, each second: % of a core", percent(seen.theirs));
   say("our samples, each second: % of a core", percent(seen.ours));
   say("our samples / docker stats", spread(seen.ratio, 3));
   // Two minutes: at ten seconds a turn, half a minute holds three.
-  const resting = await sampling(portal, "60s", 120);
-  const usual = await sampling(portal, "10s", 120);
-  say("our samples, every ten seconds: % of a core", `${(100 * (usual.own + usual.engine - resting.own - resting.engine)).toFixed(2)}  (portal with all else ${(100 * usual.own).toFixed(2)})`);
-  say("portal's memory, MiB anonymous", `${usual.memory.toFixed(1)}  (sampling once a minute ${resting.memory.toFixed(1)}; ${(usual.memory - resting.memory).toFixed(1)} more)`);
-  portal.env.SLIPWAY_METRICS_EVERY = "60s";
+  const seconds = 120;
+  const resting = await sampling(portal, "0s", { seconds });
+  const usual = await sampling(portal, "10s", { seconds });
+  const host = await behindPort(owner);
+  // Each way against the same way without samples: events and health go through the port as well.
+  const farResting = await sampling(portal, "0s", { seconds, host });
+  const far = await sampling(portal, "10s", { seconds, host });
+  const more = (one, base) => `${(100 * (one.own + one.engine - base.own - base.engine)).toFixed(2)}  (portal with all else ${(100 * one.own).toFixed(2)}, without samples ${(100 * base.own).toFixed(2)})`;
+  say("every ten seconds, from files: % of a core", more(usual, resting));
+  say("every ten seconds, through the API: % of a core", more(far, farResting));
+  const MiB = (kind) => (one, base) => `${one.memory[kind].toFixed(1)}  (without samples ${base.memory[kind].toFixed(1)}; ${(one.memory[kind] - base.memory[kind]).toFixed(1)} more)`;
+  for (const kind of ["anonymous", "resident"]) {
+    say(`portal's memory, MiB ${kind}`, MiB(kind)(usual, resting));
+    say(`portal's memory, through the API, MiB ${kind}`, MiB(kind)(far, farResting));
+  }
   await portal.resume();
 }

@@ -3,11 +3,9 @@
 //
 // Collecting within one process, by both ways, is tried in server/tests/it/collected.rs.
 import assert from "node:assert/strict";
-import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { atEnd } from "./ending.mjs";
-import { engine, OwnEngine } from "./engine.mjs";
+import { behindPort, OwnEngine } from "./engine.mjs";
 import { Shop, until } from "./shop.mjs";
 
 /** Each start of the program has a name of its own, and counts its lines. */
@@ -78,32 +76,6 @@ async function compare(shop, service) {
     return [...written].every(([run, count]) => counted.get(run) >= count) && counted;
   });
   for (const [run, count] of written) assert.equal(found.get(run), count, `all of ${run}, once`);
-}
-
-/** The engine's address behind a port, where a portal cannot read the engine's files. */
-async function behindPort(t) {
-  if (!engine().startsWith("unix://")) return engine();
-  const path = engine().slice("unix://".length);
-  const open = new Set();
-  const server = createServer((near) => {
-    const far = connect(path);
-    for (const [one, other] of [[near, far], [far, near]]) {
-      open.add(one);
-      // Whoever ends in the middle has its own reasons.
-      one.on("error", () => {});
-      one.on("close", () => {
-        open.delete(one);
-        other.destroy();
-      });
-      one.pipe(other);
-    }
-  });
-  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  atEnd(t, () => new Promise((resolve) => {
-    server.close(resolve);
-    for (const socket of open) socket.destroy();
-  }));
-  return `tcp://127.0.0.1:${server.address().port}`;
 }
 
 async function open(t, env = {}) {

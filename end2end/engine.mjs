@@ -4,6 +4,8 @@
 // credentials, so that one user's login is never another's.
 import { execFile } from "node:child_process";
 import { access, chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -19,6 +21,32 @@ export function engine() {
   const host = process.env.SLIPWAY_TEST_DOCKER_HOST;
   if (!host) throw new Error("SLIPWAY_TEST_DOCKER_HOST is not set: run this through `make test`");
   return host;
+}
+
+/** The engine's address behind a port, where a portal does not read files of the engine or of the kernel. */
+export async function behindPort(t) {
+  if (!engine().startsWith("unix://")) return engine();
+  const path = engine().slice("unix://".length);
+  const open = new Set();
+  const server = createServer((near) => {
+    const far = connect(path);
+    for (const [one, other] of [[near, far], [far, near]]) {
+      open.add(one);
+      // Whoever ends in the middle has its own reasons.
+      one.on("error", () => {});
+      one.on("close", () => {
+        open.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  atEnd(t, () => new Promise((resolve) => {
+    server.close(resolve);
+    for (const socket of open) socket.destroy();
+  }));
+  return `tcp://127.0.0.1:${server.address().port}`;
 }
 
 /** The engine that was started for this run alone, so that it may be stopped and killed. */
@@ -45,6 +73,21 @@ export class OwnEngine {
   /** Starts it again, on what it left, and waits until it answers. */
   async start() {
     await run(script, ["start", this.folder]);
+  }
+
+  /** One call of its API, without a client's process. Gives status and the answer's JSON; fails where the engine ends over it. */
+  async call(method, path, body) {
+    const text = body && JSON.stringify(body);
+    const headers = text ? { "content-type": "application/json", "content-length": Buffer.byteLength(text) } : {};
+    const said = await new Promise((resolve, reject) => {
+      const asked = request({ socketPath: join(this.folder, "docker.sock"), method, path, headers }, (answer) => {
+        const pieces = [];
+        answer.on("data", (piece) => pieces.push(piece)).on("error", reject);
+        answer.on("end", () => resolve({ status: answer.statusCode, text: Buffer.concat(pieces).toString() }));
+      });
+      asked.on("error", reject).end(text);
+    });
+    return { status: said.status, body: said.text ? JSON.parse(said.text) : undefined };
   }
 }
 

@@ -1,12 +1,11 @@
 // Events: a page shows an end while somebody looks at it, and nothing is missing or there twice after the portal was killed and the engine was killed
-// and started again in the middle of a storm. What the portal tells is compared with what the engine says of its containers.
+// and stopped in the middle of a storm. What the portal tells is compared with what the engine says of its containers.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { closeBrowser, Visitor } from "./browser.mjs";
-import { atEnd } from "./ending.mjs";
 import { OwnEngine } from "./engine.mjs";
 import { Shop, until } from "./shop.mjs";
+import { Storm } from "./storm.mjs";
 
 after(closeBrowser);
 
@@ -79,115 +78,78 @@ test("the page and its form work without scripts", { timeout: 180_000 }, async (
   await page.getByRole("cell", { name: "Started" }).first().waitFor();
 });
 
-/** Containers that nobody but the test made; each ends with a code of its own a moment after it was started. */
-class Storm {
-  static COUNT = 40;
-
-  static async gather(t, shop) {
-    const storm = Object.assign(new Storm(), { shop, prefix: `storm-${shop.portal.port}`, rounds: 0, since: new Date().toISOString() });
-    storm.names = Array.from({ length: Storm.COUNT }, (_, n) => `${storm.prefix}-${n}`);
-    atEnd(t, () => shop.docker.run(["rm", "-f", ...storm.names]));
-    for (const [n, name] of storm.names.entries()) {
-      const script = `busybox sleep 1; exit ${n % 5}`;
-      await shop.docker.do(["create", "--name", name, `${shop.registry}/web:1`, "/bin/sh", "-c", script]);
-    }
-    return storm;
+/** All events of a kind of the service, the newest first. */
+async function events(shop, kind) {
+  const items = [];
+  for (let after = ""; after !== undefined; ) {
+    const part = await shop.call(200, "GET", shop.path("web", `/events?kind=${kind}&limit=200${after && `&after=${after}`}`));
+    items.push(...part.items);
+    after = part.next;
   }
-
-  /** Starts each of them once. */
-  async start() {
-    const parts = [0, 1, 2, 3].map((part) => this.names.filter((_, n) => n % 4 === part));
-    await Promise.all(parts.map((names) => this.shop.docker.do(["start", ...names])));
-    this.rounds += 1;
-  }
-
-  /** What the engine says of each, once all have ended. */
-  async over() {
-    return until("all containers have ended", async () => {
-      const format = "{{.ID}} {{.State.Status}} {{.State.ExitCode}} {{.State.FinishedAt}}";
-      const said = await this.shop.docker.do(["inspect", "--format", format, ...this.names]);
-      const all = said.split("\n").map((line) => line.split(" ")).map(([id, state, code, finished]) => ({ id, state, code: Number(code), finished: Date.parse(finished) }));
-      return all.every(({ state }) => state === "exited") && all;
-    }, 90);
-  }
-
-  /** Events of one kind by container, the newest first. */
-  async told(kind) {
-    const found = new Map();
-    for (let after = ""; after !== undefined; ) {
-      const part = await this.shop.call(200, "GET", `/machines/local/events?kind=${kind}&since=${this.since}&limit=200${after && `&after=${after}`}`);
-      for (const event of part.items) found.set(event.container, [...(found.get(event.container) ?? []), event]);
-      after = part.next;
-    }
-    return found;
-  }
-
-  /** The portal tells each end once, and the last as the engine has it. */
-  async compare() {
-    const there = await this.over();
-    await until(`${this.rounds} ends of each are told`, async () => {
-      const told = await this.told("died");
-      const missing = there.filter(({ id }) => (told.get(id)?.length ?? 0) < this.rounds);
-      if (missing.length > 0) throw new Error(`${missing.length} lack one, of ${missing[0].id} there are ${told.get(missing[0].id)?.length ?? 0}`);
-      return true;
-    }, 90);
-    // What is found out by a look comes last; it must find nothing that is there.
-    await delay(8_000);
-    const told = await this.told("died");
-    for (const { id, code, finished } of there) {
-      const ends = told.get(id);
-      assert.equal(ends.length, this.rounds, `${id} ended ${this.rounds} times: ${JSON.stringify(ends)}`);
-      assert.equal(ends[0].exit_code, code, JSON.stringify(ends[0]));
-      assert.ok(ends[0].at >= finished && ends[0].at < finished + 60_000, `it ended at ${finished}: ${JSON.stringify(ends[0])}`);
-    }
-  }
+  return items;
 }
 
-test("a storm in whose middle the portal and the engine are killed is told whole, and each end once", { timeout: 420_000 }, async (t) => {
+/** The portal's tasks, its events and the engine say the same of the service's containers. */
+async function agree(shop, replicas) {
+  const alive = (await shop.containers("web")).filter(({ state }) => state === "running").map(({ id }) => id);
+  const tasks = await shop.tasks("web");
+  assert.deepEqual(tasks.map(({ container, state }) => [container, state]).sort(), alive.map((id) => [id, "running"]).sort());
+  assert.equal(alive.length, replicas);
+  const [starts, deaths] = [await events(shop, "started"), await events(shop, "died")];
+  for (const id of new Set([...starts, ...deaths].map(({ container }) => container))) {
+    const [started, died] = [starts, deaths].map((all) => all.filter(({ container }) => container === id));
+    const said = JSON.stringify([started, died]);
+    assert.equal(started.length, died.length + (alive.includes(id) ? 1 : 0), said);
+    for (const [n, end] of died.reverse().entries()) assert.ok(end.at >= started.at(-1 - n).at, `an end follows its start: ${said}`);
+  }
+  for (const id of alive) {
+    const since = Date.parse(await shop.docker.do(["inspect", "--format", "{{.State.StartedAt}}", id]));
+    const last = starts.find(({ container }) => container === id);
+    assert.ok(last && last.at >= since && last.at < since + 60_000, `${id} runs since ${since}: ${JSON.stringify(last)}`);
+  }
+  return true;
+}
+
+test("a storm in whose middle the portal and the engine are killed and stopped is told whole, and each end once", { timeout: 420_000 }, async (t) => {
   const engine = OwnEngine.find();
   if (!engine) return t.skip("the engine at hand is not ours to stop");
   const shop = await open(t);
-  await shop.deployed("web", sleeper);
-  const storm = await Storm.gather(t, shop);
-  await storm.start();
-  await storm.over();
+  await shop.deployed("web", { ...sleeper, replicas: 2 });
+  const storm = await Storm.gather(t, shop, engine, `${shop.registry}/web:1`);
+  const blowing = storm.blow();
+  // Told when it is waited for.
+  blowing.catch(() => {});
 
-  // The portal is killed while they start, and comes back while they end.
-  const starting = storm.start();
-  await delay(500);
+  // For a while nobody listens.
+  await storm.reached(30);
   await shop.portal.crash();
-  await starting;
+  await storm.reached(60);
   await shop.portal.resume();
-  await storm.compare();
 
-  // The engine is killed while all of them run: nobody hears how they end.
-  await storm.start();
-  await engine.crash();
-  await delay(1_500);
-  await engine.start();
-  await storm.compare();
-
-  // Both at once, and the engine ends as a shutdown does.
-  await storm.start();
-  await shop.portal.crash();
+  // The engine ends as a shutdown does.
+  await storm.reached(90);
   await engine.stop();
   await engine.start();
+
+  // Both are killed at once, and the engine is back first: nobody heard how they ended, and nobody hears how the next ones begin.
+  await storm.reached(120);
+  await Promise.all([shop.portal.crash(), engine.crash()]);
+  await engine.start();
+  await storm.reached(140);
   await shop.portal.resume();
-  await storm.compare();
-  const gaps = (await shop.call(200, "GET", `/machines/local/events?kind=gap&since=${storm.since}`)).items;
-  assert.ok(gaps.some(({ text }) => text.includes("does not remember")), `what could not be known is told: ${JSON.stringify(gaps)}`);
 
-  await storm.start();
-  await storm.compare();
-  assert.equal(storm.rounds * Storm.COUNT, 200);
+  // The engine is killed alone.
+  await storm.reached(170);
+  await engine.crash();
+  const back = Date.now();
+  await engine.start();
+  await blowing;
 
-  // The task that Slipway looks after was replaced or goes on, and what it went through is told as well.
-  const [{ container }] = await until("a task runs", async () => {
-    const running = (await shop.tasks("web")).filter((task) => task.state === "running");
-    return running.length === 1 && running;
+  // It is told once all containers were looked at: nothing is found out after this.
+  await until("what could not be heard is told", async () => {
+    const { items } = await shop.call(200, "GET", `/machines/local/events?kind=gap&since=${storm.since}`);
+    return items.some(({ at, text }) => at >= back && text.includes("does not remember"));
   }, 90);
-  await until("its start is told", async () => {
-    const { items } = await shop.call(200, "GET", shop.path("web", "/events?kind=started&limit=200"));
-    return items.some((event) => event.container === container);
-  }, 60);
+  await storm.compare();
+  await until("tasks, their events and the engine say the same", () => agree(shop, 2), 90);
 });

@@ -29,6 +29,15 @@ export async function until(what, probe, seconds = 30) {
   }
 }
 
+/** Does this with each of them, so many at a time. */
+export async function each(items, most, act) {
+  const left = [...items];
+  const worker = async () => {
+    while (left.length > 0) await act(left.shift());
+  };
+  await Promise.all(Array.from({ length: most }, worker));
+}
+
 export class Shop {
   /** Starts a portal with an empty project, and a docker client that is signed in. */
   static async open(t, env = {}) {

@@ -28,6 +28,9 @@ CREATE TABLE events (
 CREATE INDEX events_by_service ON events (service_id, at, id) WHERE service_id IS NOT NULL;
 CREATE INDEX events_by_machine ON events (machine_id, at, id);
 CREATE INDEX events_by_time ON events (at, id);
+-- How many are kept is counted by project, and by machine for those that belong to none.
+CREATE INDEX events_by_project ON events (project_id, at, id) WHERE project_id IS NOT NULL;
+CREATE INDEX events_of_others ON events (machine_id, at, id) WHERE project_id IS NULL;
 
 -- How far an engine was heard.
 CREATE TABLE event_cursors (

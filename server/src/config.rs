@@ -92,7 +92,8 @@ pub struct Serve {
     /// what was there when it began.
     #[arg(long, env = "SLIPWAY_COLLECT_AFTER", default_value = "24h")]
     pub collect_after: Span,
-    /// From one sample of what tasks and machines use to the next. For tests and benchmarks: charts are made for ten seconds.
+    /// From one sample of what tasks and machines use to the next; 0s: none are taken, and none are kept. For tests and benchmarks: charts are made
+    /// for ten seconds.
     #[arg(long, env = "SLIPWAY_METRICS_EVERY", default_value = "10s", hide = true)]
     pub metrics_every: Span,
     /// Log as JSON lines instead of text.
@@ -123,12 +124,15 @@ impl Serve {
 }
 
 impl Serve {
-    /// How samples are kept.
+    /// How samples are kept; none: they are not taken.
     #[must_use]
-    pub fn metrics(&self) -> metrics::Options {
+    pub fn metrics(&self) -> Option<metrics::Options> {
+        if self.metrics_every.duration().is_zero() {
+            return None;
+        }
         let usual = metrics::Options::default();
         let step_ms = i64::try_from(self.metrics_every.duration().as_millis()).unwrap_or(usual.step_ms).clamp(100, 60_000);
-        metrics::Options { step_ms, gap_ms: usual.gap_ms.max(step_ms * 9 / 2), ..usual }
+        Some(metrics::Options { step_ms, gap_ms: usual.gap_ms.max(step_ms * 9 / 2), ..usual })
     }
 }
 
@@ -215,6 +219,17 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Slipway::command().debug_assert();
+    }
+
+    #[test]
+    fn samples_are_taken_as_often_as_is_said_or_not_at_all() {
+        let step = |every: &str| {
+            let given = Slipway::try_parse_from(["slipway", "serve", "--metrics-every", every]).expect("a command line");
+            let Command::Serve(config) = given.command else { panic!("another command") };
+            config.metrics().map(|options| options.step_ms)
+        };
+        assert_eq!((step("10s"), step("1s"), step("1ms"), step("1h")), (Some(10_000), Some(1_000), Some(100), Some(60_000)));
+        assert_eq!(step("0s"), None);
     }
 
     #[test]

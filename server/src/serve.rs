@@ -113,9 +113,11 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     let logs = config.store.data_dir.join("logs");
     let opened = tokio::task::spawn_blocking(move || logs::Store::open(logs, logs::Options::default())).await;
     platform.plug_logs(opened.map_err(|error| Error::internal(format!("opening the kept logs: {error}")))??);
-    let (metrics, options) = (config.store.data_dir.join("metrics"), config.metrics());
-    let opened = tokio::task::spawn_blocking(move || metrics::Store::open(metrics, options)).await;
-    platform.plug_metrics(opened.map_err(|error| Error::internal(format!("opening the kept samples: {error}")))??);
+    if let Some(options) = config.metrics() {
+        let metrics = config.store.data_dir.join("metrics");
+        let opened = tokio::task::spawn_blocking(move || metrics::Store::open(metrics, options)).await;
+        platform.plug_metrics(opened.map_err(|error| Error::internal(format!("opening the kept samples: {error}")))??);
+    }
     let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, requests: Arc::default(), stopping: stop.clone() };
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();

@@ -128,9 +128,9 @@ fn Nothing(path: String, filter: EventFilter, of_machine: bool) -> impl IntoView
             {if asks {
                 view! { <Empty title="Nothing of that kind happened"><p><a href=path>"Show everything that is known"</a></p></Empty> }.into_any()
             } else if of_machine {
-                view! { <Empty title="Nothing happened yet"><p>"What containers of this machine do is kept here for 90 days, also of those that Slipway did not make."</p></Empty> }.into_any()
+                view! { <Empty title="Nothing happened yet"><p>"What containers of this machine do is kept here for 90 days, also of those that Slipway did not make: of these the newest 50,000 events at most."</p></Empty> }.into_any()
             } else {
-                view! { <Empty title="Nothing happened yet"><p>"Starts, ends with their exit codes, and health of every task are kept here for 90 days. They begin with the first deployment."</p></Empty> }.into_any()
+                view! { <Empty title="Nothing happened yet"><p>"Starts, ends with their exit codes, and health of every task are kept here for 90 days, the newest 100,000 of a project at most. They begin with the first deployment."</p></Empty> }.into_any()
             }}
         </section>
     }

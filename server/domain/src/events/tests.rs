@@ -134,6 +134,23 @@ async fn an_end_is_there_once_whether_it_was_heard_or_found_out_first() {
 }
 
 #[tokio::test]
+async fn the_last_end_is_put_right_when_the_engine_shows_another_code() {
+    let shop = Shop::open().await;
+    shop.record(&[event(EventKind::Started, 10), died(20, 255), event(EventKind::Started, 30), died(40, 255)]).await;
+    let correct = async |code: i64, signal: Option<i64>| {
+        let shown = [("c1".to_owned(), (code, signal)), ("c9".to_owned(), (1, None))].into_iter().collect();
+        work::correct_ends(&shop.store.worker, shop.machine, &shown).await.expect("read, and put right");
+        let ends = shop.seen().await.into_iter().filter(|event| event.kind == EventKind::Died);
+        ends.map(|event| (event.exit_code, event.signal, event.text)).collect::<Vec<_>>()
+    };
+    let first = (Some(255), None, String::new());
+    assert_eq!(correct(255, None).await, [first.clone(), first.clone()], "it is as it was told");
+    let text = String::from("the engine told 255 before it went away, and shows 4");
+    assert_eq!(correct(4, None).await, [first.clone(), (Some(4), None, text.clone())]);
+    assert_eq!(correct(143, Some(15)).await, [first, (Some(143), Some(15), text)], "what is said stays");
+}
+
+#[tokio::test]
 async fn want_of_memory_is_told_in_either_order() {
     let shop = Shop::open().await;
     shop.record(&[event(EventKind::OutOfMemory, 20)]).await;

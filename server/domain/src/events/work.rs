@@ -21,7 +21,7 @@ use crate::live::Topic;
 use crate::platform::Platform;
 use crate::worker::Worker;
 
-pub use known::{Cursor, Known, TaskEnd, cursor, ends, known, listening, revision_of};
+pub use known::{Cursor, Known, TaskEnd, correct_ends, cursor, ends, known, listening, revision_of};
 pub use tidy::tidy;
 
 /// Most events of one transaction: others wait for the writer.

@@ -1,12 +1,13 @@
 //! A look at all containers of a machine, for what nobody heard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::events::work::{self, Happened, Known};
 use futures::StreamExt;
 use model::views::events::EventKind;
 use tokio::time::Instant;
 
+use super::lives::by_signal;
 use super::missed::{self, Missed, There};
 use super::{AGAIN, ASKED, SETTLE, Scribe};
 use crate::docker::{ContainerSeen, ContainerState, LABEL_INSTANCE};
@@ -54,12 +55,16 @@ impl Scribe {
             !(first && known.is_none() && seen.label(LABEL_INSTANCE) != Some(instance)) && (whole || missed::suspicious(known, seen.status))
         };
         let looked: Vec<ContainerSeen> = seen.iter().filter(|seen| ours::carried(seen).is_none()).filter(looked).cloned().collect();
-        let mut happened = Vec::new();
+        let (mut happened, mut shown) = (Vec::new(), BTreeMap::new());
         for (seen, state) in self.inspected(looked).await {
             let there = There::new(seen.created, &state);
             let found = missed::missed(known.get(&seen.id), &there, before);
+            if let Some(code) = known.get(&seen.id).and_then(|known| missed::ended_with(known, &there)) {
+                shown.insert(seen.id.clone(), (code, by_signal(Some(code))));
+            }
             happened.extend(found.into_iter().map(|missed| self.of_seen(&seen, missed)));
         }
+        work::correct_ends(&self.worker, self.machine.id, &shown).await?;
         // What vanished since the last look may be told yet.
         let certain: Vec<String> = gone.intersection(&self.vanished).cloned().collect();
         let ends = work::ends(&self.worker, self.machine.id, &certain).await?;

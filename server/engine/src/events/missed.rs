@@ -4,10 +4,14 @@
 //! are always found; of those before them it is told how many there were at least.
 
 use domain::events::work::{Known, TaskEnd};
+use model::time::Millis;
 use model::views::events::EventKind;
 
 use super::lives::by_signal;
 use crate::docker::{ContainerState, Status};
+
+/// What an engine shows as exit code where it does not know with what a program ended.
+const UNKNOWN: i64 = 255;
 
 /// A container, as the engine has it. Times are milliseconds since the epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +74,13 @@ pub(super) fn suspicious(known: Option<&Known>, status: Status) -> bool {
     }
 }
 
+/// Whether it is recorded that the life that the engine shows last is over. An engine that was killed after it told of an end may not have kept it: it
+/// finds the container dead when it is back, and shows that time.
+fn is_over(known: &Known, there: &There) -> bool {
+    let of_that_life = |at: Millis| there.started.is_some_and(|first| first <= at.0);
+    known.started.is_some_and(of_that_life) && known.died.is_some() && !lives(known)
+}
+
 /// What was missed of a container that is there. What is not older than `before` is left out: its event is still on its way.
 pub(super) fn missed(known: Option<&Known>, there: &There, before: i64) -> Vec<Missed> {
     let mut found = Vec::new();
@@ -78,10 +89,11 @@ pub(super) fn missed(known: Option<&Known>, there: &There, before: i64) -> Vec<M
     }
     let new = |at: &i64, last: Option<i64>| *at <= before && last.is_none_or(|last| last < *at);
     let started = there.started.filter(|at| new(at, known.and_then(|known| known.started).map(|at| at.0)));
-    let died = there.finished.filter(|at| new(at, known.and_then(|known| known.died).map(|at| at.0)));
-    let start = started.map(|at| Missed::new(EventKind::Started, at));
     // With what an earlier life ended is not known any more in the next one.
     let over = !there.alive;
+    let told = over && known.is_some_and(|known| is_over(known, there));
+    let died = there.finished.filter(|at| !told && new(at, known.and_then(|known| known.died).map(|at| at.0)));
+    let start = started.map(|at| Missed::new(EventKind::Started, at));
     // An engine that was killed may not know when a program ended that it finds dead.
     let lost = over && there.finished.is_none() && there.started.is_some_and(|at| new(&at, known.and_then(|known| known.died).map(|at| at.0)));
     let text = if lost { String::from("when it ended is not known") } else { String::new() };
@@ -107,6 +119,14 @@ pub(super) fn missed(known: Option<&Known>, there: &There, before: i64) -> Vec<M
         missed.text = format!("before that it started and ended at least {unheard} more times, of which nobody heard");
     }
     found
+}
+
+/// With what a container ended whose last end is recorded. An engine that goes away over an end may tell one thing, and show another when it is back.
+pub(super) fn ended_with(known: &Known, there: &There) -> Option<i64> {
+    let died = known.died?.0;
+    // Of the same life, and what the engine shows is a little earlier than what it told.
+    let same = !there.alive && is_over(known, there) && (there.started?..=died).contains(&there.finished?);
+    there.exit_code.filter(|code| same && *code != UNKNOWN)
 }
 
 /// What was missed of a container that is gone: how it ended is known from its task's record alone.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{MachineId, RevisionId, TaskId};
+use model::ids::{EventId, MachineId, RevisionId, ServiceId, TaskId};
 use model::time::Millis;
 
 use super::{numbers, put_cursor};
@@ -10,6 +10,7 @@ use crate::args;
 use crate::db::{Row, Value};
 use crate::deployments::work::WorkKey;
 use crate::error::Result;
+use crate::live::Topic;
 use crate::worker::Worker;
 
 /// Most containers of a machine that are read at once.
@@ -73,6 +74,56 @@ pub async fn known(worker: &Worker, machine: MachineId) -> Result<BTreeMap<Strin
         Ok((row.get("container")?, known))
     };
     Ok(worker.platform().read().await?.all(sql, args![machine], read).await?.into_iter().collect())
+}
+
+/// The last end of a container, as it is recorded.
+struct LastEnd {
+    id: EventId,
+    container: String,
+    exit_code: Option<i64>,
+    service: Option<ServiceId>,
+}
+
+/// Puts right with what code and signal containers ended for the last time, as the engine shows it. An engine that went away over an end told what
+/// it could, and knows better when it is back.
+pub async fn correct_ends(worker: &Worker, machine: MachineId, shown: &BTreeMap<String, (i64, Option<i64>)>) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut tx = worker.platform().read().await?;
+    let containers: Vec<&String> = shown.keys().collect();
+    for part in containers.chunks(500) {
+        let sql = format!(
+            "SELECT e.id, e.container, e.exit_code, e.service_id FROM events e WHERE e.machine_id = $1 AND e.kind = 'died' AND e.container IN ({})
+             AND e.nanos = (SELECT MAX(o.nanos) FROM events o WHERE o.machine_id = $1 AND o.container = e.container AND o.kind = 'died')",
+            numbers(2, part.len())
+        );
+        let mut arguments: Vec<Value> = args![machine];
+        arguments.extend(part.iter().copied().map(Value::from));
+        let read = |row: &Row<'_>| -> Result<LastEnd> {
+            let (id, container) = (row.get("id")?, row.get("container")?);
+            Ok(LastEnd { id, container, exit_code: row.get("exit_code")?, service: row.get("service_id")? })
+        };
+        for end in tx.all(sql, arguments, read).await? {
+            match shown.get(&end.container) {
+                Some((code, signal)) if end.exit_code != Some(*code) => wrong.push((end, *code, *signal)),
+                _ => {}
+            }
+        }
+    }
+    drop(tx);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let mut change = worker.relaxed_change().await?;
+    for (end, code, signal) in wrong {
+        let text = end.exit_code.map_or_else(String::new, |told| format!("the engine told {told} before it went away, and shows {code}"));
+        let sql = "UPDATE events SET exit_code = $2, signal = $3, text = CASE WHEN text = '' THEN $4 ELSE text END WHERE id = $1";
+        change.exec(sql, args![end.id, code, signal, text]).await?;
+        if let Some(service) = end.service {
+            change.touch(Topic::Service(service));
+        }
+    }
+    change.touch(Topic::Machine(machine));
+    change.finish().await
 }
 
 /// How a task whose container is gone ended, as far as its own record says.

@@ -1,4 +1,3 @@
-use model::time::Millis;
 use proptest::prelude::*;
 
 use super::*;
@@ -137,4 +136,33 @@ fn the_list_shows_who_must_be_looked_at() {
     assert!(suspicious(Some(&dead), Status::Running) && !suspicious(Some(&dead), Status::Exited));
     assert!(suspicious(Some(&Known::default()), Status::Exited), "it started and ended, and neither was heard");
     assert!(!suspicious(Some(&Known::default()), Status::Created));
+}
+
+#[test]
+fn an_end_that_is_recorded_is_compared_with_what_the_engine_shows_of_the_same_life() {
+    let known = Known { started: Some(Millis(105)), died: Some(Millis(215)), starts: 1, deaths: 1, ..Known::default() };
+    let there = There { created: 0, started: Some(100), finished: Some(200), exit_code: Some(4), ..There::default() };
+    assert_eq!(ended_with(&known, &there), Some(4));
+    assert_eq!(ended_with(&known, &There { alive: true, ..there.clone() }), None, "it was started again");
+    assert_eq!(
+        ended_with(&known, &There { started: Some(300), finished: Some(400), ..there.clone() }),
+        None,
+        "that is a life of which nothing is known"
+    );
+    assert_eq!(ended_with(&known, &There { started: Some(190), finished: Some(200), ..there.clone() }), None, "nor of this one");
+    assert_eq!(ended_with(&Known { started: Some(Millis(300)), ..known.clone() }, &there), None, "it was heard that it started again");
+    assert_eq!(ended_with(&known, &There { exit_code: Some(255), ..there.clone() }), None, "it does not know");
+    assert_eq!(ended_with(&Known { died: None, ..known }, &there), None);
+}
+
+#[test]
+fn an_end_that_the_engine_told_and_forgot_is_not_told_again() {
+    let there = There { created: 0, started: Some(100), finished: Some(900), exit_code: Some(255), ..There::default() };
+    let heard = known(105, Some(200), 1);
+    assert_eq!(missed(Some(&heard), &there, 10_000), vec![]);
+    assert_eq!(ended_with(&heard, &there), None);
+    assert_eq!(missed(Some(&known(105, Some(50), 2)), &there, 10_000).len(), 1, "that was the end of an earlier life");
+    let again = There { started: Some(500), restarts: 1, ..there };
+    let found = missed(Some(&heard), &again, 10_000);
+    assert_eq!(found.iter().map(|missed| (missed.kind, missed.at)).collect::<Vec<_>>(), [(EventKind::Started, 500), (EventKind::Died, 900)]);
 }
