@@ -12,17 +12,17 @@ use domain::machines::Machine;
 use domain::metrics::work::{self, Running};
 use model::descriptor::Metrics;
 use model::ids::{RevisionId, TaskId};
-use tokio::sync::Semaphore;
+use model::time::Millis;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::exposition;
+use super::patience::Patience;
 use super::still_standing;
 use crate::way::Way;
 
 /// Most bytes of an answer.
 const MOST: usize = 1 << 20;
-/// Applications that are asked at once: each answer may be that long.
-const AT_ONCE: usize = 4;
 /// Longest wait for one.
 const LIMIT: Duration = Duration::from_secs(5);
 /// Longest time that a turn waits for those that it asked; what comes later is told in the next one.
@@ -35,7 +35,14 @@ struct Order {
 }
 
 /// What a task told, or why it did not.
-type Answer = (TaskId, Result<exposition::Told, String>);
+struct Answer {
+    task: TaskId,
+    /// When it answered, or was given up.
+    at: Millis,
+    told: Result<exposition::Told, String>,
+    /// It was waited for as long as may be.
+    hung: bool,
+}
 
 /// The applications of one machine.
 pub(crate) struct Scrapes {
@@ -46,8 +53,8 @@ pub(crate) struct Scrapes {
     published: HashMap<TaskId, Option<u16>>,
     asked: JoinSet<Answer>,
     busy: HashSet<TaskId>,
-    gate: Arc<Semaphore>,
-    told: HashMap<TaskId, Vec<Value>>,
+    patience: Patience,
+    told: HashMap<TaskId, (Millis, Vec<Value>)>,
     /// Those of which a problem is known.
     troubled: HashSet<TaskId>,
     wait: Duration,
@@ -61,14 +68,14 @@ impl Scrapes {
             published: HashMap::new(),
             asked: JoinSet::new(),
             busy: HashSet::new(),
-            gate: Arc::new(Semaphore::new(AT_ONCE)),
+            patience: Patience::new(),
             told: HashMap::new(),
             troubled: HashSet::new(),
             wait: WAIT.min(step / 5),
         }
     }
 
-    /// Asks all tasks of which it is wanted and that are not being asked still.
+    /// Asks all tasks of which it is wanted, that are not being asked still, and that did not hang lately.
     pub(crate) async fn begin(&mut self, worker: &Worker, machine: &Machine, tasks: &[Running]) {
         self.forget(worker, tasks);
         for task in tasks {
@@ -77,15 +84,26 @@ impl Scrapes {
             if self.busy.contains(&id) {
                 continue;
             }
+            if self.patience.rests(id) {
+                self.told.insert(id, (worker.platform().now(), vec![up(false)]));
+                continue;
+            }
             let published = self.published_of(worker, id, metrics.port).await;
             let way = Way::of(machine, task.address.as_deref(), metrics.port, published);
             let Some(http) = self.http() else { return };
             self.busy.insert(id);
-            let (order, gate) = (Order { way, metrics }, Arc::clone(&self.gate));
-            self.asked.spawn(async move {
-                let _turn = gate.acquire().await;
-                (id, ask(&http, &order).await)
-            });
+            let (order, platform) = (Order { way, metrics }, worker.platform().clone());
+            let asking = async move {
+                let began = Instant::now();
+                let page = ask(&http, &order).await;
+                let (at, hung) = (platform.now(), page.is_err() && began.elapsed() >= LIMIT);
+                let told = match page {
+                    Ok(page) => read(page, order.metrics).await,
+                    Err(why) => Err(why),
+                };
+                Answer { task: id, at, told, hung }
+            };
+            self.asked.spawn(self.patience.gates(task.key).through(asking));
         }
     }
 
@@ -94,12 +112,12 @@ impl Scrapes {
         if self.asked.is_empty() {
             return;
         }
-        let until = tokio::time::Instant::now() + self.wait;
+        let until = Instant::now() + self.wait;
         while let Ok(Some(done)) = tokio::time::timeout_at(until, self.asked.join_next()).await {
-            let Some((task, told)) = still_standing(done) else { continue };
+            let Some(Answer { task, at, told, hung }) = still_standing(done) else { continue };
             self.busy.remove(&task);
-            let up = if told.is_ok() { 1.0 } else { 0.0 };
-            let mut values = vec![Value::labelled(Metric::AppGauge, "up", up)];
+            self.patience.asked(task, hung);
+            let mut values = vec![up(told.is_ok())];
             let problem = match told {
                 Ok(told) => {
                     values.extend(told.values.into_iter().filter(|value| value.label != "up"));
@@ -120,13 +138,13 @@ impl Scrapes {
                 self.troubled.remove(&task);
             }
             work::scraped(worker, task, problem);
-            self.told.insert(task, values);
+            self.told.insert(task, (at, values));
         }
     }
 
-    /// What a task told since this was last asked.
-    pub(crate) fn take(&mut self, task: TaskId) -> Vec<Value> {
-        self.told.remove(&task).unwrap_or_default()
+    /// What a task told since this was last asked, and when.
+    pub(crate) fn take(&mut self, task: TaskId) -> Option<(Millis, Vec<Value>)> {
+        self.told.remove(&task)
     }
 
     /// Forgets what is of no task any more.
@@ -135,6 +153,7 @@ impl Scrapes {
         self.wanted.retain(|revision, _| revisions.contains(revision));
         self.published.retain(|task, _| ids.contains(task));
         self.told.retain(|task, _| ids.contains(task));
+        self.patience.keep(&ids, &tasks.iter().map(|task| task.key).collect());
         self.troubled.retain(|task| {
             let stays = ids.contains(task);
             if !stays {
@@ -185,6 +204,11 @@ impl Scrapes {
     }
 }
 
+/// Whether a task answers, as a figure of its own.
+fn up(up: bool) -> Value {
+    Value::labelled(Metric::AppGauge, "up", if up { 1.0 } else { 0.0 })
+}
+
 /// Where an application is asked.
 struct Place {
     address: SocketAddr,
@@ -192,9 +216,17 @@ struct Place {
     said: String,
 }
 
+/// What an application answered.
+#[derive(Debug)]
+struct Page {
+    text: String,
+    /// Where, for whoever sees the service.
+    said: String,
+}
+
 /// Asks one application, at its own address, or where it is published if that is out of reach.
-async fn ask(http: &reqwest::Client, order: &Order) -> Result<exposition::Told, String> {
-    let Metrics { port, path, names } = &*order.metrics;
+async fn ask(http: &reqwest::Client, order: &Order) -> Result<Page, String> {
+    let Metrics { port, path, .. } = &*order.metrics;
     // By which name or address another machine is reached is for operators.
     let target = order.way.target(LIMIT).await.map_err(|_| format!("port {port}: the name of the task's machine could not be resolved"))?;
     let own = |address: SocketAddr| Place { address, said: format!("http://{address}{path}") };
@@ -213,8 +245,15 @@ async fn ask(http: &reqwest::Client, order: &Order) -> Result<exposition::Told, 
         (answer, _) => (answer, &first),
     };
     let text = text.map_err(|miss| miss.why)?;
-    let wrong = |line: usize| format!("GET {}: line {line} of what it answers is not in Prometheus' text format", place.said);
-    exposition::read(&text, names).map_err(wrong)
+    Ok(Page { text, said: place.said.clone() })
+}
+
+/// Reads what is asked for. On a thread: it may be long, and nothing else should wait for it.
+async fn read(page: Page, metrics: Arc<Metrics>) -> Result<exposition::Told, String> {
+    let Page { text, said } = page;
+    let reading = tokio::task::spawn_blocking(move || exposition::read(&text, &metrics.names));
+    let read = still_standing(reading.await).ok_or_else(|| "the portal is being stopped".to_owned())?;
+    read.map_err(|line| format!("GET {said}: line {line} of what it answers is not in Prometheus' text format"))
 }
 
 /// Why there is no answer.
@@ -279,7 +318,7 @@ mod tests {
         let order = Order { way: Way { container: Some(address), published: None }, metrics };
         let mut scrapes = Scrapes::new(Duration::from_secs(10));
         let http = scrapes.http().expect("a client");
-        ask(&http, &order).await
+        read(ask(&http, &order).await?, order.metrics).await
     }
 
     #[tokio::test]
