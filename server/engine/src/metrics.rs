@@ -1,7 +1,8 @@
 //! Collects samples: of every task that runs, of machines and their engines, and what applications tell of themselves.
 //!
 //! There is one collector for each machine, however many people look. It takes a turn on each multiple of the store's step (ten seconds) by the portal's
-//! clock; a turn that would begin while the one before is not done is left out, and nothing is made up for it. Where the engine runs on this machine
+//! clock; a turn that would begin while the one before is not done is left out, and nothing is made up for it. Each sample bears the time at which it was
+//! read ([`times`]): what a turn waits for shifts nothing. Where the engine runs on this machine
 //! and its containers are proven to be seen here ([`groups`]), the kernel's files are read ([`files`], [`host`]): all of a machine's on one thread, in
 //! a few milliseconds. Else the engine's API is asked, once for each container. What is dear (the engine's disk) or slow (applications) is asked for
 //! beside the turns, and none of them waits for it for long.
@@ -21,8 +22,10 @@ mod host;
 mod kills;
 mod local;
 mod net;
+mod patience;
 mod reader;
 mod scrape;
+mod times;
 pub(crate) mod usage;
 
 use std::collections::{BTreeSet, HashMap};

@@ -20,6 +20,9 @@ use crate::{Key, Member};
 /// Begins a journal.
 const BEGIN: &[u8; 8] = b"slipmtj1";
 
+/// Milliseconds by which a block may be older than the one before it: collectors add what they waited for after others added what they read at once.
+const LATE: i64 = 60_000;
+
 /// Told of a sample on the way back: its task's number, when, and its numbers by their series.
 type Back<'a> = dyn FnMut(u32, i64, &[(u32, f64)]) + 'a;
 
@@ -308,8 +311,8 @@ impl Chained {
         of(&self.members, number).flatten()
     }
 
-    /// Shows each task's samples from the newest back, as the task's number, the time and its numbers by the wanted ones of their series. Stops
-    /// behind `since`.
+    /// Shows each task's samples from the newest back, as the task's number, the time and its numbers by the wanted ones of their series. Shows
+    /// none before `since`.
     pub(crate) fn back(&self, since: i64, wanted: impl Fn(u32) -> bool, see: &mut Back<'_>) -> io::Result<()> {
         let mut limits: Vec<i64> = vec![i64::MAX; self.members.len() + 1];
         let (mut here, mut bytes) = (self.head, Vec::new());
@@ -322,9 +325,9 @@ impl Chained {
                 contents.number()?;
                 let before = place(contents)?;
                 block(contents, &wanted, &mut |at, number, values| {
-                    on = at >= since;
+                    on = at >= since.saturating_sub(LATE);
                     let limit = limits.get_mut(number as usize).filter(|limit| at < **limit);
-                    if let Some(limit) = limit.filter(|_| on) {
+                    if let Some(limit) = limit.filter(|_| at >= since) {
                         *limit = at;
                         see(number, at, values);
                     }

@@ -121,8 +121,9 @@ impl Store {
         Ok(Self(Arc::new(Shared { folder, options, state, working: Mutex::default() })))
     }
 
-    /// Adds what was sampled at one time, in milliseconds since 1970, of any number of tasks and machines: the time at which it is added, by the clock of
-    /// this machine. When this returns, it survives the death of the process; what a loss of power can take is what came since the last [`Self::tidy`].
+    /// Adds what was sampled at one time, in milliseconds since 1970, of any number of tasks and machines: the time at which it was read, by the clock of
+    /// this machine, less than a minute ago. When this returns, it survives the death of the process; what a loss of power can take is what came since the
+    /// last [`Self::tidy`].
     ///
     /// Of one task or machine, samples come in the order of time. One that is no later than another one before says that the clock was set back: it
     /// takes the place of what was kept from its time on, within its hour, and as time goes on within the hours after it. An hour that ended more

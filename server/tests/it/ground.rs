@@ -49,7 +49,12 @@ impl Ground {
 
     /// The same, and what tasks use is sampled each second.
     pub async fn sampling(host: String) -> Self {
-        let portal = TestPortal::start_sampling(&host).await;
+        Self::sampling_every(host, "1s").await
+    }
+
+    /// The same, at another pace.
+    pub async fn sampling_every(host: String, every: &str) -> Self {
+        let portal = TestPortal::start_sampling(&host, every).await;
         Self::of(portal, host).await
     }
 

@@ -65,9 +65,9 @@ impl TestPortal {
         Self::build(Some(engine.to_owned()), None).await
     }
 
-    /// A portal on this engine that samples each second what tasks use.
-    pub async fn start_sampling(engine: &str) -> Self {
-        let metrics_every = "1s".parse().expect("a span");
+    /// A portal on this engine that samples at this pace what tasks use.
+    pub async fn start_sampling(engine: &str, every: &str) -> Self {
+        let metrics_every = every.parse().expect("a span");
         Self::configured(Some(engine.to_owned()), |config| Serve { metrics_every, ..config }).await
     }
 

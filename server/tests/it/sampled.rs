@@ -1,6 +1,10 @@
 //! What is sampled of tasks on a real engine, under loads of known size: from the kernel's files, and through the engine's API, where the engine is
 //! behind a port. What the samples say is compared with what the kernel says when it is asked by the test.
 
+mod loads;
+mod rates;
+mod slow;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -56,15 +60,6 @@ impl Scene {
         }
     }
 
-    /// What a task used of processors, and when it was sampled: no less than the kernel says before, and no more than it says after.
-    async fn measured(&self, task: &Value) -> (i64, f64) {
-        let before = kernel_cpu(task);
-        let (at, used) = self.figure(task, Metric::CpuUsed).await;
-        let after = kernel_cpu(task);
-        assert!(before - 1.0 <= used && used <= after + 1.0, "the kernel said {before} before, {after} after, and we {used}");
-        (at, used)
-    }
-
     /// A figure of a task and when it was sampled, from now on.
     async fn figure(&self, task: &Value, metric: Metric) -> (i64, f64) {
         self.until(task, metric.name(), |latest| Some((latest.at_ms, number(latest, metric, "")?))).await
@@ -98,38 +93,6 @@ fn kernel_cpu(task: &Value) -> f64 {
     used.trim().parse().expect("a number")
 }
 
-async fn half_a_core(scene: Scene) {
-    let mut descriptor = script("while :; do :; done");
-    descriptor["resources"] = json!({"cpus": 0.5});
-    let task = scene.runs("web", descriptor).await;
-    let first = scene.measured(&task).await;
-    // A load is known over some time only.
-    let later = |latest: &Latest| (latest.at_ms > first.0 + 8000).then_some(());
-    scene.until(&task, "eight seconds more", later).await;
-    let last = scene.measured(&task).await;
-    let cores = (last.1 - first.1) / ((last.0 - first.0) as f64 * 1000.0);
-    // A machine that has other things to do gives it less, and reads late.
-    assert!((0.15..0.7).contains(&cores), "{cores} of a core: {first:?} {last:?}");
-    let (throttled, periods, all, limit) = scene
-        .until(&task, "throttling", |latest| {
-            let of = |metric| number(latest, metric, "");
-            Some((of(Metric::CpuThrottled)?, of(Metric::CpuThrottledPeriods)?, of(Metric::CpuPeriods)?, of(Metric::CpuLimit)?))
-        })
-        .await;
-    assert!(throttled > 0.0 && periods > 0.0 && periods <= all, "{throttled} {periods} {all}");
-    assert!((limit - 0.5).abs() < 0.001, "{limit}");
-}
-
-#[tokio::test]
-async fn a_loop_on_half_a_core_is_that_from_files() {
-    half_a_core(Scene::from_files().await).await;
-}
-
-#[tokio::test]
-async fn a_loop_on_half_a_core_is_that_through_the_engine() {
-    half_a_core(Scene::through_the_engine().await).await;
-}
-
 async fn a_hundred_mebibytes(scene: Scene) {
     // The reading program waits for ever, and so the other one keeps what it has read.
     let large = scene.runs("large", script("busybox dd if=/dev/zero bs=104857600 count=1 | sleep 100000")).await;
@@ -152,30 +115,9 @@ async fn memory_that_is_touched_is_used_through_the_engine() {
     a_hundred_mebibytes(Scene::through_the_engine().await).await;
 }
 
-#[tokio::test]
-async fn a_file_that_was_read_is_cache_and_not_used() {
-    let scene = Scene::from_files().await;
-    let text = "busybox dd if=/dev/zero of=/data/file bs=1048576 count=50 conv=fsync; >/data/written; \
-                while [ ! -e /data/go ]; do busybox usleep 100000; done; busybox dd if=/data/file of=/dev/null bs=1048576; >/data/read; sleep 100000";
-    let mut descriptor = script(text);
-    descriptor["volumes"] = json!([{"name": "data", "path": "/data"}]);
-    let task = scene.runs("web", descriptor).await;
-    let folder = PathBuf::from(docker(&["inspect", "--format", "{{(index .Mounts 0).Source}}", container(&task)]));
-    appears(&folder.join("written")).await;
-    // What was written is thrown out of the cache, so that the task itself reads it into it: once, since what is read again the kernel calls active.
-    let file = format!("of={}", folder.join("file").display());
-    let dropped = std::process::Command::new("dd").args([file.as_str(), "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]).output().expect("dd");
-    assert!(dropped.status.success(), "{dropped:?}");
-    std::fs::write(folder.join("go"), "").expect("written");
-    appears(&folder.join("read")).await;
-    let (all, used) = scene
-        .until(&task, "50 MiB of cache", |latest| {
-            let of = |metric| number(latest, metric, "");
-            let (all, used) = (of(Metric::MemoryUsage)?, of(Metric::MemoryWorkingSet)?);
-            (all > 45.0 * MIB).then_some((all, used))
-        })
-        .await;
-    assert!(used < 20.0 * MIB, "{used} of {all} is said to be used");
+/// The folder of a task's volume.
+fn volume(task: &Value) -> PathBuf {
+    PathBuf::from(docker(&["inspect", "--format", "{{(index .Mounts 0).Source}}", container(task)]))
 }
 
 async fn appears(path: &Path) {

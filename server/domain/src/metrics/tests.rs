@@ -268,8 +268,9 @@ async fn pages_hear_of_new_samples_once_for_all_of_them() {
     store.platform.plug_metrics(samples);
     let mut live = store.platform.live();
     let of = |slot| Sample { key: key(), member: Some(member(slot)), values: vec![Value::new(Metric::Pids, 1.0)] };
-    let added = work::add(&store.worker, Millis(BEGIN), (1..=50).map(of).collect()).await.expect("kept");
-    assert_eq!(added.kept, 50);
+    let turn = vec![(Millis(BEGIN), (1..=50).map(of).collect()), (Millis(BEGIN + 700), vec![of(51)])];
+    let added = work::add(&store.worker, turn).await.expect("kept");
+    assert_eq!(added.kept, 51);
     assert_eq!(live.recv().await.expect("a word"), Topic::Metrics);
     assert!(live.try_recv().is_err(), "and no other one");
     assert_eq!("metrics".parse::<Topic>(), Ok(Topic::Metrics));

@@ -86,17 +86,27 @@ pub fn data_folder(worker: &Worker) -> Option<PathBuf> {
     worker.platform().own_paths().first().map(PathBuf::from)
 }
 
-/// Keeps what was sampled at one time, and tells pages that show figures. What a sample may be: [`::metrics::Store::append`].
+/// Keeps what was sampled in one turn, by the times at which it was, and tells pages that show figures. The times come in their order. What a sample may
+/// be: [`::metrics::Store::append`].
 ///
 /// # Errors
-/// When the samples cannot be written (the disk is full); none of them is kept then.
-pub async fn add(worker: &Worker, at: Millis, samples: Vec<Sample>) -> Result<Added> {
+/// When the samples cannot be written (the disk is full); none of that time and of later ones is kept then.
+pub async fn add(worker: &Worker, turn: Vec<(Millis, Vec<Sample>)>) -> Result<Added> {
     let Some(store) = worker.platform().metrics() else { return Ok(Added::default()) };
-    if samples.is_empty() {
+    if turn.iter().all(|(_, samples)| samples.is_empty()) {
         return Ok(Added::default());
     }
-    let added = blocking(move || store.append(at.0, &samples)).await?;
-    // One word for all that was sampled at this time: a site with hundreds of services would drown what else is told.
+    let append = move || {
+        let mut all = Added::default();
+        for (at, samples) in &turn {
+            let added = store.append(at.0, samples)?;
+            all.kept += added.kept;
+            all.refused += added.refused;
+        }
+        Ok(all)
+    };
+    let added = blocking(append).await?;
+    // One word for all that was sampled in this turn: a site with hundreds of services would drown what else is told.
     worker.platform().publish(Topic::Metrics);
     Ok(added)
 }

@@ -8,8 +8,10 @@ use bollard::models::{ContainerBlkioStatEntry, ContainerNetworkStats, ContainerS
 use bollard::query_parameters::{InspectContainerOptions, StatsOptionsBuilder};
 use futures::StreamExt as _;
 use model::ids::ProjectId;
+use model::time::Millis;
 use serde::Deserialize;
 
+use super::seen::millis;
 use super::{Docker, EngineError, Kind, LABEL_INSTANCE, LABEL_PROJECT_ID, Limits, QUICK, Result, hijack};
 use crate::metrics::usage::{Accesses, Block, Direction, Throttling, Traffic, Usage};
 
@@ -162,6 +164,7 @@ fn read(answer: ContainerStatsResponse) -> Usage {
     let accesses = times.is_some().then(|| Accesses { reads: sum(times, "read"), writes: sum(times, "write") });
     let block = Block { read: sum(bytes, "read"), written: sum(bytes, "write"), accesses };
     let mut usage = Usage {
+        at: answer.read.as_deref().and_then(millis).map(Millis),
         cpu: cpu.cpu_usage.and_then(|usage| usage.total_usage).map(|nanos| nanos / 1000),
         throttling,
         memory: memory.usage,
@@ -326,7 +329,7 @@ mod tests {
     #[test]
     fn the_engine_and_the_files_use_the_same_units() {
         // As 20.10 answered on cgroup v1 and 24.0 on v2, shortened.
-        let common = r#""cpu_stats": {"cpu_usage": {"total_usage": 609901245279}, "throttling_data": {"periods": 410, "throttled_periods": 205, "throttled_time": 10250000000}},
+        let common = r#""read": "2026-11-22T12:00:00.250123456Z", "cpu_stats": {"cpu_usage": {"total_usage": 609901245279}, "throttling_data": {"periods": 410, "throttled_periods": 205, "throttled_time": 10250000000}},
             "pids_stats": {"current": 7}, "networks": {"eth0": {"rx_bytes": 1376, "rx_packets": 16, "rx_errors": 0, "rx_dropped": 1, "tx_bytes": 4242, "tx_packets": 21, "tx_errors": 0, "tx_dropped": 0}}"#;
         let v1 = r#""memory_stats": {"usage": 140591360, "limit": 268435456, "stats": {"inactive_file": 12288, "total_inactive_file": 52428800}},
             "blkio_stats": {"io_service_bytes_recursive": [{"major": 254, "minor": 0, "op": "Read", "value": 4096}, {"major": 254, "minor": 0, "op": "Write", "value": 8192}],
@@ -342,6 +345,7 @@ mod tests {
             assert_eq!(usage.block, Some(Block { read: 4096, written: 8192, accesses }));
             assert_eq!(usage.net.map(|net| (net.received.bytes, net.sent.packets, net.received.drops)), Some((1376, 21, 1)));
             assert_eq!(usage.limits.memory, Some(268_435_456));
+            assert_eq!(usage.at.map(Millis::rfc3339).as_deref(), Some("2026-11-22T12:00:00.250Z"));
         }
     }
 }

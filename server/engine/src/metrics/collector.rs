@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use super::engine::Engine;
 use super::groups::Unreadable;
-use super::kills::Count;
-use super::local::{Found, Local, Opening, Order};
+use super::kills::{self, Count, Kept};
+use super::local::{Found, Local, Now, Opening, Order};
 use super::scrape::Scrapes;
-use super::still_standing;
 use super::usage::Usage;
+use super::{still_standing, times};
 use crate::context::Context;
 use crate::docker::{Address, Docker, Process};
 
@@ -53,6 +53,8 @@ pub(crate) struct Collector {
     ids: HashSet<TaskId>,
     sources: HashMap<TaskId, Source>,
     kills: HashMap<TaskId, Count>,
+    /// What was counted of tasks that were not seen yet since the portal was started.
+    kept: HashMap<TaskId, Kept>,
     /// Tasks that ended since the last turn and were killed for want of memory: their last samples.
     farewell: Vec<Sample>,
     local: Option<Local>,
@@ -67,6 +69,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(context: &Arc<Context>, machine: MachineId, step: Duration) -> Self {
         let platform = context.worker.platform();
+        let kept = platform.metrics().map(|store| kills::kept(&store.latest(0))).unwrap_or_default();
         Self {
             context: Arc::clone(context),
             machine,
@@ -77,6 +80,7 @@ impl Collector {
             ids: HashSet::new(),
             sources: HashMap::new(),
             kills: HashMap::new(),
+            kept,
             farewell: Vec::new(),
             local: Some(Local::new(work::data_folder(&context.worker))),
             engine: Engine::new(),
@@ -91,24 +95,24 @@ impl Collector {
         self.machine
     }
 
-    /// One turn. It ends before the next is due, unless the disk or the database is slow.
+    /// One turn. It ends before the next is due, unless the disk or the database is slow. What can be read at once is, before anything is waited for.
     pub(crate) async fn turn(mut self, machine: Machine, docker: Docker) -> Self {
         let (context, away) = (Arc::clone(&self.context), self.context.machines.away(machine.id));
-        let at = context.worker.platform().now();
+        let here = matches!(docker.address(), Address::Unix(_));
+        let mut found = self.read(here).await;
         self.hear(&context.worker).await;
         self.engine.turn(&docker, away);
         self.volumes(&context.worker, &machine).await;
         self.scrapes.begin(&context.worker, &machine, &self.tasks).await;
-        let here = matches!(docker.address(), Address::Unix(_));
-        let open = if away { Vec::new() } else { self.look(&docker, here).await };
-        let mut found = self.read(open, here).await;
         if !away {
+            let open = self.look(&docker, here).await;
+            self.open(open, &mut found).await;
             self.ask(&docker, &mut found).await;
         }
-        self.take(&mut found, &machine);
+        self.explain(&found, &machine);
         self.scrapes.wait(&context.worker).await;
-        let samples = self.samples(found);
-        match work::add(&context.worker, at, samples).await {
+        let turn = times::together(self.samples(found), self.step);
+        match work::add(&context.worker, turn).await {
             Ok(added) => self.tell(&added, &machine),
             Err(error) => tracing::warn!(machine = %machine.name, %error, "samples could not be kept; there is a gap"),
         }
@@ -164,6 +168,11 @@ impl Collector {
         }
         let ids = &self.ids;
         self.kills.retain(|task, _| ids.contains(task));
+        for task in &self.tasks {
+            if let Some(kept) = self.kept.remove(&task.member.task) {
+                self.kills.entry(task.member.task).or_default().resume(kept, task.started);
+            }
+        }
     }
 
     /// Writes down what projects' volumes hold, when the engine said so.
@@ -208,40 +217,53 @@ impl Collector {
         open
     }
 
-    /// Reads the kernel's files on a thread.
-    async fn read(&mut self, open: Vec<Opening>, here: bool) -> Found {
-        let Some(mut local) = self.local.take() else { return Found::default() };
+    /// Reads the kernel's files that are open already.
+    async fn read(&mut self, here: bool) -> Found {
         let close: Vec<TaskId> = self.sources.keys().filter(|task| !self.ids.contains(*task)).copied().collect();
         close.iter().for_each(|task| drop(self.sources.remove(task)));
         let overview = self.engine.overview().filter(|_| here);
         let order = Order {
-            open,
             close,
             engine: overview.map(|overview| (overview.kernel.clone(), overview.memory)),
             root: overview.map(|overview| overview.root.clone()),
         };
-        let work = move || {
-            let found = local.turn(&order);
-            (local, order, found)
-        };
-        let Some((local, order, found)) = still_standing(tokio::task::spawn_blocking(work).await) else { return Found::default() };
-        self.local = Some(local);
-        for opening in &order.open {
-            // It is read from files from now on.
-            if found.usages.contains_key(&opening.task)
-                && let Some(source) = self.sources.get_mut(&opening.task)
-            {
+        self.locally(move |local, now| local.turn(&order, now)).await
+    }
+
+    /// Opens the files of containers that are new, and reads them.
+    async fn open(&mut self, open: Vec<Opening>, found: &mut Found) {
+        if open.is_empty() {
+            return;
+        }
+        let opened = self.locally(move |local, now| local.open(&open, now)).await;
+        // They are read from files from now on.
+        for task in opened.usages.keys() {
+            if let Some(source) = self.sources.get_mut(task) {
                 source.engine = None;
             }
+        }
+        found.usages.extend(opened.usages);
+        found.unreadable.extend(opened.unreadable);
+    }
+
+    /// Does something with the kernel's files on a thread. What is gone is looked for again.
+    async fn locally(&mut self, work: impl FnOnce(&mut Local, Now<'_>) -> Found + Send + 'static) -> Found {
+        let Some(mut local) = self.local.take() else { return Found::default() };
+        let platform = self.context.worker.platform().clone();
+        let work = move || {
+            let found = work(&mut local, &|| platform.now());
+            (local, found)
+        };
+        let Some((local, mut found)) = still_standing(tokio::task::spawn_blocking(work).await) else { return Found::default() };
+        self.local = Some(local);
+        for task in found.gone.drain(..) {
+            self.sources.remove(&task);
         }
         found
     }
 
-    /// Takes note of what could not be read: what is gone is looked for again.
-    fn take(&mut self, found: &mut Found, machine: &Machine) {
-        for task in found.gone.drain(..) {
-            self.sources.remove(&task);
-        }
+    /// Says once why containers are not read from files.
+    fn explain(&mut self, found: &Found, machine: &Machine) {
         // One that the engine knows nothing of either has just ended.
         let why = found.unreadable.iter().find(|(task, _)| found.usages.contains_key(task)).map(|(_, why)| *why);
         if let Some(why) = why.filter(|why| self.said != Some(*why)) {
@@ -252,12 +274,14 @@ impl Collector {
 
     /// Asks the engine about the containers that cannot be read here.
     async fn ask(&mut self, docker: &Docker, found: &mut Found) {
-        let limit = self.limit();
+        let (limit, platform) = (self.limit(), self.context.worker.platform());
         let asked = self.sources.iter().filter_map(|(task, source)| {
             let process = source.engine.clone()?;
-            let (docker, container) = (docker.clone(), source.container.clone());
+            let (docker, container, platform) = (docker.clone(), source.container.clone(), platform.clone());
             let question = async move {
+                let asked = platform.now();
                 let mut usage = docker.usage(&container, limit).await?;
+                usage.at = Some(times::of_answer(asked, usage.at, platform.now()));
                 usage.limits.cpus = process.cpus;
                 Ok::<Usage, crate::docker::EngineError>(usage)
             };
@@ -286,31 +310,30 @@ impl Collector {
         self.step.mul_f64(0.4).max(Duration::from_millis(500))
     }
 
-    /// What was found, as samples.
-    fn samples(&mut self, mut found: Found) -> Vec<Sample> {
+    /// What was found, as samples, and when each was read.
+    fn samples(&mut self, mut found: Found) -> Vec<(Millis, Sample)> {
+        let now = self.context.worker.platform().now();
         let memory = self.engine.overview().map_or(0, |overview| overview.memory);
-        let mut samples = std::mem::take(&mut self.farewell);
+        let mut samples: Vec<(Millis, Sample)> = self.farewell.drain(..).map(|sample| (now, sample)).collect();
         for task in &self.tasks {
             let id = task.member.task;
-            let mut values = Vec::new();
+            let sample = |values| Sample { key: task.key, member: Some(task.member), values };
             if let Some(mut usage) = found.usages.remove(&id) {
                 let kills = self.kills.entry(id).or_default();
                 kills.see(usage.oom_kills);
                 usage.oom_kills = Some(kills.sum());
-                values = usage.values(memory);
+                let mut values = usage.values(memory);
                 values.push(Value::new(Metric::Restarts, task.restarts as f64));
-                values.extend(task.started.map(|at| Value::new(Metric::Started, (at.0 / 1000) as f64)));
+                values.extend(task.started.map(|at| Value::new(Metric::Started, kills::started(at))));
+                samples.push((usage.at.unwrap_or(now), sample(values)));
             }
-            values.extend(self.scrapes.take(id));
-            if !values.is_empty() {
-                samples.push(Sample { key: task.key, member: Some(task.member), values });
-            }
+            samples.extend(self.scrapes.take(id).map(|(at, values)| (at, sample(values))));
         }
         let own = !found.machine.is_empty();
         let mut values = found.machine;
         values.extend(self.engine.values(own));
         if !values.is_empty() {
-            samples.push(Sample { key: Key::Machine(self.machine), member: None, values });
+            samples.push((found.machine_at.unwrap_or(now), Sample { key: Key::Machine(self.machine), member: None, values }));
         }
         samples
     }

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
+use ::metrics::{Latest, Metric};
 use model::ids::{MachineId, TaskId};
+use model::time::Millis;
 
 /// What engines told since it was last asked for.
 #[derive(Default)]
@@ -26,6 +28,36 @@ impl Told {
     }
 }
 
+/// What samples say of a task that a portal before this one took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    count: u64,
+    /// When its container was started, as [`started`] has it.
+    started: Option<f64>,
+}
+
+impl Kept {
+    /// Whether the container that was started then is in the same life still, as far as is known.
+    fn same_life(&self, now: Option<Millis>) -> bool {
+        self.started.zip(now).is_none_or(|(before, now)| (before - started(now)).abs() < 0.5)
+    }
+}
+
+/// When a container was started, as it is sampled.
+pub(crate) fn started(at: Millis) -> f64 {
+    (at.0 / 1000) as f64
+}
+
+/// What was counted of tasks, as far as something was.
+pub(crate) fn kept(latest: &[Latest]) -> HashMap<TaskId, Kept> {
+    let of = |latest: &Latest, metric: Metric| latest.values.iter().find(|now| now.metric == metric).map(|now| now.value);
+    let kept = |latest: &Latest| {
+        let count = of(latest, Metric::OomKills).filter(|count| *count >= 1.0)?;
+        Some((latest.member?.task, Kept { count: count as u64, started: of(latest, Metric::Started) }))
+    };
+    latest.iter().filter_map(kept).collect()
+}
+
 /// The count of one task.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Count {
@@ -35,9 +67,21 @@ pub(crate) struct Count {
     before: u64,
     /// What it counts in this one.
     now: u64,
+    /// What was counted before the portal was started, while it is not known how much of it the kernel counts still.
+    kept: Option<u64>,
 }
 
 impl Count {
+    /// Goes on from what was kept. Before the kernel is first heard.
+    pub(crate) fn resume(&mut self, kept: Kept, started: Option<Millis>) {
+        self.told += kept.count;
+        if kept.same_life(started) {
+            self.kept = Some(kept.count);
+        } else {
+            self.before = kept.count;
+        }
+    }
+
     /// The engine told of so many more.
     pub(crate) fn tell(&mut self, more: u64) {
         self.told += more;
@@ -46,7 +90,9 @@ impl Count {
     /// The kernel says this, where it can be asked.
     pub(crate) fn see(&mut self, kernel: Option<u64>) {
         let Some(kernel) = kernel else { return };
-        if kernel < self.now {
+        if let Some(kept) = self.kept.take() {
+            self.before = kept.saturating_sub(kernel);
+        } else if kernel < self.now {
             self.before += self.now;
         }
         self.now = kernel;
@@ -76,5 +122,44 @@ mod tests {
         assert_eq!(count.sum(), 3, "the one that ended it, which its kernel counter never showed");
         count.see(None);
         assert_eq!(count.sum(), 3);
+    }
+
+    /// What a portal counts first that finds this in the store, the container started then, and this at the kernel.
+    fn found(count: u64, then: i64, now: i64, kernel: Option<u64>) -> Count {
+        let mut first = Count::default();
+        first.resume(Kept { count, started: Some(started(Millis(then))) }, Some(Millis(now)));
+        first.see(kernel);
+        first
+    }
+
+    #[test]
+    fn a_portal_that_is_started_goes_on_from_what_was_kept() {
+        assert_eq!(found(5, 1_000_000, 1_000_300, Some(5)).sum(), 5, "the kernel counts them still: they are counted once");
+        assert_eq!(found(5, 1_000_000, 1_000_300, Some(7)).sum(), 7, "two more while nobody looked");
+        assert_eq!(found(5, 1_000_000, 2_000_000, Some(1)).sum(), 6, "started again meanwhile");
+        assert_eq!(found(5, 1_000_000, 1_000_000, None).sum(), 5, "through the engine");
+        let mut lives = found(5, 1_000_000, 1_000_000, Some(2));
+        assert_eq!(lives.sum(), 5, "three of them in lives before");
+        lives.see(Some(3));
+        lives.tell(1);
+        assert_eq!(lives.sum(), 6);
+        lives.see(Some(0));
+        assert_eq!(lives.sum(), 6);
+    }
+
+    #[test]
+    fn what_was_kept_is_read_from_the_last_samples() {
+        let now = |metric, value| ::metrics::Now { metric, label: "".into(), at_ms: 5, value, rate: None };
+        let latest = |task: u128, kills: f64| Latest {
+            key: ::metrics::Key::Machine(uuid::Uuid::nil().into()),
+            member: Some(::metrics::Member { task: uuid::Uuid::from_u128(task).into(), slot: 0, revision: 1 }),
+            at_ms: 5,
+            values: vec![now(Metric::OomKills, kills), now(Metric::Started, 1000.0)],
+        };
+        let kept = kept(&[latest(1, 3.0), latest(2, 0.0)]);
+        let first: TaskId = uuid::Uuid::from_u128(1).into();
+        let one = kept.get(&first).expect("kept");
+        assert_eq!((kept.len(), one.count), (1, 3));
+        assert!(one.same_life(Some(Millis(1_000_400))) && !one.same_life(Some(Millis(1_002_000))));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ::metrics::Value;
 use model::ids::TaskId;
+use model::time::Millis;
 
 use super::files::Files;
 use super::groups::{Mounts, Unreadable};
@@ -38,8 +39,6 @@ pub(crate) struct Opening {
 /// What is to be read in a turn.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    /// Containers that are new.
-    pub open: Vec<Opening>,
     /// Tasks of which nothing is read any more.
     pub close: Vec<TaskId>,
     /// Whether the engine is on this machine: then the machine is read as well. What it is, is an engine's kernel release and memory.
@@ -59,6 +58,24 @@ pub(crate) struct Found {
     pub gone: Vec<TaskId>,
     /// Of the machine; nothing where the engine is not on this one.
     pub machine: Vec<Value>,
+    /// When that was read.
+    pub machine_at: Option<Millis>,
+}
+
+/// What tells the time.
+pub(crate) type Now<'a> = &'a dyn Fn() -> Millis;
+
+impl Found {
+    /// Reads what a container used.
+    fn read(&mut self, task: TaskId, files: &mut Files, reader: &mut Reader, now: Now<'_>) {
+        let at = Some(now());
+        match files.read(reader) {
+            Ok(usage) => {
+                self.usages.insert(task, Usage { at, ..usage });
+            }
+            Err(_) => self.gone.push(task),
+        }
+    }
 }
 
 impl Local {
@@ -67,18 +84,12 @@ impl Local {
         Self { reader: Reader::default(), host: Host::new(Path::new(PROC), Path::new(SYS), data), files: HashMap::new(), identity: None }
     }
 
-    /// Reads everything. Blocks.
-    pub(crate) fn turn(&mut self, order: &Order) -> Found {
+    /// Reads everything that is open. Blocks.
+    pub(crate) fn turn(&mut self, order: &Order, now: Now<'_>) -> Found {
         let mut found = Found::default();
         order.close.iter().for_each(|task| drop(self.files.remove(task)));
-        self.open(&order.open, &mut found);
         for (task, files) in &mut self.files {
-            match files.read(&mut self.reader) {
-                Ok(usage) => {
-                    found.usages.insert(*task, usage);
-                }
-                Err(_) => found.gone.push(*task),
-            }
+            found.read(*task, files, &mut self.reader, now);
         }
         found.gone.iter().for_each(|task| drop(self.files.remove(task)));
         if let Some(engine) = &order.engine {
@@ -86,23 +97,28 @@ impl Local {
                 self.identity = self.host.identity(&mut self.reader);
             }
             if self.identity.as_ref() == Some(engine) {
+                found.machine_at = Some(now());
                 found.machine = self.host.read(&mut self.reader, order.root.as_deref());
             }
         }
         found
     }
 
-    fn open(&mut self, openings: &[Opening], found: &mut Found) {
-        if openings.is_empty() {
-            return;
-        }
+    /// Finds the files of containers that are new, and reads those. Blocks.
+    pub(crate) fn open(&mut self, openings: &[Opening], now: Now<'_>) -> Found {
+        let mut found = Found::default();
         let proc = Path::new(PROC);
         let mounts = self.reader.read(proc, "self/mountinfo").map(Mounts::read).unwrap_or_default();
         for opening in openings {
             match Files::open(&mut self.reader, proc, &mounts, &opening.container, opening.pid, opening.own_net) {
-                Ok(files) => drop(self.files.insert(opening.task, files)),
+                Ok(mut files) => {
+                    found.read(opening.task, &mut files, &mut self.reader, now);
+                    self.files.insert(opening.task, files);
+                }
                 Err(why) => found.unreadable.push((opening.task, why)),
             }
         }
+        found.gone.iter().for_each(|task| drop(self.files.remove(task)));
+        found
     }
 }

@@ -12,18 +12,18 @@ use domain::machines::Machine;
 use domain::metrics::work::{self, Running};
 use model::descriptor::Metrics;
 use model::ids::{RevisionId, TaskId};
-use tokio::sync::Semaphore;
+use model::time::Millis;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::admitted::{self, Admitted};
 use super::exposition;
+use super::patience::Patience;
 use super::still_standing;
 use crate::way::Way;
 
 /// Most bytes of an answer.
 const MOST: usize = 1 << 20;
-/// Applications that are asked at once: each answer may be that long.
-const AT_ONCE: usize = 4;
 /// Longest wait for one.
 const LIMIT: Duration = Duration::from_secs(5);
 /// Longest time that a turn waits for those that it asked; what comes later is told in the next one.
@@ -36,7 +36,15 @@ struct Order {
 }
 
 /// What a task of this service told, or why it did not.
-type Answer = (TaskId, Key, Result<exposition::Told, String>);
+struct Answer {
+    task: TaskId,
+    key: Key,
+    /// When it answered, or was given up.
+    at: Millis,
+    told: Result<exposition::Told, String>,
+    /// It was waited for as long as may be.
+    hung: bool,
+}
 
 /// The applications of one machine.
 pub(crate) struct Scrapes {
@@ -47,8 +55,8 @@ pub(crate) struct Scrapes {
     published: HashMap<TaskId, Option<u16>>,
     asked: JoinSet<Answer>,
     busy: HashSet<TaskId>,
-    gate: Arc<Semaphore>,
-    told: HashMap<TaskId, Vec<Value>>,
+    patience: Patience,
+    told: HashMap<TaskId, (Millis, Vec<Value>)>,
     admitted: Admitted,
     /// Those of which a problem is known.
     troubled: HashSet<TaskId>,
@@ -63,7 +71,7 @@ impl Scrapes {
             published: HashMap::new(),
             asked: JoinSet::new(),
             busy: HashSet::new(),
-            gate: Arc::new(Semaphore::new(AT_ONCE)),
+            patience: Patience::new(),
             told: HashMap::new(),
             admitted: Admitted::default(),
             troubled: HashSet::new(),
@@ -71,7 +79,7 @@ impl Scrapes {
         }
     }
 
-    /// Asks all tasks of which it is wanted and that are not being asked still.
+    /// Asks all tasks of which it is wanted, that are not being asked still, and that did not hang lately.
     pub(crate) async fn begin(&mut self, worker: &Worker, machine: &Machine, tasks: &[Running]) {
         self.forget(worker, tasks);
         for task in tasks {
@@ -80,15 +88,26 @@ impl Scrapes {
             if self.busy.contains(&id) {
                 continue;
             }
+            if self.patience.rests(id) {
+                self.told.insert(id, (worker.platform().now(), vec![up(false)]));
+                continue;
+            }
             let published = self.published_of(worker, id, metrics.port).await;
             let way = Way::of(machine, task.address.as_deref(), metrics.port, published);
             let Some(http) = self.http() else { return };
             self.busy.insert(id);
-            let (order, gate) = (Order { way, metrics }, Arc::clone(&self.gate));
-            self.asked.spawn(async move {
-                let _turn = gate.acquire().await;
-                (id, key, ask(&http, &order).await)
-            });
+            let (order, platform) = (Order { way, metrics }, worker.platform().clone());
+            let asking = async move {
+                let began = Instant::now();
+                let page = ask(&http, &order).await;
+                let (at, hung) = (platform.now(), page.is_err() && began.elapsed() >= LIMIT);
+                let told = match page {
+                    Ok(page) => read(page, order.metrics).await,
+                    Err(why) => Err(why),
+                };
+                Answer { task: id, key, at, told, hung }
+            };
+            self.asked.spawn(self.patience.gates(key).through(asking));
         }
     }
 
@@ -97,12 +116,12 @@ impl Scrapes {
         if self.asked.is_empty() {
             return;
         }
-        let until = tokio::time::Instant::now() + self.wait;
+        let until = Instant::now() + self.wait;
         while let Ok(Some(done)) = tokio::time::timeout_at(until, self.asked.join_next()).await {
-            let Some((task, key, told)) = still_standing(done) else { continue };
+            let Some(Answer { task, key, at, told, hung }) = still_standing(done) else { continue };
             self.busy.remove(&task);
-            let up = if told.is_ok() { 1.0 } else { 0.0 };
-            let mut values = vec![Value::labelled(Metric::AppGauge, "up", up)];
+            self.patience.asked(task, hung);
+            let mut values = vec![up(told.is_ok())];
             let problem = match told {
                 Ok(mut told) => {
                     told.values.retain(|value| value.label != "up");
@@ -118,13 +137,13 @@ impl Scrapes {
                 self.troubled.remove(&task);
             }
             work::scraped(worker, task, problem);
-            self.told.insert(task, values);
+            self.told.insert(task, (at, values));
         }
     }
 
-    /// What a task told since this was last asked.
-    pub(crate) fn take(&mut self, task: TaskId) -> Vec<Value> {
-        self.told.remove(&task).unwrap_or_default()
+    /// What a task told since this was last asked, and when.
+    pub(crate) fn take(&mut self, task: TaskId) -> Option<(Millis, Vec<Value>)> {
+        self.told.remove(&task)
     }
 
     /// Forgets what is of no task any more.
@@ -133,6 +152,7 @@ impl Scrapes {
         self.wanted.retain(|revision, _| revisions.contains(revision));
         self.published.retain(|task, _| ids.contains(task));
         self.told.retain(|task, _| ids.contains(task));
+        self.patience.keep(&ids, &tasks.iter().map(|task| task.key).collect());
         self.troubled.retain(|task| {
             let stays = ids.contains(task);
             if !stays {
@@ -197,6 +217,11 @@ fn left_out(beyond: usize, new: usize) -> Option<String> {
     (!said.is_empty()).then(|| said.join(". "))
 }
 
+/// Whether a task answers, as a figure of its own.
+fn up(up: bool) -> Value {
+    Value::labelled(Metric::AppGauge, "up", if up { 1.0 } else { 0.0 })
+}
+
 /// Where an application is asked.
 struct Place {
     address: SocketAddr,
@@ -204,9 +229,17 @@ struct Place {
     said: String,
 }
 
+/// What an application answered.
+#[derive(Debug)]
+struct Page {
+    text: String,
+    /// Where, for whoever sees the service.
+    said: String,
+}
+
 /// Asks one application, at its own address, or where it is published if that is out of reach.
-async fn ask(http: &reqwest::Client, order: &Order) -> Result<exposition::Told, String> {
-    let Metrics { port, path, names } = &*order.metrics;
+async fn ask(http: &reqwest::Client, order: &Order) -> Result<Page, String> {
+    let Metrics { port, path, .. } = &*order.metrics;
     // By which name or address another machine is reached is for operators.
     let target = order.way.target(LIMIT).await.map_err(|_| format!("port {port}: the name of the task's machine could not be resolved"))?;
     let own = |address: SocketAddr| Place { address, said: format!("http://{address}{path}") };
@@ -225,8 +258,15 @@ async fn ask(http: &reqwest::Client, order: &Order) -> Result<exposition::Told, 
         (answer, _) => (answer, &first),
     };
     let text = text.map_err(|miss| miss.why)?;
-    let wrong = |line: usize| format!("GET {}: line {line} of what it answers is not in Prometheus' text format", place.said);
-    exposition::read(&text, names).map_err(wrong)
+    Ok(Page { text, said: place.said.clone() })
+}
+
+/// Reads what is asked for. On a thread: it may be long, and nothing else should wait for it.
+async fn read(page: Page, metrics: Arc<Metrics>) -> Result<exposition::Told, String> {
+    let Page { text, said } = page;
+    let reading = tokio::task::spawn_blocking(move || exposition::read(&text, &metrics.names));
+    let read = still_standing(reading.await).ok_or_else(|| "the portal is being stopped".to_owned())?;
+    read.map_err(|line| format!("GET {said}: line {line} of what it answers is not in Prometheus' text format"))
 }
 
 /// Why there is no answer.
@@ -291,7 +331,7 @@ mod tests {
         let order = Order { way: Way { container: Some(address), published: None }, metrics };
         let mut scrapes = Scrapes::new(Duration::from_secs(10));
         let http = scrapes.http().expect("a client");
-        ask(&http, &order).await
+        read(ask(&http, &order).await?, order.metrics).await
     }
 
     #[tokio::test]

@@ -1,10 +1,13 @@
 //! What one container used, whatever told it, and the samples that are made of it. Pure.
 
 use ::metrics::{Metric, Value};
+use model::time::Millis;
 
 /// What its source says of a container; what it does not say is none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Usage {
+    /// When it was read, by the clock of whoever read it.
+    pub at: Option<Millis>,
     /// Microseconds of processors.
     pub cpu: Option<u64>,
     /// Its periods under a limit of processors.

@@ -73,3 +73,27 @@ fn a_sample_of_an_hour_that_was_put_away_within_the_last_one_is_still_taken_in()
     assert!(averages(&answer, 0).contains(&7.0));
     assert_eq!(states(&store, 0, 60).len(), 60 - 1);
 }
+
+#[test]
+fn what_a_collector_waited_for_hides_nothing_that_others_added_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), slow());
+    let mut all = Vec::new();
+    for minute in 1..30 {
+        // Another machine's, of the same service, read before and added after.
+        for (number, at) in [(0, T0 + minute * MINUTE), (1, T0 + minute * MINUTE - 40_000)] {
+            add(&store, at, &[sample(service(1), number, 0.0, 1.0)]);
+            all.push(at);
+        }
+    }
+    let chains = store.chains(&service(1));
+    let journal = chains.values().next().expect("the hour's journal");
+    for since in (T0..T0 + 30 * MINUTE).step_by(5000) {
+        let mut seen = Vec::new();
+        journal.back(since, |_| true, &mut |_, at, _| seen.push(at)).expect("read");
+        seen.sort_unstable();
+        let mut expected: Vec<i64> = all.iter().copied().filter(|at| *at >= since).collect();
+        expected.sort_unstable();
+        assert_eq!(seen, expected, "from {since} on");
+    }
+}

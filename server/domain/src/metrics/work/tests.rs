@@ -17,7 +17,7 @@ async fn kept(store: &Store, folder: &tempfile::TempDir, keys: &[Key]) -> Sample
         let member = matches!(key, Key::Service { .. }).then_some(member);
         Sample { key: *key, member, values: vec![Value::new(Metric::Pids, 3.0)] }
     };
-    let added = add(&store.worker, store.platform.now(), keys.iter().map(sample).collect()).await.expect("kept");
+    let added = add(&store.worker, vec![(store.platform.now(), keys.iter().map(sample).collect())]).await.expect("kept");
     assert_eq!((added.kept, added.refused), (keys.len() as u64, 0));
     samples
 }
@@ -89,6 +89,6 @@ async fn nothing_is_kept_where_there_is_no_store() {
     let store = Store::open().await;
     assert_eq!(tidy(&store.worker).await.expect("fine"), 0);
     let sample = Sample { key: Key::Machine(store.machine().await.id), member: None, values: vec![Value::new(Metric::Pids, 3.0)] };
-    assert_eq!(add(&store.worker, store.platform.now(), vec![sample]).await.expect("fine"), Added::default());
+    assert_eq!(add(&store.worker, vec![(store.platform.now(), vec![sample])]).await.expect("fine"), Added::default());
     assert!(running(&store.worker, store.machine().await.id).await.expect("read").is_empty());
 }

@@ -92,6 +92,7 @@ const GROUP_V2: &str = "0::/system.slice/docker-ID.scope\n";
 
 fn expected() -> Usage {
     Usage {
+        at: None,
         cpu: Some(609_901_245),
         throttling: Some(Throttling { periods: 410, throttled: 205, time: 10_250_000 }),
         memory: Some(140_591_360),
