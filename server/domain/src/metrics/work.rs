@@ -96,7 +96,7 @@ pub async fn add(worker: &Worker, turn: Vec<(Millis, Vec<Sample>)>) -> Result<Ad
     if turn.iter().all(|(_, samples)| samples.is_empty()) {
         return Ok(Added::default());
     }
-    let append = move || {
+    let added = blocking(move || {
         let mut all = Added::default();
         for (at, samples) in &turn {
             let added = store.append(at.0, samples)?;
@@ -104,8 +104,8 @@ pub async fn add(worker: &Worker, turn: Vec<(Millis, Vec<Sample>)>) -> Result<Ad
             all.refused += added.refused;
         }
         Ok(all)
-    };
-    let added = blocking(append).await?;
+    })
+    .await?;
     // One word for all that was sampled in this turn: a site with hundreds of services would drown what else is told.
     worker.platform().publish(Topic::Metrics);
     Ok(added)

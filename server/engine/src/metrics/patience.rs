@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn whoever_hangs_is_asked_less_and_less_often_until_it_answers() {
-        let (mut patience, task) = (Patience::new(), Uuid::from_u128(1).into());
+        let mut patience = Patience::new();
+        let task: TaskId = Uuid::from_u128(1).into();
         let mut pauses = |hung: bool| {
             patience.asked(task, hung);
             let mut turns = 0;
@@ -137,7 +138,8 @@ mod tests {
             }
             turns
         };
-        assert_eq!(std::array::from_fn(|_| pauses(true)), [1, 2, 4, 8, 16, 32, 32]);
+        let turns: [u32; 7] = std::array::from_fn(|_| pauses(true));
+        assert_eq!(turns, [1, 2, 4, 8, 16, 32, 32]);
         assert_eq!(pauses(false), 0);
         assert_eq!(pauses(true), 1, "from the beginning again");
     }
