@@ -70,7 +70,7 @@ async fn use_half_a_core(shop: &Shop, sampled: &Running, began: Millis) {
         shop.store.later(10);
         let now = shop.platform().now();
         let values = vec![Value::new(Metric::CpuUsed, (now.0 - began.0) as f64 * 500.0)];
-        add(&shop.store.worker, now, vec![Sample { key: sampled.key, member: Some(sampled.member), values }]).await.expect("kept");
+        add(&shop.store.worker, vec![(now, vec![Sample { key: sampled.key, member: Some(sampled.member), values }])]).await.expect("kept");
     }
 }
 
