@@ -177,7 +177,7 @@ fn label(view: &MetricsView, chart: &ChartView, look: Look) -> String {
         let Some(end) = column.iter().rev().flatten().next() else { continue };
         words.push(format!("{}: {} at the end, at most {}", side.name, shown(chart.unit, *end), shown(chart.unit, most(column))));
         let row = rows.iter().find(|row| row.side == number && row.swatch == Swatch::Limit).filter(|_| number == 0);
-        if let Some((row, value)) = row.and_then(|row| Some((row, last(chart, row)?))) {
+        if let Some((row, value)) = row.and_then(|row| Some((row, last(view, chart, row)?))) {
             words.push(format!("{} {}", row.name, shown(chart.unit, value)));
         }
     }
