@@ -24,6 +24,7 @@ use self::table::table;
 use self::units::said;
 use super::capital;
 
+pub(crate) use self::picture::sign;
 pub(crate) use self::spark::spark;
 pub(crate) use self::units::shown;
 

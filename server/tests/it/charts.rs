@@ -227,7 +227,7 @@ async fn who_sees_a_service_sees_its_figures_and_machines_are_for_operators() {
     for page in ["/admin/environments", "/admin/environments/local"] {
         let listed = scene.portal.browser("admin").await.open(page).await.text().await.expect("a page");
         assert!(listed.contains("<b>2 cores</b>") && listed.contains("title=\"40 B of 100 B at /\">40 %</b>"), "{page}: {listed}");
-        assert!(listed.contains("Memory</span><b>\u{2013}</b>"), "{page}: what was not sampled is missing");
+        assert!(listed.contains("Memory</span><span class=\"use-number\"><b>\u{2013}</b>"), "{page}: what was not sampled is missing");
     }
     let listed = scene.page("/environments/local").await;
     assert!(!listed.contains("2 cores") && !listed.contains("40 B of 100 B"), "for operators alone");

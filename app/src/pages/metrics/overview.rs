@@ -94,9 +94,9 @@ fn Page(found: Found) -> impl IntoView {
     view! {
         <div class="chart-tools">
             <nav class="segments" aria-label="Order">{sorts}</nav>
-            <span class="actions"><a class="button button-small" href=address(urls::OVERVIEW_DOWNLOAD, order, query.after) rel="external" download="">"CSV"</a></span>
+            <span class="actions"><a class="button" href=address(urls::OVERVIEW_DOWNLOAD, order, query.after) rel="external" download="">"CSV"</a></span>
         </div>
-        <p class="small muted">"The last hour; each line is as high as its own peak. Numbers are of now."</p>
+        <p class="small muted">"The last hour; each line is as high as its own peak, which stands below its number of now."</p>
         {shown}
     }
     .into_any()
@@ -180,13 +180,19 @@ fn use_row(html: &mut String, href: &str, name: &str, beside: &str, usage: &UseV
         ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.and_then(|now| now.sent)),
     ];
     for (label, unit, column, now) in figures {
-        figure(html, label, unit, column, now);
+        figure(html, label, unit, column, now, &peak(unit, column));
     }
     html.push_str("</li>");
 }
 
-/// One figure: its name, its last hour, and its number of now.
-pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column, now: Option<f64>) {
+/// How high a picture is.
+fn peak(unit: Unit, column: &Column) -> String {
+    let most = column.iter().flatten().copied().fold(0.0, f64::max);
+    if most > 0.0 { format!("<span class=\"use-peak\">peak {}</span>", shown(unit, most)) } else { String::new() }
+}
+
+/// One figure: its name, its last hour, its number of now, and what stands below that.
+pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column, now: Option<f64>, below: &str) {
     let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
     let path = spark(column);
     let picture = if path.is_empty() {
@@ -194,7 +200,10 @@ pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column
     } else {
         format!("<svg class=\"spark\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
     };
-    let _ = write!(html, "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<b>{value}</b></span>");
+    let _ = write!(
+        html,
+        "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<span class=\"use-number\"><b>{value}</b>{below}</span></span>"
+    );
 }
 
 #[cfg(not(feature = "hydrate"))]
@@ -240,6 +249,7 @@ mod tests {
         assert!(html.contains(">shop/web-1</a>") && html.contains("local, 1 task"));
         assert!(html.contains("<b>0.25 cores</b>") && html.contains("<b>64.0 MiB</b>") && html.contains("<b>1.0 KiB/s</b>"));
         assert_eq!(html.matches("<svg").count(), 4);
+        assert!(html.contains(">peak 13 cores</span>") && html.contains(">peak 62 B/s</span>"), "noise is not taken for load: {html}");
         let idle = ServiceUse { environment: None, tasks: 0, usage: UseView::default(), ..row(2) };
         let html = service_rows(&[idle]);
         assert!(html.contains("not running") && !html.contains("<svg"), "{html}");
