@@ -22,7 +22,8 @@ pub(super) struct Item {
 pub(super) fn legend(view: &MetricsView, chart: &ChartView, look: Look, place: Option<usize>) -> Vec<Item> {
     let end = |row: &Row<'_>| last(view, chart, row);
     let number = |row: &Row<'_>| place.map_or_else(|| end(row), |place| at(row.column, place));
-    let mut items = items(chart, look, |row| end(row).is_some(), number);
+    // What was asked for is there also where nothing is known of it.
+    let mut items = items(chart, look, |row| end(row).is_some() || row.swatch == Swatch::Before, number);
     if limit_is_above(chart, look) {
         items.iter_mut().filter(|item| item.swatch == Swatch::Limit).for_each(|item| item.name.push_str(", above the picture"));
     }
@@ -92,5 +93,7 @@ mod tests {
         assert_eq!(names(read(&chart, Look::Stacked, 0))[0], "Task 1");
         assert_eq!(names(read(&chart, Look::Stacked, 3))[0], "Task 2");
         assert!(read(&chart, Look::Stacked, 9).is_empty());
+        chart.sides[0].before = Some(vec![None; 4]);
+        assert_eq!(names(legend(&view, &chart, Look::Stacked, None)), now, "it was compared, with nothing");
     }
 }
