@@ -133,10 +133,10 @@ test("charts are read, looked at more closely, compared and kept", { timeout: 48
   });
 
   await t.test("the time before is drawn beside it", async () => {
-    await page.getByRole("link", { name: "Compare with the time before" }).click();
+    await page.getByRole("link", { name: "Compare with previous period" }).click();
     await page.waitForURL(/compare=previous/);
-    await page.getByRole("link", { name: "Without the time before" }).waitFor();
-    await chart.locator(".chart-legend", { hasText: "The time before" }).waitFor();
+    await page.getByRole("link", { name: "Without previous period" }).waitFor();
+    await chart.locator(".chart-legend", { hasText: "Previous period" }).waitFor();
     await page.getByRole("link", { name: "Lines", exact: true }).click();
     await page.waitForURL(/as=lines/);
     await chart.locator(".chart-line.c2").waitFor({ state: "attached" });

@@ -20,7 +20,7 @@ mod terminal;
 mod theme;
 mod toast;
 
-pub(crate) use chart::{Chart, shown, spark};
+pub(crate) use chart::{Chart, shown, sign, spark};
 pub(crate) use choice::{CheckBox, Choice, Select, TextArea};
 pub(crate) use clock::{Ago, Clock, relative};
 #[cfg(feature = "hydrate")]

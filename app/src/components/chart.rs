@@ -1,6 +1,7 @@
 //! A chart: a picture that needs no script, the words to its colours, and a table. In the browser it is read at any time by pointer or by keys, all
 //! charts of a page at the same time, and a stretch of it is drawn over to look closer.
 
+mod legend;
 mod paths;
 mod picture;
 mod rows;
@@ -16,12 +17,14 @@ use model::metrics::{Look, SHORTEST};
 use model::time::Millis;
 use model::views::metrics::{ChartView, MetricsView, SideView};
 
-use self::picture::{across, limit_is_above, marks, picture, place_at};
-use self::rows::{Row, Swatch, at, last, rows};
+use self::legend::{Item, legend};
+use self::picture::{across, marks, picture, place_at};
+use self::rows::{Row, at, rows};
 use self::table::table;
 use self::units::said;
 use super::capital;
 
+pub(crate) use self::picture::sign;
 pub(crate) use self::spark::spark;
 pub(crate) use self::units::shown;
 
@@ -129,7 +132,7 @@ pub(crate) fn Chart(
     on_zoom: Callback<(i64, i64)>,
 ) -> impl IntoView {
     let reading = Reading { view, number, look, place, here: RwSignal::new(false), held: RwSignal::new(None), on_zoom };
-    let described = |chart: &ChartView| (chart.title.clone(), said(chart.unit), chart.group.about(), chart.anchor());
+    let described = |chart: &ChartView| (chart.title.clone(), beside(chart), chart.group.about(), chart.anchor());
     let (title, unit, about, id) = view.with_untracked(|view| view.charts.get(number).map(described).unwrap_or_default());
     let nothing = move || reading.of(|_, chart| chart.sides.iter().all(SideView::is_empty));
     view! {
@@ -137,7 +140,7 @@ pub(crate) fn Chart(
             <figcaption><h3>{title.clone()}</h3><span class="muted small">{unit}</span></figcaption>
             <Area reading title=title.clone()/>
             {move || nothing().then(|| view! { <p class="chart-nothing muted">"Nothing was measured in this time."</p> })}
-            <ul class="chart-legend" aria-label=format!("{title}: what is drawn")>{move || legend(reading)}</ul>
+            <ul class="chart-legend" aria-label=format!("{title}: what is drawn")>{move || words(reading)}</ul>
             <p class="small muted chart-about">{about}</p>
             <details class="chart-data">
                 <summary>"As a table"</summary>
@@ -146,6 +149,15 @@ pub(crate) fn Chart(
         </figure>
     }
     .into_any()
+}
+
+/// What stands beside a title: the unit, and which half is which.
+fn beside(chart: &ChartView) -> String {
+    let halves = match chart.sides.as_slice() {
+        [up, down] => format!("{} above, {} below", up.name, down.name),
+        _ => String::new(),
+    };
+    [said(chart.unit), halves.as_str()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// The picture, and what is read in it.
@@ -196,35 +208,31 @@ fn Area(reading: Reading, title: String) -> impl IntoView {
 /// All numbers of a time.
 fn read(reading: Reading, place: usize) -> AnyView {
     let rows = reading.of(|view, chart| {
-        let row = |row: Row<'_>| item(&row, chart, at(row.column, place));
         let time = view.at.get(place).map(|at| Millis((*at).max(view.from.0)).exact()).unwrap_or_default();
-        Some((time, rows(chart, reading.look).into_iter().map(row).collect::<Vec<_>>()))
+        Some((time, legend::read(chart, reading.look, place).into_iter().map(|one| item(one, chart)).collect::<Vec<_>>()))
     });
     rows.map(|(time, rows)| view! { <p class="chart-when">{time}</p><ul>{rows}</ul> }).into_any()
 }
 
 /// The words to the colours, with the numbers of the time that is read, else the last ones.
-fn legend(reading: Reading) -> Vec<AnyView> {
+fn words(reading: Reading) -> Vec<AnyView> {
     let place = reading.place.get();
-    reading.of(|_, chart| {
-        let above = limit_is_above(chart, reading.look);
-        let row = |mut row: Row<'_>| {
-            let value = match place {
-                Some(place) => at(row.column, place),
-                None => last(chart, &row),
-            };
-            if row.swatch == Swatch::Limit && above {
-                row.name.push_str(", above the picture");
-            }
-            item(&row, chart, value)
-        };
-        rows(chart, reading.look).into_iter().map(row).collect()
-    })
+    reading.of(|view, chart| legend(view, chart, reading.look, place).into_iter().map(|one| item(one, chart)).collect())
 }
 
-fn item(row: &Row<'_>, chart: &ChartView, value: Option<f64>) -> AnyView {
-    let value = value.map_or_else(|| String::from("\u{2013}"), |value| shown(chart.unit, value));
-    view! { <li class=row.swatch.class()><span class="chart-swatch" aria-hidden="true"></span><span class="chart-name">{capital(&row.name)}</span>" "<b>{value}</b></li> }
+fn item(item: Item, chart: &ChartView) -> AnyView {
+    let Item { swatch, name, directed, numbers } = item;
+    let number = |(side, value): (usize, Option<f64>)| {
+        let value = value.map_or_else(|| String::from("\u{2013}"), |value| shown(chart.unit, value));
+        let direction = directed.then(|| {
+            let arrow = if side == 0 { "\u{2191}\u{a0}" } else { "\u{2193}\u{a0}" };
+            let said = chart.sides.get(side).map(|side| format!("{} ", side.name)).unwrap_or_default();
+            view! { <span class="visually-hidden">{said}</span><span aria-hidden="true">{arrow}</span> }
+        });
+        view! { " "<b>{direction}{value}</b> }
+    };
+    let numbers = numbers.into_iter().map(number).collect_view();
+    view! { <li class=swatch.class()><span class="chart-swatch" aria-hidden="true"></span><span class="chart-name">{capital(&name)}</span>{numbers}</li> }
         .into_any()
 }
 
@@ -278,7 +286,7 @@ mod tests {
     fn a_time_is_read_out_with_all_its_numbers() {
         let view = view(vec![cpu()]);
         let said = spoken(&view, &view.charts[0], Look::Stacked, 3);
-        assert_eq!(said, "2026-11-20 08:00:30 UTC: Task 1 0.1 cores, Task 2 0.4 cores, total 0.5 cores, limit 1 core, the time before 0.2 cores");
+        assert_eq!(said, "2026-11-20 08:00:30 UTC: Task 1 0.1 cores, Task 2 0.4 cores, total 0.5 cores, limit 1 core, previous period 0.2 cores");
         assert!(spoken(&view, &view.charts[0], Look::Stacked, 9).ends_with(": nothing was measured"));
     }
 }

@@ -101,7 +101,8 @@ pub(crate) fn Tabs(
             let Ok(Some(current)) = bar.query_selector("[aria-current]") else { return };
             if let Some(current) = current.dyn_ref::<web_sys::HtmlElement>() {
                 let beyond = current.offset_left() + current.offset_width() - bar.client_width() - bar.offset_left();
-                bar.set_scroll_left(beyond.max(0));
+                // Not flush at the edge: more follows.
+                bar.set_scroll_left(if beyond > 0 { beyond + 20 } else { 0 });
             }
         });
     });

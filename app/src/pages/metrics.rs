@@ -22,7 +22,7 @@ pub(crate) use self::overview::Overview;
 pub(super) use self::tools::Tools;
 use crate::api::ApiError;
 use crate::api::metrics::{machine_metrics, service_metrics};
-use crate::components::{Ago, Chart, Notice, Tone};
+use crate::components::{Ago, Chart, Notice, Tone, sign};
 #[cfg(feature = "hydrate")]
 use crate::live::Pulse;
 use crate::urls;
@@ -130,7 +130,13 @@ fn happened(marks: &[MarkView]) -> Option<AnyView> {
             Some(link) => view! { <a href=link>{text}</a> }.into_any(),
             None => text.into_any(),
         };
-        view! { <li data-kind=mark.kind.as_str()><span class="muted small">{Millis(mark.ms).exact()}</span>" "{said}</li> }
+        let kind = mark.kind.as_str();
+        view! {
+            <li data-kind=kind>
+                <svg class="chart-mark" data-kind=kind width="12" height="12" viewBox="-6 -6 12 12" aria-hidden="true"><path d=sign(mark.kind)/></svg>
+                <span class="muted small">{Millis(mark.ms).exact()}</span>" "<span class="break">{said}</span>
+            </li>
+        }
     });
     let told = told.collect_view();
     Some(

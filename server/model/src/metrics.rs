@@ -274,6 +274,9 @@ pub struct OverviewQuery {
     /// In which order; left out: by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort: Option<Order>,
+    /// Only services with this in `project/service`; empty: all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub search: String,
     /// Behind so many services.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<u32>,
@@ -290,6 +293,7 @@ impl OverviewQuery {
     pub fn take(&mut self, name: &str, value: &str) -> Result<bool, FieldError> {
         match name {
             "sort" => self.sort = read(name, value)?,
+            "search" => self.search = value.trim().to_ascii_lowercase(),
             "after" => self.after = number(name, value)?,
             "limit" => self.limit = number(name, value)?,
             _ => return Ok(false),

@@ -227,7 +227,7 @@ async fn who_sees_a_service_sees_its_figures_and_machines_are_for_operators() {
     for page in ["/admin/environments", "/admin/environments/local"] {
         let listed = scene.portal.browser("admin").await.open(page).await.text().await.expect("a page");
         assert!(listed.contains("<b>2 cores</b>") && listed.contains("title=\"40 B of 100 B at /\">40 %</b>"), "{page}: {listed}");
-        assert!(listed.contains("Memory</span><b>\u{2013}</b>"), "{page}: what was not sampled is missing");
+        assert!(listed.contains("Memory</span><span class=\"use-number\"><b>\u{2013}</b>"), "{page}: what was not sampled is missing");
     }
     let listed = scene.page("/environments/local").await;
     assert!(!listed.contains("2 cores") && !listed.contains("40 B of 100 B"), "for operators alone");
@@ -348,12 +348,18 @@ async fn everything_is_seen_side_by_side_who_uses_most_first() {
     close(about(&web["usage"]["memory"]), 128.0 * MIB);
     let rest = dora.get("/api/v1/metrics?sort=cpu&limit=1&after=1").await.expect_status(StatusCode::OK).await;
     assert_eq!((rest["services"][0]["service"].as_str(), rest["next"].as_u64()), (Some("aside"), None));
+    let found = dora.get("/api/v1/metrics?search=Shop/A").await.expect_status(StatusCode::OK).await;
+    assert_eq!((found["total"].as_u64(), found["services"][0]["service"].as_str()), (Some(1), Some("aside")));
     let all = scene.portal.person("admin").get("/api/v1/metrics").await.expect_status(StatusCode::OK).await;
     let machine = &all["machines"][0]["usage"]["now"];
     close(machine["cpu"].as_f64().expect("a number"), 2.0);
     assert_eq!(machine["memory"], Value::Null, "what was not sampled is missing, not zero: {machine}");
     let none = scene.portal.person("eve").get("/api/v1/metrics").await.expect_status(StatusCode::OK).await;
     assert_eq!(none["total"], 0);
+    let page = scene.page("/overview?search=asi").await;
+    assert!(page.contains(">shop/aside</a>") && !page.contains(">shop/web</a>"), "{page}");
+    let page = scene.page("/overview?search=nothing").await;
+    assert!(page.contains("No service is called like this") && !page.contains("You see no services yet"));
     let page = scene.page("/overview?sort=memory").await;
     assert!(page.contains("Monitoring") && !page.contains(">Overview<"), "services and projects have pages of that name");
     let (first, second) = (page.find(">shop/web</a>"), page.find(">shop/aside</a>"));

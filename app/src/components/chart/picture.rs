@@ -177,7 +177,7 @@ fn label(view: &MetricsView, chart: &ChartView, look: Look) -> String {
         let Some(end) = column.iter().rev().flatten().next() else { continue };
         words.push(format!("{}: {} at the end, at most {}", side.name, shown(chart.unit, *end), shown(chart.unit, most(column))));
         let row = rows.iter().find(|row| row.side == number && row.swatch == Swatch::Limit).filter(|_| number == 0);
-        if let Some((row, value)) = row.and_then(|row| Some((row, last(chart, row)?))) {
+        if let Some((row, value)) = row.and_then(|row| Some((row, last(view, chart, row)?))) {
             words.push(format!("{} {}", row.name, shown(chart.unit, value)));
         }
     }
@@ -197,7 +197,8 @@ pub(crate) fn marks(view: &MetricsView) -> String {
         let (kind, sign) = (mark.kind.as_str(), sign(mark.kind));
         let _ = write!(svg, "<g class=\"chart-mark\" data-kind=\"{kind}\"><line x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"0\" y2=\"{HEIGHT}\"/>");
         let (open, close) = match &mark.link {
-            Some(link) => (format!("<a href=\"{}\" aria-label=\"{said}\">", escaped(link)), "</a>"),
+            // No stop of the Tab key in each chart: the list below the charts has the same links.
+            Some(link) => (format!("<a href=\"{}\" tabindex=\"-1\" aria-label=\"{said}\">", escaped(link)), "</a>"),
             None => (String::from("<g>"), "</g>"),
         };
         let y = HEIGHT + 9.0;
@@ -211,7 +212,7 @@ pub(crate) fn marks(view: &MetricsView) -> String {
 }
 
 /// Signs differ in shape as well as in colour.
-const fn sign(kind: MarkKind) -> &'static str {
+pub(crate) const fn sign(kind: MarkKind) -> &'static str {
     match kind {
         MarkKind::Deployment => "M0-5 5.5 4.5H-5.5z",
         MarkKind::Restart => "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
@@ -280,6 +281,7 @@ mod tests {
         assert_eq!(svg.matches("class=\"chart-mark\"").count(), 2, "what lies beyond is not drawn");
         assert!(svg.contains("x1=\"50.00%\"") && svg.contains("x1=\"75.00%\""));
         assert!(!svg.contains("<b>") && svg.contains("&lt;b&gt;") && svg.contains("/a?b=&quot;"), "{svg}");
+        assert_eq!(svg.matches("<a ").count(), svg.matches("tabindex=\"-1\"").count(), "the list below has the same links");
     }
 
     #[test]

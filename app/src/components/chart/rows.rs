@@ -1,8 +1,11 @@
 //! What a chart shows, row by row: its lines, their sum, the limit, the time before. The picture, the words beside it, what is read at one time and the
 //! table have the same rows in the same order.
 
-use model::metrics::Look;
-use model::views::metrics::{ChartView, Column, SideView};
+use model::metrics::{Group, Look};
+use model::views::metrics::{ChartView, Column, MetricsView, SideView};
+
+/// Milliseconds of a place up to which what stood right before the last one counts as last too: machines are not sampled at the same moment.
+const FINE: i64 = 60_000;
 
 /// How a row is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ impl Swatch {
 #[derive(Clone, Debug)]
 pub(crate) struct Row<'a> {
     pub name: String,
+    /// The name without its direction.
+    pub bare: String,
     pub swatch: Swatch,
     /// Which direction.
     pub side: usize,
@@ -64,7 +69,11 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
     let mut names: Vec<&str> = Vec::new();
     let mut rows = Vec::new();
     for (number, side) in chart.sides.iter().enumerate() {
-        let named = |name: &str| if two { format!("{}, {name}", side.name) } else { name.to_owned() };
+        let named = |name: &str| {
+            let bare = name.to_owned();
+            (if two { format!("{}, {name}", side.name) } else { bare.clone() }, bare)
+        };
+        let row = |(name, bare): (String, String), swatch: Swatch, column| Row { name, bare, swatch, side: number, column, begins: None };
         let mut earlier = Vec::new();
         if !summed(side, look) {
             for line in &side.lines {
@@ -73,25 +82,29 @@ pub(crate) fn rows(chart: &ChartView, look: Look) -> Vec<Row<'_>> {
                     names.push(&line.name);
                     names.len() - 1
                 });
-                let (name, colour) = if alone { (side.name.clone(), number) } else { (named(&line.name), colour) };
+                // A part has its own name also where it is alone: which file system it is.
+                let part = !two && line.slot.is_none() && !line.part.is_empty();
+                let own = if part { &line.name } else { &side.name };
+                let (names, colour) = if alone { ((own.clone(), own.clone()), number) } else { (named(&line.name), colour) };
                 if !line.before.is_empty() {
-                    let name = format!("{name}, the time before");
-                    earlier.push(Row { name, swatch: Swatch::LineBefore(colour), side: number, column: &line.before, begins: None });
+                    let before = |name: &str| format!("{name}, previous period");
+                    earlier.push(row((before(&names.0), before(&names.1)), Swatch::LineBefore(colour), &line.before));
                 }
-                rows.push(Row { name, swatch: Swatch::Line(colour), side: number, column: &line.mean, begins: Some(&line.begins) });
+                rows.push(Row { begins: Some(&line.begins), ..row(names, Swatch::Line(colour), &line.mean) });
             }
         }
         if let Some(total) = &side.total {
-            rows.push(Row { name: named("total"), swatch: Swatch::Total, side: number, column: &total.mean, begins: Some(&total.begins) });
+            rows.push(Row { begins: Some(&total.begins), ..row(named("total"), Swatch::Total, &total.mean) });
         }
         if let Some(limit) = limit(side, look) {
             // A line of a task without a limit is not measured by that of the others.
             let some = side.limited.filter(|_| each(side, look));
-            let name = some.map_or_else(|| String::from("limit"), |some| format!("limit of {} of {} tasks", some.tasks, some.of));
-            rows.push(Row { name: named(&name), swatch: Swatch::Limit, side: number, column: limit, begins: None });
+            let plain = if chart.group == Group::Load { "CPUs" } else { "limit" };
+            let name = some.map_or_else(|| String::from(plain), |some| format!("limit of {} of {} tasks", some.tasks, some.of));
+            rows.push(row(named(&name), Swatch::Limit, limit));
         }
         if let Some(before) = &side.before {
-            rows.push(Row { name: named("the time before"), swatch: Swatch::Before, side: number, column: before, begins: None });
+            rows.push(row(named("previous period"), Swatch::Before, before));
         }
         // Behind all lines of this side: they are drawn in their order.
         rows.append(&mut earlier);
@@ -109,14 +122,13 @@ pub(super) fn limit(side: &SideView, look: Look) -> Option<&Column> {
     if each(side, look) { side.limit_of_one.as_ref() } else { side.limit.as_ref() }
 }
 
-/// What a row came to last. A limit that was lifted before is none any more.
-pub(super) fn last(chart: &ChartView, row: &Row<'_>) -> Option<f64> {
-    if row.swatch != Swatch::Limit {
-        return row.column.iter().rev().flatten().next().copied();
-    }
-    let lines = chart.sides.get(row.side).into_iter().flat_map(|side| &side.lines);
-    let used = lines.filter_map(|line| line.mean.iter().rposition(Option::is_some)).max();
-    used.and_then(|place| at(row.column, place))
+/// What a row came to at the end: at the last place of which anything is known. A task that ended before, or a limit that was lifted, is none any more:
+/// numbers of different times make no sum.
+pub(super) fn last(view: &MetricsView, chart: &ChartView, row: &Row<'_>) -> Option<f64> {
+    let lines = chart.sides.iter().flat_map(|side| &side.lines);
+    let end = lines.filter_map(|line| line.mean.iter().rposition(Option::is_some)).max()?;
+    let begin = if view.step_ms <= FINE { end.saturating_sub(1) } else { end };
+    (begin..=end).rev().find_map(|place| at(row.column, place))
 }
 
 /// A number of a row.
@@ -131,9 +143,8 @@ pub(super) fn most(column: &Column) -> f64 {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use model::metrics::Group;
     use model::time::Millis;
-    use model::views::metrics::{LimitedView, LineView, MetricsView, Resolution, TotalView, Unit};
+    use model::views::metrics::{LimitedView, LineView, Resolution, TotalView, Unit};
 
     use super::*;
 
@@ -194,8 +205,8 @@ pub(super) mod tests {
 
     #[test]
     fn each_look_has_the_rows_that_it_draws() {
-        assert_eq!(names(&cpu(), Look::Stacked), ["Task 1", "Task 2", "total", "limit", "the time before"]);
-        assert_eq!(names(&cpu(), Look::Total), ["total", "limit", "the time before"]);
+        assert_eq!(names(&cpu(), Look::Stacked), ["Task 1", "Task 2", "total", "limit", "previous period"]);
+        assert_eq!(names(&cpu(), Look::Total), ["total", "limit", "previous period"]);
         assert_eq!(names(&network(), Look::Stacked), ["received", "sent"], "one task alone is not named");
         let two = cpu();
         assert_eq!(limit(&two.sides[0], Look::Lines), two.sides[0].limit_of_one.as_ref(), "a line is measured by its own limit");
@@ -208,7 +219,7 @@ pub(super) mod tests {
         let last_limit = |chart: &ChartView| {
             let rows = rows(chart, Look::Stacked);
             let row = rows.iter().find(|row| row.swatch == Swatch::Limit).expect("a limit");
-            last(chart, row)
+            last(&view(Vec::new()), chart, row)
         };
         assert_eq!(last_limit(&chart), Some(1.0));
         chart.sides[0].limit = Some(vec![Some(1.0), Some(1.0), None, None]);
@@ -236,9 +247,35 @@ pub(super) mod tests {
         chart.sides.truncate(1);
         chart.sides[0].lines = vec![line("/", &[1.0]), line("/data", &[2.0])];
         chart.sides[0].lines[1].before = vec![Some(1.5)];
-        assert_eq!(names(&chart, Look::Stacked), ["/", "/data", "/data, the time before"]);
+        assert_eq!(names(&chart, Look::Stacked), ["/", "/data", "/data, previous period"]);
         let rows = rows(&chart, Look::Stacked);
         assert_eq!((rows[1].swatch.class().as_str(), rows[2].swatch.class().as_str()), ("c2", "c2 c-earlier"));
         assert_eq!(rows[2].column.as_slice(), [Some(1.5)]);
+    }
+
+    #[test]
+    fn a_file_system_is_named_and_the_limit_of_a_load_is_how_many_cpus_there_are() {
+        let mut chart = network();
+        chart.sides.truncate(1);
+        chart.sides[0].lines = vec![LineView { part: "/".into(), ..line("/", &[1.0]) }];
+        assert_eq!(names(&chart, Look::Stacked), ["/"]);
+        chart.group = Group::Load;
+        chart.sides[0].lines = vec![line("1 minute", &[1.0]), line("5 minutes", &[2.0])];
+        chart.sides[0].limit = Some(vec![Some(2.0)]);
+        assert_eq!(names(&chart, Look::Stacked), ["1 minute", "5 minutes", "CPUs"]);
+    }
+
+    #[test]
+    fn what_ended_before_is_none_at_the_end() {
+        let mut chart = cpu();
+        chart.sides[0].lines[0].mean = vec![Some(0.1), Some(0.1), None, None];
+        let mut view = view(Vec::new());
+        let ends = |view: &MetricsView, chart: &ChartView| rows(chart, Look::Stacked).iter().map(|row| last(view, chart, row)).collect::<Vec<_>>();
+        assert_eq!(ends(&view, &chart), [None, Some(0.4), Some(0.5), Some(1.0), Some(0.2)]);
+        // Another machine's sample of the last ten seconds is still to come.
+        chart.sides[0].lines[0].mean[2] = Some(0.1);
+        assert_eq!(ends(&view, &chart)[0], Some(0.1));
+        view.step_ms = 3_600_000;
+        assert_eq!(ends(&view, &chart)[0], None, "an hour ago is not now");
     }
 }

@@ -67,7 +67,9 @@ fn round(unit: Unit, least: f64) -> f64 {
         // 512 KiB, 1 MiB, 2 MiB.
         Unit::Bytes | Unit::BytesPerSecond => 2_f64.powf(least.log2().ceil()).max(1.0),
         Unit::Count | Unit::Times => decimal(least).max(1.0),
-        Unit::Cores | Unit::Percent | Unit::PerSecond => decimal(least),
+        // Finer ones are noise.
+        Unit::Cores => decimal(least).max(0.001),
+        Unit::Percent | Unit::PerSecond => decimal(least),
     }
 }
 
@@ -122,6 +124,7 @@ mod tests {
         assert_eq!(steps(Unit::Count, 2.0), Scale { step: 1.0, up: 2.0, down: 0.0 });
         assert_eq!(steps(Unit::Percent, 90.0), Scale { step: 50.0, up: 100.0, down: 0.0 });
         assert_eq!(steps(Unit::Cores, 0.0).up, 0.1, "an idle chart has a height too");
+        assert_eq!(steps(Unit::Cores, 0.0019), Scale { step: 0.001, up: 0.002, down: 0.0 }, "no two lines have the same number");
         for most in [1e-6, 0.03, 1.0, 3.3, 47.0, 1e12] {
             for unit in [Unit::Cores, Unit::Bytes, Unit::Count] {
                 let scale = steps(unit, most);

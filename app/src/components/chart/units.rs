@@ -44,7 +44,11 @@ fn number(value: f64) -> String {
         _ if size >= 100.0 => return format!("{value:.0}"),
         _ if size >= 10.0 => format!("{value:.1}"),
         _ if size >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        _ => {
+            // Of nothing the logarithm is less than all.
+            let places = (2.0 - size.log10().floor()).clamp(3.0, 6.0) as usize;
+            format!("{value:.places$}")
+        }
     };
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { String::from("0") } else { text.to_owned() }
@@ -59,7 +63,10 @@ mod tests {
         assert_eq!(number(0.0), "0");
         assert_eq!(number(-0.0), "0");
         assert_eq!(number(0.25), "0.25");
-        assert_eq!(number(0.0004), "0");
+        assert_eq!(number(0.0004), "0.0004");
+        assert_eq!(number(0.015_84), "0.0158");
+        assert_eq!(number(-0.001_234), "-0.00123");
+        assert_eq!(number(0.000_000_1), "0");
         assert_eq!(number(1.0), "1");
         assert_eq!(number(12.34), "12.3");
         assert_eq!(number(1234.5), "1234");
@@ -69,6 +76,7 @@ mod tests {
     #[test]
     fn each_unit_is_said_its_own_way() {
         assert_eq!(shown(Unit::Cores, 0.5), "0.5 cores");
+        assert_eq!(shown(Unit::Cores, 0.0015), "0.0015 cores", "little is not nothing");
         assert_eq!(shown(Unit::Cores, 1.0), "1 core");
         assert_eq!(shown(Unit::Bytes, 256.0 * 1024.0 * 1024.0), "256 MiB");
         assert_eq!(shown(Unit::BytesPerSecond, 1536.0), "1.5 KiB/s");

@@ -37,8 +37,8 @@ fn follow(uses: RwSignal<Vec<MachineUse>>) {
 pub(in crate::pages) fn machine_now(of: Option<&MachineUse>) -> String {
     let Some(of) = of.filter(|of| of.usage.now.is_some() || of.disk.is_some()) else { return String::from("\u{2013}") };
     let (mut html, now) = (String::new(), of.usage.now.unwrap_or_default());
-    figure(&mut html, "CPU", Unit::Cores, &of.usage.cpu, now.cpu);
-    figure(&mut html, "Memory", Unit::Bytes, &of.usage.memory, now.memory);
+    figure(&mut html, "CPU", Unit::Cores, &of.usage.cpu, now.cpu, "");
+    figure(&mut html, "Memory", Unit::Bytes, &of.usage.memory, now.memory, "");
     let disk = of.disk.as_ref().map_or_else(
         || String::from("<b>\u{2013}</b>"),
         |disk| {
@@ -76,7 +76,7 @@ mod tests {
             html.contains("<b>2 cores</b>") && html.contains("50 %</b>") && html.contains("title=\"512 B of 1.0 KiB at /&lt;data&gt;\""),
             "{html}"
         );
-        assert!(html.contains("Memory</span><b>\u{2013}</b>"), "what is not known is no zero: {html}");
+        assert!(html.contains("Memory</span><span class=\"use-number\"><b>\u{2013}</b>"), "what is not known is no zero: {html}");
         assert_eq!(html.matches("<svg").count(), 1);
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 use model::metrics::{Order, OverviewQuery};
@@ -16,7 +17,7 @@ use crate::api::ApiError;
 use crate::api::metrics::overview_metrics;
 use crate::boot::boot;
 use crate::components::log_row::escaped;
-use crate::components::{Empty, Notice, Tone, sentence, shown, spark};
+use crate::components::{Empty, Notice, TextField, Tone, sentence, shown, spark};
 use crate::page::loaded;
 use crate::urls;
 
@@ -30,7 +31,7 @@ struct Found {
 /// What an address asks for, or what of it cannot be.
 fn asked(params: &ParamsMap) -> Result<OverviewQuery, FieldError> {
     let mut query = OverviewQuery::default();
-    for name in ["sort", "after", "limit"] {
+    for name in ["sort", "search", "after", "limit"] {
         query.take(name, &params.get(name).unwrap_or_default())?;
     }
     Ok(query)
@@ -62,9 +63,9 @@ async fn read(asked: Result<OverviewQuery, FieldError>) -> Result<Found, ApiErro
 }
 
 /// The address of a part of the overview.
-fn address(path: &str, order: Order, after: Option<u32>) -> String {
+fn address(path: &str, order: Order, search: &str, after: Option<u32>) -> String {
     let sort = if order == Order::Name { "" } else { order.as_str() };
-    urls::asking(path, &[("sort", sort), ("after", &after.map(|after| after.to_string()).unwrap_or_default())])
+    urls::asking(path, &[("sort", sort), ("search", search), ("after", &after.map(|after| after.to_string()).unwrap_or_default())])
 }
 
 #[component]
@@ -74,13 +75,13 @@ fn Page(found: Found) -> impl IntoView {
     let sorts = [(Order::Name, "Name"), (Order::Cpu, "CPU"), (Order::Memory, "Memory"), (Order::Network, "Network")]
         .map(|(sort, name)| {
             let current = (sort == order).then_some("page");
-            view! { <a href=address(urls::OVERVIEW, sort, None) aria-current=current>{name}</a> }
+            view! { <a href=address(urls::OVERVIEW, sort, &query.search, None) aria-current=current>{name}</a> }
         })
         .into_iter()
         .collect_view();
     let shown = match view {
         Err(problem) => view! { <Notice tone=Tone::Warn title=sentence(&problem.detail)><p>"Choose an order above."</p></Notice> }.into_any(),
-        Ok(view) if view.total == 0 && view.machines.is_empty() => view! {
+        Ok(view) if view.total == 0 && view.machines.is_empty() && query.search.is_empty() => view! {
             <section class="panel">
                 <Empty title="You see no services yet">
                     <p>"What services use appears here once one of your projects runs something."</p>
@@ -91,12 +92,19 @@ fn Page(found: Found) -> impl IntoView {
         .into_any(),
         Ok(view) => view! { <Uses query=query.clone() found=view/> }.into_any(),
     };
+    let search = query.search.clone();
+    let file = address(urls::OVERVIEW_DOWNLOAD, order, &search, query.after);
     view! {
         <div class="chart-tools">
             <nav class="segments" aria-label="Order">{sorts}</nav>
-            <span class="actions"><a class="button button-small" href=address(urls::OVERVIEW_DOWNLOAD, order, query.after) rel="external" download="">"CSV"</a></span>
+            <span class="actions"><a class="button" href=file rel="external" download="">"CSV"</a></span>
         </div>
-        <p class="small muted">"The last hour; each line is as high as its own peak. Numbers are of now."</p>
+        <Form method="GET" action=urls::OVERVIEW attr:class="filter" attr:role="search">
+            {(order != Order::Name).then(|| view! { <input type="hidden" name="sort" value=order.as_str()/> })}
+            <TextField name="search" label="Project or service" kind="search" value=search/>
+            <button type="submit" class="button">"Filter"</button>
+        </Form>
+        <p class="small muted">"The last hour; each line is as high as its own peak, which stands below its number of now."</p>
         {shown}
     }
     .into_any()
@@ -104,7 +112,7 @@ fn Page(found: Found) -> impl IntoView {
 
 #[component]
 fn Uses(query: OverviewQuery, found: OverviewView) -> impl IntoView {
-    let (order, after) = (query.order(), query.after.unwrap_or(0));
+    let (order, after, search) = (query.order(), query.after.unwrap_or(0), query.search.clone());
     let (total, next, count) = (found.total, found.next, found.services.len());
     let machines = !found.machines.is_empty();
     let view = RwSignal::new(found);
@@ -121,13 +129,16 @@ fn Uses(query: OverviewQuery, found: OverviewView) -> impl IntoView {
         })}
         <section class="panel">
             <header><h2>"Services"</h2><span class="count">{said}</span></header>
-            {if total == 0 {
+            {if total == 0 && !search.is_empty() {
+                let all = address(urls::OVERVIEW, order, "", None);
+                view! { <Empty title="No service is called like this"><p><a href=all>"Show all services"</a></p></Empty> }.into_any()
+            } else if total == 0 {
                 let hint = if operator { "Make a project and deploy something." } else { "Services of your projects appear here." };
                 view! { <Empty title="No services yet"><p>{hint}</p></Empty> }.into_any()
             } else {
                 view! { {head()}<ol class="uses" inner_html=move || view.with(|view| service_rows(&view.services))></ol> }.into_any()
             }}
-            {next.map(|next| view! { <footer><a href=address(urls::OVERVIEW, order, Some(next))>"More services"</a></footer> })}
+            {next.map(|next| view! { <footer><a href=address(urls::OVERVIEW, order, &search, Some(next))>"More services"</a></footer> })}
         </section>
     }
     .into_any()
@@ -180,13 +191,22 @@ fn use_row(html: &mut String, href: &str, name: &str, beside: &str, usage: &UseV
         ("Network out", Unit::BytesPerSecond, &usage.sent, usage.now.and_then(|now| now.sent)),
     ];
     for (label, unit, column, now) in figures {
-        figure(html, label, unit, column, now);
+        figure(html, label, unit, column, now, &peak(unit, column));
     }
     html.push_str("</li>");
 }
 
-/// One figure: its name, its last hour, and its number of now.
-pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column, now: Option<f64>) {
+/// How high a picture is.
+fn peak(unit: Unit, column: &Column) -> String {
+    let most = column.iter().flatten().copied().fold(0.0, f64::max);
+    let text = shown(unit, most);
+    // Its unit stands above; narrow columns have no room for it twice.
+    let text = text.trim_end_matches(" cores").trim_end_matches(" core");
+    if most > 0.0 { format!("<span class=\"use-peak\">peak {text}</span>") } else { String::new() }
+}
+
+/// One figure: its name, its last hour, its number of now, and what stands below that.
+pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column, now: Option<f64>, below: &str) {
     let value = now.map_or_else(|| String::from("\u{2013}"), |now| shown(unit, now));
     let path = spark(column);
     let picture = if path.is_empty() {
@@ -194,7 +214,10 @@ pub(super) fn figure(html: &mut String, label: &str, unit: Unit, column: &Column
     } else {
         format!("<svg class=\"spark\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
     };
-    let _ = write!(html, "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<b>{value}</b></span>");
+    let _ = write!(
+        html,
+        "<span class=\"use-figure\"><span class=\"use-label\">{label}</span>{picture}<span class=\"use-number\"><b>{value}</b>{below}</span></span>"
+    );
 }
 
 #[cfg(not(feature = "hydrate"))]
@@ -240,6 +263,7 @@ mod tests {
         assert!(html.contains(">shop/web-1</a>") && html.contains("local, 1 task"));
         assert!(html.contains("<b>0.25 cores</b>") && html.contains("<b>64.0 MiB</b>") && html.contains("<b>1.0 KiB/s</b>"));
         assert_eq!(html.matches("<svg").count(), 4);
+        assert!(html.contains(">peak 13</span>") && html.contains(">peak 62 B/s</span>"), "noise is not taken for load: {html}");
         let idle = ServiceUse { environment: None, tasks: 0, usage: UseView::default(), ..row(2) };
         let html = service_rows(&[idle]);
         assert!(html.contains("not running") && !html.contains("<svg"), "{html}");
@@ -255,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_address_says_order_and_part() {
-        assert_eq!(address("/overview", Order::Name, None), "/overview");
-        assert_eq!(address("/overview", Order::Memory, Some(500)), "/overview?sort=memory&after=500");
+        assert_eq!(address("/overview", Order::Name, "", None), "/overview");
+        assert_eq!(address("/overview", Order::Memory, "shop/w", Some(500)), "/overview?sort=memory&search=shop%2Fw&after=500");
     }
 }

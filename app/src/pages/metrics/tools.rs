@@ -34,22 +34,24 @@ pub(in crate::pages) fn Tools(
         })
         .into_iter()
         .collect_view();
+    // What a machine uses is hardly ever a sum of lines: it would look the same each way.
+    let service = matches!(source, Source::Service(..));
     let compares = asked.query.compare == Some(Compare::Previous);
     let compare = asked.compared(!compares).at(&path);
-    let compare_name = if compares { "Without the time before" } else { "Compare with the time before" };
+    let compare_name = if compares { "Without previous period" } else { "Compare with previous period" };
     let download = {
         let pairs = asked.query.pairs();
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
         urls::asking(source.download(), &pairs)
     };
-    let back = (!follows).then(|| view! { <a class="button button-small" href=asked.last(Range::Hour).at(&path)>"Back to the last hour"</a> });
+    let back = (!follows).then(|| view! { <a class="button" href=asked.last(Range::Hour).at(&path)>"Back to the last hour"</a> });
     view! {
         <div class="chart-tools">
             <nav class="segments" aria-label="Time">{ranges}</nav>
-            <nav class="segments" aria-label="How it is drawn">{looks}</nav>
+            {service.then(|| view! { <nav class="segments" aria-label="How it is drawn">{looks}</nav> })}
             <span class="actions">
-                <a class="button button-small" href=compare>{compare_name}</a>
-                <a class="button button-small" href=download rel="external" download="">"CSV"</a>
+                <a class="button" href=compare>{compare_name}</a>
+                <a class="button" href=download rel="external" download="">"CSV"</a>
                 {back}
             </span>
         </div>
@@ -64,7 +66,7 @@ pub(super) fn span(found: &MetricsView) -> String {
         Resolution::FiveMinutes => "kept for each five minutes",
         Resolution::Hour => "kept for each hour",
     };
-    format!("{} to {}, one point for {}; {kept}.", found.from.exact().trim_end_matches(" UTC"), found.to.exact(), step(found.step_ms))
+    format!("{} to {}, one point per {}; {kept}.", found.from.exact().trim_end_matches(" UTC"), found.to.exact(), step(found.step_ms))
 }
 
 fn step(ms: i64) -> String {

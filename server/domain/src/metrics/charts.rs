@@ -7,7 +7,7 @@ mod sums;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ::metrics::{Answer, Kind, Member, Metric, Point, Series, Total, Totals};
-use model::metrics::{Part, Window};
+use model::metrics::{Group, Part, Window};
 use model::views::metrics::{ChartView, Column, LimitedView, LineView, Resolution, SideView, TotalView, Unit};
 
 use super::{Detail, count};
@@ -98,6 +98,15 @@ fn round(column: &mut [Option<f64>]) {
     column.iter_mut().flatten().for_each(|value| *value = rounded(*value));
 }
 
+/// Samples are not taken to the instant: between two that came close together more seems to be used than there is.
+fn cut(column: &mut [Option<f64>], limit: &[Option<f64>]) {
+    for (value, limit) in column.iter_mut().zip(limit) {
+        if let (Some(value), Some(limit)) = (value, limit) {
+            *value = value.min(*limit);
+        }
+    }
+}
+
 /// More digits are noise, and cost their way to the reader.
 fn rounded(value: f64) -> f64 {
     super::rounded(value, 6)
@@ -171,6 +180,9 @@ impl Making<'_> {
         let totals = metric.filter(|_| adds_up).map(|metric| totals(plan, self.answer, metric, label)).unwrap_or_default();
         let limits = plan.limit.filter(|_| plan.form != Form::Share).map(|limit| self.limits(limit, &series, adds_up));
         let Limits { all: limit, one: limit_of_one, limited } = limits.unwrap_or_default();
+        if let (Group::Cpu, Some(limit)) = (plan.group, &limit) {
+            lines.iter_mut().filter(|line| line.slot.is_none()).for_each(|line| cut(&mut line.peak, limit));
+        }
         let earlier = self.before.and_then(|before| before.sums.as_ref()).zip(metric).filter(|_| adds_up);
         let before = earlier.map(|(before, metric)| self.sum_before(plan, before, metric, label));
         let total = (adds_up && lines.len() > 1).then(|| self.total(&totals, plan.divisor));
@@ -271,11 +283,32 @@ impl Making<'_> {
         }
     }
 
+    /// The limits of all slots together, and the greatest one. A limit is no use: it is not averaged over a time in which no task ran, and of tasks that
+    /// took turns in a slot the greatest one holds.
+    fn sum_of_limits(&self, limits: &[&Series]) -> (Column, Column) {
+        let (mut sum, mut one) = (self.axis.empty(), self.axis.empty());
+        let slot = |series: &Series| series.member.map(|member| member.slot);
+        // Series of a slot come one after the other.
+        for same in limits.chunk_by(|series, next| slot(series) == slot(next)) {
+            let mut own = self.axis.empty();
+            for point in same.iter().flat_map(|series| &series.points) {
+                let Some(place) = self.axis.place(point.at_ms) else { continue };
+                own[place] = Some(own[place].map_or(point.avg, |known: f64| known.max(point.avg)));
+            }
+            for (place, limit) in own.into_iter().enumerate() {
+                let Some(limit) = limit else { continue };
+                sum[place] = Some(sum[place].unwrap_or(0.0) + limit);
+                one[place] = Some(one[place].map_or(limit, |known: f64| known.max(limit)));
+            }
+        }
+        (sum, one)
+    }
+
     /// What all together and what one of them may use. At a time at which one that used something had no limit, all together have none.
     fn limits(&self, limit: Metric, used: &[(&Series, &str)], adds_up: bool) -> Limits {
-        let limits = self.answer.total(limit, None);
+        let limits: Vec<&Series> = self.answer.series.iter().filter(|series| series.metric == limit).collect();
         let mut known: HashMap<Option<Member>, HashSet<i64>> = HashMap::new();
-        for series in self.answer.series.iter().filter(|series| series.metric == limit) {
+        for series in &limits {
             known.entry(series.member).or_default().extend(series.points.iter().map(|point| point.at_ms));
         }
         let mut open: HashSet<i64> = HashSet::new();
@@ -284,9 +317,12 @@ impl Making<'_> {
             let times = series.points.iter().map(|point| point.at_ms);
             open.extend(times.filter(|at| limited.is_none_or(|limited| !limited.contains(at))));
         }
-        let whole = |total: &&Total| !adds_up || !open.contains(&total.at_ms);
-        let sum = self.axis.column(limits.iter().filter(whole).map(|total| (total.at_ms, total.sum)));
-        let one = self.axis.column(limits.iter().map(|total| (total.at_ms, total.highest)));
+        let (mut sum, mut one) = self.sum_of_limits(&limits);
+        for place in open.into_iter().filter(|_| adds_up).filter_map(|at| self.axis.place(at)) {
+            sum[place] = None;
+        }
+        round(&mut sum);
+        round(&mut one);
         let said = |column: Column| column.iter().any(Option::is_some).then_some(column);
         let share = LimitedView { tasks: count(used.iter().filter(|(series, _)| known.contains_key(&series.member)).count()), of: count(used.len()) };
         let limited = (adds_up && share.tasks > 0 && share.tasks < share.of).then_some(share);

@@ -73,6 +73,7 @@ async fn overview(
         *tasks.entry(of.key).or_default() += 1;
     }
     let mut services = join(&named, &environments, &figures, &tasks, &axis);
+    services.retain(|row| query.search.is_empty() || format!("{}/{}", row.project, row.service).contains(&query.search));
     services.sort_by(|one, other| compare(query.order(), (&one.usage, name_of(one)), (&other.usage, name_of(other))));
     let mut machines = uses(hosts, &figures, &latest, &axis);
     machines.sort_by(|one, other| compare(query.order(), (&one.usage, one.machine.as_str()), (&other.usage, other.machine.as_str())));

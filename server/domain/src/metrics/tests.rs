@@ -128,6 +128,34 @@ fn all_together_are_limited_as_long_as_each_that_uses_something_is() {
 }
 
 #[test]
+fn a_limit_is_as_high_as_it_was_set_also_where_no_task_ran_for_a_while() {
+    let (_folder, store) = open();
+    // The second slot's containers run for some seconds and are made anew some seconds later, the first one's runs all the time.
+    for time in 0..1080_i64 {
+        let of = |member: Member| {
+            let values = vec![Value::new(Metric::CpuUsed, (time * 10) as f64 * 250_000.0), Value::new(Metric::CpuLimit, 0.3)];
+            Sample { key: key(), member: Some(member), values }
+        };
+        let mut samples = vec![of(member(1))];
+        let made = u32::try_from(time / 20).expect("a number");
+        samples.extend((time % 20 < 10).then(|| of(Member { task: id::<TaskId>(200 + made), ..member(2) })));
+        store.append(BEGIN + time * 10_000, &samples).expect("kept");
+    }
+    let (at, charts) = read(&store, key(), charts::OF_SERVICES, 180, Detail::All, false);
+    assert!(at[1] - at[0] > 30_000, "several samples are one point");
+    let cpu = &chart(&charts, Group::Cpu).sides[0];
+    let near = |value: f64, wanted: f64| (value - wanted).abs() < 1e-4;
+    let limits: Vec<f64> = cpu.limit.iter().flatten().flatten().copied().collect();
+    assert!(limits.iter().all(|limit| near(*limit, 0.3) || near(*limit, 0.6)), "of one task or of two, never between: {limits:?}");
+    assert!(limits.iter().filter(|limit| near(**limit, 0.6)).count() > limits.len() / 3);
+    assert!(near(steady(cpu.limit_of_one.as_ref().expect("a limit")), 0.3));
+    let mut names: Vec<&str> = cpu.lines.iter().map(|line| line.name.as_str()).collect();
+    assert_eq!(names[..3], ["Task 1", "Task 2, container 1", "Task 2, container 2"]);
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "each line has a name of its own: {names:?}");
+}
+
+#[test]
 fn what_nobody_sampled_is_a_gap_and_no_line_leads_over_it() {
     let (_folder, store) = open();
     let sample = |time: i64| {
@@ -211,6 +239,7 @@ fn a_machines_file_systems_are_shares_of_their_size() {
     assert!(disks.total.is_none(), "percents do not add up");
     assert_eq!(chart(&charts, Group::Load).sides[0].lines[0].name, "1 minute");
     assert_eq!(steady(&chart(&charts, Group::Pressure).sides[0].lines[0].mean), 5.0);
+    assert_eq!(chart(&charts, Group::Pressure).sides[0].lines[0].name, "CPU");
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Group {
             Self::Inodes => {
                 "Used inodes of each file system: each file and folder takes one. At 100 % no new file can be made, however much space is free."
             }
-            Self::Load => "How many processes ran or waited to run, on average. The limit is how many processors there are.",
+            Self::Load => "How many processes ran or waited to run, on average, beside how many CPUs there are.",
             Self::Pressure => "The share of the time in which at least one process waited for a processor, for memory or for a disk.",
             Self::PressureFull => "The share of the time in which all processes that had something to do waited for the same: nothing was done.",
             Self::Packets => "How many packets came and went in a second.",

@@ -76,10 +76,11 @@ fn what_is_wrong_is_named() {
 fn the_overview_is_asked_for_in_parts() {
     let mut asked = OverviewQuery::default();
     assert_eq!((asked.order(), asked.most()), (Order::Name, Ok(500)));
-    for (name, value) in [("sort", "memory"), ("after", "500"), ("limit", "20")] {
+    for (name, value) in [("sort", "memory"), ("search", " Shop/w "), ("after", "500"), ("limit", "20")] {
         assert_eq!(asked.take(name, value), Ok(true));
     }
     assert_eq!((asked.order(), asked.after, asked.most()), (Order::Memory, Some(500), Ok(20)));
+    assert_eq!(asked.search, "shop/w", "names are lower case");
     assert_eq!(asked.take("sort", "size").expect_err("no order").field, "sort");
     assert_eq!(OverviewQuery { limit: Some(501), ..OverviewQuery::default() }.most().expect_err("too many").field, "limit");
 }

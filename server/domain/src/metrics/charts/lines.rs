@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use model::ids::TaskId;
 use model::views::metrics::{Column, LineView};
 
 use super::rounded;
@@ -12,14 +13,17 @@ const LINES: usize = 8;
 /// Gives each line a name of its own.
 pub(super) fn name(lines: &mut [LineView], otherwise: &str) {
     let mut slots: HashMap<u32, Vec<Option<u32>>> = HashMap::new();
+    let mut tasks: HashMap<(u32, Option<u32>), Vec<TaskId>> = HashMap::new();
     for line in lines.iter() {
         if let Some(slot) = line.slot {
-            let revisions = slots.entry(slot).or_default();
-            if !revisions.contains(&line.revision) {
-                revisions.push(line.revision);
+            add(slots.entry(slot).or_default(), line.revision);
+            if let Some(task) = line.task {
+                add(tasks.entry((slot, line.revision)).or_default(), task);
             }
         }
     }
+    // Ids are in the order in which containers were made.
+    tasks.values_mut().for_each(|tasks| tasks.sort_unstable());
     for line in lines {
         let mut words: Vec<String> = Vec::new();
         if let Some(slot) = line.slot {
@@ -27,14 +31,33 @@ pub(super) fn name(lines: &mut [LineView], otherwise: &str) {
             let several = slots.get(&slot).is_some_and(|revisions| revisions.len() > 1);
             let revision = line.revision.filter(|_| several).map(|revision| format!(" (revision {revision})")).unwrap_or_default();
             words.push(format!("Task {slot}{revision}"));
+            // A container that was made anew is another line, of the same slot and revision.
+            let made = tasks.get(&(slot, line.revision)).filter(|tasks| tasks.len() > 1);
+            let number = made.and_then(|tasks| tasks.iter().position(|task| Some(*task) == line.task));
+            words.extend(number.map(|number| format!("container {}", number + 1)));
         }
         if !line.part.is_empty() {
-            words.push(line.part.clone());
+            words.push(said(&line.part).to_owned());
         }
         if !line.name.is_empty() {
             words.push(std::mem::take(&mut line.name));
         }
         line.name = if words.is_empty() { otherwise.to_owned() } else { words.join(", ") };
+    }
+}
+
+fn add<T: PartialEq>(known: &mut Vec<T>, one: T) {
+    if !known.contains(&one) {
+        known.push(one);
+    }
+}
+
+/// What the kernel calls a part, as people write it.
+fn said(part: &str) -> &str {
+    match part {
+        "cpu" => "CPU",
+        "io" => "I/O",
+        _ => part,
     }
 }
 

@@ -83,7 +83,7 @@ const DISK: Plan = plan(
     &[Side { name: "read", metrics: &[(Metric::BlockRead, "")] }, Side { name: "written", metrics: &[(Metric::BlockWritten, "")] }],
 );
 const APPLICATION: Plan =
-    plan(Group::Application, "", Unit::Count, &[Side { name: "told", metrics: &[(Metric::AppCounter, ""), (Metric::AppGauge, "")] }])
+    plan(Group::Application, "", Unit::Count, &[Side { name: "value", metrics: &[(Metric::AppCounter, ""), (Metric::AppGauge, "")] }])
         .formed(Form::EachLabel);
 const THROTTLED: Plan = plan(
     Group::Throttled,
