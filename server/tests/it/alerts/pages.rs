@@ -13,7 +13,8 @@ async fn rules_and_routes_are_written_without_scripts() {
     let ana = shop(&portal).await;
     let browser = portal.browser("ana").await;
     let page = browser.open("/projects/shop/alerts").await.text().await.expect("a page");
-    assert!(page.contains("Nothing fires"), "{page}");
+    assert!(page.contains("No alerts are firing") && page.contains("5 rules are watched"), "those of the site about services: {page}");
+    assert!(page.contains("add a route"), "nobody would be told: {page}");
     let form = Form::open(&browser, "/projects/shop/alerts/rules/new", "/fn/alerts/put_rule").await;
     form.fill("form[name]", "Busy").fill("form[value]", "80 %").send(&browser, "").await;
     let rules = ana.get("/api/v1/projects/shop/alert-rules").await.expect_status(StatusCode::OK).await;
