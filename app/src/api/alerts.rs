@@ -22,7 +22,7 @@ use domain::notices;
 #[cfg(feature = "ssr")]
 use model::access::Action;
 #[cfg(feature = "ssr")]
-use model::alerts::{AlertState, SilenceForm};
+use model::alerts::{AlertState, RuleKind, SilenceForm};
 #[cfg(feature = "ssr")]
 use model::names::ProjectName;
 #[cfg(feature = "ssr")]
@@ -165,6 +165,10 @@ pub struct RulesPage {
     pub may_manage: bool,
     /// Names of the routes that a rule can be kept to; for those who may write them.
     pub routes: Vec<String>,
+    /// Names of the project's services, for them too.
+    pub services: Vec<String>,
+    /// Names of environments, for them too.
+    pub environments: Vec<String>,
 }
 
 /// The rules of a project, or of the site.
@@ -175,7 +179,13 @@ pub async fn list_rules(#[server(default)] project: String) -> Result<RulesPage,
     let rules = alerts::list_rules(&caller.platform, &may).await?.items;
     let may_manage = may.also(Action::ManageAlerts);
     let routes = routes(&caller, &project, may_manage).await?.into_iter().flatten().map(|route| route.name).collect();
-    Ok(RulesPage { rules, may_manage, routes })
+    let (services, environments) = if may_manage {
+        let may: Managing = held(&caller, &project).await?;
+        alerts::places(&caller.platform, &may).await?
+    } else {
+        Default::default()
+    };
+    Ok(RulesPage { rules, may_manage, routes, services, environments })
 }
 
 /// Writes a rule: a new one where none is named. `routes` are names with commas between.
@@ -189,7 +199,10 @@ pub async fn put_rule(
 ) -> Result<RuleView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may: Managing = held(&caller, &project).await?;
-    let form = RuleForm { routes: routes.split(',').map(str::to_owned).collect(), ..form };
+    // Where the condition leaves no choice the form hides what it applies to.
+    let is_clear = form.kind.parse::<RuleKind>().is_ok_and(|kind| kind.subjects().len() == 1);
+    let of = if is_clear { String::new() } else { form.of };
+    let form = RuleForm { routes: routes.split(',').map(str::to_owned).collect(), of, ..form };
     let made = if rule.is_empty() {
         alerts::create_rule(&caller.platform, &may, &form).await?
     } else {

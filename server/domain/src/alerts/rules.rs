@@ -40,6 +40,20 @@ pub async fn count(platform: &Platform, may: &Seeing) -> Result<i64> {
     Ok(rules.iter().filter(is_watched).count() as i64)
 }
 
+/// Names that a rule can be kept to: services of the project, and environments that it may use or that something of it was brought into.
+pub async fn places(platform: &Platform, may: &Managing) -> Result<(Vec<String>, Vec<String>)> {
+    let mut tx = platform.read().await?;
+    let name = |row: &Row<'_>| row.get::<String>("name");
+    let Some(project) = may.project_id() else {
+        let sql = "SELECT name FROM environments WHERE removed_at IS NULL ORDER BY name LIMIT 200";
+        return Ok((Vec::new(), tx.all(sql, args![], name).await?));
+    };
+    let environments = crate::environments::configured_for(&mut tx, project).await?;
+    let environments = environments.into_iter().map(|environment| environment.name.to_string()).collect();
+    let sql = "SELECT name FROM services WHERE project_id = $1 AND deleted_at IS NULL ORDER BY name LIMIT 1000";
+    Ok((tx.all(sql, args![project], name).await?, environments))
+}
+
 async fn by_id(tx: &mut Tx, id: AlertRuleId) -> Result<RuleView> {
     tx.one(format!("{SELECT} WHERE id = $1"), args![id], view).await
 }
