@@ -30,9 +30,9 @@ fn days_go_on_from_month_to_month_and_a_time_is_in_its_own() {
 
 #[test]
 fn months_and_amounts_are_said_as_people_read_them() {
-    assert_eq!((month("2026-01").title(), month("2026-12").title()), ("January 2026".into(), "December 2026".into()));
+    assert_eq!([month("2026-01").title(), month("2026-12").title()], ["January 2026", "December 2026"]);
     let shown = |amount: i64| Amounts::of(Measure::CpuUsed, amount).shown(Measure::CpuUsed);
-    assert_eq!((shown(0), shown(1), shown(3_600), shown(5_400_000)), ("0".into(), "<0.001".into(), "0.001".into(), "1.500".into()));
+    assert_eq!([shown(0), shown(1), shown(3_600), shown(5_400_000)], ["0", "<0.001", "0.001", "1.500"]);
 }
 
 #[test]
