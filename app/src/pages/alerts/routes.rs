@@ -51,7 +51,7 @@ fn Whole(project: String, page: RoutesPage, put: ServerAction<PutRoute>) -> impl
             } else {
                 view! {
                     <table class="table">
-                        <thead><tr><th scope="col">"Route"</th><th scope="col">"To"</th><th scope="col">"Notifies when"</th><th scope="col">"State"</th><th scope="col">"Updated"</th></tr></thead>
+                        <thead><tr><th scope="col">"Route"</th><th scope="col">"Address"</th><th scope="col">"Notifies when"</th><th scope="col">"State"</th><th scope="col">"Updated"</th></tr></thead>
                         <tbody>{rows}</tbody>
                     </table>
                 }.into_any()
