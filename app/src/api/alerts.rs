@@ -22,11 +22,13 @@ use domain::notices;
 #[cfg(feature = "ssr")]
 use model::access::Action;
 #[cfg(feature = "ssr")]
-use model::alerts::{AlertState, SilenceForm};
+use model::alerts::{AlertState, RuleKind, SilenceForm};
 #[cfg(feature = "ssr")]
 use model::names::ProjectName;
 #[cfg(feature = "ssr")]
 use model::page::PageRequest;
+#[cfg(feature = "ssr")]
+use model::views::notices::RouteView;
 
 /// The permission on a project, or on the site where none is named.
 #[cfg(feature = "ssr")]
@@ -39,7 +41,7 @@ pub(super) async fn held<P: can::Permission, Q: can::Permission>(caller: &Caller
 /// The page of a project's alerts, or of everything's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertsPage {
-    /// Those that fire.
+    /// Those that fire, the gravest first.
     pub firing: Vec<AlertView>,
     /// Those that hold, but not for long enough.
     pub pending: Vec<AlertView>,
@@ -47,6 +49,10 @@ pub struct AlertsPage {
     pub history: Page<AlertView>,
     /// Silences, newest first.
     pub silences: Vec<SilenceView>,
+    /// How many rules are watched.
+    pub rules: i64,
+    /// How many routes are switched on; for those who may write them.
+    pub routes: Option<i64>,
     /// Whether the reader may acknowledge and silence.
     pub may_answer: bool,
     /// Whether the reader may write rules and routes.
@@ -62,15 +68,31 @@ pub async fn list_alerts(#[server(default)] project: String, #[server(default)] 
     let may: Seeing = held(&caller, &project).await?;
     let many = PageRequest { after: None, limit: Some(model::page::LIMIT_MAX) };
     let platform = &caller.platform;
+    let mut firing = alerts::list(platform, &may, Some(AlertState::Firing), &many).await?.items;
+    firing.sort_by_key(|alert| std::cmp::Reverse((alert.severity, alert.fired_at)));
+    let may_manage = may.also(Action::ManageAlerts);
+    let routes = routes(&caller, &project, may_manage).await?;
     Ok(AlertsPage {
-        firing: alerts::list(platform, &may, Some(AlertState::Firing), &many).await?.items,
+        firing,
         pending: alerts::list(platform, &may, Some(AlertState::Pending), &many).await?.items,
         history: alerts::list(platform, &may, Some(AlertState::Resolved), &page(after)).await?,
         silences: alerts::list_silences(platform, &may, &page(None)).await?.items,
+        rules: alerts::count_rules(platform, &may).await?,
+        routes: routes.map(|routes| routes.iter().filter(|route| route.enabled).count() as i64),
         may_answer: may.also(Action::AnswerAlerts),
-        may_manage: may.also(Action::ManageAlerts),
+        may_manage,
         topic: topic(&may),
     })
+}
+
+/// The routes, for those who may write them.
+#[cfg(feature = "ssr")]
+async fn routes(caller: &Caller, project: &str, may_manage: bool) -> Result<Option<Vec<RouteView>>, ApiError> {
+    if !may_manage {
+        return Ok(None);
+    }
+    let may: Managing = held(caller, project).await?;
+    Ok(Some(notices::list(&caller.platform, &may).await?.items))
 }
 
 /// What tells of changes of these alerts.
@@ -143,6 +165,10 @@ pub struct RulesPage {
     pub may_manage: bool,
     /// Names of the routes that a rule can be kept to; for those who may write them.
     pub routes: Vec<String>,
+    /// Names of the project's services, for them too.
+    pub services: Vec<String>,
+    /// Names of environments, for them too.
+    pub environments: Vec<String>,
 }
 
 /// The rules of a project, or of the site.
@@ -152,13 +178,14 @@ pub async fn list_rules(#[server(default)] project: String) -> Result<RulesPage,
     let may: Seeing = held(&caller, &project).await?;
     let rules = alerts::list_rules(&caller.platform, &may).await?.items;
     let may_manage = may.also(Action::ManageAlerts);
-    let routes = if may_manage {
+    let routes = routes(&caller, &project, may_manage).await?.into_iter().flatten().map(|route| route.name).collect();
+    let (services, environments) = if may_manage {
         let may: Managing = held(&caller, &project).await?;
-        notices::list(&caller.platform, &may).await?.items.into_iter().map(|route| route.name).collect()
+        alerts::places(&caller.platform, &may).await?
     } else {
-        Vec::new()
+        Default::default()
     };
-    Ok(RulesPage { rules, may_manage, routes })
+    Ok(RulesPage { rules, may_manage, routes, services, environments })
 }
 
 /// Writes a rule: a new one where none is named. `routes` are names with commas between.
@@ -172,7 +199,10 @@ pub async fn put_rule(
 ) -> Result<RuleView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may: Managing = held(&caller, &project).await?;
-    let form = RuleForm { routes: routes.split(',').map(str::to_owned).collect(), ..form };
+    // Where the condition leaves no choice the form hides what it applies to.
+    let is_clear = form.kind.parse::<RuleKind>().is_ok_and(|kind| kind.subjects().len() == 1);
+    let of = if is_clear { String::new() } else { form.of };
+    let form = RuleForm { routes: routes.split(',').map(str::to_owned).collect(), of, ..form };
     let made = if rule.is_empty() {
         alerts::create_rule(&caller.platform, &may, &form).await?
     } else {

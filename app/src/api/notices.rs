@@ -31,6 +31,8 @@ const MADE: &str = "new_route";
 pub struct RoutesPage {
     /// The routes, by name.
     pub routes: Vec<RouteView>,
+    /// Whether e-mail can leave.
+    pub mail: bool,
     /// One whose secret was just made without scripts: in this answer only.
     pub made: Option<RouteMade>,
     /// What tells of changes.
@@ -45,7 +47,7 @@ pub async fn list_routes(#[server(default)] project: String) -> Result<RoutesPag
     let routes = notices::list(&caller.platform, &may).await?.items;
     let made = caller.session.take_flash(MADE).await?.and_then(|text| serde_json::from_str(&text).ok());
     let topic = may.project().map_or_else(|| "site-alerts".to_owned(), |project| format!("alerts:{}", project.id));
-    Ok(RoutesPage { routes, made, topic })
+    Ok(RoutesPage { routes, mail: mail::is_set(&caller.platform, &may).await?, made, topic })
 }
 
 /// The secret is in this answer; a browser without scripts finds it on the next page, once.
@@ -140,6 +142,8 @@ pub async fn redeliver_notice(csrf: String, #[server(default)] project: String, 
 pub struct RoutePage {
     /// The route.
     pub route: RouteView,
+    /// Whether e-mail can leave.
+    pub mail: bool,
     /// Its notices, newest first.
     pub notices: Page<NoticeView>,
     /// What tells of changes.
@@ -155,7 +159,8 @@ pub async fn get_route(#[server(default)] project: String, route: String, #[serv
     let known = notices::list(&caller.platform, &may).await?.items.into_iter().find(|route| route.id == id);
     let route = known.ok_or(domain::Error::NotFound { what: "route" })?;
     let topic = may.project().map_or_else(|| "site-alerts".to_owned(), |project| format!("alerts:{}", project.id));
-    Ok(RoutePage { route, notices: notices::log(&caller.platform, &may, id, &page(after)).await?, topic })
+    let mail = mail::is_set(&caller.platform, &may).await?;
+    Ok(RoutePage { route, mail, notices: notices::log(&caller.platform, &may, id, &page(after)).await?, topic })
 }
 
 /// How e-mail leaves.

@@ -23,7 +23,7 @@ pub(crate) use rules::Rules;
 
 use self::answers::{Answers, Silences};
 use crate::api::alerts::{AcknowledgeAlert, AlertsPage, EndSilence, SilenceAlerts, list_alerts};
-use crate::components::{Ago, Badge, Empty, ProblemNotice, Tone};
+use crate::components::{Ago, Badge, Empty, ProblemNotice, Tone, capital};
 use crate::live::Pulse;
 use crate::page::{RowChange, loaded, param, query, row_change};
 use crate::urls;
@@ -56,20 +56,20 @@ pub(crate) fn Alerts() -> impl IntoView {
 
 #[component]
 fn Whole(project: String, page: AlertsPage, changes: Changes) -> impl IntoView {
-    let AlertsPage { firing, pending, history, silences, may_answer, may_manage, .. } = page;
+    let AlertsPage { firing, pending, history, silences, rules, routes, may_answer, may_manage, .. } = page;
     let calm = firing.is_empty();
     let count = firing.len();
     let rows = firing.into_iter().map(|alert| view! { <Row project=project.clone() alert may_answer changes/> }).collect_view();
     view! {
         <Title text="Alerts"/>
-        <Sections project=project.clone() may_manage/>
+        <Sections project=project.clone() current="" may_manage/>
         <ProblemNotice problem=changes.acknowledge.unplaced()/>
         <ProblemNotice problem=changes.silence.unplaced()/>
         <ProblemNotice problem=changes.end.problem(|_| true)/>
         <section class="panel">
-            <header><h2>{if calm { "Nothing fires".to_owned() } else { format!("Firing: {count}") }}</h2></header>
+            <header><h2>{if calm { "Firing".to_owned() } else { format!("Firing: {count}") }}</h2></header>
             {if calm {
-                view! { <Empty title="All is well"><p>"What is wrong by one of the rules stands here, with what it is about and what changed last."</p></Empty> }.into_any()
+                view! { <Calm project=project.clone() rules routes/> }.into_any()
             } else {
                 view! { <Table rows=rows.into_any()/> }.into_any()
             }}
@@ -81,16 +81,27 @@ fn Whole(project: String, page: AlertsPage, changes: Changes) -> impl IntoView {
     .into_any()
 }
 
-/// The pages beside this one.
+/// Nothing fires: how many rules look, and whether anybody would be told.
 #[component]
-fn Sections(project: String, may_manage: bool) -> impl IntoView {
-    view! {
-        <p class="actions">
-            <a class="button button-small" href=urls::alerts(&project, "/rules")>"Rules"</a>
-            {may_manage.then(|| view! { <a class="button button-small" href=urls::alerts(&project, "/routes")>"Routes"</a> })}
-        </p>
-    }
-    .into_any()
+fn Calm(project: String, rules: i64, routes: Option<i64>) -> impl IntoView {
+    let watched = if rules == 1 { "1 rule is watched.".to_owned() } else { format!("{rules} rules are watched.") };
+    let untold = (routes == Some(0)).then(|| {
+        let href = urls::alerts(&project, "/routes");
+        let whose = if project.is_empty() { "Nobody is told when one fires: " } else { "No route of this project tells anybody when one fires: " };
+        view! { <p>{whose}<a href=href>"add a route"</a></p> }
+    });
+    view! { <Empty title="No alerts are firing"><p>{watched}</p>{untold}</Empty> }.into_any()
+}
+
+/// The pages of alerts; `current` is this one's path below the first.
+#[component]
+pub(super) fn Sections(project: String, current: &'static str, may_manage: bool) -> impl IntoView {
+    let links = [("", "Alerts"), ("/rules", "Rules"), ("/routes", "Routes")]
+        .into_iter()
+        .filter(|(page, _)| may_manage || *page != "/routes")
+        .map(|(page, name)| view! { <a href=urls::alerts(&project, page) aria-current=(page == current).then_some("page")>{name}</a> })
+        .collect_view();
+    view! { <div class="row"><nav class="segments" aria-label="Pages of alerts">{links}</nav></div> }.into_any()
 }
 
 #[component]
@@ -98,7 +109,7 @@ fn Table(rows: AnyView) -> impl IntoView {
     view! {
         <table class="table alerts">
             <thead><tr>
-                <th scope="col">"What is wrong"</th><th scope="col">"Since"</th><th scope="col">"Last change"</th>
+                <th scope="col">"Alert"</th><th scope="col">"Since"</th><th scope="col">"Last change"</th>
                 <th scope="col"><span class="visually-hidden">"Actions"</span></th>
             </tr></thead>
             <tbody>{rows}</tbody>
@@ -122,7 +133,7 @@ fn Row(project: String, alert: AlertView, may_answer: bool, changes: Changes) ->
     let own = alert.clone();
     view! {
         <tr>
-            <td data-label="What is wrong" class="table-main"><What alert=alert.clone()/></td>
+            <td data-label="Alert" class="table-main"><What alert=alert.clone()/></td>
             <td data-label="Since"><Ago at=alert.fired_at.unwrap_or(alert.since)/></td>
             <td data-label="Last change"><Changed alert=alert.clone()/></td>
             <td class="end">{may_answer.then(|| view! { <Answers project alert=own changes/> })}</td>
@@ -136,15 +147,17 @@ fn Row(project: String, alert: AlertView, may_answer: bool, changes: Changes) ->
 fn What(alert: AlertView) -> impl IntoView {
     let (tone, word) = tone(&alert);
     let subject = alert.subject.says();
-    let silenced = alert.silenced_until.map(|until| view! { <span class="small muted">"silenced; ends "<Ago at=until/></span> });
+    // The link beside it says already what it is about.
+    let summary = capital(alert.summary.strip_prefix(&format!("{subject}: ")).unwrap_or(&alert.summary));
+    let silenced = alert.silenced_until.map(|until| view! { <span class="small muted">"Silenced, ends "<Ago at=until/></span> });
     let seen = alert.acknowledged_by.clone().map(|by| {
         let note = alert.note.clone().filter(|note| !note.is_empty()).map(|note| format!(": {note}")).unwrap_or_default();
-        view! { <span class="small muted break">{format!("{by} has seen it{note}")}</span> }
+        view! { <span class="small muted break">{format!("Acknowledged by {by}{note}")}</span> }
     });
     view! {
         <span class="stack-s">
             <span class="row"><Badge tone text=word/><strong class="break">{alert.rule.clone()}</strong><a class="break" href=alert.link.clone()>{subject}</a></span>
-            <span class="small break">{alert.summary.clone()}</span>
+            <span class="small break">{summary}</span>
             {silenced}{seen}
         </span>
     }
@@ -166,7 +179,7 @@ fn Changed(alert: AlertView) -> impl IntoView {
     )
 }
 
-/// What holds, but not for long enough.
+/// What holds, but not for long enough yet.
 #[component]
 fn Pending(alerts: Vec<AlertView>) -> impl IntoView {
     if alerts.is_empty() {
@@ -175,13 +188,22 @@ fn Pending(alerts: Vec<AlertView>) -> impl IntoView {
     let rows = alerts
         .into_iter()
         .map(|alert| {
-            view! { <li><span class="break">{alert.summary.clone()}</span>" "<span class="small muted">"since "<Ago at=alert.since/></span></li> }
+            view! {
+                <tr>
+                    <td data-label="Alert" class="table-main"><What alert=alert.clone()/></td>
+                    <td data-label="Since"><Ago at=alert.since/></td>
+                </tr>
+            }
         })
         .collect_view();
     view! {
         <section class="panel">
             <header><h2>"Pending"</h2></header>
-            <div class="panel-body"><p class="muted">"This is so, but not for long enough to be an alert."</p><ul class="stack-s">{rows}</ul></div>
+            <p class="panel-body muted">"The condition is met, but not for long enough yet to fire."</p>
+            <table class="table alerts">
+                <thead><tr><th scope="col">"Alert"</th><th scope="col">"Since"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
         </section>
     }
     .into_any()
@@ -200,9 +222,9 @@ fn History(project: String, history: Page<AlertView>) -> impl IntoView {
         .map(|alert| {
             view! {
                 <tr>
-                    <td data-label="What was wrong" class="table-main"><What alert=alert.clone()/></td>
-                    <td data-label="Began">{alert.fired_at.map(|at| view! { <Ago at/> })}</td>
-                    <td data-label="Over">{alert.resolved_at.map(|at| view! { <Ago at/> })}</td>
+                    <td data-label="Alert" class="table-main"><What alert=alert.clone()/></td>
+                    <td data-label="Fired">{alert.fired_at.map(|at| view! { <Ago at/> })}</td>
+                    <td data-label="Resolved">{alert.resolved_at.map(|at| view! { <Ago at/> })}</td>
                 </tr>
             }
         })
@@ -211,7 +233,7 @@ fn History(project: String, history: Page<AlertView>) -> impl IntoView {
         <section class="panel">
             <header><h2>"History"</h2></header>
             <table class="table alerts">
-                <thead><tr><th scope="col">"What was wrong"</th><th scope="col">"Began"</th><th scope="col">"Over"</th></tr></thead>
+                <thead><tr><th scope="col">"Alert"</th><th scope="col">"Fired"</th><th scope="col">"Resolved"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
             {more.map(|href| view! { <footer><a href=href>"Older alerts"</a></footer> })}

@@ -104,7 +104,7 @@ pub(crate) fn Timeline(
         <section class="panel">
             <table class="table events">
                 <thead><tr>
-                    <th scope="col">"When"</th><th scope="col">"What"</th><th scope="col">{first_column}</th><th scope="col">"Ended with"</th><th scope="col">"Details"</th>
+                    <th scope="col">"When (UTC)"</th><th scope="col">"What"</th><th scope="col">{first_column}</th><th scope="col">"Ended with"</th><th scope="col">"Details"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -153,15 +153,17 @@ fn Row(path: String, filter: EventFilter, event: EventView, of_machine: bool) ->
     });
     let text_of = (!event.text.is_empty()).then(|| view! { <span class="small break">{event.text.clone()}</span> });
     let at = event.at;
+    // The time of the day, to the second: many happen in one minute.
+    let time = at.rfc3339().get(11..19).map(str::to_owned);
     let label = if of_machine { "Whose" } else { "Task" };
     let whose = if of_machine { view! { <Whose event/> }.into_any() } else { view! { <TaskOf path filter event/> }.into_any() };
     view! {
         <tr>
-            <td data-label="When" class="nowrap"><Ago at/></td>
+            <td data-label="When" class="nowrap"><span><span class="number">{time}</span>" "<span class="small muted"><Ago at/></span></span></td>
             <td data-label="What"><span class="row"><Badge tone text/>{by_slipway}{found_out}</span></td>
             <td data-label=label>{whose}</td>
             <td data-label="Ended with">{ended}</td>
-            <td data-label="Details"><div>{text_of}{output}</div></td>
+            <td data-label="Details">{(text_of.is_some() || output.is_some()).then(|| view! { <div>{text_of}{output}</div> })}</td>
         </tr>
     }
     .into_any()

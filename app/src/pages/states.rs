@@ -52,9 +52,9 @@ pub(super) fn task(task: &TaskView) -> (Tone, &'static str) {
 /// What happens to a container.
 pub(super) fn event_kind(kind: EventKind) -> (Tone, &'static str) {
     match kind {
-        EventKind::Created => (Tone::Idle, "Made"),
+        EventKind::Created => (Tone::Idle, "Created"),
         EventKind::Started => (Tone::Ok, "Started"),
-        EventKind::Died => (Tone::Bad, "Ended"),
+        EventKind::Died => (Tone::Bad, "Exited"),
         EventKind::OutOfMemory => (Tone::Bad, "Out of memory"),
         EventKind::Killed => (Tone::Warn, "Signal sent"),
         EventKind::Stopped => (Tone::Idle, "Stopped"),
@@ -63,7 +63,7 @@ pub(super) fn event_kind(kind: EventKind) -> (Tone, &'static str) {
         EventKind::Healthy => (Tone::Ok, "Healthy"),
         EventKind::Unhealthy => (Tone::Bad, "Unhealthy"),
         EventKind::Paused => (Tone::Warn, "Paused"),
-        EventKind::Resumed => (Tone::Ok, "Goes on"),
+        EventKind::Resumed => (Tone::Ok, "Resumed"),
         EventKind::Renamed => (Tone::Warn, "Renamed"),
         EventKind::Updated => (Tone::Warn, "Limits changed"),
         EventKind::Gap => (Tone::Warn, "Not known"),

@@ -2,6 +2,7 @@
 //! page of all projects shows as well stand here too.
 
 use leptos::prelude::*;
+use model::time::Millis;
 use model::usage::{Amounts, Measure, Money, Month, Prices};
 use model::views::usage::{ProjectUsage, UsageLine};
 
@@ -12,6 +13,7 @@ pub(crate) use chart::ByDay;
 use super::projects::current;
 use crate::api::ApiError;
 use crate::api::usage::get_usage;
+use crate::boot::boot;
 use crate::components::Empty;
 use crate::page::{loaded, query};
 use crate::urls;
@@ -36,7 +38,7 @@ fn Report(usage: ProjectUsage, figure: String) -> impl IntoView {
     view! {
         <section class="panel">
             <header class="row">
-                <h2>{format!("Usage in {}", usage.month)}</h2>
+                <h2>{format!("Usage in {}", usage.month.title())}</h2>
                 <Months path=path.clone() month=usage.month kept=vec![("figure", figure.clone())]/>
                 <a class="button button-small" href=file rel="external" download="">"CSV"</a>
             </header>
@@ -70,8 +72,10 @@ pub(crate) fn Months(
         let asked: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (*name, value.as_str())).chain([("month", to.as_str())]).collect();
         urls::asking(path.clone(), &asked)
     };
-    let before = month.before().map(|to| view! { <a class="button button-small" href=link(to) rel="prev">{to.to_string()}</a> });
-    let after = month.after().map(|to| view! { <a class="button button-small" href=link(to) rel="next">{to.to_string()}</a> });
+    // Of a month that did not begin there is nothing to see.
+    let after = month.after().filter(|to| *to <= Month::of(boot().now));
+    let before = month.before().map(|to| view! { <a class="button button-small" href=link(to) rel="prev">{format!("\u{2190} {}", to.title())}</a> });
+    let after = after.map(|to| view! { <a class="button button-small" href=link(to) rel="next">{format!("{} \u{2192}", to.title())}</a> });
     view! { <nav class="row" aria-label="Months">{before}{after}</nav> }.into_any()
 }
 
@@ -81,7 +85,10 @@ pub(crate) fn Sums(amounts: Amounts, cost: Option<Money>, prices: Prices) -> imp
     let facts = Measure::ALL
         .iter()
         .map(|measure| {
-            let price = prices.per.get(measure).map(|price| view! { <span class="muted small">{format!(" at {price} {}", prices.currency)}</span> });
+            let price = prices
+                .per
+                .get(measure)
+                .map(|price| view! { <span class="muted small">{format!(" at {price} {} per {}", prices.currency, measure.one())}</span> });
             view! {
                 <dt>{measure.title()}</dt>
                 <dd><span class="number">{format!("{} {}", amounts.shown(*measure), measure.unit())}</span>{price}</dd>
@@ -96,7 +103,10 @@ pub(crate) fn Sums(amounts: Amounts, cost: Option<Money>, prices: Prices) -> imp
 #[component]
 pub(crate) fn Counted(until: Option<String>) -> impl IntoView {
     let text = match until {
-        Some(until) => format!("Counted up to {until}: hours that are over, in UTC. Prices hold from the month on in which they are set."),
+        Some(until) => {
+            let until = Millis::parse_rfc3339(&until).map_or(until, Millis::exact);
+            format!("Counted up to {until}: hours that are over. Prices hold from the month on in which they are set.")
+        }
         None => String::from("Nothing was counted yet: the first hour has to be over."),
     };
     view! { <p class="small muted">{text}</p> }.into_any()

@@ -31,7 +31,7 @@ mod world;
 pub use certificate::ends as certificate_ends;
 pub use list::{acknowledge, firing, get, list};
 pub(crate) use list::{fired, fired_on};
-pub use rules::{create as create_rule, delete as delete_rule, list as list_rules, update as update_rule};
+pub use rules::{count as count_rules, create as create_rule, delete as delete_rule, list as list_rules, places, update as update_rule};
 pub use silences::{create as create_silence, end as end_silence, list as list_silences};
 
 crate::text_columns! { AlertState, Severity }

@@ -366,7 +366,7 @@ impl Rule {
             |form: RuleForm, of: &str, metric: &str, value: &str| RuleForm { of: of.into(), metric: metric.into(), value: value.into(), ..form };
         let forms = [
             figure(form("Memory near its limit", "threshold", "warning", "5m", "5m"), "services", "memory_working_set", "90 %"),
-            figure(form("Processor held back", "rate", "warning", "10m", "5m"), "services", "cpu_throttled_periods", "25 %"),
+            figure(form("CPU throttled", "rate", "warning", "10m", "5m"), "services", "cpu_throttled_periods", "25 %"),
             form("Crash loop", "crash_loop", "critical", "", "1m"),
             form("Unhealthy", "unhealthy", "critical", "2m", "1m"),
             form("Deployment failed", "deploy_failed", "warning", "", ""),

@@ -43,7 +43,7 @@ impl Event {
     pub const fn says(self) -> &'static str {
         match self {
             Self::AlertFiring => "an alert fires",
-            Self::AlertResolved => "an alert is over",
+            Self::AlertResolved => "an alert is resolved",
             Self::Test => "a test",
         }
     }

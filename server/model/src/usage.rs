@@ -58,6 +58,14 @@ impl Month {
         first_day(self.0)..first_day(self.0 + 1)
     }
 
+    /// What people call it: `November 2026`.
+    #[must_use]
+    pub fn title(self) -> String {
+        const NAMES: [&str; 12] =
+            ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+        format!("{} {:04}", NAMES[self.0.rem_euclid(12) as usize], self.0.div_euclid(12))
+    }
+
     fn known(self) -> Option<Self> {
         (1970 * 12..2200 * 12).contains(&self.0).then_some(self)
     }
@@ -171,6 +179,17 @@ impl Measure {
             Self::Received | Self::Sent => "GiB",
         }
     }
+
+    /// One of its unit, for people: what has a price.
+    #[must_use]
+    pub const fn one(self) -> &'static str {
+        match self {
+            Self::CpuUsed | Self::CpuReserved => "CPU hour",
+            Self::MemoryUsed | Self::MemoryReserved => "GiB hour",
+            Self::Images | Self::Logs | Self::Volumes => "GiB day",
+            Self::Received | Self::Sent => "GiB",
+        }
+    }
 }
 
 /// How much of each measure was used.
@@ -199,10 +218,14 @@ impl Amounts {
         self.get(measure) as f64 / measure.per_unit() as f64
     }
 
-    /// The same for people and for tables: `12.345`.
+    /// The same for people and for tables: `12.345`, and `<0.001` of what is used but hardly.
     #[must_use]
     pub fn shown(&self, measure: Measure) -> String {
-        format!("{:.3}", self.units(measure))
+        match (self.get(measure), self.units(measure)) {
+            (0, _) => String::from("0"),
+            (_, units) if units < 0.001 => String::from("<0.001"),
+            (_, units) => format!("{units:.3}"),
+        }
     }
 }
 

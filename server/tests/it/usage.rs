@@ -229,12 +229,13 @@ async fn pages_show_the_month_and_operators_set_prices() {
     of.uses(&portal, begin, begin + HOUR - STEP);
     advance(&portal, 1);
     count_all(&portal).await;
-    let month = Month::of(Millis(begin)).to_string();
+    let month = Month::of(Millis(begin));
+    let (title, month) = (month.title(), month.to_string());
     let dev = portal.browser("dev").await;
     let page = dev.open(&format!("/projects/shop/usage?month={month}&figure=memory_gib_hours")).await;
     assert_eq!(page.status(), StatusCode::OK);
     let page = page.text().await.expect("a page");
-    assert!(page.contains(&format!("Usage in {month}")) && page.contains("usage-bars") && page.contains("Memory used by day"), "{page}");
+    assert!(page.contains(&format!("Usage in {title}")) && page.contains("usage-bars") && page.contains("Memory used by day"), "{page}");
     assert_eq!(dev.open("/projects/shop/usage?month=never").await.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let file = dev.open(&format!("/projects/shop/usage.csv?month={month}")).await;
     let name = file.headers()["content-disposition"].to_str().expect("a text").to_owned();

@@ -57,7 +57,7 @@ fn Report(page: SiteUsagePage, asked: Asked, set: ServerAction<SetPrices>) -> im
     view! {
         <section class="panel">
             <header class="row">
-                <h2>{format!("Usage in {}", usage.month)}</h2>
+                <h2>{format!("Usage in {}", usage.month.title())}</h2>
                 <Months path=urls::ADMIN_USAGE.to_owned() month=usage.month kept=vec![("figure", asked.figure.clone()), ("sort", asked.sort.clone())]/>
                 <a class="button button-small" href=file rel="external" download="">"CSV"</a>
             </header>
@@ -88,7 +88,7 @@ fn Table(usage: SiteUsage, asked: Asked) -> impl IntoView {
         .iter()
         .map(|order| {
             let href = link(order.as_str(), "");
-            view! { <a class="chip" href=href aria-current=(*order == current).then_some("true")>{order.as_str()}</a>" " }
+            view! { <a href=href aria-current=(*order == current).then_some("true")>{order.as_str()}</a> }
         })
         .collect_view();
     let heads =
@@ -99,7 +99,9 @@ fn Table(usage: SiteUsage, asked: Asked) -> impl IntoView {
     view! {
         <section class="panel">
             <header><h2>"By project"</h2></header>
-            <nav class="row panel-body" aria-label="Sort projects">"Sorted by: "{orders}</nav>
+            <div class="panel-body">
+                <nav class="row" aria-label="Sort projects"><span class="small muted">"Sorted by"</span><span class="segments">{orders}</span></nav>
+            </div>
             <div class="scroll">
                 <table class="table">
                     <thead><tr><th scope="col">"Project"</th>{heads}{cost_head}</tr></thead>
@@ -138,7 +140,7 @@ fn PricePanel(current: Prices, set: ServerAction<SetPrices>) -> impl IntoView {
             let value = current.per.get(measure).map(Money::to_string).unwrap_or_default();
             let (name, label) = (format!("prices[{}]", measure.as_str()), measure.title());
             view! {
-                <TextField name label optional=true value inputmode="decimal" check=Some(check_price) hint=format!("Per one of: {}.", measure.unit())
+                <TextField name label optional=true value inputmode="decimal" check=Some(check_price) hint=format!("per {}", measure.one())
                     error=field_error(refused, measure.as_str())/>
             }
         })
@@ -147,7 +149,7 @@ fn PricePanel(current: Prices, set: ServerAction<SetPrices>) -> impl IntoView {
         <section class="panel">
             <header><h2>"Prices"</h2></header>
             <div class="panel-body">
-                <p class="muted">"They hold from this month on, until they are set in a later one. What earlier months cost stays. Nothing means that it costs nothing."</p>
+                <p class="muted">"They hold from this month on, until they are set in a later one. What earlier months cost stays. What is left empty costs nothing."</p>
                 <ProblemNotice problem=refused beside=PRICE_FIELDS/>
                 <ActionForm action=set attr:class="form">
                     <Csrf/>

@@ -24,9 +24,9 @@ pub(super) fn Mail() -> impl IntoView {
 
 fn securities() -> Vec<Choice> {
     let says = |security: MailSecurity| match security {
-        MailSecurity::Tls => "TLS from the first byte (usually port 465)",
-        MailSecurity::StartTls => "STARTTLS (usually port 587)",
-        MailSecurity::None => "none: for a server on this machine alone",
+        MailSecurity::Tls => "TLS (port 465)",
+        MailSecurity::StartTls => "STARTTLS (port 587)",
+        MailSecurity::None => "None (same machine only)",
     };
     MailSecurity::ALL.iter().map(|security| Choice::new(security.as_str(), says(*security))).collect()
 }
@@ -50,14 +50,14 @@ fn Fields(mail: Option<MailView>, put: ServerAction<PutMail>) -> impl IntoView {
                 <ProblemNotice problem=refused beside=BESIDE/>
                 <ActionForm action=put attr:class="form">
                     <Csrf/>
-                    <div class="fields">
+                    <div class="fields fields-wide">
                         <TextField name="form[host]" label="Server" mono=true placeholder="mail.example.com" value=host error=field_error(refused, "host") hint="Empty: no e-mail leaves."/>
                         <TextField name="form[port]" label="Port" mono=true inputmode=String::from("numeric") value=port error=field_error(refused, "port")/>
-                        <Select name="form[security]" label="Guarded by" choices=securities() value=security error=field_error(refused, "security")/>
+                        <Select name="form[security]" label="Encryption" choices=securities() value=security error=field_error(refused, "security")/>
                         <TextField name="form[sender]" label="From" mono=true placeholder="slipway@example.com" value=sender error=field_error(refused, "sender")/>
-                        <TextField name="form[username]" label="Signs in as" optional=true mono=true value=username error=field_error(refused, "username")/>
+                        <TextField name="form[username]" label="User name" optional=true mono=true value=username error=field_error(refused, "username")/>
                         <TextField name="form[password]" label="Password" kind="password" optional=true autocomplete="new-password" error=field_error(refused, "password") hint/>
-                        <TextField name="form[recipients]" label="Mail may go to" optional=true mono=true placeholder="example.com, example.net" value=recipients error=field_error(refused, "recipients") hint="Domains, with commas between. Empty: all."/>
+                        <TextField name="form[recipients]" label="Allowed recipients" optional=true mono=true placeholder="example.com, example.net" value=recipients error=field_error(refused, "recipients") hint="Domains, with commas between. Empty: all."/>
                     </div>
                     <div class="actions"><Submit label="Save mail server" pending=put.pending()/></div>
                 </ActionForm>

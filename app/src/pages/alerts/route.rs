@@ -51,9 +51,9 @@ pub(crate) fn OneRoute() -> impl IntoView {
 
 #[component]
 fn Whole(project: String, page: RoutePage, changes: Changes) -> impl IntoView {
-    let RoutePage { route, notices, .. } = page;
+    let RoutePage { route, mail, notices, .. } = page;
     let id = route.id.to_string();
-    let (tone, word) = state(&route);
+    let (tone, word) = state(&route, mail);
     let crumbs = vec![Crumb::new(urls::alerts(&project, ""), "Alerts"), Crumb::new(urls::alerts(&project, "/routes"), "Routes")];
     let fresh = move || answered(changes.put).filter(|made| made.secret.is_some());
     view! {
@@ -73,7 +73,7 @@ fn Whole(project: String, page: RoutePage, changes: Changes) -> impl IntoView {
             <Log project=project.clone() route=id notices changes/>
         </section>
         <section class="panel">
-            <header><h2>"Change it"</h2></header>
+            <header><h2>"Edit route"</h2></header>
             <div class="panel-body"><Fields project route=Some(route) put=changes.put/></div>
         </section>
     }
@@ -122,7 +122,7 @@ fn Log(project: String, route: String, notices: Page<NoticeView>, changes: Chang
     view! {
         <table class="table">
             <thead><tr>
-                <th scope="col">"Notice"</th><th scope="col">"State"</th><th scope="col">"Last answer"</th><th scope="col">"Written"</th>
+                <th scope="col">"Notice"</th><th scope="col">"State"</th><th scope="col">"Last answer"</th><th scope="col">"Created"</th>
                 <th scope="col"><span class="visually-hidden">"Actions"</span></th>
             </tr></thead>
             <tbody>{rows}</tbody>
@@ -158,8 +158,8 @@ fn Row(project: String, route: String, notice: NoticeView, changes: Changes) -> 
         <tr>
             <td data-label="Notice" class="table-main"><span class="stack-s"><span class="break">{notice.notice.title.clone()}</span><span class="small faint break">{id}</span></span></td>
             <td data-label="State"><span class="stack-s"><Badge tone text=word/><span class="small muted">{tries}{next}</span></span></td>
-            <td data-label="Last answer"><span class="small break">{answer}</span></td>
-            <td data-label="Written"><Ago at=notice.created_at/></td>
+            <td data-label="Last answer">{(!answer.is_empty()).then(|| view! { <span class="small break">{answer}</span> })}</td>
+            <td data-label="Created"><Ago at=notice.created_at/></td>
             <td class="end">{again}</td>
         </tr>
     }

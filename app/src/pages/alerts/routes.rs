@@ -7,12 +7,11 @@ use leptos_meta::Title;
 use model::notices::{Event, NoticeState, RouteKind, check_name};
 use model::views::notices::{RouteMade, RouteView};
 
+use super::Sections;
 use super::mail::Mail;
 use crate::api::ApiError;
 use crate::api::notices::{PutRoute, RoutesPage, list_routes};
-use crate::components::{
-    Ago, Badge, CheckBox, Choice, CopyButton, Crumb, Crumbs, Csrf, Empty, Notice, ProblemNotice, Select, Submit, TextField, Tone, field_error,
-};
+use crate::components::{Ago, Badge, CheckBox, Choice, CopyButton, Csrf, Empty, Notice, ProblemNotice, Select, Submit, TextField, Tone, field_error};
 use crate::live::Pulse;
 use crate::page::{change, loaded, param, problem};
 use crate::urls;
@@ -35,14 +34,14 @@ pub(crate) fn Routes() -> impl IntoView {
 
 #[component]
 fn Whole(project: String, page: RoutesPage, put: ServerAction<PutRoute>) -> impl IntoView {
-    let RoutesPage { routes, made, .. } = page;
+    let RoutesPage { routes, mail, made, .. } = page;
     let of_site = project.is_empty();
     let none = routes.is_empty();
-    let rows = routes.into_iter().map(|route| view! { <Row project=project.clone() route/> }).collect_view();
+    let rows = routes.into_iter().map(|route| view! { <Row project=project.clone() route mail/> }).collect_view();
     let fresh = move || answered(put).filter(|made| made.secret.is_some());
     view! {
         <Title text="Routes of alerts"/>
-        <Crumbs path=vec![Crumb::new(urls::alerts(&project, ""), "Alerts")]/>
+        <Sections project=project.clone() current="/routes" may_manage=true/>
         {made.map(|made| view! { <Made made/> })}
         {move || fresh().map(|made| view! { <Made made/> })}
         <section class="panel">
@@ -52,7 +51,7 @@ fn Whole(project: String, page: RoutesPage, put: ServerAction<PutRoute>) -> impl
             } else {
                 view! {
                     <table class="table">
-                        <thead><tr><th scope="col">"Route"</th><th scope="col">"To"</th><th scope="col">"Tells"</th><th scope="col">"State"</th><th scope="col">"Written"</th></tr></thead>
+                        <thead><tr><th scope="col">"Route"</th><th scope="col">"Address"</th><th scope="col">"Notifies when"</th><th scope="col">"State"</th><th scope="col">"Updated"</th></tr></thead>
                         <tbody>{rows}</tbody>
                     </table>
                 }.into_any()
@@ -80,12 +79,14 @@ pub(super) fn Made(made: RouteMade) -> impl IntoView {
     .into_any()
 }
 
-/// How a route does, in a word.
-pub(super) fn state(route: &RouteView) -> (Tone, String) {
+/// How a route does, in a few words; `mail`: whether e-mail can leave.
+pub(super) fn state(route: &RouteView, mail: bool) -> (Tone, String) {
+    let waiting = if route.waiting > 0 { format!(", {} waiting", route.waiting) } else { String::new() };
     match route {
         RouteView { lost: true, .. } => (Tone::Bad, "its address was lost".into()),
         RouteView { enabled: false, .. } => (Tone::Idle, "switched off".into()),
-        RouteView { last: Some(NoticeState::Failed), .. } => (Tone::Bad, "the last one failed".into()),
+        RouteView { kind: RouteKind::Email, .. } if !mail => (Tone::Warn, format!("no mail server is set{waiting}")),
+        RouteView { last: Some(NoticeState::Failed), .. } => (Tone::Bad, format!("last delivery failed{waiting}")),
         RouteView { waiting: 1.., .. } => (Tone::Busy, format!("{} waiting", route.waiting)),
         RouteView { last: Some(_), .. } => (Tone::Ok, "works".into()),
         RouteView { .. } => (Tone::Idle, "not tried yet".into()),
@@ -93,18 +94,18 @@ pub(super) fn state(route: &RouteView) -> (Tone, String) {
 }
 
 #[component]
-fn Row(project: String, route: RouteView) -> impl IntoView {
+fn Row(project: String, route: RouteView, mail: bool) -> impl IntoView {
     let href = urls::alerts(&project, &format!("/routes/{}", route.id));
-    let (tone, word) = state(&route);
+    let (tone, word) = state(&route, mail);
     let tells =
-        if route.events.is_empty() { "nothing".to_owned() } else { route.events.iter().map(|event| event.says()).collect::<Vec<_>>().join(", ") };
+        if route.events.is_empty() { "never".to_owned() } else { route.events.iter().map(|event| event.says()).collect::<Vec<_>>().join(", ") };
     view! {
         <tr>
             <td data-label="Route" class="table-main"><a class="break" href=href>{route.name.clone()}</a></td>
-            <td data-label="To"><span class="break">{format!("{}: {}", route.kind, route.shown)}</span></td>
-            <td data-label="Tells">{tells}</td>
+            <td data-label="Address"><span class="break">{format!("{}: {}", route.kind, route.shown)}</span></td>
+            <td data-label="Notifies when">{tells}</td>
             <td data-label="State"><Badge tone text=word/></td>
-            <td data-label="Written"><span><Ago at=route.updated_at/>" by "{route.by.clone()}</span></td>
+            <td data-label="Updated"><span><Ago at=route.updated_at/>" by "{route.by.clone()}</span></td>
         </tr>
     }
     .into_any()
@@ -112,9 +113,9 @@ fn Row(project: String, route: RouteView) -> impl IntoView {
 
 fn kinds() -> Vec<Choice> {
     let says = |kind: RouteKind| match kind {
-        RouteKind::Webhook => "webhook: JSON, signed",
-        RouteKind::Slack => "Slack, or what takes Slack's messages",
-        RouteKind::Email => "e-mail",
+        RouteKind::Webhook => "Webhook (signed JSON)",
+        RouteKind::Slack => "Slack or compatible",
+        RouteKind::Email => "E-mail",
     };
     RouteKind::ALL.iter().map(|kind| Choice::new(kind.as_str(), says(*kind))).collect()
 }
@@ -143,15 +144,15 @@ pub(super) fn Fields(project: String, route: Option<RouteView>, put: ServerActio
             <Csrf/>
             <input type="hidden" name="project" value=project/>
             <input type="hidden" name="route" value=id/>
-            <div class="fields">
+            <div class="fields fields-wide">
                 <TextField name="form[name]" label="Name" required=true value=name check=Some(check_name) error=field_error(refused, "name")/>
                 <Select name="form[kind]" label="Kind" choices=kinds() value=kind error=field_error(refused, "kind")/>
-                <TextField name="form[address]" label="To" required=needed mono=true placeholder="https://hooks.example.com/..." error=field_error(refused, "address") hint=address_hint/>
-                <TextField name="form[secret]" label="Secret to sign with" kind="password" optional=true mono=true error=field_error(refused, "secret") hint=secret_hint/>
+                <TextField name="form[address]" label="Address" required=needed mono=true placeholder="https://hooks.example.com/..." error=field_error(refused, "address") hint=address_hint/>
+                <TextField name="form[secret]" label="Signing secret" kind="password" optional=true mono=true error=field_error(refused, "secret") hint=secret_hint/>
             </div>
-            <CheckBox name="form[firing]" label="Tell when an alert fires" checked=firing/>
-            <CheckBox name="form[resolved]" label="Tell when it is over" checked=resolved/>
-            <CheckBox name="form[disabled]" label="Switched off" hint="Nothing is told; what waits is kept for two days." checked=disabled/>
+            <CheckBox name="form[firing]" label="Notify when an alert fires" checked=firing/>
+            <CheckBox name="form[resolved]" label="Notify when an alert is resolved" checked=resolved/>
+            <CheckBox name="form[disabled]" label="Switched off" hint="Nothing is sent; what waits is kept for two days." checked=disabled/>
             <div class="actions"><Submit label="Save route" pending=put.pending()/></div>
         </ActionForm>
     }

@@ -1,4 +1,4 @@
-//! The form of one rule. Everything is on the page, with scripts or without; what a sort of rule does not use is left alone.
+//! The form of one rule. Everything is on the page, with scripts or without; what a condition does not use is hidden, and left alone.
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -6,6 +6,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::alerts::{Compare, FIGURES, Of, RuleForm, RuleKind, Severity};
 use model::notices::check_name;
+use model::problem::Problem;
 use model::quantity::Span;
 
 use crate::api::alerts::{PutRule, RulesPage, list_rules};
@@ -58,7 +59,7 @@ fn Whole(project: String, rule: String, page: RulesPage, put: ServerAction<PutRu
         <Crumbs path=crumbs/>
         <section class="panel">
             <header><h2>{title}</h2></header>
-            <div class="panel-body"><Fields project id form routes=page.routes put/></div>
+            <div class="panel-body"><Fields project id form page put/></div>
         </section>
     }
     .into_any()
@@ -66,14 +67,14 @@ fn Whole(project: String, rule: String, page: RulesPage, put: ServerAction<PutRu
 
 fn kinds(of_site: bool) -> Vec<Choice> {
     let says = |kind: RuleKind| match kind {
-        RuleKind::Threshold => "a figure is over or under a value",
-        RuleKind::Rate => "a sum grows by more or less than so much a second",
-        RuleKind::Absent => "no samples come",
-        RuleKind::CrashLoop => "tasks fail again and again",
-        RuleKind::Unhealthy => "a health check does not pass",
-        RuleKind::DeployFailed => "the last deployment failed",
-        RuleKind::MachineGone => "a machine does not answer",
-        RuleKind::CertificateEnds => "a machine's certificate runs out",
+        RuleKind::Threshold => "gauge over or under a threshold",
+        RuleKind::Rate => "counter's rate over or under a threshold",
+        RuleKind::Absent => "no samples",
+        RuleKind::CrashLoop => "crash loop",
+        RuleKind::Unhealthy => "health check fails",
+        RuleKind::DeployFailed => "last deployment failed",
+        RuleKind::MachineGone => "machine unreachable",
+        RuleKind::CertificateEnds => "machine's certificate expires",
     };
     let fits = |kind: &&RuleKind| of_site || kind.subjects().contains(&Of::Services);
     RuleKind::ALL.iter().filter(fits).map(|kind| Choice::new(kind.as_str(), says(*kind))).collect()
@@ -81,8 +82,20 @@ fn kinds(of_site: bool) -> Vec<Choice> {
 
 fn figures(of_site: bool) -> Vec<Choice> {
     let fits = FIGURES.iter().filter(|figure| of_site || figure.services);
-    let choices = fits.map(|figure| Choice::new(figure.metric, format!("{} ({})", figure.says, if figure.counter { "sum" } else { "state" })));
+    let choices = fits.map(|figure| Choice::new(figure.metric, format!("{} ({})", figure.says, if figure.counter { "counter" } else { "gauge" })));
     std::iter::once(Choice::new("", "none")).chain(choices).collect()
+}
+
+/// Each place, or one of them; what is chosen already can be kept when it is gone.
+fn places(each: &str, mut names: Vec<String>, chosen: &str) -> Vec<Choice> {
+    if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
+        names.push(chosen.to_owned());
+    }
+    std::iter::once(Choice::new("", each)).chain(names.into_iter().map(|name| Choice::new(name.clone(), name))).collect()
+}
+
+fn words(all: impl IntoIterator<Item = &'static str>) -> Vec<Choice> {
+    all.into_iter().map(|word| Choice::new(word, word)).collect()
 }
 
 fn check_span(text: &str) -> Result<(), String> {
@@ -90,52 +103,75 @@ fn check_span(text: &str) -> Result<(), String> {
 }
 
 #[component]
-fn Fields(project: String, id: String, form: RuleForm, routes: Vec<String>, put: ServerAction<PutRule>) -> impl IntoView {
+fn Fields(project: String, id: String, form: RuleForm, page: RulesPage, put: ServerAction<PutRule>) -> impl IntoView {
     let refused = problem(put);
     let of_site = project.is_empty();
-    let severities: Vec<Choice> = Severity::ALL.iter().map(|severity| Choice::new(severity.as_str(), severity.as_str())).collect();
-    let compares: Vec<Choice> = Compare::ALL.iter().map(|compare| Choice::new(compare.as_str(), compare.as_str())).collect();
-    let subjects: Vec<Choice> = Of::ALL.iter().map(|of| Choice::new(of.as_str(), of.as_str())).collect();
-    let known = if routes.is_empty() { String::from("There is no route yet.") } else { format!("Of: {}.", routes.join(", ")) };
-    let hint = format!("Names with commas between. Empty: every one. {known}");
+    let severities = words(Severity::ALL.iter().map(|severity| severity.as_str()));
+    let subjects = words(Of::ALL.iter().map(|of| of.as_str()));
+    let disabled = form.disabled;
     view! {
         <ProblemNotice problem=refused beside=BESIDE/>
-        <ActionForm action=put attr:class="form">
+        <ActionForm action=put attr:class="form rule-form">
             <Csrf/>
             <input type="hidden" name="project" value=project/>
             <input type="hidden" name="rule" value=id/>
-            <div class="fields">
+            <div class="fields fields-wide">
                 <TextField name="form[name]" label="Name" required=true value=form.name.clone() check=Some(check_name) error=field_error(refused, "name")/>
-                <Select name="form[kind]" label="It is wrong when" choices=kinds(of_site) value=form.kind.clone() error=field_error(refused, "kind")/>
-                {of_site.then(|| view! { <Select name="form[of]" label="About" choices=subjects value=form.of.clone() error=field_error(refused, "of")/> })}
+                <Select name="form[kind]" label="Condition" choices=kinds(of_site) value=form.kind.clone() error=field_error(refused, "kind")/>
+                {of_site.then(|| view! { <Select name="form[of]" label="Applies to" choices=subjects value=form.of.clone() error=field_error(refused, "of")/> })}
                 <Select name="form[severity]" label="Severity" choices=severities value=form.severity.clone() error=field_error(refused, "severity")/>
             </div>
-            <fieldset class="fields">
-                <legend>"The figure, where one is compared"</legend>
-                <Select name="form[metric]" label="Figure" choices=figures(of_site) value=form.metric.clone() error=field_error(refused, "metric")/>
-                <Select name="form[compare]" label="Is" choices=compares value=form.compare.clone() error=field_error(refused, "compare")/>
-                <TextField name="form[value]" label="Value" mono=true placeholder="90 %" value=form.value.clone() error=field_error(refused, "value")
-                    hint="90 % of its limit, 1.5GiB, 0.5 cores; a sum is compared by its growth in a second. Of a certificate: the days before its end."/>
-                <TextField name="form[label]" label="Part" optional=true mono=true placeholder="/data" value=form.label.clone() error=field_error(refused, "label")
-                    hint="A mount, an interface, the application's own name of the figure. Empty: each one by itself."/>
-            </fieldset>
-            <fieldset class="fields">
-                <legend>"Where and for how long"</legend>
-                {(!of_site).then(|| view! {
-                    <TextField name="form[service]" label="Service" optional=true mono=true value=form.service.clone() error=field_error(refused, "service") hint="Empty: each service of this project."/>
-                })}
-                <TextField name="form[environment]" label="Environment" optional=true mono=true value=form.environment.clone() error=field_error(refused, "environment") hint="Empty: each one."/>
-                <TextField name="form[after]" label="It must be so for" optional=true mono=true placeholder="5m" value=form.after.clone() check=Some(check_span)
-                    error=field_error(refused, "after") hint="Without a break. Empty: it is an alert at once."/>
-                <TextField name="form[resolve_after]" label="It is over after" optional=true mono=true placeholder="5m" value=form.resolve_after.clone() check=Some(check_span)
-                    error=field_error(refused, "resolve_after") hint="So long it must be well without a break, so that a value that goes to and fro is one alert and not many."/>
-                <TextField name="routes" label="Told by routes" optional=true value=form.routes.join(", ") error=field_error(refused, "routes") hint/>
-            </fieldset>
-            <CheckBox name="form[disabled]" label="Switched off" hint="It is not looked at; alerts by it are over." checked=form.disabled/>
+            <Threshold form=form.clone() of_site refused/>
+            <Scope form page of_site refused/>
+            <CheckBox name="form[disabled]" label="Switched off" hint="It is not evaluated; alerts by it are resolved." checked=disabled/>
             <div class="actions">
                 <Submit label="Save rule" pending=put.pending()/>
             </div>
         </ActionForm>
+    }
+    .into_any()
+}
+
+/// What is compared. Style sheets hide what the condition does not use.
+#[component]
+fn Threshold(form: RuleForm, of_site: bool, refused: Signal<Option<Problem>>) -> impl IntoView {
+    let compares = words(Compare::ALL.iter().map(|compare| compare.as_str()));
+    view! {
+        <fieldset class="fields fields-wide rule-figure">
+            <legend>"Threshold"</legend>
+            <Select name="form[metric]" label="Metric" choices=figures(of_site) value=form.metric error=field_error(refused, "metric")/>
+            <Select name="form[compare]" label="Is" choices=compares value=form.compare error=field_error(refused, "compare")/>
+            <TextField name="form[value]" label="Value" mono=true placeholder="90 %" value=form.value error=field_error(refused, "value")
+                hint="90 % of its limit, 1.5GiB, 0.5 cores; of a counter: its growth in a second. Of a certificate: days before its end."/>
+            <TextField name="form[label]" label="Label" optional=true mono=true placeholder="/data" value=form.label error=field_error(refused, "label")
+                hint="A mount, an interface, the name of an application's metric. Empty: each one by itself."/>
+        </fieldset>
+    }
+    .into_any()
+}
+
+/// Where it is looked for, how long it takes, and who is told.
+#[component]
+fn Scope(form: RuleForm, page: RulesPage, of_site: bool, refused: Signal<Option<Problem>>) -> impl IntoView {
+    let RulesPage { routes, services, environments, .. } = page;
+    let services = places("every service", services, &form.service);
+    let environments = places("every environment", environments, &form.environment);
+    let known = if routes.is_empty() { String::from("There is no route yet.") } else { format!("There are: {}.", routes.join(", ")) };
+    let hint = format!("Names with commas between. Empty: every route. {known}");
+    let told = form.routes.join(", ");
+    view! {
+        <fieldset class="fields fields-wide">
+            <legend>"Scope and timing"</legend>
+            {(!of_site).then(|| view! {
+                <Select name="form[service]" label="Service" choices=services value=form.service error=field_error(refused, "service")/>
+            })}
+            <Select name="form[environment]" label="Environment" choices=environments value=form.environment error=field_error(refused, "environment")/>
+            <TextField name="form[after]" label="Firing after" optional=true mono=true placeholder="5m" value=form.after check=Some(check_span)
+                error=field_error(refused, "after") hint="The condition held so long without a break. Empty: at once."/>
+            <TextField name="form[resolve_after]" label="Resolved after" optional=true mono=true placeholder="5m" value=form.resolve_after check=Some(check_span)
+                error=field_error(refused, "resolve_after") hint="It did not hold so long without a break: a value that goes to and fro is one alert."/>
+            <TextField name="routes" label="Notify routes" optional=true value=told error=field_error(refused, "routes") hint/>
+        </fieldset>
     }
     .into_any()
 }

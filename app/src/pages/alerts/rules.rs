@@ -5,8 +5,9 @@ use leptos_meta::Title;
 use model::alerts::OPEN_MOST;
 use model::views::alerts::RuleView;
 
+use super::Sections;
 use crate::api::alerts::{DeleteRule, RulesPage, list_rules};
-use crate::components::{Ago, Badge, Confirm, Crumb, Crumbs, Csrf, Empty, Keep, ProblemNotice, Submit, Tone};
+use crate::components::{Ago, Badge, Confirm, Csrf, Empty, Keep, ProblemNotice, Submit, Tone};
 use crate::live::Pulse;
 use crate::page::{RowChange, loaded, param, row_change};
 use crate::urls;
@@ -31,10 +32,10 @@ fn Whole(project: String, page: RulesPage, delete: RowChange<DeleteRule>) -> imp
     let rows = rules.into_iter().map(|rule| view! { <Row project=project.clone() rule may_manage delete/> }).collect_view();
     view! {
         <Title text="Rules of alerts"/>
-        <Crumbs path=vec![Crumb::new(urls::alerts(&project, ""), "Alerts")]/>
+        <Sections project=project.clone() current="/rules" may_manage/>
         <ProblemNotice problem=delete.unplaced()/>
         <section class="panel">
-            <header><h2>"Rules"</h2>{may_manage.then(|| view! { <a class="button button-small" href=new>"New rule"</a> })}</header>
+            <header><h2>"Rules"</h2>{may_manage.then(|| view! { <div class="actions"><a class="button button-small" href=new>"New rule"</a></div> })}</header>
             {(!of_site).then(|| view! { <p class="panel-body muted">"The rules of the whole site, which operators write, hold for this project's services too."</p> })}
             {if none {
                 view! { <Empty title="No rules of its own"><p>"A rule says when something is wrong: a figure over its limit for a while, a health check that fails, a deployment that failed."</p></Empty> }.into_any()
@@ -42,7 +43,7 @@ fn Whole(project: String, page: RulesPage, delete: RowChange<DeleteRule>) -> imp
                 view! {
                     <table class="table">
                         <thead><tr>
-                            <th scope="col">"Rule"</th><th scope="col">"Severity"</th><th scope="col">"Written"</th>
+                            <th scope="col">"Rule"</th><th scope="col">"Severity"</th><th scope="col">"Updated"</th>
                             <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                         </tr></thead>
                         <tbody>{rows}</tbody>
@@ -70,7 +71,7 @@ fn Row(project: String, rule: RuleView, may_manage: bool, delete: RowChange<Dele
         <tr>
             <td data-label="Rule" class="table-main"><span class="stack-s"><span class="row">{named}{off}</span><span class="small muted break">{rule.says.clone()}</span>{left_out}</span></td>
             <td data-label="Severity">{rule.rule.severity.to_string()}</td>
-            <td data-label="Written"><span><Ago at=rule.updated_at/>" by "{rule.by.clone()}</span></td>
+            <td data-label="Updated"><span><Ago at=rule.updated_at/>" by "{rule.by.clone()}</span></td>
             <td class="end">{may_manage.then(|| view! { <Delete project id name delete/> })}</td>
         </tr>
     }

@@ -1,7 +1,7 @@
 //! One measure of a month, day by day: a bar for each, and the same as a table for who cannot see the picture.
 
 use leptos::prelude::*;
-use model::usage::{Measure, Month};
+use model::usage::{Amounts, Measure, Month};
 use model::views::usage::UsageDay;
 
 use crate::urls;
@@ -31,20 +31,27 @@ pub(crate) fn ByDay(
         .map(|measure| {
             let asked: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (*name, value.as_str())).chain([("figure", measure.as_str())]).collect();
             let href = urls::asking(path.clone(), &asked);
-            view! { <a class="chip" href=href aria-current=(*measure == shown).then_some("true")>{measure.title()}</a>" " }
+            view! { <a href=href aria-current=(*measure == shown).then_some("true")>{measure.title()}</a> }
         })
         .collect_view();
     let drawn = heights(&days, shown)
         .into_iter()
-        .map(|(day, height)| {
+        .zip(&days)
+        .map(|((day, height), used)| {
             let left = (day - 1) as f64 * DAY + 2.0;
+            let said = format!("{month}-{day:02}: {} {}", used.amounts.shown(shown), shown.unit());
             view! {
-                <rect class="picture-bar" x=left.to_string() y=(HEIGHT - height).to_string() width=(DAY - 4.0).to_string() height=height.to_string()></rect>
+                <rect class="picture-bar" x=left.to_string() y=(HEIGHT - height).to_string() width=(DAY - 4.0).to_string() height=height.to_string()>
+                    <title>{said}</title>
+                </rect>
             }
         })
         .collect_view();
-    let width = (month.days().end - month.days().start) as f64 * DAY;
-    let most = days.iter().map(|day| day.amounts.units(shown)).fold(0.0, f64::max);
+    let last = month.days().end - month.days().start;
+    let width = last as f64 * DAY;
+    let numbers = (1..=last).map(|day| view! { <span>{day}</span> }).collect_view();
+    let most = days.iter().map(|day| day.amounts.get(shown)).max().unwrap_or(0);
+    let most = format!("{} {}", Amounts::of(shown, most).shown(shown), shown.unit());
     let rows = days
         .iter()
         .map(|day| {
@@ -57,12 +64,14 @@ pub(crate) fn ByDay(
         })
         .collect_view();
     view! {
-        <nav class="row" aria-label="What the picture shows">{choices}</nav>
-        <svg class="picture usage-bars" role="img" aria-label=format!("{} by day in {month}, {} at most {most:.3}", shown.title(), shown.unit())
+        <nav class="segments usage-choice" aria-label="What the picture shows">{choices}</nav>
+        <p class="small muted usage-most">{most.clone()}</p>
+        <svg class="picture usage-bars" role="img" aria-label=format!("{} by day in {month}, at most {most}", shown.title())
             viewBox=format!("0 0 {width} {HEIGHT}") preserveAspectRatio="none" width="100%" height=HEIGHT.to_string()>
             {drawn}
         </svg>
-        <p class="small muted">{format!("{} in {} by day of {month}, from the first to the last; the highest bar is {most:.3}.", shown.title(), shown.unit())}</p>
+        <div class="usage-days" aria-hidden="true">{numbers}</div>
+        <p class="small muted">{format!("{} by day of {}; the highest bar is {most}.", shown.title(), month.title())}</p>
         <details>
             <summary>"As a table"</summary>
             <table class="table">
@@ -82,8 +91,6 @@ fn heights(days: &[UsageDay], shown: Measure) -> Vec<(i64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use model::usage::Amounts;
-
     use super::*;
 
     #[test]

@@ -238,17 +238,19 @@ fn of_figure<'a>(kept: &'a Kept, thing: &Thing, latest: &[&Latest], now: Millis)
 /// Thing, figure, value and limit: `shop/web in production: memory is 95 % of its limit (190 MiB of 200 MiB) in task 2; the rule says over 90 % for 5m`.
 fn said(rule: &Rule, thing: &Thing, worst: &Worst) -> String {
     let figure = Figure::named(&rule.metric).map_or(rule.metric.as_str(), |figure| figure.says);
-    let value = match worst.limit {
+    let found = match worst.limit {
+        // The limit of throttled periods is all periods, which is no limit to anybody who reads it.
+        Some(_) if rule.metric == "cpu_throttled_periods" => format!("CPU throttled in {} of periods", shown(&rule.metric, worst.value, true)),
         Some(limit) => {
             let (amount, limit) = (shown(&rule.metric, worst.amount, false), shown(&rule.metric, limit, false));
-            format!("{} of its limit ({amount} of {limit})", shown(&rule.metric, worst.value, true))
+            format!("{figure} is {} of its limit ({amount} of {limit})", shown(&rule.metric, worst.value, true))
         }
-        None => shown(&rule.metric, worst.value, false),
+        None => format!("{figure} is {}", shown(&rule.metric, worst.value, false)),
     };
     let task = worst.slot.map(|slot| format!(" in task {slot}")).unwrap_or_default();
     let span = if rule.after.millis() == 0 { String::new() } else { format!(" for {}", rule.after) };
     let wrong = shown(&rule.metric, rule.value, rule.share);
-    format!("{}: {figure} is {value}{task}; the rule says {} {wrong}{span}", thing.names.says(), rule.compare)
+    format!("{}: {found}{task}; the rule says {} {wrong}{span}", thing.names.says(), rule.compare)
 }
 
 /// The figure, its value and its limit, each by itself.

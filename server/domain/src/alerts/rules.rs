@@ -1,6 +1,6 @@
 //! The rules of a project or of the site, as people write them.
 
-use model::alerts::{Rule, RuleForm};
+use model::alerts::{Of, Rule, RuleForm};
 use model::ids::AlertRuleId;
 use model::page::Page;
 use model::time::Millis;
@@ -29,6 +29,29 @@ pub async fn list(platform: &Platform, may: &Seeing) -> Result<Page<RuleView>> {
     let sql = format!("{SELECT} WHERE project_id IS NOT DISTINCT FROM $1 ORDER BY name LIMIT $2");
     let items = platform.read().await?.all(sql, args![may.project_id(), MOST], view).await?;
     Ok(Page { items, next: None })
+}
+
+/// How many rules are watched: of a project its own and the site's about services, else the site's.
+pub async fn count(platform: &Platform, may: &Seeing) -> Result<i64> {
+    let project = may.project_id();
+    let sql = "SELECT rule FROM alert_rules WHERE project_id = $1 OR project_id IS NULL LIMIT $2";
+    let rules: Vec<Json<Rule>> = platform.read().await?.all(sql, args![project, MOST * 2], |row| row.get("rule")).await?;
+    let is_watched = |rule: &&Json<Rule>| rule.0.enabled && (project.is_none() || rule.0.of == Of::Services);
+    Ok(rules.iter().filter(is_watched).count() as i64)
+}
+
+/// Names that a rule can be kept to: services of the project, and environments that it may use or that something of it was brought into.
+pub async fn places(platform: &Platform, may: &Managing) -> Result<(Vec<String>, Vec<String>)> {
+    let mut tx = platform.read().await?;
+    let name = |row: &Row<'_>| row.get::<String>("name");
+    let Some(project) = may.project_id() else {
+        let sql = "SELECT name FROM environments WHERE removed_at IS NULL ORDER BY name LIMIT 200";
+        return Ok((Vec::new(), tx.all(sql, args![], name).await?));
+    };
+    let environments = crate::environments::configured_for(&mut tx, project).await?;
+    let environments = environments.into_iter().map(|environment| environment.name.to_string()).collect();
+    let sql = "SELECT name FROM services WHERE project_id = $1 AND deleted_at IS NULL ORDER BY name LIMIT 1000";
+    Ok((tx.all(sql, args![project], name).await?, environments))
 }
 
 async fn by_id(tx: &mut Tx, id: AlertRuleId) -> Result<RuleView> {

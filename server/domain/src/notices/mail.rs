@@ -5,7 +5,7 @@ use model::secret::Secret;
 use model::time::Millis;
 use model::views::notices::MailView;
 
-use super::mail_purpose;
+use super::{Managing, mail_purpose};
 use crate::access::{May, Site, can};
 use crate::args;
 use crate::change::Record;
@@ -96,6 +96,12 @@ async fn known(tx: &mut Tx) -> Result<Option<Kept>> {
 /// Why operators let no mail go to one of these addresses, where they do not.
 pub(super) async fn refusal(tx: &mut Tx, addresses: &str) -> Result<Option<String>> {
     Ok(known(tx).await?.and_then(|kept| kept.order.refuses(addresses)))
+}
+
+/// Whether operators set a server, for whoever writes routes.
+pub async fn is_set(platform: &Platform, _: &Managing) -> Result<bool> {
+    let row = platform.read().await?.opt("SELECT id FROM mail_settings WHERE id = $1", args![ROW], |row| row.get::<String>("id")).await?;
+    Ok(row.is_some())
 }
 
 /// How e-mail leaves, for operators.

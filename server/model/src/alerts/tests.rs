@@ -54,7 +54,7 @@ fn the_rules_of_a_new_site_say_what_they_are() {
         said,
         [
             "Memory near its limit: memory over 90 % for 5m",
-            "Processor held back: time held back by the processor's limit over 25 % for 10m",
+            "CPU throttled: throttled CPU periods over 25 % for 10m",
             "Crash loop: tasks fail again and again",
             "Unhealthy: a health check does not pass for 2m",
             "Deployment failed: the last deployment failed",

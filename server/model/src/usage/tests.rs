@@ -29,6 +29,13 @@ fn days_go_on_from_month_to_month_and_a_time_is_in_its_own() {
 }
 
 #[test]
+fn months_and_amounts_are_said_as_people_read_them() {
+    assert_eq!([month("2026-01").title(), month("2026-12").title()], ["January 2026", "December 2026"]);
+    let shown = |amount: i64| Amounts::of(Measure::CpuUsed, amount).shown(Measure::CpuUsed);
+    assert_eq!([shown(0), shown(1), shown(3_600), shown(5_400_000)], ["0", "<0.001", "0.001", "1.500"]);
+}
+
+#[test]
 fn what_is_no_month_is_refused() {
     for text in ["", "2026", "2026-13", "2026-00", "26-11", "2026-1", "2026-11-01", "+026-11", "1969-12", "2200-01"] {
         assert_eq!(text.parse::<Month>(), Err(InvalidMonth), "{text}");

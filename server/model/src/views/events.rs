@@ -101,7 +101,7 @@ pub struct EventView {
 }
 
 impl EventView {
-    /// With what a program ended, for people: `1`, `137 (SIGKILL, out of memory)`; none where that is not known.
+    /// With what a program ended, for people: `exit code 1`, `exit code 137 (SIGKILL, out of memory)`; none where that is not known.
     #[must_use]
     pub fn ending(&self) -> Option<String> {
         let code = self.exit_code?;
@@ -113,7 +113,7 @@ impl EventView {
         if self.oom {
             about.push(String::from("out of memory"));
         }
-        Some(if about.is_empty() { code.to_string() } else { format!("{code} ({})", about.join(", ")) })
+        Some(if about.is_empty() { format!("exit code {code}") } else { format!("exit code {code} ({})", about.join(", ")) })
     }
 }
 
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn an_end_is_told_by_code_and_signal() {
-        assert_eq!(died(Some(1), None, false).as_deref(), Some("1"));
-        assert_eq!(died(Some(137), Some(9), true).as_deref(), Some("137 (SIGKILL, out of memory)"));
-        assert_eq!(died(Some(0), Some(15), false).as_deref(), Some("0 (after SIGTERM)"));
-        assert_eq!(died(Some(165), Some(37), false).as_deref(), Some("165 (signal 37)"));
+        assert_eq!(died(Some(1), None, false).as_deref(), Some("exit code 1"));
+        assert_eq!(died(Some(137), Some(9), true).as_deref(), Some("exit code 137 (SIGKILL, out of memory)"));
+        assert_eq!(died(Some(0), Some(15), false).as_deref(), Some("exit code 0 (after SIGTERM)"));
+        assert_eq!(died(Some(165), Some(37), false).as_deref(), Some("exit code 165 (signal 37)"));
         assert_eq!(died(None, Some(9), false), None);
     }
 }

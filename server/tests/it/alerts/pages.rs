@@ -13,7 +13,8 @@ async fn rules_and_routes_are_written_without_scripts() {
     let ana = shop(&portal).await;
     let browser = portal.browser("ana").await;
     let page = browser.open("/projects/shop/alerts").await.text().await.expect("a page");
-    assert!(page.contains("Nothing fires"), "{page}");
+    assert!(page.contains("No alerts are firing") && page.contains("5 rules are watched"), "those of the site about services: {page}");
+    assert!(page.contains("add a route"), "nobody would be told: {page}");
     let form = Form::open(&browser, "/projects/shop/alerts/rules/new", "/fn/alerts/put_rule").await;
     form.fill("form[name]", "Busy").fill("form[value]", "80 %").send(&browser, "").await;
     let rules = ana.get("/api/v1/projects/shop/alert-rules").await.expect_status(StatusCode::OK).await;
@@ -26,6 +27,13 @@ async fn rules_and_routes_are_written_without_scripts() {
     assert!(page.contains("whsec_") && !page.contains("secret-path"), "the secret is shown this once: {page}");
     let page = browser.open("/projects/shop/alerts/routes").await.text().await.expect("a page");
     assert!(page.contains("https://hooks.example.com") && !page.contains("whsec_"), "{page}");
+    let page = browser.open("/projects/shop/alerts").await.text().await.expect("a page");
+    assert!(page.contains("6 rules are watched") && !page.contains("add a route"), "{page}");
+    let form = Form::open(&browser, "/projects/shop/alerts/routes", "/fn/notices/put_route").await;
+    let form = form.fill("form[name]", "post").fill("form[kind]", "email").fill("form[address]", "ops@example.com");
+    form.send(&browser, "").await;
+    let page = browser.open("/projects/shop/alerts/routes").await.text().await.expect("a page");
+    assert!(page.contains("no mail server is set"), "{page}");
 }
 
 #[tokio::test]
@@ -39,6 +47,20 @@ async fn operators_have_the_rules_that_a_site_begins_with_and_nobody_else_sees_t
     let rules = portal.person("admin").get("/api/v1/alert-rules").await.expect_status(StatusCode::OK).await;
     assert_eq!(rules["items"].as_array().map(Vec::len), Some(11));
     assert_eq!(rules["items"][0]["by"], json!("slipway"));
+}
+
+#[tokio::test]
+async fn a_rule_of_the_site_is_about_machines_where_its_condition_is() {
+    let portal = TestPortal::start().await;
+    shop(&portal).await;
+    let admin = portal.browser("admin").await;
+    let form = Form::open(&admin, "/admin/alerts/rules/new", "/fn/alerts/put_rule").await;
+    form.fill("form[name]", "Away").fill("form[kind]", "machine_gone").send(&admin, "").await;
+    let rules = portal.person("admin").get("/api/v1/alert-rules").await.expect_status(StatusCode::OK).await;
+    let away = rules["items"].as_array().and_then(|rules| rules.iter().find(|rule| rule["rule"]["name"] == "Away")).expect("the rule");
+    assert_eq!(away["rule"]["of"], json!("machines"), "{away}");
+    let form = Form::open(&portal.browser("ana").await, "/projects/shop/alerts/rules/new", "/fn/alerts/put_rule").await;
+    assert!(form.page.contains("every service") && form.page.contains(">local</option>"), "places are chosen: {}", form.page);
 }
 
 #[tokio::test]

@@ -31,13 +31,19 @@ pub(crate) fn Events() -> impl IntoView {
     );
     let title = move || format!("Events on {}", machine.get());
     let crumbs = move || {
-        let name = environment.get();
-        view! { <Crumbs path=vec![Crumb::new(urls::ADMIN_ENVIRONMENTS, "Environments"), Crumb::new(urls::admin_environment(&name), name.clone())]/> }
+        let (environment, machine) = (environment.get(), machine.get());
+        let path = vec![
+            Crumb::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
+            Crumb::new(urls::admin_environment(&environment), environment.clone()),
+            Crumb::new(urls::admin_machine(&environment, &machine), machine.clone()),
+        ];
+        view! { <Crumbs path/> }
     };
+    let metrics = move || urls::admin_machine_metrics(environment.get(), machine.get());
     view! {
         <Title text=title/>
         {crumbs}
-        <div class="heading"><h1>{title}</h1></div>
+        <div class="heading"><h2>{title}</h2><div class="actions"><a class="button button-small" href=metrics>"Metrics"</a></div></div>
         <EventForm path filter/>
         {loaded(data, move |found| {
             if let Ok(found) = &found {

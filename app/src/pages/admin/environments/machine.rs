@@ -52,15 +52,16 @@ fn Whole(page: MachinePage, put: ServerAction<PutMachine>, remove: ServerAction<
         Some(_) => None,
         None => first.clone(),
     });
-    let metrics = machine.as_ref().map(|machine| {
-        let href = urls::admin_machine_metrics(&environment, &machine.name);
-        view! { <p><a class="button" href=href>"What it uses"</a></p> }
+    let seen = machine.as_ref().map(|machine| {
+        let metrics = urls::admin_machine_metrics(&environment, &machine.name);
+        let events = urls::admin_machine_events(&environment, &machine.name);
+        view! { <p class="actions"><a class="button" href=metrics>"Metrics"</a><a class="button" href=events>"Events"</a></p> }
     });
     let crumbs = vec![Crumb::new(urls::ADMIN_ENVIRONMENTS, "Environments"), Crumb::new(urls::admin_environment(&environment), environment.clone())];
     view! {
         <Title text=title.clone()/>
         <Crumbs path=crumbs/>
-        {metrics}
+        {seen}
         <div class="columns">
             <section class="panel">
                 <header><h2>{title}</h2></header>

@@ -154,8 +154,11 @@ fn an_alert_leads_to_the_chart_of_its_figure_and_its_time() {
     let member = metrics::Member { task: Uuid::nil().into(), slot: 2, revision: 1 };
     let values = vec![number(Metric::CpuThrottledPeriods, "", 90.0, Some(5.0)), number(Metric::CpuPeriods, "", 200.0, Some(10.0))];
     let latest = [Latest { key: web().thing.key, member: Some(member), at_ms: NOW.0, values }];
-    let (link, facts) = linked(kept("rate", "services", "cpu_throttled_periods", "25 %"), &world(vec![web()], vec![]), &latest);
+    let throttled = || kept("rate", "services", "cpu_throttled_periods", "25 %");
+    let (link, facts) = linked(throttled(), &world(vec![web()], vec![]), &latest);
     assert_eq!(link, format!("{service}#chart-throttled"));
+    let said = found(throttled(), &world(vec![web()], vec![]), Some(&latest)).remove(0).2;
+    assert_eq!(said, "shop/web in local: CPU throttled in 50 % of periods in task 2; the rule says over 25 %");
     let facts: Vec<(&str, &str)> = facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let wanted =
         [("figure", "cpu_throttled_periods"), ("value", "5 a second"), ("limit", "10 a second"), ("share of the limit", "50 %"), ("task", "2")];

@@ -94,7 +94,7 @@ async fn a_sum_that_grows_too_fast() {
     assert!(scene.states().await.is_empty(), "one sample is no growth");
     scene.fires(&scene.seeing, &look).await;
     let summary = scene.alerts().await.remove(0).summary;
-    assert!(summary.contains("processor is 0.9"), "{summary}");
+    assert!(summary.contains("CPU is 0.9"), "{summary}");
     cores.set(0.1);
     scene.is_over(&scene.seeing, &look).await;
     assert_eq!(scene.told().await, [FIRING, RESOLVED]);

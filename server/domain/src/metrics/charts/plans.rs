@@ -268,7 +268,7 @@ mod tests {
             let rule = shipped.iter().find(|rule| rule.name == name).expect("a rule");
             anchor(rule.of, &rule.metric, "")
         };
-        assert_eq!(of("Processor held back").as_deref(), Some("chart-throttled"));
+        assert_eq!(of("CPU throttled").as_deref(), Some("chart-throttled"));
         assert_eq!(of("Inodes nearly used up").as_deref(), Some("chart-inodes"));
         assert_eq!(of("Disk nearly full").as_deref(), Some("chart-storage"));
         assert_eq!(anchor(Of::Services, "app_gauge", "queue length").as_deref(), Some("chart-application-queue-length"));
