@@ -69,7 +69,10 @@ fn Page(found: Found) -> impl IntoView {
     view! {
         <Title text=format!("Metrics of {machine}")/>
         <Crumbs path=crumbs/>
-        <div class="heading"><h2>{format!("Metrics of {machine}")}</h2></div>
+        <div class="heading">
+            <h2>{format!("Metrics of {machine}")}</h2>
+            <div class="actions"><a class="button button-small" href=urls::admin_machine_events(&environment, &machine)>"Events"</a></div>
+        </div>
         {tools}
         {shown}
     }

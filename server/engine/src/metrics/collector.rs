@@ -1,6 +1,6 @@
 //! One machine's collector, and its turn.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use ::metrics::{Added, Key, Metric, Sample, Value};
 use domain::machines::Machine;
 use domain::metrics::work::{self, Running};
-use domain::{Topic, Worker, usage};
-use model::ids::{MachineId, ProjectId, TaskId};
+use domain::{Topic, Worker};
+use model::ids::{MachineId, TaskId};
 use model::time::Millis;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -102,7 +102,7 @@ impl Collector {
         let mut found = self.read(here).await;
         self.hear(&context.worker).await;
         self.engine.turn(&docker, away);
-        self.volumes(&context.worker, &machine).await;
+        self.engine.keep_volumes(&context.worker, &machine).await;
         self.scrapes.begin(&context.worker, &machine, &self.tasks).await;
         if !away {
             let open = self.look(&docker, here).await;
@@ -172,19 +172,6 @@ impl Collector {
             if let Some(kept) = self.kept.remove(&task.member.task) {
                 self.kills.entry(task.member.task).or_default().resume(kept, task.started);
             }
-        }
-    }
-
-    /// Writes down what projects' volumes hold, when the engine said so.
-    async fn volumes(&mut self, worker: &Worker, machine: &Machine) {
-        let Some(volumes) = self.engine.volumes() else { return };
-        let mut sizes: BTreeMap<ProjectId, u64> = BTreeMap::new();
-        for volume in volumes.into_iter().filter(|volume| volume.instance == worker.platform().instance()) {
-            let bytes = sizes.entry(volume.project).or_default();
-            *bytes = bytes.saturating_add(volume.bytes);
-        }
-        if let Err(error) = usage::volumes::seen(worker, machine.id, &sizes).await {
-            tracing::warn!(machine = %machine.name, %error, "what volumes hold could not be written down; what was known before stands");
         }
     }
 

@@ -1,9 +1,13 @@
 //! What an engine says of itself: how many containers, images and volumes it has, and what they take on its disk. It is asked beside the turns, and what
 //! it said last is told until it says something else or is away for long.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::metrics::{Metric, Value};
+use domain::machines::Machine;
+use domain::{Worker, usage};
+use model::ids::ProjectId;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -27,7 +31,7 @@ pub(crate) struct Engine {
     asked: JoinSet<Answer>,
     overview: Option<(Instant, Overview)>,
     space: Option<(Instant, Space)>,
-    /// What it said of projects' volumes, until somebody takes it.
+    /// What it said of projects' volumes, until it is written down.
     volumes: Option<Vec<ProjectVolume>>,
     ask_overview: Instant,
     ask_space: Instant,
@@ -85,9 +89,17 @@ impl Engine {
         self.overview.as_ref().map(|(_, overview)| overview)
     }
 
-    /// What it said of projects' volumes since it was last asked here.
-    pub(crate) fn volumes(&mut self) -> Option<Vec<ProjectVolume>> {
-        self.volumes.take()
+    /// Writes down what projects' volumes hold, when it said so since the last turn.
+    pub(crate) async fn keep_volumes(&mut self, worker: &Worker, machine: &Machine) {
+        let Some(volumes) = self.volumes.take() else { return };
+        let mut sizes: BTreeMap<ProjectId, u64> = BTreeMap::new();
+        for volume in volumes.into_iter().filter(|volume| volume.instance == worker.platform().instance()) {
+            let bytes = sizes.entry(volume.project).or_default();
+            *bytes = bytes.saturating_add(volume.bytes);
+        }
+        if let Err(error) = usage::volumes::seen(worker, machine.id, &sizes).await {
+            tracing::warn!(machine = %machine.name, %error, "what volumes hold could not be written down; what was known before stands");
+        }
     }
 
     /// As samples. `own`: the machine's own figures are told by its kernel.
