@@ -46,6 +46,7 @@ async fn read(environment: String, machine: String, asked: Asked) -> Result<Foun
 fn Page(found: Found) -> impl IntoView {
     let Found { environment, machine, asked, view } = found;
     let path = urls::admin_machine_metrics(&environment, &machine);
+    let events = urls::admin_machine_events(&environment, &machine);
     let source = Source::Machine(machine.clone());
     let crumbs = vec![
         Crumb::new(urls::ADMIN_ENVIRONMENTS, "Environments"),
@@ -71,7 +72,7 @@ fn Page(found: Found) -> impl IntoView {
         <Crumbs path=crumbs/>
         <div class="heading">
             <h2>{format!("Metrics of {machine}")}</h2>
-            <div class="actions"><a class="button button-small" href=urls::admin_machine_events(&environment, &machine)>"Events"</a></div>
+            <div class="actions"><a class="button button-small" href=events>"Events"</a></div>
         </div>
         {tools}
         {shown}
