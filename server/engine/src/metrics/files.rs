@@ -70,8 +70,10 @@ fn read_v1(groups: &Groups, reader: &mut Reader) -> io::Result<Usage> {
         usage.oom_kills = reader.find(folder, "memory.oom_control", |text| keyed(text, "oom_kill"));
     }
     if let Some(folder) = blkio {
-        let bytes = reader.find(folder, "blkio.throttle.io_service_bytes_recursive", |text| Some(block_v1(text, "")));
-        let times = reader.find(folder, "blkio.throttle.io_serviced_recursive", |text| Some(block_v1("", text)));
+        // Where no disk is named, nothing was counted yet, or the kernel does not count at all: newer ones do only where a disk has a limit.
+        let named = |text: &str| text.contains(':');
+        let bytes = reader.find(folder, "blkio.throttle.io_service_bytes_recursive", |text| named(text).then(|| block_v1(text, "")));
+        let times = reader.find(folder, "blkio.throttle.io_serviced_recursive", |text| named(text).then(|| block_v1("", text)));
         usage.block = bytes.map(|bytes| Block { accesses: times.and_then(|times| times.accesses), ..bytes });
     }
     if let Some(folder) = pids {

@@ -152,7 +152,7 @@ async fn a_new_task_on_a_slow_engine_shifts_nobodys_rate() {
     let (key, first) = sampled(&scene, &task).await;
     // A third of a turn: the collector waits for up to two fifths.
     slow.inspections_take(Duration::from_millis(1700));
-    let new = scene.runs("new", script("sleep 100000")).await;
+    let new = scene.runs("fresh", script("sleep 100000")).await;
     // It was looked for, or else it would not be sampled.
     sampled(&scene, &new).await;
     slow.inspections_take(Duration::ZERO);
