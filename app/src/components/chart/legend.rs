@@ -76,8 +76,7 @@ mod tests {
         chart.sides[1].lines[2] = line("Task 3", &[1.0; 4]);
         let view = view(Vec::new());
         let wanted = [("Task 1", [2048.0, 512.0]), ("Task 3", [0.0, 1.0])];
-        let wanted: Vec<Said> =
-            wanted.map(|(name, [up, down])| (name.to_owned(), vec![(0, Some(up)), (1, Some(down))])).into();
+        let wanted: Vec<Said> = wanted.map(|(name, [up, down])| (name.to_owned(), vec![(0, Some(up)), (1, Some(down))])).into();
         assert_eq!(said(legend(&view, &chart, Look::Lines, None)), wanted);
         assert_eq!(said(read(&chart, Look::Lines, 2)), wanted);
         let alone = said(legend(&view, &network(), Look::Lines, None));
