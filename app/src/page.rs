@@ -68,20 +68,36 @@ where
     .into_any()
 }
 
-/// The same for what only stands beside something else: while it is on its way, and where it cannot be read, nothing is there.
-pub(crate) fn beside<T, V>(data: Data<T>, view: impl Fn(T) -> V + Copy + Send + Sync + 'static) -> impl IntoView
+/// The same with something that only stands beside it: where that cannot be read, it is left out. Both are awaited in one place, since a reading that
+/// begins only after another one was shown cannot be taken over by the browser.
+pub(crate) fn loaded_with<T, E, V>(data: Data<T>, more: Data<E>, view: impl Fn(T, Option<E>) -> V + Copy + Send + Sync + 'static) -> impl IntoView
 where
     T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    E: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
     V: IntoView + 'static,
 {
     view! {
-        <Transition fallback=|| ()>
+        <Transition fallback=|| view! { <Skeleton/> }>
             {made(move || Suspend::new(async move {
-                match data.await {
-                    Ok(value) => view(value).into_any(),
-                    Err(_) => ().into_any(),
+                match (data.await, more.await) {
+                    (Ok(value), more) => view(value, more.ok()).into_any(),
+                    (Err(error), _) => view! { <Refusal problem=error.0/> }.into_any(),
                 }
             }))}
+        </Transition>
+    }
+    .into_any()
+}
+
+/// The same for what is there in any case, and says more once something was read.
+pub(crate) fn beside<E, V>(more: Data<E>, view: impl Fn(Option<E>) -> V + Copy + Send + Sync + 'static) -> impl IntoView
+where
+    E: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    V: IntoView + 'static,
+{
+    view! {
+        <Transition fallback=move || view(None)>
+            {made(move || Suspend::new(async move { view(more.await.ok()).into_any() }))}
         </Transition>
     }
     .into_any()

@@ -30,7 +30,7 @@ pub(crate) fn Crumbs(
 }
 
 /// One view of a thing.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tab {
     /// Its page.
     pub href: String,
@@ -40,19 +40,19 @@ pub(crate) struct Tab {
     pub deep: bool,
     /// A page elsewhere that belongs to it.
     pub also: Option<&'static str>,
-    /// What stands beside its name: a number.
-    pub beside: Option<ViewFn>,
+    /// How many alerts fire there; none is not told.
+    pub firing: i64,
 }
 
 impl Tab {
     /// A view that is one page.
     pub(crate) fn new(href: impl Into<String>, name: &'static str) -> Self {
-        Self { href: href.into(), name, deep: false, also: None, beside: None }
+        Self { href: href.into(), name, deep: false, also: None, firing: 0 }
     }
 
     /// A view with pages below it.
     pub(crate) fn deep(href: impl Into<String>, name: &'static str) -> Self {
-        Self { href: href.into(), name, deep: true, also: None, beside: None }
+        Self { href: href.into(), name, deep: true, also: None, firing: 0 }
     }
 
     /// The same with a page that one comes to from here.
@@ -60,9 +60,9 @@ impl Tab {
         Self { also: Some(href), ..self }
     }
 
-    /// The same with something beside its name.
-    pub(crate) fn with(self, beside: impl Into<ViewFn>) -> Self {
-        Self { beside: Some(beside.into()), ..self }
+    /// The same with the number of alerts that fire there.
+    pub(crate) fn firing(self, firing: i64) -> Self {
+        Self { firing, ..self }
     }
 
     fn holds(&self, path: &str) -> bool {
@@ -85,9 +85,15 @@ pub(crate) fn Tabs(
         .into_iter()
         .map(|tab| {
             let (href, name) = (tab.href.clone(), tab.name);
-            let beside = tab.beside.as_ref().map(ViewFn::run);
+            // The bare number says nothing to who does not see where it stands.
+            let firing = (tab.firing > 0).then(|| {
+                view! {
+                    <span class="tab-count" aria-hidden="true">{tab.firing}</span>
+                    <span class="visually-hidden">{format!(" {} firing", tab.firing)}</span>
+                }
+            });
             let current = move || path.with(|path| tab.holds(path)).then_some("page");
-            view! { <li><a href=href aria-current=current>{name}{beside}</a></li> }
+            view! { <li><a href=href aria-current=current>{name}{firing}</a></li> }
         })
         .collect_view();
     let bar = NodeRef::<leptos::html::Nav>::new();

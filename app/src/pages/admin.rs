@@ -25,7 +25,7 @@ pub(crate) use quotas::Quotas;
 pub(crate) use upkeep::Upkeep;
 pub(crate) use usage::Usage;
 
-use super::alerts::Firing;
+use super::alerts::firing;
 use super::audit::AuditTable;
 use super::setup::{check_password, check_username};
 use crate::api::accounts::{CreateUser, DeleteUser, ResetUserPassword, SetUserDisabled, SetUserOperator, all_users};
@@ -33,13 +33,26 @@ use crate::api::audit::site_audit;
 use crate::boot::boot;
 use crate::components::{Ago, Badge, CheckBox, Confirm, Csrf, Keep, ProblemNotice, Submit, Tab, Tabs, TextField, Tone, field_error};
 use crate::live::Pulse;
-use crate::page::{change, forget, loaded, problem, query};
+use crate::page::{beside, change, forget, loaded, problem, query};
 use crate::urls;
 
 /// The frame of the operators' pages.
 #[component]
 pub(crate) fn Frame() -> impl IntoView {
-    let tabs = vec![
+    let firing = firing(String::new);
+    view! {
+        <Title text="Admin"/>
+        <div>
+            <div class="heading"><h1>"Admin"</h1></div>
+            {beside(firing.count, move |count| view! { <Tabs label="Admin" tabs=tabs(firing.known(count))/> })}
+        </div>
+        <Outlet/>
+    }
+    .into_any()
+}
+
+fn tabs(firing: i64) -> Vec<Tab> {
+    vec![
         Tab::new(urls::ADMIN, "Users"),
         Tab::deep(urls::ADMIN_ENVIRONMENTS, "Environments"),
         Tab::new(urls::ADMIN_QUOTAS, "Quotas"),
@@ -48,15 +61,9 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN_OUTSIDE, "Outside registries"),
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
         Tab::new(urls::ADMIN_FOREIGN, "Other containers").also(urls::ADMIN_IMPORT),
-        Tab::deep(urls::ADMIN_ALERTS, "Alerts").with(|| view! { <Firing project=String::new()/> }.into_any()),
+        Tab::deep(urls::ADMIN_ALERTS, "Alerts").firing(firing),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
-    ];
-    view! {
-        <Title text="Admin"/>
-        <div><div class="heading"><h1>"Admin"</h1></div><Tabs label="Admin" tabs/></div>
-        <Outlet/>
-    }
-    .into_any()
+    ]
 }
 
 /// What can be done to an account.

@@ -16,14 +16,14 @@ use model::views::projects::{ProjectSummary, ProjectView};
 pub(crate) use dashboard::Dashboard;
 pub(crate) use settings::{Audit, Settings};
 
-use super::alerts::Firing;
+use super::alerts::firing;
 use crate::api::ApiError;
 use crate::api::projects::{CreateProject, get_project, list_projects, may_create_projects};
 use crate::components::{
     Ago, Badge, CheckBox, Command, Crumb, Crumbs, Csrf, Empty, ProblemNotice, Submit, Tab, Tabs, TextArea, TextField, Tone, field_error,
 };
 use crate::live::Pulse;
-use crate::page::{Data, loaded, param, problem, query};
+use crate::page::{Data, loaded, loaded_with, param, problem, query};
 use crate::urls;
 
 /// The list of projects.
@@ -155,11 +155,14 @@ pub(crate) fn Frame() -> impl IntoView {
     let service = param("service");
     let changed = Pulse::new();
     let view = Resource::new(move || (name.get(), changed.track()), |(name, _)| get_project(name));
+    let firing = firing(move || name.get());
     provide_context(Current { name, view, changed });
     // A service's pages have a heading of their own.
     let inside_service = move || !service.get().is_empty();
     view! {
-        {move || (!inside_service()).then(|| loaded(view, |project| view! { <Heading project/> }))}
+        {move || (!inside_service()).then(|| {
+            loaded_with(view, firing.count, move |project, count| view! { <Heading project firing=firing.known(count)/> })
+        })}
         <Outlet/>
     }
     .into_any()
@@ -167,7 +170,7 @@ pub(crate) fn Frame() -> impl IntoView {
 
 /// The project's name and its views.
 #[component]
-fn Heading(project: ProjectView) -> impl IntoView {
+fn Heading(project: ProjectView, firing: i64) -> impl IntoView {
     let name = project.name.clone();
     let page = |page: &str| urls::project_page(&name, page);
     let mut tabs = vec![Tab::new(urls::project(&name), "Overview")];
@@ -175,8 +178,7 @@ fn Heading(project: ProjectView) -> impl IntoView {
     if project.may(Action::SeeServices) {
         tabs.push(Tab::deep(page("deployments"), "Deployments"));
         tabs.push(Tab::deep(page("templates"), "Templates"));
-        let of = name.to_string();
-        tabs.push(Tab::deep(page("alerts"), "Alerts").with(move || view! { <Firing project=of.clone()/> }.into_any()));
+        tabs.push(Tab::deep(page("alerts"), "Alerts").firing(firing));
     }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
