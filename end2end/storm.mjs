@@ -138,7 +138,11 @@ export class Storm {
     for (const one of there) {
       const of = Object.fromEntries(Object.entries(told).map(([kind, events]) => [kind, events.get(one.id) ?? []]));
       const said = JSON.stringify([one, of]);
-      for (const [kind, count] of Object.entries(wanted(one))) assert.equal(of[kind].length, count, `${kind}: ${said}`);
+      for (const [kind, count] of Object.entries(wanted(one))) {
+        // An engine that was killed after it told of a start, and before it wrote it down, does not know of it.
+        if (kind === "started" && count === 0) assert.ok(of.started.length <= 1, `${kind}: ${said}`);
+        else assert.equal(of[kind].length, count, `${kind}: ${said}`);
+      }
       for (const { at } of of.started) assert.ok(at >= one.startedAt && at < one.startedAt + 60_000, said);
       for (const end of of.died) {
         // An engine that was killed after it told of an end, and before it wrote it down, finds a dead container and shows 255.
