@@ -15,7 +15,7 @@ use model::alerts::{AlertState, Severity};
 use model::page::Page;
 use model::views::alerts::{AlertView, SilenceView};
 
-pub(crate) use count::{Firing, firing};
+pub(crate) use count::firing;
 pub(crate) use route::OneRoute;
 pub(crate) use routes::Routes;
 pub(crate) use rule::OneRule;
