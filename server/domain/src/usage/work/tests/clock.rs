@@ -119,7 +119,7 @@ async fn hours_that_were_counted_ahead_are_counted_when_they_come_and_nothing_of
     let back = site.count_at(hour(2) + 20 * MINUTE).await;
     assert_eq!(back, ahead);
     assert_eq!(site.mark().await, Some(hour(2) / HOUR), "it goes on with this hour");
-    site.uses(hour(2) + 30_000, hour(4));
+    site.uses(hour(2) + 30_000, hour(4) - 30_000);
     let after = site.count_at(hour(4) + 10 * MINUTE).await;
     near(after.cpu, 220);
     assert_eq!(after.images, ahead.images, "what is kept in these hours is counted already");
