@@ -73,34 +73,29 @@ pub struct RouteFields {
     pub address: String,
     /// What webhooks are signed with.
     pub secret: String,
-    /// Whether it tells that an alert fires.
-    pub firing: bool,
-    /// Whether it tells that an alert is over.
-    pub resolved: bool,
     /// Whether it tells nothing for now.
     pub disabled: bool,
 }
 
 #[cfg(feature = "ssr")]
 impl RouteFields {
-    fn form(self) -> RouteForm {
-        let chosen = [(self.firing, "alert.firing"), (self.resolved, "alert.resolved")];
-        let events = chosen.into_iter().filter(|(chosen, _)| *chosen).map(|(_, event)| event.to_owned()).collect();
+    fn form(self, events: Vec<String>) -> RouteForm {
         RouteForm { name: self.name, kind: self.kind, address: self.address, secret: self.secret, events, disabled: self.disabled }
     }
 }
 
-/// Writes a route: a new one where none is named. A secret that is made for it is in this answer only.
+/// Writes a route that tells these events: a new one where none is named. A secret that is made for it is in this answer only.
 #[server(prefix = "/fn", endpoint = "notices/put_route")]
 pub async fn put_route(
     csrf: String,
     #[server(default)] project: String,
     #[server(default)] route: String,
     #[server(default)] form: RouteFields,
+    #[server(default)] events: Vec<String>,
 ) -> Result<RouteMade, ApiError> {
     let caller = mutating(&csrf).await?;
     let may: Managing = held(&caller, &project).await?;
-    let form = form.form();
+    let form = form.form(events);
     let made = if route.is_empty() {
         notices::create(&caller.platform, &may, &form).await?
     } else {

@@ -11,6 +11,7 @@ use crate::audit;
 use crate::db::Tx;
 use crate::error::Result;
 use crate::live::{Signal, Topic};
+use crate::notices::{self, Telling};
 use crate::platform::Platform;
 
 /// What is told to the rest of the process after the commit.
@@ -19,9 +20,20 @@ struct News {
     topics: Vec<Topic>,
     signals: Vec<Signal>,
     access: bool,
+    tellings: Vec<Telling>,
 }
 
 impl News {
+    /// Writes the notices: the last thing before the commit, and part of it.
+    async fn write(&mut self, tx: &mut Tx, platform: &Platform) -> Result<()> {
+        let topics = notices::write(tx, platform, &self.tellings).await?;
+        if !topics.is_empty() {
+            self.signals.push(Signal::Notices);
+            self.topics.extend(topics);
+        }
+        Ok(())
+    }
+
     fn send(self, platform: &Platform) {
         for signal in self.signals {
             platform.signal(signal).notify_one();
@@ -95,6 +107,11 @@ impl Change {
         self.news.access = true;
     }
 
+    /// Tells those outside who are to hear of it. The notices are written with the change, or not at all.
+    pub(crate) fn tell(&mut self, tellings: impl IntoIterator<Item = Telling>) {
+        self.news.tellings.extend(tellings);
+    }
+
     /// Leaves a further record, where one change does more than one thing.
     pub async fn also(&mut self, record: &Record) -> Result<()> {
         audit::write(&mut self.tx, &self.platform, &self.actor, record).await
@@ -103,6 +120,7 @@ impl Change {
     /// Keeps the change and its record, and tells who must hear of it.
     pub async fn commit(mut self, record: Record) -> Result<()> {
         audit::write(&mut self.tx, &self.platform, &self.actor, &record).await?;
+        self.news.write(&mut self.tx, &self.platform).await?;
         self.tx.commit().await?;
         self.news.send(&self.platform);
         Ok(())
@@ -146,13 +164,19 @@ impl Bookkeeping {
         self.news.signals.push(signal);
     }
 
+    /// Tells those outside who are to hear of it. The notices are written with what happened, or not at all.
+    pub(crate) fn tell(&mut self, tellings: impl IntoIterator<Item = Telling>) {
+        self.news.tellings.extend(tellings);
+    }
+
     /// Leaves a record in the name of a rule by which a loop acts.
     pub async fn record(&mut self, worker: &crate::Worker, rule: &str, record: &Record) -> Result<()> {
         audit::write_by_rule(&mut self.tx, worker, rule, record).await
     }
 
     /// Keeps what was written.
-    pub async fn finish(self) -> Result<()> {
+    pub async fn finish(mut self) -> Result<()> {
+        self.news.write(&mut self.tx, &self.platform).await?;
         self.tx.commit().await?;
         self.news.send(&self.platform);
         Ok(())

@@ -30,6 +30,7 @@ pub(crate) mod revisions;
 mod roll;
 mod source;
 pub mod steps;
+pub(crate) mod telling;
 #[cfg(test)]
 mod tests;
 mod verbs;

@@ -1,5 +1,5 @@
-//! Notices on their way out: a durable queue that knows nothing of what it tells. Whoever has something to tell writes it in the transaction in
-//! which it happens ([`tell`]), so that none is lost; a loop outside of the domain sends what is due and says what came of it ([`work`]).
+//! Notices on their way out: a durable queue that knows nothing of what it tells. Whoever has something to tell hands it to the transaction in
+//! which it happens ([`crate::change`]), so that none is lost; a loop outside of the domain sends what is due and says what came of it ([`work`]).
 //!
 //! *At least once, by one id.* A notice is `sent` only after the receiver said so. A portal that is killed between the two sends it again, under the
 //! same id, which every receiver sees: whoever drops ids that it has seen gets each notice once. Of one route, notices leave one at a time and in
@@ -47,33 +47,60 @@ pub(crate) fn mail_purpose(id: impl std::fmt::Display) -> String {
 }
 
 /// Whom a notice is for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Audience<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Audience {
     /// Routes of this project.
     pub project: Option<ProjectId>,
     /// Routes of the site.
     pub site: bool,
     /// Of them those with these names alone; empty: each one.
-    pub routes: &'a [String],
+    pub routes: Vec<String>,
 }
 
-/// Writes a notice for everybody who is to hear of it; whether there was anybody. The caller wakes the sender after the commit
-/// ([`crate::Signal::Notices`]).
-pub(crate) async fn tell(tx: &mut Tx, platform: &Platform, audience: Audience<'_>, notice: &Notice) -> Result<bool> {
-    let sql = "SELECT id, name, events FROM notice_routes WHERE enabled AND (project_id = $1 OR ($2 AND project_id IS NULL)) ORDER BY id LIMIT 200";
-    type Found = (NoticeRouteId, String, String);
-    let read = |row: &crate::db::Row<'_>| -> Result<Found> { Ok((row.get("id")?, row.get("name")?, row.get("events")?)) };
-    let routes = tx.all(sql, args![audience.project, audience.site], read).await?;
-    let mut any = false;
-    for (route, name, events) in routes {
-        // A choice that cannot be read any more must not keep all others from hearing: who made it hears everything.
-        let chosen = serde_json::from_str::<Vec<Event>>(&events).ok().is_none_or(|events| events.contains(&notice.event));
-        if chosen && (audience.routes.is_empty() || audience.routes.contains(&name)) {
-            queue(tx, platform, route, notice).await?;
-            any = true;
+/// A notice, and whom it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Telling {
+    /// For whom.
+    pub audience: Audience,
+    /// What is told.
+    pub notice: Notice,
+}
+
+/// Writes notices for everybody who is to hear of them, as the last thing before a commit; answers what pages watch of the routes that were given
+/// some. A route is held until the commit: routes are taken in one order, and nothing is waited for behind them, so that no two transactions wait
+/// for each other.
+pub(crate) async fn write(tx: &mut Tx, platform: &Platform, tellings: &[Telling]) -> Result<Vec<Topic>> {
+    let mut heard = Vec::new();
+    for telling in tellings {
+        let routes = hearers(tx, telling).await?;
+        heard.extend(routes.into_iter().map(|(route, project)| (route, topic_of(project), &telling.notice)));
+    }
+    // Stable: of one route they stay in the order in which they were told.
+    heard.sort_by_key(|(route, ..)| *route);
+    let mut topics = Vec::new();
+    for (route, topic, notice) in heard {
+        let written = queue(tx, platform, route, notice).await?;
+        if written.is_some() && !topics.contains(&topic) {
+            topics.push(topic);
         }
     }
-    Ok(any)
+    Ok(topics)
+}
+
+/// The routes that a notice is for, with whose they are.
+async fn hearers(tx: &mut Tx, telling: &Telling) -> Result<Vec<(NoticeRouteId, Option<ProjectId>)>> {
+    let Telling { audience, notice } = telling;
+    let sql = "SELECT id, project_id, name, events FROM notice_routes WHERE enabled AND (project_id = $1 OR ($2 AND project_id IS NULL))
+               ORDER BY id LIMIT 200";
+    type Found = (NoticeRouteId, Option<ProjectId>, String, String);
+    let read = |row: &crate::db::Row<'_>| -> Result<Found> { Ok((row.get("id")?, row.get("project_id")?, row.get("name")?, row.get("events")?)) };
+    let mut routes = tx.all(sql, args![audience.project, audience.site], read).await?;
+    routes.retain(|(_, _, name, events)| {
+        // A choice that cannot be read any more must not keep all others from hearing: who made it hears everything.
+        let chosen = serde_json::from_str::<Vec<Event>>(events).ok().is_none_or(|events| events.contains(&notice.event));
+        chosen && (audience.routes.is_empty() || audience.routes.contains(name))
+    });
+    Ok(routes.into_iter().map(|(route, project, ..)| (route, project)).collect())
 }
 
 /// What is held by whoever writes notices of a route.
@@ -81,12 +108,13 @@ fn lock(route: NoticeRouteId) -> String {
     format!("notices {route}")
 }
 
-/// Writes a notice for one route.
-async fn queue(tx: &mut Tx, platform: &Platform, route: NoticeRouteId, notice: &Notice) -> Result<NoticeId> {
+/// Writes a notice for one route; none where the route was deleted meanwhile.
+async fn queue(tx: &mut Tx, platform: &Platform, route: NoticeRouteId, notice: &Notice) -> Result<Option<NoticeId>> {
     // Ids of one route must be in the order of their commits.
     tx.lock_key(&lock(route)).await?;
-    let sql = "SELECT COUNT(*) AS n FROM notices WHERE route_id = $1 AND state = 'queued'";
-    let full = tx.one(sql, args![route], |row| row.get::<i64>("n")).await? >= WAITING_MOST;
+    let sql = "SELECT (SELECT COUNT(*) FROM notices n WHERE n.route_id = r.id AND n.state = 'queued') AS n FROM notice_routes r WHERE r.id = $1";
+    let Some(waiting) = tx.opt(sql, args![route], |row| row.get::<i64>("n")).await? else { return Ok(None) };
+    let full = waiting >= WAITING_MOST;
     let (id, now): (NoticeId, _) = (platform.new_id(), platform.now());
     let (state, ended, answer) = if full {
         let why = format!("given up: {WAITING_MOST} notices of this route were waiting already");
@@ -97,7 +125,7 @@ async fn queue(tx: &mut Tx, platform: &Platform, route: NoticeRouteId, notice: &
     let sql = "INSERT INTO notices (id, route_id, event, notice, state, attempts, due_at, created_at, queued_at, ended_at, answer)
                VALUES ($1, $2, $3, $4, $5, 0, $6, $6, $6, $7, $8)";
     tx.exec(sql, args![id, route, notice.event, Json(notice), state, now, ended, answer]).await?;
-    Ok(id)
+    Ok(Some(id))
 }
 
 /// What pages watch for a holder's routes.

@@ -183,6 +183,8 @@ pub async fn delete(platform: &Platform, may: &May<can::DeleteService, Service>)
     let cancelled: Vec<model::ids::DeploymentId> = change.all(sql, args![may.id, now], |row| row.get("id")).await?;
     platform.counters().deployments_ended(model::views::deployments::DeploymentState::Cancelled, cancelled.len() as u64);
     for id in cancelled {
+        let told = crate::deployments::telling::ended(&mut change, id, now).await?;
+        change.tell(told);
         change.touch(Topic::Deployment(id));
     }
     // Behind the deployments, as everywhere: two transactions that take rows in one order cannot block each other.

@@ -1,5 +1,5 @@
-//! Notices: what is told to people and programs outside, and where to. What they are about is none of their business: alerts are one thing that
-//! sends some. The checks are shared with the browser.
+//! Notices: what is told to people and programs outside, and where to. What they are about is none of their business: alerts and deployments send
+//! some. The checks are shared with the browser.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,13 +30,34 @@ words! {
     AlertFiring = "alert.firing",
     /// It is not any more.
     AlertResolved = "alert.resolved",
+    /// A deployment waits until somebody approves or refuses it.
+    DeploymentPending = "deployment.pending",
+    /// The work on a deployment began.
+    DeploymentStarted = "deployment.started",
+    /// What it brought serves.
+    DeploymentSucceeded = "deployment.succeeded",
+    /// It failed.
+    DeploymentFailed = "deployment.failed",
+    /// It failed, and what served before serves again.
+    DeploymentRolledBack = "deployment.rolled_back",
+    /// It ended otherwise, after it was told that it began or waits: cancelled, superseded, refused, expired.
+    DeploymentCancelled = "deployment.cancelled",
     /// Somebody tries a route.
     Test = "test",
 }
 
 impl Event {
     /// What a route can be asked to tell; a test is always told.
-    pub const CHOSEN: [Self; 2] = [Self::AlertFiring, Self::AlertResolved];
+    pub const CHOSEN: [Self; 8] = [
+        Self::AlertFiring,
+        Self::AlertResolved,
+        Self::DeploymentPending,
+        Self::DeploymentStarted,
+        Self::DeploymentSucceeded,
+        Self::DeploymentFailed,
+        Self::DeploymentRolledBack,
+        Self::DeploymentCancelled,
+    ];
 
     /// What it is, for people.
     #[must_use]
@@ -44,7 +65,24 @@ impl Event {
         match self {
             Self::AlertFiring => "an alert fires",
             Self::AlertResolved => "an alert is resolved",
+            Self::DeploymentPending => "a deployment waits for approval",
+            Self::DeploymentStarted => "a deployment starts",
+            Self::DeploymentSucceeded => "a deployment succeeds",
+            Self::DeploymentFailed => "a deployment fails",
+            Self::DeploymentRolledBack => "a deployment is rolled back",
+            Self::DeploymentCancelled => "a deployment is cancelled, superseded, refused or expires",
             Self::Test => "a test",
+        }
+    }
+
+    /// Whether a new route tells it unless somebody says otherwise: what people should look at. Of the deployments of all projects a route of the
+    /// site tells what is chosen for it alone.
+    #[must_use]
+    pub const fn is_usual(self, of_site: bool) -> bool {
+        match self {
+            Self::AlertFiring | Self::AlertResolved => true,
+            Self::DeploymentPending | Self::DeploymentFailed | Self::DeploymentRolledBack => !of_site,
+            Self::DeploymentStarted | Self::DeploymentSucceeded | Self::DeploymentCancelled | Self::Test => false,
         }
     }
 }

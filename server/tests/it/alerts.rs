@@ -1,5 +1,6 @@
 //! Alerts and the notices that tell of them, as people and receivers outside meet them.
 
+mod deployments;
 mod mail;
 mod pages;
 mod receiver;

@@ -1,4 +1,4 @@
-//! The routes: where alerts are told. Below Admin also how e-mail leaves.
+//! The routes: where alerts and deployments are told. Below Admin also how e-mail leaves.
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -47,7 +47,7 @@ fn Whole(project: String, page: RoutesPage, put: ServerAction<PutRoute>) -> impl
         <section class="panel">
             <header><h2>"Routes"</h2></header>
             {if none {
-                view! { <Empty title="No routes yet"><p>"Alerts stand on these pages alone until there is a route that tells of them."</p></Empty> }.into_any()
+                view! { <Empty title="No routes yet"><p>"Alerts and deployments stand on the portal's pages alone until there is a route that tells of them."</p></Empty> }.into_any()
             } else {
                 view! {
                     <table class="table">
@@ -129,8 +129,10 @@ pub(super) fn Fields(project: String, route: Option<RouteView>, put: ServerActio
     let id = route.as_ref().map(|route| route.id.to_string()).unwrap_or_default();
     let name = route.as_ref().map(|route| route.name.clone()).unwrap_or_default();
     let kind = route.as_ref().map_or(RouteKind::Webhook, |route| route.kind).to_string();
-    let tells = |event: Event| route.as_ref().is_none_or(|route| route.events.contains(&event));
-    let (firing, resolved) = (tells(Event::AlertFiring), tells(Event::AlertResolved));
+    let of_site = project.is_empty();
+    let tells = |event: Event| route.as_ref().map_or_else(|| event.is_usual(of_site), |route| route.events.contains(&event));
+    let events = Event::CHOSEN.map(|event| view! { <CheckBox name="events[]" value=event.as_str() label=event.says() checked=tells(event)/> });
+    let events = events.into_iter().collect_view();
     let disabled = route.as_ref().is_some_and(|route| !route.enabled);
     let address_hint = if known {
         "Empty: as it was. It is never shown."
@@ -150,8 +152,12 @@ pub(super) fn Fields(project: String, route: Option<RouteView>, put: ServerActio
                 <TextField name="form[address]" label="Address" required=needed mono=true placeholder="https://hooks.example.com/..." error=field_error(refused, "address") hint=address_hint/>
                 <TextField name="form[secret]" label="Signing secret" kind="password" optional=true mono=true error=field_error(refused, "secret") hint=secret_hint/>
             </div>
-            <CheckBox name="form[firing]" label="Notify when an alert fires" checked=firing/>
-            <CheckBox name="form[resolved]" label="Notify when an alert is resolved" checked=resolved/>
+            <fieldset class="stack-s">
+                <legend class="label">"Notify when"</legend>
+                <div class="fields">{events}</div>
+                {of_site.then(|| view! { <p class="small muted">"Deployments are those of all projects."</p> })}
+                <p class="error" aria-live="polite">{move || field_error(refused, "events").get()}</p>
+            </fieldset>
             <CheckBox name="form[disabled]" label="Switched off" hint="Nothing is sent; what waits is kept for two days." checked=disabled/>
             <div class="actions"><Submit label="Save route" pending=put.pending()/></div>
         </ActionForm>

@@ -73,7 +73,7 @@ async fn batch(worker: &Worker, moves: Vec<Move<'_>>, now: Millis) -> Result<u64
         let quiet = one.is_quiet();
         let project = one.alert.as_ref().map(|alert| alert.project).or_else(|| one.finding.as_ref().map(|finding| finding.thing.project)).flatten();
         let moved = match (&one.alert, &one.finding) {
-            (Some(alert), _) => go_on(&mut change, platform, &one, alert, now).await?,
+            (Some(alert), _) => go_on(&mut change, &one, alert, now).await?,
             (None, Some(finding)) => begin(&mut change, platform, finding, &one, now).await?,
             (None, None) => false,
         };
@@ -141,7 +141,7 @@ async fn begin(tx: &mut Bookkeeping, platform: &Platform, finding: &Finding<'_>,
     ];
     let fresh = tx.exec(sql, arguments).await? > 0;
     if fresh {
-        tell_sides(tx, platform, Told::of(finding, changed.as_ref()), told, Event::AlertFiring, now).await?;
+        tell_sides(tx, Told::of(finding, changed.as_ref()), told, Event::AlertFiring, now);
     }
     Ok(fresh && fires)
 }
@@ -151,7 +151,7 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 }
 
 /// A further step of an alert. It is taken only where the alert is as it was read.
-async fn go_on(tx: &mut Bookkeeping, platform: &Platform, one: &Move<'_>, alert: &Open, now: Millis) -> Result<bool> {
+async fn go_on(tx: &mut Bookkeeping, one: &Move<'_>, alert: &Open, now: Millis) -> Result<bool> {
     match one.step {
         Step::Forget => tx.exec("DELETE FROM alerts WHERE id = $1 AND state = 'pending'", args![alert.id]).await.map(|_| false),
         Step::Note(Phase::Pending { since, held }) => {
@@ -160,10 +160,10 @@ async fn go_on(tx: &mut Bookkeeping, platform: &Platform, one: &Move<'_>, alert:
         }
         Step::Note(Phase::Firing { calm_since }) => {
             tx.exec("UPDATE alerts SET calm_since = $2 WHERE id = $1 AND state = 'firing'", args![alert.id, calm_since]).await?;
-            tell_late(tx, platform, alert, one.late, now).await
+            tell_late(tx, alert, one.late, now).await
         }
         Step::Fire => match &one.finding {
-            Some(finding) => fire(tx, platform, alert, finding, Sides::default().neither(one.hushed), now).await,
+            Some(finding) => fire(tx, alert, finding, Sides::default().neither(one.hushed), now).await,
             None => Ok(false),
         },
         Step::Resolve => {
@@ -171,16 +171,16 @@ async fn go_on(tx: &mut Bookkeeping, platform: &Platform, one: &Move<'_>, alert:
             let moved = tx.exec(sql, args![alert.id, now]).await? > 0;
             // Who did not hear that it began does not hear that it is over.
             if moved {
-                tell_sides(tx, platform, alert.told(), alert.told, Event::AlertResolved, now).await?;
+                tell_sides(tx, alert.told(), alert.told, Event::AlertResolved, now);
             }
             Ok(moved)
         }
-        Step::Stay => tell_late(tx, platform, alert, one.late, now).await,
+        Step::Stay => tell_late(tx, alert, one.late, now).await,
     }
 }
 
 /// What was pending is an alert.
-async fn fire(tx: &mut Bookkeeping, platform: &Platform, alert: &Open, finding: &Finding<'_>, told: Sides, now: Millis) -> Result<bool> {
+async fn fire(tx: &mut Bookkeeping, alert: &Open, finding: &Finding<'_>, told: Sides, now: Millis) -> Result<bool> {
     let changed = world::changed(tx, &finding.thing).await?;
     let rule = &finding.kept.rule;
     let sql = "UPDATE alerts SET state = 'firing', fired_at = $2, summary = $3, link = $4, changed = $5, severity = $6, rule = $7, told = $8,
@@ -190,29 +190,28 @@ async fn fire(tx: &mut Bookkeeping, platform: &Platform, alert: &Open, finding: 
         args![alert.id, now, &finding.summary, &finding.link, change, rule.severity, &rule.name, told.project, told.site, Json(&rule.routes)];
     let moved = tx.exec(sql, arguments).await? > 0;
     if moved {
-        tell_sides(tx, platform, Told::of(finding, changed.as_ref()), told, Event::AlertFiring, now).await?;
+        tell_sides(tx, Told::of(finding, changed.as_ref()), told, Event::AlertFiring, now);
     }
     Ok(moved)
 }
 
 /// The silence is over and it still fires.
-async fn tell_late(tx: &mut Bookkeeping, platform: &Platform, alert: &Open, late: Sides, now: Millis) -> Result<bool> {
+async fn tell_late(tx: &mut Bookkeeping, alert: &Open, late: Sides, now: Millis) -> Result<bool> {
     if !late.any() {
         return Ok(false);
     }
     let told = alert.told.or(late);
     let sql = "UPDATE alerts SET told = $2, told_site = $3 WHERE id = $1 AND state = 'firing' AND told = $4 AND told_site = $5";
     if tx.exec(sql, args![alert.id, told.project, told.site, alert.told.project, alert.told.site]).await? > 0 {
-        tell_sides(tx, platform, alert.told(), late, Event::AlertFiring, now).await?;
+        tell_sides(tx, alert.told(), late, Event::AlertFiring, now);
     }
     Ok(false)
 }
 
 /// Tells these sides alone.
-async fn tell_sides(tx: &mut Bookkeeping, platform: &Platform, told: Told<'_>, sides: Sides, event: Event, now: Millis) -> Result<()> {
-    if !sides.any() {
-        return Ok(());
+fn tell_sides(tx: &mut Bookkeeping, told: Told<'_>, sides: Sides, event: Event, now: Millis) {
+    if sides.any() {
+        let told = Told { project: told.project.filter(|_| sides.project), of_site: told.of_site && sides.site, ..told };
+        tell(tx, &told, event, now);
     }
-    let told = Told { project: told.project.filter(|_| sides.project), of_site: told.of_site && sides.site, ..told };
-    tell(tx, platform, &told, event, now).await
 }

@@ -10,9 +10,7 @@ use model::views::alerts::{ChangedView, SubjectView};
 
 use super::judge::Finding;
 use crate::change::Bookkeeping;
-use crate::error::Result;
-use crate::notices::{self, Audience};
-use crate::platform::Platform;
+use crate::notices::{Audience, Telling};
 
 /// What is told of an alert.
 pub(super) struct Told<'a> {
@@ -49,7 +47,7 @@ impl<'a> Told<'a> {
 }
 
 /// Writes the notices of an alert's beginning or end.
-pub(super) async fn tell(tx: &mut Bookkeeping, platform: &Platform, told: &Told<'_>, event: Event, now: Millis) -> Result<()> {
+pub(super) fn tell(tx: &mut Bookkeeping, told: &Told<'_>, event: Event, now: Millis) {
     let over = event == Event::AlertResolved;
     let subject = told.subject.says();
     let title = if over {
@@ -78,8 +76,8 @@ pub(super) async fn tell(tx: &mut Bookkeeping, platform: &Platform, told: &Told<
     };
     let project = told.subject.project.parse().ok();
     let notice = Notice { event, title, text, tone, facts, link: told.link.to_owned(), project, at: now };
-    let audience = Audience { project: told.project, site: told.of_site, routes: told.routes };
-    notices::tell(tx, platform, audience, &notice).await.map(drop)
+    let audience = Audience { project: told.project, site: told.of_site, routes: told.routes.to_vec() };
+    tx.tell([Telling { audience, notice }]);
 }
 
 fn grave(severity: Severity) -> &'static str {

@@ -8,7 +8,7 @@ use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Progr
 
 use super::begin::{End, Unfinished, end_unfinished, lock, tell};
 use super::revisions::Stored;
-use super::{Deployment, WHY_MAX, acts, limits, plan, revisions, source};
+use super::{Deployment, WHY_MAX, acts, limits, plan, revisions, source, telling};
 use crate::access::{Actor, May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -91,6 +91,10 @@ async fn decide(
     let actor = may.actor().account()?.id;
     let sql = "UPDATE deployments SET approved = $2, decided_by_id = $3, decided_by = $4, decided_at = $5, decided_why = $6 WHERE id = $1";
     change.exec(sql, args![may.id, approved, actor, may.actor().name(), platform.now(), why.trim()]).await?;
+    if !approved {
+        let told = telling::ended(&mut change, may.id, platform.now()).await?;
+        change.tell(told);
+    }
     change.touch(Topic::Deployment(may.id));
     tell(&mut change, &may.service);
     let view = acts::by_id(&mut change, may.id).await?;
@@ -241,6 +245,8 @@ pub async fn expire(worker: &Worker) -> Result<usize> {
         let service: Option<ServiceId> = change.opt(sql, args![id, message, now], |row| row.get("service_id")).await?;
         let Some(service) = service else { continue };
         if let Some(service) = crate::access::Key::find(&service, &mut change).await? {
+            let told = telling::ended(&mut change, id, now).await?;
+            change.tell(told);
             change.touch(Topic::Deployment(id));
             change.touch(Topic::Service(service.id));
             change.touch(Topic::Project(service.project.id));

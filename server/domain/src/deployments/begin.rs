@@ -7,7 +7,7 @@ use model::ids::{DeploymentId, RevisionId};
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
 use model::views::services::DesiredState;
 
-use super::Intent;
+use super::{Intent, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
@@ -113,7 +113,10 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     if change.opt(there, args![environment], |row| row.get::<model::ids::EnvironmentId>("id")).await?.is_none() {
         return Err(Error::conflict("environment_removed", format!("the environment {} was removed meanwhile", act.environment.name)));
     }
-    if !waits {
+    if waits {
+        let told = telling::telling(change, id, None, now).await?;
+        change.tell(told);
+    } else {
         templates::remember(change, platform, environment, act.revision, may.actor().name()).await?;
     }
     change.touch(Topic::Deployment(id));
@@ -157,6 +160,8 @@ pub(super) async fn end_unfinished(
     let ended: Vec<DeploymentId> = change.all(sql, arguments, |row| row.get("id")).await?;
     platform.counters().deployments_ended(end.state, ended.len() as u64);
     for id in ended {
+        let told = telling::ended(change, id, platform.now()).await?;
+        change.tell(told);
         change.touch(Topic::Deployment(id));
     }
     Ok(())

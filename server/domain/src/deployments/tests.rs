@@ -17,6 +17,7 @@ mod cloning;
 mod limits;
 mod pruning;
 mod sampled;
+mod told;
 
 /// A developer's project with an image and a service.
 struct Shop {

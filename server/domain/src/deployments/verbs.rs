@@ -9,7 +9,7 @@ use model::views::services::DesiredState;
 use super::begin::{Act, End, Unfinished, begin, end_unfinished, lock, tell};
 use super::deploy::{need_wanted, rescaled};
 use super::revisions::{self, Stored};
-use super::{Deployment, Intent, acts, limits, plan, source};
+use super::{Deployment, Intent, acts, limits, plan, source, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -182,6 +182,8 @@ pub async fn cancel(platform: &Platform, may: &May<can::Deploy, Deployment>) -> 
         let state = acts::by_id(&mut change, may.id).await?.state;
         return Err(Error::conflict("deployment_over", format!("this deployment is over: {state}")));
     }
+    let told = telling::ended(&mut change, may.id, platform.now()).await?;
+    change.tell(told);
     change.touch(Topic::Deployment(may.id));
     tell(&mut change, &may.service);
     let view = acts::by_id(&mut change, may.id).await?;

@@ -77,7 +77,7 @@ pub async fn test(platform: &Platform, may: &Managing, route: NoticeRouteId) -> 
         project: may.project().map(|project| project.name.clone()),
         at: platform.now(),
     };
-    let id = queue(&mut change, platform, route, &notice).await?;
+    let id = queue(&mut change, platform, route, &notice).await?.ok_or(Error::NotFound { what: "route" })?;
     let view = by_id(&mut change, id).await?;
     change.touch(topic(may));
     change.wake(Signal::Notices);

@@ -49,8 +49,7 @@ impl Scene {
             at: self.store.platform.now(),
         };
         let mut write = self.store.worker.change().await.expect("a transaction");
-        let audience = Audience { project: self.may.project_id(), site: true, routes: &[] };
-        tell(&mut write, &self.store.platform, audience, &notice).await.expect("told");
+        write.tell([Telling { audience: Audience { project: self.may.project_id(), site: true, routes: Vec::new() }, notice }]);
         write.finish().await.expect("kept");
     }
 

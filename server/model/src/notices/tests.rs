@@ -49,3 +49,13 @@ fn a_line_stays_a_line() {
     assert_eq!(one_line("a\r\nBcc: x\u{202e}y", 80), "a  Bcc: x y");
     assert_eq!(one_line("abcdef", 3), "abc\u{2026}");
 }
+
+#[test]
+fn a_new_route_of_the_site_tells_of_no_projects_deployments_unless_it_is_asked_to() {
+    let usual = |of_site: bool| Event::CHOSEN.into_iter().filter(|event| event.is_usual(of_site)).map(Event::as_str).collect::<Vec<_>>();
+    assert_eq!(usual(true), ["alert.firing", "alert.resolved"]);
+    assert_eq!(usual(false), ["alert.firing", "alert.resolved", "deployment.pending", "deployment.failed", "deployment.rolled_back"]);
+    let form = RouteForm { events: Event::CHOSEN.map(|event| event.to_string()).into(), ..form("slack", "https://h.example") };
+    assert_eq!(form.read(true).expect("a route").events, Event::CHOSEN, "each can be chosen");
+    assert!(Event::ALL.iter().all(|event| *event == Event::Test || Event::CHOSEN.contains(event)), "none is forgotten");
+}

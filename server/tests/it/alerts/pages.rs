@@ -27,6 +27,9 @@ async fn rules_and_routes_are_written_without_scripts() {
     assert!(page.contains("whsec_") && !page.contains("secret-path"), "the secret is shown this once: {page}");
     let page = browser.open("/projects/shop/alerts/routes").await.text().await.expect("a page");
     assert!(page.contains("https://hooks.example.com") && !page.contains("whsec_"), "{page}");
+    let routes = ana.get("/api/v1/projects/shop/routes").await.expect_status(StatusCode::OK).await;
+    let usual = ["alert.firing", "alert.resolved", "deployment.pending", "deployment.failed", "deployment.rolled_back"];
+    assert_eq!(routes["items"][0]["events"], json!(usual), "what people should look at is chosen at first");
     let page = browser.open("/projects/shop/alerts").await.text().await.expect("a page");
     assert!(page.contains("6 rules are watched") && !page.contains("add a route"), "{page}");
     let form = Form::open(&browser, "/projects/shop/alerts/routes", "/fn/notices/put_route").await;

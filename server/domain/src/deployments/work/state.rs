@@ -14,6 +14,7 @@ use super::PullSource;
 use super::load::revision_work;
 use crate::args;
 use crate::db::{Json, Row, Tx, Value};
+use crate::deployments::telling;
 use crate::environments::{Subnet, subnets};
 use crate::error::{Error, Result};
 use crate::live::{Signal, Topic};
@@ -59,6 +60,8 @@ pub async fn advance(worker: &Worker, deployment: DeploymentId, to: DeploymentSt
         let sql = "UPDATE desired SET halted_at = $3 WHERE service_id = $1 AND environment_id = $2";
         change.exec(sql, args![service, environment, halted.then_some(now)]).await?;
     }
+    let told = telling::telling(&mut change, deployment, before, now).await?;
+    change.tell(told);
     change.touch(Topic::Deployment(deployment));
     change.touch(Topic::Service(service));
     if to.is_final() {
