@@ -436,8 +436,14 @@ async fn an_environment_that_is_not_granted_has_no_configuration_and_one_that_is
     let shop = Shop::open().await;
     let root = shop.store.person("root", true).await;
     let open = async |open: bool| {
-        let order =
-            environments::EnvironmentOrder { description: String::new(), registry_address: None, protected: false, open, projects: Vec::new() };
+        let order = environments::EnvironmentOrder {
+            description: String::new(),
+            registry_address: None,
+            protected: false,
+            second_person: false,
+            open,
+            projects: Vec::new(),
+        };
         let may = root.may(shop.platform(), &crate::access::Site).await.expect("allowed");
         environments::put(shop.platform(), &may, &place_of("test").expect("a name"), &order).await.expect("kept");
     };
@@ -483,8 +489,14 @@ async fn what_waits_for_an_approval_keeps_its_configuration_and_is_nothing_that_
     let root = shop.store.person("root", true).await;
     shop.variable(false, "", "A", "1").await;
     shop.deploy("local", "image: web:1").await;
-    let order =
-        environments::EnvironmentOrder { description: String::new(), registry_address: None, protected: true, open: true, projects: Vec::new() };
+    let order = environments::EnvironmentOrder {
+        description: String::new(),
+        registry_address: None,
+        protected: true,
+        second_person: false,
+        open: true,
+        projects: Vec::new(),
+    };
     let may = root.may(shop.platform(), &crate::access::Site).await.expect("allowed");
     environments::put(shop.platform(), &may, &place_of("local").expect("a name"), &order).await.expect("kept");
     shop.variable(false, "", "A", "2").await;

@@ -133,6 +133,7 @@ async fn bring(
         why: format!("cloned from revision {number} in {}{why}", order.from),
         commit: revision.view.commit.clone(),
         build: revision.view.build.clone(),
+        override_freeze: false,
     };
     intent.check()?;
     check(platform, change, may, &to, &revision).await?;

@@ -121,6 +121,7 @@ fn only(projects: &[&ProjectName]) -> EnvironmentOrder {
         description: "for tests".into(),
         registry_address: Some("10.0.0.5:3000".into()),
         protected: false,
+        second_person: false,
         open: false,
         projects: projects.iter().map(|project| (*project).clone()).collect(),
     }
