@@ -35,6 +35,16 @@ pub struct EnvironmentPage {
     pub residents: Vec<ResidentView>,
 }
 
+/// Who lets deployments into an environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Guarded {
+    /// They wait for an approval.
+    pub protected: bool,
+    /// Somebody else than who asked gives it.
+    pub second_person: bool,
+}
+
 /// A machine to be made or changed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachinePage {
@@ -133,8 +143,7 @@ pub async fn put_environment(
     environment: String,
     #[server(default)] description: String,
     #[server(default)] registry_address: String,
-    #[server(default)] protected: bool,
-    #[server(default)] second_person: bool,
+    #[server(default)] guarded: Guarded,
     #[server(default)] open: bool,
     #[server(default)] projects: String,
 ) -> Result<EnvironmentView, ApiError> {
@@ -144,6 +153,7 @@ pub async fn put_environment(
     let words = projects.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     let projects: Result<Vec<ProjectName>, ApiError> = words.map(|word| field("projects", word)).collect();
     let address = Some(registry_address.trim().to_owned()).filter(|address| !address.is_empty());
+    let Guarded { protected, second_person } = guarded;
     let order = EnvironmentOrder { description, registry_address: address, protected, second_person, open, projects: projects? };
     let (view, _) = environments::put(&caller.platform, &may, &name, &order).await?;
     lead_to(&crate::urls::admin_environment(&name));

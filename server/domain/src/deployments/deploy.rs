@@ -27,6 +27,14 @@ pub struct Request {
     pub descriptor: Descriptor,
 }
 
+impl Request {
+    /// The same, where an operator overrides a freeze or does not.
+    #[must_use]
+    pub fn overriding(self, override_freeze: bool) -> Self {
+        Self { intent: Intent { override_freeze, ..self.intent }, ..self }
+    }
+}
+
 /// What is said of a deployment that waits for an approval, before and after it is asked for: a revision names what it runs with by the versions of the configuration, so the secrets
 /// that were answered are a version before anybody decides.
 const SECRETS_SET: &str = "the secrets are set when the deployment is asked for: the next one gets them, whatever becomes of this one";
