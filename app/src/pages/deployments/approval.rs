@@ -96,6 +96,7 @@ fn Answers(deployment: DeploymentView, plan: Option<PlanView>, decide: Decide) -
     let because = in_the_way(&deployment, plan.as_ref(), &me, operator);
     let told = because.clone().map(|because| view! { <p>{because}"."</p> });
     let frozen = plan.is_some_and(|plan| plan.frozen.is_some());
+    let of_choice = !frozen;
     let what = format!("revision {} of {} in {}", deployment.revision, deployment.service, deployment.environment);
     let (by, environment) = (deployment.by.clone(), deployment.environment.to_string());
     let (refused, not_refused) = (problem(decide.approve), problem(decide.refuse));
@@ -111,7 +112,7 @@ fn Answers(deployment: DeploymentView, plan: Option<PlanView>, decide: Decide) -
                     {frozen.then(|| view! {
                         <CheckBox name="override_freeze" label=format!("Override the freeze of {environment}") hint="Say below why: it stays with the deployment and in the audit log."/>
                     })}
-                    <TextField name="why" label="Why" optional=!frozen required=frozen scope="approve" error=field_error(refused, "why")/>
+                    <TextField name="why" label="Why" optional=of_choice required=frozen scope="approve" error=field_error(refused, "why")/>
                     <div class="actions"><Keep dialog="approve"/><Submit label="Approve" pending=decide.approve.pending()/></div>
                 </ActionForm>
             </Confirm>

@@ -4,7 +4,7 @@
 use model::views::deployments::DeploymentView;
 
 use super::approval::waiting;
-use super::begin::lock;
+use super::begin::{End, Unfinished, end_unfinished, lock};
 use super::verbs::{Again, queue};
 use super::{Deployment, Intent, acts, limits, plan, revisions, since, source};
 use crate::access::{May, can};
@@ -52,6 +52,8 @@ pub async fn ask_again(platform: &Platform, may: &May<can::Deploy, Deployment>, 
         own
     };
     let before = acts::by_id(&mut change, may.id).await?;
+    // Also where nothing waits any more since the environment is not protected now.
+    end_unfinished(&mut change, platform, &deploy, &environment, Unfinished::Waiting, &End::SUPERSEDED).await?;
     let why = if intent.why.trim().is_empty() { before.why.clone() } else { intent.why.clone() };
     let intent = Intent { why, ..intent.clone() };
     // Another content was built from something else.

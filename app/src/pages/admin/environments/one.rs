@@ -25,7 +25,8 @@ pub(crate) fn Environment() -> impl IntoView {
     let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| read(name));
     let put = change::<PutEnvironment>("Saved", Some(pulse));
     let remove = change::<RemoveEnvironment>("Environment removed", None);
-    let (freeze, thaw) = (change("Frozen", Some(pulse)), change("The freeze ended", Some(pulse)));
+    let freeze = change::<FreezeEnvironment>("Frozen", Some(pulse));
+    let thaw = change::<ThawEnvironment>("The freeze ended", Some(pulse));
     let navigate = use_navigate();
     let go = navigate.clone();
     Effect::new(move |_| {
