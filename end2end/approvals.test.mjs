@@ -61,7 +61,7 @@ class Somebody {
   async answers(name, why) {
     await this.button(name).click();
     const dialog = this.page.getByRole("dialog");
-    await dialog.getByLabel("Why").fill(why);
+    await dialog.getByRole("textbox").fill(why);
     return dialog;
   }
 
@@ -74,7 +74,7 @@ class Somebody {
 /** The number of the revision that should run. */
 async function runs(shop) {
   const { runs } = await shop.call(200, "GET", shop.path("web"));
-  return runs.find(({ environment }) => environment === "local")?.revision?.revision.number;
+  return runs.find(({ summary }) => summary.environment === "local")?.revision?.revision.number;
 }
 
 test("one asks, another approves what did not change since, and a freeze keeps all out", { timeout: 420_000 }, async (t) => {
@@ -93,7 +93,11 @@ test("one asks, another approves what did not change since, and a freeze keeps a
   await t.test("what waits is looked at by both, and approved by one of them", async () => {
     const path = await dee.asks("web:1");
     assert.equal(await dee.button("Approve").count(), 0, "who may not approve has no button for it");
-    await ada.opens(path);
+    // Where she lands after signing in, it stands first.
+    await ada.opens("/");
+    await ada.page.getByRole("heading", { name: /^Waits for your approval/ }).waitFor();
+    await ada.page.getByRole("link", { name: /\/web: Deploy revision 1$/ }).click();
+    await ada.page.waitForURL((url) => url.pathname === path);
     await ada.waits();
     await ada.page.getByRole("heading", { name: "What would change" }).waitFor();
     assert.ok(await ada.button("Approve").isEnabled());
@@ -117,7 +121,7 @@ test("one asks, another approves what did not change since, and a freeze keeps a
 
     await dee.button("Ask again").click();
     await dee.page.waitForURL((url) => url.pathname.includes("/deployments/") && url.href !== before);
-    await dee.waits();
+    await dee.page.getByRole("heading", { name: "Changed since it was asked for" }).waitFor({ state: "detached" });
     await ada.sees("Superseded");
     await ada.opens(new URL(dee.page.url()).pathname);
     await ada.waits();
@@ -150,7 +154,7 @@ test("one asks, another approves what did not change since, and a freeze keeps a
     const waiting = await dee.asks("web:1");
     const admin = await Somebody.arrives(t, shop, "admin");
     await admin.opens("/admin/environments/local");
-    await admin.page.getByLabel("Why").fill("the stocktaking");
+    await admin.page.getByLabel("Why", { exact: true }).fill("the stocktaking");
     await admin.button("Freeze").click();
     await admin.button("End the freeze").waitFor();
     await admin.visitor.picture("environment-frozen");

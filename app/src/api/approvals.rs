@@ -1,6 +1,7 @@
 //! What waits for an approval: what it would do, the answers of those who may give one, and asking again.
 
 use leptos::prelude::*;
+use model::page::Page;
 use model::views::deployments::{DeploymentView, PlanView};
 
 use super::ApiError;
@@ -9,6 +10,8 @@ use super::answer::lead_to;
 #[cfg(feature = "ssr")]
 use super::deployments::may_act;
 #[cfg(feature = "ssr")]
+use super::parse::page;
+#[cfg(feature = "ssr")]
 use super::server::{caller, mutating};
 #[cfg(feature = "ssr")]
 use domain::access::can;
@@ -16,6 +19,13 @@ use domain::access::can;
 use domain::deployments::{self, Intent};
 #[cfg(feature = "ssr")]
 use model::views::deployments::DeploymentState;
+
+/// What waits for an approval that the reader may give, of all projects; the newest first.
+#[server(prefix = "/fn", endpoint = "deployments/to_approve")]
+pub async fn list_to_approve(#[server(default)] after: Option<String>) -> Result<Page<DeploymentView>, ApiError> {
+    let caller = caller().await?;
+    Ok(deployments::to_approve(&caller.platform, &caller.actor.visible::<can::Approve>()?, &page(after)).await?)
+}
 
 /// What letting a deployment through would do now, and what changed since it was asked for; none where it does not wait.
 #[server(prefix = "/fn", endpoint = "deployments/waiting")]

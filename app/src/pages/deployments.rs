@@ -9,6 +9,8 @@ use model::access::Action;
 use model::page::Page;
 use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Share};
 
+pub(super) use approval::ToApprove;
+
 use super::projects::current as project_of;
 use super::states;
 use crate::api::ApiError;

@@ -38,7 +38,7 @@ mod tests;
 mod verbs;
 pub mod work;
 
-pub use acts::{get, list, of_project, wait};
+pub use acts::{get, list, of_project, to_approve, wait};
 pub use apply::{Applied, applied, apply, plan_apply};
 pub use approval::{approve, approve_frozen, expire, plan_of, refuse};
 pub use cloning::{CloneOrder, clone, clone_places, clone_plan};

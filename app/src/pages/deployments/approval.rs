@@ -9,6 +9,49 @@ use crate::boot::boot;
 use crate::components::{Ago, Changes, CheckBox, Confirm, Csrf, Keep, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
 use crate::page::problem;
 use crate::pages::environments::Frozen;
+use crate::pages::states;
+use crate::urls;
+
+/// What waits for the reader's approval, of all projects; nothing where nothing does.
+#[component]
+pub(crate) fn ToApprove(
+    /// What waits.
+    waiting: Vec<DeploymentView>,
+) -> impl IntoView {
+    let count = waiting.len();
+    (count > 0).then(|| {
+        let rows = waiting
+            .into_iter()
+            .map(|deployment| {
+                let href = urls::deployment(&deployment.project, &deployment.service, deployment.id);
+                let expires = deployment.expires_at.map(|at| view! { <Ago at/> });
+                view! {
+                    <tr>
+                        <td data-label="What" class="table-main">
+                            <a href=href>{format!("{}/{}: {}", deployment.project, deployment.service, states::act(&deployment))}</a>
+                        </td>
+                        <td data-label="Where">{deployment.environment.to_string()}</td>
+                        <td data-label="Image"><span class="chip">{deployment.image}</span></td>
+                        <td data-label="Asked for"><span><Ago at=deployment.created_at/>" by "{deployment.by}</span></td>
+                        <td data-label="Expires">{expires}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <section class="panel">
+                <header><h2>"Waits for your approval "<span class="count">{count}</span></h2></header>
+                <table class="table">
+                    <thead><tr>
+                        <th scope="col">"What"</th><th scope="col">"Where"</th><th scope="col">"Image"</th><th scope="col">"Asked for"</th>
+                        <th scope="col">"Expires"</th>
+                    </tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </section>
+        }
+    })
+}
 
 /// The two answers, and asking again.
 #[derive(Clone, Copy)]

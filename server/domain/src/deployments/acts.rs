@@ -8,7 +8,7 @@ use model::time::Millis;
 use model::views::deployments::{Decision, DeploymentView, Override, Progress};
 
 use super::{Deployment, DeploymentKey};
-use crate::access::{Lease, May, can};
+use crate::access::{Lease, May, Visible, can};
 use crate::args;
 use crate::db::{Json, Row, Tx, Value};
 use crate::error::Result;
@@ -122,6 +122,18 @@ pub async fn list(platform: &Platform, may: &May<can::SeeServices, Service>, pag
 /// The deployments of a project's services, newest first.
 pub async fn of_project(platform: &Platform, may: &May<can::SeeServices, Project>, page: &PageRequest) -> Result<Page<DeploymentView>> {
     read(platform, "s.project_id = $3", may.id.into(), page).await
+}
+
+/// What waits for an approval that the caller may give, of every project; the newest first.
+pub async fn to_approve(platform: &Platform, visible: &Visible<can::Approve>, page: &PageRequest) -> Result<Page<DeploymentView>> {
+    let limit = page.limit();
+    let (seen, mut more) = visible.condition("p", 3);
+    let mut arguments: Vec<Value> = args![page.before_id(), i64::from(limit) + 1];
+    arguments.append(&mut more);
+    let waits = "a.finished_at IS NULL AND a.state = 'pending'";
+    let sql = format!("{SELECT} WHERE a.id < $1 AND {waits} AND {seen} ORDER BY a.id DESC LIMIT $2");
+    let items = platform.read().await?.all(sql, arguments, view).await?;
+    Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 
 async fn read(platform: &Platform, condition: &str, id: Value, page: &PageRequest) -> Result<Page<DeploymentView>> {

@@ -38,8 +38,8 @@ pub(super) struct Waiting {
 /// Lets a deployment through. It goes into the queue, and takes the place of what is under way.
 ///
 /// # Errors
-/// `Conflict`: it does not wait any more, what it was changed since, the caller asked for it where somebody else must approve, the environment is
-/// frozen; or what a deploy of it would be refused for now.
+/// `Conflict`: it does not wait any more, something changed since it was asked for, the caller asked for it where somebody else must approve, the
+/// environment is frozen; or what a deploy of it would be refused for now.
 pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str) -> Result<DeploymentView> {
     let_through(platform, may, why, false).await
 }

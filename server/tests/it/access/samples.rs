@@ -318,6 +318,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/list"
         | "projects/may_create"
         | "services/mine"
+        | "deployments/to_approve"
         | "metrics/machines"
         | "metrics/overview"
         | "usage/site"
