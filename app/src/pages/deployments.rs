@@ -110,6 +110,14 @@ pub(crate) fn One() -> impl IntoView {
             navigate(&urls::deployment(&made.project, &made.service, made.id), leptos_router::NavigateOptions::default());
         }
     });
+    // What was told of one deployment is not told of the next one.
+    Effect::new(move |before: Option<()>| {
+        id.track();
+        if before.is_some() {
+            decide.approve.clear();
+            decide.refuse.clear();
+        }
+    });
     // Who was refused because something changed sees what did.
     Effect::new(move |_| {
         if decide.approve.value().with(|answer| matches!(answer, Some(Err(_)))) {
