@@ -110,7 +110,7 @@ test("one asks, another approves what did not change since, and a freeze keeps a
     await shop.push("web", "1");
     // Both pages are told by themselves.
     for (const { page } of [ada, dee]) {
-      await page.getByRole("heading", { name: "Changed since it was asked for" }).waitFor();
+      await page.getByRole("heading", { name: "Changed since it was asked for" }).waitFor({ timeout: 60_000 });
       await page.getByText(/after: image content: sha256:/).waitFor({ state: "attached" });
     }
     assert.ok(await ada.button("Approve").isDisabled());
@@ -141,7 +141,7 @@ test("one asks, another approves what did not change since, and a freeze keeps a
     await ada.waits();
     const dialog = await ada.answers("Refuse", "not on a Friday");
     await dialog.getByRole("button", { name: "Refuse" }).click();
-    await dee.page.getByText(/Refused by ada: not on a Friday/).waitFor();
+    await dee.page.getByText(/Refused by ada: not on a Friday/).waitFor({ timeout: 60_000 });
   });
 
   await t.test("nobody approves what they asked for themselves", async () => {

@@ -64,6 +64,23 @@ async fn nobody_approves_their_own_where_somebody_else_must() {
 }
 
 #[tokio::test]
+async fn who_may_approve_is_shown_what_waits() {
+    let town = Town::open().await;
+    town.put("prod", open_to_all(true)).await;
+    let waiting = town.try_deploy("prod").await.expect("accepted");
+    town.try_deploy("local").await.expect("accepted");
+    let shown = async |who: &Actor| {
+        let visible = who.visible::<can::Approve>().expect("signed in");
+        let page = deployments::to_approve(town.platform(), &visible, &model::page::PageRequest::default()).await.expect("read");
+        page.items.iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    assert_eq!((shown(&town.ana).await, shown(&town.root).await), (vec![waiting.id], vec![waiting.id]));
+    assert!(shown(&town.dev).await.is_empty() && shown(&town.store.person("bob", false).await).await.is_empty());
+    town.approve(&town.ana, &waiting).await.expect("approved");
+    assert!(shown(&town.ana).await.is_empty());
+}
+
+#[tokio::test]
 async fn who_refuses_says_why() {
     let town = Town::open().await;
     town.put("prod", open_to_all(true)).await;
@@ -170,6 +187,10 @@ async fn nothing_is_brought_into_what_is_frozen_but_by_operators_who_say_why() {
     assert_eq!((code(scaled), code(back)), ("environment_frozen", "environment_frozen"));
     let plan = deployments::plan(town.platform(), &town.may(&town.dev).await, &request("staging")).await.expect("a plan");
     assert!(plan.frozen.is_some() && plan.notes.iter().any(|note| note.contains("stocktaking")), "{:?}", plan.notes);
+    town.succeed(&town.try_deploy("local").await.expect("elsewhere it goes on")).await;
+    let order = deployments::CloneOrder { from: name("local"), to: name("staging"), services: Vec::new(), why: String::new() };
+    let cloned = deployments::clone_plan(town.platform(), &town.store.may(&town.dev, &town.project).await, &order).await.expect("a plan");
+    assert_eq!(cloned.services[0].problems[0].field, "environment_frozen");
     let restart = deployments::restart(town.platform(), &town.may(&town.dev).await, &intent("staging")).await.expect("what runs is mended");
     town.succeed(&restart).await;
 
