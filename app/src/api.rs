@@ -14,6 +14,7 @@ pub(crate) mod accounts;
 pub(crate) mod alerts;
 #[cfg(feature = "ssr")]
 mod answer;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod cloning;
 pub(crate) mod configs;

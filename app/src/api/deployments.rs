@@ -31,8 +31,6 @@ use model::ids::ServiceId;
 #[cfg(feature = "ssr")]
 use model::names::{EnvironmentName, ProjectName};
 #[cfg(feature = "ssr")]
-use model::views::deployments::DeploymentState;
-#[cfg(feature = "ssr")]
 use model::views::images::{RepositoryOrder, RepositoryQuery, TagOrder, TagQuery};
 
 /// Name under which a form waits for the next page of a browser without scripts.
@@ -204,12 +202,13 @@ pub async fn deploy(
     service: String,
     environment: String,
     #[server(default)] why: String,
+    #[server(default)] override_freeze: bool,
     form: DeployForm,
 ) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
     let made = match request(&caller, &may, &environment, &why, &form).await {
-        Ok(request) => deployments::deploy(&caller.platform, &may, &request).await.map_err(ApiError::from),
+        Ok(request) => deployments::deploy(&caller.platform, &may, &request.overriding(override_freeze)).await.map_err(ApiError::from),
         Err(error) => Err(error),
     };
     if made.is_err() && posted_form() {
@@ -285,8 +284,9 @@ pub async fn stop(csrf: String, project: String, service: String, environment: S
     Ok(deployments::stop(&caller.platform, &may, &intent(place(&environment)?, "")).await?)
 }
 
+/// The permission to do something to a deployment.
 #[cfg(feature = "ssr")]
-async fn may_act<P: can::Permission>(caller: &Caller, project: &str, service: &str, id: &str) -> Result<May<P, Deployment>, ApiError> {
+pub(super) async fn may_act<P: can::Permission>(caller: &Caller, project: &str, service: &str, id: &str) -> Result<May<P, Deployment>, ApiError> {
     let key = DeploymentKey { project: named("deployment", project)?, service: named("deployment", service)?, deployment: named("deployment", id)? };
     Ok(caller.actor.may::<P, _>(&caller.platform, &key).await?)
 }
@@ -305,45 +305,6 @@ pub async fn get_deployment(project: String, service: String, deployment: String
     let caller = caller().await?;
     let may = may_act::<can::SeeServices>(&caller, &project, &service, &deployment).await?;
     Ok(deployments::get(&caller.platform, &may).await?)
-}
-
-/// What letting a deployment through would do now; none where it does not wait.
-#[server(prefix = "/fn", endpoint = "deployments/waiting")]
-pub async fn plan_of_deployment(project: String, service: String, deployment: String) -> Result<Option<PlanView>, ApiError> {
-    let caller = caller().await?;
-    let may = may_act::<can::SeeServices>(&caller, &project, &service, &deployment).await?;
-    if may.state != DeploymentState::Pending {
-        return Ok(None);
-    }
-    Ok(Some(deployments::plan_of(&caller.platform, &may).await?))
-}
-
-/// Lets a deployment through that waits.
-#[server(prefix = "/fn", endpoint = "deployments/approve")]
-pub async fn approve_deployment(
-    csrf: String,
-    project: String,
-    service: String,
-    deployment: String,
-    #[server(default)] why: String,
-) -> Result<DeploymentView, ApiError> {
-    let caller = mutating(&csrf).await?;
-    let may = may_act::<can::Approve>(&caller, &project, &service, &deployment).await?;
-    Ok(deployments::approve(&caller.platform, &may, &why).await?)
-}
-
-/// Sends a deployment back that waits.
-#[server(prefix = "/fn", endpoint = "deployments/refuse")]
-pub async fn refuse_deployment(
-    csrf: String,
-    project: String,
-    service: String,
-    deployment: String,
-    #[server(default)] why: String,
-) -> Result<DeploymentView, ApiError> {
-    let caller = mutating(&csrf).await?;
-    let may = may_act::<can::Approve>(&caller, &project, &service, &deployment).await?;
-    Ok(deployments::refuse(&caller.platform, &may, &why).await?)
 }
 
 /// The deployments of a service, or of all of a project's services; the newest first.

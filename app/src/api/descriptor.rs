@@ -157,12 +157,16 @@ pub async fn deploy_text(
     service: String,
     environment: String,
     #[server(default)] why: String,
+    #[server(default)] override_freeze: bool,
     text: String,
 ) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
     let made = match request(&text, &environment, &why) {
-        Ok(request) => deployments::deploy(&caller.platform, &may, &request).await.map_err(|error| placed(&text, error)),
+        Ok(request) => {
+            let request = request.overriding(override_freeze);
+            deployments::deploy(&caller.platform, &may, &request).await.map_err(|error| placed(&text, error))
+        }
         Err(error) => Err(error),
     };
     match made {

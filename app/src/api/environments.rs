@@ -35,6 +35,16 @@ pub struct EnvironmentPage {
     pub residents: Vec<ResidentView>,
 }
 
+/// Who lets deployments into an environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Guarded {
+    /// They wait for an approval.
+    pub protected: bool,
+    /// Somebody else than who asked gives it.
+    pub second_person: bool,
+}
+
 /// A machine to be made or changed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachinePage {
@@ -133,7 +143,7 @@ pub async fn put_environment(
     environment: String,
     #[server(default)] description: String,
     #[server(default)] registry_address: String,
-    #[server(default)] protected: bool,
+    #[server(default)] guarded: Guarded,
     #[server(default)] open: bool,
     #[server(default)] projects: String,
 ) -> Result<EnvironmentView, ApiError> {
@@ -143,10 +153,27 @@ pub async fn put_environment(
     let words = projects.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     let projects: Result<Vec<ProjectName>, ApiError> = words.map(|word| field("projects", word)).collect();
     let address = Some(registry_address.trim().to_owned()).filter(|address| !address.is_empty());
-    let order = EnvironmentOrder { description, registry_address: address, protected, open, projects: projects? };
+    let Guarded { protected, second_person } = guarded;
+    let order = EnvironmentOrder { description, registry_address: address, protected, second_person, open, projects: projects? };
     let (view, _) = environments::put(&caller.platform, &may, &name, &order).await?;
     lead_to(&crate::urls::admin_environment(&name));
     Ok(view)
+}
+
+/// Freezes an environment: nothing is brought there any more, but by operators who say why.
+#[server(prefix = "/fn", endpoint = "environments/freeze")]
+pub async fn freeze_environment(csrf: String, environment: String, #[server(default)] why: String) -> Result<EnvironmentView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = managed(&caller, &environment).await?;
+    Ok(environments::freeze(&caller.platform, &may, &why).await?)
+}
+
+/// Ends the freeze of an environment.
+#[server(prefix = "/fn", endpoint = "environments/thaw")]
+pub async fn thaw_environment(csrf: String, environment: String) -> Result<EnvironmentView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let may = managed(&caller, &environment).await?;
+    Ok(environments::thaw(&caller.platform, &may).await?)
 }
 
 /// Removes an environment in which nothing is deployed.

@@ -4,14 +4,18 @@ mod approval;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
 use model::access::Action;
 use model::page::Page;
 use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Share};
 
+pub(super) use approval::ToApprove;
+
 use super::projects::current as project_of;
 use super::states;
 use crate::api::ApiError;
-use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments, plan_of_deployment};
+use crate::api::approvals::plan_of_deployment;
+use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments};
 use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes, sentence};
 use crate::live::Pulse;
 use crate::page::{Data, change, loaded_in, param, problem, query};
@@ -98,14 +102,43 @@ pub(crate) fn One() -> impl IntoView {
         },
     );
     let cancel = change::<CancelDeployment>("Deployment cancelled", Some(pulse));
-    let decide = approval::Decide { approve: change("Approved", Some(pulse)), refuse: change("Refused", Some(pulse)) };
+    let decide =
+        approval::Decide { approve: change("Approved", Some(pulse)), refuse: change("Refused", Some(pulse)), again: change("Asked again", None) };
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if let Some(Ok(made)) = decide.again.value().get() {
+            navigate(&urls::deployment(&made.project, &made.service, made.id), leptos_router::NavigateOptions::default());
+        }
+    });
+    // What was told of one deployment is not told of the next one.
+    Effect::new(move |before: Option<()>| {
+        id.track();
+        if before.is_some() {
+            decide.approve.clear();
+            decide.refuse.clear();
+        }
+    });
+    // Who was refused because something changed sees what did.
+    Effect::new(move |_| {
+        if decide.approve.value().with(|answer| matches!(answer, Some(Err(_)))) {
+            pulse.beat();
+        }
+    });
     view! {
         {loaded_in(service.view, data, move |service, (deployment, plan)| {
             pulse.watch(format!("deployment:{}", deployment.id));
             let may_cancel = service.may(Action::Deploy) && !deployment.state.is_final();
-            let may_approve = service.may(Action::Approve);
+            let reader = approval::Reader { approves: service.may(Action::Approve), deploys: service.may(Action::Deploy) };
+            let waits = (deployment.state == DeploymentState::Pending).then(|| {
+                // What changes here may be something that it was asked for with.
+                for topic in [format!("images:{}", service.project_id), format!("project:{}", service.project_id), format!("service:{}", service.id)] {
+                    pulse.watch(topic);
+                }
+                let plan = plan.as_ref().ok().cloned().flatten();
+                view! { <approval::Waits deployment=deployment.clone() plan reader decide/> }
+            });
             view! {
-                {(deployment.state == DeploymentState::Pending).then(|| view! { <approval::Waits deployment=deployment.clone() may_approve decide/> })}
+                {waits}
                 {match plan {
                     Ok(plan) => plan.map(|plan| view! { <super::services::Plan plan/> }).into_any(),
                     Err(error) => view! {
@@ -146,6 +179,7 @@ fn Whole(deployment: DeploymentView, may_cancel: bool, cancel: ServerAction<Canc
                         <dt>{if decision.approved { "Approved" } else { "Refused" }}</dt>
                         <dd><Ago at=decision.at/>" by "{decision.by}{(!decision.why.is_empty()).then(|| format!(": {}", decision.why))}</dd>
                     })}
+                    {facts.overridden.map(|over| view! { <dt>"Freeze overridden"</dt><dd>{format!("by {}: {}", over.by, over.why)}</dd> })}
                     {facts.started_at.map(|at| view! { <dt>"Began"</dt><dd><Ago at/></dd> })}
                     {facts.finished_at.map(|at| view! { <dt>"Ended"</dt><dd><Ago at/>{took(&deployment)}</dd> })}
                     <dt>"Id"</dt><dd><code>{facts.id.to_string()}</code></dd>

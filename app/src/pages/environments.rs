@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use model::views::environments::{EnvironmentView, MachineState, MachineView, ResidentView};
+use model::views::environments::{EnvironmentView, FreezeView, MachineState, MachineView, ResidentView};
 use model::views::metrics::MachineUse;
 
 use super::metrics::machine_now;
@@ -77,14 +77,38 @@ fn Row(environment: EnvironmentView) -> impl IntoView {
             </td>
             <td data-label="State"><span class="row"><Badge tone text/>{message.map(|message| view! { <span class="small muted break">{sentence(&message)}</span> })}</span></td>
             <td data-label="Machines">{if names.is_empty() { String::from("none") } else { names }}</td>
-            <td data-label="Deployments there">{approvals(environment.protected)}</td>
+            <td data-label="Deployments there">{approvals(&environment)}</td>
         </tr>
     }
     .into_any()
 }
 
-fn approvals(protected: bool) -> &'static str {
-    if protected { "wait for an approval" } else { "begin at once" }
+fn approvals(environment: &EnvironmentView) -> &'static str {
+    match environment {
+        EnvironmentView { frozen: Some(_), .. } => "are frozen",
+        EnvironmentView { protected: true, second_person: true, .. } => "wait for somebody else's approval",
+        EnvironmentView { protected: true, .. } => "wait for an approval",
+        EnvironmentView { .. } => "begin at once",
+    }
+}
+
+/// An environment is frozen: since when, by whom and why, and what that keeps out.
+#[component]
+pub(crate) fn Frozen(
+    /// Its name.
+    environment: String,
+    /// The freeze.
+    frozen: FreezeView,
+) -> impl IntoView {
+    view! {
+        <Notice tone=Tone::Warn title=format!("{environment} is frozen: {}", frozen.why)>
+            <p>
+                "By "{frozen.by.clone()}" "<Ago at=frozen.at/>
+                ". Nothing is brought there until it ends; what runs can be restarted and stopped. An operator can override it, with a reason."
+            </p>
+        </Notice>
+    }
+    .into_any()
 }
 
 /// One of them.
@@ -121,11 +145,12 @@ fn Whole(environment: EnvironmentView, residents: Vec<ResidentView>) -> impl Int
                 <p>"What runs goes on; deployments wait until it answers."</p>
             </Notice>
         })}
+        {environment.frozen.clone().map(|frozen| view! { <Frozen environment=environment.name.to_string() frozen/> })}
         <section class="panel">
             <header><h2>"Machines"</h2></header>
             <div class="panel-body">
                 {(!environment.description.is_empty()).then(|| view! { <p>{environment.description.clone()}</p> })}
-                <p class="muted">{format!("Deployments here {}.", approvals(environment.protected))}</p>
+                <p class="muted">{format!("Deployments here {}.", approvals(&environment))}</p>
             </div>
             <Machines machines=environment.machines.clone()/>
         </section>

@@ -3,12 +3,15 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use model::page::Page;
+use model::views::deployments::DeploymentView;
 use model::views::projects::ProjectSummary;
 use model::views::services::ServiceSummary;
 
+use super::deployments::ToApprove;
 use super::projects::ProjectCards;
 use super::services::ServiceTable;
 use crate::api::ApiError;
+use crate::api::approvals::list_to_approve;
 use crate::api::projects::{list_projects, may_create_projects};
 use crate::api::services::my_services;
 use crate::live::Pulse;
@@ -22,13 +25,15 @@ const FEW: usize = 20;
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let pulse = Pulse::new();
-    let data: Data<(Page<ProjectSummary>, Page<ServiceSummary>, bool)> = Resource::new(
+    let data: Data<(Page<ProjectSummary>, Page<ServiceSummary>, Page<DeploymentView>, bool)> = Resource::new(
         move || pulse.track(),
-        |_| async { Ok::<_, ApiError>((list_projects(None).await?, my_services(None).await?, may_create_projects().await?)) },
+        |_| async {
+            Ok::<_, ApiError>((list_projects(None).await?, my_services(None).await?, list_to_approve(None).await?, may_create_projects().await?))
+        },
     );
     view! {
         <Title text=""/>
-        {loaded(data, move |(projects, services, may_create)| {
+        {loaded(data, move |(projects, services, waiting, may_create)| {
             for project in &projects.items {
                 pulse.watch(format!("project:{}", project.id));
             }
@@ -41,6 +46,7 @@ pub(crate) fn Home() -> impl IntoView {
                     <h1>"Your projects"</h1>
                     {may_create.then(|| view! { <div class="actions"><a class="button" href=urls::NEW_PROJECT>"New project"</a></div> })}
                 </div>
+                <ToApprove waiting=waiting.items/>
                 <ProjectCards page=projects may_create/>
                 {(!shown.is_empty()).then(|| view! {
                     <section class="panel"><header><h2>"Services"</h2></header><ServiceTable services=shown with_project=true/></section>

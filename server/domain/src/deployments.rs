@@ -23,11 +23,14 @@ mod approval;
 mod begin;
 mod cloning;
 mod deploy;
+mod frozen;
 mod limits;
 mod plan;
 mod ports;
+mod renewal;
 pub(crate) mod revisions;
 mod roll;
+mod since;
 mod source;
 pub mod steps;
 pub(crate) mod telling;
@@ -36,11 +39,12 @@ mod tests;
 mod verbs;
 pub mod work;
 
-pub use acts::{get, list, of_project, wait};
+pub use acts::{get, list, of_project, to_approve, wait};
 pub use apply::{Applied, applied, apply, plan_apply};
-pub use approval::{approve, expire, plan_of, refuse};
+pub use approval::{approve, approve_frozen, expire, plan_of, refuse};
 pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, deploy_from, plan, plan_from};
+pub use renewal::ask_again;
 pub use revisions::{compare, revision, revisions};
 pub use roll::{roll, roll_all};
 pub use verbs::{cancel, plan_rollback, restart, rollback, scale, start, stop};
@@ -144,6 +148,8 @@ pub struct Intent {
     pub commit: Option<String>,
     /// The CI build, if CI says so.
     pub build: Option<String>,
+    /// Whether an operator overrides the freeze of the environment; then `why` says why.
+    pub override_freeze: bool,
 }
 
 impl Intent {
@@ -155,10 +161,10 @@ impl Intent {
 
     /// For a revision with the image of another one: what it was built from is what that was built from, where nobody says something else.
     fn like(&self, base: &revisions::Stored) -> Self {
-        let Self { environment, why, commit, build } = self.clone();
+        let Self { environment, why, commit, build, override_freeze } = self.clone();
         // Both are said by one build: the commit of one and the number of another would be neither's.
         let (commit, build) = if commit.is_none() && build.is_none() { (base.view.commit.clone(), base.view.build.clone()) } else { (commit, build) };
-        Self { environment, why, commit, build }
+        Self { environment, why, commit, build, override_freeze }
     }
 
     /// Every text is short and printable.

@@ -5,7 +5,7 @@
 use model::access::Action;
 use model::ids::{EnvironmentId, ProjectId};
 use model::names::{EnvironmentName, ProjectName};
-use model::views::environments::{EnvironmentView, MachineState};
+use model::views::environments::{EnvironmentView, FreezeView, MachineState};
 
 use crate::access::{Account, Actor, Key, May, Resource, Site, can};
 use crate::args;
@@ -16,12 +16,14 @@ use crate::platform::Platform;
 use crate::projects::Project;
 use crate::services::Service;
 
+mod freeze;
 mod manage;
 mod residents;
 pub mod subnets;
 #[cfg(test)]
 mod tests;
 
+pub use freeze::{freeze, thaw};
 pub use manage::{EnvironmentOrder, put, remove};
 pub use residents::residents;
 pub use subnets::{Pool, Subnet};
@@ -44,6 +46,10 @@ pub struct Environment {
     pub configured: bool,
     /// Whether deployments wait there for an approval.
     pub protected: bool,
+    /// Whether somebody else than who asked must approve them.
+    pub second_person: bool,
+    /// Nothing is changed there for now.
+    pub frozen: Option<FreezeView>,
     /// Whether every project may use it.
     pub open: bool,
 }
@@ -57,7 +63,8 @@ impl Resource for Environment {
     }
 }
 
-const COLUMNS: &str = "e.id, e.name, e.description, e.registry_address, e.configured, e.protected, e.open_to_all";
+const COLUMNS: &str = "e.id, e.name, e.description, e.registry_address, e.configured, e.protected, e.second_person,
+    e.frozen_at, e.frozen_by, e.frozen_why, e.open_to_all";
 
 /// Any environment, for those who manage them; readers look through [`Readable`].
 impl Key for EnvironmentName {
@@ -121,6 +128,8 @@ fn environment(row: &Row<'_>) -> Result<Environment> {
         registry_address: row.get("registry_address")?,
         configured: row.get("configured")?,
         protected: row.get("protected")?,
+        second_person: row.get("second_person")?,
+        frozen: freeze::of(row)?,
         open: row.get("open_to_all")?,
     })
 }
@@ -296,6 +305,8 @@ async fn view(tx: &mut Tx, environment: Environment, operator: bool) -> Result<E
         message: if up { None } else { worst.and_then(|machine| machine.message.clone()) },
         registry_address: operator.then_some(environment.registry_address),
         protected: environment.protected,
+        second_person: environment.second_person,
+        frozen: environment.frozen,
         open: environment.open,
         projects,
         configured: environment.configured,

@@ -7,7 +7,7 @@
 
 use model::access::Action;
 use model::digest::Digest;
-use model::ids::RepositoryId;
+use model::ids::{ProjectId, RepositoryId};
 use model::image::ImageReference;
 use model::manifest::Kind;
 use model::manifest::config::ImageConfig;
@@ -234,6 +234,12 @@ async fn find(tx: &mut Tx, repository: RepositoryId, reference: &Reference) -> R
         Ok(Resolved { digest: row.get("digest")?, media_type: row.get("media_type")?, kind: row.get("kind")?, config: config.map(|json| json.0) })
     })
     .await
+}
+
+/// What a tag of a project's repository names now; none: there is no such tag. For what was asked for with the permission to run it.
+pub(crate) async fn tagged(tx: &mut Tx, project: ProjectId, path: &RepositoryPath, tag: &TagName) -> Result<Option<Digest>> {
+    let sql = "SELECT t.digest FROM tags t JOIN repositories r ON r.id = t.repository_id WHERE r.project_id = $1 AND r.name = $2 AND t.name = $3";
+    tx.opt(sql, args![project, path, tag], |row| row.get("digest")).await
 }
 
 /// The project and repository that an image's name means at this portal: `web:1` is of `own`; a name with a host must name this

@@ -1,5 +1,6 @@
 //! Environments and machines that operators add: through the API and the pages, and on real engines elsewhere, over TLS and SSH.
 
+mod approvals;
 mod pages;
 mod trial;
 

@@ -143,6 +143,9 @@ pub struct Answered {
     pub template: String,
     /// Its version.
     pub version: i64,
+    /// Whether an operator overrides the freeze of the environment.
+    #[serde(default)]
+    pub override_freeze: bool,
 }
 
 #[cfg(feature = "ssr")]
@@ -231,7 +234,7 @@ pub async fn deploy_template(
 ) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may_service::<can::Deploy>(&caller, &project, &service).await?;
-    let done = deployed(&caller, &may, &environment, &of.asked(answers.clone()), &why).await;
+    let done = deployed(&caller, &may, &environment, &of, answers.clone(), &why).await;
     if done.is_err() && posted_form() {
         keep_typed(&caller, &may, &environment, &of, Waiting { answers, why, planned: None }).await?;
     }
@@ -245,11 +248,12 @@ async fn deployed(
     caller: &Caller,
     may: &May<can::Deploy, services::Service>,
     environment: &str,
-    asked: &Asked,
+    of: &Answered,
+    answers: Answers,
     why: &str,
 ) -> Result<DeploymentView, ApiError> {
-    let (request, origin, _) = requested(caller, may, environment, asked, why).await?;
-    Ok(deployments::deploy_from(&caller.platform, may, &request, Some(&origin)).await?)
+    let (request, origin, _) = requested(caller, may, environment, &of.asked(answers), why).await?;
+    Ok(deployments::deploy_from(&caller.platform, may, &request.overriding(of.override_freeze), Some(&origin)).await?)
 }
 
 /// What a service was made from, and what its template makes of that; none where it was described by hand.

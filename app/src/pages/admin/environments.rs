@@ -70,6 +70,7 @@ fn Panel(environment: EnvironmentView, uses: RwSignal<Vec<MachineUse>>) -> impl 
             <header>
                 <h2><a href=href>{environment.name.to_string()}</a></h2><Badge tone text/>
                 {environment.protected.then(|| view! { <Badge tone=Tone::Idle text="Protected"/> })}
+                {environment.frozen.is_some().then(|| view! { <Badge tone=Tone::Warn text="Frozen"/> })}
             </header>
             {environment.message.map(|message| view! {
                 <div class="panel-body">

@@ -436,8 +436,14 @@ async fn an_environment_that_is_not_granted_has_no_configuration_and_one_that_is
     let shop = Shop::open().await;
     let root = shop.store.person("root", true).await;
     let open = async |open: bool| {
-        let order =
-            environments::EnvironmentOrder { description: String::new(), registry_address: None, protected: false, open, projects: Vec::new() };
+        let order = environments::EnvironmentOrder {
+            description: String::new(),
+            registry_address: None,
+            protected: false,
+            second_person: false,
+            open,
+            projects: Vec::new(),
+        };
         let may = root.may(shop.platform(), &crate::access::Site).await.expect("allowed");
         environments::put(shop.platform(), &may, &place_of("test").expect("a name"), &order).await.expect("kept");
     };
@@ -483,8 +489,14 @@ async fn what_waits_for_an_approval_keeps_its_configuration_and_is_nothing_that_
     let root = shop.store.person("root", true).await;
     shop.variable(false, "", "A", "1").await;
     shop.deploy("local", "image: web:1").await;
-    let order =
-        environments::EnvironmentOrder { description: String::new(), registry_address: None, protected: true, open: true, projects: Vec::new() };
+    let order = environments::EnvironmentOrder {
+        description: String::new(),
+        registry_address: None,
+        protected: true,
+        second_person: false,
+        open: true,
+        projects: Vec::new(),
+    };
     let may = root.may(shop.platform(), &crate::access::Site).await.expect("allowed");
     environments::put(shop.platform(), &may, &place_of("local").expect("a name"), &order).await.expect("kept");
     shop.variable(false, "", "A", "2").await;
@@ -498,9 +510,19 @@ async fn what_waits_for_an_approval_keeps_its_configuration_and_is_nothing_that_
     let plan = deployments::plan_of(shop.platform(), &see).await.expect("planned");
     let change = &plan.changes[0];
     assert_eq!((change.field.as_str(), change.before.as_deref(), change.after.as_deref()), ("variables.A", Some("1"), Some("2")));
-    deployments::approve(shop.platform(), &root.may(shop.platform(), &key).await.expect("allowed"), "").await.expect("approved");
+    let approve = async |key: &deployments::DeploymentKey| {
+        let may = root.may(shop.platform(), key).await.expect("allowed");
+        deployments::approve(shop.platform(), &may, "").await
+    };
+    assert_eq!(code(approve(&key).await), "changed_since", "A is 3 since");
+    let since = &plan.changed_since[0];
+    assert_eq!((since.field.as_str(), since.before.as_deref(), since.after.as_deref()), ("variables.A", Some("2"), Some("3")));
+    let ask = shop.ana.may(shop.platform(), &key).await.expect("allowed");
+    let waiting = deployments::ask_again(shop.platform(), &ask, &Intent::default()).await.expect("asked again");
+    let again = deployments::DeploymentKey { deployment: waiting.id, ..key.clone() };
+    approve(&again).await.expect("approved");
     shop.succeed(&waiting).await;
-    assert_eq!(shop.delivered("local").await.env["A"], "2", "what was looked at is what runs");
+    assert_eq!(shop.delivered("local").await.env["A"], "3", "what was looked at is what runs");
     let over = deployments::plan_of(shop.platform(), &shop.ana.may(shop.platform(), &key).await.expect("allowed")).await;
     assert_eq!(code(over), "not_waiting");
 }

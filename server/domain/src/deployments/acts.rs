@@ -5,10 +5,10 @@ use std::time::Duration;
 use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
 use model::page::{Page, PageRequest};
 use model::time::Millis;
-use model::views::deployments::{Decision, DeploymentView, Progress};
+use model::views::deployments::{Decision, DeploymentView, Override, Progress};
 
 use super::{Deployment, DeploymentKey};
-use crate::access::{Lease, May, can};
+use crate::access::{Lease, May, Visible, can};
 use crate::args;
 use crate::db::{Json, Row, Tx, Value};
 use crate::error::Result;
@@ -20,7 +20,7 @@ use crate::watch;
 
 const SELECT: &str = "SELECT a.id, p.name AS project, s.name AS service, e.name AS environment, a.kind, a.state, a.reason_code, a.reason_message,
     a.progress, r.number, pr.number AS previous, r.image, a.created_by, a.why, a.created_at, a.started_at, a.finished_at,
-    a.expires_at, a.approved, a.decided_by, a.decided_at, a.decided_why
+    a.expires_at, a.approved, a.decided_by, a.decided_at, a.decided_why, a.overridden_by, a.overridden_why
     FROM deployments a JOIN services s ON s.id = a.service_id JOIN projects p ON p.id = s.project_id
     JOIN environments e ON e.id = a.environment_id JOIN revisions r ON r.id = a.revision_id
     LEFT JOIN revisions pr ON pr.id = a.previous_revision_id";
@@ -32,6 +32,12 @@ fn decision(row: &Row<'_>) -> Result<Option<Decision>> {
     let Some(approved) = row.get("approved")? else { return Ok(None) };
     let why: Option<String> = row.get("decided_why")?;
     Ok(Some(Decision { approved, by: row.get("decided_by")?, at: row.get("decided_at")?, why: why.unwrap_or_default() }))
+}
+
+fn overridden(row: &Row<'_>) -> Result<Option<Override>> {
+    let Some(by) = row.get("overridden_by")? else { return Ok(None) };
+    let why: Option<String> = row.get("overridden_why")?;
+    Ok(Some(Override { by, why: why.unwrap_or_default() }))
 }
 
 fn view(row: &Row<'_>) -> Result<DeploymentView> {
@@ -57,6 +63,7 @@ fn view(row: &Row<'_>) -> Result<DeploymentView> {
         finished_at,
         expires_at: row.get::<Option<Millis>>("expires_at")?.filter(|_| waits),
         decision,
+        overridden: overridden(row)?,
     })
 }
 
@@ -115,6 +122,18 @@ pub async fn list(platform: &Platform, may: &May<can::SeeServices, Service>, pag
 /// The deployments of a project's services, newest first.
 pub async fn of_project(platform: &Platform, may: &May<can::SeeServices, Project>, page: &PageRequest) -> Result<Page<DeploymentView>> {
     read(platform, "s.project_id = $3", may.id.into(), page).await
+}
+
+/// What waits for an approval that the caller may give, of every project; the newest first.
+pub async fn to_approve(platform: &Platform, visible: &Visible<can::Approve>, page: &PageRequest) -> Result<Page<DeploymentView>> {
+    let limit = page.limit();
+    let (seen, mut more) = visible.condition("p", 3);
+    let mut arguments: Vec<Value> = args![page.before_id(), i64::from(limit) + 1];
+    arguments.append(&mut more);
+    let waits = "a.finished_at IS NULL AND a.state = 'pending'";
+    let sql = format!("{SELECT} WHERE a.id < $1 AND {waits} AND {seen} ORDER BY a.id DESC LIMIT $2");
+    let items = platform.read().await?.all(sql, arguments, view).await?;
+    Ok(Page::cut(items, limit, |item| item.id.to_string()))
 }
 
 async fn read(platform: &Platform, condition: &str, id: Value, page: &PageRequest) -> Result<Page<DeploymentView>> {

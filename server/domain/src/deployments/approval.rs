@@ -8,7 +8,7 @@ use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Progr
 
 use super::begin::{End, Unfinished, end_unfinished, lock, tell};
 use super::revisions::Stored;
-use super::{Deployment, WHY_MAX, acts, limits, plan, revisions, source, telling};
+use super::{Deployment, WHY_MAX, acts, frozen, limits, plan, revisions, since, source, telling};
 use crate::access::{Actor, May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -26,8 +26,8 @@ use crate::worker::Worker;
 const MOST: i64 = 500;
 
 /// A deployment that waits.
-struct Waiting {
-    environment: EnvironmentId,
+pub(super) struct Waiting {
+    pub environment: EnvironmentId,
     revision: RevisionId,
     asked_by: Option<String>,
     asked_by_name: String,
@@ -36,32 +36,71 @@ struct Waiting {
 }
 
 /// Lets a deployment through. It goes into the queue, and takes the place of what is under way.
+///
+/// # Errors
+/// `Conflict`: it does not wait any more, something changed since it was asked for, the caller asked for it where somebody else must approve, the
+/// environment is frozen; or what a deploy of it would be refused for now.
 pub async fn approve(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str) -> Result<DeploymentView> {
+    let_through(platform, may, why, false).await
+}
+
+/// The same for an operator who overrides the freeze of the environment and says why.
+pub async fn approve_frozen(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str) -> Result<DeploymentView> {
+    let_through(platform, may, why, true).await
+}
+
+async fn let_through(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str, overrides: bool) -> Result<DeploymentView> {
     check_why(why)?;
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, &may.service).await?;
     let waiting = waiting(&mut change, platform, may.id).await?;
-    let environment = still_good(&mut change, platform, may.actor(), &may.service, &waiting).await?;
+    let environment = still_good(&mut change, platform, may, &waiting).await?;
+    refuse_own(may, &environment, &waiting)?;
+    let overridden = frozen::pass(&environment, may, overrides, why)?;
     end_unfinished(&mut change, platform, &may.service, &environment, Unfinished::UnderWay, &End::SUPERSEDED).await?;
     let progress = Progress { note: None, ..waiting.progress.clone() };
-    let sql = "UPDATE deployments SET state = 'queued', progress = $2, previous_revision_id =
+    let sql = "UPDATE deployments SET state = 'queued', progress = $2, overridden_by = COALESCE($3, overridden_by),
+               overridden_why = COALESCE($4, overridden_why), previous_revision_id =
                (SELECT d.revision_id FROM desired d WHERE d.service_id = deployments.service_id AND d.environment_id = deployments.environment_id)
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
-    if change.exec(sql, args![may.id, Json(progress)]).await? == 0 {
+    let arguments = args![may.id, Json(progress), overridden.map(|_| may.actor().name()), overridden];
+    if change.exec(sql, arguments).await? == 0 {
         return Err(expired());
+    }
+    if let Some(why) = overridden {
+        frozen::record(&mut change, &may.service, &environment, may.id, why).await?;
     }
     templates::remember(&mut change, platform, waiting.environment, waiting.revision, &waiting.asked_by_name).await?;
     decide(change, platform, may, &waiting, true, why).await
 }
 
-/// Sends a deployment back. Nothing changes for what runs.
+/// Whether this caller asked for it.
+fn is_own(actor: &Actor, asked_by: Option<&str>) -> Result<bool> {
+    Ok(asked_by == Some(actor.account()?.id.to_string().as_str()))
+}
+
+fn refuse_own(may: &May<can::Approve, Deployment>, environment: &Environment, waiting: &Waiting) -> Result<()> {
+    if environment.second_person && is_own(may.actor(), waiting.asked_by.as_deref())? {
+        return Err(Error::conflict("own_request", own_request(environment)));
+    }
+    Ok(())
+}
+
+fn own_request(environment: &Environment) -> String {
+    format!("you asked for this yourself; in {} somebody else approves it", environment.name)
+}
+
+/// Sends a deployment back, with a reason that its asker reads. Nothing changes for what runs.
 pub async fn refuse(platform: &Platform, may: &May<can::Approve, Deployment>, why: &str) -> Result<DeploymentView> {
     check_why(why)?;
+    if why.trim().is_empty() {
+        return Err(Error::invalid("why", "say why: who asked for it reads this"));
+    }
     let mut change = platform.change(may.actor()).await?;
     lock(&mut change, &may.service).await?;
     let waiting = waiting(&mut change, platform, may.id).await?;
-    let because = if why.trim().is_empty() { String::new() } else { format!(": {}", why.trim()) };
-    let message = with_note(format!("refused by {}{because}; what ran before runs on", may.actor().name()), waiting.progress.note.as_deref());
+    let message = format!("refused by {}: {}; what ran before runs on", may.actor().name(), why.trim());
+    let message = with_note(message, waiting.progress.note.as_deref());
     let sql = "UPDATE deployments SET state = 'refused', reason_code = 'refused', reason_message = $2, finished_at = $3
                WHERE id = $1 AND state = 'pending' AND finished_at IS NULL";
     if change.exec(sql, args![may.id, message, platform.now()]).await? == 0 {
@@ -100,7 +139,7 @@ async fn decide(
     let view = acts::by_id(&mut change, may.id).await?;
     let detail = serde_json::json!({
         "deployment": may.id, "environment": view.environment, "revision": view.revision, "asked_by": waiting.asked_by_name,
-        "own": waiting.asked_by.as_deref() == Some(actor.to_string().as_str()), "why": why.trim(),
+        "own": is_own(may.actor(), waiting.asked_by.as_deref())?, "why": why.trim(),
     });
     let action = if approved { "deployment.approve" } else { "deployment.refuse" };
     change.commit(Record::new(action, "service", &may.service.name).project(&may.service.project).detail(detail)).await?;
@@ -115,7 +154,7 @@ fn check_why(why: &str) -> Result<()> {
 }
 
 /// The deployment, if it waits still. The caller holds the lock.
-async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> Result<Waiting> {
+pub(super) async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> Result<Waiting> {
     let sql = "SELECT state, expires_at, environment_id, revision_id, created_by_id, created_by, progress FROM deployments WHERE id = $1";
     let (state, expires, waiting) = change
         .one(sql, args![id], |row: &Row<'_>| {
@@ -147,16 +186,20 @@ fn expired() -> Error {
     Error::conflict("expired", "nobody decided in time: this deployment expired; deploy again")
 }
 
-/// What was checked when it was asked for, checked again: the grant, the image, what the descriptor asks of the machines and of the quota.
-async fn still_good(change: &mut Change, platform: &Platform, actor: &Actor, service: &Service, waiting: &Waiting) -> Result<Environment> {
+/// What was checked when it was asked for, checked again: the grant, the image, what the descriptor asks of the machines and of the quota; and that
+/// it is still what would be asked for today.
+async fn still_good(change: &mut Change, platform: &Platform, may: &May<can::Approve, Deployment>, waiting: &Waiting) -> Result<Environment> {
+    let service = &may.service;
     let Some(environment) = environments::granted(change, service.project.id, waiting.environment).await? else {
         let text = format!("project {} may not use this environment any more", service.project.name);
         return Err(Error::conflict("environment_not_granted", text));
     };
-    let deploy: May<can::Deploy, Service> = actor.may_in(change, &service.id).await?;
+    let deploy: May<can::Deploy, Service> = may.actor().may_in(change, &service.id).await?;
     let revision = revisions::by_id(change, waiting.revision).await?;
     source::still_there(&revision)?;
     pinned::of_revision(change, revision.id, &revision.descriptor).await?.still_there(revision.number)?;
+    let followed = since::followed(change, may.id).await?;
+    since::refuse(&since::changes(change, service, &environment, &revision, followed).await?)?;
     limits::still_allowed(platform, change, &deploy, &environment, &revision).await?;
     plan::refuse_taken_ports(change, service, &environment, &revision.descriptor).await?;
     limits::take(change, service, &environment, &revision.descriptor).await?;
@@ -220,9 +263,16 @@ pub async fn plan_of(platform: &Platform, may: &May<can::SeeServices, Deployment
         Err(error) => return Err(error),
     }
     plan.notes.extend(hindrances.into_iter().map(|text| format!("it cannot be approved now: {text}")));
-    plan.notes.extend(acts::by_id(&mut tx, may.id).await?.progress.note);
+    plan.second_person = environment.second_person;
+    let asked = acts::by_id(&mut tx, may.id).await?;
+    if environment.second_person && may.also(Action::Approve) && asked.by == may.actor().name() {
+        plan.notes.push(own_request(&environment));
+    }
+    plan.notes.extend(asked.progress.note);
+    let followed = since::followed(&mut tx, may.id).await?;
+    plan.changed_since = since::changes(&mut tx, service, &environment, &revision, followed).await?;
     if !may.also(Action::Deploy) {
-        plan.changes.iter_mut().for_each(model::descriptor::Change::hide_secrets);
+        plan.changes.iter_mut().chain(&mut plan.changed_since).for_each(model::descriptor::Change::hide_secrets);
     }
     Ok(plan)
 }

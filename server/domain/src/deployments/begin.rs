@@ -7,7 +7,7 @@ use model::ids::{DeploymentId, RevisionId};
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
 use model::views::services::DesiredState;
 
-use super::{Intent, telling};
+use super::{Intent, frozen, revisions, since, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
@@ -83,6 +83,12 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let now = platform.now();
     let environment = act.environment.id;
     let waits = act.environment.protected && act.kind != DeploymentKind::Restart;
+    // What runs may always be mended.
+    let overridden = match act.kind {
+        DeploymentKind::Restart => None,
+        _ => frozen::pass(act.environment, may, act.intent.override_freeze, &act.intent.why)?,
+    };
+    let followed = if waits { Some(looked_at(change, may, act).await?) } else { None };
     let (of, state) = if waits { (Unfinished::Waiting, DeploymentState::Pending) } else { (Unfinished::UnderWay, DeploymentState::Queued) };
     end_unfinished(change, platform, may, act.environment, of, &End::SUPERSEDED).await?;
     let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at) VALUES ($1, $2, NULL, 'running', $3)
@@ -104,9 +110,14 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
         may.actor().name(),
         act.intent.why.trim(),
         waits.then(|| now.plus(WAITS)),
+        followed.map(|followed| followed.image),
+        followed.map(|followed| followed.configuration),
+        overridden.map(|_| may.actor().name()),
+        overridden,
     ];
     let sql = "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
-               created_by_id, created_by, why, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+               created_by_id, created_by, why, expires_at, newest_image, newest_configuration, overridden_by, overridden_why)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     change.exec(sql, arguments).await?;
     // From here on nobody removes the environment: the new row holds on to it.
     let there = "SELECT id FROM environments WHERE id = $1 AND removed_at IS NULL";
@@ -119,9 +130,19 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     } else {
         templates::remember(change, platform, environment, act.revision, may.actor().name()).await?;
     }
+    if let Some(why) = overridden {
+        frozen::record(change, may, act.environment, id, why).await?;
+    }
     change.touch(Topic::Deployment(id));
     tell(change, may);
     Ok(id)
+}
+
+/// What is about to wait, as those see it who decide on it: pinned, and the newest or not.
+async fn looked_at(change: &mut Change, service: &Service, act: &Act<'_>) -> Result<since::Followed> {
+    let revision = revisions::by_id(change, act.revision).await?;
+    since::refuse_unpinned(act.environment, &revision.descriptor.image, revision.digest)?;
+    since::follows(change, service, act.environment, &revision).await
 }
 
 /// Which unfinished deployment of a service in an environment: there is at most one of each.

@@ -14,7 +14,7 @@ use model::views::services::DesiredState;
 use super::begin::lock;
 use super::revisions::{self, Stored};
 use super::verbs::{Again, for_environment, queue};
-use super::{Intent, limits, plan as plans, source};
+use super::{Intent, frozen, limits, plan as plans, since, source};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -133,6 +133,7 @@ async fn bring(
         why: format!("cloned from revision {number} in {}{why}", order.from),
         commit: revision.view.commit.clone(),
         build: revision.view.build.clone(),
+        override_freeze: false,
     };
     intent.check()?;
     check(platform, change, may, &to, &revision).await?;
@@ -248,7 +249,10 @@ async fn planned(
 
 /// What a deploy of the revision there would ask for; the configuration that it would run with.
 async fn check(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>, to: &Environment, stored: &Stored) -> Result<Pinned> {
+    // Several at once are no exception that somebody makes for one.
+    frozen::pass(to, may, false, "")?;
     source::still_there(stored)?;
+    since::refuse_unpinned(to, &stored.descriptor.image, stored.digest)?;
     limits::still_allowed(platform, tx, may, to, stored).await?;
     plans::refuse_taken_ports(tx, may, to, &stored.descriptor).await?;
     pinned::newest(tx, may, to, &stored.descriptor).await

@@ -5,7 +5,7 @@ use model::descriptor::{Descriptor, UpdateOrder};
 use model::views::deployments::{DeploymentKind, DeploymentView, PlanView};
 
 use super::begin::{Act, begin, lock, wanted};
-use super::{Intent, acts, limits, plan as plans, revisions, source};
+use super::{Intent, acts, limits, plan as plans, revisions, since, source};
 use crate::access::{May, can};
 use crate::change::{Change, Record};
 use crate::configs::{coming, pinned};
@@ -27,6 +27,14 @@ pub struct Request {
     pub descriptor: Descriptor,
 }
 
+impl Request {
+    /// The same, where an operator overrides a freeze or does not.
+    #[must_use]
+    pub fn overriding(self, override_freeze: bool) -> Self {
+        Self { intent: Intent { override_freeze, ..self.intent }, ..self }
+    }
+}
+
 /// What is said of a deployment that waits for an approval, before and after it is asked for: a revision names what it runs with by the versions of the configuration, so the secrets
 /// that were answered are a version before anybody decides.
 const SECRETS_SET: &str = "the secrets are set when the deployment is asked for: the next one gets them, whatever becomes of this one";
@@ -45,6 +53,7 @@ pub async fn plan_from(platform: &Platform, may: &May<can::Deploy, Service>, req
     let source = check(platform, may, request).await?;
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, may.project.id, request.intent.environment.as_ref()).await?;
+    since::refuse_unpinned(&environment, &source.image, source.digest)?;
     let (descriptor, filled) = limits::fill(&mut tx, may, &request.descriptor).await?;
     limits::refuse_foreign_ports(&mut tx, may, &environment, &descriptor).await?;
     folders::refuse(platform, &mut tx, &descriptor).await?;

@@ -8,9 +8,9 @@ use model::views::environments::MachineState;
 use model::views::services::DesiredState;
 
 use super::begin::{Wanted, wanted};
-use super::revisions;
 use super::source::Source;
 use super::steps::{Living, steps};
+use super::{frozen, revisions};
 use crate::args;
 use crate::configs::pinned::Pinned;
 use crate::db::Tx;
@@ -60,6 +60,9 @@ pub(super) async fn plan(
         takes: Vec::new(),
         notes,
         configuration: configuration.view(environment),
+        frozen: environment.frozen.clone(),
+        second_person: false,
+        changed_since: Vec::new(),
     })
 }
 
@@ -85,8 +88,12 @@ fn notes(d: &Descriptor, source: &Source, wanted: Option<&Wanted>, environment: 
         notes.push(String::from("each task ends before its successor starts: what it serves is away in between"));
     }
     if environment.protected {
-        let who = "until a project admin or an operator approves it";
+        let other = if environment.second_person { ", somebody else than who asked for it," } else { "" };
+        let who = format!("until a project admin or an operator{other} approves it");
         notes.push(format!("{} is protected: the deployment waits {who}; what runs there runs on meanwhile", environment.name));
+    }
+    if let Some(freeze) = &environment.frozen {
+        notes.push(format!("{}; only an operator brings something there, with a reason", frozen::says(&environment.name, freeze)));
     }
     match away {
         Away::No => {}

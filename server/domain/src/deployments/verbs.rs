@@ -9,7 +9,7 @@ use model::views::services::DesiredState;
 use super::begin::{Act, End, Unfinished, begin, end_unfinished, lock, tell};
 use super::deploy::{need_wanted, rescaled};
 use super::revisions::{self, Stored};
-use super::{Deployment, Intent, acts, limits, plan, source, telling};
+use super::{Deployment, Intent, acts, limits, plan, since, source, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -42,6 +42,7 @@ pub async fn plan_rollback(platform: &Platform, may: &May<can::Deploy, Service>,
     let mut tx = platform.read().await?;
     let environment = environments::choose(&mut tx, may.project.id, intent.environment.as_ref()).await?;
     let revision = revisions::by_number(&mut tx, may.id, number).await?;
+    since::refuse_unpinned(&environment, &revision.descriptor.image, revision.digest)?;
     limits::still_allowed(platform, &mut tx, may, &environment, &revision).await?;
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut tx, may, &environment, &revision.descriptor).await?;

@@ -30,6 +30,8 @@ pub struct EnvironmentOrder {
     pub registry_address: Option<String>,
     /// Whether deployments wait there for an approval.
     pub protected: bool,
+    /// Whether somebody else than who asked must approve them.
+    pub second_person: bool,
     /// Whether every project may use it.
     pub open: bool,
     /// The projects that may use it where not every one may.
@@ -86,7 +88,7 @@ pub async fn put(
     let now = change.one(sql, args![name], environment).await?;
     let action = if found.is_some() { "environment.update" } else { "environment.create" };
     let detail = serde_json::json!({
-        "registry_address": now.registry_address, "protected": order.protected,
+        "registry_address": now.registry_address, "protected": order.protected, "second_person": order.second_person,
         "projects": if order.open { serde_json::json!("all") } else { serde_json::json!(order.projects) },
     });
     let view = view(&mut change, now, true).await?;
@@ -100,8 +102,8 @@ async fn alter(change: &mut Change, found: &Environment, order: &EnvironmentOrde
         let text = format!("{} is set up from the portal's configuration, and so is its registry address", found.name);
         return Err(Error::invalid("registry_address", text));
     }
-    let sql = "UPDATE environments SET description = $2, registry_address = $3, protected = $4, open_to_all = $5 WHERE id = $1";
-    change.exec(sql, args![found.id, order.description.trim(), address, order.protected, order.open]).await?;
+    let sql = "UPDATE environments SET description = $2, registry_address = $3, protected = $4, open_to_all = $5, second_person = $6 WHERE id = $1";
+    change.exec(sql, args![found.id, order.description.trim(), address, order.protected, order.open, order.second_person]).await?;
     Ok(found.id)
 }
 
@@ -114,9 +116,9 @@ async fn add(change: &mut Change, platform: &Platform, name: &EnvironmentName, o
         return Err(Error::conflict("too_many_environments", format!("a portal has at most {MOST} environments")));
     }
     let id: EnvironmentId = platform.new_id();
-    let sql = "INSERT INTO environments (id, name, description, registry_address, protected, open_to_all, configured, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7)";
-    change.exec(sql, args![id, name, order.description.trim(), address, order.protected, order.open, platform.now()]).await?;
+    let sql = "INSERT INTO environments (id, name, description, registry_address, protected, open_to_all, second_person, configured, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, $8)";
+    change.exec(sql, args![id, name, order.description.trim(), address, order.protected, order.open, order.second_person, platform.now()]).await?;
     Ok(id)
 }
 

@@ -11,6 +11,8 @@ use crate::deployments::{self, DeploymentKey, Intent, Request, work};
 use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
+mod approvals;
+
 /// A site with an operator, a project with an admin and a developer, an image and a service.
 struct Town {
     store: Store,
@@ -121,6 +123,7 @@ fn only(projects: &[&ProjectName]) -> EnvironmentOrder {
         description: "for tests".into(),
         registry_address: Some("10.0.0.5:3000".into()),
         protected: false,
+        second_person: false,
         open: false,
         projects: projects.iter().map(|project| (*project).clone()).collect(),
     }
@@ -320,7 +323,7 @@ async fn two_who_decide_at_once_do_not_both() {
     let town = Town::open().await;
     town.put("prod", open_to_all(true)).await;
     let waiting = town.try_deploy("prod").await.expect("accepted");
-    let refusal = async { deployments::refuse(town.platform(), &town.on(&town.root, &waiting).await?, "").await };
+    let refusal = async { deployments::refuse(town.platform(), &town.on(&town.root, &waiting).await?, "no").await };
     let (approved, refused) = tokio::join!(town.approve(&town.ana, &waiting), refusal);
     assert!(approved.is_ok() != refused.is_ok(), "{approved:?} {refused:?}");
 }

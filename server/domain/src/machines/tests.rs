@@ -53,6 +53,7 @@ impl Yard {
             description: String::new(),
             registry_address: Some("10.0.0.5:3000".into()),
             protected: false,
+            second_person: false,
             open: true,
             projects: Vec::new(),
         };

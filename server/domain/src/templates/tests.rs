@@ -331,7 +331,7 @@ async fn what_waits_for_an_approval_is_remembered_when_it_is_approved() {
     };
     let asks = async |greeting: &str| scene.ask(asked(None, None, &[("greeting", greeting)])).await.expect("asked for");
     let refused = asks("refused").await;
-    deployments::refuse(platform, &decide(refused).await, "").await.expect("refused");
+    deployments::refuse(platform, &decide(refused).await, "not yet").await.expect("refused");
     assert_eq!(greeting().await, "first", "what was refused is no base for what comes");
     let approved = asks("approved").await;
     assert_eq!(greeting().await, "first");

@@ -164,6 +164,18 @@ pub struct DeploymentView {
     /// Who approved or refused it, where it waited for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Which operator brought it into a frozen environment, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
+}
+
+/// An operator brought something into a frozen environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// Who, by the name at that time.
+    pub by: String,
+    /// Why, as they said.
+    pub why: String,
 }
 
 /// What somebody decided about a deployment that waited.

@@ -193,6 +193,12 @@ pub struct EnvironmentView {
     pub registry_address: Option<String>,
     /// Whether a deployment waits there until somebody approves it.
     pub protected: bool,
+    /// Whether that is somebody else than who asked for it.
+    #[serde(default)]
+    pub second_person: bool,
+    /// Since when, by whom and why nothing is changed there; none: it is not frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<FreezeView>,
     /// Whether every project may use it.
     pub open: bool,
     /// The projects that may use it where not every one may; for operators alone.
@@ -201,6 +207,17 @@ pub struct EnvironmentView {
     pub configured: bool,
     /// Its machines.
     pub machines: Vec<MachineView>,
+}
+
+/// An environment is frozen: nothing is changed there for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeView {
+    /// Since when.
+    pub at: Millis,
+    /// Who froze it, by the name at that time.
+    pub by: String,
+    /// Why, as they said.
+    pub why: String,
 }
 
 /// What runs in an environment, as far as the reader may see it.

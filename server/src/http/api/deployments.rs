@@ -1,4 +1,4 @@
-//! What is done to a service: plan, deploy, approve and refuse, roll back, scale, restart, start, stop, cancel; its deployments and revisions.
+//! What is done to a service: plan, deploy, approve, refuse and ask again, roll back, scale, restart, start, stop, cancel; its deployments and revisions.
 
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ pub(super) fn table() -> Table {
         .get("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/plan", plan_of)
         .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/approve", approve)
         .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/refuse", refuse)
+        .post("/api/v1/projects/{project}/services/{service}/deployments/{deployment}/ask-again", ask_again)
         .post("/api/v1/projects/{project}/services/{service}/rollback", roll_back)
         .post("/api/v1/projects/{project}/services/{service}/scale", scale)
         .post("/api/v1/projects/{project}/services/{service}/restart", restart)
@@ -67,6 +68,9 @@ struct Wanted {
     why: String,
     commit: Option<String>,
     build: Option<String>,
+    /// Operators bring it also into an environment that is frozen; then `why` says why.
+    #[serde(default)]
+    override_freeze: bool,
 }
 
 impl Wanted {
@@ -84,7 +88,7 @@ impl Wanted {
                 (made.descriptor, Some(made.origin))
             }
         };
-        let intent = Intent { environment, why: self.why, commit: self.commit, build: self.build };
+        let intent = Intent { environment, why: self.why, commit: self.commit, build: self.build, override_freeze: self.override_freeze };
         Ok((Request { intent, descriptor }, origin))
     }
 }
@@ -173,14 +177,39 @@ struct Because {
     why: String,
 }
 
+/// Why something is let through, and whether also into an environment that is frozen.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Through {
+    why: String,
+    override_freeze: bool,
+}
+
 async fn approve(
     State(portal): State<Portal>,
     ApiCaller(actor): ApiCaller,
     Path((project, service, deployment)): Path<(String, String, String)>,
-    Body(because): Body<Because>,
+    Body(through): Body<Through>,
 ) -> Answer<impl IntoResponse> {
     let may = actor.may::<can::Approve, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
-    Ok(Json(deployments::approve(&portal.platform, &may, &because.why).await?))
+    let view = if through.override_freeze {
+        deployments::approve_frozen(&portal.platform, &may, &through.why).await?
+    } else {
+        deployments::approve(&portal.platform, &may, &through.why).await?
+    };
+    Ok(Json(view))
+}
+
+/// Asks again for what waits, with what is the newest now.
+async fn ask_again(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path((project, service, deployment)): Path<(String, String, String)>,
+    Body(through): Body<Through>,
+) -> Answer<Response> {
+    let may = actor.may::<can::Deploy, _>(&portal.platform, &key(&actor, &project, &service, &deployment)?).await?;
+    let intent = Intent { why: through.why, override_freeze: through.override_freeze, ..Intent::default() };
+    Ok(begun(deployments::ask_again(&portal.platform, &may, &intent).await?))
 }
 
 async fn refuse(
@@ -199,12 +228,14 @@ struct Verb {
     environment: Option<String>,
     #[serde(default)]
     why: String,
+    #[serde(default)]
+    override_freeze: bool,
 }
 
 impl Verb {
     fn intent(self) -> Answer<Intent> {
         let environment = self.environment.map(|name| field("environment", &name)).transpose()?;
-        Ok(Intent { environment, why: self.why, ..Intent::default() })
+        Ok(Intent { environment, why: self.why, override_freeze: self.override_freeze, ..Intent::default() })
     }
 }
 
@@ -214,6 +245,8 @@ struct RollBack {
     environment: Option<String>,
     #[serde(default)]
     why: String,
+    #[serde(default)]
+    override_freeze: bool,
     revision: i64,
 }
 
@@ -224,7 +257,7 @@ async fn roll_back(
     Body(wanted): Body<RollBack>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
+    let intent = Verb { environment: wanted.environment, why: wanted.why, override_freeze: wanted.override_freeze }.intent()?;
     Ok(begun(deployments::rollback(&portal.platform, &may, &intent, wanted.revision).await?))
 }
 
@@ -234,6 +267,8 @@ struct Scale {
     environment: Option<String>,
     #[serde(default)]
     why: String,
+    #[serde(default)]
+    override_freeze: bool,
     replicas: u32,
 }
 
@@ -244,7 +279,7 @@ async fn scale(
     Body(wanted): Body<Scale>,
 ) -> Answer<Response> {
     let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    let intent = Verb { environment: wanted.environment, why: wanted.why }.intent()?;
+    let intent = Verb { environment: wanted.environment, why: wanted.why, override_freeze: wanted.override_freeze }.intent()?;
     Ok(begun(deployments::scale(&portal.platform, &may, &intent, wanted.replicas).await?))
 }
 

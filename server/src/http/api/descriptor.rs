@@ -83,6 +83,8 @@ struct How {
     why: String,
     commit: Option<String>,
     build: Option<String>,
+    #[serde(default)]
+    override_freeze: bool,
 }
 
 /// A descriptor's text. That it is too long is told before it is read as a whole.
@@ -115,7 +117,7 @@ async fn put(
     actor.may::<can::Deploy, _>(&portal.platform, &project).await.map(drop)?;
     let service: ServiceName = field("service", &service)?;
     let environment = how.environment.map(|name| field("environment", &name)).transpose()?;
-    let intent = Intent { environment, why: how.why, commit: how.commit, build: how.build };
+    let intent = Intent { environment, why: how.why, commit: how.commit, build: how.build, override_freeze: how.override_freeze };
     let descriptor = Descriptor::parse(&text).map_err(|errors| Refusal(Error::Invalid(errors)))?;
     let request = Request { intent, descriptor };
     let platform = &portal.platform;

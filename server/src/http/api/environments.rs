@@ -27,6 +27,8 @@ pub(super) fn table() -> Table {
         .put("/api/v1/environments/{environment}", put)
         .delete("/api/v1/environments/{environment}", remove)
         .get("/api/v1/environments/{environment}/services", residents)
+        .put("/api/v1/environments/{environment}/freeze", freeze)
+        .delete("/api/v1/environments/{environment}/freeze", thaw)
         .put("/api/v1/environments/{environment}/machines/{machine}", put_machine)
         .delete("/api/v1/environments/{environment}/machines/{machine}", remove_machine)
         .post("/api/v1/environments/{environment}/machines/{machine}/test", test_machine)
@@ -79,6 +81,9 @@ struct Wanted {
     registry_address: Option<String>,
     #[serde(default)]
     protected: bool,
+    /// Somebody else than who asked must approve.
+    #[serde(default)]
+    second_person: bool,
     projects: Projects,
 }
 
@@ -97,6 +102,7 @@ impl Wanted {
             description: self.description,
             registry_address: self.registry_address.map(|address| address.trim().to_owned()),
             protected: self.protected,
+            second_person: self.second_person,
             open,
             projects: projects?,
         })
@@ -114,6 +120,28 @@ async fn remove(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(
     let may = managed(&portal, &actor, &name).await?;
     environments::remove(&portal.platform, &may).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Freeze {
+    why: String,
+}
+
+/// From now on nobody brings anything there but an operator who says why.
+async fn freeze(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(name): Path<String>,
+    Body(freeze): Body<Freeze>,
+) -> Answer<impl IntoResponse> {
+    let may = managed(&portal, &actor, &name).await?;
+    Ok(Json(environments::freeze(&portal.platform, &may, &freeze.why).await?))
+}
+
+async fn thaw(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path(name): Path<String>) -> Answer<impl IntoResponse> {
+    let may = managed(&portal, &actor, &name).await?;
+    Ok(Json(environments::thaw(&portal.platform, &may).await?))
 }
 
 #[derive(Default, Deserialize)]

@@ -80,7 +80,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if path.contains("{environment}") || path.contains("/clone") || path.contains("{machine}/metrics") {
         world::environment(cast, world).await;
     }
-    if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/{deployment}/plan") {
+    if ["/approve", "/refuse", "/ask-again", "/{deployment}/plan"].iter().any(|end| path.ends_with(end)) {
         world::waiting(portal, world).await;
     }
     if path.contains("{template}") && !path.contains("{project}") {
@@ -149,6 +149,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("POST", "/projects/{project}/services/{service}/roll" | "/projects/{project}/configuration/roll") => json!({}),
         ("PUT", "/projects/{project}/services/{service}/descriptor") => json!({"image": "web:1", "replicas": 3}),
         ("PUT", "/environments/{environment}") => json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]}),
+        ("PUT", "/environments/{environment}/freeze") => json!({"why": "because"}),
         ("PUT", "/environments/{environment}/machines/{machine}") => json!({"engine": "unix:///nowhere.sock", "untested": true}),
         ("POST", "/environments/{environment}/machines/{machine}/test") => json!({}),
         ("PUT", "/environments/{environment}/machines/{machine}/pruning") => {
@@ -169,7 +170,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
         ("PUT", "/usage/prices") => json!({"currency": "EUR", "per": {"cpu_hours": "0.05"}}),
         ("PUT", "/registry/schedule") => json!({"collect_hours": null, "scrub_days": null, "scrub_rate": 50}),
         ("POST", path) if path.ends_with("/restart") || path.ends_with("/start") || path.ends_with("/stop") || path.ends_with("/cancel") => json!({}),
-        ("POST", path) if path.ends_with("/approve") || path.ends_with("/refuse") => json!({"why": "because"}),
+        ("POST", path) if path.ends_with("/approve") || path.ends_with("/refuse") || path.ends_with("/ask-again") => json!({"why": "because"}),
         _ => return None,
     })
 }
@@ -191,7 +192,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     {
         world::environment(cast, world).await;
     }
-    if path == "/fn/deployments/approve" || path == "/fn/deployments/refuse" {
+    if matches!(path, "/fn/deployments/approve" | "/fn/deployments/refuse" | "/fn/deployments/ask_again") {
         world::waiting(portal, world).await;
     }
     let text = |text: &str| text.to_owned();
@@ -237,7 +238,8 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "jobs/list" | "jobs/run" => vec![project(), service(), environment()],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
-        "environments/get" | "environments/managed_one" | "environments/remove" => vec![place()],
+        "environments/get" | "environments/managed_one" | "environments/remove" | "environments/thaw" => vec![place()],
+        "environments/freeze" => vec![place(), ("why", text("because"))],
         "pruning/get" => vec![place(), machine()],
         "pruning/put" => vec![place(), machine(), ("keep", text("3")), ("min_hours", text("24")), ("fuller_than", text("90"))],
         "pruning/run" => vec![place(), machine(), ("dry_run", text("true"))],
@@ -247,8 +249,9 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "environments/put_machine" => {
             vec![place(), machine(), ("act", text("save")), ("untested", text("true")), ("form[engine]", text("unix:///nowhere.sock"))]
         }
-        "deployments/get" | "deployments/cancel" | "deployments/waiting" | "deployments/approve" | "deployments/refuse" => {
-            vec![project(), service(), ("deployment", world.deployment.clone())]
+        "deployments/get" | "deployments/cancel" | "deployments/waiting" => vec![project(), service(), ("deployment", world.deployment.clone())],
+        "deployments/approve" | "deployments/refuse" | "deployments/ask_again" => {
+            vec![project(), service(), ("deployment", world.deployment.clone()), ("why", text("because"))]
         }
         "deployments/compare" => vec![project(), service(), ("before", text("1")), ("after", text("1"))],
         path if path.starts_with("configs/") => configuration(world, path)?,
@@ -315,6 +318,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         | "projects/list"
         | "projects/may_create"
         | "services/mine"
+        | "deployments/to_approve"
         | "metrics/machines"
         | "metrics/overview"
         | "usage/site"

@@ -8,12 +8,12 @@ use model::views::environments::EnvironmentView;
 use model::views::metrics::MachineUse;
 
 use crate::api::ApiError;
-use crate::api::environments::{PutEnvironment, RemoveEnvironment, get_managed};
+use crate::api::environments::{FreezeEnvironment, PutEnvironment, RemoveEnvironment, ThawEnvironment, get_managed};
 use crate::api::metrics::machine_uses;
 use crate::components::{CheckBox, Confirm, Crumb, Crumbs, Csrf, Keep, ProblemNotice, Submit, TextArea, TextField, field_error};
 use crate::live::Pulse;
 use crate::page::{change, loaded, param, problem};
-use crate::pages::environments::Machines;
+use crate::pages::environments::{Frozen, Machines};
 use crate::pages::metrics::followed;
 use crate::urls;
 
@@ -25,6 +25,8 @@ pub(crate) fn Environment() -> impl IntoView {
     let data = Resource::new(move || (name.get(), pulse.track()), |(name, _)| read(name));
     let put = change::<PutEnvironment>("Saved", Some(pulse));
     let remove = change::<RemoveEnvironment>("Environment removed", None);
+    let freeze = change::<FreezeEnvironment>("Frozen", Some(pulse));
+    let thaw = change::<ThawEnvironment>("The freeze ended", Some(pulse));
     let navigate = use_navigate();
     let go = navigate.clone();
     Effect::new(move |_| {
@@ -43,8 +45,9 @@ pub(crate) fn Environment() -> impl IntoView {
             if let Some(environment) = &found {
                 pulse.watch(format!("environment:{}", environment.id));
             }
+            let frozen = found.clone().map(|environment| view! { <Freeze environment freeze thaw/> });
             let machines = found.clone().map(|environment| view! { <OfIt environment uses remove/> });
-            view! { <Form found put/>{machines} }
+            view! { <Form found put/>{frozen}{machines} }
         })}
     }
     .into_any()
@@ -68,6 +71,7 @@ fn Form(found: Option<EnvironmentView>, put: ServerAction<PutEnvironment>) -> im
     let configured = found.as_ref().is_some_and(|environment| environment.configured);
     let open = found.as_ref().is_none_or(|environment| environment.open);
     let protected = found.as_ref().is_some_and(|environment| environment.protected);
+    let second_person = found.as_ref().is_some_and(|environment| environment.second_person);
     let description = found.as_ref().map(|environment| environment.description.clone()).unwrap_or_default();
     let address = found.as_ref().and_then(|environment| environment.registry_address.clone()).unwrap_or_default();
     let projects = found.as_ref().and_then(|environment| environment.projects.clone()).unwrap_or_default();
@@ -98,14 +102,54 @@ fn Form(found: Option<EnvironmentView>, put: ServerAction<PutEnvironment>) -> im
                                 hint="Host and port by which the engines there reach this portal, to pull images from it."/>
                         }.into_any()
                     }}
-                    <CheckBox name="protected" label="Protected" checked=protected
+                    <CheckBox name="guarded[protected]" label="Protected" checked=protected
                         hint="Deployments, roll-backs, scaling and starts wait until a project admin or an operator approves them. A restart or a stop does not."/>
+                    <CheckBox name="guarded[second_person]" label="Somebody else approves" checked=second_person
+                        hint="Where it is protected: nobody approves what they asked for themselves, operators neither."/>
                     <CheckBox name="open" label="Open to every project" checked=open hint="Otherwise to those below alone; to others it is as if it were not there."/>
                     <TextArea name="projects" label="Projects that may use it" optional=true rows=3 mono=true value=projects error=field_error(refused, "projects")
                         hint="One in each line. What runs there already runs on when a project is taken away, and can be stopped."/>
                     <div class="actions"><Submit label="Save" pending=put.pending()/></div>
                 </ActionForm>
             </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// Whether anything may be brought there.
+#[component]
+fn Freeze(environment: EnvironmentView, freeze: ServerAction<FreezeEnvironment>, thaw: ServerAction<ThawEnvironment>) -> impl IntoView {
+    let name = environment.name.to_string();
+    let named = name.clone();
+    let target = move || view! { <Csrf/><input type="hidden" name="environment" value=named.clone()/> };
+    let refused = problem(freeze);
+    let panel = match environment.frozen {
+        Some(frozen) => view! {
+            <Frozen environment=name frozen/>
+            <ProblemNotice problem=problem(thaw)/>
+            <ActionForm action=thaw>
+                {target()}
+                <div class="actions"><Submit label="End the freeze" pending=thaw.pending()/></div>
+            </ActionForm>
+        }
+        .into_any(),
+        None => view! {
+            <p>"While it is frozen nothing is brought there: deployments are refused, and what waits for an approval waits on. What is under way goes on, and what runs can be restarted and stopped. Operators can override it each time, with a reason."</p>
+            <ProblemNotice problem=refused beside=&["why"]/>
+            <ActionForm action=freeze attr:class="form">
+                {target()}
+                <TextField name="why" label="Why" required=true scope="freeze" placeholder="The stocktaking until Monday" error=field_error(refused, "why")
+                    hint="Whoever is refused reads it."/>
+                <div class="actions"><Submit label="Freeze" look="button-danger-fill" pending=freeze.pending()/></div>
+            </ActionForm>
+        }
+        .into_any(),
+    };
+    view! {
+        <section class="panel page-narrow">
+            <header><h2>"Freeze"</h2></header>
+            <div class="panel-body">{panel}</div>
         </section>
     }
     .into_any()

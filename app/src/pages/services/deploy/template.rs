@@ -97,6 +97,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
     lead_to_mistake(problem(action));
     let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.form.environment.to_string());
     let here = page.environments.iter().find(|one| one.name == page.form.environment).cloned();
+    let frozen = here.clone();
     let names: Vec<_> = page.environments.iter().map(|one| one.name.clone()).collect();
     let path = urls::service_page(&project, &service, "deploy");
     let reference = page.form.template.reference();
@@ -128,6 +129,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
                         <input type="hidden" name="of[version]" value=version.to_string()/>
                         <Groups typed form=page.form.clone() offers=page.offers/>
                         <TextField name="why" label="Why" optional=true value=page.why hint="For the history: what this deployment is for."/>
+                        <Overriding here=frozen name="of[override_freeze]"/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
                             <Ask to="/fn/templates/plan" pending=plan.pending() ask/>
@@ -148,7 +150,7 @@ fn unanswered(page: &DeployTemplatePage) -> PlanTemplate {
         project: page.service.project.to_string(),
         service: page.service.name.to_string(),
         environment: page.form.environment.to_string(),
-        of: Answered { template: page.form.template.reference(), version: page.form.version },
+        of: Answered { template: page.form.template.reference(), version: page.form.version, override_freeze: false },
         answers: Answers::new(),
         why: String::new(),
     }

@@ -56,6 +56,7 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
     let not_planned = besides(problem(plan), "This cannot be deployed: what is wrong stands above the text.", |_| true);
     let names = environments.iter().map(|one| one.name.clone()).collect();
     let here = environments.into_iter().find(|one| one.name.as_str() == environment);
+    let frozen = here.clone();
     let path = urls::service_page(&project, &service, "deploy");
     let order = StoredValue::new(PlanText {
         csrf: boot().csrf,
@@ -89,6 +90,7 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
                         <TextArea name="text" label="Descriptor" rows=24 mono=true value=first on_input=typed
                             hint="YAML or JSON. What is left out gets its default, also what stands here now and is taken away."/>
                         <TextField name="why" label="Why" optional=true value=why hint="For the history: what this deployment is for."/>
+                        <Overriding here=frozen/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
                             <Ask to="/fn/deployments/plan_text" pending=plan.pending() ask/>

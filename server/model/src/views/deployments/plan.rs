@@ -8,6 +8,7 @@ use crate::ids::TaskId;
 use crate::names::{EnvironmentName, ServiceName};
 use crate::problem::FieldError;
 use crate::views::configs::ConfigurationOf;
+use crate::views::environments::FreezeView;
 use crate::views::quotas::Taking;
 use crate::words::words;
 
@@ -84,6 +85,16 @@ pub struct PlanView {
     /// The configuration that would be used.
     #[serde(default)]
     pub configuration: ConfigurationOf,
+    /// The environment is frozen: only an operator brings something there, with a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<FreezeView>,
+    /// What waits for an approval: whether somebody else than who asked for it must give it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_person: bool,
+    /// What waits for an approval: what was the newest when it was asked for and is not any more, from what waits to what is the newest now. It is
+    /// not approved any more, but asked for again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_since: Vec<Change>,
 }
 
 /// What cloning services from one environment into another would do.

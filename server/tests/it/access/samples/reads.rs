@@ -26,6 +26,7 @@ pub fn reads(path: &str) -> bool {
                 | "/fn/deployments/compare"
                 | "/fn/deployments/plan_back"
                 | "/fn/deployments/waiting"
+                | "/fn/deployments/to_approve"
                 | "/fn/environments/list"
                 | "/fn/environments/get"
                 | "/fn/environments/managed"
