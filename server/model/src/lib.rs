@@ -7,6 +7,7 @@ pub mod configs;
 pub mod descriptor;
 pub mod digest;
 pub mod engine;
+pub mod filters;
 pub mod folders;
 pub mod form;
 pub mod ids;
