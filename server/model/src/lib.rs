@@ -23,6 +23,7 @@ pub mod page;
 pub mod password;
 pub mod pattern;
 pub mod problem;
+pub mod pushes;
 pub mod quantity;
 pub mod reference;
 pub mod rules;
