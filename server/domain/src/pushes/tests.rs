@@ -181,13 +181,7 @@ async fn a_tag_that_was_moved_meanwhile_deploys_what_it_names_last() {
 async fn in_a_protected_environment_it_waits() {
     let shop = Shop::open().await;
     let root = shop.store.person("root", true).await;
-    let order = EnvironmentOrder {
-        description: String::new(),
-        registry_address: Some("10.0.0.5:3000".into()),
-        protected: true,
-        open: true,
-        projects: Vec::new(),
-    };
+    let order = EnvironmentOrder { description: String::new(), registry_address: None, protected: true, open: true, projects: Vec::new() };
     let site: May<can::ManageEnvironments, Site> = root.may(&shop.store.platform, &Site).await.expect("allowed");
     shop.deploy("web:1.0.0").await;
     environments::put(&shop.store.platform, &site, &place("local"), &order).await.expect("kept");
