@@ -149,11 +149,15 @@ async fn what_is_not_deployed_says_why() {
         shop.push("web", tag, digit).await;
         assert_eq!(shop.last().await, (outcome, expected.to_owned()));
     }
-    shop.push("web", "1.2.0", '5').await;
+    // What was refused is not held back when it can be deployed.
+    for (tag, digit) in [("1.0.1", '2'), ("1.2.0", '5')] {
+        shop.push("web", tag, digit).await;
+        assert_eq!(shop.last().await.0, PushOutcome::Deployed, "{tag}");
+    }
     shop.push("web", "1.1.0", '6').await;
     let (outcome, reason) = shop.last().await;
     assert!(outcome == PushOutcome::Ignored && reason.starts_with("1.1.0 is older than 1.2.0"), "{reason}");
-    assert_eq!(shop.deployments().await.len(), 2, "one by hand and 1.2.0");
+    assert_eq!(shop.deployments().await.len(), 3, "one by hand, 1.0.1 and 1.2.0");
 
     let stop = Intent::in_environment(Some(place("local")));
     deployments::stop(&shop.store.platform, &shop.may().await, &stop).await.expect("stopped");
