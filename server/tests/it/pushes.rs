@@ -101,7 +101,7 @@ async fn a_robot_that_may_only_push_deploys_where_a_rule_says_so_and_each_image_
     let built = outcomes(&dora, 4).await.remove(0);
     let revision = deployment(&dora, &built).await["revision"].clone();
     let revision = dora.get(&format!("{SERVICE}/revisions/{revision}")).await.expect_status(StatusCode::OK).await;
-    assert_eq!((&revision["commit"], &revision["descriptor"]["replicas"]), (&json!("0a1b2c3d"), &json!(2)), "{revision}");
+    assert_eq!((&revision["revision"]["commit"], &revision["descriptor"]["replicas"]), (&json!("0a1b2c3d"), &json!(2)), "{revision}");
 
     let audit = portal.person("admin").get("/api/v1/projects/shop/audit").await.expect_status(StatusCode::OK).await;
     let records = audit["items"].as_array().expect("records");
@@ -158,7 +158,8 @@ async fn an_image_that_is_pushed_runs_by_itself() {
     let ground = Ground::new().await;
     ground.service("web").await;
     let web = json!({
-        "image": "web:1", "ports": [{"name": "http", "container": 8080}], "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms"},
+        "image": "web:1", "ports": [{"name": "http", "container": 8080}],
+        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"},
         "update": {"monitor": "0s"}, "stop": {"grace": "0s"},
     });
     ground.deployed("web", web).await;
