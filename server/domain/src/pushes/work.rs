@@ -175,7 +175,7 @@ async fn judge(platform: &Platform, push: &Push, place: &Place) -> Result<Verdic
         let mut change = platform.change(&actor).await?;
         // As it is now: it may be protected since.
         let Some(environment) = environments::granted(&mut change, push.project, place.environment).await? else { return Err(not_granted()) };
-        let intent = Intent { environment: Some(environment.name.clone()), why, commit: commit.clone(), build: None };
+        let intent = Intent { why, commit: commit.clone(), ..Intent::in_environment(Some(environment.name.clone())) };
         let begun = deployments::bring_image(&mut change, platform, &may, &environment, &intent, &foreseen).await?;
         let Some((view, record)) = begun else { continue };
         // Where another portal over this database was faster, nothing of this one is kept.
