@@ -54,7 +54,7 @@ test("a push deploys where a rule says so, and the open page tells what became o
     await row(page, "web:1.1.0").getByText("Succeeded", { exact: true }).waitFor({ timeout: 90_000 });
     await until("the new image answers", async () => {
       const [task, ...others] = await shop.tasks("web");
-      return others.length === 0 && (await shop.answer(task)) === "two";
+      return others.length === 0 && (await shop.answer(task)) === "version two";
     }, 30);
   });
 
@@ -66,7 +66,7 @@ test("a push deploys where a rule says so, and the open page tells what became o
     await shop.push("web", "nightly");
     await row(page, "the tag nightly is not a version").waitFor();
     await visitor.picture("pushes");
-    assert.equal(await shop.answer((await shop.tasks("web"))[0]), "two");
+    assert.equal(await shop.answer((await shop.tasks("web"))[0]), "version two");
   });
 
   await t.test("the rule is edited and deleted", async () => {

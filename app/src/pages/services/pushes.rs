@@ -34,9 +34,10 @@ struct Changes {
 pub(crate) fn Pushes() -> impl IntoView {
     let service = current();
     let (after, chosen) = (query("after"), query("environment"));
+    // Another rule is shown in the form once the page is read again.
     let data = Resource::new(
-        move || (service.project.get(), service.name.get(), after.get(), service.pulse.track()),
-        |(project, name, after, _)| service_pushes(project, name, Some(after)),
+        move || (service.project.get(), service.name.get(), after.get(), chosen.get(), service.pulse.track()),
+        |(project, name, after, ..)| service_pushes(project, name, Some(after)),
     );
     let pulse = Some(service.pulse);
     let changes = Changes { put: change("Push rule saved", pulse), delete: change("Push rule deleted", pulse) };
