@@ -37,7 +37,7 @@ pub(crate) fn Pushes() -> impl IntoView {
     // Another rule is shown in the form once the page is read again.
     let data = Resource::new(
         move || (service.project.get(), service.name.get(), after.get(), chosen.get(), service.pulse.track()),
-        |(project, name, after, ..)| service_pushes(project, name, Some(after)),
+        |(project, name, after, _, _)| service_pushes(project, name, Some(after)),
     );
     let pulse = Some(service.pulse);
     let changes = Changes { put: change("Push rule saved", pulse), delete: change("Push rule deleted", pulse) };
