@@ -36,6 +36,7 @@ pub(crate) mod outside;
 mod parse;
 pub(crate) mod projects;
 pub(crate) mod pruning;
+pub(crate) mod pushes;
 pub(crate) mod quotas;
 pub(crate) mod robots;
 #[cfg(feature = "ssr")]

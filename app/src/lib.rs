@@ -134,6 +134,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/deployments/:deployment") view={Lazy::<parts::Deployment>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/pushes") view={Lazy::<parts::Pushes>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/metrics") view={Lazy::<parts::Metrics>::new()} ssr=SsrMode::Async/>

@@ -89,6 +89,7 @@ part!(
         Deployment: deployments::One,
         Revisions: services::Revisions,
         ServiceTemplate: services::Template,
+        Pushes: services::Pushes,
         Logs: services::Logs,
         ServiceEvents: services::Events,
         Shell: services::Shell,

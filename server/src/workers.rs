@@ -45,6 +45,8 @@ const ALERTS: Duration = Duration::from_secs(10);
 const ALERTS_LEAST: Duration = Duration::from_millis(500);
 /// How often old alerts and notices are taken away.
 const OLD_ALERTS: Duration = Duration::from_secs(3600);
+/// How often it is looked for pushes that a rule may deploy, besides when there is one.
+const PUSHES: Duration = Duration::from_secs(60);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -69,6 +71,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     portal.platform.plug_outside(Arc::new(outside.clone()));
     spawn(loops, stop, failed, "engine", engine.run());
     spawn(loops, stop, failed, "copies", registry::copies::run(hire("copies"), portal.registry.clone(), outside));
+    spawn(loops, stop, failed, "pushes", deploy_pushes(hire("pushes")));
     spawn(loops, stop, failed, "pulls", write_pulls(hire("pulls"), portal.registry.clone()));
     spawn(loops, stop, failed, "upkeep", portal.registry.clone().tend(hire("upkeep")));
     spawn(loops, stop, failed, "deleted repositories", Registry::clear_deleted(hire("deleted repositories")));
@@ -131,6 +134,18 @@ async fn write_pulls(worker: Worker, registry: Registry) {
         if let Err(error) = worker.turn(registry.write_pulls(&worker)).await {
             tracing::warn!(%error, "pulls could not be counted");
         }
+    }
+}
+
+/// Deploys what was pushed, where a service's rule says so.
+async fn deploy_pushes(worker: Worker) {
+    loop {
+        match worker.turn(domain::pushes::work::tend(&worker)).await {
+            Ok(0) => {}
+            Ok(looked) => tracing::info!(pushes = looked, "pushes were compared with rules"),
+            Err(error) => tracing::warn!(%error, "pushes could not be deployed; it is tried again in a minute"),
+        }
+        asked_or_due(&worker, Signal::Pushes, PUSHES).await;
     }
 }
 

@@ -7,6 +7,7 @@ mod jobs;
 mod logs;
 mod metrics;
 mod overview;
+mod pushes;
 mod revisions;
 mod running;
 mod settings;
@@ -32,6 +33,7 @@ pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
 pub(crate) use metrics::Metrics;
 pub(crate) use overview::Overview;
+pub(crate) use pushes::Pushes;
 pub(crate) use revisions::Revisions;
 pub(crate) use running::Running;
 pub(crate) use settings::Settings;
@@ -176,6 +178,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
     tabs.push(Tab::deep(page("deployments"), "Deployments"));
     tabs.push(Tab::new(page("revisions"), "Revisions"));
     tabs.push(Tab::new(page("template"), "Template and CI"));
+    tabs.push(Tab::new(page("pushes"), "Push deploys"));
     if service.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
     }

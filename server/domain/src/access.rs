@@ -59,6 +59,8 @@ pub enum Credential {
         /// [`Account::password_since`] of the password that was checked: its change ends what rests on it.
         since: Millis,
     },
+    /// By a push, where a rule of a service deploys what is pushed: for nothing but that deployment.
+    Push,
     /// By standing at the machine: a command of the binary over the data folder.
     Console,
 }
@@ -73,6 +75,7 @@ impl Credential {
             Self::Token(_) => "token",
             Self::Robot(_) => "robot",
             Self::Password { .. } => "password",
+            Self::Push => "push",
             Self::Console => "console",
         }
     }

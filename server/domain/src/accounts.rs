@@ -150,7 +150,7 @@ pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
         Credential::Token(id) => tokens::holds(&mut tx, *id, platform.now()).await?,
         Credential::Password { .. } => password_holds(&account, actor.credential()),
         Credential::Console => true,
-        Credential::None | Credential::Robot(_) => false,
+        Credential::None | Credential::Push | Credential::Robot(_) => false,
     };
     if !holds {
         return Err(Error::Unauthenticated);

@@ -34,6 +34,7 @@ pub mod outside;
 pub mod platform;
 pub mod ports;
 pub mod projects;
+pub mod pushes;
 pub mod quotas;
 pub mod robots;
 pub mod room;

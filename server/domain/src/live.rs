@@ -115,6 +115,8 @@ pub enum Signal {
     Alerts,
     /// A notice is to be sent, or where to.
     Notices,
+    /// Images were pushed that a service's rule may be about.
+    Pushes,
     /// Recordings of shells may be to go: their project did, it keeps them for less time or in less room, or there is another one.
     Recordings,
 }

@@ -62,6 +62,7 @@ struct Inner {
     recordings_due: Notify,
     alerts: Notify,
     notices: Notify,
+    pushes: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -111,6 +112,7 @@ impl Platform {
             recordings_due: Notify::new(),
             alerts: Notify::new(),
             notices: Notify::new(),
+            pushes: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -322,6 +324,7 @@ impl Platform {
             Signal::Recordings => &self.inner.recordings_due,
             Signal::Alerts => &self.inner.alerts,
             Signal::Notices => &self.inner.notices,
+            Signal::Pushes => &self.inner.pushes,
         }
     }
 

@@ -31,7 +31,7 @@ mod scopes;
 mod secrets;
 
 pub use secrets::{PREFIX, actor, is_secret};
-pub(crate) use secrets::{authenticate, by_secret};
+pub(crate) use secrets::{account, authenticate, by_secret};
 
 /// Robots of one project at most.
 const MOST: i64 = 100;

@@ -191,6 +191,7 @@ pub async fn delete(platform: &Platform, may: &May<can::DeleteService, Service>)
     let sql = "UPDATE desired SET state = 'stopped', updated_at = $2 WHERE service_id = $1";
     change.exec(sql, args![may.id, now]).await?;
     crate::configs::forget(&mut change, may.project.id, Some(may.id)).await?;
+    crate::pushes::forget(&mut change, may.id).await?;
     crate::templates::forget(&mut change, may.project.id, Some(may.id), now).await?;
     change.touch(Topic::Service(may.id));
     change.touch(Topic::Project(may.project.id));

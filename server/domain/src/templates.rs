@@ -34,7 +34,7 @@ pub use answers::{Asked, Origin, Surroundings};
 pub(crate) use answers::{note, note_same, remember};
 pub use gone::delete;
 pub(crate) use gone::forget;
-pub(crate) use rescale::{made_from, note_scaled, rescaled};
+pub(crate) use rescale::{Another, made_from, note_scaled, rescaled};
 
 /// Most templates of one owner.
 const MOST: i64 = 200;

@@ -99,6 +99,8 @@ ids! {
     NoticeRouteId
     /// A notice on its way to one place.
     NoticeId
+    /// A push of an image under a tag, for what rules make of it.
+    PushId
     /// One record of the audit log.
     AuditId
     /// Something that happened to a container.

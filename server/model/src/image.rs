@@ -67,6 +67,13 @@ impl ImageReference {
         self.digest.as_ref()
     }
 
+    /// What the same repository names by another tag.
+    #[must_use]
+    pub fn tagged(mut self, tag: TagName) -> Self {
+        (self.tag, self.digest) = (Some(tag), None);
+        self
+    }
+
     /// The same image with its content pinned.
     #[must_use]
     pub fn pinned(mut self, digest: Digest) -> Self {

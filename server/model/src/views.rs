@@ -17,6 +17,7 @@ pub mod logs;
 pub mod metrics;
 pub mod notices;
 pub mod projects;
+pub mod pushes;
 pub mod quotas;
 pub mod robots;
 pub mod rules;

@@ -34,6 +34,7 @@ mod metrics;
 mod notices;
 mod projects;
 mod pruning;
+mod pushes;
 mod quotas;
 mod robots;
 mod services;
@@ -68,6 +69,7 @@ pub(super) fn table() -> Table {
         .merge(copies::table())
         .merge(deployments::table())
         .merge(jobs::table())
+        .merge(pushes::table())
         .merge(cloning::table())
         .merge(configs::table())
         .merge(descriptor::table())

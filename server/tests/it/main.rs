@@ -34,6 +34,7 @@ mod networks;
 mod portal;
 mod projects;
 mod push;
+mod pushes;
 mod quotas;
 mod recordings;
 mod registry;

@@ -119,7 +119,7 @@ async fn scaled_answers(
     let made = templates::made_from(&mut tx, may, &environment, base.id).await?;
     drop(tx);
     Ok(match made {
-        Some(made) => (base.id, templates::rescaled(may.actor(), made, replicas).await?),
+        Some(made) => (base.id, templates::rescaled(may.actor(), made, templates::Another::Replicas(replicas)).await?),
         None => (base.id, None),
     })
 }

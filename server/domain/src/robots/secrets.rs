@@ -50,17 +50,28 @@ const SELECT: &str = "SELECT s.id AS secret_id, s.used_at, r.id, r.project_id, r
     WHERE (s.ends_at IS NULL OR s.ends_at > $2) AND r.disabled_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > $2) AND p.deleted_at IS NULL";
 
 fn found(row: &Row<'_>) -> Result<Found> {
+    let account = account_of(row)?;
+    let chosen = scopes::parse(&row.get::<String>("scopes")?);
+    let role: Role = row.get("role")?;
+    Ok(Found { secret: row.get("secret_id")?, account, scopes: scopes::reach(role, &chosen), used_at: row.get("used_at")? })
+}
+
+/// A robot that may come in now, whatever secrets it has: for what is done in its name.
+pub(crate) async fn account(tx: &mut Tx, robot: UserId, now: Millis) -> Result<Option<Account>> {
+    let sql = "SELECT r.id, r.project_id, r.name, p.name AS project FROM robots r JOIN projects p ON p.id = r.project_id
+               WHERE r.id = $1 AND r.disabled_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > $2) AND p.deleted_at IS NULL";
+    tx.opt(sql, args![robot, now], account_of).await
+}
+
+fn account_of(row: &Row<'_>) -> Result<Account> {
     let (project, name): (ProjectName, RobotName) = (row.get("project")?, row.get("name")?);
-    let account = Account {
+    Ok(Account {
         id: row.get("id")?,
         name: AccountName::of_robot(&project, &name),
         operator: false,
         robot: Some(row.get("project_id")?),
         password_since: Millis(0),
-    };
-    let chosen = scopes::parse(&row.get::<String>("scopes")?);
-    let role: Role = row.get("role")?;
-    Ok(Found { secret: row.get("secret_id")?, account, scopes: scopes::reach(role, &chosen), used_at: row.get("used_at")? })
+    })
 }
 
 /// The robot behind a secret, and behind this name if one was sent with it; notes the use.

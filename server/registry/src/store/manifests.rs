@@ -8,7 +8,7 @@ use domain::change::{Change, Record};
 use domain::db::{BATCH, Json, Tx, placeholder_rows, placeholders};
 use domain::images::rules::guard;
 use domain::images::{Destination, Readable};
-use domain::{Error, Platform, Result, Topic, args};
+use domain::{Error, Platform, Result, Topic, args, pushes};
 use model::digest::Digest;
 use model::ids::RepositoryId;
 use model::manifest::config::ImageConfig;
@@ -149,6 +149,9 @@ pub async fn put(platform: &Platform, destination: &May<can::Push, Destination>,
         }
     }
     guard::lost_a_tag(&mut change, id, &moved, now).await?;
+    if pushed.manifest.kind != Kind::Other {
+        pushes::note(&mut change, platform, destination, pushed.tags, pushed.digest).await?;
+    }
     change.touch(Topic::Images(destination.project.id));
     let target = match pushed.tags {
         [tag] => format!("{}:{tag}", destination.full_name()),

@@ -73,12 +73,15 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     let session = if path.contains("{session}") { world::own(cast, caller, "sessions").await } else { String::new() };
     let token = if path.contains("{token}") { world::own(cast, caller, "tokens").await } else { String::new() };
     let run = match path {
-        _ if path.contains("rules") && !path.contains("alert") => world::rules_in_force(cast, world).await,
+        _ if path.contains("rules") && !path.contains("alert") && !path.contains("push-rules") => world::rules_in_force(cast, world).await,
         _ if path.contains("{run}") => world::run(portal).await,
         _ => String::new(),
     };
     if path.contains("{environment}") || path.contains("/clone") || path.contains("{machine}/metrics") {
         world::environment(cast, world).await;
+    }
+    if path.ends_with("/push-rules/{environment}") {
+        world::push_rule(cast, world, &world.place).await;
     }
     if ["/approve", "/refuse", "/ask-again", "/{deployment}/plan"].iter().any(|end| path.ends_with(end)) {
         world::waiting(portal, world).await;
@@ -142,6 +145,7 @@ fn body(world: &World, method: &str, path: &str) -> Option<Value> {
             json!({"descriptor": "image: web:1\nreplicas: 2"})
         }
         ("POST", "/projects/{project}/services/{service}/runs") => json!({}),
+        ("PUT", "/projects/{project}/services/{service}/push-rules/{environment}") => json!({"repository": "web", "tags": "v*"}),
         ("PUT", path) if path.ends_with("/variables") => json!({"variables": {"A": "1"}}),
         ("PUT", path) if path.ends_with("/configs/{name}") => json!({"content": "changed"}),
         ("PUT", path) if path.ends_with("/variables/{name}") || path.ends_with("/secrets/{name}") => json!({"value": "changed"}),
@@ -195,6 +199,9 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     if matches!(path, "/fn/deployments/approve" | "/fn/deployments/refuse" | "/fn/deployments/ask_again") {
         world::waiting(portal, world).await;
     }
+    if path == "/fn/pushes/delete" {
+        world::push_rule(cast, world, "local").await;
+    }
     let text = |text: &str| text.to_owned();
     Some(match path.strip_prefix("/fn/")? {
         "accounts/login" => vec![("username", text("admin")), ("password", text(PASSWORD))],
@@ -236,7 +243,9 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/plan_back" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
-        "jobs/list" | "jobs/run" => vec![project(), service(), environment()],
+        "jobs/list" | "jobs/run" | "pushes/delete" => vec![project(), service(), environment()],
+        "pushes/get" => vec![project(), service()],
+        "pushes/put" => vec![project(), service(), environment(), ("form[repository]", text("web"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "environments/get" | "environments/managed_one" | "environments/remove" | "environments/thaw" => vec![place()],
         "environments/freeze" => vec![place(), ("why", text("because"))],

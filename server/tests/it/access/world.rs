@@ -189,6 +189,13 @@ pub async fn environment(cast: &Cast, world: &World) {
     assert!(answer.status().is_success(), "{}", answer.status());
 }
 
+/// Lets pushes deploy the world's service in an environment that is there.
+pub async fn push_rule(cast: &Cast, world: &World, place: &str) {
+    let path = format!("/api/v1/projects/{}/services/web/push-rules/{place}", world.project);
+    let answer = cast.person(Cast::NAMES.len() - 1).put(&path, json!({"repository": "web"})).await;
+    assert!(answer.status().is_success(), "{}", answer.status());
+}
+
 /// Lets the world's deployment wait for an approval.
 #[expect(clippy::disallowed_methods, reason = "its environment is not protected, so that it is deployed to; the state is planted")]
 pub async fn waiting(portal: &TestPortal, world: &World) {

@@ -1,4 +1,4 @@
-//! What a template made is scaled, and CI deploys the next image.
+//! What a template made is scaled, and CI deploys the next image, or a push does.
 
 use super::*;
 
@@ -52,4 +52,28 @@ async fn a_number_that_is_no_answer_leaves_the_answers_alone() {
     let made = scene.revision(scaled.revision).await;
     assert_eq!((made.descriptor.replicas, made.revision.template), (4, None), "no answers lead to four");
     assert_eq!(scene.form(asked(None, None, &[])).await.answers["replicas"], "2");
+}
+
+#[tokio::test]
+async fn an_image_that_a_push_brought_is_the_answer_from_then_on() {
+    let scene = Scene::set().await;
+    scene.write(ECHO).await.expect("made");
+    scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("replicas", "2")])).await.expect("deployed");
+    scene.store.later(1);
+    let (platform, may) = (&scene.store.platform, scene.may::<can::Deploy>().await);
+    let mut change = platform.change(&scene.ana).await.expect("a transaction");
+    let local = crate::environments::choose(&mut change, may.project.id, None).await.expect("the only one");
+    drop(change);
+    let named = ("web".parse().expect("a path"), "2".parse().expect("a tag"));
+    let foreseen = deployments::foresee(platform, &may, &local, (&named.0, &named.1)).await.expect("it can be brought");
+    assert!(!foreseen.is_there());
+    let mut change = platform.change(&scene.ana).await.expect("a transaction");
+    let begun = deployments::bring_image(&mut change, platform, &may, &local, &Intent::default(), &foreseen).await.expect("allowed");
+    let (view, record) = begun.expect("nobody else deployed");
+    change.commit(record).await.expect("kept");
+    let made = scene.revision(view.revision).await;
+    assert_eq!((made.descriptor.image.to_string().as_str(), made.descriptor.replicas), ("web:2", 2));
+    assert!(made.revision.template.is_some(), "it is known what made it");
+    let answers = scene.form(asked(None, None, &[])).await.answers;
+    assert_eq!((answers["image"].as_str(), answers["replicas"].as_str()), ("web:2", "2"));
 }

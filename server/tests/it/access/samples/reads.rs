@@ -52,6 +52,7 @@ pub fn reads(path: &str) -> bool {
                 | "/fn/usage/project"
                 | "/fn/usage/site"
                 | "/fn/pruning/get"
+                | "/fn/pushes/get"
                 | "/fn/quotas/get"
                 | "/fn/quotas/list"
                 | "/fn/projects/list"

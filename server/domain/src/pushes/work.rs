@@ -1,0 +1,245 @@
+//! What the loop does with a push: for each rule that may be about it, a deployment begins in one transaction with the mark that it did, or it is
+//! written down why none did. Then the push is forgotten. Cut anywhere, it goes on where it was.
+
+use model::access::Scope;
+use model::digest::Digest;
+use model::filters::{TagFilter, is_older};
+use model::ids::{DeploymentId, EnvironmentId, ProjectId, PushId, ServiceId, UserId};
+use model::manifest::config::ImageConfig;
+use model::names::{RepositoryPath, TagName};
+use model::pushes::PushOutcome;
+use model::time::Millis;
+use model::views::deployments::DeploymentState;
+
+use crate::access::{Actor, Credential, May, can};
+use crate::args;
+use crate::db::{Json, Row, Tx};
+use crate::deployments::{self, Intent};
+use crate::environments;
+use crate::error::{Error, Result};
+use crate::live::Topic;
+use crate::platform::Platform;
+use crate::services::Service;
+use crate::worker::Worker;
+use crate::{accounts, robots};
+
+/// Most rules that one push may be about.
+const PLACES: i64 = 500;
+/// How often it is begun anew when somebody else deploys the same service meanwhile.
+const TRIES: usize = 5;
+/// Pushes without a deployment that are remembered of a service in an environment.
+const REMEMBERED: i64 = if cfg!(test) { 5 } else { 500 };
+/// What a build writes into an image to say which commit it was made of (OCI image-spec, "Annotations").
+const REVISION: &str = "org.opencontainers.image.revision";
+/// Longest commit that is taken from there.
+const COMMIT_MAX: usize = 100;
+
+/// A push, as it was written down.
+struct Push {
+    id: PushId,
+    project: ProjectId,
+    repository: RepositoryPath,
+    tag: TagName,
+    digest: Digest,
+    pusher_id: UserId,
+    pusher: String,
+    address: String,
+    at: Millis,
+}
+
+/// Where a rule may deploy it.
+struct Place {
+    service: ServiceId,
+    environment: EnvironmentId,
+    filter: TagFilter,
+}
+
+/// What became of it.
+enum Verdict {
+    /// A deployment began, which is written down with it.
+    Deployed,
+    Not(PushOutcome, String),
+}
+
+/// Looks at every push that was written down; how many there were.
+///
+/// # Errors
+/// When something that it needs is away. What was done is whole, and the next turn goes on.
+pub async fn tend(worker: &Worker) -> Result<u64> {
+    let mut done = 0;
+    while let Some(push) = next(worker).await? {
+        for place in places(worker, &push).await? {
+            look(worker, &push, &place).await?;
+        }
+        let mut change = worker.change().await?;
+        change.exec("DELETE FROM pushes WHERE id = $1", args![push.id]).await?;
+        change.finish().await?;
+        done += 1;
+    }
+    Ok(done)
+}
+
+async fn next(worker: &Worker) -> Result<Option<Push>> {
+    let sql = "SELECT id, project_id, repository, tag, digest, pusher_id, pusher, address, pushed_at FROM pushes ORDER BY id LIMIT 1";
+    let push = |row: &Row<'_>| {
+        Ok(Push {
+            id: row.get("id")?,
+            project: row.get("project_id")?,
+            repository: row.get("repository")?,
+            tag: row.get("tag")?,
+            digest: row.get("digest")?,
+            pusher_id: row.get("pusher_id")?,
+            pusher: row.get("pusher")?,
+            address: row.get("address")?,
+            at: row.get("pushed_at")?,
+        })
+    };
+    worker.platform().read().await?.opt(sql, args![], push).await
+}
+
+/// The rules that it may be about, without those that were looked at before the portal stopped.
+async fn places(worker: &Worker, push: &Push) -> Result<Vec<Place>> {
+    let sql = "SELECT u.service_id, u.environment_id, u.filter FROM push_rules u JOIN services s ON s.id = u.service_id
+               JOIN environments e ON e.id = u.environment_id
+               WHERE s.project_id = $1 AND u.repository = $2 AND u.enabled AND s.deleted_at IS NULL AND e.removed_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM push_outcomes o WHERE o.push_id = $3 AND o.service_id = u.service_id AND o.environment_id = u.environment_id)
+               ORDER BY u.service_id, u.environment_id LIMIT $4";
+    let place = |row: &Row<'_>| {
+        let Json(filter) = row.get::<Json<TagFilter>>("filter")?;
+        Ok(Place { service: row.get("service_id")?, environment: row.get("environment_id")?, filter })
+    };
+    worker.platform().read().await?.all(sql, args![push.project, &push.repository, push.id, PLACES], place).await
+}
+
+/// Does what one rule says, and writes down what became of it.
+async fn look(worker: &Worker, push: &Push, place: &Place) -> Result<()> {
+    let (outcome, reason) = match judge(worker.platform(), push, place).await {
+        Ok(Verdict::Deployed) => return Ok(()),
+        Ok(Verdict::Not(outcome, reason)) => (outcome, reason),
+        Err(error) => (PushOutcome::Refused, told(push, error)?),
+    };
+    let mut change = worker.change().await?;
+    write(&mut change, push, place, (outcome, Some(reason), None)).await?;
+    let sql = "DELETE FROM push_outcomes WHERE service_id = $1 AND environment_id = $2 AND deployment_id IS NULL AND push_id <
+               (SELECT o.push_id FROM push_outcomes o WHERE o.service_id = $1 AND o.environment_id = $2 AND o.deployment_id IS NULL
+                ORDER BY o.push_id DESC LIMIT 1 OFFSET $3)";
+    change.exec(sql, args![place.service, place.environment, REMEMBERED - 1]).await?;
+    change.touch(Topic::Service(place.service));
+    change.finish().await
+}
+
+/// What stands in the way, for people. What is only away now is no answer: it is tried again.
+fn told(push: &Push, error: Error) -> Result<String> {
+    match error {
+        Error::Unavailable(_) | Error::TooMany { .. } | Error::TooManyOpen(_) => Err(error),
+        Error::Internal(text) => {
+            tracing::error!(error = %text, push = %push.id, "a push could not be deployed");
+            Ok(String::from("something went wrong on our side; the log has the details"))
+        }
+        Error::Forbidden(text) => Ok(format!("{} is told: {text}", push.pusher)),
+        Error::NotFound { .. } | Error::Unauthenticated => Ok(format!("{} is no member of the project any more", push.pusher)),
+        other => Ok(other.to_string()),
+    }
+}
+
+async fn judge(platform: &Platform, push: &Push, place: &Place) -> Result<Verdict> {
+    let ignored = |why: String| Ok(Verdict::Not(PushOutcome::Ignored, why));
+    if let Some(why) = place.filter.refusal(push.tag.as_str()) {
+        return ignored(why);
+    }
+    let mut tx = platform.read().await?;
+    if let Some(state) = brought(&mut tx, push, place).await? {
+        return ignored(format!("a push brought this image here before, and that deployment is {state}; deploy it by hand to bring it again"));
+    }
+    let Some(environment) = environments::granted(&mut tx, push.project, place.environment).await? else { return Err(not_granted()) };
+    let Some(actor) = pusher(&mut tx, platform, push).await? else {
+        let why = format!("{} was deleted or disabled, or has expired", push.pusher);
+        return Ok(Verdict::Not(PushOutcome::Refused, why));
+    };
+    let may: May<can::Deploy, Service> = actor.may_in(&mut tx, &place.service).await?;
+    let commit = commit(&mut tx, push).await?;
+    drop(tx);
+    for _ in 0..TRIES {
+        let foreseen = deployments::foresee(platform, &may, &environment, (&push.repository, &push.tag)).await?;
+        if foreseen.digest() != Some(push.digest) {
+            return ignored(format!("the tag {} was moved to another image before this one was deployed", push.tag));
+        }
+        if foreseen.is_there() {
+            return ignored(String::from("this image runs already, is on its way or waits for an approval"));
+        }
+        let newer = foreseen.tags().find(|there| place.filter.versions.is_some() && is_older(push.tag.as_str(), there.as_str()));
+        if let Some(newer) = newer {
+            return ignored(format!("{} is older than {newer}, which runs, is on its way or waits for an approval", push.tag));
+        }
+        let why = format!("push of {}/{}:{} by {}", may.project.name, push.repository, push.tag, push.pusher);
+        let mut change = platform.change(&actor).await?;
+        // As it is now: it may be protected since.
+        let Some(environment) = environments::granted(&mut change, push.project, place.environment).await? else { return Err(not_granted()) };
+        let intent = Intent { why, commit: commit.clone(), ..Intent::in_environment(Some(environment.name.clone())) };
+        let begun = deployments::bring_image(&mut change, platform, &may, &environment, &intent, &foreseen).await?;
+        let Some((view, record)) = begun else { continue };
+        // Where another portal over this database was faster, nothing of this one is kept.
+        if write(&mut change, push, place, (PushOutcome::Deployed, None, Some(view.id))).await? {
+            change.commit(record).await?;
+        }
+        return Ok(Verdict::Deployed);
+    }
+    Err(Error::Unavailable(String::from("others deploy the same service again and again")))
+}
+
+fn not_granted() -> Error {
+    Error::conflict("environment_not_granted", "the project may not use this environment any more")
+}
+
+/// How the deployment does that a push of this image began here before.
+async fn brought(tx: &mut Tx, push: &Push, place: &Place) -> Result<Option<DeploymentState>> {
+    let sql = "SELECT d.state FROM push_outcomes o JOIN deployments d ON d.id = o.deployment_id
+               WHERE o.service_id = $1 AND o.environment_id = $2 AND o.digest = $3 LIMIT 1";
+    tx.opt(sql, args![place.service, place.environment, push.digest], |row| row.get("state")).await
+}
+
+/// Whoever pushed, as they are now; none where they may not come in any more. The rule lets their push deploy, whatever their token was for.
+async fn pusher(tx: &mut Tx, platform: &Platform, push: &Push) -> Result<Option<Actor>> {
+    let account = match accounts::account(tx, push.pusher_id).await? {
+        Some(person) => Some(person),
+        None => robots::account(tx, push.pusher_id, platform.now()).await?,
+    };
+    let scopes = [Scope::Read, Scope::Pull, Scope::Deploy].into_iter().collect();
+    Ok(account.map(|account| Actor::account_with(account, Credential::Push, Some(scopes), push.address.clone())))
+}
+
+/// The commit that the image says it was built from; of an image for several platforms, that of the first that says one.
+async fn commit(tx: &mut Tx, push: &Push) -> Result<Option<String>> {
+    let sql = "SELECT m.config FROM repositories r JOIN manifests m ON m.repository_id = r.id
+               WHERE r.project_id = $1 AND r.name = $2 AND m.config IS NOT NULL AND (m.digest = $3 OR m.digest IN
+                   (SELECT p.digest FROM manifest_parts p WHERE p.repository_id = r.id AND p.manifest = $3 AND p.role = 'manifest'))
+               ORDER BY m.digest LIMIT 64";
+    let read = |row: &Row<'_>| Ok(row.get::<Json<ImageConfig>>("config")?.0);
+    let configs = tx.all(sql, args![push.project, &push.repository, push.digest], read).await?;
+    let said = |config: ImageConfig| config.config.labels.get(REVISION).map(|text| text.trim().to_owned());
+    let fine = |text: &String| !text.is_empty() && text.len() <= COMMIT_MAX && !text.contains(char::is_control);
+    Ok(configs.into_iter().filter_map(said).find(fine))
+}
+
+type Became = (PushOutcome, Option<String>, Option<DeploymentId>);
+
+/// Writes down what became of a push. False: that was written before, or this image was brought before.
+async fn write(tx: &mut Tx, push: &Push, place: &Place, (outcome, reason, deployment): Became) -> Result<bool> {
+    let sql =
+        "INSERT INTO push_outcomes (push_id, service_id, environment_id, repository, tag, digest, pusher, pushed_at, outcome, reason, deployment_id)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+    let arguments = args![
+        push.id,
+        place.service,
+        place.environment,
+        &push.repository,
+        &push.tag,
+        push.digest,
+        &push.pusher,
+        push.at,
+        outcome,
+        reason,
+        deployment,
+    ];
+    Ok(tx.exec(sql, arguments).await? > 0)
+}
