@@ -99,6 +99,10 @@ ids! {
     NoticeRouteId
     /// A notice on its way to one place.
     NoticeId
+    /// A hook, by which CI deploys.
+    HookId
+    /// What was delivered to a hook once.
+    HookDeliveryId
     /// One record of the audit log.
     AuditId
     /// Something that happened to a container.
