@@ -84,7 +84,7 @@ impl Wanted {
                 (made.descriptor, Some(made.origin))
             }
         };
-        let intent = Intent { environment, why: self.why, commit: self.commit, build: self.build };
+        let intent = Intent { environment, why: self.why, commit: self.commit, build: self.build, ..Intent::default() };
         Ok((Request { intent, descriptor }, origin))
     }
 }
