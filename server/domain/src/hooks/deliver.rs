@@ -210,8 +210,13 @@ async fn asked(
     }
     let asked = Asked { answers, ..Asked::default() };
     let made = templates::answers::make(platform, may, Some(&base.environment), &asked, site).await?;
-    if made.descriptor.image != image && offer.answers.is_empty() {
-        let text = format!("no question of the template asks for the image {}; deploy it by the form, or send parameters", base.descriptor.image);
+    // Answers cannot lead to what the hook does not deploy.
+    if made.descriptor.image != image && !offer.answers.is_empty() {
+        let text = format!("with them the image is {}, and this delivery is about {image}; name it in image, tag or digest", made.descriptor.image);
+        return Err(Error::invalid("parameters", text));
+    }
+    if made.descriptor.image != image {
+        let text = format!("no question of the template asks for the image {}: deploy it by the form", base.descriptor.image);
         return Err(Error::conflict("image_not_asked", text));
     }
     Ok((Request { intent, descriptor: made.descriptor }, Some(made.origin)))
