@@ -2,7 +2,7 @@
 
 mod mail;
 mod pages;
-mod receiver;
+pub mod receiver;
 
 use std::collections::HashSet;
 use std::time::Duration;
