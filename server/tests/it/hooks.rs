@@ -106,19 +106,19 @@ async fn every_sender_is_understood_with_its_own_proof() {
     let said = |status: u16, outcome: &str, image: &str| (status, outcome.to_owned(), image.to_owned());
     let bearer = format!("Bearer {}", scene.secret);
     let ping = body!("github-ping.json");
-    let signed = [("x-github-event", "ping"), ("x-hub-signature-256", &scene.hub(ping))];
+    let signed: [(&str, &str); 2] = [("x-github-event", "ping"), ("x-hub-signature-256", &scene.hub(ping))];
     assert_eq!(outcome(&scene, &signed, ping).await, said(200, "pong", "web:1"));
 
     let own = body!("own.json");
     assert_eq!(outcome(&scene, &[("authorization", &bearer)], own).await, said(202, "accepted", "web:1.4.2"));
 
     let run = body!("github-workflow-run.json");
-    let signed = [("x-github-event", "workflow_run"), ("x-github-delivery", "d-1"), ("x-hub-signature-256", &scene.hub(run))];
+    let signed: [(&str, &str); 3] = [("x-github-event", "workflow_run"), ("x-github-delivery", "d-1"), ("x-hub-signature-256", &scene.hub(run))];
     assert_eq!(outcome(&scene, &signed, run).await, said(202, "accepted", "web:1.4.2"));
     let newest = &scene.deployments().await[0];
     assert_eq!((newest["why"].as_str(), newest["by"].as_str()), (Some("Show prices with their currency"), Some("hook-team.web.ci")));
     let package = body!("github-package.json");
-    let signed = [("x-github-event", "package"), ("x-hub-signature-256", &scene.hub(package))];
+    let signed: [(&str, &str); 2] = [("x-github-event", "package"), ("x-hub-signature-256", &scene.hub(package))];
     assert_eq!(outcome(&scene, &signed, package).await.1, "ignored", "it is of another repository");
 
     let pipeline = body!("gitlab-pipeline.json");
@@ -129,7 +129,8 @@ async fn every_sender_is_understood_with_its_own_proof() {
     assert_eq!(outcome(&scene, &tokened, push).await.1, "ignored");
 
     let package = body!("gitea-package.json");
-    let signed = [("x-gitea-event", "package"), ("x-github-event", "package"), ("x-gitea-signature", &scene.mac(package.as_bytes()))];
+    let signed: [(&str, &str); 3] =
+        [("x-gitea-event", "package"), ("x-github-event", "package"), ("x-gitea-signature", &scene.mac(package.as_bytes()))];
     assert_eq!(outcome(&scene, &signed, package).await, said(202, "accepted", "web:1.4.2"));
 
     let harbor = body!("harbor.json").replace("sha256:8a9e9863dbb6e10edb5adfe917c00da84e1700fa76e7ed02476aa6e6fb8ee0d8", &scene.digest);
@@ -142,7 +143,7 @@ async fn every_sender_is_understood_with_its_own_proof() {
     let seconds = MachineClock.now().0 / 1000;
     let text = r#"{"tag": "1"}"#;
     let (signature, time) = (scene.standard("msg_1", seconds, text), seconds.to_string());
-    let signed = [("webhook-id", "msg_1"), ("webhook-timestamp", time.as_str()), ("webhook-signature", signature.as_str())];
+    let signed: [(&str, &str); 3] = [("webhook-id", "msg_1"), ("webhook-timestamp", time.as_str()), ("webhook-signature", signature.as_str())];
     assert_eq!(outcome(&scene, &signed, text).await, said(202, "accepted", "web:1"));
 }
 
@@ -222,10 +223,10 @@ async fn what_is_huge_slow_or_broken_is_told_so() {
         stream.set_read_timeout(Some(std::time::Duration::from_secs(120))).expect("a limit");
         let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: {bearer}\r\ncontent-length: 100\r\n\r\n{{");
         stream.write_all(head.as_bytes()).expect("sent");
-        let mut answer = Vec::new();
         // Whatever ends it, it ends.
-        _ = stream.take(4096).read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        let mut answer = [0; 1024];
+        let read = stream.read(&mut answer).unwrap_or_default();
+        String::from_utf8_lossy(&answer[..read]).into_owned()
     });
     let answer = slow.await.expect("no panic");
     assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
