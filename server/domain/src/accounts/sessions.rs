@@ -144,7 +144,9 @@ pub enum SignInOut {
 fn own_hash(actor: &Actor) -> Option<&str> {
     match actor.credential() {
         Credential::Session(hash) => Some(hash),
-        Credential::None | Credential::Token(_) | Credential::Robot(_) | Credential::Hook(_) | Credential::Password { .. } | Credential::Console => None,
+        Credential::None | Credential::Token(_) | Credential::Robot(_) | Credential::Hook(_) | Credential::Password { .. } | Credential::Console => {
+            None
+        }
     }
 }
 
