@@ -130,8 +130,8 @@ fn our_own_body_says_what_to_deploy_and_where_it_comes_from() {
 
 #[test]
 fn what_is_wrong_in_our_own_body_names_its_field() {
-    assert_eq!(wrong(r#"{"tgs": "1"}"#)[0].0, "tgs");
-    assert!(wrong(r#"{"tgs": "1"}"#)[0].1.contains("did you mean tag"));
+    assert_eq!(wrong(r#"{"tags": "1"}"#)[0].0, "tags");
+    assert!(wrong(r#"{"tags": "1"}"#)[0].1.contains("did you mean tag"));
     assert!(wrong(r#"{"frequency": 1}"#)[0].1.contains("the fields are image"));
     assert_eq!(wrong(r#"{"tag": "not a tag"}"#)[0].0, "tag");
     assert_eq!(wrong(r#"{"tag": 1}"#)[0], ("tag".into(), "it must be a text".into()));
