@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::filters::{BranchFilter, TagFilter};
+use crate::filters::{BranchFilter, TagFilter, Versions};
 use crate::ids::DeploymentId;
 use crate::names::{EnvironmentName, HookName};
 use crate::notices::SECRET_PREFIX;
+use crate::pattern::Pattern;
 use crate::problem::{FieldError, Problem};
 use crate::views::deployments::{DeploymentState, Reason};
 use crate::words::words;
@@ -22,16 +23,40 @@ const SECRET_RULE: &str = "16 to 200 letters, digits and signs without spaces; l
 
 /// Which deliveries deploy, and what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Flat", into = "Flat")]
 pub struct HookRule {
     /// Tags of images.
-    #[serde(default)]
     pub tags: TagFilter,
     /// Branches of the source.
-    #[serde(default)]
     pub branches: BranchFilter,
     /// The tag to deploy where a delivery names no image; none: the tag that runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<TagText>,
+}
+
+/// A rule as it is stored and sent: by the names of the form's fields.
+#[derive(Serialize, Deserialize)]
+struct Flat {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tags: Option<Pattern>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    versions: Option<Versions>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    branches: Option<Pattern>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tag: Option<TagText>,
+}
+
+impl From<Flat> for HookRule {
+    fn from(flat: Flat) -> Self {
+        let Flat { tags, versions, branches, tag } = flat;
+        Self { tags: TagFilter { tags, versions }, branches: BranchFilter(branches), tag }
+    }
+}
+
+impl From<HookRule> for Flat {
+    fn from(rule: HookRule) -> Self {
+        Self { tags: rule.tags.tags, versions: rule.tags.versions, branches: rule.branches.0, tag: rule.tag }
+    }
 }
 
 impl HookRule {
@@ -235,6 +260,15 @@ mod tests {
             secret: "short".into(),
         };
         assert_eq!(fields(&wrong), ["name", "environment", "tags", "versions", "branches", "tag", "secret"]);
+    }
+
+    #[test]
+    fn a_rule_is_stored_by_the_names_of_its_fields() {
+        let rule = HookRule::read("v*", "^1.2", "main", "{commit}").expect("a rule");
+        let text = serde_json::to_string(&rule).expect("JSON");
+        assert_eq!(text, r#"{"tags":"v*","versions":"^1.2","branches":"main","tag":"{commit}"}"#);
+        assert_eq!(serde_json::from_str::<HookRule>(&text).expect("its own text"), rule);
+        assert_eq!(serde_json::from_str::<HookRule>("{}").expect("JSON"), HookRule::default());
     }
 
     #[test]

@@ -267,6 +267,36 @@ async fn a_deployment_that_waits_for_an_approval_is_waited_for_and_its_refusal_f
 }
 
 #[tokio::test]
+async fn what_a_template_made_stays_so_and_takes_parameters() {
+    let scene = Scene::open().await;
+    let document = "name: echo\nparameters:\n  - {name: image, label: Image, type: image, required: true}\n  \
+                    - {name: tasks, label: Tasks, type: integer, default: 1, min: 0, max: 5, required: true}\n\
+                    descriptor: |\n  image: {{ image }}\n  replicas: {{ tasks }}\n";
+    let made = scene.admin.put("/api/v1/projects/team/templates/echo", json!({"document": document})).await;
+    made.expect_status(StatusCode::CREATED).await;
+    let wanted = json!({"environment": "local", "template": "own/echo", "answers": {"image": "web:1"}});
+    scene.admin.post("/api/v1/projects/team/services/web/deployments", wanted).await.expect_status(StatusCode::ACCEPTED).await;
+    let bearer = format!("Bearer {}", scene.secret);
+    let done = scene.send(&[("authorization", &bearer)], r#"{"tag": "1.4.2", "parameters": {"tasks": 3}}"#).await;
+    assert_eq!(done.status(), StatusCode::ACCEPTED);
+    let number = scene.deployments().await[0]["revision"].clone();
+    let revision = format!("/api/v1/projects/team/services/web/revisions/{number}");
+    let revision = scene.admin.get(&revision).await.expect_status(StatusCode::OK).await;
+    assert_eq!((&revision["descriptor"]["image"], &revision["descriptor"]["replicas"]), (&json!("web:1.4.2"), &json!(3)));
+    assert_eq!(revision["revision"]["template"]["name"], "echo", "a template made it, as before");
+    for (body, field) in [
+        (r#"{"tag": "1", "parameters": {"tasks": 9}}"#, "parameters.tasks"),
+        (r#"{"tag": "1", "parameters": {"nothing": "x"}}"#, "parameters.nothing"),
+        (r#"{"parameters": {"image": "api:1"}}"#, "parameters"),
+    ] {
+        let refused = scene.send(&[("authorization", &bearer)], body).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(json_of(refused).await["errors"][0]["field"], field, "{body}");
+    }
+    assert_eq!(scene.deployments().await.len(), 3);
+}
+
+#[tokio::test]
 async fn pages_show_hooks_deliveries_and_where_a_revision_comes_from() {
     let scene = Scene::open().await;
     let bearer = format!("Bearer {}", scene.secret);

@@ -213,7 +213,7 @@ async fn asked(
         }
     }
     let asked = Asked { answers, ..Asked::default() };
-    let made = templates::answers::make(platform, may, Some(&base.environment), &asked, site).await?;
+    let made = templates::answers::make(platform, may, Some(&base.environment), &asked, site).await.map_err(at_parameters)?;
     // Answers cannot lead to what the hook does not deploy.
     if made.descriptor.image != image && !offer.answers.is_empty() {
         let text = format!("with them the image is {}, and this delivery is about {image}; name it in image, tag or digest", made.descriptor.image);
@@ -224,6 +224,18 @@ async fn asked(
         return Err(Error::conflict("image_not_asked", text));
     }
     Ok((Request { intent, descriptor: made.descriptor }, Some(made.origin)))
+}
+
+/// What is wrong with an answer is told by the name that it has in a delivery.
+fn at_parameters(error: Error) -> Error {
+    let named = |field: FieldError| match field.field.strip_prefix("answers.") {
+        Some(name) => FieldError { field: format!("parameters.{name}"), ..field },
+        None => field,
+    };
+    match error {
+        Error::Invalid(fields) => Error::Invalid(fields.into_iter().map(named).collect()),
+        other => other,
+    }
 }
 
 /// What is answered when a deployment began.
