@@ -8,7 +8,7 @@ use crate::problem::FieldError;
 
 mod versions;
 
-pub use versions::{InvalidVersions, VERSIONS_MAX, Versions};
+pub use versions::{InvalidVersions, VERSIONS_MAX, Versions, is_older};
 
 /// Which tags. Without anything in it, every tag.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

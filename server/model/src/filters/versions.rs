@@ -50,6 +50,12 @@ impl Versions {
     }
 }
 
+/// Whether one tag is an older version than the other; false where one of them is no version.
+#[must_use]
+pub fn is_older(tag: &str, than: &str) -> bool {
+    matches!((Version::of_tag(tag), Version::of_tag(than)), (Some(one), Some(other)) if one < other)
+}
+
 /// Whether all comparators hold.
 fn holds(all: &[Comparator], version: &Version) -> bool {
     let named = version.pre.is_empty() || all.iter().any(|one| !one.version.pre.is_empty() && one.version.numbers == version.numbers);
@@ -344,6 +350,14 @@ mod tests {
         assert!(message(">*").contains("name a number"));
         assert!(message(">=").contains("is not a version"));
         assert!(message(&"1 ".repeat(200)).contains("255"));
+    }
+
+    #[test]
+    fn older_is_said_of_versions_alone() {
+        assert!(is_older("1.9.0", "v1.10.0"));
+        assert!(is_older("2.0.0-rc.1", "2.0.0"));
+        assert!(!is_older("1.10.0", "1.9.0") && !is_older("1.9", "1.9.0"));
+        assert!(!is_older("latest", "1.0.0") && !is_older("1.0.0", "latest"));
     }
 
     proptest! {
