@@ -23,6 +23,7 @@ pub(crate) mod descriptor;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod folders;
+pub(crate) mod hooks;
 pub(crate) mod image_rules;
 pub(crate) mod images;
 pub(crate) mod imports;

@@ -136,6 +136,8 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/pushes") view={Lazy::<parts::Pushes>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/hooks") view={Lazy::<parts::Hooks>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/hooks/:hook") view={Lazy::<parts::Hook>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/logs") view={Lazy::<parts::Logs>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/metrics") view={Lazy::<parts::Metrics>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/events") view={Lazy::<parts::ServiceEvents>::new()} ssr=SsrMode::Async/>

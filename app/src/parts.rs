@@ -89,6 +89,8 @@ part!(
         Deployment: deployments::One,
         Revisions: services::Revisions,
         ServiceTemplate: services::Template,
+        Hooks: services::Hooks,
+        Hook: services::Hook,
         Pushes: services::Pushes,
         Logs: services::Logs,
         ServiceEvents: services::Events,

@@ -1,10 +1,11 @@
 //! Every door over HTTP, in one place: which paths there are, who comes through which, and what is wrapped around them. Handlers unpack,
 //! make one domain call and pack; they decide nothing.
 //!
-//! Four sorts of doors, by credential (never two at once):
+//! Five sorts of doors, by credential (never two at once):
 //! - pages, server functions, `/live` and page streams: the session cookie ([`browser`]);
 //! - `/api/v1`: Bearer token or Basic, the cookie is not looked at ([`caller`]);
 //! - `/v2` and `/auth/token`: the registry's own tokens (crate `registry`);
+//! - `/hooks`: the hook's own proof ([`hooks`]);
 //! - `/metrics`: as the API, with a scope of its own; also at an address of its own ([`metrics`]);
 //! - `/healthz`, `/readyz`: none.
 
@@ -26,6 +27,7 @@ pub mod caller;
 mod forwarded;
 pub mod guard;
 mod health;
+mod hooks;
 mod leased;
 pub mod listen;
 pub mod live;
@@ -68,7 +70,7 @@ impl axum::extract::FromRef<Portal> for LeptosOptions {
 
 /// The whole portal as one service, and the list of its doors, which a test compares with its own.
 pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
-    let api = api::table();
+    let api = api::table().merge(hooks::table());
     let pages = browser::routes(portal);
     let open = health::table().merge(metrics::table());
     let mut doors: Vec<Door> = Vec::new();

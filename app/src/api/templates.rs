@@ -88,7 +88,7 @@ pub struct SavedTemplate {
 }
 
 #[cfg(feature = "ssr")]
-fn surroundings() -> Surroundings {
+pub(super) fn surroundings() -> Surroundings {
     let names = use_context::<axum::http::request::Parts>().and_then(|parts| parts.extensions.get::<crate::boot::SiteNames>().cloned());
     names.map(|names| Surroundings { url: names.public_url.trim_end_matches('/').to_owned(), registry: names.registry }).unwrap_or_default()
 }

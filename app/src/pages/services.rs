@@ -2,6 +2,7 @@
 
 mod deploy;
 mod events;
+mod hooks;
 mod inspect;
 mod jobs;
 mod logs;
@@ -29,6 +30,7 @@ use model::views::templates::{TemplateMark, TemplateSummary};
 
 pub(crate) use deploy::{Deploy, Plan};
 pub(crate) use events::Events;
+pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use inspect::Inspect;
 pub(crate) use logs::Logs;
 pub(crate) use metrics::Metrics;
@@ -178,6 +180,9 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
     tabs.push(Tab::deep(page("deployments"), "Deployments"));
     tabs.push(Tab::new(page("revisions"), "Revisions"));
     tabs.push(Tab::new(page("template"), "Template and CI"));
+    if service.may(Action::ManageHooks) {
+        tabs.push(Tab::deep(page("hooks"), "Hooks"));
+    }
     tabs.push(Tab::new(page("pushes"), "Push deploys"));
     if service.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use model::access::{Action, Answer, Role, Scope, Standing, allows};
-use model::ids::{ProjectId, RobotSecretId, TokenId, UserId};
+use model::ids::{HookId, ProjectId, RobotSecretId, TokenId, UserId};
 use model::names::AccountName;
 use model::time::Millis;
 
@@ -37,7 +37,7 @@ pub struct Account {
     pub name: AccountName,
     /// Whether it is a site administrator.
     pub operator: bool,
-    /// The project that it is a robot of; none: a person. A robot stands nowhere but there.
+    /// The project that it is a robot or a hook of; none: a person. A robot stands nowhere but there.
     pub robot: Option<ProjectId>,
     /// Which password it has: another one, and a later number, with each change of it and each disabling.
     pub password_since: Millis,
@@ -54,6 +54,8 @@ pub enum Credential {
     Token(TokenId),
     /// By a robot's secret.
     Robot(RobotSecretId),
+    /// By the proof that came with what was delivered to a hook.
+    Hook(HookId),
     /// By user name and password.
     Password {
         /// [`Account::password_since`] of the password that was checked: its change ends what rests on it.
@@ -74,6 +76,7 @@ impl Credential {
             Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Robot(_) => "robot",
+            Self::Hook(_) => "hook",
             Self::Password { .. } => "password",
             Self::Push => "push",
             Self::Console => "console",
@@ -256,7 +259,9 @@ async fn robot_standing(tx: &mut Tx, account: &Account, own: ProjectId, project:
     if project.id != own {
         return Ok(None);
     }
-    let sql = "SELECT role FROM robots WHERE id = $1 AND project_id = $2";
+    // A hook is a robot that deploys: where it stands is the same.
+    let sql = "SELECT role FROM robots WHERE id = $1 AND project_id = $2
+               UNION ALL SELECT 'developer' AS role FROM hooks WHERE id = $1 AND project_id = $2 AND disabled_at IS NULL";
     let role: Option<Role> = tx.opt(sql, args![account.id, own], |row| row.get("role")).await?;
     Ok(role.map(Standing::Robot))
 }

@@ -16,6 +16,7 @@ use crate::access::{Account, Actor, Credential};
 use crate::args;
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
+use crate::hooks;
 use crate::platform::Platform;
 use crate::robots;
 
@@ -144,13 +145,16 @@ pub async fn refresh(platform: &Platform, actor: &Actor) -> Result<Actor> {
         // Its scopes too are what they are now.
         return robots::by_secret(&mut tx, id, *secret, platform.now(), actor.address()).await?.ok_or(Error::Unauthenticated);
     }
+    if let Credential::Hook(hook) = actor.credential() {
+        return hooks::by_id(&mut tx, *hook, actor.address()).await?.ok_or(Error::Unauthenticated);
+    }
     let account = account(&mut tx, id).await?.ok_or(Error::Unauthenticated)?;
     let holds = match actor.credential() {
         Credential::Session(hash) => sessions::holds(&mut tx, hash, platform.now()).await?,
         Credential::Token(id) => tokens::holds(&mut tx, *id, platform.now()).await?,
         Credential::Password { .. } => password_holds(&account, actor.credential()),
         Credential::Console => true,
-        Credential::None | Credential::Push | Credential::Robot(_) => false,
+        Credential::None | Credential::Push | Credential::Robot(_) | Credential::Hook(_) => false,
     };
     if !holds {
         return Err(Error::Unauthenticated);

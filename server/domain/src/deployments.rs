@@ -5,7 +5,7 @@
 use model::access::Action;
 use model::ids::{DeploymentId, EnvironmentId, RevisionId, ServiceId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
-use model::views::deployments::{DeploymentKind, DeploymentState};
+use model::views::deployments::{DeploymentKind, DeploymentState, RevisionView};
 
 use crate::access::{Key, Resource};
 use crate::access::{May, can};
@@ -24,6 +24,7 @@ mod begin;
 mod cloning;
 mod deploy;
 mod frozen;
+mod hooked;
 mod limits;
 mod plan;
 mod ports;
@@ -45,6 +46,7 @@ pub use apply::{Applied, applied, apply, plan_apply};
 pub use approval::{approve, approve_frozen, expire, plan_of, refuse};
 pub use cloning::{CloneOrder, clone, clone_places, clone_plan};
 pub use deploy::{Request, deploy, deploy_from, plan, plan_from};
+pub(crate) use hooked::{Base, CHANGED, base, renew};
 pub(crate) use reimage::{bring_image, foresee};
 pub use renewal::ask_again;
 pub use revisions::{compare, revision, revisions};
@@ -150,6 +152,12 @@ pub struct Intent {
     pub commit: Option<String>,
     /// The CI build, if CI says so.
     pub build: Option<String>,
+    /// The branch or tag of the source, if CI says so.
+    pub reference: Option<String>,
+    /// Who changed the source, or ran the build, if CI says so.
+    pub author: Option<String>,
+    /// The page of the commit, if CI says so.
+    pub link: Option<String>,
     /// Whether an operator overrides the freeze of the environment; then `why` says why.
     pub override_freeze: bool,
 }
@@ -163,15 +171,30 @@ impl Intent {
 
     /// For a revision with the image of another one: what it was built from is what that was built from, where nobody says something else.
     fn like(&self, base: &revisions::Stored) -> Self {
-        let Self { environment, why, commit, build, override_freeze } = self.clone();
-        // Both are said by one build: the commit of one and the number of another would be neither's.
-        let (commit, build) = if commit.is_none() && build.is_none() { (base.view.commit.clone(), base.view.build.clone()) } else { (commit, build) };
-        Self { environment, why, commit, build, override_freeze }
+        let own = [&self.commit, &self.build, &self.reference, &self.author, &self.link];
+        // All are said by one build: the commit of one and the number of another would be neither's.
+        if own.into_iter().any(Option::is_some) {
+            return self.clone();
+        }
+        self.clone().from_source_of(&base.view)
+    }
+
+    /// The same with where another revision comes from.
+    fn from_source_of(self, view: &RevisionView) -> Self {
+        let (commit, build, reference) = (view.commit.clone(), view.build.clone(), view.reference.clone());
+        Self { commit, build, reference, author: view.author.clone(), link: view.link.clone(), ..self }
     }
 
     /// Every text is short and printable.
     fn check(&self) -> Result<()> {
-        let texts = [("why", Some(&self.why)), ("commit", self.commit.as_ref()), ("build", self.build.as_ref())];
+        let texts = [
+            ("why", Some(&self.why)),
+            ("commit", self.commit.as_ref()),
+            ("build", self.build.as_ref()),
+            ("ref", self.reference.as_ref()),
+            ("actor", self.author.as_ref()),
+            ("commit_url", self.link.as_ref()),
+        ];
         let wrong = |text: &String| text.chars().count() > WHY_MAX || text.contains('\0');
         let errors = texts.into_iter().filter(|(_, text)| text.is_some_and(wrong));
         let errors: Vec<_> = errors.map(|(field, _)| model::problem::FieldError::new(field, format!("at most {WHY_MAX} characters"))).collect();

@@ -21,6 +21,7 @@ pub mod environments;
 mod error;
 pub mod events;
 pub mod folders;
+pub mod hooks;
 pub mod images;
 pub mod imports;
 pub mod jobs;

@@ -66,6 +66,7 @@ struct Inner {
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
+    hook_throttle: Throttle,
     credentials: CredentialCache,
     streams: Streams,
     log_desk: Desk,
@@ -116,6 +117,7 @@ impl Platform {
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
+            hook_throttle: Throttle::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             log_desk: Desk::default(),
@@ -348,6 +350,11 @@ impl Platform {
     /// Counts wrong secrets of robots, apart from wrong passwords: a CI that goes on with an old secret locks nobody out.
     pub(crate) fn robot_throttle(&self) -> &Throttle {
         &self.inner.robot_throttle
+    }
+
+    /// Counts wrong proofs of deliveries, and those to hooks that are not there.
+    pub(crate) fn hook_throttle(&self) -> &Throttle {
+        &self.inner.hook_throttle
     }
 
     /// Under what a name and password are remembered: useless to whoever reads the memory without the key.

@@ -226,6 +226,7 @@ pub async fn delete(platform: &Platform, may: &May<can::ManageProject, Project>)
     change.lock_key(&format!("robots {}", may.id)).await?;
     // Their names are free for the robots of a later project of this name.
     change.exec("DELETE FROM robots WHERE project_id = $1", args![may.id]).await?;
+    change.exec("DELETE FROM hooks WHERE project_id = $1", args![may.id]).await?;
     change.touch(Topic::Project(may.id));
     // What stopped services left on engines goes, and then the project's networks.
     change.wake(Signal::Reconcile);

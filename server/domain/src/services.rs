@@ -190,6 +190,7 @@ pub async fn delete(platform: &Platform, may: &May<can::DeleteService, Service>)
     // Behind the deployments, as everywhere: two transactions that take rows in one order cannot block each other.
     let sql = "UPDATE desired SET state = 'stopped', updated_at = $2 WHERE service_id = $1";
     change.exec(sql, args![may.id, now]).await?;
+    change.exec("DELETE FROM hooks WHERE service_id = $1", args![may.id]).await?;
     crate::configs::forget(&mut change, may.project.id, Some(may.id)).await?;
     crate::pushes::forget(&mut change, may.id).await?;
     crate::templates::forget(&mut change, may.project.id, Some(may.id), now).await?;

@@ -107,6 +107,8 @@ pub enum Action {
     ManageProject,
     /// Make, renew, disable and delete robots.
     ManageRobots,
+    /// Make, renew, disable and delete hooks; read what was delivered to them.
+    ManageHooks,
     /// Decide which tags never change and which images are kept.
     ManageImageRules,
     /// Keep the credentials of outside registries.
@@ -149,7 +151,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -168,6 +170,7 @@ impl Action {
         Self::ManageMembers,
         Self::ManageProject,
         Self::ManageRobots,
+        Self::ManageHooks,
         Self::ManageImageRules,
         Self::ManageRegistries,
         Self::ManageTemplates,
@@ -210,6 +213,7 @@ impl Action {
             | Self::ManageMembers
             | Self::ManageProject
             | Self::ManageRobots
+            | Self::ManageHooks
             | Self::ManageImageRules
             | Self::ManageRegistries
             | Self::ManageTemplates
@@ -249,6 +253,7 @@ impl Action {
             Self::ManageMembers => "manage this project's members",
             Self::ManageProject => "manage this project",
             Self::ManageRobots => "manage this project's robots",
+            Self::ManageHooks => "manage this project's hooks",
             Self::ManageImageRules => "decide which images of this project are kept",
             Self::ManageRegistries => "manage this project's outside registries",
             Self::ManageTemplates => "write this project's templates",
@@ -323,7 +328,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::ManageTemplates
         | Action::ManageAlerts
         | Action::DeleteService => least(Admin),
-        Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::Approve => least_person(Admin),
+        Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::ManageHooks | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {
             Standing::Operator => Answer::Yes,
             Standing::Member(_) | Standing::Visitor => Answer::WhereCreationIsOpen,

@@ -99,6 +99,10 @@ ids! {
     NoticeRouteId
     /// A notice on its way to one place.
     NoticeId
+    /// A hook, by which CI deploys.
+    HookId
+    /// What was delivered to a hook once.
+    HookDeliveryId
     /// A push of an image under a tag, for what rules make of it.
     PushId
     /// One record of the audit log.

@@ -67,11 +67,14 @@ impl ImageReference {
         self.digest.as_ref()
     }
 
-    /// What the same repository names by another tag.
+    /// Another image of the same repository: by this tag, this digest, or both; the default tag where neither is named.
     #[must_use]
-    pub fn tagged(mut self, tag: TagName) -> Self {
-        (self.tag, self.digest) = (Some(tag), None);
-        self
+    pub fn with(&self, tag: Option<TagName>, digest: Option<Digest>) -> Self {
+        let tag = match (tag, &digest) {
+            (None, None) => Some(DEFAULT_TAG.parse().expect("latest is a tag")),
+            (tag, _) => tag,
+        };
+        Self { host: self.host.clone(), path: self.path.clone(), tag, digest }
     }
 
     /// The same image with its content pinned.

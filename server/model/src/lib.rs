@@ -10,6 +10,7 @@ pub mod engine;
 pub mod filters;
 pub mod folders;
 pub mod form;
+pub mod hooks;
 pub mod ids;
 pub mod image;
 pub mod logs;

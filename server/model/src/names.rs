@@ -80,8 +80,12 @@ text_type! {
     RobotName, InvalidName, |text| label("a robot name", text, &[])
 }
 text_type! {
-    /// The name of any account, a person's or a robot's: a [`Username`], or `robot-<project>.<robot>`, which every shell and every CI takes as it
-    /// is. No text is both: a user name has no dot.
+    /// A hook's name within its service: a DNS label, 1 to 40 characters, lower case.
+    HookName, InvalidName, |text| label("a hook name", text, &[])
+}
+text_type! {
+    /// The name of any account, a person's, a robot's or a hook's: a [`Username`], `robot-<project>.<robot>`, which every shell and every CI takes
+    /// as it is, or `hook-<project>.<service>.<hook>`. No text is two of them: a user name has no dot.
     AccountName, InvalidName, account
 }
 text_type! {
@@ -129,7 +133,16 @@ fn username(text: &str) -> Result<(), InvalidName> {
 /// What the name of every robot begins with, and no person's.
 const ROBOT: &str = "robot-";
 
+/// What the name of every hook begins with.
+const HOOK: &str = "hook-";
+
 fn account(text: &str) -> Result<(), InvalidName> {
+    if let Some((project, rest)) = text.strip_prefix(HOOK).and_then(|rest| rest.split_once('.')) {
+        let (service, hook) = rest.split_once('.').ok_or_else(|| InvalidName(format!("a hook is called {HOOK}<project>.<service>.<hook>")))?;
+        label("a project name", project, RESERVED)?;
+        label("a service name", service, &["new"])?;
+        return label("a hook name", hook, &[]);
+    }
     let Some(rest) = text.strip_prefix(ROBOT) else { return username(text) };
     let (project, robot) = rest.split_once('.').ok_or_else(|| InvalidName(format!("a robot is called {ROBOT}<project>.<robot>")))?;
     label("a project name", project, RESERVED)?;
@@ -141,6 +154,12 @@ impl AccountName {
     #[must_use]
     pub fn of_robot(project: &ProjectName, robot: &RobotName) -> Self {
         Self(format!("{ROBOT}{project}.{robot}"))
+    }
+
+    /// The name of a service's hook.
+    #[must_use]
+    pub fn of_hook(project: &ProjectName, service: &ServiceName, hook: &HookName) -> Self {
+        Self(format!("{HOOK}{project}.{service}.{hook}"))
     }
 
     /// Whether a text that somebody signs in with can be none but a robot's name.

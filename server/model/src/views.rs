@@ -8,6 +8,7 @@ pub mod copies;
 pub mod deployments;
 pub mod environments;
 pub mod events;
+pub mod hooks;
 pub mod images;
 pub mod imports;
 pub mod inspect;

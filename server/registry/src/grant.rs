@@ -128,7 +128,9 @@ fn bearer(account: &Account, credential: &Credential) -> Bearer {
         Credential::Token(id) => Bearer::Account { user, token: Some(*id), password: None },
         Credential::Password { since } => Bearer::Account { user, token: None, password: Some(*since) },
         Credential::Robot(secret) => Bearer::Robot { robot: user, secret: *secret },
-        Credential::None | Credential::Session(_) | Credential::Push | Credential::Console => Bearer::Account { user, token: None, password: None },
+        Credential::None | Credential::Session(_) | Credential::Hook(_) | Credential::Push | Credential::Console => {
+            Bearer::Account { user, token: None, password: None }
+        }
     }
 }
 

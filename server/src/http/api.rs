@@ -26,6 +26,7 @@ mod descriptor;
 mod environments;
 mod events;
 mod folders;
+mod hooks;
 mod image_rules;
 mod images;
 mod inspect;
@@ -51,6 +52,7 @@ pub(super) use inspect::page_table as inspect_page_table;
 pub(crate) use services::may as service;
 pub(super) use shells::page_table as shells_page_table;
 pub(super) use templates::page_table as templates_page_table;
+pub(super) use templates::surroundings;
 pub(super) use usage::page_table as usage_page_table;
 
 /// Every door of the API.
@@ -79,6 +81,7 @@ pub(super) fn table() -> Table {
         .merge(environments::table())
         .merge(events::table())
         .merge(folders::table())
+        .merge(hooks::table())
         .merge(pruning::table())
         .merge(alerts::table())
         .merge(notices::table())
@@ -105,7 +108,7 @@ impl<T: DeserializeOwned> FromRequest<Portal> for Body<T> {
 }
 
 /// A body as it was sent, limited in size.
-async fn whole(request: Request, state: &Portal) -> Result<axum::body::Bytes, Refusal> {
+pub(super) async fn whole(request: Request, state: &Portal) -> Result<axum::body::Bytes, Refusal> {
     axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Refusal(Error::TooLarge("the body is larger than 1 MiB".into()))

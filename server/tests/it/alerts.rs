@@ -3,7 +3,7 @@
 mod deployments;
 mod mail;
 mod pages;
-mod receiver;
+pub mod receiver;
 
 use std::collections::HashSet;
 use std::time::Duration;

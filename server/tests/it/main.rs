@@ -21,6 +21,7 @@ mod far;
 mod faults;
 mod forms;
 mod ground;
+mod hooks;
 mod image_pages;
 mod image_rules;
 mod inside;

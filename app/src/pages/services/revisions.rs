@@ -82,8 +82,17 @@ fn Compared(comparison: Comparison) -> impl IntoView {
 #[component]
 pub(super) fn Origin(revision: RevisionView) -> impl IntoView {
     let both = revision.commit.is_some() && revision.build.is_some();
-    let commit =
-        revision.commit.map(|commit| view! { "commit "<span class="chip" title=commit.clone()>{commit.chars().take(10).collect::<String>()}</span> });
+    let link = revision.link.filter(|link| link.starts_with("https://") || link.starts_with("http://"));
+    let commit = revision.commit.map(|commit| {
+        let short: String = commit.chars().take(10).collect();
+        let chip = view! { <span class="chip" title=commit>{short}</span> };
+        match link {
+            Some(link) => view! { "commit "<a href=link rel="external noopener" target="_blank">{chip}</a> }.into_any(),
+            None => view! { "commit "{chip} }.into_any(),
+        }
+    });
+    let reference = revision.reference.map(|reference| view! { " of "<span class="chip break">{reference}</span> });
+    let author = revision.author.map(|author| view! { " by "{author} });
     let build = revision.build.map(|build| {
         let linked = build.starts_with("https://") || build.starts_with("http://");
         if linked {
@@ -92,7 +101,8 @@ pub(super) fn Origin(revision: RevisionView) -> impl IntoView {
             view! { "build "<span class="chip">{build}</span> }.into_any()
         }
     });
-    let made_of = (commit.is_some() || build.is_some()).then(|| view! { " ("{commit}{both.then_some(", ")}{build}")" });
+    let said = commit.is_some() || build.is_some() || reference.is_some() || author.is_some();
+    let made_of = said.then(|| view! { " ("{commit}{reference}{author}{both.then_some(", ")}{build}")" });
     let approvals = revision.approvals.into_iter().map(|approval| {
         let why = (!approval.why.is_empty()).then(|| format!(": {}", approval.why));
         view! { <span class="small muted break">" Approved for "{approval.environment.to_string()}" by "{approval.by}", "<Ago at=approval.at/>{why}"."</span> }
@@ -150,7 +160,8 @@ fn Row(service: ServiceDetail, revision: RevisionView, path: String, back: Serve
     let number = revision.number;
     let current: Vec<_> =
         revision.current_in.iter().map(|environment| view! { <Badge tone=Tone::Ok text=format!("runs in {environment}")/>" " }).collect();
-    let said = !revision.why.is_empty() || revision.commit.is_some() || revision.build.is_some() || !revision.approvals.is_empty();
+    let from = [&revision.commit, &revision.build, &revision.reference, &revision.author].into_iter().any(Option::is_some);
+    let said = !revision.why.is_empty() || from || !revision.approvals.is_empty();
     let made_by =
         revision.template.as_ref().map(|mark| view! { " "<span class="muted small">{format!("{} version {}", mark.name, mark.version)}</span> });
     let compare = (number > 1).then(|| format!("{path}?from={}&to={number}", number - 1));

@@ -144,7 +144,13 @@ pub enum SignInOut {
 fn own_hash(actor: &Actor) -> Option<&str> {
     match actor.credential() {
         Credential::Session(hash) => Some(hash),
-        Credential::None | Credential::Token(_) | Credential::Robot(_) | Credential::Password { .. } | Credential::Push | Credential::Console => None,
+        Credential::None
+        | Credential::Token(_)
+        | Credential::Robot(_)
+        | Credential::Password { .. }
+        | Credential::Hook(_)
+        | Credential::Push
+        | Credential::Console => None,
     }
 }
 

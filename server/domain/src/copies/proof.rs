@@ -41,7 +41,7 @@ pub(super) fn of(actor: &Actor) -> Result<Value> {
         Credential::Token(id) => By::Token(*id),
         Credential::Robot(id) => By::Robot(*id),
         Credential::Password { since } => By::Password(since.0),
-        Credential::None | Credential::Push | Credential::Console => return Err(Error::Unauthenticated),
+        Credential::None | Credential::Hook(_) | Credential::Push | Credential::Console => return Err(Error::Unauthenticated),
     };
     Ok(Json(Proof { by, scopes: actor.ceiling().cloned() }).into())
 }

@@ -29,6 +29,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (19, "events", include_str!("../../../../migrations/0019_events.sql")),
     (20, "alerts", include_str!("../../../../migrations/0020_alerts.sql")),
     (21, "usage", include_str!("../../../../migrations/0021_usage.sql")),
+    (22, "hooks", include_str!("../../../../migrations/0022_hooks.sql")),
     (23, "push_rules", include_str!("../../../../migrations/0023_push_rules.sql")),
     (24, "approvals", include_str!("../../../../migrations/0024_approvals.sql")),
 ];

@@ -3,7 +3,7 @@
 
 use model::access::{Role, Scope};
 use model::ids::*;
-use model::names::{EnvironmentName, MachineName, ProjectName, RepositoryPath, RobotName, ServiceName, TagName, TemplateName, Username};
+use model::names::{EnvironmentName, HookName, MachineName, ProjectName, RepositoryPath, RobotName, ServiceName, TagName, TemplateName, Username};
 use model::time::Millis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -212,8 +212,9 @@ macro_rules! text_columns {
 
 text_columns! {
     UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    ShellId, RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AlertId, AlertRuleId, SilenceId, NoticeRouteId, NoticeId, PushId, AuditId, EventId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username,
-    RobotName, RepositoryPath, TagName, Role, Scope,
+    ShellId, RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AlertId, AlertRuleId, SilenceId, NoticeRouteId, NoticeId, HookId, HookDeliveryId,
+    PushId, AuditId, EventId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username, HookName, RobotName, RepositoryPath,
+    TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

@@ -128,13 +128,8 @@ async fn bring(
     let to = environments::choose(change, may.project.id, Some(&order.to)).await?;
     let revision = revisions::by_number(change, may.id, number).await?;
     let why = if order.why.trim().is_empty() { String::new() } else { format!(": {}", order.why.trim()) };
-    let intent = Intent {
-        environment: Some(order.to.clone()),
-        why: format!("cloned from revision {number} in {}{why}", order.from),
-        commit: revision.view.commit.clone(),
-        build: revision.view.build.clone(),
-        override_freeze: false,
-    };
+    let why = format!("cloned from revision {number} in {}{why}", order.from);
+    let intent = Intent { why, ..Intent::in_environment(Some(order.to.clone())) }.from_source_of(&revision.view);
     intent.check()?;
     check(platform, change, may, &to, &revision).await?;
     let revision = for_environment(change, platform, may, &to, &intent, revision).await?;

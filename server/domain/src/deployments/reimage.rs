@@ -89,7 +89,7 @@ async fn named(tx: &mut Tx, service: &Service, before: &ImageReference, reposito
     let hosts = environments::registry_hosts(tx).await?;
     let located = images::located(before, &service.project.name, &hosts);
     Ok(match located {
-        Some((project, path)) if project == service.project.name && path == *repository => before.clone().tagged(tag.clone()),
+        Some((project, path)) if project == service.project.name && path == *repository => before.with(Some(tag.clone()), None),
         _ => ImageReference::own(repository.clone(), tag.clone()),
     })
 }

@@ -46,7 +46,7 @@ impl Stored {
 
 /// Columns of a revision `r` with its image's project `ip`.
 const COLUMNS: &str = "r.id, r.number, r.descriptor, r.image, r.image_project_id, ip.name AS image_project, r.image_repository, r.digest, r.replicas,
-    r.created_at, r.created_by, r.why, r.source_commit, r.build, rt.template, rt.of_site AS template_of_site, rt.version AS template_version,
+    r.created_at, r.created_by, r.why, r.source_commit, r.build, r.source_ref, r.source_author, r.source_link, rt.template, rt.of_site AS template_of_site, rt.version AS template_version,
     (r.image_project_id IS NULL OR EXISTS (SELECT 1 FROM repositories ir JOIN manifests im ON im.repository_id = ir.id
      WHERE ir.project_id = r.image_project_id AND ir.name = r.image_repository AND im.digest = r.digest)) AS image_present";
 
@@ -81,6 +81,9 @@ fn view(row: &Row<'_>) -> Result<RevisionView> {
         why: row.get("why")?,
         commit: row.get("source_commit")?,
         build: row.get("build")?,
+        reference: row.get("source_ref")?,
+        author: row.get("source_author")?,
+        link: row.get("source_link")?,
         created_at: row.get("created_at")?,
         current_in: Vec::new(),
         image_present: row.get("image_present")?,
@@ -118,8 +121,8 @@ pub(super) async fn insert(
     change
         .exec(
             "INSERT INTO revisions (id, service_id, number, descriptor, image, image_project_id, image_repository, digest, replicas, spec,
-             created_at, created_by_id, created_by, why, source_commit, build, job, counted, cpus, memory)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+             created_at, created_by_id, created_by, why, source_commit, build, job, counted, cpus, memory, source_ref, source_author, source_link)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
             args![
                 id,
                 may.id,
@@ -141,6 +144,9 @@ pub(super) async fn insert(
                 true,
                 descriptor.resources.cpus.map(|cpus| i64::from(cpus.millis())),
                 descriptor.resources.memory.map(|memory| i64::try_from(memory.bytes()).unwrap_or(i64::MAX)),
+                intent.reference.clone(),
+                intent.author.clone(),
+                intent.link.clone(),
             ],
         )
         .await?;

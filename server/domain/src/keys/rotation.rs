@@ -56,6 +56,14 @@ const SEALED: &[Sealed] = &[
         condition: "secrets IS NOT NULL",
         purpose: |names| crate::machines::purpose(&names[0]),
     },
+    Sealed { table: "hook_secrets", column: "secret", names: &["id"], condition: "TRUE", purpose: |names| crate::hooks::secret_purpose(&names[0]) },
+    Sealed {
+        table: "hook_deliveries",
+        column: "request",
+        names: &["id"],
+        condition: "request IS NOT NULL",
+        purpose: |names| crate::hooks::request_purpose(&names[0]),
+    },
     Sealed { table: "notice_routes", column: "target", names: &["id"], condition: "TRUE", purpose: |names| crate::notices::purpose(&names[0]) },
     Sealed {
         table: "mail_settings",

@@ -212,6 +212,15 @@ pub struct RevisionView {
     pub commit: Option<String>,
     /// The CI build, if CI said so.
     pub build: Option<String>,
+    /// The branch or tag of the source, if CI said so.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Who changed the source, or ran the build, if CI said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// The page of the commit, if CI said so.
+    #[serde(default, rename = "commit_url", skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// When it was made.
     pub created_at: Millis,
     /// Environments in which it is the one that should run.

@@ -88,7 +88,8 @@ impl Wanted {
                 (made.descriptor, Some(made.origin))
             }
         };
-        let intent = Intent { environment, why: self.why, commit: self.commit, build: self.build, override_freeze: self.override_freeze };
+        let (commit, build, override_freeze) = (self.commit, self.build, self.override_freeze);
+        let intent = Intent { environment, why: self.why, commit, build, override_freeze, ..Intent::default() };
         Ok((Request { intent, descriptor }, origin))
     }
 }

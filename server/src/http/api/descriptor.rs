@@ -117,7 +117,8 @@ async fn put(
     actor.may::<can::Deploy, _>(&portal.platform, &project).await.map(drop)?;
     let service: ServiceName = field("service", &service)?;
     let environment = how.environment.map(|name| field("environment", &name)).transpose()?;
-    let intent = Intent { environment, why: how.why, commit: how.commit, build: how.build, override_freeze: how.override_freeze };
+    let (commit, build, override_freeze) = (how.commit, how.build, how.override_freeze);
+    let intent = Intent { environment, why: how.why, commit, build, override_freeze, ..Intent::default() };
     let descriptor = Descriptor::parse(&text).map_err(|errors| Refusal(Error::Invalid(errors)))?;
     let request = Request { intent, descriptor };
     let platform = &portal.platform;

@@ -48,7 +48,7 @@ pub(in crate::http) fn page_table() -> Table {
 }
 
 /// The names of the site that templates may write.
-pub(super) fn surroundings(portal: &Portal) -> Surroundings {
+pub(in crate::http) fn surroundings(portal: &Portal) -> Surroundings {
     Surroundings { url: portal.origin.as_str().trim_end_matches('/').to_owned(), registry: portal.origin.authority().to_owned() }
 }
 

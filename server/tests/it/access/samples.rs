@@ -1,5 +1,6 @@
 //! One request for each door, right in everything but, perhaps, who sends it.
 
+mod hooks;
 mod reads;
 mod registry;
 mod watching;
@@ -32,11 +33,19 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     // An image is deleted by its digest alone.
     let by_digest = verb == Method::DELETE && path.ends_with("/images/{reference}");
     let named = if by_digest { path.replace("{reference}", &world.digest) } else { path.to_owned() };
-    let place = fill(portal, cast, caller, world, &watching::fill(portal, world, &named).await).await;
+    if path == "/hooks/{hook}" {
+        // Nothing is proved: for everybody there is no such hook. Each has one of their own, so that none is slowed down for others' failures.
+        return Some(portal.nobody().request(verb, &format!("/hooks/{caller:032x}")).json(&json!({"tag": "1"})));
+    }
+    let named = hooks::fill(portal, cast, world, &watching::fill(portal, world, &named).await).await;
+    let place = fill(portal, cast, caller, world, &named).await;
     if path.starts_with("/fn/") {
         let mut fields = match watching::form(portal, world, path).await {
             Some(fields) => fields,
-            None => form(portal, cast, caller, world, path).await?,
+            None => match hooks::form(portal, cast, world, path).await {
+                Some(fields) => fields,
+                None => form(portal, cast, caller, world, path).await?,
+            },
         };
         // These doors end sessions, their own or others of the same person.
         let ended = path.starts_with("/fn/accounts/") && !reads(path);
@@ -53,7 +62,7 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
         }
         return match verb {
             Method::GET | Method::DELETE => Some(request),
-            _ => Some(request.json(&watching::body(method, path).or_else(|| body(world, method, path))?)),
+            _ => Some(request.json(&watching::body(method, path).or_else(|| hooks::body(method, path)).or_else(|| body(world, method, path))?)),
         };
     }
     // Pages and streams.

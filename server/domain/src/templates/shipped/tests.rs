@@ -183,15 +183,36 @@ fn the_pipeline_of_jenkins_is_balanced_and_its_scripts_are_understood() {
     }
 }
 
+/// What the API answers, one after the other.
+fn asked(last: &str) -> String {
+    format!(
+        "1) echo '{{\"id\":\"0197-a\",\"state\":\"queued\"}}' ;;\n2) echo '{{\"id\":\"0197-a\",\"state\":\"rolling\"}}' ;;\n\
+         *) echo '{{\"id\":\"0197-a\",\"state\":\"{last}\"}}' ;;\n"
+    )
+}
+
+/// What a hook answers, one after the other, and how curl ends with it.
+fn delivered(last: &str) -> String {
+    let (outcome, code) = match last {
+        "succeeded" => ("succeeded", 0),
+        "superseded" => ("superseded", 22),
+        "pending" => ("under_way", 22),
+        _ => ("failed", 22),
+    };
+    format!(
+        "1) echo '{{\"outcome\":\"under_way\",\"state\":\"rolling\"}}'; exit 22 ;;\n\
+         *) echo '{{\"outcome\":\"{outcome}\",\"state\":\"{last}\"}}'; exit {code} ;;\n"
+    )
+}
+
 /// What a step of a CI does with the portal's answers, played back by a `curl` of our own: whether it went well, what stood on command lines, and what
 /// was said on standard input.
-fn played(script: &str, last: &str) -> (bool, String, String) {
+fn played(script: &str, answers: &str) -> (bool, String, String) {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("a folder");
     let (curl, sent, config) = (folder.path().join("curl"), folder.path().join("sent"), folder.path().join("config"));
     let play = format!(
-        "#!/bin/sh\ncat >>'{}'\necho \"$@\" >>'{sent}'\ncase $(wc -l <'{sent}') in\n1) echo '{{\"id\":\"0197-a\",\"state\":\"queued\"}}' ;;\n\
-         2) echo '{{\"id\":\"0197-a\",\"state\":\"rolling\"}}' ;;\n*) echo '{{\"id\":\"0197-a\",\"state\":\"{last}\"}}' ;;\nesac\n",
+        "#!/bin/sh\ncat >>'{}'\necho \"$@\" >>'{sent}'\ncase $(wc -l <'{sent}') in\n{answers}esac\n",
         config.display(),
         sent = sent.display(),
     );
@@ -200,13 +221,13 @@ fn played(script: &str, last: &str) -> (bool, String, String) {
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("sh");
     command.args(["-e", "-c", script]).env("PATH", path);
-    for name in ["SLIPWAY_TOKEN", "SLIPWAY_PSW"] {
+    for name in ["SLIPWAY_TOKEN", "SLIPWAY_HOOK"] {
         command.env(name, "the-token");
     }
-    for name in ["DEPLOYMENTS", "ENVIRONMENT", "TARGET", "IMAGE", "GITHUB_SHA", "GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"] {
+    for name in ["SLIPWAY_HOOK_URL", "GITHUB_SHA", "GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT"] {
         command.env(name, format!("a-{}", name.to_lowercase()));
     }
-    for name in ["CI_COMMIT_SHA", "CI_PIPELINE_URL", "GIT_COMMIT", "BUILD_URL"] {
+    for name in ["CI_COMMIT_SHA", "CI_JOB_URL", "GIT_COMMIT", "BUILD_URL"] {
         command.env(name, format!("a-{}", name.to_lowercase()));
     }
     let ran = command.output().expect("a shell");
@@ -231,9 +252,11 @@ fn a_step_of_a_ci_ends_as_its_deployment_does() {
         for (last, well) in
             [("succeeded", true), ("failed", false), ("rolled_back", false), ("superseded", false), ("pending", true), ("refused", false)]
         {
-            let (ended, sent, config) = played(&script, last);
+            let by_hook = output != Output::Curl;
+            let (ended, sent, config) = played(&script, &if by_hook { delivered(last) } else { asked(last) });
             assert_eq!(ended, well, "{what}: {last}\n{sent}");
-            assert!(sent.lines().count() == 3 && sent.contains("/0197-a?wait=300"), "{what}: {sent}");
+            let (times, waits) = if by_hook { (2, "a-slipway_hook_url?wait=300") } else { (3, "/0197-a?wait=300") };
+            assert!(sent.lines().count() == times && sent.contains(waits), "{what}: {sent}");
             assert!(
                 !sent.contains("the-token") && config.contains("Authorization: Bearer the-token"),
                 "{what}: everybody on the machine would see it"

@@ -1,10 +1,11 @@
 //! Which server functions change nothing.
 
-use super::watching;
+use super::{hooks, watching};
 
 /// Server functions that only read, though they are called with POST.
 pub fn reads(path: &str) -> bool {
     watching::reads(path)
+        || hooks::reads(path)
         || matches!(
             path,
             "/fn/accounts/set_up_needed"

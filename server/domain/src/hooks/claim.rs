@@ -1,0 +1,180 @@
+//! Who works on a delivery: one, once. A delivery is a row before anything is done about it; what it is answered is written in the transaction of
+//! what was done. Whoever brings the same meanwhile waits for that answer.
+
+use std::time::Duration;
+
+use model::hooks::HookAnswer;
+use model::ids::{HookDeliveryId, HookId, ServiceId};
+use model::time::Millis;
+
+use super::request_purpose;
+use super::rows::Hook;
+use crate::args;
+use crate::db::{Json, Row, Tx};
+use crate::error::{Error, Result};
+use crate::live::Topic;
+use crate::platform::Platform;
+use crate::watch;
+
+/// Whoever took a delivery so long ago and has not answered is gone.
+const GONE: Duration = Duration::from_secs(60);
+/// How long a repeat waits for whoever works on it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Deliveries of a hook that are kept whole, to be looked at and delivered again.
+pub(super) const WHOLE: i64 = 50;
+/// Deliveries of a hook whose answers are kept: repeats of older ones are new.
+pub(super) const KEPT: i64 = 10_000;
+/// Characters of an event's name that are kept.
+const EVENT_MAX: usize = 100;
+
+/// The right to work on a delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(super) id: HookDeliveryId,
+    service: ServiceId,
+    at: Millis,
+}
+
+impl Claim {
+    /// Writes down what was answered, with what was done. An error where somebody else took it over meanwhile: then nothing is done.
+    pub(crate) async fn settle_in(&self, tx: &mut Tx, answer: &HookAnswer) -> Result<()> {
+        let sql = "UPDATE hook_deliveries SET status = $3, answer = $4, deployment_id = $5 WHERE id = $1 AND claimed_at = $2 AND status IS NULL";
+        let arguments = args![self.id, self.at, i64::from(answer.status()), Json(answer), answer.deployment];
+        if tx.exec(sql, arguments).await? == 0 {
+            return Err(Error::Unavailable("somebody else works on the same delivery; send it again to learn what came of it".into()));
+        }
+        Ok(())
+    }
+
+    /// The same where nothing was done but to answer.
+    pub(super) async fn settle(&self, platform: &Platform, answer: &HookAnswer) -> Result<()> {
+        let mut write = platform.bookkeeping().await?;
+        self.settle_in(&mut write, answer).await?;
+        write.touch(Topic::Service(self.service));
+        write.finish().await
+    }
+
+    /// Gives it up: nothing was done, and the next time it is a new delivery.
+    pub(super) async fn release(&self, platform: &Platform) -> Result<()> {
+        let mut write = platform.bookkeeping().await?;
+        write.exec("DELETE FROM hook_deliveries WHERE id = $1 AND claimed_at = $2 AND status IS NULL", args![self.id, self.at]).await?;
+        write.touch(Topic::Service(self.service));
+        write.finish().await
+    }
+}
+
+/// A delivery as it is written down.
+pub(super) struct New<'a> {
+    /// Which one it is, as its sender says.
+    pub key: Option<&'a str>,
+    /// SHA-256 of its body.
+    pub fingerprint: &'a str,
+    pub sender: &'a str,
+    pub event: &'a str,
+    /// Headers and body, as JSON.
+    pub request: &'a [u8],
+    /// What it repeats because somebody, by name, asked for that.
+    pub redelivery: Option<(HookDeliveryId, &'a str)>,
+}
+
+/// Who works on a delivery that came.
+pub(super) enum Held {
+    /// The caller.
+    Mine(Claim),
+    /// It was answered.
+    Answered(HookAnswer),
+    /// Another body bears its key.
+    Another,
+}
+
+/// What is known of a key.
+struct Known {
+    id: HookDeliveryId,
+    fingerprint: String,
+    claimed_at: Millis,
+    answer: Option<HookAnswer>,
+}
+
+/// Takes a delivery, or finds what became of it.
+pub(super) async fn hold(platform: &Platform, hook: &Hook, new: &New<'_>) -> Result<Held> {
+    if let Some(key) = new.key
+        && let Some(known) = known(platform, hook.id, key).await?
+    {
+        return repeated(platform, hook, new, key, known).await;
+    }
+    let mut write = platform.bookkeeping().await?;
+    let taken = insert(&mut write, platform, hook, new).await?;
+    if let Some(claim) = taken {
+        write.finish().await?;
+        return Ok(Held::Mine(claim));
+    }
+    drop(write);
+    let key = new.key.ok_or_else(|| Error::internal("a delivery without a key was there already"))?;
+    match known(platform, hook.id, key).await? {
+        Some(known) => repeated(platform, hook, new, key, known).await,
+        None => Err(given_up()),
+    }
+}
+
+async fn repeated(platform: &Platform, hook: &Hook, new: &New<'_>, key: &str, found: Known) -> Result<Held> {
+    if found.fingerprint != new.fingerprint {
+        return Ok(Held::Another);
+    }
+    if let Some(answer) = found.answer {
+        return Ok(Held::Answered(answer));
+    }
+    let now = platform.now();
+    if now.since(found.claimed_at) >= GONE {
+        let mut write = platform.bookkeeping().await?;
+        let sql = "UPDATE hook_deliveries SET claimed_at = $3 WHERE id = $1 AND claimed_at = $2 AND status IS NULL";
+        if write.exec(sql, args![found.id, found.claimed_at, now]).await? == 1 {
+            write.finish().await?;
+            return Ok(Held::Mine(Claim { id: found.id, service: hook.service_id, at: now }));
+        }
+    }
+    let look = || known(platform, hook.id, key);
+    let over = |found: &Option<Known>| found.as_ref().is_none_or(|found| found.answer.is_some());
+    let ended = watch::until(platform, Topic::Service(hook.service_id), PATIENCE, std::future::pending(), look, over).await?;
+    match ended {
+        Some(Known { answer: Some(answer), .. }) => Ok(Held::Answered(answer)),
+        Some(_) => Err(Error::Unavailable("the same delivery is still being worked on; send it again to learn what came of it".into())),
+        None => Err(given_up()),
+    }
+}
+
+fn given_up() -> Error {
+    Error::Unavailable("the same delivery just could not be worked on; send it again".into())
+}
+
+async fn known(platform: &Platform, hook: HookId, key: &str) -> Result<Option<Known>> {
+    let sql = "SELECT id, fingerprint, claimed_at, answer FROM hook_deliveries WHERE hook_id = $1 AND repeat_key = $2";
+    let read = |row: &Row<'_>| {
+        Ok(Known {
+            id: row.get("id")?,
+            fingerprint: row.get("fingerprint")?,
+            claimed_at: row.get("claimed_at")?,
+            answer: row.get::<Option<Json<HookAnswer>>>("answer")?.map(|answer| answer.0),
+        })
+    };
+    platform.read().await?.opt(sql, args![hook, key], read).await
+}
+
+/// Writes a delivery down and takes it; none: one with its key is there. Older ones are thinned out.
+pub(super) async fn insert(tx: &mut Tx, platform: &Platform, hook: &Hook, new: &New<'_>) -> Result<Option<Claim>> {
+    let (id, at): (HookDeliveryId, Millis) = (platform.new_id(), platform.now());
+    let request = platform.seal_in(tx, &request_purpose(id), new.request).await?;
+    let event: String = new.event.chars().take(EVENT_MAX).collect();
+    let (of, by) = new.redelivery.unzip();
+    let sql = "INSERT INTO hook_deliveries (id, hook_id, repeat_key, fingerprint, received_at, claimed_at, sender, event, request, redelivery_of,
+               redelivered_by) VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    if tx.exec(sql, args![id, hook.id, new.key, new.fingerprint, at, new.sender, event, request, of, by]).await? == 0 {
+        return Ok(None);
+    }
+    let sql = "UPDATE hook_deliveries SET request = NULL WHERE hook_id = $1 AND request IS NOT NULL AND id <=
+               (SELECT id FROM hook_deliveries WHERE hook_id = $1 AND request IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $2)";
+    tx.exec(sql, args![hook.id, WHOLE]).await?;
+    let sql = "DELETE FROM hook_deliveries WHERE hook_id = $1 AND id <=
+               (SELECT id FROM hook_deliveries WHERE hook_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+    tx.exec(sql, args![hook.id, KEPT]).await?;
+    Ok(Some(Claim { id, service: hook.service_id, at }))
+}

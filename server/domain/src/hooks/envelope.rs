@@ -1,0 +1,108 @@
+//! What stands around a body: headers that say what it is, and proofs, which are kept apart so that nothing shows them.
+
+use std::collections::BTreeMap;
+
+use model::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Headers that say what a delivery is.
+const SAID: [&str; 12] = [
+    "content-type",
+    "user-agent",
+    "idempotency-key",
+    "webhook-id",
+    "webhook-timestamp",
+    "x-github-event",
+    "x-github-delivery",
+    "x-gitea-event",
+    "x-gitea-delivery",
+    "x-gitlab-event",
+    "x-gitlab-event-uuid",
+    "x-gitlab-instance",
+];
+
+/// Headers that prove who sent it.
+const PROOFS: [&str; 5] = ["authorization", "x-hub-signature-256", "x-gitea-signature", "x-gitlab-token", "webhook-signature"];
+
+/// Headers that name a delivery, the one that is meant for it first.
+const KEYS: [&str; 5] = ["idempotency-key", "webhook-id", "x-github-delivery", "x-gitea-delivery", "x-gitlab-event-uuid"];
+
+/// Longest value that is looked at, in bytes. Several signatures stand in one while secrets are changed.
+const VALUE_MAX: usize = 4096;
+/// Longest name of a delivery.
+const KEY_MAX: usize = 200;
+
+/// The headers of a delivery that mean something here.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Envelope {
+    said: BTreeMap<String, String>,
+    #[serde(skip)]
+    proofs: BTreeMap<String, Secret>,
+}
+
+impl Envelope {
+    /// Takes what means something; names are in lower case.
+    pub fn of<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut envelope = Self::default();
+        for (name, value) in headers {
+            if value.len() > VALUE_MAX {
+                continue;
+            }
+            if SAID.contains(&name) {
+                envelope.said.insert(name.to_owned(), value.trim().to_owned());
+            } else if PROOFS.contains(&name) {
+                envelope.proofs.insert(name.to_owned(), Secret::new(value.trim()));
+            }
+        }
+        envelope
+    }
+
+    /// What a header says.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.said.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What a header proves.
+    pub(super) fn proof(&self, name: &str) -> Option<&Secret> {
+        self.proofs.get(name)
+    }
+
+    /// Which delivery it is, as its sender says: a repeat says the same.
+    pub(super) fn key(&self) -> Result<Option<String>> {
+        let Some((header, value)) = KEYS.iter().find_map(|header| Some((*header, self.get(header)?))) else { return Ok(None) };
+        if value.len() > KEY_MAX || !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            return Err(Error::invalid(header, format!("at most {KEY_MAX} printable characters")));
+        }
+        Ok(Some(format!("{header}:{value}")))
+    }
+
+    /// The headers without proofs.
+    pub(super) fn said(&self) -> Vec<(String, String)> {
+        self.said.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proofs_are_neither_shown_nor_kept() {
+        let envelope = Envelope::of([("authorization", "Bearer hidden-thing"), ("x-github-event", "ping"), ("cookie", "a=b")]);
+        assert_eq!(envelope.get("x-github-event"), Some("ping"));
+        assert!(envelope.proof("authorization").is_some() && envelope.get("cookie").is_none());
+        let shown = format!("{envelope:?} {}", serde_json::to_string(&envelope).expect("JSON"));
+        assert!(!shown.contains("hidden-thing"), "{shown}");
+    }
+
+    #[test]
+    fn the_header_that_is_meant_for_it_names_a_delivery() {
+        let key = |headers: &[(&str, &str)]| Envelope::of(headers.iter().copied()).key();
+        assert_eq!(key(&[]).expect("none"), None);
+        assert_eq!(key(&[("x-github-delivery", "d"), ("idempotency-key", "k")]).expect("a key").as_deref(), Some("idempotency-key:k"));
+        assert_eq!(key(&[("x-gitea-delivery", "d")]).expect("a key").as_deref(), Some("x-gitea-delivery:d"));
+        assert!(key(&[("idempotency-key", &"k".repeat(201))]).is_err());
+    }
+}
