@@ -223,6 +223,17 @@ impl Descriptor {
         if self.kind == Kind::Job { 0 } else { self.replicas }
     }
 
+    /// How long a task that is to end serves on after proxies were told that it will not.
+    #[must_use]
+    pub fn drain(&self) -> Span {
+        match self.stop.drain {
+            _ if self.kind == Kind::Job => Span::from_millis(0),
+            Some(drain) => drain,
+            None if self.routes.is_empty() => Span::from_millis(0),
+            None => Stop::ROUTED,
+        }
+    }
+
     /// The stable JSON text: the same descriptor gives the same bytes, with every default written out.
     #[must_use]
     pub fn canonical(&self) -> String {

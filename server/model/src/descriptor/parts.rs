@@ -221,11 +221,19 @@ pub struct Stop {
     pub signal: Option<String>,
     /// Time until it is killed.
     pub grace: Span,
+    /// Before it is asked: how long it goes on serving while proxies are told that it will not. None: [`super::Descriptor::drain`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Span>,
+}
+
+impl Stop {
+    /// The drain of what has routes and says nothing about it: twice the time after which Traefik asks again.
+    pub const ROUTED: Span = Span::from_secs(10);
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { signal: None, grace: Span::from_secs(10) }
+        Self { signal: None, grace: Span::from_secs(10), drain: None }
     }
 }
 
@@ -302,6 +310,9 @@ pub struct Route {
     pub path: String,
     /// Name of one of the service's ports.
     pub port: String,
+    /// It is reached over https; the proxy holds the certificate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
 }
 
 /// What the status page shows of a service.
