@@ -315,6 +315,14 @@ pub struct Route {
     pub tls: bool,
 }
 
+impl Route {
+    /// Whether host and path are such as would be taken today: nothing in them ends a text in another program's rules.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        super::check::host_name(&self.host).is_ok() && super::check::route_path(&self.path).is_ok()
+    }
+}
+
 /// What the status page shows of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -182,11 +182,14 @@ fn what_an_application_tells_is_kept_by_name() {
 
 #[test]
 fn routes_lead_to_a_port_and_let_proxies_hear_of_an_end() {
-    let d = good("image: web\nports: [{name: http, container: 80}]\nroutes: [{host: a.example, port: http}, {host: a.example, path: /x, port: http, tls: true}]");
+    let d = good(
+        "image: web\nports: [{name: http, container: 80}]\nroutes: [{host: a.example, port: http}, {host: a.example, path: /x, port: http, tls: true}]",
+    );
     assert_eq!((d.routes[0].path.as_str(), d.routes[0].tls, d.routes[1].tls), ("/", false, true));
     assert_eq!((d.stop.drain, d.drain()), (Some(Span::from_secs(10)), Span::from_secs(10)));
     assert_eq!(good(&d.canonical()), d, "the default stands in what a revision keeps");
-    let routed = |text: &str| format!("image: web\nports: [{{name: http, container: 80}}, {{name: dns, container: 53, protocol: udp}}]\nroutes: {text}");
+    let routed =
+        |text: &str| format!("image: web\nports: [{{name: http, container: 80}}, {{name: dns, container: 53, protocol: udp}}]\nroutes: {text}");
     assert_eq!(good(&format!("{}\nstop: {{drain: 0s}}", routed("[{host: a.example, port: http}]"))).drain(), Span::from_secs(0));
     assert_eq!(good(&format!("{}\nkind: job", routed("[{host: a.example, port: http}]"))).drain(), Span::from_secs(0), "nobody waits for a job");
     assert_eq!(good("image: web").drain(), Span::from_secs(0));
