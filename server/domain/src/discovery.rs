@@ -92,6 +92,12 @@ impl Reader {
         Ok(Self { platform: platform.clone(), actor: actor.clone(), projects, snapshots, access })
     }
 
+    /// Who reads.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// What there is now.
     pub fn find(&mut self, filter: &Filter) -> Found {
         let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
