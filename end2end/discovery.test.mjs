@@ -129,7 +129,7 @@ async function nginx(t, shop, secret, folder) {
   const program = await find("nginx");
   const args = ["-p", folder, "-e", join(folder, "error.log"), "-c", join(folder, "nginx.conf")];
   const server = await keep(t, program, args);
-  const watching = await keep(t, await watcher(folder), [url, file], { AUTHORIZATION: header, NGINX: [program, ...args].join(" ") });
+  const watching = await keep(t, await watcher(folder), [url, file], { AUTHORIZATION: header, NGINX_COMMAND: [program, ...args].join(" ") });
   const log = () => readFile(join(folder, "error.log"), "utf8");
   return { url: `http://127.0.0.1:${port}/`, file, log, early: Promise.race([server.early, watching.early]) };
 }
@@ -192,7 +192,7 @@ test("Prometheus scrapes each task, and follows when they are replaced", { timeo
     scrape_configs: [
       {
         job_name: "slipway",
-        http_sd_configs: [{ url: `http://${shop.portal.registry}/discovery/prometheus.json`, authorization: { credentials: secret }, refresh_interval: "1s" }],
+        http_sd_configs: [{ url: `http://${shop.portal.registry}/discovery/prometheus.json`, authorization: { type: "Bearer", credentials: secret }, refresh_interval: "1s" }],
         relabel_configs: [
           { source_labels: ["__meta_slipway_metrics"], regex: "true", action: "keep" },
           { source_labels: ["__meta_slipway_service"], target_label: "service" },
