@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets what a build (`setup.sh build`), the tests or the demo (`setup.sh test`, `demo`) need and this machine lacks: the wasm target, rustfmt
-# and clippy for the tests, the npm packages of the lock file, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
+# and clippy for the tests, the npm packages of the lock file, Traefik for the tests, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
 # It never upgrades anything, never starts a service, and does nothing when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
