@@ -16,7 +16,6 @@ use model::views::discovery::DiscoveredService;
 use tokio::sync::watch;
 
 use crate::access::{Actor, Changes, May, Visible, can};
-use crate::args;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::services::Service;

@@ -274,3 +274,27 @@ async fn still_serves(proxy: &Person, task: &Value) -> bool {
     let tasks = services["services"][0]["tasks"].as_array().expect("tasks").clone();
     tasks.iter().any(|now| now["id"] == task["id"] && now["state"] == "serving")
 }
+
+fn alive(task: &Value) -> bool {
+    ["preparing", "running", "restarting", "stopping"].contains(&task["state"].as_str().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn what_is_stopped_waits_for_nobody_and_a_drain_outlives_the_portal() {
+    let mut ground = Ground::new().await;
+    ground.service("web").await;
+    let mut patient = web("one");
+    patient["stop"]["drain"] = json!("10m");
+    ground.deployed("web", patient).await;
+    ground.verb("web", "stop", json!({})).await;
+    ground.until("web", "the end of what was stopped, long before its drain would be over", |tasks| !tasks.iter().any(alive)).await;
+
+    ground.deployed("web", web("two")).await;
+    let before = ground.running("web").await;
+    let id = ground.deploy("web", web("three")).await;
+    ground.until("web", "an old task that drains", |tasks| tasks.iter().any(|task| task["state"] == "stopping")).await;
+    ground.restart().await;
+    assert_eq!(ground.over("web", &id).await["state"], "succeeded");
+    let after = ground.running("web").await;
+    assert!(after.len() == 2 && before.iter().all(|task| after.iter().all(|now| now["id"] != task["id"])));
+}
