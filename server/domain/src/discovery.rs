@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::ProjectId;
+use model::ids::{ProjectId, ServiceId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::discovery::DiscoveredService;
 use tokio::sync::watch;
@@ -63,6 +63,8 @@ pub struct Found {
     pub index: u64,
     /// The services, oldest first.
     pub services: Vec<Arc<DiscoveredService>>,
+    /// Their ids, in the same order.
+    ids: Vec<ServiceId>,
 }
 
 /// Somebody who reads, and may go on reading. What they may see is looked at again whenever anybody's access changes.
@@ -72,6 +74,8 @@ pub struct Reader {
     projects: HashSet<ProjectId>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     access: Changes,
+    /// Somebody's access changed, and nobody has looked at it yet.
+    stale: bool,
 }
 
 impl Reader {
@@ -88,7 +92,7 @@ impl Reader {
         if !looked {
             return Err(Error::Unavailable("the portal has not looked yet where services are; try again in a moment".into()));
         }
-        Ok(Self { platform: platform.clone(), actor: actor.clone(), projects, snapshots, access })
+        Ok(Self { platform: platform.clone(), actor: actor.clone(), projects, snapshots, access, stale: false })
     }
 
     /// Who reads.
@@ -103,23 +107,32 @@ impl Reader {
         snapshot.find(&self.projects, filter)
     }
 
+    /// Notes that the reader sends requests to these of the services that it found: their tasks let it hear of their end before they end.
+    pub fn sends_to(&self, found: &Found, which: impl Fn(&DiscoveredService) -> bool) {
+        let sent = found.services.iter().zip(&found.ids).filter(|(service, _)| !service.tcp_ports.is_empty() && which(service));
+        let sent: Vec<ServiceId> = sent.map(|(_, id)| *id).collect();
+        self.platform.discovery().note(self.platform.now(), &sent);
+    }
+
     /// Resolves when there may be something else. Dropping the future loses nothing.
     ///
     /// # Errors
     /// The reader may read no longer; the portal stops.
     pub async fn changed(&mut self) -> Result<()> {
         let stopping = || Error::Unavailable("the portal is stopping".into());
-        tokio::select! {
-            told = self.snapshots.changed() => told.map_err(|_| stopping()),
-            due = self.access.due() => {
-                if !due {
-                    return Err(stopping());
-                }
-                self.actor = accounts::refresh(&self.platform, &self.actor).await?;
-                self.projects = seen(&self.platform, &self.actor.visible::<can::ReadDiscovery>()?).await?;
-                Ok(())
+        if !self.stale {
+            tokio::select! {
+                told = self.snapshots.changed() => return told.map_err(|_| stopping()),
+                due = self.access.due() => self.stale = due,
             }
         }
+        if !self.stale {
+            return Err(stopping());
+        }
+        self.actor = accounts::refresh(&self.platform, &self.actor).await?;
+        self.projects = seen(&self.platform, &self.actor.visible::<can::ReadDiscovery>()?).await?;
+        self.stale = false;
+        Ok(())
     }
 }
 

@@ -47,19 +47,21 @@ type Pairs = Query<Vec<(String, String)>>;
 async fn services(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Query(pairs): Pairs, headers: HeaderMap) -> Answer<Response> {
     let asked = Asked::read(&actor, &pairs)?;
     let reader = Reader::open(&portal.platform, &actor).await?;
-    answer(&portal, reader, &asked, &headers, JSON, |found| written(&view(found))).await
+    answer(&portal, reader, &asked, &headers, JSON, |_| true, |found| written(&view(found))).await
 }
 
 async fn configuration(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Query(pairs): Pairs, headers: HeaderMap) -> Answer<Response> {
     let asked = Asked::read(&actor, &pairs)?;
     let reader = Reader::open(&portal.platform, &actor).await?;
-    answer(&portal, reader, &asked, &headers, JSON, |found| written(&traefik::document(&found.services, &asked))).await
+    let routed: Sends = |service| !service.routes.is_empty();
+    answer(&portal, reader, &asked, &headers, JSON, routed, |found| written(&traefik::document(&found.services, &asked))).await
 }
 
 async fn targets(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Query(pairs): Pairs, headers: HeaderMap) -> Answer<Response> {
     let asked = Asked::read(&actor, &pairs)?;
     let reader = Reader::open(&portal.platform, &actor).await?;
-    answer(&portal, reader, &asked, &headers, JSON, |found| written(&prometheus::groups(&found.services, &asked))).await
+    // Who reads figures is not served by it.
+    answer(&portal, reader, &asked, &headers, JSON, |_| false, |found| written(&prometheus::groups(&found.services, &asked))).await
 }
 
 async fn upstreams(
@@ -75,7 +77,7 @@ async fn upstreams(
     let environment = discovery::environment(&portal.platform, &may, asked.filter.environment.as_ref()).await?;
     asked.filter = Filter { project: Some(may.project.name.clone()), service: Some(may.name.clone()), environment: Some(environment) };
     let reader = Reader::open(&portal.platform, &actor).await?;
-    answer(&portal, reader, &asked, &headers, "text/plain; charset=utf-8", |found| nginx::file(&found.services, &asked)).await
+    answer(&portal, reader, &asked, &headers, "text/plain; charset=utf-8", |_| true, |found| nginx::file(&found.services, &asked)).await
 }
 
 /// Everything, by name.
@@ -89,6 +91,9 @@ fn written(document: &impl serde::Serialize) -> String {
     serde_json::to_string(document).expect("views hold texts and numbers only")
 }
 
+/// To which of the services that it is told the asker sends requests.
+type Sends = fn(&DiscoveredService) -> bool;
+
 /// What is there now, or, for who waits, what is there when it is something else than they have.
 async fn answer(
     portal: &Portal,
@@ -96,12 +101,14 @@ async fn answer(
     asked: &Asked,
     headers: &HeaderMap,
     kind: &'static str,
+    sends: Sends,
     write: impl Fn(&Found) -> String,
 ) -> Answer<Response> {
     let deadline = tokio::time::Instant::now() + asked.wait.min(WAIT_MAX);
     let _slot = if asked.wait > Duration::ZERO { Some(streams::open(&portal.platform, reader.actor(), streams::Kind::Discovery)?) } else { None };
     loop {
         let found = reader.find(&asked.filter);
+        reader.sends_to(&found, sends);
         let body = write(&found);
         let tag = format!("\"{}\"", &keys::hex(&Sha256::digest(&body))[..32]);
         let has = has(headers, &tag);

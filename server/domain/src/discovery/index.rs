@@ -1,7 +1,8 @@
 //! What is known of where services are, in memory. A snapshot never changes: whoever reads one is never in the way of the next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use model::ids::{EnvironmentId, ProjectId, ServiceId};
 use model::time::Millis;
@@ -9,6 +10,7 @@ use model::views::discovery::DiscoveredService;
 use tokio::sync::watch;
 
 use super::{Filter, Found};
+use crate::watch::WAIT_MAX;
 
 /// A service in an environment. Ids sort by age.
 pub(super) type Key = (ServiceId, EnvironmentId);
@@ -39,10 +41,10 @@ impl Snapshot {
 
     /// What of these projects is asked for.
     pub(super) fn find(&self, projects: &HashSet<ProjectId>, filter: &Filter) -> Found {
-        let own = self.entries.values().filter(|entry| projects.contains(&entry.project));
-        let services = own.filter(|entry| filter.meets(&entry.service)).map(|entry| Arc::clone(&entry.service)).collect();
+        let own = self.entries.iter().filter(|(_, entry)| projects.contains(&entry.project) && filter.meets(&entry.service));
+        let (ids, services) = own.map(|(key, entry)| (key.0, Arc::clone(&entry.service))).unzip();
         let latest = projects.iter().filter_map(|project| self.changed.get(project)).max();
-        Found { index: latest.copied().unwrap_or(0).max(self.since), services }
+        Found { index: latest.copied().unwrap_or(0).max(self.since), services, ids }
     }
 
     /// What differs when this was found of some services, or of all. None: nothing.
@@ -78,28 +80,47 @@ impl Snapshot {
     }
 }
 
-/// The latest snapshot, and who waits for the next.
+/// Longer than a reader waits at most: one that was not here for so long reads no more.
+const FOLLOWED: Duration = Duration::from_secs(WAIT_MAX.as_secs() + 60);
+
+/// The latest snapshot, who waits for the next, and what was read last when.
 #[derive(Debug)]
-pub struct Index(watch::Sender<Arc<Snapshot>>);
+pub struct Index {
+    latest: watch::Sender<Arc<Snapshot>>,
+    read: Mutex<HashMap<ServiceId, Millis>>,
+}
 
 impl Default for Index {
     fn default() -> Self {
-        Self(watch::channel(Arc::default()).0)
+        Self { latest: watch::channel(Arc::default()).0, read: Mutex::default() }
     }
 }
 
 impl Index {
+    /// Notes that requests are sent to where these services were said to be.
+    pub(super) fn note(&self, now: Millis, services: &[ServiceId]) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.retain(|_, at| now.since(*at) < FOLLOWED);
+        read.extend(services.iter().map(|service| (*service, now)));
+    }
+
+    /// Whether requests are sent to where this service is said to be.
+    pub(super) fn is_followed(&self, now: Millis, service: ServiceId) -> bool {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.get(&service).is_some_and(|at| now.since(*at) < FOLLOWED)
+    }
+
     /// The latest, and each one after it.
     pub(super) fn follow(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.0.subscribe()
+        self.latest.subscribe()
     }
 
     /// Takes in what was found of some services, or of all. Whether something is different.
     pub(super) fn put(&self, now: Millis, of: Option<&BTreeSet<ServiceId>>, found: BTreeMap<Key, Entry>) -> bool {
-        let next = self.0.borrow().with(now, of, found);
+        let next = self.latest.borrow().with(now, of, found);
         match next {
             Some(next) => {
-                self.0.send_replace(Arc::new(next));
+                self.latest.send_replace(Arc::new(next));
                 true
             }
             None => false,

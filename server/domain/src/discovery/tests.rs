@@ -179,6 +179,28 @@ async fn readers_see_their_projects_with_the_scope_alone_and_lose_them_with_thei
 }
 
 #[tokio::test]
+async fn what_gets_requests_is_known_for_longer_than_a_reader_waits() {
+    let mut shop = Shop::open().await;
+    shop.deploy(WEB).await;
+    let task = shop.task(1).await;
+    shop.healthy(&task).await;
+    shop.follower.tend(&shop.store.worker).await.expect("read");
+    let service = shop.key().await.service;
+    let followed = || super::work::is_followed(&shop.store.worker, service);
+    let mut reader = shop.reader().await;
+    let found = reader.find(&Filter::default());
+    assert!(!followed(), "nobody said so");
+    reader.sends_to(&found, |service| service.routes.is_empty());
+    assert!(!followed(), "it is none of those");
+    reader.sends_to(&found, |_| true);
+    assert!(followed());
+    shop.store.later(301);
+    assert!(followed(), "a reader that waits for the longest time is there still");
+    shop.store.later(120);
+    assert!(!followed());
+}
+
+#[tokio::test]
 async fn a_route_stands_with_the_revisions_that_have_it() {
     let mut shop = Shop::open().await;
     shop.deploy(WEB).await;

@@ -52,6 +52,13 @@ impl Due {
     }
 }
 
+/// Whether proxies send requests to where this service is said to be.
+#[must_use]
+pub fn is_followed(worker: &Worker, service: ServiceId) -> bool {
+    let platform = worker.platform();
+    platform.discovery().is_followed(platform.now(), service)
+}
+
 /// Follows what changes.
 pub struct Follower {
     live: Receiver<Topic>,

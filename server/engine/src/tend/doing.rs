@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Signal;
 use domain::deployments::work::{self, Leftover, NewTask, TaskWork, Work};
+use domain::{Signal, discovery};
 use model::descriptor::Drift;
 use model::ids::{JobRunId, MachineId, TaskId};
 use model::views::deployments::{DeploymentState, Progress, Reason};
@@ -167,12 +167,13 @@ impl Tender {
         self.busy.insert(task.id);
         let revision = revision_of(work, &task);
         let grace = revision.map(|revision| revision.descriptor.stop.grace.duration());
-        let span = revision.map(|revision| revision.descriptor.drain().duration());
+        let followed = discovery::work::is_followed(&self.context.worker, self.key.service);
+        let span = revision.map(|revision| revision.descriptor.drain(followed).duration());
         // Where nothing takes its place, nobody is spared anything by waiting.
         let drains = work.target().is_some() && served(&task);
         let (context, id) = (Arc::clone(&self.context), task.id);
         self.hands.spawn(async move {
-            if drains && let Err(trouble) = drain(&context, &task, span).await {
+            if drains && let Err(trouble) = drain(&context, &task, span, followed).await {
                 return Handed::Ended(id, Err(trouble));
             }
             Handed::Ended(id, hands::end(context, docker, task, grace, failed, keep).await)
@@ -308,10 +309,10 @@ fn served(task: &TaskWork) -> bool {
 
 /// Tells that a task takes nothing new from here on, and lets it serve until those who send it something have heard of that. `span`: that of its
 /// own revision, if that is at hand.
-async fn drain(context: &Context, task: &TaskWork, span: Option<Duration>) -> Result<(), Trouble> {
+async fn drain(context: &Context, task: &TaskWork, span: Option<Duration>, followed: bool) -> Result<(), Trouble> {
     let span = match span {
         Some(span) => span,
-        None => work::revision(&context.worker, task.revision).await?.descriptor.drain().duration(),
+        None => work::revision(&context.worker, task.revision).await?.descriptor.drain(followed).duration(),
     };
     if !span.is_zero() {
         work::task_stopping(&context.worker, task.id).await?;

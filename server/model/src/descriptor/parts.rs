@@ -229,6 +229,8 @@ pub struct Stop {
 impl Stop {
     /// The drain of what has routes and says nothing about it: twice the time after which Traefik asks again.
     pub const ROUTED: Span = Span::from_secs(10);
+    /// The drain of what has no routes, says nothing about it, and is asked for by proxies: those hear of a change at once, or look every second.
+    pub const FOLLOWED: Span = Span::from_secs(3);
 }
 
 impl Default for Stop {

@@ -216,7 +216,10 @@ fn lifecycle() -> Properties {
             ("on_failure", words(&["rollback", "stop"], "rollback")),
         ],
     );
-    let drain = said(of("span"), "How long it serves on while proxies are told that it will not; 10s where there are routes, else none.");
+    let drain = said(
+        of("span"),
+        "How long it serves on while proxies are told that it will not; 10s where there are routes, 3s where proxies ask for it, else none.",
+    );
     let stop = object(&[], [("signal", json!({ "enum": super::check::SIGNALS })), ("grace", of("span")), ("drain", drain)]);
     properties([
         ("ports", said(list(port, 64), "Published ports.")),

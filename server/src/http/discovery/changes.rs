@@ -25,6 +25,9 @@ use super::{Pairs, view, written};
 /// Proxies cut what is silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// How often it is noted that somebody follows, also when nothing changes.
+const STILL_HERE: Duration = Duration::from_secs(60);
+
 type Names = (ProjectName, ServiceName, EnvironmentName);
 
 pub(super) async fn events(
@@ -63,9 +66,11 @@ impl Following {
                 tokio::select! {
                     () = self.portal.stopping.cancelled() => return None,
                     changed = self.reader.changed() => changed.ok()?,
+                    () = tokio::time::sleep(STILL_HERE) => {}
                 }
             }
             let found = self.reader.find(&self.filter);
+            self.reader.sends_to(&found, |_| true);
             let now: BTreeMap<Names, Arc<DiscoveredService>> = found.services.iter().map(|service| (names(service), Arc::clone(service))).collect();
             let before = self.told.replace(now.clone());
             let event = match before {
