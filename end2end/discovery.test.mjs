@@ -52,7 +52,7 @@ async function open(t, more) {
 
 /** Runs a program until the test's end. What it wrote is told where it ends before. */
 async function keep(t, program, args, env = {}) {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => (said += piece));
   const ended = new Promise((resolve) => child.once("close", (code, signal) => resolve(`${program} ended with ${code ?? signal}:\n${said}`)));
@@ -61,8 +61,10 @@ async function keep(t, program, args, env = {}) {
   const early = ended.then((text) => (stopping ? undefined : text));
   atEnd(t, async () => {
     stopping = true;
-    child.kill("SIGTERM");
-    const killed = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    // And what it has begun itself.
+    const kill = (signal) => child.exitCode === null && child.signalCode === null && process.kill(-child.pid, signal);
+    kill("SIGTERM");
+    const killed = setTimeout(() => kill("SIGKILL"), 10_000);
     await ended;
     clearTimeout(killed);
   });

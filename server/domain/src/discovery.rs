@@ -47,6 +47,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether one service in one environment is meant.
+    fn is_exact(&self) -> bool {
+        self.project.is_some() && self.service.is_some() && self.environment.is_some()
+    }
+
     /// Whether a service is meant.
     #[must_use]
     pub fn meets(&self, service: &DiscoveredService) -> bool {

@@ -42,9 +42,14 @@ impl Snapshot {
     /// What of these projects is asked for.
     pub(super) fn find(&self, projects: &HashSet<ProjectId>, filter: &Filter) -> Found {
         let own = self.entries.iter().filter(|(_, entry)| projects.contains(&entry.project) && filter.meets(&entry.service));
-        let (ids, services) = own.map(|(key, entry)| (key.0, Arc::clone(&entry.service))).unzip();
-        let latest = projects.iter().filter_map(|project| self.changed.get(project)).max();
-        Found { index: latest.copied().unwrap_or(0).max(self.since), services, ids }
+        let (ids, services): (Vec<ServiceId>, Vec<Arc<DiscoveredService>>) = own.map(|(key, entry)| (key.0, Arc::clone(&entry.service))).unzip();
+        let latest = || projects.iter().filter_map(|project| self.changed.get(project)).max().copied().unwrap_or(0).max(self.since);
+        let index = match services.as_slice() {
+            // What else changes in its project is nothing to who asks for one.
+            [one] if filter.is_exact() => one.index,
+            _ => latest(),
+        };
+        Found { index, services, ids }
     }
 
     /// What differs when this was found of some services, or of all. None: nothing.

@@ -273,4 +273,11 @@ fn numbers_only_grow_and_tell_a_project_nothing_of_another() {
     assert_eq!((find(1), find(2)), (3000, 1000));
     assert!(!index.put(Millis(4000), Some(&first), BTreeMap::new()));
     assert_eq!(latest.borrow().find(&[id::<ProjectId>(2)].into(), &Filter::default()).services.len(), 1);
+
+    // Who asks for one hears of that one.
+    let exact = Filter { project: "p2".parse().ok(), service: "web".parse().ok(), environment: "local".parse().ok() };
+    let other = DiscoveredService { service: "api".parse().expect("a name"), ..DiscoveredService::clone(&entry(2, "a").service) };
+    let other = Entry { project: id::<ProjectId>(2), service: Arc::new(other) };
+    assert!(index.put(Millis(5000), Some(&BTreeSet::from([key(3).0])), all(vec![(3, other)])));
+    assert_eq!((find(2), latest.borrow().find(&[id::<ProjectId>(2)].into(), &exact).index), (5000, 1000));
 }
