@@ -284,10 +284,16 @@ async fn what_is_stopped_waits_for_nobody_and_a_drain_outlives_the_portal() {
     let mut ground = Ground::new().await;
     ground.service("web").await;
     let mut patient = web("one");
-    patient["stop"]["drain"] = json!("10m");
-    ground.deployed("web", patient).await;
+    patient["stop"]["drain"] = json!("5m");
+    ground.deployed("web", patient.clone()).await;
     ground.verb("web", "stop", json!({})).await;
     ground.until("web", "the end of what was stopped, long before its drain would be over", |tasks| !tasks.iter().any(alive)).await;
+
+    // The only task ends before the next one begins.
+    (patient["replicas"], patient["update"]["order"]) = (json!(1), json!("stop-first"));
+    ground.deployed("web", patient.clone()).await;
+    patient["env"]["TEXT"] = json!("other");
+    ground.deployed("web", patient).await;
 
     ground.deployed("web", web("two")).await;
     let before = ground.running("web").await;

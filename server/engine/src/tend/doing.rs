@@ -169,8 +169,9 @@ impl Tender {
         let grace = revision.map(|revision| revision.descriptor.stop.grace.duration());
         let followed = discovery::work::is_followed(&self.context.worker, self.key.service);
         let span = revision.map(|revision| revision.descriptor.drain(followed).duration());
-        // Where nothing takes its place, nobody is spared anything by waiting.
-        let drains = work.target().is_some() && served(&task);
+        // Where nothing else serves, nobody is spared anything by waiting.
+        let others = work.tasks.iter().any(|other| other.id != task.id && other.serves() && !self.busy.contains(&other.id));
+        let drains = others && work.target().is_some() && served(&task);
         let (context, id) = (Arc::clone(&self.context), task.id);
         self.hands.spawn(async move {
             if drains && let Err(trouble) = drain(&context, &task, span, followed).await {

@@ -231,6 +231,8 @@ impl Stop {
     pub const ROUTED: Span = Span::from_secs(10);
     /// The drain of what has no routes, says nothing about it, and is asked for by proxies: those hear of a change at once, or look every second.
     pub const FOLLOWED: Span = Span::from_secs(3);
+    /// The longest drain.
+    pub const DRAIN_MAX: Span = Span::from_secs(300);
 }
 
 impl Default for Stop {

@@ -381,9 +381,9 @@ fn update(r: &mut Reader, node: &Node, path: &str, update: &mut Update) {
 fn stop(r: &mut Reader, node: &Node, path: &str) -> Stop {
     let Some(s) = r.section(node, path, &["signal", "grace", "drain"]) else { return Stop::default() };
     let signal = s.get("signal").and_then(|(node, path)| checked(r, node, &path, check::signal));
-    let (least, most) = (Span::from_millis(0), Span::from_secs(3600));
-    let grace = span(r, &s, "grace", Stop::default().grace, least, most);
-    let drain = s.get("drain").map(|_| span(r, &s, "drain", least, least, most));
+    let none = Span::from_millis(0);
+    let grace = span(r, &s, "grace", Stop::default().grace, none, Span::from_secs(3600));
+    let drain = s.get("drain").map(|_| span(r, &s, "drain", none, none, Stop::DRAIN_MAX));
     Stop { signal, grace, drain }
 }
 
