@@ -280,24 +280,29 @@ fn alive(task: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn what_is_stopped_waits_for_nobody_and_a_drain_outlives_the_portal() {
-    let mut ground = Ground::new().await;
+async fn nothing_drains_where_nothing_else_serves() {
+    let ground = Ground::new().await;
     ground.service("web").await;
     let mut patient = web("one");
     patient["stop"]["drain"] = json!("5m");
-    ground.deployed("web", patient.clone()).await;
-    ground.verb("web", "stop", json!({})).await;
-    ground.until("web", "the end of what was stopped, long before its drain would be over", |tasks| !tasks.iter().any(alive)).await;
-
     // The only task ends before the next one begins.
     (patient["replicas"], patient["update"]["order"]) = (json!(1), json!("stop-first"));
     ground.deployed("web", patient.clone()).await;
-    patient["env"]["TEXT"] = json!("other");
+    patient["env"]["TEXT"] = json!("two");
+    ground.deployed("web", patient.clone()).await;
+    patient["replicas"] = json!(2);
     ground.deployed("web", patient).await;
+    ground.verb("web", "stop", json!({})).await;
+    ground.until("web", "the end of what was stopped, long before its drain would be over", |tasks| !tasks.iter().any(alive)).await;
+}
 
-    ground.deployed("web", web("two")).await;
+#[tokio::test]
+async fn a_drain_goes_on_after_the_portal_was_started_again() {
+    let mut ground = Ground::new().await;
+    ground.service("web").await;
+    ground.deployed("web", web("one")).await;
     let before = ground.running("web").await;
-    let id = ground.deploy("web", web("three")).await;
+    let id = ground.deploy("web", web("two")).await;
     ground.until("web", "an old task that drains", |tasks| tasks.iter().any(|task| task["state"] == "stopping")).await;
     ground.restart().await;
     assert_eq!(ground.over("web", &id).await["state"], "succeeded");
