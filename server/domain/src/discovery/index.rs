@@ -59,7 +59,7 @@ impl Snapshot {
         let concerned = |key: &Key| of.is_none_or(|services| services.contains(&key.0));
         let mut next = self.clone();
         let mut touched = BTreeSet::new();
-        for (key, entry) in self.entries.iter().filter(|(key, _)| concerned(key) && !found.contains_key(*key)) {
+        for (key, entry) in self.entries.iter().filter(|&(key, _)| concerned(key) && !found.contains_key(key)) {
             next.entries.remove(key);
             touched.insert(entry.project);
         }

@@ -56,7 +56,7 @@ impl Revisions {
         if all {
             self.0.retain(|id, _| wanted.binary_search(id).is_ok());
         }
-        let missing: Vec<RevisionId> = wanted.iter().filter(|id| !self.0.contains_key(id)).copied().collect();
+        let missing: Vec<RevisionId> = wanted.iter().copied().filter(|id| !self.0.contains_key(id)).collect();
         for batch in missing.chunks(BATCH) {
             let sql = format!("SELECT id, descriptor FROM revisions WHERE id IN ({})", placeholders(1, batch.len()));
             let read = |row: &Row<'_>| Ok((row.get::<RevisionId>("id")?, row.get::<String>("descriptor")?));
