@@ -50,7 +50,8 @@ impl Shop {
     #[expect(clippy::disallowed_methods, reason = "without an engine nothing gets ports; the row is planted")]
     async fn port(&self) {
         let mut write = self.portal.platform().bookkeeping().await.expect("a transaction");
-        let sql = "INSERT INTO ports (machine_id, protocol, port, task_id, name, container) SELECT machine_id, 'tcp', 20001, id, 'http', 8080 FROM tasks WHERE id = $1";
+        let sql = "INSERT INTO ports (machine_id, protocol, port, task_id, name, container)
+                   SELECT machine_id, 'tcp', 20001, id, 'http', 8080 FROM tasks WHERE id = $1";
         write.exec(sql, args![self.task]).await.expect("a port");
         write.finish().await.expect("kept");
     }
