@@ -1,10 +1,11 @@
 // The figures of `make bench`. The HTTP client is curl, which throws the bytes away or reads them from a file in the page cache; pairs
 // alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide. BENCH_ONLY=rollouts, shells, logs,
-// metrics, crowd, events or hook: that part alone.
+// metrics, crowd, discovery, events or hook: that part alone.
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { anonymous, blob, MiB, owner, peak, peer, putAway, Registry, renew, say, spread } from "./bench-measure.mjs";
 import { crowd } from "./bench-crowd.mjs";
+import { discovery } from "./bench-discovery.mjs";
 import { events } from "./bench-events.mjs";
 import { hook } from "./bench-hooks.mjs";
 import { logs } from "./bench-logs.mjs";
@@ -113,7 +114,7 @@ async function pages(portal) {
 }
 
 async function main() {
-  const parts = { rollouts, shells, logs, metrics, crowd, events, hook };
+  const parts = { rollouts, shells, logs, metrics, crowd, discovery, events, hook };
   const only = parts[process.env.BENCH_ONLY];
   if (only) return only(await Docker.install(owner));
   const portal = await Portal.start(owner);

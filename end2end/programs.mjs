@@ -2,14 +2,22 @@
 import { execFile } from "node:child_process";
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
+/** Where scripts/setup.sh puts what Debian does not have, each in a folder of its own. */
+async function tools() {
+  const folder = join(process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../target", import.meta.url)), "tools");
+  const there = await readdir(folder).catch(() => []);
+  return there.map((name) => join(folder, name, "bin"));
+}
+
 /** The machine's path of the first of these programs that it has. */
-async function find(...names) {
+export async function find(...names) {
   for (const name of names) {
-    for (const folder of ["/usr/bin", "/bin", "/usr/local/bin", ...(process.env.PATH ?? "").split(":")]) {
+    for (const folder of ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", ...(process.env.PATH ?? "").split(":"), ...(await tools())]) {
       if (await access(join(folder, name)).then(() => true, () => false)) return join(folder, name);
     }
   }

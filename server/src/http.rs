@@ -7,6 +7,7 @@
 //! - `/v2` and `/auth/token`: the registry's own tokens (crate `registry`);
 //! - `/hooks`: the hook's own proof ([`hooks`]);
 //! - `/metrics`: as the API, with a scope of its own; also at an address of its own ([`metrics`]);
+//! - `/discovery`: as the API, with a scope of its own;
 //! - `/healthz`, `/readyz`: none.
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::config::Origin;
 pub mod api;
 pub mod browser;
 pub mod caller;
+mod discovery;
 mod forwarded;
 pub mod guard;
 mod health;
@@ -72,7 +74,7 @@ impl axum::extract::FromRef<Portal> for LeptosOptions {
 pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
     let api = api::table().merge(hooks::table());
     let pages = browser::routes(portal);
-    let open = health::table().merge(metrics::table());
+    let open = health::table().merge(metrics::table()).merge(discovery::table());
     let mut doors: Vec<Door> = Vec::new();
     doors.extend(api.doors().iter().cloned());
     doors.extend(pages.doors().iter().cloned());

@@ -85,6 +85,7 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "samples", tidy_metrics(hire("samples")));
     spawn(loops, stop, failed, "usage", sum_usage(hire("usage")));
     spawn(loops, stop, failed, "old events", old_events(hire("old events")));
+    spawn(loops, stop, failed, "discovery", follow_services(hire("discovery")));
     spawn(loops, stop, failed, "alerts", alerts(hire("alerts")));
     spawn(loops, stop, failed, "old alerts", old_alerts(hire("old alerts")));
     spawn(loops, stop, failed, "notices", notify::run(hire("notices"), Net::default(), portal.origin.as_str().to_owned()));
@@ -237,6 +238,18 @@ async fn old_events(worker: Worker) {
             Err(error) => tracing::warn!(%error, "old events could not be taken away; it is tried again in ten minutes"),
         }
         tokio::time::sleep(EVENTS).await;
+    }
+}
+
+/// Follows where services are, for those who ask at `/discovery`.
+async fn follow_services(worker: Worker) {
+    // Listening begins before the first look, so that nothing falls between the two.
+    let mut follower = domain::discovery::work::Follower::new(&worker);
+    loop {
+        if let Err(error) = worker.turn(follower.tend(&worker)).await {
+            tracing::warn!(%error, "where services are could not be read; it is tried again in a moment");
+        }
+        follower.news().await;
     }
 }
 

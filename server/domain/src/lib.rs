@@ -17,6 +17,7 @@ pub mod copies;
 pub mod counters;
 pub mod db;
 pub mod deployments;
+pub mod discovery;
 pub mod environments;
 mod error;
 pub mod events;

@@ -15,6 +15,7 @@ use crate::change::{Bookkeeping, Change};
 use crate::clock::{Clock, MachineClock};
 use crate::counters::{Counters, Histogram};
 use crate::db::{Db, Tx};
+use crate::discovery::Index;
 use crate::error::Result;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
@@ -72,6 +73,7 @@ struct Inner {
     log_desk: Desk,
     metrics: OnceLock<::metrics::Store>,
     scrape_problems: Problems,
+    discovery: Index,
     shells: Shells,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
@@ -123,6 +125,7 @@ impl Platform {
             log_desk: Desk::default(),
             metrics: OnceLock::new(),
             scrape_problems: Problems::default(),
+            discovery: Index::default(),
             shells: Shells::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
@@ -242,6 +245,11 @@ impl Platform {
     /// Why applications did not tell their own figures.
     pub(crate) fn scrape_problems(&self) -> &Problems {
         &self.inner.scrape_problems
+    }
+
+    /// Where services are at the moment.
+    pub(crate) fn discovery(&self) -> &Index {
+        &self.inner.discovery
     }
 
     pub(crate) fn log_desk(&self) -> &Desk {

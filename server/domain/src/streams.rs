@@ -27,6 +27,8 @@ pub enum Kind {
     Live,
     /// A question about a task that its engine must answer.
     Question,
+    /// A proxy that waits for changes of where services are.
+    Discovery,
 }
 
 impl Kind {
@@ -38,7 +40,7 @@ impl Kind {
             Self::Logs => 128,
             Self::Search => 8,
             Self::Download | Self::Recording => 8,
-            Self::Live => 256,
+            Self::Live | Self::Discovery => 256,
             Self::Question => 4,
         }
     }
@@ -54,11 +56,12 @@ impl Kind {
             Self::Recording => "recording",
             Self::Live => "live",
             Self::Question => "question",
+            Self::Discovery => "discovery",
         }
     }
 
     /// Every sort.
-    pub const ALL: [Self; 7] = [Self::Shell, Self::Logs, Self::Search, Self::Download, Self::Recording, Self::Live, Self::Question];
+    pub const ALL: [Self; 8] = [Self::Shell, Self::Logs, Self::Search, Self::Download, Self::Recording, Self::Live, Self::Question, Self::Discovery];
 
     /// What the refused caller reads: what there is too much of, and what to do.
     fn refusal(self) -> String {
@@ -76,6 +79,9 @@ impl Kind {
             Self::Live => format!("your account has {most} browsers listening for changes, which is the most; close some of their windows first"),
             Self::Question => {
                 format!("your account asks engines {most} questions about tasks at the same time, which is the most; try again when one is answered")
+            }
+            Self::Discovery => {
+                format!("your account waits {most} times at the same time for services to change, which is the most; close some of these first")
             }
         }
     }

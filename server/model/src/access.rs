@@ -81,6 +81,8 @@ pub enum Action {
     SeeServices,
     /// Read its services' figures at `/metrics`.
     ReadMetrics,
+    /// Read where its services are at the moment, at `/discovery`.
+    ReadDiscovery,
     /// Push, tag, create repositories.
     Push,
     /// Delete tags, manifests and repositories.
@@ -151,12 +153,13 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
         Self::SeeServices,
         Self::ReadMetrics,
+        Self::ReadDiscovery,
         Self::Push,
         Self::DeleteImages,
         Self::CreateService,
@@ -205,6 +208,7 @@ impl Action {
             | Self::ReadSiteAudit
             | Self::ReadSiteUsage => Scope::Read,
             Self::ReadMetrics | Self::ReadSiteMetrics => Scope::Metrics,
+            Self::ReadDiscovery => Scope::Discovery,
             Self::Pull => Scope::Pull,
             Self::Push => Scope::Push,
             Self::CreateService | Self::Deploy | Self::Configure | Self::AnswerAlerts => Scope::Deploy,
@@ -240,6 +244,7 @@ impl Action {
             Self::Pull => "pull from this project",
             Self::SeeServices => "see this project's services",
             Self::ReadMetrics => "read the figures of this project's services",
+            Self::ReadDiscovery => "read where this project's services are",
             Self::Push => "push to this project",
             Self::DeleteImages => "delete images of this project",
             Self::CreateService => "create services in this project",
@@ -307,7 +312,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
     match action {
         Action::SeeProject | Action::Pull => Answer::Yes,
         Action::SeeMembers => least_person(Role::Guest),
-        Action::SeeServices | Action::ReadMetrics => least(Role::Guest),
+        Action::SeeServices | Action::ReadMetrics | Action::ReadDiscovery => least(Role::Guest),
         Action::Push
         | Action::CreateService
         | Action::Deploy

@@ -223,6 +223,18 @@ impl Descriptor {
         if self.kind == Kind::Job { 0 } else { self.replicas }
     }
 
+    /// How long a task that is to end serves on after proxies were told that it will not. `followed`: some asked where it is.
+    #[must_use]
+    pub fn drain(&self, followed: bool) -> Span {
+        match self.stop.drain {
+            _ if self.kind == Kind::Job => Span::from_millis(0),
+            Some(drain) => drain,
+            None if !self.routes.is_empty() => Stop::ROUTED,
+            None if followed => Stop::FOLLOWED,
+            None => Span::from_millis(0),
+        }
+    }
+
     /// The stable JSON text: the same descriptor gives the same bytes, with every default written out.
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod configs;
 pub mod copies;
 pub mod deployments;
+pub mod discovery;
 pub mod environments;
 pub mod events;
 pub mod hooks;

@@ -13,6 +13,7 @@ mod delivery;
 mod deploy;
 mod deploy_pages;
 mod descriptors;
+mod discovery;
 mod docker;
 mod drift;
 mod environments;

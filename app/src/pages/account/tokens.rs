@@ -58,6 +58,7 @@ fn says(scope: Scope) -> &'static str {
         Scope::Deploy => "Create services, deploy and configure; includes reading",
         Scope::Shell => "Open shells in tasks",
         Scope::Metrics => "Read /metrics, for Prometheus; nothing else",
+        Scope::Discovery => "Read /discovery, for proxies and Prometheus; nothing else",
         Scope::Admin => "Everything that you may do",
     }
 }

@@ -6,13 +6,14 @@ use model::access::Scope;
 use crate::components::CheckBox;
 
 /// The scopes that a robot can be narrowed to.
-const NARROW: [(Scope, &str); 6] = [
+const NARROW: [(Scope, &str); 7] = [
     (Scope::Read, "see services, logs and charts"),
     (Scope::Pull, "pull images"),
     (Scope::Push, "push images, and pull them"),
     (Scope::Deploy, "create services, deploy and configure; includes reading"),
     (Scope::Shell, "open shells in tasks; only ever by this choice"),
     (Scope::Metrics, "read the figures of the project's services at /metrics, for Prometheus"),
+    (Scope::Discovery, "read where the project's services are at /discovery, for nginx, Traefik and Prometheus"),
 ];
 
 /// What a robot may do, below its role.

@@ -21,7 +21,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    SeeProject SeeMembers Pull SeeServices ReadMetrics Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit ReadUsage
+    SeeProject SeeMembers Pull SeeServices ReadMetrics ReadDiscovery Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit ReadUsage
     ManageMembers ManageProject ManageRobots ManageHooks ManageImageRules ManageRegistries ManageTemplates AnswerAlerts ManageAlerts DeleteService Approve UseHostPrivileges
     CreateProject SeeEnvironments ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteMetrics ReadSiteAudit ReadSiteUsage SetPrices
 }

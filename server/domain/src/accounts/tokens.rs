@@ -77,7 +77,7 @@ fn check(name: &str, scopes: &[Scope], expires_in_days: Option<u32>) -> Result<(
         wrong.push(FieldError::new("name", "a token's name has 1 to 80 characters: say what it is for"));
     }
     if scopes.is_empty() {
-        wrong.push(FieldError::new("scopes", "choose at least one of read, pull, push, deploy, shell, metrics, admin"));
+        wrong.push(FieldError::new("scopes", "choose at least one of read, pull, push, deploy, shell, metrics, discovery, admin"));
     }
     if expires_in_days.is_some_and(|days| !(1..=LONGEST_DAYS).contains(&days)) {
         wrong.push(FieldError::new("expires_in_days", format!("from 1 to {LONGEST_DAYS} days, or left out for no end")));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::access::{Role, Scope};
 
 /// What can be chosen.
-const CHOICES: [Scope; 6] = [Scope::Read, Scope::Pull, Scope::Push, Scope::Deploy, Scope::Shell, Scope::Metrics];
+const CHOICES: [Scope; 7] = [Scope::Read, Scope::Pull, Scope::Push, Scope::Deploy, Scope::Shell, Scope::Metrics, Scope::Discovery];
 
 /// What a robot of a role may be used for where nothing was chosen. A shell has to be chosen: a program seldom needs one, and whoever finds its
 /// secret would like it.
@@ -27,12 +27,12 @@ pub(super) fn reach(role: Role, chosen: &BTreeSet<Scope>) -> BTreeSet<Scope> {
 pub(super) fn wrong(role: Role, chosen: &BTreeSet<Scope>) -> Option<String> {
     if let Some(scope) = chosen.iter().find(|scope| !CHOICES.contains(scope)) {
         return Some(format!(
-            "{scope} cannot be chosen: choose among read, pull, push, deploy, shell, metrics, or leave scopes out for all that goes with the role"
+            "{scope} cannot be chosen: choose among read, pull, push, deploy, shell, metrics, discovery, or leave scopes out for all that goes with the role"
         ));
     }
-    let beyond = |scope: &&Scope| role == Role::Guest && !matches!(scope, Scope::Read | Scope::Pull | Scope::Metrics);
+    let beyond = |scope: &&Scope| role == Role::Guest && !matches!(scope, Scope::Read | Scope::Pull | Scope::Metrics | Scope::Discovery);
     let scope = chosen.iter().find(beyond)?;
-    Some(format!("the role {role} gives no right to {scope}: choose read, pull and metrics, or the role developer"))
+    Some(format!("the role {role} gives no right to {scope}: choose read, pull, metrics and discovery, or the role developer"))
 }
 
 pub(super) fn words(scopes: &BTreeSet<Scope>) -> String {
@@ -58,7 +58,7 @@ mod tests {
         let pull = BTreeSet::from([Scope::Pull]);
         assert_eq!(reach(Role::Admin, &pull), pull);
         assert!(wrong(Role::Developer, &BTreeSet::from([Scope::Shell])).is_none());
-        assert!(wrong(Role::Guest, &BTreeSet::from([Scope::Metrics])).is_none());
+        assert!(wrong(Role::Guest, &BTreeSet::from([Scope::Metrics, Scope::Discovery])).is_none());
         assert!(wrong(Role::Guest, &BTreeSet::from([Scope::Push])).is_some_and(|text| text.contains("guest")));
         assert!(wrong(Role::Admin, &BTreeSet::from([Scope::Admin])).is_some_and(|text| text.contains("leave scopes out")));
         assert!(parse("").is_empty() && parse("pull fly").len() == 1);

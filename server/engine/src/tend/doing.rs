@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Signal;
 use domain::deployments::work::{self, Leftover, NewTask, TaskWork, Work};
+use domain::{Signal, discovery};
 use model::descriptor::Drift;
 use model::ids::{JobRunId, MachineId, TaskId};
 use model::views::deployments::{DeploymentState, Progress, Reason};
@@ -14,6 +14,7 @@ use model::views::services::{TaskHealth, TaskState};
 use tokio::time::Instant;
 
 use super::{Handed, Tender, revision_of};
+use crate::context::Context;
 use crate::docker::{ContainerSeen, Docker, EngineError, Kind};
 use crate::hands::{self, Order};
 use crate::plan::Action;
@@ -164,9 +165,20 @@ impl Tender {
     pub(super) fn end(&mut self, work: &Work, task: TaskWork, failed: Option<Reason>, keep: bool) {
         let Some(docker) = self.docker(task.machine) else { return };
         self.busy.insert(task.id);
-        let grace = revision_of(work, &task).map(|revision| revision.descriptor.stop.grace.duration());
+        let revision = revision_of(work, &task);
+        let grace = revision.map(|revision| revision.descriptor.stop.grace.duration());
+        let followed = discovery::work::is_followed(&self.context.worker, self.key.service);
+        let span = revision.map(|revision| revision.descriptor.drain(followed).duration());
+        // Where nothing else serves, nobody is spared anything by waiting.
+        let others = work.tasks.iter().any(|other| other.id != task.id && other.serves() && !self.busy.contains(&other.id));
+        let drains = others && work.target().is_some() && served(&task);
         let (context, id) = (Arc::clone(&self.context), task.id);
-        self.hands.spawn(async move { Handed::Ended(id, hands::end(context, docker, task, grace, failed, keep).await) });
+        self.hands.spawn(async move {
+            if drains && let Err(trouble) = drain(&context, &task, span, followed).await {
+                return Handed::Ended(id, Err(trouble));
+            }
+            Handed::Ended(id, hands::end(context, docker, task, grace, failed, keep).await)
+        });
     }
 
     pub(super) fn remove(&mut self, left: &Leftover) {
@@ -289,6 +301,25 @@ impl Tender {
         }
         true
     }
+}
+
+/// Whether requests may be on their way to a task: it serves, or did until it was asked to end by a portal that was killed since.
+fn served(task: &TaskWork) -> bool {
+    matches!(task.state, TaskState::Running | TaskState::Stopping) && matches!(task.health, TaskHealth::None | TaskHealth::Healthy)
+}
+
+/// Tells that a task takes nothing new from here on, and lets it serve until those who send it something have heard of that. `span`: that of its
+/// own revision, if that is at hand.
+async fn drain(context: &Context, task: &TaskWork, span: Option<Duration>, followed: bool) -> Result<(), Trouble> {
+    let span = match span {
+        Some(span) => span,
+        None => work::revision(&context.worker, task.revision).await?.descriptor.drain(followed).duration(),
+    };
+    if !span.is_zero() {
+        work::task_stopping(&context.worker, task.id).await?;
+        tokio::time::sleep(span).await;
+    }
+    Ok(())
 }
 
 /// Whether all is right with a task when it has its own name again; it does not get it where something else took it.

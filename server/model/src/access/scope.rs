@@ -18,13 +18,15 @@ pub enum Scope {
     Shell,
     /// Read `/metrics`, and nothing else.
     Metrics,
+    /// Read `/discovery`, and nothing else.
+    Discovery,
     /// Everything that the bearer may do.
     Admin,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 7] = [Self::Read, Self::Pull, Self::Push, Self::Deploy, Self::Shell, Self::Metrics, Self::Admin];
+    pub const ALL: [Self; 8] = [Self::Read, Self::Pull, Self::Push, Self::Deploy, Self::Shell, Self::Metrics, Self::Discovery, Self::Admin];
 
     /// The word that is stored and sent.
     #[must_use]
@@ -36,6 +38,7 @@ impl Scope {
             Self::Deploy => "deploy",
             Self::Shell => "shell",
             Self::Metrics => "metrics",
+            Self::Discovery => "discovery",
             Self::Admin => "admin",
         }
     }
@@ -47,14 +50,14 @@ impl Scope {
             Self::Admin => true,
             Self::Push => matches!(needed, Self::Push | Self::Pull),
             Self::Deploy => matches!(needed, Self::Deploy | Self::Read),
-            Self::Read | Self::Pull | Self::Shell | Self::Metrics => self == needed,
+            Self::Read | Self::Pull | Self::Shell | Self::Metrics | Self::Discovery => self == needed,
         }
     }
 }
 
 /// The text is none of the scopes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is one of read, pull, push, deploy, shell, metrics, admin")]
+#[error("a scope is one of read, pull, push, deploy, shell, metrics, discovery, admin")]
 pub struct InvalidScope;
 
 impl std::str::FromStr for Scope {

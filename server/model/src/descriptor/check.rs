@@ -75,6 +75,14 @@ pub(super) fn url_path(text: &str) -> Rule {
     rule(fine, || format!("{:?} is not a URL path: write it like /healthz", text.chars().take(60).collect::<String>()))
 }
 
+/// A path prefix of a route. It stands in other programs' rules, so nothing is in it that could end a text there.
+pub(super) fn route_path(text: &str) -> Rule {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&b);
+    rule(text.starts_with('/') && text.len() <= 1024 && text.bytes().all(plain), || {
+        format!("{:?} is not a path prefix: write it like /shop, without ? and #", text.chars().take(60).collect::<String>())
+    })
+}
+
 /// A figure's name in Prometheus' text format, or how several begin, with a star.
 pub(super) fn metric_name(text: &str) -> Rule {
     let name = text.strip_suffix('*').unwrap_or(text);
@@ -215,8 +223,15 @@ pub(super) fn check(d: &Descriptor) -> Vec<FieldError> {
         fail("schedule", String::from("only a job has a schedule; add kind: job"));
     }
     for (at, route) in d.routes.iter().enumerate() {
-        if !d.ports.iter().any(|port| port.name == route.port) {
-            fail(&format!("routes[{at}].port"), format!("no port is named {:?}", route.port));
+        match d.ports.iter().find(|port| port.name == route.port) {
+            None => fail(&format!("routes[{at}].port"), format!("no port is named {:?}", route.port)),
+            Some(port) if port.protocol == super::Protocol::Udp => {
+                fail(&format!("routes[{at}].port"), format!("{:?} is a UDP port; a route leads to a TCP port", route.port));
+            }
+            Some(_) => {}
+        }
+        if d.routes[..at].iter().any(|other| other.path == route.path && other.host.eq_ignore_ascii_case(&route.host) && other.tls == route.tls) {
+            fail(&format!("routes[{at}]"), format!("{}{} is there twice", route.host, route.path));
         }
     }
     errors

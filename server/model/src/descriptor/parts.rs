@@ -221,11 +221,23 @@ pub struct Stop {
     pub signal: Option<String>,
     /// Time until it is killed.
     pub grace: Span,
+    /// Before it is asked: how long it goes on serving while proxies are told that it will not. None: [`super::Descriptor::drain`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Span>,
+}
+
+impl Stop {
+    /// The drain of what has routes and says nothing about it: twice the time after which Traefik asks again.
+    pub const ROUTED: Span = Span::from_secs(10);
+    /// The drain of what has no routes, says nothing about it, and is asked for by proxies: those hear of a change at once, or look every second.
+    pub const FOLLOWED: Span = Span::from_secs(3);
+    /// The longest drain.
+    pub const DRAIN_MAX: Span = Span::from_secs(300);
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { signal: None, grace: Span::from_secs(10) }
+        Self { signal: None, grace: Span::from_secs(10), drain: None }
     }
 }
 
@@ -302,6 +314,17 @@ pub struct Route {
     pub path: String,
     /// Name of one of the service's ports.
     pub port: String,
+    /// It is reached over https; the proxy holds the certificate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
+}
+
+impl Route {
+    /// Whether host and path are such as would be taken today: nothing in them ends a text in another program's rules.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        super::check::host_name(&self.host).is_ok() && super::check::route_path(&self.path).is_ok()
+    }
 }
 
 /// What the status page shows of a service.

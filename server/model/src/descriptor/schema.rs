@@ -88,6 +88,7 @@ fn definitions() -> Value {
         "mountPath": { "type": "string", "pattern": format!("^{OWN}{WHOLE_PARTS}/[^\\n:]*$"), "maxLength": 4095 },
         "filePath": { "type": "string", "pattern": format!("^{OWN}{WHOLE_PARTS}/[^\\n:]*[^\\n:/]$"), "maxLength": 4095 },
         "urlPath": { "type": "string", "pattern": "^/[!-~]*$", "maxLength": 2048 },
+        "routePath": { "type": "string", "pattern": "^/[A-Za-z0-9/._~%!$&'()*+,;=:@-]*$", "maxLength": 1024, "default": "/" },
         "port": whole(1, 65535),
         "entryName": { "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$" },
         "envName": { "type": "string", "pattern": "^(?![Ss][Ll][Ii][Pp][Ww][Aa][Yy]_)[A-Za-z_][A-Za-z0-9_.-]{0,127}$" },
@@ -215,12 +216,16 @@ fn lifecycle() -> Properties {
             ("on_failure", words(&["rollback", "stop"], "rollback")),
         ],
     );
-    let signals = super::check::SIGNALS;
+    let drain = said(
+        of("span"),
+        "How long it serves on while proxies are told that it will not; 10s where there are routes, 3s where proxies ask for it, else none.",
+    );
+    let stop = object(&[], [("signal", json!({ "enum": super::check::SIGNALS })), ("grace", of("span")), ("drain", drain)]);
     properties([
         ("ports", said(list(port, 64), "Published ports.")),
         ("health", said(health, "How to tell that a task works: exactly one of http, tcp and command.")),
         ("update", said(update, "How one revision takes the place of another.")),
-        ("stop", said(object(&[], [("signal", json!({ "enum": signals })), ("grace", of("span"))]), "How a task is asked to end.")),
+        ("stop", said(stop, "How a task is asked to end.")),
         (
             "restart",
             said(
@@ -244,7 +249,8 @@ fn outside() -> Properties {
     names["examples"] = json!([["http_requests_total", "process_*"]]);
     let at = json!({ "$ref": "#/$defs/urlPath", "default": "/metrics" });
     let metrics = object(&["port", "names"], [("port", of("port")), ("path", at), ("names", names)]);
-    let route = object(&["host", "port"], [("host", host), ("path", of("urlPath")), ("port", of("label"))]);
+    let tls = said(json!({ "type": "boolean", "default": false }), "Reached over https; the proxy holds the certificate.");
+    let route = object(&["host", "port"], [("host", host), ("path", of("routePath")), ("port", of("label")), ("tls", tls)]);
     properties([
         ("network", said(object(&[], [("name", network), ("ip", address)]), "The network it joins.")),
         ("placement", said(object(&[], [("pool", of("label")), ("machines", list(of("label"), 256)), ("spread", of("label"))]), "Where it may run.")),

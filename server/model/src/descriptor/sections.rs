@@ -8,10 +8,12 @@ use super::reader::{Reader, Section};
 use super::refused;
 use super::{
     Artifact, ConfigMount, Descriptor, Drift, Health, Kind, Metrics, Network, OnFailure, Placement, Port, Probe, Protocol, Resources, Restart,
-    RestartPolicy, Route, SecretUse, StatusPage, Stop, Update, UpdateOrder, Volume,
+    RestartPolicy, SecretUse, StatusPage, Stop, Update, UpdateOrder, Volume,
 };
 use crate::image::ImageReference;
 use crate::quantity::{Cpus, Span};
+
+mod routes;
 
 /// Longest text that is not a variable's value, in bytes.
 const TEXT: usize = 4096;
@@ -132,14 +134,7 @@ fn outside(r: &mut Reader, top: &Section<'_>, d: &mut Descriptor) {
         d.network = network(r, node, &path);
     }
     d.placement = top.get("placement").and_then(|(node, path)| placement(r, node, &path));
-    if let Some((node, path)) = top.get("routes") {
-        d.routes = r.list(node, &path, 32, |r, node, path| {
-            let s = r.section(node, path, &["host", "path", "port"])?;
-            let (host, port) = (need(r, &s, "host", check::host_name), need(r, &s, "port", check::label));
-            let at = s.get("path").map_or(Some("/".into()), |(node, path)| checked(r, node, &path, check::url_path));
-            Some(Route { host: host?, path: at?, port: port? })
-        });
-    }
+    routes::read(r, top, d);
     d.status_page = top.get("status_page").and_then(|(node, path)| {
         let s = r.section(node, &path, &["show", "probe"])?;
         let show = s.get("show").map_or(Some(true), |(node, path)| r.truth(node, &path));
@@ -384,10 +379,12 @@ fn update(r: &mut Reader, node: &Node, path: &str, update: &mut Update) {
 }
 
 fn stop(r: &mut Reader, node: &Node, path: &str) -> Stop {
-    let Some(s) = r.section(node, path, &["signal", "grace"]) else { return Stop::default() };
+    let Some(s) = r.section(node, path, &["signal", "grace", "drain"]) else { return Stop::default() };
     let signal = s.get("signal").and_then(|(node, path)| checked(r, node, &path, check::signal));
-    let grace = span(r, &s, "grace", Stop::default().grace, Span::from_millis(0), Span::from_secs(3600));
-    Stop { signal, grace }
+    let none = Span::from_millis(0);
+    let grace = span(r, &s, "grace", Stop::default().grace, none, Span::from_secs(3600));
+    let drain = s.get("drain").map(|_| span(r, &s, "drain", none, none, Stop::DRAIN_MAX));
+    Stop { signal, grace, drain }
 }
 
 fn restart(r: &mut Reader, node: &Node, path: &str) -> Restart {

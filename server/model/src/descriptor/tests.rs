@@ -181,6 +181,32 @@ fn what_an_application_tells_is_kept_by_name() {
 }
 
 #[test]
+fn routes_lead_to_a_port_and_let_proxies_hear_of_an_end() {
+    let d = good(
+        "image: web\nports: [{name: http, container: 80}]\nroutes: [{host: a.example, port: http}, {host: a.example, path: /x, port: http, tls: true}]",
+    );
+    assert_eq!((d.routes[0].path.as_str(), d.routes[0].tls, d.routes[1].tls), ("/", false, true));
+    assert_eq!((d.stop.drain, d.drain(false)), (Some(Span::from_secs(10)), Span::from_secs(10)));
+    assert_eq!(good(&d.canonical()), d, "the default stands in what a revision keeps");
+    let routed =
+        |text: &str| format!("image: web\nports: [{{name: http, container: 80}}, {{name: dns, container: 53, protocol: udp}}]\nroutes: {text}");
+    assert_eq!(good(&format!("{}\nstop: {{drain: 0s}}", routed("[{host: a.example, port: http}]"))).drain(false), Span::from_secs(0));
+    assert_eq!(good(&format!("{}\nkind: job", routed("[{host: a.example, port: http}]"))).drain(false), Span::from_secs(0), "nobody waits for a job");
+    assert_eq!(good("image: web").drain(false), Span::from_secs(0));
+    assert!(!good("image: web").canonical().contains("drain"), "descriptors of before are what they were");
+    assert_eq!(good("image: web").drain(true), Span::from_secs(3), "somebody sends it requests");
+    assert_eq!(good("image: web\nstop: {drain: 0s}").drain(true), Span::from_secs(0), "what is said holds");
+    assert_eq!(good("image: web\nstop: {drain: 3s}").drain(false), Span::from_secs(3));
+    let one = |text: &str| error(&routed(text));
+    assert!(one("[{host: a.example, port: https}]").starts_with("routes[0].port: no port is named"));
+    assert!(one("[{host: a.example, port: dns}]").contains("UDP port"));
+    assert!(one("[{host: a.example, port: http}, {host: A.example, path: /, port: http}]").starts_with("routes[1]: A.example/ is there twice"));
+    assert!(one("[{host: a.example, path: \"/`) || Host(`b.example\", port: http}]").starts_with("routes[0].path"));
+    assert!(one("[{host: \"a`b\", port: http}]").starts_with("routes[0].host"));
+    assert!(error("image: web\nstop: {drain: 2h}").starts_with("stop.drain"));
+}
+
+#[test]
 fn what_signs_an_address_is_for_those_who_may_change_it() {
     let sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let parse = |text: &str| Descriptor::parse(text).expect("a descriptor");

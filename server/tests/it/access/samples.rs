@@ -55,7 +55,7 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     if path == "/healthz" || path == "/readyz" {
         return Some(portal.nobody().request(verb, &place));
     }
-    if path.starts_with("/api") || path == "/metrics" {
+    if path.starts_with("/api") || path.starts_with("/discovery/") || path == "/metrics" {
         let request = cast.person(caller).request(verb.clone(), &place);
         if path.ends_with("/image-rules/activate") {
             return Some(request.json(&json!({"dry_run": world::rules_in_force(cast, world).await})));
@@ -100,6 +100,7 @@ async fn fill(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
     }
     path.replace("/tasks/{task}/file", "/tasks/{task}/file?path=%2Fetc%2Fpasswd")
         .replace("{run}", &run)
+        .replace("/discovery/nginx/{project}/{file}", "/discovery/nginx/{project}/web.conf")
         .replace("{environment}", &world.place)
         .replace("{machine}", if path.starts_with("/api/v1/machines/") { "local" } else { &world.machine })
         .replace("{project}", &world.project)
