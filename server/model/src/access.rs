@@ -117,6 +117,8 @@ pub enum Action {
     AnswerAlerts,
     /// Decide what is an alert, and where alerts are told.
     ManageAlerts,
+    /// Write the public status page: what heads it, services outside of containers, incidents, planned work.
+    ManageStatus,
     /// Delete a service.
     DeleteService,
     /// Approve or refuse a deployment that waits.
@@ -149,7 +151,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -173,6 +175,7 @@ impl Action {
         Self::ManageTemplates,
         Self::AnswerAlerts,
         Self::ManageAlerts,
+        Self::ManageStatus,
         Self::DeleteService,
         Self::Approve,
         Self::UseHostPrivileges,
@@ -214,6 +217,7 @@ impl Action {
             | Self::ManageRegistries
             | Self::ManageTemplates
             | Self::ManageAlerts
+            | Self::ManageStatus
             | Self::DeleteService
             | Self::Approve
             | Self::UseHostPrivileges
@@ -254,6 +258,7 @@ impl Action {
             Self::ManageTemplates => "write this project's templates",
             Self::AnswerAlerts => "acknowledge or silence alerts of this project",
             Self::ManageAlerts => "decide on alerts of this project",
+            Self::ManageStatus => "write the public status page",
             Self::DeleteService => "delete services of this project",
             Self::Approve => "approve deployments of this project",
             Self::UseHostPrivileges => "use privileges on the host",
@@ -322,6 +327,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::ManageRegistries
         | Action::ManageTemplates
         | Action::ManageAlerts
+        | Action::ManageStatus
         | Action::DeleteService => least(Admin),
         Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {

@@ -99,6 +99,10 @@ ids! {
     NoticeRouteId
     /// A notice on its way to one place.
     NoticeId
+    /// An incident of the status page, or work that is planned.
+    IncidentId
+    /// A service that is not in containers.
+    LegacyServiceId
     /// One record of the audit log.
     AuditId
     /// Something that happened to a container.

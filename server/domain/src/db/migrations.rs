@@ -29,6 +29,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (19, "events", include_str!("../../../../migrations/0019_events.sql")),
     (20, "alerts", include_str!("../../../../migrations/0020_alerts.sql")),
     (21, "usage", include_str!("../../../../migrations/0021_usage.sql")),
+    (25, "status", include_str!("../../../../migrations/0025_status.sql")),
 ];
 
 /// The newest version of the schema.

@@ -212,7 +212,7 @@ macro_rules! text_columns {
 
 text_columns! {
     UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
-    ShellId, RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AlertId, AlertRuleId, SilenceId, NoticeRouteId, NoticeId, AuditId, EventId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username,
+    ShellId, RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AlertId, AlertRuleId, SilenceId, NoticeRouteId, NoticeId, IncidentId, LegacyServiceId, AuditId, EventId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username,
     RobotName, RepositoryPath, TagName, Role, Scope,
 }
 
