@@ -27,12 +27,12 @@ CREATE TABLE legacy_services (
 
 CREATE UNIQUE INDEX legacy_services_by_name ON legacy_services (project_id, name);
 
--- What rounds of probes found, counted by days (kept for 90) and by quarters of an hour (kept for a day).
+-- For how long probes found what, in milliseconds, by days (kept for 90) and by quarters of an hour (kept for a day).
 CREATE TABLE status_spans (
     thing TEXT NOT NULL, -- a service's id, or a legacy service's
     width BIGINT NOT NULL, -- milliseconds
     begins_at BIGINT NOT NULL,
-    good BIGINT NOT NULL, -- rounds
+    good BIGINT NOT NULL,
     partly BIGINT NOT NULL,
     bad BIGINT NOT NULL,
     planned BIGINT NOT NULL, -- while work was planned, whatever they found

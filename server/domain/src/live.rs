@@ -115,6 +115,8 @@ pub enum Signal {
     Alerts,
     /// A notice is to be sent, or where to.
     Notices,
+    /// What the public status page shows may have changed.
+    Status,
     /// Recordings of shells may be to go: their project did, it keeps them for less time or in less room, or there is another one.
     Recordings,
 }

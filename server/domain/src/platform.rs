@@ -23,6 +23,7 @@ use crate::metrics::work::Problems;
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::shells::Shells;
 use crate::shells::recording::Shelf;
+use crate::status::Status;
 use crate::streams::Streams;
 
 mod sealing;
@@ -62,6 +63,7 @@ struct Inner {
     recordings_due: Notify,
     alerts: Notify,
     notices: Notify,
+    status_page: Notify,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -71,6 +73,7 @@ struct Inner {
     metrics: OnceLock<::metrics::Store>,
     scrape_problems: Problems,
     shells: Shells,
+    status: Status,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
@@ -111,6 +114,7 @@ impl Platform {
             recordings_due: Notify::new(),
             alerts: Notify::new(),
             notices: Notify::new(),
+            status_page: Notify::new(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -120,6 +124,7 @@ impl Platform {
             metrics: OnceLock::new(),
             scrape_problems: Problems::default(),
             shells: Shells::default(),
+            status: Status::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
@@ -322,6 +327,7 @@ impl Platform {
             Signal::Recordings => &self.inner.recordings_due,
             Signal::Alerts => &self.inner.alerts,
             Signal::Notices => &self.inner.notices,
+            Signal::Status => &self.inner.status_page,
         }
     }
 
@@ -370,6 +376,12 @@ impl Platform {
     #[must_use]
     pub fn shells(&self) -> &Shells {
         &self.inner.shells
+    }
+
+    /// What the public status page shows.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.inner.status
     }
 
     /// Closes the database after what runs on it has ended.

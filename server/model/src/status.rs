@@ -150,7 +150,7 @@ impl PageForm {
         }
         let environment = match self.environment.trim() {
             "" => None,
-            name => name.parse().map_err(|error| errors.push(FieldError::new("environment", format!("{error}")))).ok(),
+            name => name.parse::<EnvironmentName>().map_err(|error| errors.push(FieldError::new("environment", error.to_string()))).ok(),
         };
         let logo = logo(self.logo.trim()).map_err(|message| errors.push(FieldError::new("logo", message))).ok();
         match logo {

@@ -52,7 +52,7 @@ pub struct ComponentView {
     pub state: ComponentState,
     /// Since when.
     pub since: Option<Millis>,
-    /// Per cent of the rounds of probes of the last 90 days that found it working; none: there were none.
+    /// Per cent of the time of the last 90 days that was looked at in which it worked, planned work left out; none: nobody looked.
     pub uptime: Option<f64>,
     /// How long its last answer took, in milliseconds.
     pub response_ms: Option<i64>,
@@ -69,8 +69,10 @@ pub struct DayView {
     pub date: String,
     /// The worst of it; none: nothing is known.
     pub state: Option<ComponentState>,
-    /// Per cent of its rounds of probes that found the service working; none: there were none.
+    /// Per cent of the time that was looked at in which it worked; none: nobody looked.
     pub uptime: Option<f64>,
+    /// So long it did not answer, planned work left out.
+    pub down_seconds: i64,
 }
 
 /// An incident, or planned work.
