@@ -11,7 +11,7 @@ use super::{Managing, record};
 use crate::args;
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
-use crate::live::Signal;
+use crate::live::{Signal, Topic};
 use crate::platform::Platform;
 use crate::projects::Project;
 
@@ -86,6 +86,7 @@ pub async fn create(platform: &Platform, may: &Managing, form: &LegacyForm) -> R
     change.exec(sql, args![id, project.id, &order.name, &order.title, address, order.shown, by, platform.now()]).await?;
     let made = by_id(platform, &mut change, id).await?;
     change.wake(Signal::Status);
+    change.touch(Topic::Project(project.id));
     change.commit(record(may, "legacy.create", "legacy service", &order.name).detail(detail(&order))).await?;
     Ok(made)
 }
@@ -105,6 +106,7 @@ pub async fn update(platform: &Platform, may: &Managing, id: LegacyServiceId, fo
     }
     let changed = by_id(platform, &mut change, id).await?;
     change.wake(Signal::Status);
+    change.touch(Topic::Project(project.id));
     change.commit(record(may, "legacy.update", "legacy service", &order.name).detail(detail(&order))).await?;
     Ok(changed)
 }
@@ -119,5 +121,6 @@ pub async fn delete(platform: &Platform, may: &Managing, id: LegacyServiceId) ->
     change.exec("DELETE FROM legacy_services WHERE id = $1", args![id]).await?;
     change.exec("DELETE FROM status_spans WHERE thing = $1", args![id.to_string()]).await?;
     change.wake(Signal::Status);
+    change.touch(Topic::Project(project.id));
     change.commit(record(may, "legacy.delete", "legacy service", name)).await
 }
