@@ -141,6 +141,12 @@ impl Board {
         }
     }
 
+    /// Whether there is a page of this project, or of the whole site, for everybody.
+    #[must_use]
+    pub fn has(&self, project: Option<&str>) -> bool {
+        !self.site.hidden && project.is_none_or(|name| self.section(name).is_some())
+    }
+
     /// The logo of a page.
     #[must_use]
     pub fn logo(&self, project: Option<&str>) -> Option<&Picture> {

@@ -38,7 +38,7 @@ impl Status {
     pub(super) fn show(&self, mut board: Board) -> bool {
         let mut shown = self.board.write().unwrap_or_else(PoisonError::into_inner);
         board.number = shown.number;
-        if board == **shown {
+        if shown.number > 0 && board == **shown {
             return false;
         }
         board.number += 1;
