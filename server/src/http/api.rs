@@ -38,6 +38,7 @@ mod quotas;
 mod robots;
 mod services;
 mod shells;
+mod status;
 mod templates;
 mod upkeep;
 mod usage;
@@ -80,6 +81,7 @@ pub(super) fn table() -> Table {
         .merge(pruning::table())
         .merge(alerts::table())
         .merge(notices::table())
+        .merge(status::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .merge(usage::table())
