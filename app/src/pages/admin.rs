@@ -49,6 +49,7 @@ pub(crate) fn Frame() -> impl IntoView {
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
         Tab::new(urls::ADMIN_FOREIGN, "Other containers").also(urls::ADMIN_IMPORT),
         Tab::deep(urls::ADMIN_ALERTS, "Alerts").with(|| view! { <Firing project=String::new()/> }.into_any()),
+        Tab::new(urls::ADMIN_STATUS, "Status page"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ];
     view! {

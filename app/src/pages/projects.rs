@@ -178,6 +178,9 @@ fn Heading(project: ProjectView) -> impl IntoView {
         let of = name.to_string();
         tabs.push(Tab::deep(page("alerts"), "Alerts").with(move || view! { <Firing project=of.clone()/> }.into_any()));
     }
+    if project.may(Action::ManageStatus) {
+        tabs.push(Tab::new(page("status"), "Status page"));
+    }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
     }
