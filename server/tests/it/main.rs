@@ -41,5 +41,6 @@ mod robots;
 mod running;
 mod sampled;
 mod shells;
+mod status;
 mod templates;
 mod usage;

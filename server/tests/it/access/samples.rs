@@ -2,6 +2,7 @@
 
 mod reads;
 mod registry;
+mod status;
 mod watching;
 
 pub use reads::reads;
@@ -32,11 +33,12 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
     // An image is deleted by its digest alone.
     let by_digest = verb == Method::DELETE && path.ends_with("/images/{reference}");
     let named = if by_digest { path.replace("{reference}", &world.digest) } else { path.to_owned() };
-    let place = fill(portal, cast, caller, world, &watching::fill(portal, world, &named).await).await;
+    let named = status::fill(portal, world, &watching::fill(portal, world, &named).await).await;
+    let place = fill(portal, cast, caller, world, &named).await;
     if path.starts_with("/fn/") {
-        let mut fields = match watching::form(portal, world, path).await {
-            Some(fields) => fields,
-            None => form(portal, cast, caller, world, path).await?,
+        let mut fields = match (watching::form(portal, world, path).await, status::form(portal, world, path).await) {
+            (Some(fields), _) | (None, Some(fields)) => fields,
+            (None, None) => form(portal, cast, caller, world, path).await?,
         };
         // These doors end sessions, their own or others of the same person.
         let ended = path.starts_with("/fn/accounts/") && !reads(path);
@@ -53,7 +55,7 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
         }
         return match verb {
             Method::GET | Method::DELETE => Some(request),
-            _ => Some(request.json(&watching::body(method, path).or_else(|| body(world, method, path))?)),
+            _ => Some(request.json(&watching::body(method, path).or_else(|| status::body(method, path)).or_else(|| body(world, method, path))?)),
         };
     }
     // Pages and streams.

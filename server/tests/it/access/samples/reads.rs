@@ -52,6 +52,7 @@ pub fn reads(path: &str) -> bool {
                 | "/fn/usage/site"
                 | "/fn/pruning/get"
                 | "/fn/quotas/get"
+                | "/fn/status/get"
                 | "/fn/quotas/list"
                 | "/fn/projects/list"
                 | "/fn/projects/may_create"
