@@ -265,7 +265,7 @@ pub(super) async fn propose(worker: &Worker) -> Result<()> {
     let sql = "SELECT a.id, a.project_id, s.id AS service, s.name, COALESCE(a.fired_at, a.since) AS since FROM alerts a
                JOIN services s ON s.id = a.service_id
                WHERE a.state = 'firing' AND a.severity <> 'info' AND a.project_id IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM status_incidents i WHERE i.alert_id = a.id) ORDER BY a.id LIMIT $1";
+               AND NOT EXISTS (SELECT 1 FROM status_incidents i WHERE i.alert_id = a.id) ORDER BY a.id DESC LIMIT $1";
     let firing = tx.all(sql, args![ALERTS_MOST], firing).await?;
     let sql = "SELECT COUNT(*) AS n FROM status_incidents i WHERE i.state = 'proposed'
                AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = i.alert_id AND a.state = 'firing')";

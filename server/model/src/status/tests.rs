@@ -1,4 +1,5 @@
 use super::*;
+use crate::time::Millis;
 
 const NOW: Millis = Millis(1_795_166_400_000);
 
