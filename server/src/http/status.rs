@@ -71,44 +71,44 @@ pub(super) fn router(portal: &Portal) -> Router {
 
 async fn site_page(State(portal): State<Portal>, request: Request) -> Response {
     let language = language(&request);
-    answer(&portal, &request, Key { sort: Sort::Page(language), project: None }).await
+    answer(&portal, request, Key { sort: Sort::Page(language), project: None }).await
 }
 
 async fn site_json(State(portal): State<Portal>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Json, project: None }).await
+    answer(&portal, request, Key { sort: Sort::Json, project: None }).await
 }
 
 async fn site_summary(State(portal): State<Portal>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Summary, project: None }).await
+    answer(&portal, request, Key { sort: Sort::Summary, project: None }).await
 }
 
 async fn site_feed(State(portal): State<Portal>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Feed, project: None }).await
+    answer(&portal, request, Key { sort: Sort::Feed, project: None }).await
 }
 
 async fn site_logo(State(portal): State<Portal>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Logo, project: None }).await
+    answer(&portal, request, Key { sort: Sort::Logo, project: None }).await
 }
 
 async fn project_page(State(portal): State<Portal>, Path(project): Path<String>, request: Request) -> Response {
     let language = language(&request);
-    answer(&portal, &request, Key { sort: Sort::Page(language), project: Some(project) }).await
+    answer(&portal, request, Key { sort: Sort::Page(language), project: Some(project) }).await
 }
 
 async fn project_json(State(portal): State<Portal>, Path(project): Path<String>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Json, project: Some(project) }).await
+    answer(&portal, request, Key { sort: Sort::Json, project: Some(project) }).await
 }
 
 async fn project_summary(State(portal): State<Portal>, Path(project): Path<String>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Summary, project: Some(project) }).await
+    answer(&portal, request, Key { sort: Sort::Summary, project: Some(project) }).await
 }
 
 async fn project_feed(State(portal): State<Portal>, Path(project): Path<String>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Feed, project: Some(project) }).await
+    answer(&portal, request, Key { sort: Sort::Feed, project: Some(project) }).await
 }
 
 async fn project_logo(State(portal): State<Portal>, Path(project): Path<String>, request: Request) -> Response {
-    answer(&portal, &request, Key { sort: Sort::Logo, project: Some(project) }).await
+    answer(&portal, request, Key { sort: Sort::Logo, project: Some(project) }).await
 }
 
 /// `web.svg`, or `web.json` as shields.io reads it; `?kind=uptime` and `?kind=response` tell something else.
@@ -119,7 +119,7 @@ async fn badge(State(portal): State<Portal>, Path((project, badge)): Path<(Strin
         (None, Some(name)) => Sort::Shields(name.to_owned(), tells),
         (None, None) => return Refusal(Error::NotFound { what: "badge: write web.svg or web.json" }).into_response(),
     };
-    answer(&portal, &request, Key { sort, project: Some(project) }).await
+    answer(&portal, request, Key { sort, project: Some(project) }).await
 }
 
 async fn style() -> Response {
@@ -321,10 +321,12 @@ impl Shelf {
     }
 }
 
-async fn answer(portal: &Portal, request: &Request, key: Key) -> Response {
+async fn answer(portal: &Portal, request: Request, key: Key) -> Response {
+    // Its body is nobody's, and nothing that could be held while an answer is made.
+    let request = request.into_parts().0;
     let board = portal.platform.status().board();
     if let Some(made) = portal.status.get(board.number, &key) {
-        return made.respond(request.headers());
+        return made.respond(&request.headers);
     }
     if board.number == 0 {
         // Whether anything is for everybody is not known yet.
@@ -334,7 +336,7 @@ async fn answer(portal: &Portal, request: &Request, key: Key) -> Response {
         return Refusal(Error::NotFound { what: "status page" }).into_response();
     }
     match make(portal, board, key).await {
-        Some(made) => made.respond(request.headers()),
+        Some(made) => made.respond(&request.headers),
         None => Refusal(Error::internal("an answer of the status page could not be made")).into_response(),
     }
 }
