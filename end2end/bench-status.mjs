@@ -2,11 +2,12 @@
 // against nginx that serves the very same bytes as a static file. Pairs alternate; the ratio is taken pair by pair.
 import { spawn, execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
+import { Agent, get } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { owner, say, scratch, spread } from "./bench-measure.mjs";
+import { owner, quantile, say, scratch, spread } from "./bench-measure.mjs";
 import { freePort, Portal } from "./portal.mjs";
 
 const run = promisify(execFile);
@@ -75,6 +76,29 @@ async function flood(url, headers) {
   return { rate: Number(stdout.match(/Requests\/sec:\s+([\d.]+)/)[1]), late: Number(amount) * { us: 0.001, ms: 1, s: 1000 }[unit] };
 }
 
+/** Two hundred clients who each read ten times a second: the time that one in a hundred took longer than, in milliseconds. */
+async function visits(url, headers) {
+  const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
+  const took = [];
+  const visit = () =>
+    new Promise((resolve, reject) => {
+      const began = performance.now();
+      const request = get(url, { agent, headers }, (answer) => {
+        if (answer.statusCode !== 200) reject(new Error(`${url}: ${answer.statusCode}`));
+        answer.on("error", reject).on("end", () => resolve(took.push(performance.now() - began))).resume();
+      });
+      request.on("error", reject);
+    });
+  const ends = Date.now() + SECONDS * 1000;
+  const client = async (_, at) => {
+    await delay((at * 100) / CLIENTS);
+    while (Date.now() < ends) await Promise.all([visit(), delay(100)]);
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  agent.destroy();
+  return quantile(took, 0.99);
+}
+
 export async function status() {
   const portal = await ground();
   const page = `http://127.0.0.1:${portal.port}/status`;
@@ -96,6 +120,14 @@ export async function status() {
       say(`status page, ${kind}, ${whose}: answers a second`, spread(all.map(({ rate }) => rate), 0));
       say(`status page, ${kind}, ${whose}: p99 ms`, spread(all.map(({ late }) => late), 2));
     }
+    const paced = { ours: [], theirs: [] };
+    for (let pair = 0; pair < PAIRS; pair++) {
+      const asked = Object.fromEntries(headers.map((header) => header.split(": ")));
+      paced.ours.push(await visits(page, asked));
+      paced.theirs.push(await visits(`${peer}/${name}`, asked));
+    }
+    say(`status page, ${kind}, 2000 a second, slipway: p99 ms`, spread(paced.ours, 2));
+    say(`status page, ${kind}, 2000 a second, nginx: p99 ms`, spread(paced.theirs, 2));
     say(`status page, ${kind}: slipway / nginx`, spread(seen.ours.map(({ rate }, at) => rate / seen.theirs[at].rate), 2));
   }
 }
