@@ -36,7 +36,7 @@ async function ground() {
     }
   }
   for (let waited = 0; ; waited++) {
-    const page = await (await fetch(`${portal.url}/status.json`)).json();
+    const page = await (await fetch(`http://${portal.registry}/status.json`)).json();
     const states = page.groups.flatMap((group) => group.components.map(({ state }) => state));
     if (states.length === SERVICES && states.every((state) => state === "operational")) return portal;
     if (waited > 120) throw new Error(`after two minutes: ${states.length} services, ${new Set(states).size} states`);

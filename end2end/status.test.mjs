@@ -37,7 +37,7 @@ async function call(portal, status, method, path, body) {
 }
 
 /** What the page says of itself to programs. */
-const read = async (portal, path = "/status.json") => (await fetch(portal.url + path)).json();
+const read = async (portal, path = "/status.json") => (await fetch(`http://${portal.registry}${path}`)).json();
 
 /** Makes the portal probe at once: what is written is a reason to look. */
 async function inState(portal, touch, state) {
