@@ -60,9 +60,9 @@ pub(super) struct Shown {
     pub public: PublicIncident,
 }
 
-/// A board without its number and time. Heads without a service that is shown are left out: nobody hears that their projects are there.
-pub(super) fn assemble(heads: Vec<Head>, components: Vec<(Thing, ComponentView)>, incidents: &[Shown]) -> Board {
-    let mut board = Board::default();
+/// A board without its number. Heads without a service that is shown are left out: nobody hears that their projects are there.
+pub(super) fn assemble(heads: Vec<Head>, components: Vec<(Thing, ComponentView)>, incidents: &[Shown], checked_at: Option<Millis>) -> Board {
+    let mut board = Board { checked_at, ..Board::default() };
     let mut rest: Vec<Head> = Vec::new();
     for head in heads {
         if head.project.is_none() {
@@ -94,10 +94,12 @@ fn section(heads: &[Head], thing: &Thing, first: ComponentView) -> Section {
     Section { head, group, incidents: Vec::new(), maintenances: Vec::new() }
 }
 
-/// The incidents and the planned work of a project, or of the site. They name no service that is not shown.
+/// The incidents and the planned work of a project, or of the site. They name no service that is not shown, and those about none that is are left out.
 fn told(all: &[Shown], project: Option<ProjectId>, shown: &[String]) -> (Vec<PublicIncident>, Vec<PublicIncident>) {
+    let concerns = move |names: &[String]| names.is_empty() || names.iter().any(|name| shown.contains(name));
     let of = move |planned: bool| {
         let own = all.iter().filter(move |incident| incident.project == project && incident.planned == planned);
+        let own = own.filter(move |incident| concerns(&incident.public.components));
         own.map(move |incident| {
             let mut public = incident.public.clone();
             public.components.retain(|name| shown.contains(name));

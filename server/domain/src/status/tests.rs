@@ -127,6 +127,8 @@ async fn planned_work_is_seen_ahead_costs_nothing_and_ends_by_its_time() {
         components: vec!["web".into(), "unheard-of".into()],
         ..IncidentForm::default()
     };
+    let elsewhere = IncidentForm { components: vec!["unheard-of".into()], ..form.clone() };
+    create(&scene.store.platform, &scene.may, &elsewhere).await.expect("planned, for nothing that is shown");
     create(&scene.store.platform, &scene.may, &form).await.expect("planned");
     scene.round(1).await;
     let planned = scene.store.platform.status().board().view(None).expect("a page").maintenances;

@@ -8,7 +8,7 @@ use model::status::ComponentState;
 use model::time::Millis;
 use model::views::status::ComponentView;
 
-use super::board::{self, Board};
+use super::board;
 use super::incidents::{self, Planned};
 use super::judge::{self, Finding, Seen};
 use super::spans::{self, Added, Count, History};
@@ -143,7 +143,7 @@ pub async fn draw(worker: &Worker) -> Result<bool> {
         shown.into_iter().map(component).collect()
     };
     let checked_at = platform.status().known().checked_at;
-    Ok(platform.status().show(Board { number: 0, checked_at, ..board::assemble(heads, drawn, &incidents) }))
+    Ok(platform.status().show(board::assemble(heads, drawn, &incidents, checked_at)))
 }
 
 fn component(thing: &Thing, seen: Option<&Seen>, history: &History, work: bool, now: Millis) -> ComponentView {
