@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -333,6 +333,9 @@ async fn answer(portal: &Portal, request: Request, key: Key) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], "the portal is starting\n").into_response();
     }
     if !key.is_there(&board) {
+        if let Sort::Page(language) = key.sort {
+            return (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")], Html(page::missing(language))).into_response();
+        }
         return Refusal(Error::NotFound { what: "status page" }).into_response();
     }
     match make(portal, board, key).await {

@@ -197,6 +197,20 @@ impl Page<'_> {
     }
 }
 
+/// What is said where there is no page for everybody: the same whether there is such a project or not.
+pub(super) fn missing(language: Language) -> String {
+    let words = language.words();
+    format!(
+        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>{}</title><link rel=\"stylesheet\" href=\"{}\"></head><body><main><h1>{}</h1><p><a href=\"/status\">{}</a></p></main></body></html>",
+        words.tag,
+        words.missing,
+        versioned("/status/-/style.css", STYLE),
+        words.missing,
+        words.all_pages
+    )
+}
+
 /// A time as it is read without scripts; with them it becomes the reader's own.
 fn moment(at: Millis) -> String {
     let exact = at.exact();
