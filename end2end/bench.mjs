@@ -1,6 +1,6 @@
 // The figures of `make bench`. The HTTP client is curl, which throws the bytes away or reads them from a file in the page cache; pairs
 // alternate, and the ratio is taken pair by pair, so that a machine whose speed drifts does not decide. BENCH_ONLY=rollouts, shells, logs,
-// metrics, crowd, discovery, events or hook: that part alone.
+// metrics, crowd, discovery, events, hook or status: that part alone.
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { anonymous, blob, MiB, owner, peak, peer, putAway, Registry, renew, say, spread } from "./bench-measure.mjs";
@@ -12,6 +12,7 @@ import { logs } from "./bench-logs.mjs";
 import { metrics } from "./bench-metrics.mjs";
 import { rollouts } from "./bench-rollouts.mjs";
 import { shells } from "./bench-shells.mjs";
+import { status } from "./bench-status.mjs";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
 import { Portal } from "./portal.mjs";
@@ -114,7 +115,7 @@ async function pages(portal) {
 }
 
 async function main() {
-  const parts = { rollouts, shells, logs, metrics, crowd, discovery, events, hook };
+  const parts = { rollouts, shells, logs, metrics, crowd, discovery, events, hook, status };
   const only = parts[process.env.BENCH_ONLY];
   if (only) return only(await Docker.install(owner));
   const portal = await Portal.start(owner);

@@ -22,7 +22,8 @@ if [ "${1:-}" = metrics ]; then
   set -- all
 fi
 scripts/setup.sh test
-if [ "${1:-}" = registry ]; then command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/install.sh nginx-light; fi
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/install.sh nginx-light
+if [ "${1:-}" != registry ]; then command -v wrk >/dev/null || scripts/install.sh wrk; fi
 scripts/build.sh release
 # A GiB of kept lines: how small it is, and how fast a word is found in it.
 case "${1:-all} ${BENCH_ONLY:-logs}" in

@@ -44,6 +44,7 @@ pub(crate) mod robots;
 pub mod server;
 pub(crate) mod services;
 pub(crate) mod shells;
+pub(crate) mod status;
 pub(crate) mod templates;
 pub(crate) mod upkeep;
 pub(crate) mod usage;

@@ -117,6 +117,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/alerts/rules/:rule") view={Lazy::<parts::AlertRule>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/alerts/routes") view={Lazy::<parts::AlertRoutes>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/alerts/routes/:route") view={Lazy::<parts::AlertRoute>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/status") view={Lazy::<parts::StatusPages>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/members") view={Lazy::<parts::Members>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/configuration") view={Lazy::<parts::ProjectConfiguration>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/robots") view={Lazy::<parts::Robots>::new()} ssr=SsrMode::Async/>
@@ -179,6 +180,7 @@ fn Pages() -> impl IntoView {
                     <Route path=path!("/alerts/rules/:rule") view={Lazy::<parts::AlertRule>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/alerts/routes") view={Lazy::<parts::AlertRoutes>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/alerts/routes/:route") view={Lazy::<parts::AlertRoute>::new()} ssr=SsrMode::Async/>
+                    <Route path=path!("/status") view={Lazy::<parts::StatusPages>::new()} ssr=SsrMode::Async/>
                     <Route path=path!("/audit") view={Lazy::<parts::SiteAudit>::new()} ssr=SsrMode::Async/>
                 </ParentRoute>
             </ParentRoute>

@@ -25,5 +25,6 @@ pub(crate) mod services;
 pub(crate) mod setup;
 pub(crate) mod shells;
 mod states;
+pub(crate) mod status;
 pub(crate) mod templates;
 pub(crate) mod usage;

@@ -9,7 +9,7 @@ use leptos_router::LazyRoute;
 
 use crate::pages::{
     account, admin, alerts, cloning, configs, deployments, environments, frame, home, image_rules, images, login, members, metrics, outside,
-    projects, robots, services, setup, shells, templates, usage,
+    projects, robots, services, setup, shells, status, templates, usage,
 };
 
 macro_rules! part {
@@ -123,6 +123,7 @@ part!(
         AlertRule: alerts::OneRule,
         AlertRoutes: alerts::Routes,
         AlertRoute: alerts::OneRoute,
+        StatusPages: status::Manage,
     }
 );
 

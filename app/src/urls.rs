@@ -40,6 +40,7 @@ pub(crate) const ADMIN_FOREIGN: &str = "/admin/other-containers";
 pub(crate) const ADMIN_FOLDERS: &str = "/admin/host-folders";
 pub(crate) const ADMIN_OUTSIDE: &str = "/admin/outside-registries";
 pub(crate) const ADMIN_ALERTS: &str = "/admin/alerts";
+pub(crate) const ADMIN_STATUS: &str = "/admin/status";
 pub(crate) const ADMIN_AUDIT: &str = "/admin/audit";
 
 /// The sign-in page that leads back to `next`.
@@ -96,6 +97,11 @@ pub(crate) fn project_page(name: impl AsRef<str>, page: &str) -> String {
 pub(crate) fn alerts(project_name: &str, page: &str) -> String {
     let base = if project_name.is_empty() { ADMIN_ALERTS.to_owned() } else { project_page(project_name, "alerts") };
     format!("{base}{page}")
+}
+
+/// What the status page shows of a project, or of the site where none is meant: for those who write it.
+pub(crate) fn status(project_name: &str) -> String {
+    if project_name.is_empty() { ADMIN_STATUS.to_owned() } else { project_page(project_name, "status") }
 }
 
 /// A repository of a project. Its slashes are written `%2F`, as in the API.

@@ -8,7 +8,7 @@
 //! - `/hooks`: the hook's own proof ([`hooks`]);
 //! - `/metrics`: as the API, with a scope of its own; also at an address of its own ([`metrics`]);
 //! - `/discovery`: as the API, with a scope of its own;
-//! - `/healthz`, `/readyz`: none.
+//! - `/healthz`, `/readyz`, and `/status` with what belongs to it: none.
 
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod shell;
+pub mod status;
 pub mod table;
 
 use table::{Door, Table};
@@ -58,6 +59,8 @@ pub struct Portal {
     pub leptos: LeptosOptions,
     /// The registry's doors and store.
     pub registry: registry::Registry,
+    /// The public status page's answers.
+    pub status: Arc<status::Shelf>,
     /// What was asked and answered, for `/metrics`.
     pub requests: Arc<metrics::Requests>,
     /// Resolves when the portal stops: long streams end then.
@@ -79,6 +82,7 @@ pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
     doors.extend(api.doors().iter().cloned());
     doors.extend(pages.doors().iter().cloned());
     doors.extend(open.doors().iter().cloned());
+    doors.extend(status::table().doors().iter().cloned());
 
     let api = api.into_router().layer(DefaultBodyLimit::max(BODY_MAX));
     let pages = pages
@@ -97,7 +101,8 @@ pub fn router(portal: &Portal) -> (Router, Vec<Door>) {
         .layer(middleware::from_fn_with_state(portal.clone(), forwarded::client))
         .layer(middleware::from_fn(guard::headers))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(middleware::from_fn_with_state(portal.clone(), guard::trace));
+        .layer(middleware::from_fn_with_state(portal.clone(), guard::trace))
+        .merge(status::router(portal));
     (router, doors)
 }
 

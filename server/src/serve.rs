@@ -118,7 +118,16 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
         let opened = tokio::task::spawn_blocking(move || metrics::Store::open(metrics, options)).await;
         platform.plug_metrics(opened.map_err(|error| Error::internal(format!("opening the kept samples: {error}")))??);
     }
-    let portal = Portal { platform, origin, hosts, leptos: leptos(config), registry, requests: Arc::default(), stopping: stop.clone() };
+    let portal = Portal {
+        platform,
+        origin,
+        hosts,
+        leptos: leptos(config),
+        registry,
+        status: Arc::default(),
+        requests: Arc::default(),
+        stopping: stop.clone(),
+    };
     let loops = TaskTracker::new();
     let failed = CancellationToken::new();
     workers::recover(&portal).await?;

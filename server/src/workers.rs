@@ -47,6 +47,10 @@ const ALERTS_LEAST: Duration = Duration::from_millis(500);
 const OLD_ALERTS: Duration = Duration::from_secs(3600);
 /// How often it is looked for pushes that a rule may deploy, besides when there is one.
 const PUSHES: Duration = Duration::from_secs(60);
+/// How often the status page is drawn, besides when something changes: planned work begins and ends by the clock.
+const STATUS: Duration = Duration::from_secs(10);
+/// Shortest wait in between.
+const STATUS_LEAST: Duration = Duration::from_millis(200);
 /// How often pulls are written down.
 const PULLS: Duration = Duration::from_secs(15);
 
@@ -89,6 +93,9 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "alerts", alerts(hire("alerts")));
     spawn(loops, stop, failed, "old alerts", old_alerts(hire("old alerts")));
     spawn(loops, stop, failed, "notices", notify::run(hire("notices"), Net::default(), portal.origin.as_str().to_owned()));
+    let probes = engine::status::Probes::new(hire("status probes"), Net::default())?;
+    spawn(loops, stop, failed, "status probes", probes.run());
+    spawn(loops, stop, failed, "status page", draw_status(hire("status page")));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));
     Ok(())
@@ -284,6 +291,17 @@ async fn old_alerts(worker: Worker) {
             }
         }
         tokio::time::sleep(OLD_ALERTS).await;
+    }
+}
+
+/// Draws what the public status page shows: when something was found or written, and as time goes on.
+async fn draw_status(worker: Worker) {
+    loop {
+        if let Err(error) = worker.turn(domain::status::work::draw(&worker)).await {
+            tracing::warn!(%error, "the status page could not be drawn anew; readers get the last one, and it is tried again");
+        }
+        tokio::time::sleep(STATUS_LEAST).await;
+        asked_or_due(&worker, Signal::Status, STATUS).await;
     }
 }
 

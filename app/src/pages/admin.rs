@@ -62,6 +62,7 @@ fn tabs(firing: i64) -> Vec<Tab> {
         Tab::new(urls::ADMIN_FOLDERS, "Host folders"),
         Tab::new(urls::ADMIN_FOREIGN, "Other containers").also(urls::ADMIN_IMPORT),
         Tab::deep(urls::ADMIN_ALERTS, "Alerts").firing(firing),
+        Tab::new(urls::ADMIN_STATUS, "Status page"),
         Tab::new(urls::ADMIN_AUDIT, "Audit"),
     ]
 }

@@ -180,6 +180,9 @@ fn Heading(project: ProjectView, firing: i64) -> impl IntoView {
         tabs.push(Tab::deep(page("templates"), "Templates"));
         tabs.push(Tab::deep(page("alerts"), "Alerts").firing(firing));
     }
+    if project.may(Action::ManageStatus) {
+        tabs.push(Tab::new(page("status"), "Status page"));
+    }
     if project.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
     }

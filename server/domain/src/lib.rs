@@ -43,6 +43,7 @@ pub mod room;
 pub mod services;
 pub mod shells;
 pub mod site;
+pub mod status;
 pub mod streams;
 pub mod templates;
 #[cfg(test)]

@@ -117,6 +117,8 @@ pub enum Signal {
     Notices,
     /// Images were pushed that a service's rule may be about.
     Pushes,
+    /// What the public status page shows may have changed.
+    Status,
     /// Recordings of shells may be to go: their project did, it keeps them for less time or in less room, or there is another one.
     Recordings,
 }

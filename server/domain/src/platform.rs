@@ -24,9 +24,13 @@ use crate::metrics::work::Problems;
 use crate::ports::{Engines, NoEngines, OutsideRegistries, PullGrants};
 use crate::shells::Shells;
 use crate::shells::recording::Shelf;
+use crate::status::Status;
 use crate::streams::Streams;
 
 mod sealing;
+mod signals;
+
+use signals::Signals;
 
 /// Events that a slow listener may lag behind before it is told that it missed some.
 const LIVE_BUFFER: usize = 1024;
@@ -52,18 +56,7 @@ struct Inner {
     last_id: AtomicU64,
     live: broadcast::Sender<Topic>,
     access: watch::Sender<u64>,
-    reconcile: Notify,
-    image_rules: Notify,
-    upkeep: Notify,
-    copies: Notify,
-    deleted_repositories: Notify,
-    machines: Notify,
-    pruning: Notify,
-    log_retention: Notify,
-    recordings_due: Notify,
-    alerts: Notify,
-    notices: Notify,
-    pushes: Notify,
+    signals: Signals,
     hashers: Arc<Semaphore>,
     throttle: Throttle,
     robot_throttle: Throttle,
@@ -75,6 +68,7 @@ struct Inner {
     scrape_problems: Problems,
     discovery: Index,
     shells: Shells,
+    status: Status,
     engines: OnceLock<Arc<dyn Engines>>,
     pulls: OnceLock<Arc<dyn PullGrants>>,
     outside: OnceLock<Arc<dyn OutsideRegistries>>,
@@ -104,18 +98,7 @@ impl Platform {
             last_id: AtomicU64::new(0),
             live: broadcast::channel(LIVE_BUFFER).0,
             access: watch::channel(0).0,
-            reconcile: Notify::new(),
-            image_rules: Notify::new(),
-            upkeep: Notify::new(),
-            copies: Notify::new(),
-            deleted_repositories: Notify::new(),
-            machines: Notify::new(),
-            pruning: Notify::new(),
-            log_retention: Notify::new(),
-            recordings_due: Notify::new(),
-            alerts: Notify::new(),
-            notices: Notify::new(),
-            pushes: Notify::new(),
+            signals: Signals::default(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
@@ -127,6 +110,7 @@ impl Platform {
             scrape_problems: Problems::default(),
             discovery: Index::default(),
             shells: Shells::default(),
+            status: Status::default(),
             engines: OnceLock::new(),
             pulls: OnceLock::new(),
             outside: OnceLock::new(),
@@ -322,20 +306,7 @@ impl Platform {
     /// What a loop awaits between its timer's ticks.
     #[must_use]
     pub fn signal(&self, signal: Signal) -> &Notify {
-        match signal {
-            Signal::Reconcile => &self.inner.reconcile,
-            Signal::ImageRules => &self.inner.image_rules,
-            Signal::Upkeep => &self.inner.upkeep,
-            Signal::Copies => &self.inner.copies,
-            Signal::DeletedRepositories => &self.inner.deleted_repositories,
-            Signal::Machines => &self.inner.machines,
-            Signal::Pruning => &self.inner.pruning,
-            Signal::LogRetention => &self.inner.log_retention,
-            Signal::Recordings => &self.inner.recordings_due,
-            Signal::Alerts => &self.inner.alerts,
-            Signal::Notices => &self.inner.notices,
-            Signal::Pushes => &self.inner.pushes,
-        }
+        self.inner.signals.of(signal)
     }
 
     pub(crate) fn publish(&self, topic: Topic) {
@@ -388,6 +359,12 @@ impl Platform {
     #[must_use]
     pub fn shells(&self) -> &Shells {
         &self.inner.shells
+    }
+
+    /// What the public status page shows.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.inner.status
     }
 
     /// Closes the database after what runs on it has ended.

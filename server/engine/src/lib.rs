@@ -2,7 +2,7 @@
 //!
 //! [`docker`] is a narrow client for one engine; nothing outside of it knows how an engine is spoken to. [`plan`] is the one place that
 //! decides what to do, as a pure function; [`reconcile`] and [`tend`] ask it and carry it out, [`rollout`] moves deployments on,
-//! [`watch`] looks after health, [`prune`] after the disks of machines, [`logs`] collects what tasks print, `metrics` what they and their
+//! [`watch`] looks after health, [`status`] probes what the public status page shows, [`prune`] after the disks of machines, [`logs`] collects what tasks print, `metrics` what they and their
 //! machines use. What they see and do is recorded through `domain`, by a `Worker`; there is no SQL here.
 //!
 //! Invariants: nothing is touched that is not ours ([`ours`]), or does not bear this portal's instance label; one crew at most works on a service in an
@@ -38,6 +38,7 @@ pub mod probe;
 pub mod prune;
 mod reconcile;
 pub mod rollout;
+pub mod status;
 mod tend;
 mod trial;
 mod trouble;

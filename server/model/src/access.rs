@@ -121,6 +121,8 @@ pub enum Action {
     AnswerAlerts,
     /// Decide what is an alert, and where alerts are told.
     ManageAlerts,
+    /// Write the public status page: what heads it, services outside of containers, incidents, planned work.
+    ManageStatus,
     /// Delete a service.
     DeleteService,
     /// Approve or refuse a deployment that waits.
@@ -153,7 +155,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the role table.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::SeeProject,
         Self::SeeMembers,
         Self::Pull,
@@ -179,6 +181,7 @@ impl Action {
         Self::ManageTemplates,
         Self::AnswerAlerts,
         Self::ManageAlerts,
+        Self::ManageStatus,
         Self::DeleteService,
         Self::Approve,
         Self::UseHostPrivileges,
@@ -222,6 +225,7 @@ impl Action {
             | Self::ManageRegistries
             | Self::ManageTemplates
             | Self::ManageAlerts
+            | Self::ManageStatus
             | Self::DeleteService
             | Self::Approve
             | Self::UseHostPrivileges
@@ -264,6 +268,7 @@ impl Action {
             Self::ManageTemplates => "write this project's templates",
             Self::AnswerAlerts => "acknowledge or silence alerts of this project",
             Self::ManageAlerts => "decide on alerts of this project",
+            Self::ManageStatus => "write the public status page",
             Self::DeleteService => "delete services of this project",
             Self::Approve => "approve deployments of this project",
             Self::UseHostPrivileges => "use privileges on the host",
@@ -332,6 +337,7 @@ pub fn allows(standing: Standing, action: Action) -> Answer {
         | Action::ManageRegistries
         | Action::ManageTemplates
         | Action::ManageAlerts
+        | Action::ManageStatus
         | Action::DeleteService => least(Admin),
         Action::ManageMembers | Action::ManageProject | Action::ManageRobots | Action::ManageHooks | Action::Approve => least_person(Admin),
         Action::CreateProject => match standing {

@@ -241,12 +241,12 @@ impl Descriptor {
         serde_json::to_string(self).expect("a descriptor holds texts and numbers only")
     }
 
-    /// The part that a container is made from, as stable text: everything but the image's name, the number of tasks and how
-    /// they are replaced. Tasks whose image's content and part are the same need not be replaced.
+    /// The part that a container is made from, as stable text: everything but the image's name, the number of tasks, how
+    /// they are replaced, and what is told of them on the status page. Tasks whose image's content and part are the same need not be replaced.
     #[must_use]
     pub fn task_part(&self) -> String {
         let plain = Self::of("any:any".parse().expect("a reference"));
-        Self { image: plain.image, replicas: 1, update: plain.update, ..self.clone() }.canonical()
+        Self { image: plain.image, replicas: 1, update: plain.update, status_page: None, ..self.clone() }.canonical()
     }
 
     /// Reads what [`Self::canonical`] wrote. Only the shape is checked: a stored revision stays readable when rules change.

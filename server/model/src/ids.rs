@@ -105,6 +105,10 @@ ids! {
     HookDeliveryId
     /// A push of an image under a tag, for what rules make of it.
     PushId
+    /// An incident of the status page, or work that is planned.
+    IncidentId
+    /// A service that is not in containers.
+    LegacyServiceId
     /// One record of the audit log.
     AuditId
     /// Something that happened to a container.

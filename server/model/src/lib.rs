@@ -31,6 +31,7 @@ pub mod rules;
 pub mod running;
 pub mod secret;
 pub mod shell;
+pub mod status;
 pub mod template;
 mod text;
 pub mod time;

@@ -25,6 +25,7 @@ pub mod robots;
 pub mod rules;
 pub mod services;
 pub mod shells;
+pub mod status;
 pub mod templates;
 pub mod upkeep;
 pub mod usage;

@@ -102,6 +102,17 @@ impl Net {
         Ok(builder.build(connector))
     }
 
+    /// Whether something takes connections there, if `allowed` lets it be spoken to. Nothing is said to it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn reach(&self, allowed: Arc<AllowList>, host: &str, port: u16) -> io::Result<()> {
+        // The guard looks at a host and a port; what would be spoken there is none of its business.
+        let uri = Uri::builder().scheme("https").authority(format!("{host}:{port}")).path_and_query("/").build();
+        let guard = Guard { allowed, inside: true, public: Arc::clone(&self.public) };
+        guard.connect(&uri.map_err(io::Error::other)?).await.map(drop)
+    }
+
     async fn parts(&self, allowed: Arc<AllowList>, inside: bool) -> Result<(Builder, HttpsConnector<Guard>), NoCertificates> {
         let tls = self.tls().await?;
         let guard = Guard { allowed, inside, public: Arc::clone(&self.public) };

@@ -40,6 +40,7 @@ mod quotas;
 mod robots;
 mod services;
 mod shells;
+mod status;
 mod templates;
 mod upkeep;
 mod usage;
@@ -85,6 +86,7 @@ pub(super) fn table() -> Table {
         .merge(pruning::table())
         .merge(alerts::table())
         .merge(notices::table())
+        .merge(status::table())
         .merge(audit::table())
         .merge(upkeep::table())
         .merge(usage::table())

@@ -44,5 +44,6 @@ mod robots;
 mod running;
 mod sampled;
 mod shells;
+mod status;
 mod templates;
 mod usage;

@@ -22,6 +22,6 @@ macro_rules! permissions {
 
 permissions! {
     SeeProject SeeMembers Pull SeeServices ReadMetrics ReadDiscovery Push DeleteImages CreateService Deploy Configure OpenShell WatchOwnShells WatchShells ReadAudit ReadUsage
-    ManageMembers ManageProject ManageRobots ManageHooks ManageImageRules ManageRegistries ManageTemplates AnswerAlerts ManageAlerts DeleteService Approve UseHostPrivileges
+    ManageMembers ManageProject ManageRobots ManageHooks ManageImageRules ManageRegistries ManageTemplates AnswerAlerts ManageAlerts ManageStatus DeleteService Approve UseHostPrivileges
     CreateProject SeeEnvironments ManageEnvironments ManageUsers ManageSiteTemplates SetQuotas MaintainRegistry ReadSiteMetrics ReadSiteAudit ReadSiteUsage SetPrices
 }

@@ -32,6 +32,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (22, "hooks", include_str!("../../../../migrations/0022_hooks.sql")),
     (23, "push_rules", include_str!("../../../../migrations/0023_push_rules.sql")),
     (24, "approvals", include_str!("../../../../migrations/0024_approvals.sql")),
+    (25, "status", include_str!("../../../../migrations/0025_status.sql")),
 ];
 
 /// The newest version of the schema.

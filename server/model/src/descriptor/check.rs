@@ -222,6 +222,14 @@ pub(super) fn check(d: &Descriptor) -> Vec<FieldError> {
     if d.schedule.is_some() && d.kind == super::Kind::Service {
         fail("schedule", String::from("only a job has a schedule; add kind: job"));
     }
+    if let Some(page) = &d.status_page {
+        if page.show && d.kind == super::Kind::Job {
+            fail("status_page.show", String::from("a job comes and goes; only a service is shown on the status page"));
+        }
+        if matches!(page.probe, Some(Probe::Command(_))) {
+            fail("status_page.probe", String::from("say http or tcp, as everybody meets the service; without a probe, its health counts"));
+        }
+    }
     for (at, route) in d.routes.iter().enumerate() {
         match d.ports.iter().find(|port| port.name == route.port) {
             None => fail(&format!("routes[{at}].port"), format!("no port is named {:?}", route.port)),

@@ -359,3 +359,18 @@ proptest! {
         let _ = Descriptor::parse(&text);
     }
 }
+
+#[test]
+fn the_status_page_shows_services_without_a_new_container() {
+    let plain = Descriptor::parse("image: web").expect("right");
+    let shown = Descriptor::parse("image: web\nstatus_page: {show: true, probe: {tcp: {port: 80}}}").expect("right");
+    assert_eq!(plain.task_part(), shown.task_part());
+    assert_ne!(plain.canonical(), shown.canonical());
+    assert_eq!(
+        errors("image: web\nkind: job\nstatus_page: {show: true, probe: {command: [check]}}"),
+        [
+            "status_page.show: a job comes and goes; only a service is shown on the status page",
+            "status_page.probe: say http or tcp, as everybody meets the service; without a probe, its health counts"
+        ]
+    );
+}

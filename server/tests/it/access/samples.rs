@@ -3,6 +3,7 @@
 mod hooks;
 mod reads;
 mod registry;
+mod status;
 mod watching;
 
 pub use reads::reads;
@@ -37,15 +38,12 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
         // Nothing is proved: for everybody there is no such hook. Each has one of their own, so that none is slowed down for others' failures.
         return Some(portal.nobody().request(verb, &format!("/hooks/{caller:032x}")).json(&json!({"tag": "1"})));
     }
-    let named = hooks::fill(portal, cast, world, &watching::fill(portal, world, &named).await).await;
-    let place = fill(portal, cast, caller, world, &named).await;
+    let named = status::fill(portal, world, &watching::fill(portal, world, &named).await).await;
+    let place = fill(portal, cast, caller, world, &hooks::fill(portal, cast, world, &named).await).await;
     if path.starts_with("/fn/") {
-        let mut fields = match watching::form(portal, world, path).await {
+        let mut fields = match form_apart(portal, cast, world, path).await {
             Some(fields) => fields,
-            None => match hooks::form(portal, cast, world, path).await {
-                Some(fields) => fields,
-                None => form(portal, cast, caller, world, path).await?,
-            },
+            None => form(portal, cast, caller, world, path).await?,
         };
         // These doors end sessions, their own or others of the same person.
         let ended = path.starts_with("/fn/accounts/") && !reads(path);
@@ -62,13 +60,29 @@ pub async fn request(portal: &TestPortal, cast: &mut Cast, caller: usize, world:
         }
         return match verb {
             Method::GET | Method::DELETE => Some(request),
-            _ => Some(request.json(&watching::body(method, path).or_else(|| hooks::body(method, path)).or_else(|| body(world, method, path))?)),
+            _ => Some(request.json(&body_apart(method, path).or_else(|| body(world, method, path))?)),
         };
     }
     // Pages and streams.
     (verb == Method::GET).then_some(())?;
     cast.csrf(portal, caller, false).await;
     Some(cast.page(portal, caller, verb, &place).header("accept", "text/html"))
+}
+
+/// The fields of a form whose samples stand in a file of their own.
+async fn form_apart(portal: &TestPortal, cast: &Cast, world: &World, path: &str) -> Option<Vec<(&'static str, String)>> {
+    if let Some(fields) = watching::form(portal, world, path).await {
+        return Some(fields);
+    }
+    match hooks::form(portal, cast, world, path).await {
+        Some(fields) => Some(fields),
+        None => status::form(portal, world, path).await,
+    }
+}
+
+/// The same of a body.
+fn body_apart(method: &str, path: &str) -> Option<Value> {
+    watching::body(method, path).or_else(|| hooks::body(method, path)).or_else(|| status::body(method, path))
 }
 
 /// Whether a door is one of the configuration centre's.

@@ -55,6 +55,7 @@ pub fn reads(path: &str) -> bool {
                 | "/fn/pruning/get"
                 | "/fn/pushes/get"
                 | "/fn/quotas/get"
+                | "/fn/status/get"
                 | "/fn/quotas/list"
                 | "/fn/projects/list"
                 | "/fn/projects/may_create"

@@ -1,0 +1,133 @@
+// The public status page in all its states, as somebody without an account sees it: in the reader's language and time zone, without scripts, narrow
+// and dark, and when the portal was just started and nothing is known.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, test } from "node:test";
+import { closeBrowser, Visitor } from "./browser.mjs";
+import { atEnd } from "./ending.mjs";
+import { freePort, Portal } from "./portal.mjs";
+import { until } from "./shop.mjs";
+
+after(closeBrowser);
+
+/** A service outside of containers, which can be taken away and comes back at the same port. */
+class Ledger {
+  static async start(t) {
+    const ledger = Object.assign(new Ledger(), { port: await freePort() });
+    await ledger.resume();
+    atEnd(t, () => ledger.stop());
+    return ledger;
+  }
+
+  async resume() {
+    this.server = createServer((_, answer) => answer.end("well"));
+    await new Promise((resolve, reject) => this.server.once("error", reject).listen(this.port, "127.0.0.1", resolve));
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+async function call(portal, status, method, path, body) {
+  const answer = await portal.api(method, path, body);
+  assert.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
+
+/** What the page says of itself to programs. */
+const read = async (portal, path = "/status.json") => (await fetch(`http://${portal.registry}${path}`)).json();
+
+/** Makes the portal probe at once: what is written is a reason to look. */
+async function inState(portal, touch, state) {
+  await touch();
+  await until(`the service is ${state}`, async () => (await read(portal)).groups[0]?.components[0]?.state === state, 60);
+}
+
+test("the status page in all its states, by people and by what is probed", { timeout: 300_000 }, async (t) => {
+  const portal = await Portal.start(t, { SLIPWAY_DOCKER_HOST: "unix:///nonexistent/no-engine.sock" });
+  const visitor = await Visitor.arrive(t, { timezoneId: "Asia/Shanghai" });
+  const { page } = visitor;
+  const open = async (path = "/status") => assert.equal((await page.goto(portal.url + path)).status(), 200);
+  await open();
+  await page.getByRole("heading", { name: "No services are shown here yet" }).waitFor();
+  await visitor.picture("status-empty");
+
+  const ledger = await Ledger.start(t);
+  await call(portal, 200, "PUT", "/outside-registries", { allowed: [`http://127.0.0.1:${ledger.port}`] });
+  await call(portal, 201, "POST", "/projects", { name: "shop" });
+  const form = { name: "ledger", title: "Ledger", address: `http://127.0.0.1:${ledger.port}/health` };
+  const { id } = await call(portal, 201, "POST", "/projects/shop/legacy-services", form);
+  const touch = () => call(portal, 200, "PUT", `/projects/shop/legacy-services/${id}`, form);
+  await inState(portal, touch, "operational");
+  await open();
+  await page.getByText("All services work", { exact: true }).waitFor();
+  const time = page.locator("main time").first();
+  const [shown, utc] = [await time.textContent(), await time.getAttribute("title")];
+  assert.notEqual(shown, utc, "the time is the reader's, and the exact one is its title");
+  assert.match(utc, /^\d{4}-\d\d-\d\d \d\d:\d\d UTC$/);
+  await visitor.picture("status-well");
+
+  ledger.stop();
+  await inState(portal, touch, "down");
+  const incident = { title: "The ledger does not answer", text: "We look into it.", impact: "critical", components: ["ledger"] };
+  const told = await call(portal, 201, "POST", "/projects/shop/incidents", incident);
+  await until("the incident is told", async () => (await read(portal)).incidents.length === 1, 30);
+  await open();
+  await page.getByText("The services do not work", { exact: true }).waitFor();
+  await page.getByRole("heading", { name: "The ledger does not answer" }).waitFor();
+  await visitor.picture("status-down");
+
+  await ledger.resume();
+  await inState(portal, touch, "operational");
+  await call(portal, 200, "POST", `/projects/shop/incidents/${told.id}/updates`, { text: "It was a cable.", state: "resolved" });
+  const soon = new Date(Date.now() + 2_000).toISOString();
+  const later = new Date(Date.now() + 3_600_000).toISOString();
+  await call(portal, 201, "POST", "/projects/shop/incidents", { title: "New cables", text: "It is away for a while.", starts_at: soon, ends_at: later });
+  await inState(portal, touch, "maintenance");
+  await open("/status/shop");
+  await page.getByText("Maintenance is under way", { exact: true }).waitFor();
+  await page.getByRole("heading", { name: "Past incidents and maintenance" }).waitFor();
+  assert.ok(await page.getByText("It was a cable.").isVisible());
+  await visitor.picture("status-maintenance");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+  assert.ok(wide, "nothing stands over the edge");
+
+  // The same for a reader of Chinese who allows no scripts: all of it is there, and times are said in UTC.
+  const plain = await Visitor.arrive(t, { javaScriptEnabled: false, locale: "zh-CN" });
+  await plain.page.goto(`${portal.url}/status`);
+  await plain.page.getByText("正在维护", { exact: true }).waitFor();
+  assert.match(await plain.page.locator("main time").first().textContent(), /UTC$/);
+  await plain.page.getByRole("link", { name: "English" }).click();
+  await plain.page.getByText("Maintenance is under way", { exact: true }).waitFor();
+  await plain.picture("status-plain");
+});
+
+test("people write the status page in the portal", { timeout: 120_000 }, async (t) => {
+  const portal = await Portal.start(t, { SLIPWAY_DOCKER_HOST: "unix:///nonexistent/no-engine.sock" });
+  await call(portal, 201, "POST", "/projects", { name: "shop" });
+  const { page } = await Visitor.arrive(t);
+  await page.goto(`${portal.url}/login?next=/projects/shop/status`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Services outside of containers" }).waitFor();
+  await page.locator("html[data-ready]").waitFor();
+  await page.getByLabel("Name", { exact: true }).fill("ledger");
+  await page.getByLabel("Address").fill("tcp://192.0.2.1:5432");
+  await page.getByRole("button", { name: "Add service" }).click();
+  await page.getByRole("cell", { name: "tcp://192.0.2.1:5432" }).waitFor();
+  const writer = page.locator("section", { has: page.getByRole("heading", { name: "New incident or maintenance" }) });
+  await writer.getByLabel("Title").fill("Slow answers");
+  await writer.getByLabel("Text").fill("We look into it.");
+  await writer.getByRole("button", { name: "Tell everybody" }).click();
+  const row = page.getByRole("row", { name: /Slow answers/ });
+  await row.getByRole("button", { name: "Update" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Text").fill("A disk was full.");
+  await dialog.getByLabel("State").selectOption("resolved");
+  await dialog.getByRole("button", { name: "Tell everybody" }).click();
+  await row.getByText("A disk was full.").waitFor();
+  await until("everybody reads it", async () => (await read(portal)).incidents[0]?.updates[0]?.text === "A disk was full.", 30);
+});

@@ -1,0 +1,256 @@
+//! What everybody may see, put together: views of all pages, in memory. Whatever is not in a board cannot be told to anybody.
+
+use std::sync::Arc;
+
+use model::ids::ProjectId;
+use model::names::ProjectName;
+use model::status::{ComponentState, Impact, IncidentState};
+use model::time::Millis;
+use model::views::status::{ComponentView, GroupView, PublicIncident, StatusView};
+
+use super::called;
+use super::things::Thing;
+
+/// A logo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Its media type.
+    pub kind: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What heads a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub project: Option<ProjectId>,
+    pub title: String,
+    pub about: String,
+    pub hidden: bool,
+    pub logo: Option<Arc<Picture>>,
+    pub updated_at: Millis,
+}
+
+/// A project that shows something.
+#[derive(Clone, Debug, PartialEq)]
+struct Section {
+    head: Head,
+    group: GroupView,
+    incidents: Vec<PublicIncident>,
+    maintenances: Vec<PublicIncident>,
+}
+
+/// All that is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Board {
+    /// Another board has another number.
+    pub number: u64,
+    /// The last round of probes; none: there was none yet.
+    pub checked_at: Option<Millis>,
+    site: Head,
+    sections: Vec<Section>,
+    incidents: Vec<PublicIncident>,
+    maintenances: Vec<PublicIncident>,
+}
+
+/// An incident that may be shown, with its project's id.
+pub(super) struct Shown {
+    pub project: Option<ProjectId>,
+    pub planned: bool,
+    pub public: PublicIncident,
+}
+
+/// A board without its number. Heads without a service that is shown are left out: nobody hears that their projects are there.
+pub(super) fn assemble(heads: Vec<Head>, components: Vec<(Thing, ComponentView)>, incidents: &[Shown], checked_at: Option<Millis>) -> Board {
+    let mut board = Board { checked_at, ..Board::default() };
+    let mut rest: Vec<Head> = Vec::new();
+    for head in heads {
+        if head.project.is_none() {
+            board.site = head;
+        } else {
+            rest.push(head);
+        }
+    }
+    for (thing, view) in components {
+        match board.sections.last_mut().filter(|section| section.head.project == Some(thing.project)) {
+            Some(section) => section.group.components.push(view),
+            None => board.sections.push(section(&rest, &thing, view)),
+        }
+    }
+    let named: Vec<String> = board.sections.iter().flat_map(Section::names).collect();
+    (board.incidents, board.maintenances) = told(incidents, None, &named);
+    for section in &mut board.sections {
+        let own: Vec<String> = section.group.components.iter().map(|component| component.name.clone()).collect();
+        (section.incidents, section.maintenances) = told(incidents, section.head.project, &own);
+    }
+    board
+}
+
+fn section(heads: &[Head], thing: &Thing, first: ComponentView) -> Section {
+    let named = heads.iter().find(|head| head.project == Some(thing.project)).cloned();
+    let head = named.unwrap_or_else(|| Head { project: Some(thing.project), ..Head::default() });
+    let title = if head.title.is_empty() { thing.project_name.to_string() } else { head.title.clone() };
+    let group = GroupView { project: thing.project_name.to_string(), title, components: vec![first] };
+    Section { head, group, incidents: Vec::new(), maintenances: Vec::new() }
+}
+
+/// The incidents and the planned work of a project, or of the site. They name no service that is not shown, and those about none that is are left out.
+fn told(all: &[Shown], project: Option<ProjectId>, shown: &[String]) -> (Vec<PublicIncident>, Vec<PublicIncident>) {
+    let concerns = move |names: &[String]| names.is_empty() || names.iter().any(|name| shown.contains(name));
+    let of = move |planned: bool| {
+        let own = all.iter().filter(move |incident| incident.project == project && incident.planned == planned);
+        let own = own.filter(move |incident| concerns(&incident.public.components));
+        own.map(move |incident| {
+            let mut public = incident.public.clone();
+            public.components.retain(|name| shown.contains(name));
+            public
+        })
+    };
+    let mut incidents: Vec<PublicIncident> = of(false).chain(of(true).filter(PublicIncident::is_over)).collect();
+    incidents.sort_by_key(|incident| (incident.is_over(), std::cmp::Reverse(incident.starts_at), incident.id));
+    let mut maintenances: Vec<PublicIncident> = of(true).filter(|planned| !planned.is_over()).collect();
+    maintenances.sort_by_key(|planned| (planned.starts_at, planned.id));
+    (incidents, maintenances)
+}
+
+impl Section {
+    fn names(&self) -> Vec<String> {
+        let Ok(project) = self.group.project.parse::<ProjectName>() else { return Vec::new() };
+        self.group.components.iter().map(|component| called(true, &project, &component.name)).collect()
+    }
+
+    /// What was told of it, as the whole site's page tells it: services bear their project's name.
+    fn told_on_site(&self, own: &[PublicIncident]) -> Vec<PublicIncident> {
+        let on_site = |incident: &PublicIncident| {
+            let mut incident = incident.clone();
+            incident.components.iter_mut().for_each(|name| *name = format!("{}/{name}", self.group.project));
+            incident
+        };
+        own.iter().map(on_site).collect()
+    }
+}
+
+impl Board {
+    /// The page of a project, or of the whole site; none where there is none for everybody.
+    #[must_use]
+    pub fn view(&self, project: Option<&str>) -> Option<StatusView> {
+        if self.site.hidden {
+            return None;
+        }
+        match project {
+            None => Some(self.whole()),
+            Some(name) => self.section(name).map(|section| self.part(section)),
+        }
+    }
+
+    /// Whether there is a page of this project, or of the whole site, for everybody.
+    #[must_use]
+    pub fn has(&self, project: Option<&str>) -> bool {
+        !self.site.hidden && project.is_none_or(|name| self.section(name).is_some())
+    }
+
+    /// The logo of a page.
+    #[must_use]
+    pub fn logo(&self, project: Option<&str>) -> Option<&Picture> {
+        let head = match project {
+            _ if self.site.hidden => return None,
+            None => &self.site,
+            Some(name) => &self.section(name)?.head,
+        };
+        head.logo.as_deref()
+    }
+
+    /// One service.
+    #[must_use]
+    pub fn component(&self, project: &str, name: &str) -> Option<&ComponentView> {
+        if self.site.hidden {
+            return None;
+        }
+        self.section(project)?.group.components.iter().find(|component| component.name == name)
+    }
+
+    /// The logo that the same head had, unless it was written since.
+    pub(super) fn known_logo(&self, head: &Head) -> Option<Arc<Picture>> {
+        let heads = std::iter::once(&self.site).chain(self.sections.iter().map(|section| &section.head));
+        let mut same = heads.filter(|known| known.project == head.project && known.updated_at == head.updated_at);
+        same.next().and_then(|known| known.logo.clone())
+    }
+
+    fn section(&self, project: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.group.project == project)
+    }
+
+    fn whole(&self) -> StatusView {
+        let groups: Vec<GroupView> = self.sections.iter().map(|section| section.group.clone()).collect();
+        let mut incidents = self.incidents.clone();
+        let mut maintenances = self.maintenances.clone();
+        for section in &self.sections {
+            incidents.extend(section.told_on_site(&section.incidents));
+            maintenances.extend(section.told_on_site(&section.maintenances));
+        }
+        incidents.sort_by_key(|incident| (incident.is_over(), std::cmp::Reverse(incident.starts_at), incident.id));
+        maintenances.sort_by_key(|planned| (planned.starts_at, planned.id));
+        StatusView {
+            project: None,
+            title: self.site.title.clone(),
+            about: self.site.about.clone(),
+            logo: self.site.logo.is_some(),
+            state: state(&groups, &incidents),
+            checked_at: self.checked_at,
+            groups,
+            incidents,
+            maintenances,
+        }
+    }
+
+    fn part(&self, section: &Section) -> StatusView {
+        let groups = vec![section.group.clone()];
+        // What is told of the whole site concerns each project, unless it names services of others alone.
+        let own = section.names();
+        let concerns = |incident: &&PublicIncident| incident.components.is_empty() || incident.components.iter().any(|name| own.contains(name));
+        let mut incidents = section.incidents.clone();
+        incidents.extend(self.incidents.iter().filter(concerns).map(|incident| named_here(incident, &own)));
+        let mut maintenances = section.maintenances.clone();
+        maintenances.extend(self.maintenances.iter().filter(concerns).map(|incident| named_here(incident, &own)));
+        incidents.sort_by_key(|incident| (incident.is_over(), std::cmp::Reverse(incident.starts_at), incident.id));
+        maintenances.sort_by_key(|planned| (planned.starts_at, planned.id));
+        StatusView {
+            project: Some(section.group.project.clone()),
+            title: section.group.title.clone(),
+            about: section.head.about.clone(),
+            logo: section.head.logo.is_some(),
+            state: state(&groups, &incidents),
+            checked_at: self.checked_at,
+            groups,
+            incidents,
+            maintenances,
+        }
+    }
+}
+
+/// The site's incident on a project's page: with that project's services alone, by their own names.
+fn named_here(incident: &PublicIncident, own: &[String]) -> PublicIncident {
+    let mut incident = incident.clone();
+    incident.components.retain(|name| own.contains(name));
+    incident.components.iter_mut().for_each(|name| *name = name.split('/').next_back().unwrap_or_default().to_owned());
+    incident
+}
+
+/// How all of it does: down where nothing works, degraded where something does not or people say so.
+fn state(groups: &[GroupView], incidents: &[PublicIncident]) -> ComponentState {
+    let states = || groups.iter().flat_map(|group| &group.components).map(|component| component.state);
+    let open = || incidents.iter().filter(|incident| !incident.is_over() && incident.state != IncidentState::Scheduled);
+    let has = |state: ComponentState| states().any(|own| own == state);
+    let nothing_works = states().next().is_some() && states().all(|state| state == ComponentState::Down);
+    if nothing_works || open().any(|incident| incident.impact == Impact::Critical) {
+        ComponentState::Down
+    } else if has(ComponentState::Down) || has(ComponentState::Degraded) || open().any(|incident| incident.impact != Impact::None) {
+        ComponentState::Degraded
+    } else if has(ComponentState::Unknown) {
+        ComponentState::Unknown
+    } else if has(ComponentState::Maintenance) {
+        ComponentState::Maintenance
+    } else {
+        ComponentState::Operational
+    }
+}

@@ -1,0 +1,52 @@
+//! What is known between two rounds: what was found of each thing, what is kept of it, and the board that readers get.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use model::time::Millis;
+
+use super::board::Board;
+use super::judge::Seen;
+use super::spans::History;
+
+/// What is known of all things.
+#[derive(Default)]
+pub(super) struct Known {
+    pub seen: HashMap<String, Seen>,
+    pub histories: HashMap<String, History>,
+    /// The last round.
+    pub checked_at: Option<Millis>,
+    /// When it was last looked for what is shown no more.
+    pub tidied_at: Option<Millis>,
+}
+
+/// The status page's memory. Readers wait for nobody: they take the board that is there.
+#[derive(Default)]
+pub struct Status {
+    known: Mutex<Known>,
+    board: RwLock<Arc<Board>>,
+}
+
+impl Status {
+    /// What everybody may see now.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes the place of the board that is there, if it shows something else. Boards are numbered, so that what was made of one is told apart.
+    pub(super) fn show(&self, mut board: Board) -> bool {
+        let mut shown = self.board.write().unwrap_or_else(PoisonError::into_inner);
+        board.number = shown.number;
+        if shown.number > 0 && board == **shown {
+            return false;
+        }
+        board.number += 1;
+        *shown = Arc::new(board);
+        true
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,193 @@
+use std::time::Duration;
+
+use model::access::Role;
+use model::descriptor::Descriptor;
+use model::ids::{EnvironmentId, RevisionId, ServiceId, TaskId};
+use model::page::PageRequest;
+use model::status::{ComponentState, IncidentForm, IncidentState, LegacyForm, PageForm, UpdateForm};
+
+use super::work::{self, Aim, Found, RunFound};
+use super::{Managing, create, create_legacy, list, put_page, remove, say};
+use crate::args;
+use crate::testing::Store;
+
+struct Scene {
+    store: Store,
+    may: Managing,
+    site: Managing,
+    environment: EnvironmentId,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let store = Store::open().await;
+        let ana = store.person("ana", false).await;
+        let root = store.person("root", true).await;
+        let shop = store.project("shop", &ana, Role::Admin).await;
+        let may = Managing::of(&store.platform, &ana, Some(&shop)).await.expect("allowed");
+        let site = Managing::of(&store.platform, &root, None).await.expect("allowed");
+        let environment = store.machine().await.environment_id;
+        Self { store, may, site, environment }
+    }
+
+    /// A service of project `shop` that runs, as far as the database knows.
+    async fn service(&self, name: &str, descriptor: &str) -> ServiceId {
+        let platform = &self.store.platform;
+        let (service, revision): (ServiceId, RevisionId) = (platform.new_id(), platform.new_id());
+        let descriptor = Descriptor::parse(descriptor).expect("a descriptor").canonical();
+        let project = self.may.project_id();
+        let mut write = platform.bookkeeping().await.expect("a transaction");
+        let sql = "INSERT INTO services (id, project_id, name, created_at, created_by) VALUES ($1, $2, $3, 1, 'ana')";
+        write.exec(sql, args![service, project, name]).await.expect("a service");
+        let sql = "INSERT INTO revisions (id, service_id, number, descriptor, image, replicas, spec, created_at, created_by, why)
+                   VALUES ($1, $2, 1, $3, 'web:secret', 1, 'x', 1, 'ana', '')";
+        write.exec(sql, args![revision, service, descriptor]).await.expect("a revision");
+        let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at) VALUES ($1, $2, $3, 'running', 1)";
+        write.exec(sql, args![service, self.environment, revision]).await.expect("it runs");
+        write.finish().await.expect("kept");
+        service
+    }
+
+    /// A round in which everything that is shown answers, or nothing.
+    async fn round(&self, good: u32) -> bool {
+        let plan = work::plan(&self.store.worker).await.expect("a plan");
+        let run = RunFound { wanted: 1, good, unseen: 0 };
+        let found: Vec<Found> = plan
+            .things
+            .into_iter()
+            .map(|thing| Found { thing, runs: vec![run], millis: if good > 0 { vec![12] } else { Vec::new() }, why: None })
+            .collect();
+        let suspect = work::took(&self.store.worker, &found).await.expect("taken");
+        work::draw(&self.store.worker).await.expect("drawn");
+        suspect
+    }
+
+    fn state(&self, name: &str) -> ComponentState {
+        self.store.platform.status().board().component("shop", name).expect("it is shown").state
+    }
+}
+
+const SHOWN: &str = "{image: web, status_page: {show: true}}";
+
+#[tokio::test]
+async fn only_what_opted_in_is_shown_and_a_project_without_it_is_not_there() {
+    let scene = Scene::new().await;
+    scene.service("secret", "{image: web, env: {A: '\"status_page\":{\"show\":true}'}}").await;
+    scene.service("hidden", "{image: web, status_page: {show: false}}").await;
+    scene.round(1).await;
+    let board = scene.store.platform.status().board();
+    assert!(board.view(Some("shop")).is_none());
+    assert!(board.view(None).is_some_and(|view| view.groups.is_empty()));
+    scene.service("web", SHOWN).await;
+    scene.round(1).await;
+    let view = scene.store.platform.status().board().view(Some("shop")).expect("a page");
+    let names: Vec<&str> = view.groups[0].components.iter().map(|component| component.name.as_str()).collect();
+    assert_eq!((names, view.state), (vec!["web"], ComponentState::Operational));
+    put_page(&scene.store.platform, &scene.may, &PageForm { hidden: true, ..PageForm::default() }).await.expect("hidden");
+    work::draw(&scene.store.worker).await.expect("drawn");
+    assert!(scene.store.platform.status().board().view(Some("shop")).is_none());
+}
+
+#[tokio::test]
+async fn an_outage_is_confirmed_counted_and_kept_over_a_restart() {
+    let scene = Scene::new().await;
+    scene.service("web", SHOWN).await;
+    scene.round(1).await;
+    scene.store.later(30);
+    assert!(scene.round(0).await, "it is to be looked at again soon");
+    assert_eq!(scene.state("web"), ComponentState::Operational);
+    scene.store.later(60);
+    assert!(!scene.round(0).await);
+    assert_eq!(scene.state("web"), ComponentState::Down);
+    scene.store.later(30);
+    scene.round(1).await;
+    let board = scene.store.platform.status().board();
+    let component = board.component("shop", "web").expect("it is shown");
+    let today = component.days.last().expect("today");
+    assert_eq!((component.state, component.uptime, today.down_seconds), (ComponentState::Operational, Some(25.0), 90));
+    assert_eq!((component.response_ms, component.responses.last().copied().flatten()), (Some(12), Some(12)));
+    scene.store.platform.status().known().histories.clear();
+    scene.round(1).await;
+    let board = scene.store.platform.status().board();
+    assert_eq!(board.component("shop", "web").expect("it is shown").uptime, Some(25.0), "read from the database");
+}
+
+#[tokio::test]
+async fn planned_work_is_seen_ahead_costs_nothing_and_ends_by_its_time() {
+    let scene = Scene::new().await;
+    scene.service("web", SHOWN).await;
+    scene.round(1).await;
+    let now = scene.store.platform.now();
+    let at = |seconds: u64| now.plus(Duration::from_secs(seconds)).rfc3339();
+    let form = IncidentForm {
+        title: "New disks".into(),
+        text: "It is away for a while.".into(),
+        starts_at: at(30),
+        ends_at: at(90),
+        components: vec!["web".into(), "unheard-of".into()],
+        ..IncidentForm::default()
+    };
+    let elsewhere = IncidentForm { components: vec!["unheard-of".into()], ..form.clone() };
+    create(&scene.store.platform, &scene.may, &elsewhere).await.expect("planned, for nothing that is shown");
+    create(&scene.store.platform, &scene.may, &form).await.expect("planned");
+    scene.round(1).await;
+    let planned = scene.store.platform.status().board().view(None).expect("a page").maintenances;
+    assert_eq!((planned.len(), planned[0].state, planned[0].components.as_slice()), (1, IncidentState::Scheduled, &["shop/web".to_owned()][..]));
+    scene.store.later(31);
+    scene.round(0).await;
+    assert_eq!(scene.state("web"), ComponentState::Maintenance);
+    scene.store.later(40);
+    scene.round(0).await;
+    scene.store.later(40);
+    scene.round(1).await;
+    let board = scene.store.platform.status().board();
+    let view = board.view(Some("shop")).expect("a page");
+    assert_eq!((view.maintenances.len(), view.incidents[0].state), (0, IncidentState::Completed));
+    assert_eq!(scene.state("web"), ComponentState::Operational);
+    let today = view.groups[0].components[0].days.last().expect("today").clone();
+    assert!(today.down_seconds <= 40, "the time of the work is nobody's fault: {today:?}");
+}
+
+#[tokio::test]
+async fn an_alert_proposes_and_somebody_tells() {
+    let scene = Scene::new().await;
+    let service = scene.service("web", SHOWN).await;
+    let platform = &scene.store.platform;
+    let alert: TaskId = platform.new_id();
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let sql =
+        "INSERT INTO alerts (id, fingerprint, rule_id, rule, of_site, severity, project_id, service_id, subject, state, summary, link, since, told)
+               VALUES ($1, 'f', $1, 'r', FALSE, 'critical', $2, $3, '{}', 'firing', 'web:secret on 10.1.2.3 fails', '/', 5, FALSE)";
+    write.exec(sql, args![alert, scene.may.project_id(), service]).await.expect("an alert");
+    write.finish().await.expect("kept");
+    scene.round(1).await;
+    assert!(platform.status().board().view(Some("shop")).expect("a page").incidents.is_empty(), "nobody said anything yet");
+    let proposed = list(platform, &scene.may, &PageRequest::default()).await.expect("listed").items.remove(0);
+    assert_eq!((proposed.public.title.as_str(), proposed.public.state), ("Trouble with web", IncidentState::Proposed));
+    let form = UpdateForm { text: "We look into it.".into(), ..UpdateForm::default() };
+    say(platform, &scene.may, proposed.public.id, &form).await.expect("said");
+    scene.round(1).await;
+    let told = platform.status().board().view(None).expect("a page").incidents.remove(0);
+    assert_eq!((told.state, told.updates[0].text.as_str()), (IncidentState::Investigating, "We look into it."));
+    remove(platform, &scene.may, told.id).await.expect("removed");
+    scene.round(1).await;
+    assert!(platform.status().board().view(None).expect("a page").incidents.is_empty());
+    assert!(list(platform, &scene.may, &PageRequest::default()).await.expect("listed").items.is_empty(), "it is not proposed again");
+    assert!(list(platform, &scene.site, &PageRequest::default()).await.expect("listed").items.is_empty());
+}
+
+#[tokio::test]
+async fn services_outside_of_containers_stand_beside_the_others() {
+    let scene = Scene::new().await;
+    scene.service("web", SHOWN).await;
+    let form = LegacyForm { name: "mainframe".into(), title: "Ledger".into(), address: "tcp://10.1.2.3:5432".into(), hidden: false };
+    create_legacy(&scene.store.platform, &scene.may, &form).await.expect("registered");
+    let taken = LegacyForm { name: "web".into(), ..form.clone() };
+    assert!(create_legacy(&scene.store.platform, &scene.may, &taken).await.is_err(), "a service has this name");
+    scene.round(1).await;
+    assert_eq!(scene.state("mainframe"), ComponentState::Operational);
+    let plan = work::plan(&scene.store.worker).await.expect("a plan");
+    assert!(plan.things.iter().any(|thing| matches!(&thing.aim, Aim::Legacy(address) if address.port == 5432)));
+    let text = serde_json::to_string(&scene.store.platform.status().board().view(None)).expect("JSON");
+    assert!(text.contains("Ledger") && !text.contains("10.1.2.3") && !text.contains("5432"), "{text}");
+}

@@ -1,0 +1,130 @@
+use model::status::{ComponentState, Impact, IncidentState};
+use model::time::Millis;
+use model::views::status::{ComponentView, DayView, GroupView, PublicIncident, PublicUpdate, StatusView};
+
+use super::draw::{bars, line, percent};
+use super::feeds::{Tells, atom, badge_svg, shields, summary};
+use super::page::Page;
+use super::words::Language;
+
+const NOW: Millis = Millis(1_795_166_400_000);
+
+fn component(name: &str, state: ComponentState) -> ComponentView {
+    let day = |at: i64| {
+        let trouble = at == 3;
+        let state = if trouble { ComponentState::Down } else { ComponentState::Operational };
+        DayView {
+            date: format!("2026-11-{:02}", 1 + at),
+            state: (at > 0).then_some(state),
+            uptime: (at > 0).then_some(if trouble { 98.0 } else { 100.0 }),
+            down_seconds: if trouble { 1728 } else { 0 },
+        }
+    };
+    ComponentView {
+        name: name.into(),
+        title: format!("<{name}>"),
+        state,
+        since: Some(NOW),
+        uptime: Some(99.78),
+        response_ms: Some(12),
+        days: (0..10).map(day).collect(),
+        responses: vec![None, Some(10), Some(30), None, Some(20)],
+    }
+}
+
+fn incident(state: IncidentState, title: &str) -> PublicIncident {
+    PublicIncident {
+        id: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11".parse().expect("an id"),
+        project: Some("shop".into()),
+        title: title.into(),
+        impact: Impact::Major,
+        state,
+        components: vec!["web".into()],
+        starts_at: NOW,
+        ends_at: matches!(state, IncidentState::Resolved | IncidentState::Scheduled).then_some(Millis(NOW.0 + 60_000)),
+        updated_at: NOW,
+        updates: vec![PublicUpdate { state, text: "One & two\nlines <b>".into(), at: NOW }],
+    }
+}
+
+fn view(components: Vec<ComponentView>) -> StatusView {
+    StatusView {
+        project: None,
+        title: String::new(),
+        about: "Our \"shop\"".into(),
+        logo: false,
+        state: ComponentState::Degraded,
+        checked_at: Some(NOW),
+        groups: if components.is_empty() { Vec::new() } else { vec![GroupView { project: "shop".into(), title: "Shop".into(), components }] },
+        incidents: vec![incident(IncidentState::Investigating, "Slow <script>"), incident(IncidentState::Resolved, "It was slow")],
+        maintenances: vec![incident(IncidentState::Scheduled, "New disks")],
+    }
+}
+
+#[test]
+fn the_page_says_all_in_words_and_lets_no_markup_through() {
+    let html = Page { view: &view(vec![component("web", ComponentState::Down)]), language: Language::English }.html();
+    for said in [
+        "<html lang=\"en\">",
+        "Some services have trouble",
+        "&lt;web&gt;",
+        "Does not work",
+        "since <time datetime=\"2026-11-20T09:20:00.000Z\">2026-11-20 09:20 UTC</time>",
+        "99.78 % up",
+        "2026-11-04: Does not work, 98 % up, not answering for 28 min",
+        "Slow &lt;script&gt;",
+        "<p>One &amp; two</p><p>lines &lt;b&gt;</p>",
+        "New disks",
+        "It was slow",
+        "fastest 10 ms, slowest 30 ms",
+        "Our &quot;shop&quot;",
+        "href=\"/status/shop\"",
+    ] {
+        assert!(html.contains(said), "{said} is missing: {html}");
+    }
+    assert!(!html.contains("Slow <script>") && !html.contains("<web>"));
+    assert!(html.find("Slow &lt;").expect("open") < html.find("&lt;web&gt;").expect("a service"), "what is wrong comes first");
+}
+
+#[test]
+fn the_page_speaks_chinese_and_is_whole_when_it_is_empty() {
+    let html = Page { view: &view(Vec::new()), language: Language::Chinese }.html();
+    assert!(html.contains("<html lang=\"zh-Hans\">") && html.contains("服务状态") && html.contains("这里还没有公开的服务"), "{html}");
+    assert!(html.contains("hreflang=\"en\"") && html.ends_with("</html>"));
+    assert!(!html.contains("Planned maintenance"));
+}
+
+#[test]
+fn pictures_say_what_they_show() {
+    let component = component("web", ComponentState::Operational);
+    let svg = bars(&component, Language::English);
+    assert!(svg.contains("aria-label=\"&lt;web&gt;, the last 90 days: 99.78 % up. Days with trouble: 1\""), "{svg}");
+    assert_eq!(svg.matches("<title>").count(), 1, "only days with trouble are told one by one");
+    let svg = line(&component, Language::English);
+    assert_eq!((svg.matches('M').count(), svg.matches('L').count()), (2, 1), "a gap is a gap: {svg}");
+    assert_eq!((percent(100.0), percent(99.5), percent(0.0)), ("100 %".into(), "99.5 %".into(), "0 %".into()));
+}
+
+#[test]
+fn programs_read_what_they_know() {
+    let view = view(vec![component("web", ComponentState::Down)]);
+    let json = summary(&view, "https://ops.example.com");
+    assert_eq!(json["status"]["indicator"], "major");
+    assert_eq!((&json["components"][0]["status"], &json["components"][0]["id"]), (&"major_outage".into(), &"shop/web".into()));
+    assert_eq!((json["incidents"].as_array().map(Vec::len), &json["incidents"][0]["status"]), (Some(1), &"investigating".into()));
+    assert_eq!(json["scheduled_maintenances"][0]["scheduled_until"], "2026-11-20T09:21:00.000Z");
+    let xml = atom(&view, "https://ops.example.com");
+    assert_eq!(xml.matches("<entry>").count(), 3);
+    assert!(xml.contains("<link rel=\"self\" href=\"https://ops.example.com/status/feed.atom\"/>"), "{xml}");
+    assert!(xml.contains("One &amp;amp; two&lt;br/&gt;lines &amp;lt;b&amp;gt;"), "markup within markup: {xml}");
+}
+
+#[test]
+fn badges_are_for_pages_and_for_shields() {
+    let component = component("web", ComponentState::Degraded);
+    let badge = shields(&component, Tells::Uptime);
+    assert_eq!((&badge["schemaVersion"], &badge["message"], &badge["label"]), (&1.into(), &"99.78 %".into(), &"<web> 90 d".into()));
+    let svg = badge_svg(&component, Tells::Status);
+    assert!(svg.contains("<title>&lt;web&gt;: degraded</title>"), "{svg}");
+    assert!(badge_svg(&component, Tells::Response).contains("12 ms"));
+}
