@@ -1,7 +1,7 @@
 //! Every door over HTTP, in one place: which paths there are, who comes through which, and what is wrapped around them. Handlers unpack,
 //! make one domain call and pack; they decide nothing.
 //!
-//! Five sorts of doors, by credential (never two at once):
+//! Seven sorts of doors, by credential (never two at once):
 //! - pages, server functions, `/live` and page streams: the session cookie ([`browser`]);
 //! - `/api/v1`: Bearer token or Basic, the cookie is not looked at ([`caller`]);
 //! - `/v2` and `/auth/token`: the registry's own tokens (crate `registry`);

@@ -61,7 +61,7 @@ pub async fn service_pushes(project: String, service: String, #[server(default)]
     let sees = may::<can::SeeServices>(&caller, &project, &service).await?;
     let rules = pushes::rules(&caller.platform, &sees).await?;
     let history = pushes::history(&caller.platform, &sees, &page(after)).await?;
-    let choices = if sees.also(model::access::Action::Deploy) {
+    let choices = if sees.also(model::access::Action::ManageHooks) {
         Some(choices(&caller, &may::<can::Deploy>(&caller, &project, &service).await?).await?)
     } else {
         None
@@ -79,7 +79,7 @@ pub async fn put_push_rule(
     #[server(default)] form: PushRuleForm,
 ) -> Result<PushRuleView, ApiError> {
     let caller = mutating(&csrf).await?;
-    let may = may::<can::Deploy>(&caller, &project, &service).await?;
+    let may = may::<can::ManageHooks>(&caller, &project, &service).await?;
     let view = pushes::put(&caller.platform, &may, &field("environment", &environment)?, &form).await?;
     lead_to(&crate::urls::service_page(&project, &service, "pushes"));
     Ok(view)
@@ -89,7 +89,7 @@ pub async fn put_push_rule(
 #[server(prefix = "/fn", endpoint = "pushes/delete")]
 pub async fn delete_push_rule(csrf: String, project: String, service: String, environment: String) -> Result<(), ApiError> {
     let caller = mutating(&csrf).await?;
-    let may = may::<can::Deploy>(&caller, &project, &service).await?;
+    let may = may::<can::ManageHooks>(&caller, &project, &service).await?;
     pushes::delete(&caller.platform, &may, &field("environment", &environment)?).await?;
     lead_to(&crate::urls::service_page(&project, &service, "pushes"));
     Ok(())

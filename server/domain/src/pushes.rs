@@ -2,7 +2,8 @@
 //! about is written down with the push ([`note`]), so none is lost; a loop looks at it, says what became of it, and forgets it ([`work`]).
 //!
 //! *Who deploys* is whoever pushed, as they are now: their role must let them deploy. What the rule adds is that a token or a robot's secret need not
-//! reach further than to push. What stands in the way of a deployment by hand stands in the way of this one, and is told on the service's page.
+//! reach further than to push: so a project's admins make rules, as they make hooks. What stands in the way of a deployment by hand stands in the way
+//! of this one, and is told on the service's page.
 //!
 //! *Once*: an image is deployed by pushes once in each environment, under whichever tag and however often it is pushed. So a push cannot undo a
 //! rollback, and three tags of one image are one deployment.
@@ -82,7 +83,7 @@ pub async fn history(platform: &Platform, may: &May<can::SeeServices, Service>, 
 }
 
 /// Sets the rule of a service in an environment. It is about pushes from now on.
-pub async fn put(platform: &Platform, may: &May<can::Deploy, Service>, environment: &EnvironmentName, form: &PushRuleForm) -> Result<PushRuleView> {
+pub async fn put(platform: &Platform, may: &May<can::ManageHooks, Service>, environment: &EnvironmentName, form: &PushRuleForm) -> Result<PushRuleView> {
     let PushRule { repository, filter, enabled } = form.check().map_err(Error::Invalid)?;
     let mut change = platform.change(may.actor()).await?;
     change.lock_key(&lock(may.id)).await?;
@@ -102,7 +103,7 @@ pub async fn put(platform: &Platform, may: &May<can::Deploy, Service>, environme
 }
 
 /// Takes the rule away. What it deployed stays.
-pub async fn delete(platform: &Platform, may: &May<can::Deploy, Service>, environment: &EnvironmentName) -> Result<()> {
+pub async fn delete(platform: &Platform, may: &May<can::ManageHooks, Service>, environment: &EnvironmentName) -> Result<()> {
     let mut change = platform.change(may.actor()).await?;
     let sql = "DELETE FROM push_rules WHERE service_id = $1
                AND environment_id = (SELECT e.id FROM environments e WHERE e.name = $2 AND e.removed_at IS NULL)";

@@ -12,11 +12,11 @@ use crate::push::{push, push_blob};
 
 const SERVICE: &str = "/api/v1/projects/shop/services/web";
 
-/// A portal with the project `shop`, whose service `web` was deployed once; its developer `dora`, and a robot that may push and nothing else.
+/// A portal with the project `shop`, whose service `web` was deployed once; its admin `dora`, and a robot that may push and nothing else.
 async fn shop() -> (TestPortal, Person, Person) {
     let portal = TestPortal::start().await;
     let dora = portal.new_person("dora").await;
-    portal.new_project("shop", &[("dora", "developer")]).await;
+    portal.new_project("shop", &[("dora", "admin")]).await;
     let admin = portal.person("admin");
     let wanted = json!({"name": "ci", "role": "developer", "scopes": ["pull", "push"]});
     let made = admin.post("/api/v1/projects/shop/robots", wanted).await.expect_status(StatusCode::CREATED).await;
@@ -163,7 +163,7 @@ async fn an_image_that_is_pushed_runs_by_itself() {
         "update": {"monitor": "0s"}, "stop": {"grace": "0s"},
     });
     ground.deployed("web", web).await;
-    let browser = ground.portal().browser("dora").await;
+    let browser = ground.portal().browser("admin").await;
     let page = "/projects/shop/services/web/pushes";
     let form = Form::open(&browser, page, "/fn/pushes/put").await;
     assert!(form.page.contains("No push deploys yet"));

@@ -176,6 +176,7 @@ fn facts(view: &DeploymentView, more: &More, now: Millis) -> Vec<(String, String
         ("build", more.build.clone()),
         ("approved by", decided_by(true)),
         ("refused by", decided_by(false)),
+        ("overridden by", view.overridden.as_ref().map(|freeze| freeze.by.clone())),
         ("duration", took(view, now)),
         ("reason", first),
         ("reason code", reason.map(|reason| reason.code.clone())),

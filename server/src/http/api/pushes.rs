@@ -40,13 +40,13 @@ async fn put(
     Path((project, service, environment)): Place,
     Body(form): Body<PushRuleForm>,
 ) -> Answer<Json<PushRuleView>> {
-    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    let may = may::<can::ManageHooks>(&portal, &actor, &project, &service).await?;
     let environment: EnvironmentName = named(&environment, "environment")?;
     Ok(Json(pushes::put(&portal.platform, &may, &environment, &form).await?))
 }
 
 async fn delete(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Path((project, service, environment)): Place) -> Answer<StatusCode> {
-    let may = may::<can::Deploy>(&portal, &actor, &project, &service).await?;
+    let may = may::<can::ManageHooks>(&portal, &actor, &project, &service).await?;
     let environment: EnvironmentName = named(&environment, "push rule")?;
     pushes::delete(&portal.platform, &may, &environment).await?;
     Ok(StatusCode::NO_CONTENT)
