@@ -164,7 +164,7 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
     let of_machines = "machine_id IN (SELECT id FROM machines WHERE environment_id = $1)";
     change.exec(format!("DELETE FROM ports WHERE {of_machines}"), args![may.id]).await?;
     change.exec(format!("UPDATE tasks SET removed_at = $2 WHERE removed_at IS NULL AND {of_machines}"), args![may.id, now]).await?;
-    for table in ["desired", "networks", "environment_projects", "push_rules"] {
+    for table in ["desired", "networks", "environment_projects", "hooks", "push_rules"] {
         change.exec(format!("DELETE FROM {table} WHERE environment_id = $1"), args![may.id]).await?;
     }
     let sql = "SELECT id, name FROM machines WHERE environment_id = $1 AND removed_at IS NULL";

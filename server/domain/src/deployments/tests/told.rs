@@ -200,3 +200,18 @@ async fn a_service_that_is_deleted_in_the_middle_says_so_and_leads_to_what_is_le
     assert_eq!((last.event, last.link.as_str()), (Event::DeploymentCancelled, "/projects/shop"));
     assert_eq!(fact(&last, "reason").as_deref(), Some("the service was deleted"));
 }
+
+#[tokio::test]
+async fn who_overrides_a_freeze_is_told() {
+    let told = Told::open().await;
+    let shop = &told.shop;
+    let mut write = shop.platform().bookkeeping().await.expect("a transaction");
+    write.exec("UPDATE environments SET frozen_at = 1, frozen_by = 'ana', frozen_why = 'the stocktaking'", args![]).await.expect("written");
+    write.finish().await.expect("kept");
+    let intent = Intent { why: "a leak is closed".into(), override_freeze: true, ..Intent::default() };
+    let may = shop.may_as(&told.boss).await.expect("allowed");
+    let deployment = deploy(shop.platform(), &may, &Request { intent, ..request(ONE) }).await.expect("deployed");
+    assert!(shop.advance(deployment.id, DeploymentState::Pulling).await);
+    let started = told.last().await;
+    assert_eq!((fact(&started, "overridden by").as_deref(), fact(&started, "why").as_deref()), (Some("boss"), Some("a leak is closed")));
+}
