@@ -22,7 +22,6 @@ if [ "${1:-}" = metrics ]; then
   set -- all
 fi
 scripts/setup.sh test
-command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || scripts/install.sh nginx-light
 if [ "${1:-}" != registry ]; then command -v wrk >/dev/null || scripts/install.sh wrk; fi
 scripts/build.sh release
 # A GiB of kept lines: how small it is, and how fast a word is found in it.

@@ -83,7 +83,12 @@ pub async fn history(platform: &Platform, may: &May<can::SeeServices, Service>, 
 }
 
 /// Sets the rule of a service in an environment. It is about pushes from now on.
-pub async fn put(platform: &Platform, may: &May<can::ManageHooks, Service>, environment: &EnvironmentName, form: &PushRuleForm) -> Result<PushRuleView> {
+pub async fn put(
+    platform: &Platform,
+    may: &May<can::ManageHooks, Service>,
+    environment: &EnvironmentName,
+    form: &PushRuleForm,
+) -> Result<PushRuleView> {
     let PushRule { repository, filter, enabled } = form.check().map_err(Error::Invalid)?;
     let mut change = platform.change(may.actor()).await?;
     change.lock_key(&lock(may.id)).await?;
