@@ -15,6 +15,7 @@ use model::views::logs::{LogFilter, LogProgress, LogSource, LogView};
 use tokio::sync::mpsc;
 
 use crate::access::{May, can};
+use crate::blocking::blocking;
 use crate::environments;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
@@ -90,7 +91,7 @@ pub async fn read(platform: &Platform, may: &May<can::SeeServices, Service>, que
     let turn = if heavy { Some(desk.search().await?) } else { None };
     let follow = query.follow;
     // A follower waits for the first line of a service that has none.
-    let stream = desk::blocking(move || if follow { store.stream(key).map(Some) } else { store.existing(key) }).await?;
+    let stream = blocking(move || if follow { store.stream(key).map(Some) } else { store.existing(key) }).await?;
     let (sender, receiver) = mpsc::channel(if follow { FOLLOWING } else { ON_THE_WAY });
     let pump = pump::Pump::new(desk, select, query, search, sender);
     let work = tokio::spawn(async move {
@@ -125,7 +126,7 @@ pub async fn span(platform: &Platform, may: &May<can::SeeServices, Service>, fil
         Some(nanos) => millis(nanos),
         None => {
             let (store, key) = (store(platform)?, key(platform, may, filter).await?);
-            let first = desk::blocking(move || store.existing(key)?.map_or(Ok(None), |stream| oldest(&stream))).await?;
+            let first = blocking(move || store.existing(key)?.map_or(Ok(None), |stream| oldest(&stream))).await?;
             first.map_or(until, |found| millis(found.record.at_nanos))
         }
     };
@@ -135,13 +136,13 @@ pub async fn span(platform: &Platform, may: &May<can::SeeServices, Service>, fil
 /// Bytes on the disk of a project's kept logs; none where none are kept in this process. Who may know it is asked by the caller.
 pub(crate) async fn bytes(platform: &Platform, project: ProjectId) -> Result<Option<u64>> {
     let Some(store) = platform.logs() else { return Ok(None) };
-    desk::blocking(move || store.bytes(project)).await.map(Some)
+    blocking(move || store.bytes(project)).await.map(Some)
 }
 
 /// The same of all projects, deleted ones too.
 pub(crate) async fn bytes_of_all(platform: &Platform) -> Result<Option<u64>> {
     let Some(store) = platform.logs() else { return Ok(None) };
-    desk::blocking(move || store.projects()?.into_iter().map(|project| store.bytes(project)).sum()).await.map(Some)
+    blocking(move || store.projects()?.into_iter().map(|project| store.bytes(project)).sum()).await.map(Some)
 }
 
 /// The kept lines.

@@ -38,11 +38,3 @@ fn rounded(value: f64, digits: i32) -> f64 {
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
-
-/// Runs what blocks on a thread for that.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> crate::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(Into::into),
-        Err(crash) => Err(crate::Error::internal(format!("reading or keeping samples: {crash}"))),
-    }
-}

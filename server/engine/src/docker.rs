@@ -42,6 +42,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use wire::Dialer;
 
 pub use archive::{Entry, Held, What};
+pub(crate) use error::root_cause;
 pub use error::{EngineError, Kind, Result};
 pub use events::{Event, EventKind, Heard};
 pub use exec::{Exec, ExecControl, ExecOrder, Exit, Keeper, Mark, SHELLS};

@@ -16,7 +16,7 @@ use model::ids::NoticeId;
 use model::notices::{RouteKind, SECRET_PREFIX};
 use model::secret::Secret;
 use model::time::Millis;
-use outbound::{Net, Refused};
+use outbound::{Net, Refused, causes};
 use ring::hmac;
 
 use super::{away, payload, refused};
@@ -109,10 +109,8 @@ async fn first_words(mut body: Incoming) -> String {
 
 /// Why no answer came. Nothing of the address is told but its host: the rest may be a secret.
 fn unreachable(error: &(dyn std::error::Error + 'static)) -> Outcome {
-    let (mut last, mut at) = (String::new(), Some(error));
-    while let Some(cause) = at {
-        // What a wrapped i/o error carries is not its source.
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
+    let mut last = String::new();
+    for cause in causes(error) {
         if let Some(Refused { host, range, .. }) = cause.downcast_ref() {
             return refused(domain::copies::refusal(host, range));
         }
@@ -120,7 +118,6 @@ fn unreachable(error: &(dyn std::error::Error + 'static)) -> Outcome {
             return refused("it does not answer as https; plain HTTP is for hosts that an operator allows under Admin, Outside registries");
         }
         last = cause.to_string();
-        at = inner.or_else(|| cause.source());
     }
     away(format!("it cannot be reached: {last}"))
 }

@@ -146,6 +146,15 @@ pub struct Refused {
     pub led: bool,
 }
 
+/// An error and all that caused it, from the outside in: how one learns why a connection was not made.
+pub fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |cause| {
+        // What a wrapped i/o error carries is not its source.
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|inner| inner as &(dyn std::error::Error + 'static));
+        inner.or_else(|| cause.source())
+    })
+}
+
 fn is_inside(address: SocketAddr, public: &[u16]) -> bool {
     special(address.ip()).is_some() && !public.contains(&address.port())
 }

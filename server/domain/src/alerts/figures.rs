@@ -8,8 +8,8 @@ use metrics::{Key, Latest, Metric, Now};
 use model::alerts::{Compare, Figure, Rule};
 use model::time::Millis;
 
+use crate::blocking::blocking;
 use crate::error::Result;
-use crate::metrics::blocking;
 use crate::platform::Platform;
 
 /// A sample says nothing any more after this time: six times the usual step.

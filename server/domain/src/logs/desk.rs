@@ -1,7 +1,6 @@
 //! Who reads kept logs at the moment: the store, whether lines are collected, and turns to read. A turn is a thread at work; there are few of them, so
 //! that searching keeps nothing else from running. Lines and rights are not known here.
 
-use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -74,12 +73,6 @@ impl Desk {
         let places = if heavy { &self.searches } else { &self.short };
         Turn { _place: Arc::clone(places).acquire_owned().await.expect("nobody closes these semaphores") }
     }
-}
-
-/// Reads on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(read).await;
-    Ok(done.map_err(|error| Error::internal(format!("reading a log: {error}")))??)
 }
 
 #[cfg(test)]

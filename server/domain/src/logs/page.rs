@@ -10,9 +10,10 @@ use model::ids::{EnvironmentId, ServiceId};
 use model::time::Millis;
 use model::views::logs::{LogFilter, LogPage, LogTask};
 
-use super::{behind, desk, key, oldest, searches, select, store, view};
+use super::{behind, key, oldest, searches, select, store, view};
 use crate::access::{May, can};
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::{Row, Tx};
 use crate::error::{Error, Result};
 use crate::platform::Platform;
@@ -61,7 +62,7 @@ pub async fn page(platform: &Platform, may: &May<can::SeeServices, Service>, fil
     let gone = Gone::default();
     let (seen, asked) = (Arc::clone(&gone.0), Arc::clone(&gone.0));
     select.gone = Some(logs::Gone::new(move || asked.load(Ordering::Relaxed)));
-    let found = desk::blocking(move || {
+    let found = blocking(move || {
         // Held until the work is done, whether somebody waits for it or not.
         let (_slot, _turn) = (slot, turn);
         look(&store, key, &select, place, &seen)

@@ -13,8 +13,9 @@ use model::views::logs::{LogProgress, LogView};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
-use super::desk::{Desk, Turn, blocking};
+use super::desk::{Desk, Turn};
 use super::{Begin, Piece, Query, behind, view};
+use crate::blocking::blocking;
 use crate::error::Result;
 use crate::streams::Slot;
 

@@ -7,8 +7,8 @@ use logs::{Removed, Store};
 use model::ids::ProjectId;
 use model::time::Millis;
 
-use super::desk::blocking;
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::Row;
 use crate::error::Result;
 use crate::quotas;

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use model::time::Millis;
 use model::views::metrics::{ChartView, Column, LineView, MetricsView, OverviewView, SideView, UseView};
 
+use crate::csv::cell;
+
 /// The rows of a service or a machine. The name is told in each of them, so that files can be put together.
 #[must_use]
 pub fn charts(of: &str, view: &MetricsView) -> String {
@@ -67,30 +69,12 @@ fn said(number: Option<f64>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// A text as a cell. Spreadsheets take some beginnings for a formula, and do what it says: such a text begins with an apostrophe.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use model::metrics::Group;
     use model::views::metrics::{Resolution, Unit};
 
     use super::*;
-
-    #[test]
-    fn no_text_is_a_formula_or_leaves_its_cell() {
-        assert_eq!(cell("eth0"), "eth0");
-        assert_eq!(cell("=1+1"), "'=1+1");
-        assert_eq!(cell("@x"), "'@x");
-        assert_eq!(cell("-2"), "'-2");
-        assert_eq!(cell("a,b"), "\"a,b\"");
-        assert_eq!(cell("say \"no\"\n"), "\"say \"\"no\"\"\n\"");
-        assert_eq!(cell("=a,b"), "\"'=a,b\"");
-    }
 
     #[test]
     fn a_row_is_a_number_at_a_time() {

@@ -9,9 +9,10 @@ use model::metrics::{Order, OverviewQuery};
 use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use model::views::metrics::{Column, DiskUse, MachineUse, NowView, OverviewView, ServiceUse, UseView};
 
-use super::{blocking, count, store};
+use super::{count, store};
 use crate::access::{Actor, May, Site, Visible, can};
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::{Tx, Value};
 use crate::error::{Error, Result};
 use crate::platform::Platform;

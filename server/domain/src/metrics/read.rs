@@ -7,8 +7,9 @@ use model::problem::FieldError;
 use model::views::metrics::MetricsView;
 
 use super::charts::{self, Axis, Before, Plan};
-use super::{blocking, store};
+use super::store;
 use crate::access::{May, Site, can};
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::services::Service;

@@ -9,9 +9,9 @@ use model::names::{EnvironmentName, MachineName, ProjectName, ServiceName};
 use model::time::Millis;
 use model::views::services::TaskState;
 
-use super::blocking;
 use crate::access::{May, Site, Visible, can};
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::Row;
 use crate::error::Result;
 use crate::platform::Platform;

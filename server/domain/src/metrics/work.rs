@@ -9,8 +9,8 @@ use ::metrics::{Added, Key, Member, Sample};
 use model::ids::{MachineId, RevisionId, ServiceId, TaskId};
 use model::time::Millis;
 
-use super::blocking;
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::Row;
 use crate::error::{Error, Result};
 use crate::live::Topic;

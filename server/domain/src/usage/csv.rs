@@ -3,6 +3,8 @@
 use model::usage::{Amounts, Measure, Money, Month, Prices};
 use model::views::usage::{ProjectUsage, ProjectUsageLine};
 
+use crate::csv::cell;
+
 pub(super) fn of_project(usage: &ProjectUsage) -> String {
     let mut text = head(&["month", "project", "service", "environment"]);
     for line in &usage.services {
@@ -37,29 +39,9 @@ fn row(text: &mut String, names: &[String], amounts: &Amounts, cost: Option<Mone
     text.push_str("\r\n");
 }
 
-/// A text as a cell: behind an apostrophe where a table calculation would take it for a formula.
-fn cell(text: &str) -> String {
-    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if guarded.contains(['"', ',', '\r', '\n', ';']) { format!("\"{}\"", guarded.replace('"', "\"\"")) } else { guarded }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_that_somebody_named_becomes_a_formula() {
-        for (text, written) in [
-            ("shop", "shop"),
-            ("=1+1", "'=1+1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("-2", "'-2"),
-            ("a,b", "\"a,b\""),
-            ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
-        ] {
-            assert_eq!(cell(text), written, "{text}");
-        }
-    }
 
     #[test]
     fn each_line_has_the_cells_of_the_first() {

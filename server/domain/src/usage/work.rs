@@ -20,9 +20,9 @@ use model::usage::{Amounts, Measure};
 
 use super::{COUNTED, counted};
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::{Row, Tx, Value};
 use crate::error::Result;
-use crate::metrics::blocking;
 use crate::site::put_setting;
 use crate::worker::Worker;
 

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use model::descriptor::Artifact;
 use model::outside::AllowList;
 use model::views::deployments::Reason;
-use outbound::{Http, Net, Pace, Refused};
+use outbound::{Http, Net, Pace, Refused, causes};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -320,9 +320,8 @@ fn join(from: &Uri, to: &str) -> Option<Uri> {
 
 /// Why no answer came.
 fn unreachable(uri: &Uri, error: &(dyn std::error::Error + 'static)) -> Failed {
-    let (mut at, mut text) = (Some(error), String::new());
-    while let Some(cause) = at {
-        let inner = cause.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
+    let mut text = String::new();
+    for cause in causes(error) {
         if let Some(Refused { host, range, led: true }) = cause.downcast_ref() {
             let text = format!(
                 "the artifact's address leads on to {host}, which is at a {range} address; what is outside may lead nowhere inside, also where an operator allows it: name the one inside itself"
@@ -333,7 +332,6 @@ fn unreachable(uri: &Uri, error: &(dyn std::error::Error + 'static)) -> Failed {
             return Failed::last("address_refused", domain::copies::refusal(host, range));
         }
         text = cause.to_string();
-        at = inner.or_else(|| cause.source());
     }
     Failed::Passing(format!("{} cannot be reached: {text}", uri.host().unwrap_or_default()), None)
 }

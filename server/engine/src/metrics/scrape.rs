@@ -20,6 +20,7 @@ use super::admitted::{self, Admitted};
 use super::exposition;
 use super::patience::Patience;
 use super::still_standing;
+use crate::docker::root_cause;
 use crate::way::Way;
 
 /// Most bytes of an answer.
@@ -301,11 +302,7 @@ fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", LIMIT.as_secs());
     }
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
+    root_cause(error)
 }
 
 #[cfg(test)]

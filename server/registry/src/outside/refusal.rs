@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
-use outbound::Refused;
+use outbound::{Refused, causes};
 
 use super::{Failure, Retry, Session};
 
@@ -17,11 +17,8 @@ const WAIT_MAX: Duration = Duration::from_secs(6 * 3600);
 impl Session {
     /// Why no answer came.
     pub(super) fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
-        let (mut texts, mut at) = (Vec::new(), Some(error));
-        while let Some(cause) = at {
-            // What a wrapped i/o error carries is not its source.
-            let inner =
-                cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()).map(|inner| inner as &(dyn std::error::Error + 'static));
+        let mut texts = Vec::new();
+        for cause in causes(error) {
             if let Some(Refused { host, range, led: true }) = cause.downcast_ref() {
                 let text = format!(
                     "{} leads on to {host}, which is at a {range} address; a registry outside may lead nowhere inside, also where an operator allows it: name the one inside itself",
@@ -48,7 +45,6 @@ impl Session {
                 return Failure::last("tls", text);
             }
             texts.push(cause.to_string());
-            at = inner.or_else(|| cause.source());
         }
         texts.dedup();
         let cause = texts.pop().unwrap_or_default();

@@ -5,9 +5,9 @@ use ::metrics::Store;
 use model::ids::{MachineId, ProjectId, ServiceId};
 
 use crate::args;
+use crate::blocking::blocking;
 use crate::db::{Row, Tx};
 use crate::error::Result;
-use crate::metrics::blocking;
 use crate::worker::Worker;
 
 /// Most services and machines that are asked about at once.
