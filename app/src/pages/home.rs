@@ -21,11 +21,14 @@ use crate::urls;
 /// Services that are shown here.
 const FEW: usize = 20;
 
+/// The projects, their services, what waits for an approval, and whether one may make projects.
+type Overview = (Page<ProjectSummary>, Page<ServiceSummary>, Page<DeploymentView>, bool);
+
 /// The home page.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let pulse = Pulse::new();
-    let data: Data<(Page<ProjectSummary>, Page<ServiceSummary>, Page<DeploymentView>, bool)> = Resource::new(
+    let data: Data<Overview> = Resource::new(
         move || pulse.track(),
         |_| async {
             Ok::<_, ApiError>((list_projects(None).await?, my_services(None).await?, list_to_approve(None).await?, may_create_projects().await?))

@@ -176,11 +176,11 @@ impl Intent {
         if own.into_iter().any(Option::is_some) {
             return self.clone();
         }
-        self.clone().from_source_of(&base.view)
+        self.clone().built_from(&base.view)
     }
 
-    /// The same with where another revision comes from.
-    fn from_source_of(self, view: &RevisionView) -> Self {
+    /// The same, built from what another revision was built from.
+    fn built_from(self, view: &RevisionView) -> Self {
         let (commit, build, reference) = (view.commit.clone(), view.build.clone(), view.reference.clone());
         Self { commit, build, reference, author: view.author.clone(), link: view.link.clone(), ..self }
     }

@@ -129,7 +129,7 @@ async fn bring(
     let revision = revisions::by_number(change, may.id, number).await?;
     let why = if order.why.trim().is_empty() { String::new() } else { format!(": {}", order.why.trim()) };
     let why = format!("cloned from revision {number} in {}{why}", order.from);
-    let intent = Intent { why, ..Intent::in_environment(Some(order.to.clone())) }.from_source_of(&revision.view);
+    let intent = Intent { why, ..Intent::in_environment(Some(order.to.clone())) }.built_from(&revision.view);
     intent.check()?;
     check(platform, change, may, &to, &revision).await?;
     let revision = for_environment(change, platform, may, &to, &intent, revision).await?;

@@ -13,7 +13,7 @@ use model::views::templates::{TemplateForm, TemplateSummary};
 
 use super::super::{EnvironmentChoice, made_otherwise};
 use super::plan::answered;
-use super::{Ask, Asked, Away, MARKED, Plan, besides, verdict};
+use super::{Ask, Asked, Away, MARKED, Overriding, Plan, besides, verdict};
 use crate::api::templates::{Answered, DeployTemplate, DeployTemplatePage, PlanTemplate, TemplatePlan};
 use crate::boot::boot;
 use crate::components::{Command, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, lead_to_mistake};

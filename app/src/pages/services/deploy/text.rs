@@ -8,7 +8,7 @@ use leptos_router::hooks::use_navigate;
 use model::descriptor::{Descriptor, schema};
 use model::problem::{FieldError, Problem};
 
-use super::{Ask, Asked, Away, EnvironmentChoice, Planned, Ways, besides, current, verdict};
+use super::{Ask, Asked, Away, EnvironmentChoice, Overriding, Planned, Ways, besides, current, verdict};
 use crate::api::descriptor::{DeployText, PlanText, TextPage, read_descriptor_text};
 use crate::boot::boot;
 use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, lead_to_mistake};
