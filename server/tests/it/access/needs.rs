@@ -57,25 +57,29 @@ pub fn of(path: &str) -> BTreeSet<Part> {
     }
 }
 
-/// Whether a world in which everybody was refused at this door is as it was: what is planted for the door is planted outside of it. One with a
-/// deployment ages, since deployments have deadlines.
-pub fn leaves_as_it_was(path: &str) -> bool {
-    const PLANTED: [&str; 12] = [
-        "/clone",
-        "/configuration",
-        "/configs",
-        "/image-rules",
-        "/secrets",
-        "/variables",
-        "{alert}",
-        "{environment}",
-        "{route}",
-        "{rule}",
-        "{silence}",
-        "{upload}",
+/// What is planted for the door in its world beside the parts, in a word.
+pub fn planted(path: &str) -> &'static str {
+    const PLANTED: [(&str, &str); 12] = [
+        ("/configuration", "configuration"),
+        ("/variables", "configuration"),
+        ("/configs", "configuration"),
+        ("/secrets", "configuration"),
+        ("/clone", "environment"),
+        ("{environment}", "environment"),
+        ("/image-rules", "rules"),
+        ("{alert}", "watching"),
+        ("{route}", "watching"),
+        ("{rule}", "watching"),
+        ("{silence}", "watching"),
+        ("{upload}", "upload"),
     ];
-    let planted = PLANTED.iter().any(|word| path.contains(word));
-    !planted && known(path).is_some_and(|parts| !parts.contains(&Deployment))
+    PLANTED.iter().find(|(word, _)| path.contains(word)).map_or("", |(_, what)| what)
+}
+
+/// Whether a world in which everybody was refused at this door may serve another that needs the same. Where the clock moves, deployments come to
+/// their deadlines and reviews of rules no longer hold.
+pub fn serves_again(path: &str) -> bool {
+    planted(path) != "rules" && known(path).is_some_and(|parts| !parts.contains(&Deployment))
 }
 
 fn known(path: &str) -> Option<Parts> {

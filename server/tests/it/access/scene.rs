@@ -57,6 +57,8 @@ async fn narrow(cast: &Cast, scope: &str) -> Person {
 pub struct Scene {
     pub world: World,
     internal: bool,
+    /// What its doors plant in it.
+    planted: &'static str,
     /// Those who came already.
     here: BTreeMap<&'static str, Person>,
 }
@@ -71,7 +73,7 @@ impl Scene {
             let builder = cast.person(Cast::NAMES.len() - 1);
             builder.patch(&path, json!({"internal": true})).await.expect_status(StatusCode::NO_CONTENT).await;
         }
-        Self { world, internal, here: BTreeMap::new() }
+        Self { world, internal, planted: "", here: BTreeMap::new() }
     }
 
     /// The caller of this name. They are made as their turn comes: most scenes meet a few.
@@ -123,18 +125,19 @@ pub struct Unchanged(Vec<Scene>);
 impl Unchanged {
     /// A scene for this door.
     pub async fn take(&mut self, portal: &TestPortal, cast: &Cast, path: &str, internal: bool) -> Scene {
-        let mut parts = needs::of(path);
+        let (mut parts, planted) = (needs::of(path), needs::planted(path));
         parts.insert(Part::Project);
-        let found = self.0.iter().position(|scene| scene.internal == internal && scene.world.parts == parts);
+        let fits = |scene: &Scene| scene.internal == internal && scene.planted == planted && scene.world.parts == parts;
+        let found = self.0.iter().position(fits);
         match found {
             Some(at) => self.0.swap_remove(at),
-            None => Scene::build(portal, cast, parts, internal).await,
+            None => Scene { planted, ..Scene::build(portal, cast, parts, internal).await },
         }
     }
 
-    /// Takes back the scene of this door, where nothing was planted for it.
+    /// Takes back the scene of this door.
     pub async fn give_back(&mut self, portal: &TestPortal, path: &str, scene: Scene) {
-        if needs::leaves_as_it_was(path) {
+        if needs::serves_again(path) {
             self.0.push(scene);
         } else {
             scene.world.retire(portal).await;
