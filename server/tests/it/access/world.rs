@@ -154,7 +154,8 @@ async fn plant_members(portal: &TestPortal, project: &str) {
     let sql = "INSERT INTO members (project_id, user_id, role, since)
                SELECT p.id, u.id, $1, $2 FROM projects p, users u WHERE p.name = $3 AND u.username = $4";
     for role in ["guest", "developer", "admin"] {
-        write.exec(sql, args![role, platform.now(), project, Cast::account(role)]).await.expect("a member");
+        let written = write.exec(sql, args![role, platform.now(), project, Cast::account(role)]).await.expect("a member");
+        assert_eq!(written, 1, "{role}");
     }
     write.finish().await.expect("kept");
 }
