@@ -55,7 +55,8 @@ export class Visitor {
     visitor.announced = [];
     visitor.scripts = options.javaScriptEnabled !== false;
     visitor.context = await (await browser()).newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    visitor.context.setDefaultTimeout(15_000);
+    // A busy machine shows some things late.
+    visitor.context.setDefaultTimeout(60_000);
     visitor.listen();
     visitor.page = await visitor.context.newPage();
     atEnd(t, async () => {
