@@ -10,6 +10,8 @@ import { chromium } from "playwright-core";
 import { atEnd } from "./ending.mjs";
 
 const shots = fileURLToPath(new URL("screenshots", import.meta.url));
+/** They are for people who look at them: no test does, and they take a while. */
+const pictures = Boolean(process.env.SLIPWAY_TEST_PICTURES);
 
 const flags = [
   "--no-sandbox",
@@ -104,8 +106,9 @@ export class Visitor {
     });
   }
 
-  /** Pictures of the page as it is now: wide and narrow, light and dark, in `end2end/screenshots/NAME-*.png`. */
+  /** Pictures of the page as it is now, for whoever asks for them: wide and narrow, light and dark, in `end2end/screenshots/NAME-*.png`. */
   async picture(name) {
+    if (!pictures) return;
     await mkdir(shots, { recursive: true });
     const before = this.page.viewportSize();
     for (const width of [1440, 390]) {

@@ -51,7 +51,7 @@ async function spot(area, share) {
   return [box.x + box.width * share, box.y + 60];
 }
 
-test("charts are read, looked at more closely, compared and kept", { timeout: 480_000 }, async (t) => {
+test("charts are read, looked at more closely, compared and kept", { timeout: 900_000 }, async (t) => {
   const shop = await burning(t);
 
   await t.test("they are there without scripts", async (t) => {

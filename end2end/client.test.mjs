@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Cutter, Person, Program, shopOpens } from "./person.mjs";
 import { until } from "./shop.mjs";
 
-test("somebody signs in once, and the token is for their eyes alone", { timeout: 120_000 }, async (t) => {
+test("somebody signs in once, and the token is for their eyes alone", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   const wrong = await person.login("not the password");
@@ -29,7 +29,7 @@ test("somebody signs in once, and the token is for their eyes alone", { timeout:
   assert.match((await person.run(["logs", `${shop.project}/web`])).err, /not signed in/);
 });
 
-test("a shell from a terminal has its window's size, passes keys and exit codes, and can be piped into", { timeout: 120_000 }, async (t) => {
+test("a shell from a terminal has its window's size, passes keys and exit codes, and can be piped into", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);
@@ -75,7 +75,7 @@ async function terminalOf(pid) {
   });
 }
 
-test("a shell goes on where it stopped when the connection breaks, again and again", { timeout: 180_000 }, async (t) => {
+test("a shell goes on where it stopped when the connection breaks, again and again", { timeout: 600_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   const cutter = await Cutter.open(t, shop.portal.port);
@@ -96,7 +96,7 @@ test("a shell goes on where it stopped when the connection breaks, again and aga
   assert.equal(await shell.ended, 0);
 });
 
-test("who has enough of a portal that is away, or of a shell, leaves with the terminal as it was", { timeout: 120_000 }, async (t) => {
+test("who has enough of a portal that is away, or of a shell, leaves with the terminal as it was", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   const cutter = await Cutter.open(t, shop.portal.port);
@@ -131,7 +131,7 @@ test("who has enough of a portal that is away, or of a shell, leaves with the te
   assert.equal(row.ended_why, "left");
 });
 
-test("a log is read, searched and followed from a terminal", { timeout: 120_000 }, async (t) => {
+test("a log is read, searched and followed from a terminal", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);
@@ -157,7 +157,7 @@ test("a log is read, searched and followed from a terminal", { timeout: 120_000 
   }
 });
 
-test("a shell is on record with who opened it, when, where and what for", { timeout: 120_000 }, async (t) => {
+test("a shell is on record with who opened it, when, where and what for", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);
@@ -191,7 +191,7 @@ async function lines(person, service, ...flags) {
   return out.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }
 
-test("each flag leaves the lines of a log that it should", { timeout: 180_000 }, async (t) => {
+test("each flag leaves the lines of a log that it should", { timeout: 600_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);
@@ -240,7 +240,7 @@ test("each flag leaves the lines of a log that it should", { timeout: 180_000 },
   assert.deepEqual(follower.out.trim().split("\n").map((line) => line.split(" stdout ")[1]), ["later 1", "later 2"], "what matches, and nothing else");
 });
 
-test("output goes to whoever reads it: quietly when they have enough, without colours where none are wanted", { timeout: 120_000 }, async (t) => {
+test("output goes to whoever reads it: quietly when they have enough, without colours where none are wanted", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);

@@ -97,7 +97,7 @@ const WAYS = [
 ];
 
 for (const [how, env] of WAYS) {
-  test(`a portal that is killed while it collects ${how} loses no line and keeps none twice`, { timeout: 240_000 }, async (t) => {
+  test(`a portal that is killed while it collects ${how} loses no line and keeps none twice`, { timeout: 600_000 }, async (t) => {
     const shop = await open(t, await env(t));
     for (const pause of [0, 30, 110, 170, 230, 700, 1_500]) {
       await delay(pause);
@@ -118,7 +118,7 @@ for (const [how, env] of WAYS) {
 }
 
 for (const [how, end] of [["killed", "crash"], ["stopped", "stop"]]) {
-  test(`an engine that is ${how} while its logs are collected loses no line that it had, and none is kept twice`, { timeout: 240_000 }, async (t) => {
+  test(`an engine that is ${how} while its logs are collected loses no line that it had, and none is kept twice`, { timeout: 600_000 }, async (t) => {
     const engine = OwnEngine.find();
     if (!engine) return t.skip("the engine at hand is not ours to stop");
     const shop = await open(t);

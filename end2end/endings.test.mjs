@@ -18,7 +18,7 @@ import { FINAL, Shop, until } from "./shop.mjs";
 const web = (changes) => ({
   image: "web:1",
   ports: [{ name: "http", container: 8080 }],
-  health: { http: { port: 8080, path: "/healthz" }, interval: "500ms", timeout: "400ms", retries: 3, start_period: "60s" },
+  health: { http: { port: 8080, path: "/healthz" }, interval: "500ms", timeout: "400ms", retries: 50, start_period: "60s" },
   update: { monitor: "200ms", parallelism: 2 },
   stop: { grace: "1s" },
   ...changes,
@@ -63,7 +63,7 @@ async function settled(shop, service, revision, count) {
   });
 }
 
-test("a portal that is killed while it deploys goes on when it is back, with the tasks that it had begun", { timeout: 120_000 }, async (t) => {
+test("a portal that is killed while it deploys goes on when it is back, with the tasks that it had begun", { timeout: 480_000 }, async (t) => {
   const shop = await open(t);
   await shop.service("web");
   await shop.deployed("web", web({ replicas: 2 }));
@@ -127,13 +127,13 @@ async function goesOnWithoutEngine(t, end) {
   for (const task of await settled(shop, "web", 2, 2)) assert.equal(await shop.answer(task), "version one");
 }
 
-test("a deployment whose engine is stopped says what it waits for, and goes on when the engine is back", { timeout: 120_000 }, (t) => goesOnWithoutEngine(t, (engine) => engine.stop()));
+test("a deployment whose engine is stopped says what it waits for, and goes on when the engine is back", { timeout: 480_000 }, (t) => goesOnWithoutEngine(t, (engine) => engine.stop()));
 
-test("a deployment whose engine is killed says what it waits for, and goes on when the engine is back", { timeout: 120_000 }, (t) => goesOnWithoutEngine(t, (engine) => engine.crash()));
+test("a deployment whose engine is killed says what it waits for, and goes on when the engine is back", { timeout: 480_000 }, (t) => goesOnWithoutEngine(t, (engine) => engine.crash()));
 
 // These touch nothing but their own portal.
 describe("of one portal alone", { concurrency: true }, () => {
-  test("a fixed port that somebody else holds fails the deployment by its number, and the revision before serves again", { timeout: 60_000 }, async (t) => {
+  test("a fixed port that somebody else holds fails the deployment by its number, and the revision before serves again", { timeout: 300_000 }, async (t) => {
     const shop = await open(t);
     await shop.service("web");
     await shop.deployed("web", web());
@@ -155,7 +155,7 @@ describe("of one portal alone", { concurrency: true }, () => {
     assert.equal(task.ports[0].host, port, "free again, it is taken");
   });
 
-  test("a task whose revision was superseded ends with the grace of its own revision", { timeout: 60_000 }, async (t) => {
+  test("a task whose revision was superseded ends with the grace of its own revision", { timeout: 300_000 }, async (t) => {
     const shop = await open(t);
     await shop.service("web");
     await shop.deployed("web", web());
@@ -173,7 +173,7 @@ describe("of one portal alone", { concurrency: true }, () => {
     });
   });
 
-  test("an upload that is cut by the portal's death goes on where the portal says", { timeout: 60_000 }, async (t) => {
+  test("an upload that is cut by the portal's death goes on where the portal says", { timeout: 300_000 }, async (t) => {
     const { portal, project } = await Shop.open(t);
     const content = Buffer.alloc(24 << 20);
     for (let at = 0; at < content.length; at += 4) content.writeUInt32LE((at * 2654435761) >>> 0, at);

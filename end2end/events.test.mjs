@@ -28,7 +28,7 @@ async function signIn(visitor, shop, next) {
   await page.getByRole("button", { name: "Show", exact: true }).waitFor();
 }
 
-test("an end is in the page while somebody looks at it, and can be filtered", { timeout: 180_000 }, async (t) => {
+test("an end is in the page while somebody looks at it, and can be filtered", { timeout: 600_000 }, async (t) => {
   const shop = await open(t);
   await shop.deployed("web", sleeper);
   const visitor = await Visitor.arrive(t);
@@ -61,7 +61,7 @@ test("an end is in the page while somebody looks at it, and can be filtered", { 
   await page.getByRole("link", { name: `${shop.project}/web` }).first().waitFor();
 });
 
-test("the page and its form work without scripts", { timeout: 180_000 }, async (t) => {
+test("the page and its form work without scripts", { timeout: 600_000 }, async (t) => {
   const shop = await open(t);
   await shop.deployed("web", sleeper);
   const visitor = await Visitor.arrive(t, { javaScriptEnabled: false });
@@ -140,7 +140,7 @@ async function agree(shop, replicas, within) {
   return begun(shop, alive, starts);
 }
 
-test("a storm in whose middle the portal and the engine are killed and stopped is told whole, and each end once", { timeout: 420_000 }, async (t) => {
+test("a storm in whose middle the portal and the engine are killed and stopped is told whole, and each end once", { timeout: 900_000 }, async (t) => {
   const engine = OwnEngine.find();
   if (!engine) return t.skip("the engine at hand is not ours to stop");
   const shop = await open(t);

@@ -13,7 +13,7 @@ after(closeBrowser);
 /** Rows that a page holds at most. */
 const ROWS = 3_000;
 
-test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_000 }, async (t) => {
+test("a log is read, followed, paused, narrowed and linked to", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t);
   const [first] = await shop.containers("web");
   const visitor = await arrive(t, shop);
@@ -162,7 +162,7 @@ test("a log is read, followed, paused, narrowed and linked to", { timeout: 300_0
   assert.equal(await page.locator(".log").getAttribute("aria-live"), "off");
 });
 
-test("a search finds what past revisions wrote, and can be stopped", { timeout: 300_000 }, async (t) => {
+test("a search finds what past revisions wrote, and can be stopped", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t);
   const [first] = await shop.containers("web");
   await say(shop, first.id, "echo order-1234 lost; echo order-99 lost; echo order-x lost");
@@ -213,7 +213,7 @@ test("a search finds what past revisions wrote, and can be stopped", { timeout: 
   await page.locator("#f-grep[aria-invalid=true]").waitFor();
 });
 
-test("without scripts a log is read page by page", { timeout: 300_000 }, async (t) => {
+test("without scripts a log is read page by page", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t);
   const [first] = await shop.containers("web");
   await say(shop, first.id, "i=0; while [ $i -lt 700 ]; do echo line-$i; i=$((i+1)); done");
@@ -242,7 +242,7 @@ test("without scripts a log is read page by page", { timeout: 300_000 }, async (
   assert.match(await page.locator(".log li[aria-current]").innerText(), /line-42/);
 });
 
-test("where lines are missing the page says so, whatever else is hidden", { timeout: 300_000 }, async (t) => {
+test("where lines are missing the page says so, whatever else is hidden", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t, { replicas: 1 });
   const [first] = await shop.containers("web");
   const visitor = await arrive(t, shop);
@@ -287,7 +287,7 @@ test("where lines are missing the page says so, whatever else is hidden", { time
   await gap.waitFor();
 });
 
-test("a flood leaves the page small, and the end is reached", { timeout: 300_000 }, async (t) => {
+test("a flood leaves the page small, and the end is reached", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t);
   const [first] = await shop.containers("web");
   const visitor = await arrive(t, shop);
@@ -330,7 +330,7 @@ test("a flood leaves the page small, and the end is reached", { timeout: 300_000
   await until("the end again", async () => (await page.locator(".log li").last().innerText()).includes("after the flood"));
 });
 
-test("a portal that starts again loses and doubles no line of the page", { timeout: 300_000 }, async (t) => {
+test("a portal that starts again loses and doubles no line of the page", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t);
   const [first] = await shop.containers("web");
   const visitor = await arrive(t, shop);

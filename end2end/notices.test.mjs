@@ -40,7 +40,7 @@ class Receiver {
   }
 }
 
-test("a portal killed between the receiver's answer and its record loses no notice and sends none under another id", { timeout: 300_000 }, async (t) => {
+test("a portal killed between the receiver's answer and its record loses no notice and sends none under another id", { timeout: 900_000 }, async (t) => {
   const portal = await Portal.start(t);
   const receiver = await Receiver.start(t);
   const call = async (status, method, path, body) => {

@@ -34,7 +34,7 @@ async function programs(shop, id) {
   return (await shop.docker.do(["top", id, "-eo", "pid,args"])).split("\n").slice(1).map((line) => line.trim().replace(/^\d+ +/, ""));
 }
 
-test("a connection that is dead without a word is said to be, and then everything is there once", { timeout: 300_000 }, async (t) => {
+test("a connection that is dead without a word is said to be, and then everything is there once", { timeout: 900_000 }, async (t) => {
   const { shop, typist, page, ways } = await ground(t);
   // What is typed meanwhile is for the shell afterwards.
   await typist.run("stty -echo; i=0; while [ ! -e /stop ]; do i=$((i+1)); echo n$i; sleep 0.1; done; echo end-$i; stty echo", /^n1$/m);
@@ -59,7 +59,7 @@ test("a connection that is dead without a word is said to be, and then everythin
   await typist.counted(Number(last));
 });
 
-test("a tab that is closed leaves nothing in the container once nobody comes back", { timeout: 300_000 }, async (t) => {
+test("a tab that is closed leaves nothing in the container once nobody comes back", { timeout: 900_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const id = await container(shop);
   const alone = await programs(shop, id);
@@ -100,7 +100,7 @@ test("a tab that is closed leaves nothing in the container once nobody comes bac
   assert.deepEqual(await programs(shop, id), alone);
 });
 
-test("a connection that is dead is said to be though nobody types", { timeout: 300_000 }, async (t) => {
+test("a connection that is dead is said to be though nobody types", { timeout: 900_000 }, async (t) => {
   const { shop, typist, ways } = await ground(t);
   await typist.run("i=0; while [ ! -e /stop ]; do i=$((i+1)); echo n$i; sleep 0.1; done; echo end-$i", /^n1$/m);
   for (const { name, go, back } of ways) {
@@ -117,7 +117,7 @@ test("a connection that is dead is said to be though nobody types", { timeout: 3
   await typist.counted(Number(last));
 });
 
-test("whoever does not want to wait tries at once, and goes on typing", { timeout: 180_000 }, async (t) => {
+test("whoever does not want to wait tries at once, and goes on typing", { timeout: 600_000 }, async (t) => {
   const { typist, page, wire } = await ground(t);
   await typist.run("kept=in-this-''shell; echo $kept", /^in-this-shell/m);
   assert.equal(await typist.pane().getByText("No connection to the portal").count(), 0);

@@ -28,7 +28,7 @@ async function use(typist, word) {
   await typist.pane().getByText("Ended with code 0").waitFor();
 }
 
-test("a project's shells are recorded or not as its settings say, and every page says which", { timeout: 180_000 }, async (t) => {
+test("a project's shells are recorded or not as its settings say, and every page says which", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop);
   const { page, visitor } = typist;
@@ -79,7 +79,7 @@ function asciicast(text) {
   return { header, events };
 }
 
-test("the recording that is downloaded is an asciicast of what was seen, and of nothing else", { timeout: 180_000 }, async (t) => {
+test("the recording that is downloaded is an asciicast of what was seen, and of nothing else", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
@@ -131,7 +131,7 @@ const RECORDING = [
   [63.0, "o", "last\r\n"],
 ].map((line) => JSON.stringify(line)).join("\n") + "\n";
 
-test("a recording is played, sought and sped up, a large one to its very end", { timeout: 240_000 }, async (t) => {
+test("a recording is played, sought and sped up, a large one to its very end", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop);
   const { page } = typist;

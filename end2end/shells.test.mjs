@@ -13,7 +13,7 @@ import { until } from "./shop.mjs";
 
 after(closeBrowser);
 
-test("a shell opens by one press, says that it is recorded, and has the window's size from the first byte", { timeout: 180_000 }, async (t) => {
+test("a shell opens by one press, says that it is recorded, and has the window's size from the first byte", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
@@ -63,7 +63,7 @@ test("a shell opens by one press, says that it is recorded, and has the window's
   assert.equal(sizes.at(-1), last[0]);
 });
 
-test("a link opens a shell at once, and a command only after somebody looked at it", { timeout: 120_000 }, async (t) => {
+test("a link opens a shell at once, and a command only after somebody looked at it", { timeout: 480_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const [task] = await shop.tasks("web");
   const typist = await Typist.sit(t, shop, { ask: `?task=${task.id}` });
@@ -81,7 +81,7 @@ test("a link opens a shell at once, and a command only after somebody looked at 
   assert.equal(await there(), true);
 });
 
-test("programs that draw: vi, less and top, with their keys and the window's size", { timeout: 180_000 }, async (t) => {
+test("programs that draw: vi, less and top, with their keys and the window's size", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
@@ -123,7 +123,7 @@ test("programs that draw: vi, less and top, with their keys and the window's siz
   await typist.shows(/^under/m);
 });
 
-test("wide characters, emoji, colours, the mouse, and a character cut in two", { timeout: 120_000 }, async (t) => {
+test("wide characters, emoji, colours, the mouse, and a character cut in two", { timeout: 480_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
@@ -149,7 +149,7 @@ test("wide characters, emoji, colours, the mouse, and a character cut in two", {
   await typist.run("printf '\\033[?1000l\\033[?1006l'; echo qui''et", /^quiet/m);
 });
 
-test("a paste of 1 MiB arrives whole, a bracketed one in its brackets, and what is selected is copied", { timeout: 180_000 }, async (t) => {
+test("a paste of 1 MiB arrives whole, a bracketed one in its brackets, and what is selected is copied", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t);
   const typist = await Typist.sit(t, shop, { options: { permissions: ["clipboard-read", "clipboard-write"] } });
   const { page } = typist;
@@ -182,7 +182,7 @@ test("a paste of 1 MiB arrives whole, a bracketed one in its brackets, and what 
   await until("the copy", async () => (await page.evaluate(() => navigator.clipboard.readText())).includes("copy-me"));
 });
 
-test("a connection that is cut forty times loses nothing and doubles nothing, printed or typed", { timeout: 420_000 }, async (t) => {
+test("a connection that is cut forty times loses nothing and doubles nothing, printed or typed", { timeout: 900_000 }, async (t) => {
   const wire = await Wire.lay(t);
   wire.target = await freePort();
   const shop = await shopWithShell(t, { SLIPWAY_LISTEN: `127.0.0.1:${wire.target}`, SLIPWAY_PUBLIC_URL: wire.url });
@@ -219,7 +219,7 @@ test("a connection that is cut forty times loses nothing and doubles nothing, pr
   typist.forgiveCuts();
 });
 
-test("whatever ends a shell or takes it away is said", { timeout: 240_000 }, async (t) => {
+test("whatever ends a shell or takes it away is said", { timeout: 600_000 }, async (t) => {
   const wire = await Wire.lay(t);
   wire.target = await freePort();
   const shop = await shopWithShell(t, { SLIPWAY_LISTEN: `127.0.0.1:${wire.target}`, SLIPWAY_PUBLIC_URL: wire.url });
@@ -281,7 +281,7 @@ test("whatever ends a shell or takes it away is said", { timeout: 240_000 }, asy
   await until("why it closed", async () => /sign/i.test(await told().innerText()));
 });
 
-test("several shells beside each other, full screen, search, letters, screen reader and colours", { timeout: 240_000 }, async (t) => {
+test("several shells beside each other, full screen, search, letters, screen reader and colours", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t, {}, { replicas: 2 });
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
