@@ -128,7 +128,7 @@ test("charts are read, looked at more closely, compared and kept", { timeout: 90
     await page.getByRole("link", { name: "Lines", exact: true }).click();
     await page.waitForURL(/as=lines/);
     await chart.locator(".chart-line.c2").waitFor({ state: "attached" });
-    assert.equal(await chart.locator(".chart-layer").count(), 0);
+    await chart.locator(".chart-layer").first().waitFor({ state: "detached" });
   });
 
   await t.test("the same is a table and a file", async () => {

@@ -14,7 +14,7 @@ import { OwnEngine } from "./engine.mjs";
 import { freePort } from "./portal.mjs";
 import { FINAL, Shop, until } from "./shop.mjs";
 
-/** A web service with a check, quickly judged. */
+/** A web service with a check that finds out soon that it serves, and takes a busy machine for no failure. */
 const web = (changes) => ({
   image: "web:1",
   ports: [{ name: "http", container: 8080 }],

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
-import { Shop } from "./shop.mjs";
+import { Shop, until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -81,7 +81,7 @@ test("a task's processes, changed files and a file of it are a few clicks away, 
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.waitForURL(/q=%2Fmade%2F/);
   await page.getByText("/made", { exact: true }).waitFor({ state: "detached" });
-  assert.equal(await page.locator("tbody tr").count(), 1);
+  await until("one row alone", async () => (await page.locator("tbody tr").count()) === 1);
   await visitor.picture("inspect-changes");
 
   await page.getByRole("link", { name: "Get /made/text" }).click();

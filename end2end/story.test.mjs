@@ -248,7 +248,12 @@ test("from set-up to roll-back, and what a guest may", { timeout: 900_000 }, asy
 
     const theirs = await Docker.install(t);
     await theirs.login(portal.registry, "gus", PASSWORD);
-    await theirs.do(["rmi", `${image}:2`]);
+    // Its last task may be ending yet, and an image that a container has is not removed.
+    await until("the second version is not on the machine", async () => {
+      const { code, out } = await theirs.run(["rmi", `${image}:2`]);
+      assert.equal(code, 0, out);
+      return true;
+    });
     await theirs.do(["pull", `${image}:2`]);
     await theirs.do(["tag", `${image}:2`, `${image}:mine`]);
     const pushed = await theirs.run(["push", `${image}:mine`]);
