@@ -151,27 +151,27 @@ test("a storm in whose middle the portal and the engine are killed and stopped i
   blowing.catch(() => {});
 
   // For a while nobody listens.
-  await storm.reached(25);
+  await storm.reached(30);
   await shop.portal.crash();
-  await storm.reached(50);
+  await storm.reached(60);
   await shop.portal.resume();
 
   // The engine ends as a shutdown does.
-  await storm.reached(75);
+  await storm.reached(90);
   await engine.stop();
   await engine.start();
 
   // Both are killed at once, and the engine is back first: nobody heard how they ended, and nobody hears how the next ones begin.
-  await storm.reached(100);
+  await storm.reached(120);
   const within = { from: Date.now() };
   await Promise.all([shop.portal.crash(), engine.crash()]);
   await engine.start();
-  await storm.reached(115);
+  await storm.reached(140);
   await shop.portal.resume();
   within.until = Date.now();
 
   // The engine is killed alone. What it alone knew would be lost with it: it is killed once the portal has heard how its containers began.
-  await storm.reached(140);
+  await storm.reached(170);
   await until("both run, and since when is told", async () => {
     const alive = await running(shop);
     return alive.length === 2 && begun(shop, alive, await events(shop, "started"));

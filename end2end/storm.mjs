@@ -1,10 +1,10 @@
-// A storm on an engine: a hundred and sixty containers that nobody but the test made. Each lives once and for a moment, ends with a code of its own, and stays
+// A storm on an engine: two hundred containers that nobody but the test made. Each lives once and for a moment, ends with a code of its own, and stays
 // there, so that the engine can be asked about every one of them at the end. It goes on whatever happens to the engine meanwhile.
 import assert from "node:assert/strict";
 import { atEnd } from "./ending.mjs";
 import { each, until } from "./shop.mjs";
 
-const COUNT = 160;
+const COUNT = 200;
 /** So many are started at a time. */
 const AT_ONCE = 4;
 /** A busy machine, and an engine that is away for a while. */
