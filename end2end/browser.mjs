@@ -10,6 +10,8 @@ import { chromium } from "playwright-core";
 import { atEnd } from "./ending.mjs";
 
 const shots = fileURLToPath(new URL("screenshots", import.meta.url));
+/** They are for people who look at them: no test does, and they take a while. */
+const pictures = Boolean(process.env.SLIPWAY_TEST_PICTURES);
 
 const flags = [
   "--no-sandbox",
@@ -55,7 +57,8 @@ export class Visitor {
     visitor.announced = [];
     visitor.scripts = options.javaScriptEnabled !== false;
     visitor.context = await (await browser()).newContext({ viewport: { width: 1440, height: 900 }, ...options });
-    visitor.context.setDefaultTimeout(15_000);
+    // A busy machine shows some things late.
+    visitor.context.setDefaultTimeout(60_000);
     visitor.listen();
     visitor.page = await visitor.context.newPage();
     atEnd(t, async () => {
@@ -103,8 +106,9 @@ export class Visitor {
     });
   }
 
-  /** Pictures of the page as it is now: wide and narrow, light and dark, in `end2end/screenshots/NAME-*.png`. */
+  /** Pictures of the page as it is now, for whoever asks for them: wide and narrow, light and dark, in `end2end/screenshots/NAME-*.png`. */
   async picture(name) {
+    if (!pictures) return;
     await mkdir(shots, { recursive: true });
     const before = this.page.viewportSize();
     for (const width of [1440, 390]) {

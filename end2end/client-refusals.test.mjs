@@ -26,7 +26,7 @@ function refused({ code, out, err }, pattern, expected = 1) {
   assert.ok(!/panicked|RUST_BACKTRACE/.test(err), err);
 }
 
-test("a guest reads a log and opens no shell, and who is no member finds nothing", { timeout: 120_000 }, async (t) => {
+test("a guest reads a log and opens no shell, and who is no member finds nothing", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const service = `${shop.project}/web`;
   const guest = await join(t, shop, "gus", "guest");
@@ -45,7 +45,7 @@ test("a guest reads a log and opens no shell, and who is no member finds nothing
   assert.deepEqual((await shop.call(200, "GET", `/projects/${shop.project}/shells`)).items, [], "and no shell was begun");
 });
 
-test("who is taken out of a project loses an open shell and a followed log, and is told", { timeout: 120_000 }, async (t) => {
+test("who is taken out of a project loses an open shell and a followed log, and is told", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const service = `${shop.project}/web`;
   const [container] = await shop.containers("web");
@@ -70,7 +70,7 @@ test("who is taken out of a project loses an open shell and a followed log, and 
   refused(await dora.run(["logs", service]), /no such service/);
 });
 
-test("a token that was revoked or is not for shells opens none, and it is said what to do", { timeout: 120_000 }, async (t) => {
+test("a token that was revoked or is not for shells opens none, and it is said what to do", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const service = `${shop.project}/web`;
   const dora = await join(t, shop, "dora", "developer");
@@ -85,7 +85,7 @@ test("a token that was revoked or is not for shells opens none, and it is said w
   for (const command of ["shell", "logs"]) refused(await dora.run([command, service]), /does not take this token .*slipway login/);
 });
 
-test("who signs in wrongly, or nowhere, is told which of both", { timeout: 120_000 }, async (t) => {
+test("who signs in wrongly, or nowhere, is told which of both", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   refused(await person.login("not the password"), /^slipway: the user name or the password is wrong\n$/);
@@ -117,7 +117,7 @@ test("who signs in wrongly, or nowhere, is told which of both", { timeout: 120_0
   assert.equal((await shop.portal.api("GET", "/me/tokens", undefined, { username: "admin", password })).body.items.length, 1);
 });
 
-test("what is typed wrongly is named with what would be right", { timeout: 120_000 }, async (t) => {
+test("what is typed wrongly is named with what would be right", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);
@@ -145,7 +145,7 @@ test("what is typed wrongly is named with what would be right", { timeout: 120_0
   refused(await person.run(["shell", `${service}.9`]), /^slipway: web\.9 does not run\n$/);
 });
 
-test("a proxy that strips the upgrade is named", { timeout: 120_000 }, async (t) => {
+test("a proxy that strips the upgrade is named", { timeout: 480_000 }, async (t) => {
   const shop = await shopOpens(t);
   const person = await Person.arrive(t, shop.portal);
   assert.equal((await person.login(shop.portal.password)).code, 0);

@@ -36,7 +36,7 @@ class Client {
   /** Runs it. Gives `{ code, out }` with both streams in `out`; a failure is the caller's to judge. */
   async run(args, input) {
     try {
-      const running = execute(this.program, [...this.before(), ...args], { env: this.env, timeout: 120_000, maxBuffer: 16 << 20 });
+      const running = execute(this.program, [...this.before(), ...args], { env: this.env, timeout: 300_000, maxBuffer: 16 << 20 });
       running.child.stdin.on("error", () => {}).end(input ?? "");
       const { stdout, stderr } = await running;
       return { code: 0, out: stdout + stderr, stdout };

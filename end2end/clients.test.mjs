@@ -14,7 +14,7 @@ import { Recorder, mounted, uploaded } from "./recorder.mjs";
 
 const PASSWORD = "correct horse battery";
 /** They make file systems of layers, each in its way. */
-const MINUTES = { timeout: 180_000, skip: process.getuid() === 0 ? false : "podman, buildah and containerd are run as root here" };
+const MINUTES = { timeout: 480_000, skip: process.getuid() === 0 ? false : "podman, buildah and containerd are run as root here" };
 
 /** A portal behind a recorder with the project `shop` of `ana` (admin), `dev` (developer) and `gus` (guest); `eve` is none of its members. */
 async function shop(t) {

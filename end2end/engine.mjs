@@ -107,7 +107,7 @@ export class Docker {
   async run(args, input) {
     const env = { ...process.env, DOCKER_HOST: this.host, DOCKER_CONFIG: this.config };
     try {
-      const running = run("docker", args, { env, timeout: 120_000, maxBuffer: 16 << 20 });
+      const running = run("docker", args, { env, timeout: 300_000, maxBuffer: 16 << 20 });
       // A client that ends without reading says why by its exit code.
       running.child.stdin.on("error", () => {}).end(input ?? "");
       const { stdout, stderr } = await running;

@@ -65,7 +65,7 @@ test("a page of an earlier build says so, and its links lead to the new one", as
   await rename(join(site, "pkg", build), join(site, "pkg", "next"));
   await writeFile(join(site, "build"), "next");
   await portal.resume();
-  await page.getByText("Slipway was updated").waitFor({ timeout: 60_000 });
+  await page.getByText("Slipway was updated").waitFor({ timeout: 120_000 });
   visitor.forgiveRefused();
 
   const fresh = page.waitForResponse((answer) => answer.url().endsWith("/pkg/next/slipway_bg.wasm") && answer.ok());

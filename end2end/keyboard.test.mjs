@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Portal } from "./portal.mjs";
+import { until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -51,7 +52,7 @@ test("a project is made, joined and left with the keyboard alone", async (t) => 
   await page.evaluate(() => document.activeElement.blur());
   await tabTo(page, "Skip to content");
   await keyboard.press("Enter");
-  assert.equal(await page.evaluate(() => document.activeElement.id), "main", "the skip link leads to the content");
+  await until("the skip link leads to the content", () => page.evaluate(() => document.activeElement.id === "main"));
 
   await tabTo(page, /^(New|Create a?) ?.*project/i);
   await keyboard.press("Enter");
@@ -80,7 +81,7 @@ test("a project is made, joined and left with the keyboard alone", async (t) => 
   assert.ok(await page.evaluate(() => document.activeElement.closest("dialog") !== null), "the focus is in the dialog");
   await keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
-  assert.equal((await focused(page)).name, "Remove");
+  await until("the focus is where it was", async () => (await focused(page)).name === "Remove");
   await page.getByRole("cell", { name: "dora", exact: true }).waitFor();
 
   await page.evaluate(() => document.activeElement.blur());

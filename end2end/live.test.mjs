@@ -46,9 +46,9 @@ test("how many alerts fire stands in the navigation and follows what happens", a
   await tab(/^Alerts$/).waitFor();
   const made = await portal.api("POST", "/alert-rules", { name: "Gone", kind: "machine_gone" });
   assert.equal(made.status, 201, JSON.stringify(made));
-  await tab(/^Alerts\s+1 firing$/).waitFor({ timeout: 60_000 });
+  await tab(/^Alerts\s+1 firing$/).waitFor({ timeout: 120_000 });
   const rendered = await (await page.request.get(`${portal.url}/admin/quotas`)).text();
   assert.match(rendered, / 1 firing</);
   await portal.api("DELETE", `/alert-rules/${made.body.id}`);
-  await tab(/^Alerts$/).waitFor({ timeout: 60_000 });
+  await tab(/^Alerts$/).waitFor({ timeout: 120_000 });
 });

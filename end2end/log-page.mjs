@@ -1,4 +1,4 @@
-// The log page in the words of the tests: tasks that write, and somebody who looks at what they wrote.
+// The log page in the words of the tests: tasks that write, and somebody who looks at what they wrote. Whoever looks at another page signs in here too.
 import { Visitor } from "./browser.mjs";
 import { BUSYBOX } from "./engine.mjs";
 import { Shop } from "./shop.mjs";
@@ -41,7 +41,7 @@ export async function say(shop, container, script, ...flags) {
   await shop.docker.do(["exec", ...flags, container, "/bin/sh", "-c", `{ ${script}; } > /proc/1/fd/1`]);
 }
 
-/** Somebody who is signed in and looks at the log. */
+/** Somebody who is signed in. */
 export async function arrive(t, shop, options = {}) {
   const visitor = await Visitor.arrive(t, options);
   const { page } = visitor;

@@ -7,7 +7,7 @@ import { until } from "./shop.mjs";
 
 after(closeBrowser);
 
-test("arrows lead from line to line, and Tab leads past them", { timeout: 300_000 }, async (t) => {
+test("arrows lead from line to line, and Tab leads past them", { timeout: 900_000 }, async (t) => {
   const shop = await writers(t, { replicas: 1 });
   const [first] = await shop.containers("web");
   await say(shop, first.id, "i=0; while [ $i -lt 60 ]; do echo row-$i; i=$((i+1)); done");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
-import { Shop } from "./shop.mjs";
+import { Shop, until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -15,7 +15,7 @@ const web = {
   command: ["/bin/sh", "-c", "busybox mkdir /made; echo kept >/made/text; busybox sleep 4711 & exec busybox sh -c 'busybox httpd -f -p 8080 -h /www; :' $TOKEN"],
   env: { TOKEN: SECRET },
   ports: [{ name: "http", container: 8080 }],
-  health: { http: { port: 8080, path: "/healthz" }, interval: "500ms", timeout: "400ms", retries: 3, start_period: "60s" },
+  health: { http: { port: 8080, path: "/healthz" }, interval: "500ms", timeout: "400ms", retries: 50, start_period: "60s" },
   update: { monitor: "200ms" },
   stop: { grace: "0s" },
 };
@@ -44,7 +44,7 @@ async function downloaded(page, link) {
   return { name: download.suggestedFilename(), text: await readFile(await download.path(), "utf8") };
 }
 
-test("a task's processes, changed files and a file of it are a few clicks away, and none of its secrets", { timeout: 120_000 }, async (t) => {
+test("a task's processes, changed files and a file of it are a few clicks away, and none of its secrets", { timeout: 480_000 }, async (t) => {
   const { shop, visitor, page } = await open(t);
   const [{ id }] = await shop.containers("web");
   const whole = await downloaded(page, page.getByRole("link", { name: "Download" }));
@@ -81,7 +81,7 @@ test("a task's processes, changed files and a file of it are a few clicks away, 
   await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.waitForURL(/q=%2Fmade%2F/);
   await page.getByText("/made", { exact: true }).waitFor({ state: "detached" });
-  assert.equal(await page.locator("tbody tr").count(), 1);
+  await until("one row alone", async () => (await page.locator("tbody tr").count()) === 1);
   await visitor.picture("inspect-changes");
 
   await page.getByRole("link", { name: "Get /made/text" }).click();
@@ -91,7 +91,7 @@ test("a task's processes, changed files and a file of it are a few clicks away, 
   assert.deepEqual(kept, { name: "text", text: "kept\n" });
 });
 
-test("what is no file is said beside the path, and what is typed stays while the service changes", { timeout: 120_000 }, async (t) => {
+test("what is no file is said beside the path, and what is typed stays while the service changes", { timeout: 480_000 }, async (t) => {
   const { shop, visitor, page } = await open(t);
   await page.getByRole("link", { name: "Get a file" }).click();
   const path = page.getByLabel("Path of the file");

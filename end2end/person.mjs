@@ -27,7 +27,7 @@ export class Program {
   }
 
   /** Waits until it wrote what matches; the match. */
-  wrote(pattern, seconds = 20) {
+  wrote(pattern, seconds = 60) {
     return until(`${pattern} in what was written`, async () => this.out.match(pattern) ?? Promise.reject(new Error(`${this.out.slice(-2000)} ${this.err.slice(-2000)}`)), seconds);
   }
 }

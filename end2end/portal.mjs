@@ -16,6 +16,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The server under test. */
 export const binary = process.env.SLIPWAY_BIN ?? join(root, "target/debug/slipway");
 
+/** How long it may take to begin, and to end: far longer than it does, since a machine may be busy. */
+const PATIENCE = 120_000;
+
 /** A TCP port of the loopback address that nobody listened on a moment ago. */
 export async function freePort() {
   const probe = createServer();
@@ -70,8 +73,8 @@ export class Portal {
       });
     });
     const late = new AbortController();
-    const ended = await Promise.race([greeted, this.ended, delay(30_000, "late", { signal: late.signal })]).finally(() => late.abort());
-    if (ended === "late") throw new Error(`the portal was not ready within 30 s:\n${await this.log()}`);
+    const ended = await Promise.race([greeted, this.ended, delay(PATIENCE, "late", { signal: late.signal })]).finally(() => late.abort());
+    if (ended === "late") throw new Error(`the portal was not ready within ${PATIENCE / 1000} s:\n${await this.log()}`);
     if (ended) throw new Error(`the portal ended with ${JSON.stringify(ended)} before it was ready:\n${await this.log()}`);
   }
 
@@ -84,10 +87,10 @@ export class Portal {
   async stop() {
     if (!this.process || this.process.exitCode !== null || this.process.signalCode !== null) return;
     this.process.kill("SIGTERM");
-    const ended = await Promise.race([this.ended, delay(30_000, undefined, { ref: false })]);
+    const ended = await Promise.race([this.ended, delay(PATIENCE, undefined, { ref: false })]);
     if (!ended) {
       this.process.kill("SIGKILL");
-      throw new Error(`the portal did not end within 30 s of SIGTERM:\n${await this.log()}`);
+      throw new Error(`the portal did not end within ${PATIENCE / 1000} s of SIGTERM:\n${await this.log()}`);
     }
     if (ended.code !== 0) throw new Error(`the portal ended with ${JSON.stringify(ended)}:\n${await this.log()}`);
   }

@@ -143,7 +143,7 @@ export class Typist {
   }
 
   /** Waits until the screen matches, and gives the match. */
-  async shows(pattern, n = 0, seconds = 20) {
+  async shows(pattern, n = 0, seconds = 60) {
     return until(`${pattern} on the screen`, async () => {
       const screen = await this.screen(n);
       const match = screen.match(pattern);
@@ -166,7 +166,7 @@ export class Typist {
   }
 
   /** Runs a command on an empty screen and waits for what it prints. */
-  async run(command, pattern, n = 0, seconds = 20) {
+  async run(command, pattern, n = 0, seconds = 60) {
     await this.clear(n);
     await this.line(command);
     return this.shows(pattern, n, seconds);
@@ -177,8 +177,9 @@ export class Typist {
     const { page } = this;
     await until("the top of what is kept", async () => {
       for (let pages = 0; pages < 10; pages += 1) await page.keyboard.press("Shift+PageUp");
+      await this.drawn();
       return /^n1$/m.test(await this.screen());
-    }, 60);
+    }, 120);
     let expected = 1;
     for (let screens = 0; expected <= last; screens += 1) {
       assert.ok(screens < 1000, `the screens go on after n${expected}`);
@@ -189,10 +190,18 @@ export class Typist {
         assert.ok(seen[0] <= expected, `n${expected} is missing: a screen begins with n${seen[0]}`);
         expected = Math.max(expected, seen.at(-1) + 1);
       }
+      if (expected > last) return;
       await page.keyboard.press("Shift+PageDown");
-      // Where there is no next one, the last one is looked at again.
-      await until("the next screen", async () => (await this.screen()) !== before, 2).catch(() => {});
+      await this.drawn();
+      await until(`a screen with n${expected}, after ${before}`, async () => (await this.screen()) !== before);
     }
+  }
+
+  /** Waits until what was pressed is drawn: the terminal draws with the next frames. */
+  async drawn() {
+    await this.page.evaluate(async () => {
+      for (let frames = 0; frames < 3; frames += 1) await new Promise((next) => requestAnimationFrame(next));
+    });
   }
 
   /** The longest time between two frames of the page while something happens, in milliseconds. */

@@ -35,7 +35,7 @@ async function resize(typist, height) {
   });
 }
 
-test("bash is taken before ash, and vim, less and top draw, follow the window and give the screen back", { timeout: 180_000 }, async (t) => {
+test("bash is taken before ash, and vim, less and top draw, follow the window and give the screen back", { timeout: 600_000 }, async (t) => {
   const shop = await shopWithShell(t, {}, {}, image(await comfort()));
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
@@ -94,7 +94,7 @@ test("bash is taken before ash, and vim, less and top draw, follow the window an
   await typist.run("echo af''ter", /^after/m);
 });
 
-test("an image without any shell says so, and a command of it runs all the same", { timeout: 120_000 }, async (t) => {
+test("an image without any shell says so, and a command of it runs all the same", { timeout: 480_000 }, async (t) => {
   const shop = await shopWithShell(t, {}, {}, (docker, reference) => docker.bareImage(reference));
   const typist = await Typist.sit(t, shop);
   const { page } = typist;
@@ -115,7 +115,7 @@ test("an image without any shell says so, and a command of it runs all the same"
   await typist.shows(/Usage: httpd/);
 });
 
-test("a shell has the user and the folder that were asked for, and one that cannot be had is named", { timeout: 120_000 }, async (t) => {
+test("a shell has the user and the folder that were asked for, and one that cannot be had is named", { timeout: 480_000 }, async (t) => {
   const files = { "etc/passwd": "root:x:0:0::/:/bin/sh\nclerk:x:1234:2345::/srv/desk:/bin/sh\n", "etc/group": "root:x:0:\nclerks:x:2345:\n", "srv/desk/paper": "\n" };
   const shop = await shopWithShell(t, {}, {}, image(files));
   const typist = await Typist.sit(t, shop);
@@ -164,7 +164,7 @@ async function point(typist, word) {
   return box;
 }
 
-test("a link in the output opens in a window that knows nothing of this one, and nothing but the web is a link", { timeout: 120_000 }, async (t) => {
+test("a link in the output opens in a window that knows nothing of this one, and nothing but the web is a link", { timeout: 480_000 }, async (t) => {
   const seen = [];
   const site = createServer((request, answer) => {
     seen.push({ path: request.url, referer: request.headers.referer });

@@ -13,8 +13,11 @@ const ENVIRONMENT = "local";
 /** The states after which nothing follows. */
 export const FINAL = new Set(["succeeded", "failed", "rolled_back", "cancelled", "superseded"]);
 
-/** Asks `probe` until it gives something that is not false, nothing or an error; says at the end what it waited for and what came last. */
-export async function until(what, probe, seconds = 30) {
+/**
+ * Asks `probe` until it gives something that is not false, nothing or an error; says at the end what it waited for and what came last. It waits long: what
+ * comes costs no more by it, and on a busy machine some things come late.
+ */
+export async function until(what, probe, seconds = 60) {
   const given = Date.now() + seconds * 1000;
   let last;
   for (;;) {
@@ -90,9 +93,18 @@ export class Shop {
     return this.call(200, "GET", this.path(service, `/deployments/${id}?wait=${wait}`));
   }
 
+  /** How a deployment ended, once it is over. */
+  async over(service, id) {
+    return until(`deployment ${id} is over`, async () => {
+      const view = await this.deployment(service, id, 60);
+      if (!FINAL.has(view.state)) throw new Error(JSON.stringify(view));
+      return view;
+    }, 180);
+  }
+
   /** A deployment that must succeed. */
   async deployed(service, descriptor) {
-    const view = await this.deployment(service, await this.deploy(service, descriptor), 60);
+    const view = await this.over(service, await this.deploy(service, descriptor));
     assert.equal(view.state, "succeeded", JSON.stringify(view));
     return view;
   }
@@ -123,7 +135,7 @@ export class Shop {
 
   /** What a task answers on its published port. */
   async answer(task) {
-    const answer = await fetch(`http://${task.host}:${task.ports[0].host}/`, { signal: AbortSignal.timeout(5_000) });
+    const answer = await fetch(`http://${task.host}:${task.ports[0].host}/`, { signal: AbortSignal.timeout(60_000) });
     return (await answer.text()).trim();
   }
 }

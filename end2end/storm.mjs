@@ -8,7 +8,7 @@ const COUNT = 200;
 /** So many are started at a time. */
 const AT_ONCE = 4;
 /** A busy machine, and an engine that is away for a while. */
-const LONG = 90;
+const LONG = 180;
 /** What an engine shows where it does not know with what a program ended. */
 const UNKNOWN = 255;
 

@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
 import { Portal } from "./portal.mjs";
+import { FINAL, until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -36,10 +37,10 @@ async function step(what, act) {
 
 /** The state that the deployment's page shows at last. */
 async function outcome(visitor, word) {
-  await visitor.page.getByText(word, { exact: true }).first().waitFor({ timeout: 60_000 });
+  await visitor.page.getByText(word, { exact: true }).first().waitFor({ timeout: 180_000 });
 }
 
-test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, async (t) => {
+test("from set-up to roll-back, and what a guest may", { timeout: 900_000 }, async (t) => {
   const portal = await Portal.start(t, { SLIPWAY_ADMIN_PASSWORD: undefined });
   const admin = await Visitor.arrive(t);
   const page = admin.page;
@@ -140,16 +141,21 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
     await developer.picture("project");
   });
 
+  /** What the healthy tasks answer. */
   const answers = async () => {
     const { body } = await portal.api("GET", "/projects/shop/services/web/tasks");
     const living = body.items.filter((task) => task.health === "healthy" && task.ports.length > 0);
     return Promise.all(living.map(async (task) => (await fetch(`http://127.0.0.1:${task.ports[0].host}/`)).text()));
   };
+  /** Waits until two tasks answer, both as this version. */
+  const serve = (version) => until(`two tasks are of version ${version}`, async () => {
+    const bodies = await answers();
+    assert.ok(bodies.length === 2 && bodies.every((body) => body.includes(`version ${version}`)), bodies.join());
+    return true;
+  });
 
   await step("both tasks answer on their published ports", async () => {
-    const bodies = await answers();
-    assert.equal(bodies.length, 2);
-    for (const body of bodies) assert.match(body, /version one/);
+    await serve("one");
   });
 
   await step("a log line, and what inspect hides", async () => {
@@ -176,7 +182,7 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
     await page.getByText("Open", { exact: true }).waitFor();
     await terminal.click();
     await page.keyboard.type("echo $((6*7)) $GREETING; stty size\n");
-    await page.waitForFunction(() => /^42 hello/m.test(document.querySelector(".xterm-rows")?.innerText ?? ""));
+    await page.waitForFunction(() => /^42\shello.*\n\d+\s\d+/m.test(document.querySelector(".xterm-rows")?.innerText ?? ""));
     const shown = await page.locator(".xterm-rows").innerText();
     const [, rows, columns] = shown.match(/(\d+) (\d+)\s*$/m) ?? [];
     assert.ok(Number(rows) > 5 && Number(columns) > 40, `the size is the window's: ${rows} x ${columns}`);
@@ -208,9 +214,12 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
     const user = { username: "dee", password: PASSWORD };
     const made = await portal.api("POST", "/projects/shop/services/web/deployments", { descriptor, why: "the new greeting" }, user);
     assert.equal(made.status, 202, JSON.stringify(made.body));
-    const done = await portal.api("GET", `/projects/shop/services/web/deployments/${made.body.id}?wait=60`, undefined, user);
-    assert.equal(done.body.state, "succeeded", JSON.stringify(done.body));
-    for (const body of await answers()) assert.match(body, /version two/);
+    const done = await until("the second version is there", async () => {
+      const { body } = await portal.api("GET", `/projects/shop/services/web/deployments/${made.body.id}?wait=60`, undefined, user);
+      return FINAL.has(body.state) && body;
+    }, 180);
+    assert.equal(done.state, "succeeded", JSON.stringify(done));
+    await serve("two");
     await page.goto(`${portal.url}/projects/shop/services/web/revisions`);
     await ready(developer);
     await developer.picture("revisions");
@@ -220,7 +229,7 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
     await page.locator("dialog[open]").getByRole("button", { name: "Roll back" }).click();
     await page.waitForURL(/deployments\//);
     await outcome(developer, "Succeeded");
-    for (const body of await answers()) assert.match(body, /version one/);
+    await serve("one");
   });
 
   await step("a guest looks and pulls, and nothing else", async () => {
@@ -239,7 +248,12 @@ test("from set-up to roll-back, and what a guest may", { timeout: 300_000 }, asy
 
     const theirs = await Docker.install(t);
     await theirs.login(portal.registry, "gus", PASSWORD);
-    await theirs.do(["rmi", `${image}:2`]);
+    // Its last task may be ending yet, and an image that a container has is not removed.
+    await until("the second version is not on the machine", async () => {
+      const { code, out } = await theirs.run(["rmi", `${image}:2`]);
+      assert.equal(code, 0, out);
+      return true;
+    });
     await theirs.do(["pull", `${image}:2`]);
     await theirs.do(["tag", `${image}:2`, `${image}:mine`]);
     const pushed = await theirs.run(["push", `${image}:mine`]);

@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { Docker } from "./engine.mjs";
 import { Portal } from "./portal.mjs";
-import { until } from "./shop.mjs";
+import { FINAL, until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -44,7 +44,7 @@ async function offered(page, label) {
   return values.filter(Boolean);
 }
 
-test("a service from a template, its preview, and its configuration", { timeout: 300_000 }, async (t) => {
+test("a service from a template, its preview, and its configuration", { timeout: 900_000 }, async (t) => {
   const portal = await Portal.start(t);
   const made = async (status, method, path, body) => {
     const answer = await portal.api(method, path, body);
@@ -71,7 +71,11 @@ test("a service from a template, its preview, and its configuration", { timeout:
   await made(201, "POST", `/projects/${project}/services`, { name: "first" });
   const descriptor = { image: "web:1", update: { monitor: "0s" }, stop: { grace: "0s" } };
   const { id } = await made(202, "POST", `/projects/${project}/services/first/deployments`, { environment: "local", descriptor });
-  assert.equal((await made(200, "GET", `/projects/${project}/services/first/deployments/${id}?wait=60`)).state, "succeeded");
+  const over = await until("it is deployed", async () => {
+    const view = await made(200, "GET", `/projects/${project}/services/first/deployments/${id}?wait=60`);
+    return FINAL.has(view.state) && view;
+  }, 180);
+  assert.equal(over.state, "succeeded");
 
   const shop = `${portal.url}/projects/${project}`;
   const service = `/projects/${project}/services/web`;
@@ -128,7 +132,7 @@ test("a service from a template, its preview, and its configuration", { timeout:
   await dee.picture("template-form-planned");
   await page.getByRole("button", { name: "Deploy to local" }).click();
   await page.waitForURL(/\/deployments\//);
-  await page.getByText("Succeeded", { exact: true }).first().waitFor({ timeout: 60_000 });
+  await page.getByText("Succeeded", { exact: true }).first().waitFor({ timeout: 180_000 });
   const first = (await made(200, "GET", `${service}/revisions/1`)).descriptor;
   assert.deepEqual([first.env.GREETING, first.replicas, first.ports[0].container], ["from the form", 2, 8080]);
   const template = await made(200, "GET", `${service}/template`);
@@ -182,7 +186,7 @@ descriptor: |
   const before = (await made(200, "GET", `${service}/tasks`)).items.filter(({ state }) => state === "running").map(({ id }) => id);
   await row.getByRole("button", { name: "Roll" }).click();
   await page.waitForURL(/\/deployments\//);
-  await page.getByText("Succeeded", { exact: true }).first().waitFor({ timeout: 60_000 });
+  await page.getByText("Succeeded", { exact: true }).first().waitFor({ timeout: 180_000 });
   const tasks = await until("the old tasks are gone", async () => {
     const living = (await made(200, "GET", `${service}/tasks`)).items.filter(({ state }) => ["running", "stopping"].includes(state));
     return living.length === 2 && living.every(({ id }) => !before.includes(id)) && living;

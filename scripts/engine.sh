@@ -38,7 +38,7 @@ start() {
   setsid nohup dockerd ${ENGINE_FLAGS:-} --data-root "$dir/data" --exec-root "$dir/run" --pidfile "$dir/dockerd.pid" \
     --host "unix://$socket" >>"$dir/dockerd.log" 2>&1 </dev/null &
   local started=$!
-  for _ in $(seq 300); do
+  for _ in $(seq 600); do
     if answers; then return; fi
     kill -0 "$started" 2>/dev/null || break
     sleep 0.1
@@ -75,7 +75,7 @@ stop() {
   # What is frozen does not end.
   thaw || true
   kill "$pid"
-  for _ in $(seq 300); do
+  for _ in $(seq 600); do
     [ -e "/proc/$pid" ] || return 0
     sleep 0.1
   done

@@ -6,6 +6,8 @@
 # script ends, in whatever way, the kernel ends all that is in them. So it never touches an engine, a container or a database of
 # the machine. Only where no namespace may be made (not root, a narrow container) it uses the engine at hand, and touches what
 # the tests made alone. Only cargo and npm reach the network, before the tests start.
+#
+# SLIPWAY_TEST_PICTURES=1: pictures of pages as people see them are left in end2end/screenshots.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -49,7 +49,7 @@ use super::states;
 use crate::api::deployments::list_deployments;
 use crate::api::services::{CreateService, get_service};
 use crate::api::templates::{PLAIN, list_templates};
-use crate::components::{Badge, Crumb, Crumbs, Csrf, ProblemNotice, Submit, Tab, Tabs, TextField, Tone, field_error};
+use crate::components::{Badge, Crumb, Crumbs, Csrf, Empty, ProblemNotice, Submit, Tab, Tabs, TextField, Tone, field_error};
 use crate::live::Pulse;
 use crate::page::{Data, Refusal, loaded, loaded_in, param, problem, query};
 use crate::urls;
@@ -255,6 +255,22 @@ fn EnvironmentChoice(
             .collect_view();
         view! { <nav class="segments" aria-label="Environment">{items}</nav> }
     })
+}
+
+/// What a page about the tasks of a service shows before any ran.
+#[component]
+fn Undeployed(
+    /// The service.
+    service: ServiceDetail,
+    /// What is not there yet.
+    what: &'static str,
+    /// When it will be.
+    when: &'static str,
+) -> impl IntoView {
+    let deploy = service.may(Action::Deploy).then(
+        || view! { <p><a class="button button-primary" href=urls::service_page(&service.project, &service.name, "deploy")>"Deploy it"</a></p> },
+    );
+    view! { <section class="panel"><Empty title=what><p>{when}</p>{deploy}</Empty></section> }.into_any()
 }
 
 /// A service's deployments.

@@ -18,7 +18,6 @@ mod tools;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use model::access::Action;
 use model::logs::Marks;
 use model::problem::{Problem, ProblemKind};
 use model::views::logs::{LogPage, LogTask};
@@ -26,14 +25,14 @@ use model::views::services::ServiceDetail;
 
 use self::asked::{Asked, Place};
 use self::desk::Desk;
-use super::current;
+use super::{Undeployed, current};
 use crate::api::ApiError;
 use crate::api::logs::log_page;
 use crate::api::services::get_service;
 use crate::boot::boot;
 use crate::components::log_row::{RowLook, Times, rows};
 use crate::components::log_who::Twins;
-use crate::components::{Empty, LogView, Notice, Tone, capital};
+use crate::components::{LogView, Notice, Tone, capital};
 use crate::live::Pulse;
 use crate::page::{loaded, query};
 use crate::urls;
@@ -131,7 +130,8 @@ fn Page(found: Found, shown: Shown, level: Memo<String>, pulse: Pulse) -> impl I
     let Found { service, page, drawn } = found;
     let title = view! { <Title text=format!("Logs of {}", service.name)/> };
     let Some(run) = super::chosen(&service, shown.asked.filter.environment.as_ref().map_or("", |name| name.as_str())) else {
-        return view! { {title} <Undeployed service/> }.into_any();
+        let (what, when) = ("Nothing was written yet", "What its tasks write appears here, from the first deployment on.");
+        return view! { {title} <Undeployed service what when/> }.into_any();
     };
     let environment = run.summary.environment.clone();
     let mut asked = shown.asked.clone();
@@ -160,20 +160,6 @@ fn Page(found: Found, shown: Shown, level: Memo<String>, pulse: Pulse) -> impl I
             .into_any()
         }
     }
-}
-
-/// Nothing ran yet, so nothing was written.
-#[component]
-fn Undeployed(service: ServiceDetail) -> impl IntoView {
-    let deploy = service.may(Action::Deploy).then(
-        || view! { <p><a class="button button-primary" href=urls::service_page(&service.project, &service.name, "deploy")>"Deploy it"</a></p> },
-    );
-    view! {
-        <section class="panel">
-            <Empty title="Nothing was written yet"><p>"What its tasks write appears here, from the first deployment on."</p>{deploy}</Empty>
-        </section>
-    }
-    .into_any()
 }
 
 /// How rows of this page look.

@@ -3,12 +3,11 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use model::access::Action;
 use model::problem::{Problem, ProblemKind};
 use model::views::metrics::MetricsView;
 use model::views::services::ServiceDetail;
 
-use super::current;
+use super::{Undeployed, current};
 use crate::api::ApiError;
 use crate::api::services::get_service;
 use crate::components::{Empty, Notice, Tone, sentence};
@@ -60,7 +59,8 @@ fn Page(found: Found) -> impl IntoView {
     let source = Source::Service(service.project.to_string(), service.name.to_string());
     let never = service.runs.is_empty();
     let Some(view) = view.filter(|view| !(never && view.as_ref().is_ok_and(MetricsView::is_empty))) else {
-        return view! { {title} <Undeployed service/> }.into_any();
+        let (what, when) = ("Nothing was measured yet", "What its tasks use appears here, some seconds after the first deployment.");
+        return view! { {title} <Undeployed service what when/> }.into_any();
     };
     let names: Vec<_> = service.runs.iter().map(|run| run.summary.environment.clone()).collect();
     let shown = asked.query.environment.clone();
@@ -82,18 +82,4 @@ fn Page(found: Found) -> impl IntoView {
         Ok(view) => view! { <Charts source asked path found=view/> }.into_any(),
     };
     view! { {title}{choice}{tools}{charts} }.into_any()
-}
-
-/// Nothing ran yet, so nothing was used.
-#[component]
-fn Undeployed(service: ServiceDetail) -> impl IntoView {
-    let deploy = service.may(Action::Deploy).then(
-        || view! { <p><a class="button button-primary" href=urls::service_page(&service.project, &service.name, "deploy")>"Deploy it"</a></p> },
-    );
-    view! {
-        <section class="panel">
-            <Empty title="Nothing was measured yet"><p>"What its tasks use appears here, some seconds after the first deployment."</p>{deploy}</Empty>
-        </section>
-    }
-    .into_any()
 }

@@ -11,8 +11,8 @@ pub struct Cast {
     browsers: Vec<Browser>,
     /// The token of each browser's forms, as long as its session lasts.
     csrf: Vec<String>,
-    /// Further callers, of one project or one test; they have no browser.
-    further: Vec<Person>,
+    /// One more caller, of one project or one test; they have no browser.
+    further: Option<Person>,
 }
 
 impl Cast {
@@ -40,7 +40,7 @@ impl Cast {
             browsers.push(portal.browser(account).await);
         }
         let csrf = vec![String::new(); browsers.len()];
-        Self { people, browsers, csrf, further: Vec::new() }
+        Self { people, browsers, csrf, further: None }
     }
 
     /// The account of a caller.
@@ -54,14 +54,14 @@ impl Cast {
         }
     }
 
-    /// Lets these people stand behind the others, in the place of any who stood there.
-    pub fn enlist(&mut self, further: Vec<Person>) {
-        self.further = further;
+    /// Lets somebody stand behind the others, in the place of whoever stood there.
+    pub fn enlist(&mut self, further: Person) {
+        self.further = Some(further);
     }
 
     /// The caller, for REST and the registry.
     pub fn person(&self, caller: usize) -> &Person {
-        self.people.get(caller).unwrap_or_else(|| &self.further[caller - self.people.len()])
+        self.people.get(caller).or(self.further.as_ref()).expect("somebody who was enlisted")
     }
 
     /// The caller's browser.

@@ -6,102 +6,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use domain::args;
 use model::names::AccountName;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::cast::{Cast, with_token};
+use super::cast::Cast;
+use super::scene::{FURTHER, Scene, Strangers, Unchanged, is_internal};
 use super::world::{self, World};
-use super::{LEAVE_NO_RECORD, doors, samples};
+use super::{LEAVE_NO_RECORD, doors, needs, samples, spends};
 use crate::portal::{Person, TestPortal};
-
-/// Who stands behind the cast here.
-const FURTHER: [&str; 11] = ["visitor", "r-guest", "r-dev", "r-admin", "r-narrow", "r-other", "r-visit", "r-ended", "disabled", "t-pull", "t-deploy"];
-
-/// Callers whose world is internal.
-const INTERNAL: [&str; 2] = ["visitor", "r-visit"];
-
-/// Makes a robot; it, as a caller.
-async fn robot(builder: &Person, project: &str, wanted: Value) -> Person {
-    let made = builder.post(&format!("/api/v1/projects/{project}/robots"), wanted).await.expect_status(StatusCode::CREATED).await;
-    builder.named(made["username"].as_str().expect("a name"), made["secret"].as_str().expect("a secret"))
-}
-
-/// Those who are the same in every world.
-struct Strangers {
-    other: Person,
-    disabled: Person,
-    pull: Person,
-    deploy: Person,
-}
-
-impl Strangers {
-    async fn gather(portal: &TestPortal, cast: &Cast) -> Self {
-        let builder = cast.person(Cast::NAMES.len() - 1);
-        builder.post("/api/v1/projects", json!({"name": "elsewhere"})).await.expect_status(StatusCode::CREATED).await;
-        let other = robot(builder, "elsewhere", json!({"name": "ci", "role": "admin"})).await;
-        let disabled = with_token(portal.new_person("dis").await).await;
-        builder.patch("/api/v1/users/dis", json!({"disabled": true})).await.expect_status(StatusCode::OK).await;
-        Self { other, disabled, pull: narrow(cast, "pull").await, deploy: narrow(cast, "deploy").await }
-    }
-}
-
-/// The project's admin with a personal token of one scope.
-async fn narrow(cast: &Cast, scope: &str) -> Person {
-    let admin = cast.person(4).clone();
-    let made = admin.post("/api/v1/me/tokens", json!({"name": scope, "scopes": [scope]})).await.expect_status(StatusCode::CREATED).await;
-    admin.with_secret(made["secret"].as_str().expect("a secret"))
-}
-
-/// A world, and who stands before its doors.
-struct Scene {
-    world: World,
-    further: Vec<Person>,
-}
-
-impl Scene {
-    async fn build(portal: &TestPortal, cast: &Cast, strangers: &Strangers, with_victim: bool, internal: bool) -> Self {
-        let world = World::build(portal, cast, with_victim).await;
-        let builder = cast.person(Cast::NAMES.len() - 1);
-        let project = world.project.as_str();
-        if internal {
-            let path = format!("/api/v1/projects/{project}");
-            builder.patch(&path, json!({"internal": true})).await.expect_status(StatusCode::NO_CONTENT).await;
-        }
-        let path = format!("/api/v1/projects/{project}/members/dis");
-        builder.put(&path, json!({"role": "admin"})).await.expect_status(StatusCode::CREATED).await;
-        let mut further = Vec::new();
-        for name in FURTHER {
-            further.push(match name {
-                "visitor" => cast.person(1).clone(),
-                "r-guest" => robot(builder, project, json!({"name": "guest", "role": "guest"})).await,
-                "r-dev" => robot(builder, project, json!({"name": "dev", "role": "developer"})).await,
-                "r-admin" => robot(builder, project, json!({"name": "admin", "role": "admin"})).await,
-                "r-narrow" => robot(builder, project, json!({"name": "narrow", "role": "admin", "scopes": ["push"]})).await,
-                "r-ended" => {
-                    let ended = robot(builder, project, json!({"name": "ended", "role": "admin"})).await;
-                    end(portal, project).await;
-                    ended
-                }
-                "r-other" | "r-visit" => strangers.other.clone(),
-                "disabled" => strangers.disabled.clone(),
-                "t-pull" => strangers.pull.clone(),
-                _ => strangers.deploy.clone(),
-            });
-        }
-        Self { world, further }
-    }
-}
-
-/// The time of the robot `ended` is over.
-#[expect(clippy::disallowed_methods, reason = "the clock of this portal does not move; the end is planted")]
-async fn end(portal: &TestPortal, project: &str) {
-    let mut write = portal.platform().bookkeeping().await.expect("a transaction");
-    let sql = "UPDATE robots SET expires_at = $2 WHERE name = 'ended' AND project_id = (SELECT id FROM projects WHERE name = $1)";
-    write.exec(sql, args![project, portal.platform().now()]).await.expect("an end");
-    write.finish().await.expect("kept");
-}
 
 /// Lets so much time pass that nobody who is refused has to wait.
 fn forget_failures(portal: &TestPortal) {
@@ -121,22 +34,24 @@ async fn robots_and_narrow_tokens_are_answered_as_designed() {
     let portal = TestPortal::start_with_clock().await;
     let mut cast = Cast::gather(&portal).await;
     let strangers = Strangers::gather(&portal, &cast).await;
-    let private = Scene::build(&portal, &cast, &strangers, true, false).await;
-    let shared = [private, Scene::build(&portal, &cast, &strangers, true, true).await];
+    let private = Scene::build(&portal, &cast, needs::everything(), false).await;
+    let mut shared = [private, Scene::build(&portal, &cast, needs::everything(), true).await];
+    let mut unchanged = Unchanged::default();
     let machine = |path: &str| path.starts_with("/v2") || path.starts_with("/auth/") || path.starts_with("/api/v1/");
     let mut picture = head(&FURTHER);
     for (method, path) in doors(&portal).into_iter().filter(|(_, path)| machine(path)) {
         let door = format!("{method} {path}");
         let _ = write!(picture, "{door:<90}");
         let mut fresh: [Option<Scene>; 2] = [None, None];
-        for (at, name) in FURTHER.iter().enumerate() {
-            let side = usize::from(INTERNAL.contains(name));
+        for name in FURTHER {
+            let side = usize::from(is_internal(name));
             if method != "GET" && fresh[side].is_none() {
-                fresh[side] = Some(Scene::build(&portal, &cast, &strangers, samples::needs_victim(&path), side == 1).await);
+                fresh[side] = Some(unchanged.take(&portal, &cast, &path, side == 1).await);
             }
-            let scene = fresh[side].as_ref().unwrap_or(&shared[side]);
-            cast.enlist(scene.further.clone());
-            let request = samples::request(&portal, &mut cast, Cast::NAMES.len() + at, &scene.world, &method, &path).await;
+            let scene = fresh[side].as_mut().unwrap_or(&mut shared[side]);
+            let caller = scene.caller(&portal, &cast, &strangers, name).await;
+            cast.enlist(caller);
+            let request = samples::request(&portal, &mut cast, Cast::NAMES.len(), &scene.world, &method, &path).await;
             let request = request.unwrap_or_else(|| panic!("{door} has no sample"));
             let before = world::records(&portal).await;
             forget_failures(&portal);
@@ -144,15 +59,17 @@ async fn robots_and_narrow_tokens_are_answered_as_designed() {
             assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{door} as {name}");
             let _ = write!(picture, "{:<10}", status.as_u16());
             if method != "GET" && status.is_success() {
-                if let Some(spent) = fresh[side].take() {
+                if spends(&door)
+                    && let Some(spent) = fresh[side].take()
+                {
                     spent.world.retire(&portal).await;
                 }
                 let recorded = world::records(&portal).await > before || LEAVE_NO_RECORD.contains(&door.as_str());
                 assert!(recorded, "{door} as {name} left no audit record");
             }
         }
-        for spent in fresh.into_iter().flatten() {
-            spent.world.retire(&portal).await;
+        for scene in fresh.into_iter().flatten() {
+            unchanged.give_back(&portal, &path, scene).await;
         }
         picture.push('\n');
     }
@@ -178,29 +95,28 @@ async fn tokens_of_the_registry_are_answered_as_designed() {
     let narrowed = ["only pull", "elsewhere"];
     let names: Vec<&str> = Cast::NAMES.into_iter().chain(FURTHER).chain(narrowed).collect();
     let mut picture = head(&names);
+    let mut unchanged = Unchanged::default();
     let only: BTreeSet<_> = doors(&portal).into_iter().filter(|(_, path)| path.starts_with("/v2/{name}")).collect();
     for (method, path) in only {
         let door = format!("{method} {path}");
         let _ = write!(picture, "{door:<90}");
         let mut fresh: [Option<Scene>; 2] = [None, None];
-        for (at, name) in names.iter().enumerate() {
-            let side = usize::from(INTERNAL.contains(name));
+        for (at, name) in names.iter().copied().enumerate() {
+            let side = usize::from(is_internal(name));
             if fresh[side].is_none() {
-                fresh[side] = Some(Scene::build(&portal, &cast, &strangers, false, side == 1).await);
+                fresh[side] = Some(unchanged.take(&portal, &cast, &path, side == 1).await);
             }
-            let scene = fresh[side].as_ref().expect("built");
-            cast.enlist(scene.further.clone());
+            let scene = fresh[side].as_mut().expect("built");
             let own = format!("{}/web", scene.world.project);
-            forget_failures(&portal);
-            let (person, repository, actions) = match *name {
-                "only pull" => (cast.person(4), own, "pull"),
-                "elsewhere" => (cast.person(4), format!("{}/other", scene.world.project), "pull,push,delete"),
-                _ => (cast.person(at), own, "pull,push,delete"),
+            let (person, repository, actions) = match name {
+                "only pull" => (cast.person(4).clone(), own, "pull"),
+                "elsewhere" => (cast.person(4).clone(), format!("{}/other", scene.world.project), "pull,push,delete"),
+                _ if at < Cast::NAMES.len() => (cast.person(at).clone(), own, "pull,push,delete"),
+                _ => (scene.caller(&portal, &cast, &strangers, name).await, own, "pull,push,delete"),
             };
-            let bearer = person.bearing(&token(person, &repository, actions).await);
-            cast.enlist([scene.further.clone(), vec![bearer]].concat());
-            let caller = Cast::NAMES.len() + FURTHER.len();
-            let request = samples::request(&portal, &mut cast, caller, &scene.world, &method, &path).await.expect("a sample");
+            forget_failures(&portal);
+            cast.enlist(person.bearing(&token(&person, &repository, actions).await));
+            let request = samples::request(&portal, &mut cast, Cast::NAMES.len(), &scene.world, &method, &path).await.expect("a sample");
             let status = request.send().await.expect("an answer").status();
             let _ = write!(picture, "{:<10}", status.as_u16());
             if method != "GET"
@@ -210,8 +126,8 @@ async fn tokens_of_the_registry_are_answered_as_designed() {
                 spent.world.retire(&portal).await;
             }
         }
-        for spent in fresh.into_iter().flatten() {
-            spent.world.retire(&portal).await;
+        for scene in fresh.into_iter().flatten() {
+            unchanged.give_back(&portal, &path, scene).await;
         }
         picture.push('\n');
     }
@@ -223,7 +139,7 @@ async fn what_is_hidden_is_answered_as_what_is_not_there() {
     let portal = TestPortal::start().await;
     let cast = Cast::gather(&portal).await;
     let strangers = Strangers::gather(&portal, &cast).await;
-    let world = World::build(&portal, &cast, false).await;
+    let world = World::build(&portal, &cast, needs::everything()).await;
     // As long as the other one, so that nothing but the name can differ.
     let missing = world.project.replace('p', "q");
     let robot = AccountName::of_robot(&"elsewhere".parse().expect("a name"), &"ci".parse().expect("a name"));

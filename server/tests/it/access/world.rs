@@ -1,5 +1,8 @@
 //! What doors lead to: a project with one of everything. Each change gets a world of its own, so that no answer depends on the one before.
+//! What is planted in a world is there until a change is made, and with the change the world is spent.
 
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::args;
@@ -8,12 +11,15 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::cast::Cast;
+use super::needs::Part;
 use crate::portal::{PASSWORD, Person, TestPortal};
 use crate::push::push;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// A project with members, a repository, a service, a deployment, a task and somebody to be managed.
+/// A project with members, a repository, a service, a deployment, a task and somebody to be managed, or as much of it as a door needs. What it does
+/// not hold has no name.
+#[derive(Default)]
 pub struct World {
     pub project: String,
     pub victim: String,
@@ -29,56 +35,80 @@ pub struct World {
     pub machine: String,
     /// A template of the project; one of the whole site has the same name, where a door is about that.
     pub template: String,
+    /// What it was built of.
+    pub parts: BTreeSet<Part>,
+    /// Whether its environment is there, its configuration, and the site's template.
+    placed: Cell<bool>,
+    configured: Cell<bool>,
+    offered: Cell<bool>,
+    /// The dry run of its rules that was accepted.
+    reviewed: OnceCell<String>,
 }
 
 impl World {
-    /// Builds one; with somebody to be managed where the door is about people (their password costs a hash).
-    pub async fn build(portal: &TestPortal, cast: &Cast, with_victim: bool) -> Self {
+    /// Builds one of these parts.
+    pub async fn build(portal: &TestPortal, cast: &Cast, parts: BTreeSet<Part>) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let (project, victim) = (format!("p{number}"), format!("victim{number}"));
-        // The operator of the cast builds: its token needs no hash.
-        let builder = cast.person(Cast::NAMES.len() - 1);
-        builder.post("/api/v1/projects", json!({"name": project})).await.expect_status(StatusCode::CREATED).await;
-        let mut managed = None;
-        if with_victim {
-            builder.post("/api/v1/users", json!({"username": victim, "password": PASSWORD})).await.expect_status(StatusCode::CREATED).await;
-            managed = Some((victim.clone(), "guest"));
-        }
-        let members = [("guest", "guest"), ("developer", "developer"), ("admin", "admin")];
-        let members = members.map(|(name, role)| (Cast::account(name).to_owned(), role)).into_iter().chain(managed);
-        for (member, role) in members {
-            let path = format!("/api/v1/projects/{project}/members/{member}");
-            builder.put(&path, json!({"role": role})).await.expect_status(StatusCode::CREATED).await;
-        }
-        let pushed = push(builder, &format!("{project}/web"), "1", b"a layer").await;
-        let robot = json!({"name": "ci", "role": "developer", "expires_in_days": 30});
-        builder.post(&format!("/api/v1/projects/{project}/robots"), robot).await.expect_status(StatusCode::CREATED).await;
-        let credential = json!({"username": "u", "secret": "s"});
-        let path = format!("/api/v1/projects/{project}/registries/registry.example.com");
-        builder.put(&path, credential).await.expect_status(StatusCode::NO_CONTENT).await;
-        let services = format!("/api/v1/projects/{project}/services");
-        builder.post(&services, json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
-        let template = format!("t{number}");
-        let path = format!("/api/v1/projects/{project}/templates/{template}");
-        builder.put(&path, json!({"document": Self::document(&template)})).await.expect_status(StatusCode::CREATED).await;
-        let wanted = json!({"template": format!("own/{template}"), "answers": {}});
-        let deployed = builder.post(&format!("{services}/web/deployments"), wanted).await.expect_status(StatusCode::ACCEPTED).await;
-        let deployment = deployed["id"].as_str().expect("an id").to_owned();
-        let task = plant_task(portal, &deployment).await;
-        let shell = plant_shell(portal, task, Cast::account("developer")).await;
-        let copy = plant_copy(portal, &project, builder).await;
-        Self {
-            project,
-            victim,
-            digest: pushed.manifest,
-            blob: pushed.layer,
-            deployment,
-            task: task.to_string(),
-            shell: shell.to_string(),
-            copy,
+        let mut world = Self {
+            project: format!("p{number}"),
+            victim: format!("victim{number}"),
             place: format!("e{number}"),
             machine: format!("m{number}"),
-            template,
+            template: format!("t{number}"),
+            ..Self::default()
+        };
+        // The operator of the cast builds: its token needs no hash.
+        let builder = cast.person(Cast::NAMES.len() - 1);
+        for part in &parts {
+            world.add(*part, portal, builder).await;
+        }
+        world.parts = parts;
+        world
+    }
+
+    async fn add(&mut self, part: Part, portal: &TestPortal, builder: &Person) {
+        let project = format!("/api/v1/projects/{}", self.project);
+        match part {
+            Part::Project => {
+                builder.post("/api/v1/projects", json!({"name": self.project})).await.expect_status(StatusCode::CREATED).await;
+                plant_members(portal, &self.project).await;
+            }
+            Part::Victim => {
+                let person = json!({"username": self.victim, "password": PASSWORD});
+                builder.post("/api/v1/users", person).await.expect_status(StatusCode::CREATED).await;
+                let path = format!("{project}/members/{}", self.victim);
+                builder.put(&path, json!({"role": "guest"})).await.expect_status(StatusCode::CREATED).await;
+            }
+            Part::Image => {
+                let pushed = push(builder, &format!("{}/web", self.project), "1", b"a layer").await;
+                (self.digest, self.blob) = (pushed.manifest, pushed.layer);
+            }
+            Part::Robot => {
+                let robot = json!({"name": "ci", "role": "developer", "expires_in_days": 30});
+                builder.post(&format!("{project}/robots"), robot).await.expect_status(StatusCode::CREATED).await;
+            }
+            Part::Credential => {
+                let credential = json!({"username": "u", "secret": "s"});
+                let path = format!("{project}/registries/registry.example.com");
+                builder.put(&path, credential).await.expect_status(StatusCode::NO_CONTENT).await;
+            }
+            Part::Service => {
+                builder.post(&format!("{project}/services"), json!({"name": "web"})).await.expect_status(StatusCode::CREATED).await;
+            }
+            Part::Template => {
+                let path = format!("{project}/templates/{}", self.template);
+                builder.put(&path, json!({"document": Self::document(&self.template)})).await.expect_status(StatusCode::CREATED).await;
+            }
+            Part::Deployment => {
+                let wanted = json!({"template": format!("own/{}", self.template), "answers": {}});
+                let path = format!("{project}/services/web/deployments");
+                let deployed = builder.post(&path, wanted).await.expect_status(StatusCode::ACCEPTED).await;
+                deployed["id"].as_str().expect("an id").clone_into(&mut self.deployment);
+                let task = plant_task(portal, &self.deployment).await;
+                self.task = task.to_string();
+                self.shell = plant_shell(portal, task, Cast::account("developer")).await.to_string();
+            }
+            Part::CopyIn => self.copy = plant_copy(portal, &self.project, builder).await,
         }
     }
 
@@ -86,6 +116,9 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "without an engine nothing comes to an end; the ends are planted")]
     pub async fn retire(&self, portal: &TestPortal) {
         const OWN: &str = "service_id IN (SELECT s.id FROM services s JOIN projects p ON p.id = s.project_id WHERE p.name = $1)";
+        if !self.parts.contains(&Part::Service) {
+            return;
+        }
         let mut write = portal.platform().bookkeeping().await.expect("a transaction");
         for what in [
             "UPDATE tasks SET ended_at = created_at, removed_at = created_at WHERE ended_at IS NULL AND",
@@ -105,9 +138,26 @@ impl World {
 
 /// Sees to it that the world's template of the whole site is there. There are not so many as there are worlds.
 pub async fn site_template(cast: &Cast, world: &World) {
+    if world.offered.replace(true) {
+        return;
+    }
     let path = format!("/api/v1/templates/{}", world.template);
     let made = cast.person(Cast::NAMES.len() - 1).put(&path, json!({"document": World::document(&world.template)})).await;
     assert!(made.status().is_success(), "{path}: {}", made.status());
+}
+
+/// The cast's people, each in the role that they are called by.
+#[expect(clippy::disallowed_methods, reason = "members of hundreds of projects; that a request lets people in is asked of the doors for it")]
+async fn plant_members(portal: &TestPortal, project: &str) {
+    let platform = portal.platform();
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO members (project_id, user_id, role, since)
+               SELECT p.id, u.id, $1, $2 FROM projects p, users u WHERE p.name = $3 AND u.username = $4";
+    for role in ["guest", "developer", "admin"] {
+        let written = write.exec(sql, args![role, platform.now(), project, Cast::account(role)]).await.expect("a member");
+        assert_eq!(written, 1, "{role}");
+    }
+    write.finish().await.expect("kept");
 }
 
 /// A copy that waits for long, so that no loop takes it up meanwhile.
@@ -178,8 +228,11 @@ pub async fn run(portal: &TestPortal) -> String {
     id
 }
 
-/// The world's environment with its machine; made anew where a caller before removed it.
+/// Sees to it that the world's environment is there, with its machine.
 pub async fn environment(cast: &Cast, world: &World) {
+    if world.placed.replace(true) {
+        return;
+    }
     let builder = cast.person(Cast::NAMES.len() - 1);
     let path = format!("/api/v1/environments/{}", world.place);
     let answer = builder.put(&path, json!({"registry_address": "10.0.0.5:3000", "projects": [world.project]})).await;
@@ -213,25 +266,28 @@ pub async fn records(portal: &TestPortal) -> i64 {
     tx.one("SELECT COUNT(*) AS n FROM audit", args![], |row| row.get("n")).await.expect("a count")
 }
 
-/// Gives the world's project rules for images and puts them in force; the dry run that was accepted.
+/// Gives the world's project rules for images and puts them in force, once; the dry run that was accepted.
 pub async fn rules_in_force(cast: &Cast, world: &World) -> String {
+    if let Some(run) = world.reviewed.get() {
+        return run.clone();
+    }
     let builder = cast.person(Cast::NAMES.len() - 1);
     let path = format!("/api/v1/projects/{}/image-rules", world.project);
     let rules = json!({"immutable": [{"name": "first", "tags": "w*"}], "retention": {"rules": [{"name": "first", "keep": [{"newest": 3}]}]}});
     builder.put(&path, rules).await.expect_status(StatusCode::OK).await;
     let run = builder.post(&format!("{path}/dry-run?wait=60"), json!({})).await.expect_status(StatusCode::ACCEPTED).await;
     builder.post(&format!("{path}/activate"), json!({"dry_run": run["id"]})).await.expect_status(StatusCode::OK).await;
-    run["id"].as_str().expect("an id").to_owned()
+    let run = run["id"].as_str().expect("an id");
+    world.reviewed.get_or_init(|| run.to_owned()).clone()
 }
 
 /// Gives the world's project and service one entry of each sort, once.
 pub async fn configured(cast: &Cast, world: &World) {
-    let builder = cast.person(Cast::NAMES.len() - 1);
-    let project = format!("/api/v1/projects/{}", world.project);
-    let known = builder.get(&format!("{project}/configuration")).await.expect_status(StatusCode::OK).await;
-    if known["version"] != 0 {
+    if world.configured.replace(true) {
         return;
     }
+    let builder = cast.person(Cast::NAMES.len() - 1);
+    let project = format!("/api/v1/projects/{}", world.project);
     for base in [project.clone(), format!("{project}/services/web")] {
         for (path, body) in [
             ("variables/LOG_LEVEL", json!({"value": "info"})),
