@@ -44,3 +44,10 @@ CREATE TABLE push_outcomes (
 -- A push deploys an image once in each environment, however often and under however many tags it is pushed.
 CREATE UNIQUE INDEX push_outcomes_once ON push_outcomes (service_id, environment_id, digest) WHERE deployment_id IS NOT NULL;
 CREATE INDEX push_outcomes_by_service ON push_outcomes (service_id, push_id);
+
+-- Whose the hosts of routes are: a project's from the first deployment on that names one, for as long as something of the project uses it.
+CREATE TABLE route_hosts (
+    host TEXT COLLATE "C" PRIMARY KEY, -- in lower case
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    claimed_at BIGINT NOT NULL
+);

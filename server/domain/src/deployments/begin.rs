@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use model::descriptor::Descriptor;
 use model::ids::{DeploymentId, RevisionId};
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
 use model::views::services::DesiredState;
 
-use super::{Intent, frozen, revisions, since, telling};
+use super::{Intent, frozen, hosts, revisions, since, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
@@ -68,6 +69,8 @@ pub(super) async fn lock(change: &mut Change, service: &Service) -> Result<()> {
 pub(super) struct Act<'a> {
     pub kind: DeploymentKind,
     pub revision: RevisionId,
+    /// What the revision says.
+    pub descriptor: &'a Descriptor,
     pub environment: &'a Environment,
     pub intent: &'a Intent,
     /// What those should know who decide whether it is let through.
@@ -86,7 +89,10 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     // What runs may always be mended.
     let overridden = match act.kind {
         DeploymentKind::Restart => None,
-        _ => frozen::pass(act.environment, may, act.intent.override_freeze, &act.intent.why)?,
+        _ => {
+            hosts::claim(change, platform, may.actor(), &may.project, act.descriptor).await?;
+            frozen::pass(act.environment, may, act.intent.override_freeze, &act.intent.why)?
+        }
     };
     let followed = if waits { Some(looked_at(change, may, act).await?) } else { None };
     let (of, state) = if waits { (Unfinished::Waiting, DeploymentState::Pending) } else { (Unfinished::UnderWay, DeploymentState::Queued) };
