@@ -23,7 +23,12 @@ CREATE TABLE pushes (
     pusher_id TEXT NOT NULL, -- a person or a robot, which may be gone
     pusher TEXT NOT NULL,
     address TEXT NOT NULL,
-    pushed_at BIGINT NOT NULL
+    pushed_at BIGINT NOT NULL,
+    not_before BIGINT NOT NULL, -- it is looked at from then on
+    tries BIGINT NOT NULL DEFAULT 0, -- how often something was in the way that may pass
+    failing_since BIGINT, -- the first of them
+    reached_service TEXT NOT NULL DEFAULT '', -- the rules up to here were looked at; empty: from the first one on
+    reached_environment TEXT NOT NULL DEFAULT ''
 );
 
 CREATE TABLE push_outcomes (
