@@ -1,6 +1,6 @@
-//! Whose a host of routes is: one project's, with all of its paths, over http and https. A longer path, the same over http, or a service that is older
-//! would else take another project's requests. A deployment that begins claims the hosts of its routes; the table's key lets one project have each.
-//! A project that does not use a host any more loses it to the next one that does.
+//! Whose a host of routes is: one project's, with all of its paths, over http and https. A longer path, the same over http, or a service that is
+//! older would else take another project's requests. A deployment that begins claims the hosts of its routes; the table's key lets one project have
+//! each. A project that does not use a host any more loses it to the next one that does.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ const MOST: i64 = 20_000;
 const PREPARED: &str = "route_hosts";
 const CLAIM: &str = "INSERT INTO route_hosts (host, project_id, claimed_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
-/// What should run, also of stopped services, and what is on its way or waits for an approval. One statement, so that nothing goes from one to the other
-/// unseen in between.
+/// What should run, also of stopped services, and what is on its way or waits for an approval. It is one statement, so that nothing goes from the one
+/// to the other unseen in between.
 fn used(condition: &str) -> String {
     format!(
         "SELECT d.service_id, s.project_id, d.revision_id FROM desired d JOIN services s ON s.id = d.service_id

@@ -83,8 +83,8 @@ enum Verdict {
     Not(PushOutcome, String),
 }
 
-/// Looks at the pushes that are due, one of each project after the other; how many of them are over. What is in the way of one push for the moment keeps
-/// none behind it waiting: it is set aside for a while.
+/// Looks at the pushes that are due, one of each project after the other; how many of them are over. What is in the way of one push for the moment
+/// keeps none behind it waiting: it is set aside for a while.
 ///
 /// # Errors
 /// When nothing can be written down. What was done is whole, and the next turn goes on.
