@@ -23,7 +23,12 @@ CREATE TABLE pushes (
     pusher_id TEXT NOT NULL, -- a person or a robot, which may be gone
     pusher TEXT NOT NULL,
     address TEXT NOT NULL,
-    pushed_at BIGINT NOT NULL
+    pushed_at BIGINT NOT NULL,
+    not_before BIGINT NOT NULL, -- it is looked at from then on
+    tries BIGINT NOT NULL DEFAULT 0, -- how often something was in the way that may pass
+    failing_since BIGINT, -- the first of them
+    reached_service TEXT NOT NULL DEFAULT '', -- the rules up to here were looked at; empty: from the first one on
+    reached_environment TEXT NOT NULL DEFAULT ''
 );
 
 CREATE TABLE push_outcomes (
@@ -44,3 +49,10 @@ CREATE TABLE push_outcomes (
 -- A push deploys an image once in each environment, however often and under however many tags it is pushed.
 CREATE UNIQUE INDEX push_outcomes_once ON push_outcomes (service_id, environment_id, digest) WHERE deployment_id IS NOT NULL;
 CREATE INDEX push_outcomes_by_service ON push_outcomes (service_id, push_id);
+
+-- Whose the hosts of routes are: a project's from the first deployment on that names one, for as long as something of the project uses it.
+CREATE TABLE route_hosts (
+    host TEXT COLLATE "C" PRIMARY KEY, -- in lower case
+    project_id TEXT NOT NULL REFERENCES projects (id),
+    claimed_at BIGINT NOT NULL
+);

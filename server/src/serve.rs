@@ -106,6 +106,7 @@ pub async fn start(config: &Serve, platform: Platform) -> Result<Running> {
     platform.plug_recordings(config.store.data_dir.join("recordings"));
     let local = local(config, port, &origin, &hosts)?;
     environments::prepare(&platform, &local).await?;
+    domain::deployments::prepare(&platform).await?;
     templates::shipped::prepare(&platform).await?;
     domain::alerts::prepare(&platform).await?;
     let registry =

@@ -47,6 +47,8 @@ const ALERTS_LEAST: Duration = Duration::from_millis(500);
 const OLD_ALERTS: Duration = Duration::from_secs(3600);
 /// How often it is looked for pushes that a rule may deploy, besides when there is one.
 const PUSHES: Duration = Duration::from_secs(60);
+/// Shortest wait in between, besides when there is one.
+const PUSHES_LEAST: Duration = Duration::from_millis(200);
 /// How often the status page is drawn, besides when something changes: planned work begins and ends by the clock.
 const STATUS: Duration = Duration::from_secs(10);
 /// Shortest wait in between.
@@ -149,11 +151,19 @@ async fn write_pulls(worker: Worker, registry: Registry) {
 async fn deploy_pushes(worker: Worker) {
     loop {
         match worker.turn(domain::pushes::work::tend(&worker)).await {
-            Ok(0) => {}
-            Ok(looked) => tracing::info!(pushes = looked, "pushes were compared with rules"),
-            Err(error) => tracing::warn!(%error, "pushes could not be deployed; it is tried again in a minute"),
+            Ok(looked) => {
+                if looked > 0 {
+                    tracing::info!(pushes = looked, "pushes were compared with rules");
+                }
+                // Some may be set aside for a moment.
+                let due = domain::pushes::work::wait(&worker).await.ok().flatten().unwrap_or(PUSHES);
+                asked_or_due(&worker, Signal::Pushes, due.clamp(PUSHES_LEAST, PUSHES)).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "pushes could not be deployed; it is tried again in a minute");
+                asked_or_due(&worker, Signal::Pushes, PUSHES).await;
+            }
         }
-        asked_or_due(&worker, Signal::Pushes, PUSHES).await;
     }
 }
 

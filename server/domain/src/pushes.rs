@@ -142,8 +142,8 @@ pub(crate) async fn forget(tx: &mut Tx, service: ServiceId) -> Result<()> {
 
 /// Writes down what is being pushed, in the push's own transaction, where a rule may be about it.
 pub async fn note(change: &mut Change, platform: &Platform, may: &May<can::Push, Destination>, tags: &[TagName], digest: &Digest) -> Result<()> {
-    let sql = "INSERT INTO pushes (id, project_id, repository, tag, digest, pusher_id, pusher, address, pushed_at)
-               SELECT $1, s.project_id, $3, $4, $5, $6, $7, $8, $9 FROM push_rules u JOIN services s ON s.id = u.service_id
+    let sql = "INSERT INTO pushes (id, project_id, repository, tag, digest, pusher_id, pusher, address, pushed_at, not_before)
+               SELECT $1, s.project_id, $3, $4, $5, $6, $7, $8, $9, $9 FROM push_rules u JOIN services s ON s.id = u.service_id
                WHERE s.project_id = $2 AND u.repository = $3 AND u.enabled AND s.deleted_at IS NULL LIMIT 1";
     let pusher = may.actor().account()?.id;
     for tag in tags {

@@ -153,6 +153,35 @@ async fn each_consumer_gets_its_own_words() {
     }
 }
 
+#[tokio::test]
+async fn nobody_takes_the_requests_of_another_projects_host() {
+    let shop = Shop::open().await;
+    let eve = shop.portal.new_person("eve").await;
+    shop.portal.new_project("other", &[("eve", "admin")]).await;
+    push(&eve, "other/web", "1", b"a layer").await;
+    let services = "/api/v1/projects/other/services";
+    eve.post(services, json!({"name": "trap"})).await.expect_status(StatusCode::CREATED).await;
+    let body = |host: &str, path: &str, tls: bool| {
+        let routes = json!([{"host": host, "path": path, "port": "http", "tls": tls}]);
+        let ports = json!([{"name": "http", "container": 8080}]);
+        json!({"environment": "local", "descriptor": {"image": "web:1", "ports": ports, "routes": routes}})
+    };
+    for (path, tls) in [("/shop", true), ("/shop/login", true), ("/shop", false), ("/", true)] {
+        for door in ["plan", "deployments"] {
+            let path_of = format!("{services}/trap/{door}");
+            let refused = eve.post(&path_of, body("app.EXAMPLE.com", path, tls)).await.expect_status(StatusCode::CONFLICT).await;
+            assert_eq!(refused["code"], "host_taken", "{door} {path}: {refused}");
+            let told = refused["detail"].as_str().expect("a text");
+            assert!(told.contains("app.example.com") && told.contains("another project"), "{told}");
+        }
+    }
+    eve.post(&format!("{services}/trap/deployments"), body("trap.example.com", "/", true)).await.expect_status(StatusCode::ACCEPTED).await;
+    let operator = shop.portal.person("admin");
+    let refused = operator.post(&format!("{services}/trap/plan"), body("app.example.com", "/x", true)).await;
+    let refused = refused.expect_status(StatusCode::CONFLICT).await;
+    assert!(refused["detail"].as_str().is_some_and(|told| told.contains("project shop")), "{refused}");
+}
+
 async fn ask(person: &Person, path: &str, tag: &str) -> Response {
     person.request(Method::GET, path).header("if-none-match", tag).send().await.expect("an answer")
 }

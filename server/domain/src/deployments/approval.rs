@@ -8,7 +8,7 @@ use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Progr
 
 use super::begin::{End, Unfinished, end_unfinished, lock, tell};
 use super::revisions::Stored;
-use super::{Deployment, WHY_MAX, acts, frozen, limits, plan, revisions, since, source, telling};
+use super::{Deployment, WHY_MAX, acts, frozen, hosts, limits, plan, revisions, since, source, telling};
 use crate::access::{Actor, May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -203,6 +203,7 @@ async fn still_good(change: &mut Change, platform: &Platform, may: &May<can::App
     limits::still_allowed(platform, change, &deploy, &environment, &revision).await?;
     plan::refuse_taken_ports(change, service, &environment, &revision.descriptor).await?;
     limits::take(change, service, &environment, &revision.descriptor).await?;
+    hosts::claim(change, platform, may.actor(), &service.project, &revision.descriptor).await?;
     Ok(environment)
 }
 
@@ -235,6 +236,7 @@ async fn hindrances(
         look(limits::still_allowed(platform, tx, &deploy, place, of).await)?;
     }
     look(plan::refuse_taken_ports(tx, service, place, d).await)?;
+    look(hosts::refuse_taken(tx, may.actor(), &service.project, d).await)?;
     Ok(all)
 }
 

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use model::descriptor::Descriptor;
 use model::ids::{DeploymentId, RevisionId};
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
 use model::views::services::DesiredState;
 
-use super::{Intent, frozen, revisions, since, telling};
+use super::{Intent, frozen, hosts, revisions, since, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
@@ -68,6 +69,8 @@ pub(super) async fn lock(change: &mut Change, service: &Service) -> Result<()> {
 pub(super) struct Act<'a> {
     pub kind: DeploymentKind,
     pub revision: RevisionId,
+    /// What the revision says.
+    pub descriptor: &'a Descriptor,
     pub environment: &'a Environment,
     pub intent: &'a Intent,
     /// What those should know who decide whether it is let through.
@@ -83,11 +86,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let now = platform.now();
     let environment = act.environment.id;
     let waits = act.environment.protected && act.kind != DeploymentKind::Restart;
-    // What runs may always be mended.
-    let overridden = match act.kind {
-        DeploymentKind::Restart => None,
-        _ => frozen::pass(act.environment, may, act.intent.override_freeze, &act.intent.why)?,
-    };
+    let overridden = let_in(change, platform, may, act).await?;
     let followed = if waits { Some(looked_at(change, may, act).await?) } else { None };
     let (of, state) = if waits { (Unfinished::Waiting, DeploymentState::Pending) } else { (Unfinished::UnderWay, DeploymentState::Queued) };
     end_unfinished(change, platform, may, act.environment, of, &End::SUPERSEDED).await?;
@@ -136,6 +135,17 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     change.touch(Topic::Deployment(id));
     tell(change, may);
     Ok(id)
+}
+
+/// Whether anything may be brought there now, and the hosts that it claims are its project's; the reason for which a freeze is overridden. What runs may
+/// always be mended.
+async fn let_in<'a>(change: &mut Change, platform: &Platform, may: &May<can::Deploy, Service>, act: &Act<'a>) -> Result<Option<&'a str>> {
+    if act.kind == DeploymentKind::Restart {
+        return Ok(None);
+    }
+    let overridden = frozen::pass(act.environment, may, act.intent.override_freeze, &act.intent.why)?;
+    hosts::claim(change, platform, may.actor(), &may.project, act.descriptor).await?;
+    Ok(overridden)
 }
 
 /// What is about to wait, as those see it who decide on it: pinned, and the newest or not.

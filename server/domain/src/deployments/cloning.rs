@@ -14,7 +14,7 @@ use model::views::services::DesiredState;
 use super::begin::lock;
 use super::revisions::{self, Stored};
 use super::verbs::{Again, for_environment, queue};
-use super::{Intent, frozen, limits, plan as plans, since, source};
+use super::{Intent, frozen, hosts, limits, plan as plans, since, source};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -250,5 +250,6 @@ async fn check(platform: &Platform, tx: &mut Tx, may: &May<can::Deploy, Service>
     since::refuse_unpinned(to, &stored.descriptor.image, stored.digest)?;
     limits::still_allowed(platform, tx, may, to, stored).await?;
     plans::refuse_taken_ports(tx, may, to, &stored.descriptor).await?;
+    hosts::refuse_taken(tx, may.actor(), &may.project, &stored.descriptor).await?;
     pinned::newest(tx, may, to, &stored.descriptor).await
 }

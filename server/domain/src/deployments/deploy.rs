@@ -5,7 +5,7 @@ use model::descriptor::{Descriptor, UpdateOrder};
 use model::views::deployments::{DeploymentKind, DeploymentView, PlanView};
 
 use super::begin::{Act, begin, lock, wanted};
-use super::{Intent, acts, limits, plan as plans, revisions, since, source};
+use super::{Intent, acts, hosts, limits, plan as plans, revisions, since, source};
 use crate::access::{May, can};
 use crate::change::{Change, Record};
 use crate::configs::{coming, pinned};
@@ -58,6 +58,7 @@ pub async fn plan_from(platform: &Platform, may: &May<can::Deploy, Service>, req
     limits::refuse_foreign_ports(&mut tx, may, &environment, &descriptor).await?;
     folders::refuse(platform, &mut tx, &descriptor).await?;
     plans::refuse_taken_ports(&mut tx, may, &environment, &descriptor).await?;
+    hosts::refuse_taken(&mut tx, may.actor(), &may.project, &descriptor).await?;
     let takes = limits::room(&mut tx, may, &environment, &descriptor).await?;
     let configuration = match origin {
         Some(origin) => pinned::newest_with(&mut tx, platform, may, &environment, &descriptor, origin.secrets()).await?,
@@ -131,7 +132,7 @@ pub(super) async fn bring(
         templates::note(change, revision, origin).await?;
     }
     let note = brings_secrets(origin).then_some(SECRETS_SET);
-    let act = Act { kind: DeploymentKind::Deploy, revision, environment, intent, note };
+    let act = Act { kind: DeploymentKind::Deploy, revision, descriptor, environment, intent, note };
     let id = begin(change, platform, may, &act).await?;
     let view = acts::by_id(change, id).await?;
     let detail = serde_json::json!({

@@ -14,6 +14,7 @@ use crate::testing::{Store, local};
 use crate::{Error, Platform, environments, quotas, services};
 
 mod cloning;
+mod hosts;
 mod limits;
 mod pruning;
 mod sampled;

@@ -9,7 +9,7 @@ use model::views::services::DesiredState;
 use super::begin::{Act, End, Unfinished, begin, end_unfinished, lock, tell};
 use super::deploy::{need_wanted, rescaled};
 use super::revisions::{self, Stored};
-use super::{Deployment, Intent, acts, limits, plan, since, source, telling};
+use super::{Deployment, Intent, acts, hosts, limits, plan, since, source, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
@@ -46,6 +46,7 @@ pub async fn plan_rollback(platform: &Platform, may: &May<can::Deploy, Service>,
     limits::still_allowed(platform, &mut tx, may, &environment, &revision).await?;
     source::still_there(&revision)?;
     plan::refuse_taken_ports(&mut tx, may, &environment, &revision.descriptor).await?;
+    hosts::refuse_taken(&mut tx, may.actor(), &may.project, &revision.descriptor).await?;
     let mut configuration = pinned::of_revision(&mut tx, revision.id, &revision.descriptor).await?;
     if configuration.environment.is_none_or(|id| id == environment.id) {
         configuration.still_there(number)?;
@@ -234,7 +235,7 @@ pub(super) async fn queue(
 ) -> Result<(DeploymentView, Record)> {
     let Again { environment, intent, kind, revision } = *wanted;
     limits::take(change, may, environment, &revision.descriptor).await?;
-    let act = Act { kind, revision: revision.id, environment, intent, note: None };
+    let act = Act { kind, revision: revision.id, descriptor: &revision.descriptor, environment, intent, note: None };
     let id = begin(change, platform, may, &act).await?;
     let view = acts::by_id(change, id).await?;
     let action = match kind {

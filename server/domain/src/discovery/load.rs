@@ -1,6 +1,6 @@
 //! Reading where services are from the tables: all of them, or some.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -40,10 +40,14 @@ impl Facts {
             tcp_ports: tcp.map(|port| port.name.clone()).collect(),
             weight: descriptor.resources.cpus.map_or(PLAIN_WEIGHT, |cpus| (cpus.millis() / 100).max(1)),
             // Revisions of before may say what would be refused today.
-            routes: descriptor.routes.into_iter().filter(Route::is_sound).collect(),
+            routes: descriptor.routes.into_iter().filter(Route::is_sound).map(in_lower_case).collect(),
             metrics: descriptor.metrics,
         }
     }
+}
+
+fn in_lower_case(route: Route) -> Route {
+    Route { host: route.host.to_ascii_lowercase(), ..route }
 }
 
 /// What was read of revisions.
@@ -66,6 +70,13 @@ impl Revisions {
             }
         }
         Ok(())
+    }
+
+    /// The hosts of their routes.
+    fn hosts(&self, of: &[RevisionId]) -> Vec<&str> {
+        let routes = of.iter().filter_map(|id| self.0.get(id)).flat_map(|facts| &facts.routes);
+        let hosts: BTreeSet<&str> = routes.map(|route| route.host.as_str()).collect();
+        hosts.into_iter().collect()
     }
 
     fn get(&self, id: RevisionId) -> Result<&Facts> {
@@ -101,6 +112,7 @@ pub(super) async fn load(tx: &mut Tx, revisions: &mut Revisions, services: Optio
     wanted.sort_unstable();
     wanted.dedup();
     revisions.learn(tx, &wanted, services.is_none()).await?;
+    let holders = holders(tx, &revisions.hosts(&wanted)).await?;
     let mut by_key: HashMap<Key, Vec<Living>> = HashMap::new();
     for living in living {
         by_key.entry(living.key).or_default().push(living);
@@ -109,11 +121,22 @@ pub(super) async fn load(tx: &mut Tx, revisions: &mut Revisions, services: Optio
     for place in places {
         let living = by_key.remove(&place.key).unwrap_or_default();
         let (key, project) = (place.key, place.project_id);
-        if let Some(service) = put_together(place, living, revisions, &mut ports)? {
+        if let Some(service) = put_together(place, living, revisions, &holders, &mut ports)? {
             found.insert(key, Entry { project, service: Arc::new(service) });
         }
     }
     Ok(found)
+}
+
+/// Which project holds each of these hosts.
+async fn holders(tx: &mut Tx, hosts: &[&str]) -> Result<HashMap<String, ProjectId>> {
+    let mut holders = HashMap::with_capacity(hosts.len());
+    for batch in hosts.chunks(BATCH) {
+        let sql = format!("SELECT host, project_id FROM route_hosts WHERE host IN ({})", placeholders(1, batch.len()));
+        let read = |row: &Row<'_>| Ok((row.get::<String>("host")?, row.get::<ProjectId>("project_id")?));
+        holders.extend(tx.all(sql, batch.iter().map(|host| Value::from(*host)).collect(), read).await?);
+    }
+    Ok(holders)
 }
 
 /// A service with its tasks and routes. None: it is no service that could be found.
@@ -121,9 +144,10 @@ fn put_together(
     place: Place,
     living: Vec<Living>,
     revisions: &Revisions,
+    holders: &HashMap<String, ProjectId>,
     ports: &mut HashMap<TaskId, Vec<TaskPort>>,
 ) -> Result<Option<DiscoveredService>> {
-    let Place { revision, mut service, .. } = place;
+    let Place { project_id, revision, mut service, .. } = place;
     if revision.is_none() && living.is_empty() {
         return Ok(None);
     }
@@ -138,7 +162,8 @@ fn put_together(
         for name in facts.tcp_ports.iter().filter(|name| !service.tcp_ports.contains(name)).cloned().collect::<Vec<_>>() {
             service.tcp_ports.push(name);
         }
-        for route in &facts.routes {
+        // A host that another project holds leads to none of this one's tasks.
+        for route in facts.routes.iter().filter(|route| holders.get(&route.host) == Some(&project_id)) {
             add_route(&mut service.routes, route, number);
         }
     }
@@ -153,11 +178,17 @@ fn put_together(
 }
 
 fn add_route(routes: &mut Vec<DiscoveredRoute>, route: &Route, revision: i64) {
-    let host = route.host.to_ascii_lowercase();
-    let same = |known: &&mut DiscoveredRoute| known.host == host && known.path == route.path && known.port == route.port && known.tls == route.tls;
+    let same =
+        |known: &&mut DiscoveredRoute| known.host == route.host && known.path == route.path && known.port == route.port && known.tls == route.tls;
     match routes.iter_mut().find(same) {
         Some(known) => known.revisions.push(revision),
-        None => routes.push(DiscoveredRoute { host, path: route.path.clone(), port: route.port.clone(), tls: route.tls, revisions: vec![revision] }),
+        None => routes.push(DiscoveredRoute {
+            host: route.host.clone(),
+            path: route.path.clone(),
+            port: route.port.clone(),
+            tls: route.tls,
+            revisions: vec![revision],
+        }),
     }
 }
 

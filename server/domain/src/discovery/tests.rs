@@ -220,6 +220,23 @@ async fn a_route_stands_with_the_revisions_that_have_it() {
     assert_eq!(web.tasks.iter().map(|task| task.revision).collect::<Vec<_>>(), [1, 2]);
 }
 
+#[tokio::test]
+async fn a_route_with_a_host_of_another_project_is_told_nowhere() {
+    let mut shop = Shop::open().await;
+    shop.store.project("other", &shop.ana, Role::Developer).await;
+    shop.deploy(&WEB.replace("port: http}]", "port: http}, {host: new.example.com, port: http}]")).await;
+    let task = shop.task(1).await;
+    shop.healthy(&task).await;
+    let mut write = shop.store.platform.bookkeeping().await.expect("a transaction");
+    let sql = "UPDATE route_hosts SET project_id = (SELECT id FROM projects WHERE name = 'other') WHERE host = 'app.example.com'";
+    assert_eq!(write.exec(sql, crate::args![]).await.expect("given away"), 1, "a host is kept in lower case");
+    write.finish().await.expect("kept");
+    shop.follower.tend(&shop.store.worker).await.expect("read");
+    let (_, web) = only(&mut shop.reader().await);
+    assert_eq!(web.routes.iter().map(|route| route.host.as_str()).collect::<Vec<_>>(), ["new.example.com"]);
+    assert_eq!(web.tasks.len(), 1);
+}
+
 impl Shop {
     async fn unfinished(&self) -> model::ids::DeploymentId {
         let work = work::load(&self.store.worker, self.key().await).await.expect("loaded").expect("something was deployed");

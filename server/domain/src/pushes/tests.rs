@@ -10,6 +10,8 @@ use crate::images::DestinationKey;
 use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
+mod waiting;
+
 /// A project with a service that runs version 1.0.0; its admin and a developer who pushes.
 struct Shop {
     store: Store,

@@ -1,5 +1,8 @@
 //! What the loop does with a push: for each rule that may be about it, a deployment begins in one transaction with the mark that it did, or it is
-//! written down why none did. Then the push is forgotten. Cut anywhere, it goes on where it was.
+//! written down why none did. Then the push is forgotten. Cut anywhere, it goes on where it was. Projects take turns, and what is only away for the
+//! moment is tried again later, while others go on: nobody's pushes keep those of others waiting.
+
+use std::time::Duration;
 
 use model::access::Scope;
 use model::digest::Digest;
@@ -23,8 +26,15 @@ use crate::services::Service;
 use crate::worker::Worker;
 use crate::{accounts, robots};
 
-/// Most rules that one push may be about.
-const PLACES: i64 = 500;
+/// Rules that one push is compared with before others come, and pushes, each of another project, that are taken together.
+const AT_ONCE: i64 = if cfg!(test) { 3 } else { 20 };
+/// How often pushes are taken in one turn.
+const ROUNDS: usize = 100;
+/// Longest time for which a push is set aside. The first is a second, and each one is twice as long.
+const LONGEST: Duration = Duration::from_secs(60);
+/// What may pass and is in the way so often, or for so long, is not waited for any more.
+const ATTEMPTS: i64 = 20;
+const GIVEN_UP: Duration = Duration::from_secs(3600);
 /// How often it is begun anew when somebody else deploys the same service meanwhile.
 const TRIES: usize = 5;
 /// Pushes without a deployment that are remembered of a service in an environment.
@@ -45,6 +55,18 @@ struct Push {
     pusher: String,
     address: String,
     at: Millis,
+    /// How often something was in the way.
+    tries: i64,
+    failing_since: Option<Millis>,
+    /// The service and the environment of the last rule that was looked at.
+    reached: (String, String),
+}
+
+impl Push {
+    /// Whether what is in the way now is not waited for.
+    fn is_last_try(&self, now: Millis) -> bool {
+        self.tries + 1 >= ATTEMPTS || self.failing_since.is_some_and(|since| now.since(since) >= GIVEN_UP)
+    }
 }
 
 /// Where a rule may deploy it.
@@ -61,26 +83,45 @@ enum Verdict {
     Not(PushOutcome, String),
 }
 
-/// Looks at every push that was written down; how many there were.
+/// Looks at the pushes that are due, one of each project after the other; how many of them are over. What is in the way of one push for the moment
+/// keeps none behind it waiting: it is set aside for a while.
 ///
 /// # Errors
-/// When something that it needs is away. What was done is whole, and the next turn goes on.
+/// When nothing can be written down. What was done is whole, and the next turn goes on.
 pub async fn tend(worker: &Worker) -> Result<u64> {
-    let mut done = 0;
-    while let Some(push) = next(worker).await? {
-        for place in places(worker, &push).await? {
-            look(worker, &push, &place).await?;
+    let mut over = 0;
+    for _ in 0..ROUNDS {
+        let due = due(worker).await?;
+        if due.is_empty() {
+            break;
         }
-        let mut change = worker.change().await?;
-        change.exec("DELETE FROM pushes WHERE id = $1", args![push.id]).await?;
-        change.finish().await?;
-        done += 1;
+        for push in &due {
+            let done = match attend(worker, push).await {
+                Ok(done) => done,
+                Err(error) => {
+                    tracing::warn!(%error, push = %push.id, tries = push.tries, "a push could not be compared with rules");
+                    if push.is_last_try(worker.platform().now()) { forget(worker, push).await? } else { put_back(worker, push, None, true).await? }
+                }
+            };
+            over += u64::from(done);
+        }
     }
-    Ok(done)
+    Ok(over)
 }
 
-async fn next(worker: &Worker) -> Result<Option<Push>> {
-    let sql = "SELECT id, project_id, repository, tag, digest, pusher_id, pusher, address, pushed_at FROM pushes ORDER BY id LIMIT 1";
+/// How long nothing is due; none: there is nothing.
+pub async fn wait(worker: &Worker) -> Result<Option<Duration>> {
+    let sql = "SELECT MIN(not_before) AS due FROM pushes";
+    let due: Option<Millis> = worker.platform().read().await?.one(sql, args![], |row| row.get("due")).await?;
+    Ok(due.map(|due| due.since(worker.platform().now())))
+}
+
+/// The first push of each project that is due. What is due later than anything is set aside was so by a clock that was wrong.
+async fn due(worker: &Worker) -> Result<Vec<Push>> {
+    let sql = "SELECT id, project_id, repository, tag, digest, pusher_id, pusher, address, pushed_at, tries, failing_since, reached_service,
+               reached_environment FROM (SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.project_id ORDER BY p.id) AS nth FROM pushes p
+                   WHERE p.not_before <= $1 OR p.not_before > $2) d
+               WHERE nth = 1 ORDER BY not_before, id LIMIT $3";
     let push = |row: &Row<'_>| {
         Ok(Push {
             id: row.get("id")?,
@@ -92,31 +133,98 @@ async fn next(worker: &Worker) -> Result<Option<Push>> {
             pusher: row.get("pusher")?,
             address: row.get("address")?,
             at: row.get("pushed_at")?,
+            tries: row.get("tries")?,
+            failing_since: row.get("failing_since")?,
+            reached: (row.get("reached_service")?, row.get("reached_environment")?),
         })
     };
-    worker.platform().read().await?.opt(sql, args![], push).await
+    let now = worker.platform().now();
+    worker.platform().read().await?.all(sql, args![now, now.plus(LONGEST), AT_ONCE], push).await
 }
 
-/// The rules that it may be about, without those that were looked at before the portal stopped.
+/// Does what the next few rules say. Whether the push is over.
+async fn attend(worker: &Worker, push: &Push) -> Result<bool> {
+    let places = places(worker, push).await?;
+    for place in &places {
+        // What is in the way may take its time to be: others first.
+        match look(worker, push, place).await? {
+            Looked::Done => {}
+            Looked::GivenUp => return put_back(worker, push, Some(place), false).await,
+            Looked::InTheWay => return put_back(worker, push, Some(place), true).await,
+        }
+    }
+    match places.last() {
+        Some(last) if places.len() >= AT_ONCE as usize => put_back(worker, push, Some(last), false).await,
+        // Once more from the first one on: something may have been in the way.
+        _ if !push.reached.0.is_empty() => put_back(worker, push, None, false).await,
+        _ => forget(worker, push).await,
+    }
+}
+
+/// The push goes on behind a place, or from the first one on; after a while, where something is in the way. It is not over.
+async fn put_back(worker: &Worker, push: &Push, reached: Option<&Place>, failed: bool) -> Result<bool> {
+    let now = worker.platform().now();
+    let (not_before, since) = if failed { (now.plus(pause(push.tries)), push.failing_since.or(Some(now))) } else { (now, push.failing_since) };
+    let (service, environment) = reached.map(|place| (place.service.to_string(), place.environment.to_string())).unwrap_or_default();
+    let mut change = worker.change().await?;
+    let sql = "UPDATE pushes SET not_before = $2, tries = $3, failing_since = $4, reached_service = $5, reached_environment = $6 WHERE id = $1";
+    change.exec(sql, args![push.id, not_before, push.tries + i64::from(failed), since, service, environment]).await?;
+    change.finish().await?;
+    Ok(false)
+}
+
+/// The push is over.
+async fn forget(worker: &Worker, push: &Push) -> Result<bool> {
+    let mut change = worker.change().await?;
+    change.exec("DELETE FROM pushes WHERE id = $1", args![push.id]).await?;
+    change.finish().await?;
+    Ok(true)
+}
+
+/// How long a push is set aside that failed so often before.
+pub(super) fn pause(tries: i64) -> Duration {
+    let doubled = u32::try_from(tries).ok().and_then(|tries| 1_u64.checked_shl(tries)).unwrap_or(u64::MAX);
+    Duration::from_secs(doubled).min(LONGEST)
+}
+
+/// The next few rules that it may be about, without those of which it is settled what became of it.
 async fn places(worker: &Worker, push: &Push) -> Result<Vec<Place>> {
     let sql = "SELECT u.service_id, u.environment_id, u.filter FROM push_rules u JOIN services s ON s.id = u.service_id
                JOIN environments e ON e.id = u.environment_id
                WHERE s.project_id = $1 AND u.repository = $2 AND u.enabled AND s.deleted_at IS NULL AND e.removed_at IS NULL
                AND NOT EXISTS (SELECT 1 FROM push_outcomes o WHERE o.push_id = $3 AND o.service_id = u.service_id AND o.environment_id = u.environment_id)
-               ORDER BY u.service_id, u.environment_id LIMIT $4";
+               AND (u.service_id, u.environment_id) > ($4, $5) ORDER BY u.service_id, u.environment_id LIMIT $6";
     let place = |row: &Row<'_>| {
         let Json(filter) = row.get::<Json<TagFilter>>("filter")?;
         Ok(Place { service: row.get("service_id")?, environment: row.get("environment_id")?, filter })
     };
-    worker.platform().read().await?.all(sql, args![push.project, &push.repository, push.id, PLACES], place).await
+    let arguments = args![push.project, &push.repository, push.id, &push.reached.0, &push.reached.1, AT_ONCE];
+    worker.platform().read().await?.all(sql, arguments, place).await
+}
+
+/// How it went with one rule.
+enum Looked {
+    /// What became of the push is written down.
+    Done,
+    /// The same: something was in the way for too long.
+    GivenUp,
+    /// Something is in the way that may pass.
+    InTheWay,
 }
 
 /// Does what one rule says, and writes down what became of it.
-async fn look(worker: &Worker, push: &Push, place: &Place) -> Result<()> {
-    let (outcome, reason) = match judge(worker.platform(), push, place).await {
-        Ok(Verdict::Deployed) => return Ok(()),
-        Ok(Verdict::Not(outcome, reason)) => (outcome, reason),
-        Err(error) => (PushOutcome::Refused, told(push, error)?),
+async fn look(worker: &Worker, push: &Push, place: &Place) -> Result<Looked> {
+    let (outcome, reason, looked) = match judge(worker.platform(), push, place).await {
+        Ok(Verdict::Deployed) => return Ok(Looked::Done),
+        Ok(Verdict::Not(outcome, reason)) => (outcome, reason, Looked::Done),
+        Err(error) if passes(&error) => {
+            if !push.is_last_try(worker.platform().now()) {
+                tracing::info!(%error, push = %push.id, service = %place.service, tries = push.tries, "a push waits");
+                return Ok(Looked::InTheWay);
+            }
+            (PushOutcome::Refused, format!("{error}; it was tried {} times", push.tries + 1), Looked::GivenUp)
+        }
+        Err(error) => (PushOutcome::Refused, told(push, error), Looked::Done),
     };
     let mut change = worker.change().await?;
     write(&mut change, push, place, (outcome, Some(reason), None)).await?;
@@ -125,20 +233,25 @@ async fn look(worker: &Worker, push: &Push, place: &Place) -> Result<()> {
                 ORDER BY o.push_id DESC LIMIT 1 OFFSET $3)";
     change.exec(sql, args![place.service, place.environment, REMEMBERED - 1]).await?;
     change.touch(Topic::Service(place.service));
-    change.finish().await
+    change.finish().await?;
+    Ok(looked)
 }
 
-/// What stands in the way, for people. What is only away now is no answer: it is tried again.
-fn told(push: &Push, error: Error) -> Result<String> {
+/// Whether something is only away now. That is no answer: it is tried again.
+fn passes(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(_) | Error::TooMany { .. } | Error::TooManyOpen(_))
+}
+
+/// What stands in the way, for people.
+fn told(push: &Push, error: Error) -> String {
     match error {
-        Error::Unavailable(_) | Error::TooMany { .. } | Error::TooManyOpen(_) => Err(error),
         Error::Internal(text) => {
             tracing::error!(error = %text, push = %push.id, "a push could not be deployed");
-            Ok(String::from("something went wrong on our side; the log has the details"))
+            String::from("something went wrong on our side; the log has the details")
         }
-        Error::Forbidden(text) => Ok(format!("{} is told: {text}", push.pusher)),
-        Error::NotFound { .. } | Error::Unauthenticated => Ok(format!("{} is no member of the project any more", push.pusher)),
-        other => Ok(other.to_string()),
+        Error::Forbidden(text) => format!("{} is told: {text}", push.pusher),
+        Error::NotFound { .. } | Error::Unauthenticated => format!("{} is no member of the project any more", push.pusher),
+        other => other.to_string(),
     }
 }
 
@@ -150,6 +263,9 @@ async fn judge(platform: &Platform, push: &Push, place: &Place) -> Result<Verdic
     let mut tx = platform.read().await?;
     if let Some(state) = brought(&mut tx, push, place).await? {
         return ignored(format!("a push brought this image here before, and that deployment is {state}; deploy it by hand to bring it again"));
+    }
+    if let Some(later) = overtaken(&mut tx, push, place).await? {
+        return ignored(format!("{later}, which was pushed later, was deployed before this one could be"));
     }
     let Some(environment) = environments::granted(&mut tx, push.project, place.environment).await? else { return Err(not_granted()) };
     let Some(actor) = pusher(&mut tx, platform, push).await? else {
@@ -196,6 +312,16 @@ async fn brought(tx: &mut Tx, push: &Push, place: &Place) -> Result<Option<Deplo
     let sql = "SELECT d.state FROM push_outcomes o JOIN deployments d ON d.id = o.deployment_id
                WHERE o.service_id = $1 AND o.environment_id = $2 AND o.digest = $3 LIMIT 1";
     tx.opt(sql, args![place.service, place.environment, push.digest], |row| row.get("state")).await
+}
+
+/// What was pushed later and deployed while this push was set aside: it is never undone. Of versions the newest wins, in whichever order they come.
+async fn overtaken(tx: &mut Tx, push: &Push, place: &Place) -> Result<Option<TagName>> {
+    if place.filter.versions.is_some() {
+        return Ok(None);
+    }
+    let sql = "SELECT tag FROM push_outcomes WHERE service_id = $1 AND environment_id = $2 AND push_id > $3 AND deployment_id IS NOT NULL
+               ORDER BY push_id DESC LIMIT 1";
+    tx.opt(sql, args![place.service, place.environment, push.id], |row| row.get("tag")).await
 }
 
 /// Whoever pushed, as they are now; none where they may not come in any more. The rule lets their push deploy, whatever their token was for.

@@ -63,17 +63,25 @@ pub(super) async fn apart<T: Send + 'static>(
 
 /// The account's own place, then one of the site's: so an account has at most one piece of work in the site's queue.
 async fn places(by: UserId) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'static>)> {
-    let own = {
-        let mut accounts = ACCOUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever has or awaits a place holds on to it.
-        accounts.retain(|_, place| Arc::strong_count(place) > 1);
-        Arc::clone(accounts.entry(by).or_insert_with(|| Arc::new(Semaphore::new(1))))
-    };
+    let own = own(by);
     let both = async { Ok::<_, tokio::sync::AcquireError>((own.acquire_owned().await?, PLACES.acquire().await?)) };
     match tokio::time::timeout(WAIT, both).await {
         Ok(found) => found.map_err(|_| Error::internal("nothing is rendered any more")),
         Err(_) => Err(Error::Unavailable("too much is being made from templates at this moment; try again".into())),
     }
+}
+
+fn own(by: UserId) -> Arc<Semaphore> {
+    let mut accounts = ACCOUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whoever has or awaits a place holds on to it.
+    accounts.retain(|_, place| Arc::strong_count(place) > 1);
+    Arc::clone(accounts.entry(by).or_insert_with(|| Arc::new(Semaphore::new(1))))
+}
+
+/// An account's own place, for tests of what is done while it is taken.
+#[cfg(test)]
+pub(crate) async fn occupied(by: &Actor) -> OwnedSemaphorePermit {
+    own(by.account().expect("an account").id).acquire_owned().await.expect("a place")
 }
 
 /// Everything that a template makes from answers.

@@ -1,6 +1,7 @@
 //! Services as Traefik's HTTP provider reads them: a router and a service for each route. Sections that are empty are left out, since Traefik refuses them.
 //!
-//! A host and path that several services say to be theirs is the oldest one's, so that nobody takes another one's requests by deploying.
+//! A host is one project's (`deployments/hosts.rs` in the domain), and services have no routes with another project's. A host and path that several
+//! services of a project say to be theirs is the oldest one's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
