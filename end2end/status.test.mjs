@@ -1,12 +1,13 @@
 // The public status page in all its states, as somebody without an account sees it: in the reader's language and time zone, without scripts, narrow
-// and dark, and when the portal was just started and nothing is known.
+// and dark, when the portal was just started and nothing is known, when a part of a service fails, and when its engine is gone.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
 import { atEnd } from "./ending.mjs";
+import { OwnEngine } from "./engine.mjs";
 import { freePort, Portal } from "./portal.mjs";
-import { until } from "./shop.mjs";
+import { Shop, until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -104,10 +105,74 @@ test("the status page in all its states, by people and by what is probed", { tim
   await plain.picture("status-plain");
 });
 
+/** A shop with a service of two tasks that its status page shows. */
+async function showing(t, page) {
+  const shop = await Shop.open(t);
+  await shop.docker.webImage(`${shop.registry}/web:1`, "one");
+  await shop.push("web", "1");
+  await shop.service("web");
+  const ports = [{ name: "http", container: 8080 }];
+  await shop.deployed("web", { image: "web:1", replicas: 2, ports, update: { monitor: "200ms" }, stop: { grace: "1s" }, status_page: { show: true, ...page } });
+  return shop;
+}
+
+async function serviceIs(shop, state) {
+  const component = async () => (await read(shop.portal, `/status/${shop.project}/status.json`)).groups[0].components[0];
+  await until(`the service is ${state}`, async () => (await component()).state === state, 120);
+}
+
+/** What a reader finds on the page of this shop, who was not there before: how all of it does, and how its service does. */
+async function finds(visitor, shop, state, [whole, own]) {
+  const { page } = visitor;
+  assert.equal((await page.goto(`${shop.portal.url}/status/${shop.project}`)).status(), 200);
+  await page.locator(`p.whole.is-${state}`, { hasText: whole }).waitFor();
+  await page.locator(`li p.state.is-${state}`, { hasText: own }).waitFor();
+  assert.ok((await page.title()).endsWith(whole), await page.title());
+}
+
+test("a service of which a part does not answer works in part, in English and in Chinese", { timeout: 300_000 }, async (t) => {
+  const shop = await showing(t, { probe: { http: { port: 8080, path: "/healthz" } } });
+  await serviceIs(shop, "operational");
+  const [{ id }] = await shop.containers("web");
+  await shop.docker.do(["exec", id, "busybox", "rm", "/www/healthz"]);
+  await serviceIs(shop, "degraded");
+  const visitor = await Visitor.arrive(t);
+  await finds(visitor, shop, "degraded", ["Some services have trouble", "Works in part"]);
+  await visitor.picture("status-degraded");
+  await finds(await Visitor.arrive(t, { locale: "zh-CN" }), shop, "degraded", ["部分服务出现问题", "部分可用"]);
+  const badge = await (await fetch(`${shop.portal.url}/status/badge/${shop.project}/web.svg`)).text();
+  assert.ok(badge.includes("<title>web: degraded</title>"), badge);
+  const { components } = await read(shop.portal, `/status/${shop.project}/api/v2/summary.json`);
+  assert.deepEqual(components.map(({ name, status }) => [name, status]), [["web", "partial_outage"]]);
+});
+
+test("a service whose engine is gone is not known, in English and in Chinese, until the engine is back", { timeout: 400_000 }, async (t) => {
+  const engine = OwnEngine.find();
+  if (!engine) return t.skip("the engine at hand is not ours to stop");
+  const shop = await showing(t);
+  await serviceIs(shop, "operational");
+  await engine.crash();
+  try {
+    await serviceIs(shop, "unknown");
+    const visitor = await Visitor.arrive(t);
+    await finds(visitor, shop, "unknown", ["Some services cannot be seen at the moment", "Not known"]);
+    await visitor.page.getByText("Some services cannot be seen from here at the moment.").waitFor();
+    await visitor.picture("status-engine-gone");
+    const chinese = await Visitor.arrive(t, { locale: "zh-CN" });
+    await finds(chinese, shop, "unknown", ["目前无法看到部分服务", "未知"]);
+    await chinese.page.getByText("目前无法从这里看到部分服务").waitFor();
+  } finally {
+    await engine.start();
+  }
+  await serviceIs(shop, "operational");
+  await finds(await Visitor.arrive(t), shop, "operational", ["All services work", "Works"]);
+});
+
 test("people write the status page in the portal", { timeout: 120_000 }, async (t) => {
   const portal = await Portal.start(t, { SLIPWAY_DOCKER_HOST: "unix:///nonexistent/no-engine.sock" });
   await call(portal, 201, "POST", "/projects", { name: "shop" });
-  const { page } = await Visitor.arrive(t);
+  const visitor = await Visitor.arrive(t);
+  const { page } = visitor;
   await page.goto(`${portal.url}/login?next=/projects/shop/status`);
   await page.getByLabel("User name").fill("admin");
   await page.getByLabel("Password").fill(portal.password);
@@ -118,6 +183,20 @@ test("people write the status page in the portal", { timeout: 120_000 }, async (
   await page.getByLabel("Address").fill("tcp://192.0.2.1:5432");
   await page.getByRole("button", { name: "Add service" }).click();
   await page.getByRole("cell", { name: "tcp://192.0.2.1:5432" }).waitFor();
+  const registered = async () => (await call(portal, 200, "GET", "/projects/shop/legacy-services")).items;
+  const [before] = await registered();
+  await page.getByRole("row", { name: /ledger/ }).getByRole("button", { name: "Edit" }).click();
+  const edit = page.getByRole("dialog");
+  assert.equal(await edit.getByLabel("Address").inputValue(), "tcp://192.0.2.1:5432");
+  visitor.announce(422, /\/fn\/status\/put_legacy$/);
+  await edit.getByLabel("Address").fill("there");
+  await edit.getByRole("button", { name: "Save service" }).click();
+  await edit.locator(".error", { hasText: "is none of these" }).waitFor();
+  assert.equal(await page.locator(".error", { hasText: "is none of these" }).count(), 1, "no other form says so");
+  await edit.getByLabel("Address").fill("tcp://192.0.2.2:5432");
+  await edit.getByRole("button", { name: "Save service" }).click();
+  await page.getByRole("cell", { name: "tcp://192.0.2.2:5432" }).waitFor();
+  assert.deepEqual((await registered()).map(({ id, name }) => [id, name]), [[before.id, "ledger"]], "it is the same, with what was counted of it");
   const writer = page.locator("section", { has: page.getByRole("heading", { name: "New incident or maintenance" }) });
   await writer.getByLabel("Title").fill("Slow answers");
   await writer.getByLabel("Text").fill("We look into it.");

@@ -27,7 +27,7 @@ struct Changes {
     create: ServerAction<CreateIncident>,
     say: RowChange<SayIncident>,
     remove: RowChange<RemoveIncident>,
-    put_legacy: ServerAction<PutLegacy>,
+    put_legacy: RowChange<PutLegacy>,
     delete_legacy: RowChange<DeleteLegacy>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn Manage() -> impl IntoView {
         create: change("Told on the status page", Some(pulse)),
         say: row_change("Told on the status page", Some(pulse)),
         remove: row_change("Taken from the status page", Some(pulse)),
-        put_legacy: change("Service saved", Some(pulse)),
+        put_legacy: row_change("Service saved", Some(pulse)),
         delete_legacy: row_change("Service deleted", Some(pulse)),
     };
     loaded(data, move |page| view! { <Whole project=project.get_untracked() page changes/> })
@@ -68,6 +68,7 @@ fn Whole(project: String, page: StatusAdmin, changes: Changes) -> impl IntoView 
         {how}
         <ProblemNotice problem=changes.say.unplaced()/>
         <ProblemNotice problem=changes.remove.unplaced()/>
+        <ProblemNotice problem=changes.put_legacy.unplaced()/>
         <ProblemNotice problem=changes.delete_legacy.unplaced()/>
         <Incidents project=project.clone() incidents changes/>
         <NewIncident project=project.clone() changes/>

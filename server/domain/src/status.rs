@@ -2,7 +2,8 @@
 //!
 //! Two loops keep it. One probes ([`work::plan`], [`work::took`]) and counts for how long what was found; the other draws a [`Board`] of all that
 //! is shown ([`work::draw`]), which stays in memory. Readers are answered from the board alone: however many there are, neither the database nor an
-//! engine hears of them, and the page stands when either is gone. A board holds views of `model::views::status` and nothing that is not for everybody.
+//! engine hears of them, and the page stands when either is gone: once the last round of probes is too long ago ([`Status::board_at`]), it says that
+//! nothing is known since. A board holds views of `model::views::status` and nothing that is not for everybody.
 
 use model::names::ProjectName;
 use model::status::{Impact, IncidentKind, IncidentState};

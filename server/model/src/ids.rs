@@ -107,6 +107,8 @@ ids! {
     PushId
     /// An incident of the status page, or work that is planned.
     IncidentId
+    /// Something that was told of an incident.
+    IncidentUpdateId
     /// A service that is not in containers.
     LegacyServiceId
     /// One record of the audit log.

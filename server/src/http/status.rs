@@ -1,6 +1,7 @@
 //! The public status page: `/status` and what belongs to it. Nobody signs in here, and nothing is asked of anybody: each answer is made of the board
 //! that the domain holds in memory, once for each board, compressed once, and kept. A flood of readers copies bytes; neither the database nor an
-//! engine hears of it. Cookies are not looked at, and these doors stand outside of what the others go through.
+//! engine hears of it. When nothing was probed for some minutes the board gives way to one that says so. Cookies are not looked
+//! at, and these doors stand outside of what the others go through.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -324,7 +325,7 @@ impl Shelf {
 async fn answer(portal: &Portal, request: Request, key: Key) -> Response {
     // Its body is nobody's, and nothing that could be held while an answer is made.
     let request = request.into_parts().0;
-    let board = portal.platform.status().board();
+    let board = portal.platform.status().board_at(portal.platform.now());
     if let Some(made) = portal.status.get(board.number, &key) {
         return made.respond(&request.headers);
     }

@@ -13,6 +13,10 @@ use tokio::net::TcpListener;
 
 use crate::portal::{Person, TestPortal};
 
+mod summary;
+
+use summary::SUMMARY;
+
 /// Longest wait for what a loop does.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -118,6 +122,7 @@ const PUBLIC: &[&str] = &[
     ".groups[].project",
     ".groups[].title",
     ".incidents[].components[]",
+    ".incidents[].created_at",
     ".incidents[].ends_at",
     ".incidents[].id",
     ".incidents[].impact",
@@ -127,10 +132,12 @@ const PUBLIC: &[&str] = &[
     ".incidents[].title",
     ".incidents[].updated_at",
     ".incidents[].updates[].at",
+    ".incidents[].updates[].id",
     ".incidents[].updates[].state",
     ".incidents[].updates[].text",
     ".logo",
     ".maintenances[].components[]",
+    ".maintenances[].created_at",
     ".maintenances[].ends_at",
     ".maintenances[].id",
     ".maintenances[].impact",
@@ -140,62 +147,13 @@ const PUBLIC: &[&str] = &[
     ".maintenances[].title",
     ".maintenances[].updated_at",
     ".maintenances[].updates[].at",
+    ".maintenances[].updates[].id",
     ".maintenances[].updates[].state",
     ".maintenances[].updates[].text",
     ".project",
+    ".stale",
     ".state",
     ".title",
-];
-
-/// The same in the shape of `summary.json`.
-const SUMMARY: &[&str] = &[
-    ".components[].description",
-    ".components[].group",
-    ".components[].group_id",
-    ".components[].id",
-    ".components[].name",
-    ".components[].only_show_if_degraded",
-    ".components[].position",
-    ".components[].showcase",
-    ".components[].status",
-    ".components[].updated_at",
-    ".incidents[].components[].name",
-    ".incidents[].created_at",
-    ".incidents[].id",
-    ".incidents[].impact",
-    ".incidents[].incident_updates[].body",
-    ".incidents[].incident_updates[].created_at",
-    ".incidents[].incident_updates[].incident_id",
-    ".incidents[].incident_updates[].status",
-    ".incidents[].name",
-    ".incidents[].resolved_at",
-    ".incidents[].shortlink",
-    ".incidents[].started_at",
-    ".incidents[].status",
-    ".incidents[].updated_at",
-    ".page.id",
-    ".page.name",
-    ".page.time_zone",
-    ".page.updated_at",
-    ".page.url",
-    ".scheduled_maintenances[].components[].name",
-    ".scheduled_maintenances[].created_at",
-    ".scheduled_maintenances[].id",
-    ".scheduled_maintenances[].impact",
-    ".scheduled_maintenances[].incident_updates[].body",
-    ".scheduled_maintenances[].incident_updates[].created_at",
-    ".scheduled_maintenances[].incident_updates[].incident_id",
-    ".scheduled_maintenances[].incident_updates[].status",
-    ".scheduled_maintenances[].name",
-    ".scheduled_maintenances[].resolved_at",
-    ".scheduled_maintenances[].scheduled_for",
-    ".scheduled_maintenances[].scheduled_until",
-    ".scheduled_maintenances[].shortlink",
-    ".scheduled_maintenances[].started_at",
-    ".scheduled_maintenances[].status",
-    ".scheduled_maintenances[].updated_at",
-    ".status.description",
-    ".status.indicator",
 ];
 
 /// What the rows hold and nobody may read.
@@ -226,7 +184,8 @@ async fn not_one_private_byte_is_told() {
     ana.post("/api/v1/projects/shop/legacy-services", legacy).await.expect_status(StatusCode::CREATED).await;
     let incident = json!({"title": "Slow answers", "text": "We look into it.", "components": ["web"], "impact": "major"});
     ana.post("/api/v1/projects/shop/incidents", incident).await.expect_status(StatusCode::CREATED).await;
-    let work = json!({"title": "New disks", "text": "It is away.", "starts_at": "2199-01-01T00:00:00Z", "ends_at": "2199-01-01T01:00:00Z"});
+    let (starts_at, ends_at) = ("2199-01-01T00:00:00Z", "2199-01-01T01:00:00Z");
+    let work = json!({"title": "New disks", "text": "It is away.", "components": ["shop/web"], "starts_at": starts_at, "ends_at": ends_at});
     portal.person("admin").post("/api/v1/incidents", work).await.expect_status(StatusCode::CREATED).await;
     once("the incident, the work and a round of probes", async || {
         let page = json(&portal, "/status.json").await;
@@ -242,6 +201,8 @@ async fn not_one_private_byte_is_told() {
             fields(&json(&portal, path).await, "", &mut found);
             let more: Vec<&String> = found.iter().filter(|field| !allowed.contains(&field.as_str())).collect();
             assert!(more.is_empty(), "{path} tells everybody what nobody has decided on: {more:#?}");
+            let less: Vec<&&str> = allowed.iter().filter(|field| path == "/api/v2/summary.json" && !found.contains(**field)).collect();
+            assert!(less.is_empty(), "readers of {path} look for these: {less:#?}");
         }
     }
     for path in [
@@ -308,6 +269,35 @@ async fn the_page_stands_when_database_and_engine_are_gone() {
     let answer = portal.nobody().request(reqwest::Method::GET, "/status/shop").header(ACCEPT_LANGUAGE, "zh-CN").send().await.expect("an answer");
     assert_eq!((answer.status(), answer.headers()[VARY].to_str().expect("a text")), (StatusCode::OK, "accept-encoding, accept-language"));
     assert!(answer.text().await.expect("a text").contains("目前无法看到部分服务"));
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_work_that_nobody_could_check_for_minutes() {
+    let portal = TestPortal::start_with_clock().await;
+    let ana = shop(&portal).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    allow(&portal, port).await;
+    let form = json!({"name": "ledger", "title": "Ledger", "address": format!("tcp://127.0.0.1:{port}")});
+    ana.post("/api/v1/projects/shop/legacy-services", form).await.expect_status(StatusCode::CREATED).await;
+    once("the service", async || state(&portal, "shop", "ledger").await.filter(|state| state == "operational")).await;
+    portal.platform().close().await;
+    assert!(text(&portal, "/status").await.contains("All services work"), "the last that is known");
+    let tag = portal.nobody().get("/status").await.0.headers()[ETAG].clone();
+    portal.clock.as_ref().expect("a clock").advance(Duration::from_secs(200));
+    let known = tag.to_str().expect("a text");
+    let answer = portal.nobody().request(reqwest::Method::GET, "/status").header(IF_NONE_MATCH, known).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK, "it is another page than the one that the reader has");
+    let page = answer.text().await.expect("a text");
+    assert!(page.contains("How the services do is not known") && page.contains("No service could be checked since"), "{page}");
+    assert!(!page.contains("All services work"), "{page}");
+    assert!(text(&portal, "/status/shop?lang=zh").await.contains("目前不知道服务的状态"));
+    assert!(text(&portal, "/status/badge/shop/ledger.svg").await.contains("Ledger: unknown"));
+    let page = json(&portal, "/status/shop/status.json").await;
+    assert_eq!((&page["stale"], &page["state"]), (&json!(true), &json!("unknown")));
+    assert_eq!((&page["groups"][0]["components"][0]["state"], &page["checked_at"].is_i64()), (&json!("unknown"), &true));
+    let summary = json(&portal, "/api/v2/summary.json").await;
+    assert!(summary["status"]["description"].as_str().is_some_and(|said| said.starts_with("Not Known Since ")), "{summary}");
 }
 
 #[tokio::test]

@@ -38,6 +38,11 @@ fn impacts() -> Vec<Choice> {
     Impact::ALL.iter().map(|impact| Choice::new(impact.as_str(), impact.as_str())).collect()
 }
 
+/// The same for what is new, of which planned work usually has none.
+fn first_impacts() -> Vec<Choice> {
+    [Choice::new("", "as usual: minor, of maintenance none")].into_iter().chain(impacts()).collect()
+}
+
 /// All of them, newest first.
 #[component]
 pub(super) fn Incidents(project: String, incidents: Page<IncidentView>, changes: Changes) -> impl IntoView {
@@ -176,7 +181,7 @@ pub(super) fn NewIncident(project: String, changes: Changes) -> impl IntoView {
                     <div class="fields fields-wide">
                         <TextField name="form[title]" label="Title" required=true check=Some(check_title) error=field_error(refused, "title")/>
                         <TextField name="form[components][0]" label="Services" optional=true mono=true placeholder=named error=field_error(refused, "components") hint="Names, with commas between. Empty: all."/>
-                        <Select name="form[impact]" label="Impact" choices=impacts() value="minor" error=field_error(refused, "impact")/>
+                        <Select name="form[impact]" label="Impact" choices=first_impacts() value="" error=field_error(refused, "impact")/>
                         <TextField name="form[starts_at]" label="Begins (UTC)" kind="datetime-local" optional=true error=field_error(refused, "starts_at") hint="Of maintenance alone. Empty: it is an incident, which begins now."/>
                         <TextField name="form[ends_at]" label="Ends (UTC)" kind="datetime-local" optional=true error=field_error(refused, "ends_at") hint="Of maintenance alone."/>
                     </div>

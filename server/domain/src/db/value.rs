@@ -213,8 +213,8 @@ macro_rules! text_columns {
 text_columns! {
     UserId, SessionId, TokenId, RobotSecretId, ProjectId, RepositoryId, UploadId, ServiceId, EnvironmentId, MachineId, RevisionId, DeploymentId, TaskId,
     ShellId, RunId, PruneId, CopyId, TemplateId, ConfigScopeId, AlertId, AlertRuleId, SilenceId, NoticeRouteId, NoticeId, HookId, HookDeliveryId,
-    PushId, IncidentId, LegacyServiceId, AuditId, EventId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName, Username, HookName,
-    RobotName, RepositoryPath, TagName, Role, Scope,
+    PushId, IncidentId, IncidentUpdateId, LegacyServiceId, AuditId, EventId, TemplateName, ProjectName, ServiceName, EnvironmentName, MachineName,
+    Username, HookName, RobotName, RepositoryPath, TagName, Role, Scope,
 }
 
 /// A value stored as JSON text.

@@ -1,6 +1,7 @@
 //! What everybody may see, put together: views of all pages, in memory. Whatever is not in a board cannot be told to anybody.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::ids::ProjectId;
 use model::names::ProjectName;
@@ -10,6 +11,9 @@ use model::views::status::{ComponentView, GroupView, PublicIncident, StatusView}
 
 use super::called;
 use super::things::Thing;
+
+/// So long after the last round of probes nobody knows any more how services do.
+const STALE: Duration = Duration::from_secs(180);
 
 /// A logo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct Board {
     pub number: u64,
     /// The last round of probes; none: there was none yet.
     pub checked_at: Option<Millis>,
+    /// That was so long ago that nothing is known since.
+    stale: bool,
     site: Head,
     sections: Vec<Section>,
     incidents: Vec<PublicIncident>,
@@ -149,6 +155,24 @@ impl Board {
         !self.site.hidden && project.is_none_or(|name| self.section(name).is_some())
     }
 
+    /// Whether what it says of services was found too long ago to hold, and it does not say so yet.
+    pub(super) fn is_old(&self, now: Millis) -> bool {
+        !self.stale && self.checked_at.is_some_and(|at| now.since(at) > STALE)
+    }
+
+    /// The same when nothing is known any more since the last round of probes.
+    pub(super) fn unknown(mut self) -> Self {
+        self.stale = true;
+        for component in self.sections.iter_mut().flat_map(|section| &mut section.group.components) {
+            if component.state != ComponentState::Unknown {
+                component.since = self.checked_at;
+            }
+            component.state = ComponentState::Unknown;
+            component.response_ms = None;
+        }
+        self
+    }
+
     /// The logo of a page.
     #[must_use]
     pub fn logo(&self, project: Option<&str>) -> Option<&Picture> {
@@ -197,6 +221,7 @@ impl Board {
             logo: self.site.logo.is_some(),
             state: state(&groups, &incidents),
             checked_at: self.checked_at,
+            stale: self.stale,
             groups,
             incidents,
             maintenances,
@@ -221,6 +246,7 @@ impl Board {
             logo: section.head.logo.is_some(),
             state: state(&groups, &incidents),
             checked_at: self.checked_at,
+            stale: self.stale,
             groups,
             incidents,
             maintenances,

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use model::ids::{AlertId, IncidentId, ProjectId};
+use model::ids::{AlertId, IncidentId, IncidentUpdateId, ProjectId};
 use model::page::{Page, PageRequest};
 use model::status::{Impact, IncidentForm, IncidentKind, IncidentOrder, IncidentState, UpdateForm};
 use model::time::Millis;
@@ -33,7 +33,8 @@ const ALERTS_MOST: i64 = 500;
 
 const SELECT: &str =
     "SELECT i.id, i.project_id, p.name AS project, i.kind, i.title, i.impact, i.state, i.components, i.starts_at, i.ends_at, i.updated_at,
-    i.created_by, i.alert_id IS NOT NULL AS proposed, (SELECT COUNT(*) FROM alerts a WHERE a.id = i.alert_id AND a.state = 'firing') AS firing
+    i.created_by, i.created_at, i.alert_id IS NOT NULL AS proposed,
+    (SELECT COUNT(*) FROM alerts a WHERE a.id = i.alert_id AND a.state = 'firing') AS firing
     FROM status_incidents i LEFT JOIN projects p ON p.id = i.project_id";
 
 /// What planned work is at `now`: it follows its times, unless somebody ended it.
@@ -60,6 +61,7 @@ fn view(row: &Row<'_>, now: Millis) -> Result<IncidentView> {
             components: row.get::<Json<Vec<String>>>("components")?.0,
             starts_at,
             ends_at,
+            created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
             updates: Vec::new(),
         },
@@ -75,11 +77,11 @@ async fn fill(tx: &mut Tx, incidents: &mut [&mut PublicIncident]) -> Result<()> 
     let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
     for ids in ids.chunks(BATCH) {
         let sql = format!(
-            "SELECT incident_id, state, body, written_at FROM status_updates WHERE incident_id IN ({}) ORDER BY id DESC LIMIT {UPDATES_MOST}",
+            "SELECT id, incident_id, state, body, written_at FROM status_updates WHERE incident_id IN ({}) ORDER BY id DESC LIMIT {UPDATES_MOST}",
             placeholders(1, ids.len())
         );
         let update = |row: &Row<'_>| {
-            let update = PublicUpdate { state: row.get("state")?, text: row.get("body")?, at: row.get("written_at")? };
+            let update = PublicUpdate { id: row.get("id")?, state: row.get("state")?, text: row.get("body")?, at: row.get("written_at")? };
             Ok((row.get::<IncidentId>("incident_id")?, update))
         };
         for (incident, update) in tx.all(sql, ids.iter().map(|id| Value::from(*id)).collect(), update).await? {
@@ -162,7 +164,7 @@ async fn insert(
 
 async fn tell(tx: &mut Tx, platform: &Platform, incident: IncidentId, state: IncidentState, text: &str, by: &str) -> Result<()> {
     let sql = "INSERT INTO status_updates (id, incident_id, state, body, written_at, written_by) VALUES ($1, $2, $3, $4, $5, $6)";
-    tx.exec(sql, args![platform.new_id::<IncidentId>(), incident, state, text, platform.now(), by]).await?;
+    tx.exec(sql, args![platform.new_id::<IncidentUpdateId>(), incident, state, text, platform.now(), by]).await?;
     Ok(())
 }
 

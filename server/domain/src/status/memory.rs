@@ -34,6 +34,23 @@ impl Status {
         Arc::clone(&self.board.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The same at `now`: one whose services were probed too long ago, whatever the reason, gives way to one that says so.
+    #[must_use]
+    pub fn board_at(&self, now: Millis) -> Arc<Board> {
+        let board = self.board();
+        if !board.is_old(now) {
+            return board;
+        }
+        let mut shown = self.board.write().unwrap_or_else(PoisonError::into_inner);
+        // Another one may have been drawn meanwhile.
+        if shown.is_old(now) {
+            let mut board = Board::clone(&shown).unknown();
+            board.number += 1;
+            *shown = Arc::new(board);
+        }
+        Arc::clone(&shown)
+    }
+
     /// Takes the place of the board that is there, if it shows something else. Boards are numbered, so that what was made of one is told apart.
     pub(super) fn show(&self, mut board: Board) -> bool {
         let mut shown = self.board.write().unwrap_or_else(PoisonError::into_inner);

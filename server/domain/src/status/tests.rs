@@ -62,6 +62,40 @@ impl Scene {
         suspect
     }
 
+    /// A round in which every task answers that there should be.
+    async fn round_as_wanted(&self) {
+        let plan = work::plan(&self.store.worker).await.expect("a plan");
+        let answers = |thing: work::Thing| {
+            let Aim::Service(runs) = &thing.aim else { panic!("no service: {thing:?}") };
+            let runs = runs.iter().map(|run| RunFound { wanted: run.wanted, good: run.wanted, unseen: 0 }).collect();
+            Found { thing, runs, millis: vec![12], why: None }
+        };
+        let found: Vec<Found> = plan.things.into_iter().map(answers).collect();
+        work::took(&self.store.worker, &found).await.expect("taken");
+        work::draw(&self.store.worker).await.expect("drawn");
+    }
+
+    /// Another environment in which this service runs, as far as the database knows.
+    async fn runs_also(&self, service: ServiceId) -> EnvironmentId {
+        let id: EnvironmentId = self.store.platform.new_id();
+        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
+        let sql = "INSERT INTO environments (id, name, description, registry_address, open_to_all, created_at)
+                   VALUES ($1, 'staging', '', '127.0.0.1:1', TRUE, 1)";
+        write.exec(sql, args![id]).await.expect("an environment");
+        let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at)
+                   SELECT service_id, $2, revision_id, 'running', 1 FROM desired WHERE service_id = $1";
+        write.exec(sql, args![service, id]).await.expect("it runs there too");
+        write.finish().await.expect("kept");
+        id
+    }
+
+    /// Stops what runs in an environment, as far as the database knows.
+    async fn stop(&self, environment: EnvironmentId) {
+        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
+        write.exec("UPDATE desired SET state = 'stopped' WHERE environment_id = $1", args![environment]).await.expect("stopped");
+        write.finish().await.expect("kept");
+    }
+
     fn state(&self, name: &str) -> ComponentState {
         self.store.platform.status().board().component("shop", name).expect("it is shown").state
     }
@@ -110,6 +144,53 @@ async fn an_outage_is_confirmed_counted_and_kept_over_a_restart() {
     scene.round(1).await;
     let board = scene.store.platform.status().board();
     assert_eq!(board.component("shop", "web").expect("it is shown").uptime, Some(25.0), "read from the database");
+}
+
+#[tokio::test]
+async fn what_was_stopped_in_one_environment_works_as_long_as_it_runs_in_another() {
+    let scene = Scene::new().await;
+    let service = scene.service("web", SHOWN).await;
+    let staging = scene.runs_also(service).await;
+    scene.round_as_wanted().await;
+    assert_eq!(scene.state("web"), ComponentState::Operational);
+    scene.stop(staging).await;
+    for _ in 0..3 {
+        scene.store.later(30);
+        scene.round_as_wanted().await;
+    }
+    let board = scene.store.platform.status().board();
+    let component = board.component("shop", "web").expect("it is shown");
+    assert_eq!((component.state, component.uptime), (ComponentState::Operational, Some(100.0)), "staging is nobody's outage");
+    scene.stop(scene.environment).await;
+    for _ in 0..2 {
+        scene.store.later(30);
+        scene.round_as_wanted().await;
+    }
+    assert_eq!(scene.state("web"), ComponentState::Down, "it runs nowhere any more");
+}
+
+#[tokio::test]
+async fn what_nobody_checked_for_minutes_is_not_said_to_work() {
+    let scene = Scene::new().await;
+    scene.service("web", SHOWN).await;
+    scene.round(1).await;
+    let (store, status) = (&scene.store, scene.store.platform.status());
+    let seen = status.board_at(store.platform.now());
+    store.later(150);
+    assert_eq!(status.board_at(store.platform.now()).number, seen.number, "a round may take its time");
+    store.later(60);
+    let board = status.board_at(store.platform.now());
+    let view = board.view(Some("shop")).expect("the page stands");
+    let component = &view.groups[0].components[0];
+    assert_eq!((view.stale, view.state, component.state), (true, ComponentState::Unknown, ComponentState::Unknown));
+    assert_eq!((component.since, component.response_ms), (seen.checked_at, None), "not known since then");
+    assert!(board.number > seen.number, "what was made of the other one is not handed out");
+    assert_eq!(status.board_at(store.platform.now()).number, board.number);
+    work::draw(&store.worker).await.expect("drawn");
+    assert_eq!(status.board().number, board.number, "the database is there, and still nothing was probed");
+    scene.round(1).await;
+    let view = status.board_at(store.platform.now()).view(None).expect("a page");
+    assert_eq!((view.stale, view.state), (false, ComponentState::Operational));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What is shown: services whose descriptors say so where they run, and services outside of containers. A service that runs in several environments
-//! is one thing; it does as badly as the worst of them, or its project says which environment counts.
+//! is one thing; it does as badly as the worst of them, or its project says which environment counts. Where it was stopped counts only if it runs
+//! nowhere else.
 
 use std::collections::HashMap;
 
@@ -115,9 +116,19 @@ pub(super) async fn shown(tx: &mut Tx, tasks: bool) -> Result<Vec<Thing>> {
             }),
         }
     }
+    things.iter_mut().for_each(leave_out_stopped);
     things.extend(legacy(tx).await?);
     things.sort_by(|a, b| (&a.project_name, &a.title, &a.id).cmp(&(&b.project_name, &b.title, &b.id)));
     Ok(things)
+}
+
+/// Whoever stops a service in one environment while it runs in another has not taken it away from anybody.
+fn leave_out_stopped(thing: &mut Thing) {
+    if let Aim::Service(runs) = &mut thing.aim
+        && runs.iter().any(|run| run.wanted > 0)
+    {
+        runs.retain(|run| run.wanted > 0);
+    }
 }
 
 async fn services(tx: &mut Tx) -> Result<Vec<Found>> {

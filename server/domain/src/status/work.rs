@@ -143,7 +143,10 @@ pub async fn draw(worker: &Worker) -> Result<bool> {
         shown.into_iter().map(component).collect()
     };
     let checked_at = platform.status().known().checked_at;
-    Ok(platform.status().show(board::assemble(heads, drawn, &incidents, checked_at)))
+    let board = board::assemble(heads, drawn, &incidents, checked_at);
+    // Probes may have stopped while the database still answers.
+    let board = if board.is_old(now) { board.unknown() } else { board };
+    Ok(platform.status().show(board))
 }
 
 fn component(thing: &Thing, seen: Option<&Seen>, history: &History, work: bool, now: Millis) -> ComponentView {

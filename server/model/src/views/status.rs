@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{IncidentId, LegacyServiceId};
+use crate::ids::{IncidentId, IncidentUpdateId, LegacyServiceId};
 use crate::status::{ComponentState, Impact, IncidentKind, IncidentState};
 use crate::time::Millis;
 
@@ -22,6 +22,8 @@ pub struct StatusView {
     pub state: ComponentState,
     /// When its services were last probed; none: not yet.
     pub checked_at: Option<Millis>,
+    /// Whether that is so long ago that nothing is known of them since.
+    pub stale: bool,
     /// The services, by project.
     pub groups: Vec<GroupView>,
     /// Incidents, those that are not over first, then newest first.
@@ -94,6 +96,8 @@ pub struct PublicIncident {
     pub starts_at: Millis,
     /// When it ended, or planned work will.
     pub ends_at: Option<Millis>,
+    /// When it was written, or proposed.
+    pub created_at: Millis,
     /// When something was told of it last.
     pub updated_at: Millis,
     /// What was told, newest first.
@@ -111,6 +115,8 @@ impl PublicIncident {
 /// Something that was told of an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicUpdate {
+    /// Its id.
+    pub id: IncidentUpdateId,
     /// How far it was.
     pub state: IncidentState,
     /// The text.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use model::status::{ComponentState, Impact, IncidentState};
 use model::time::Millis;
-use model::views::status::{ComponentView, PublicIncident, StatusView};
+use model::views::status::{ComponentView, GroupView, PublicIncident, PublicUpdate, StatusView};
 use serde_json::{Value, json};
 
 use super::draw::{escape, percent};
@@ -62,31 +62,152 @@ pub(super) fn atom(view: &StatusView, origin: &str) -> String {
 /// `/api/v2/summary.json` as Atlassian's pages have it.
 pub(super) fn summary(view: &StatusView, origin: &str) -> Value {
     let now = updated(view).max(view.checked_at.unwrap_or_default()).rfc3339();
+    let summary = Summary { view, id: view.project.as_deref().unwrap_or("status"), page: page(view, origin), now };
     let (indicator, description) = overall(view.state);
-    let mut components: Vec<Value> = Vec::new();
-    for group in &view.groups {
-        for component in &group.components {
-            components.push(json!({
-                "id": format!("{}/{}", group.project, component.name),
-                "name": component.title,
-                "status": status(component.state),
-                "position": components.len() + 1,
-                "group_id": group.project,
-                "group": false,
-                "showcase": true,
-                "only_show_if_degraded": false,
-                "description": null,
-                "updated_at": component.since.map(Millis::rfc3339),
-            }));
-        }
-    }
+    let description = match view.checked_at.filter(|_| view.stale && view.state == ComponentState::Unknown) {
+        Some(at) => format!("Not Known Since {}", at.rfc3339()),
+        None => description.to_owned(),
+    };
     let open = view.incidents.iter().filter(|incident| !incident.is_over());
     json!({
-        "page": {"id": view.project.as_deref().unwrap_or("status"), "name": title(view), "url": page(view, origin), "time_zone": "Etc/UTC", "updated_at": now},
+        "page": {"id": summary.id, "name": title(view), "url": summary.page, "time_zone": "Etc/UTC", "updated_at": summary.now},
         "status": {"indicator": indicator, "description": description},
-        "components": components,
-        "incidents": open.map(|incident| told(incident, &page(view, origin))).collect::<Vec<_>>(),
-        "scheduled_maintenances": view.maintenances.iter().map(|incident| told(incident, &page(view, origin))).collect::<Vec<_>>(),
+        "components": summary.components(),
+        "incidents": open.map(|incident| summary.told(incident)).collect::<Vec<_>>(),
+        "scheduled_maintenances": view.maintenances.iter().map(|incident| summary.told(incident)).collect::<Vec<_>>(),
+    })
+}
+
+/// What each part of a summary is made of.
+struct Summary<'a> {
+    view: &'a StatusView,
+    /// The page's id.
+    id: &'a str,
+    /// The page's address.
+    page: String,
+    /// When something changed last.
+    now: String,
+}
+
+impl Summary<'_> {
+    /// The services; on the whole site's page behind the group that they belong to, which is listed as one of them.
+    fn components(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for (group, at) in self.view.groups.iter().zip(1..) {
+            if self.view.project.is_none() {
+                all.push(self.group(group, at));
+            }
+            all.extend(group.components.iter().zip(1..).map(|(component, at)| self.component(group, component, at)));
+        }
+        all
+    }
+
+    /// A project's services together: as bad as the worst of them.
+    fn group(&self, group: &GroupView, position: usize) -> Value {
+        let times: Vec<(String, String)> = group.components.iter().map(|component| self.times(component)).collect();
+        json!({
+            "id": group.project,
+            "name": group.title,
+            "status": group.components.iter().map(|component| component.state).max().map_or("operational", status),
+            "created_at": times.iter().map(|(created, _)| created).min(),
+            "updated_at": times.iter().map(|(_, updated)| updated).max(),
+            "position": position,
+            "description": null,
+            "showcase": false,
+            "start_date": null,
+            "group_id": null,
+            "group": true,
+            "page_id": self.id,
+            "only_show_if_degraded": false,
+            "components": group.components.iter().map(|component| id(group, component)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn component(&self, group: &GroupView, component: &ComponentView, position: usize) -> Value {
+        let (created, updated) = self.times(component);
+        json!({
+            "id": id(group, component),
+            "name": component.title,
+            "status": status(component.state),
+            "created_at": created,
+            "updated_at": updated,
+            "position": position,
+            "description": null,
+            "showcase": true,
+            "start_date": null,
+            "group_id": self.view.project.is_none().then_some(&group.project),
+            "group": false,
+            "page_id": self.id,
+            "only_show_if_degraded": false,
+        })
+    }
+
+    /// The first day that something is known of it, of those that are shown, and when its state changed. Readers take neither for nothing.
+    fn times(&self, component: &ComponentView) -> (String, String) {
+        let updated = component.since.or(self.view.checked_at).map_or_else(|| self.now.clone(), Millis::rfc3339);
+        let first = component.days.iter().find(|day| day.state.is_some()).map(|day| format!("{}T00:00:00.000Z", day.date));
+        let created = first.filter(|first| *first < updated).unwrap_or_else(|| updated.clone());
+        (created, updated)
+    }
+
+    /// The service that an incident names, as it stands among all of them.
+    fn named(&self, name: &str) -> Option<Value> {
+        let (project, name) = match &self.view.project {
+            Some(project) => (project.as_str(), name),
+            // There, services bear their project's name.
+            None => name.split_once('/')?,
+        };
+        let group = self.view.groups.iter().find(|group| group.project == project)?;
+        let (component, at) = group.components.iter().zip(1..).find(|(component, _)| component.name == name)?;
+        Some(self.component(group, component, at))
+    }
+
+    fn told(&self, incident: &PublicIncident) -> Value {
+        let watched = incident.updates.iter().find(|update| update.state == IncidentState::Monitoring);
+        let mut value = json!({
+            "id": incident.id,
+            "name": incident.title,
+            "status": incident.state,
+            "impact": incident.impact,
+            "shortlink": format!("{}#{}", self.page, incident.id),
+            "started_at": incident.starts_at.rfc3339(),
+            "created_at": incident.created_at.rfc3339(),
+            "updated_at": incident.updated_at.rfc3339(),
+            "monitoring_at": watched.map(|update| update.at.rfc3339()),
+            "resolved_at": incident.ends_at.filter(|_| incident.is_over()).map(Millis::rfc3339),
+            "page_id": self.id,
+            "incident_updates": incident.updates.iter().map(|update| step(incident, update)).collect::<Vec<_>>(),
+            "components": incident.components.iter().filter_map(|name| self.named(name)).collect::<Vec<_>>(),
+        });
+        if matches!(incident.state, IncidentState::Scheduled | IncidentState::InProgress) {
+            value["impact"] = json!(if incident.impact == Impact::None { "maintenance" } else { incident.impact.as_str() });
+            value["scheduled_for"] = json!(incident.starts_at.rfc3339());
+            value["scheduled_until"] = json!(incident.ends_at.map(Millis::rfc3339));
+        }
+        value
+    }
+}
+
+/// A service's id: the same wherever it is named.
+fn id(group: &GroupView, component: &ComponentView) -> String {
+    format!("{}/{}", group.project, component.name)
+}
+
+/// Something that was told. Programs know by its id whether they have read it.
+fn step(incident: &PublicIncident, update: &PublicUpdate) -> Value {
+    let at = update.at.rfc3339();
+    json!({
+        "id": update.id,
+        "status": update.state,
+        "body": update.text,
+        "incident_id": incident.id,
+        "created_at": at,
+        "updated_at": at,
+        "display_at": at,
+        "affected_components": null,
+        "deliver_notifications": false,
+        "custom_tweet": null,
+        "tweet_id": null,
     })
 }
 
@@ -109,33 +230,6 @@ fn status(state: ComponentState) -> &'static str {
         ComponentState::Degraded => "partial_outage",
         ComponentState::Down => "major_outage",
     }
-}
-
-fn told(incident: &PublicIncident, page: &str) -> Value {
-    let updates: Vec<Value> = incident
-        .updates
-        .iter()
-        .map(|update| json!({"status": update.state, "body": update.text, "created_at": update.at.rfc3339(), "incident_id": incident.id}))
-        .collect();
-    let mut value = json!({
-        "id": incident.id,
-        "name": incident.title,
-        "status": incident.state,
-        "impact": incident.impact,
-        "shortlink": format!("{page}#{}", incident.id),
-        "started_at": incident.starts_at.rfc3339(),
-        "created_at": incident.starts_at.rfc3339(),
-        "updated_at": incident.updated_at.rfc3339(),
-        "resolved_at": incident.ends_at.filter(|_| incident.is_over()).map(Millis::rfc3339),
-        "incident_updates": updates,
-        "components": incident.components.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
-    });
-    if matches!(incident.state, IncidentState::Scheduled | IncidentState::InProgress) {
-        value["impact"] = json!(if incident.impact == Impact::None { "maintenance" } else { incident.impact.as_str() });
-        value["scheduled_for"] = json!(incident.starts_at.rfc3339());
-        value["scheduled_until"] = json!(incident.ends_at.map(Millis::rfc3339));
-    }
-    value
 }
 
 /// What a badge tells.

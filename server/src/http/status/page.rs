@@ -55,6 +55,12 @@ impl Page<'_> {
         if self.view.title.is_empty() { words.title.to_owned() } else { escape(&self.view.title) }
     }
 
+    /// How all of it does.
+    fn whole(&self, words: &Words) -> &'static str {
+        let known = !self.view.stale || self.view.state != ComponentState::Unknown;
+        if known { self.language.whole(self.view.state) } else { words.stale }
+    }
+
     /// The path of this page, without a slash at its end.
     fn base(&self) -> String {
         self.view.project.as_ref().map_or_else(|| "/status".to_owned(), |project| format!("/status/{project}"))
@@ -62,7 +68,7 @@ impl Page<'_> {
 
     fn head(&self, html: &mut String, words: &Words) {
         let (title, base) = (self.title(words), self.base());
-        let state = self.language.whole(self.view.state);
+        let state = self.whole(words);
         let feed = if self.view.project.is_some() { format!("{base}/feed.atom") } else { "/status/feed.atom".to_owned() };
         let _ = write!(
             html,
@@ -92,9 +98,12 @@ impl Page<'_> {
     fn summary(&self, html: &mut String, words: &Words) {
         let state = self.view.state;
         if !self.view.groups.is_empty() {
-            let _ = write!(html, "<p class=\"whole {}\">{}</p>", class(Some(state)), self.language.whole(state));
+            let _ = write!(html, "<p class=\"whole {}\">{}</p>", class(Some(state)), self.whole(words));
         }
-        if self.view.groups.iter().flat_map(|group| &group.components).any(|component| component.state == ComponentState::Unknown) {
+        if let Some(at) = self.view.checked_at.filter(|_| self.view.stale) {
+            let (before, behind) = words.stale_since;
+            let _ = write!(html, "<p class=\"unseen\">{before} {}{behind}</p>", moment(at));
+        } else if self.view.groups.iter().flat_map(|group| &group.components).any(|component| component.state == ComponentState::Unknown) {
             let _ = write!(html, "<p class=\"unseen\">{}</p>", words.unseen);
         }
         let _ = match self.view.checked_at {

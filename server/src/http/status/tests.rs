@@ -1,6 +1,7 @@
 use model::status::{ComponentState, Impact, IncidentState};
 use model::time::Millis;
 use model::views::status::{ComponentView, DayView, GroupView, PublicIncident, PublicUpdate, StatusView};
+use serde_json::json;
 
 use super::draw::{bars, line, percent};
 use super::feeds::{Tells, atom, badge_svg, shields, summary};
@@ -39,11 +40,17 @@ fn incident(state: IncidentState, title: &str) -> PublicIncident {
         title: title.into(),
         impact: Impact::Major,
         state,
-        components: vec!["web".into()],
+        components: vec!["shop/web".into()],
         starts_at: NOW,
         ends_at: matches!(state, IncidentState::Resolved | IncidentState::Scheduled).then_some(Millis(NOW.0 + 60_000)),
+        created_at: Millis(NOW.0 - 60_000),
         updated_at: NOW,
-        updates: vec![PublicUpdate { state, text: "One & two\nlines <b>".into(), at: NOW }],
+        updates: vec![PublicUpdate {
+            id: "0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a12".parse().expect("an id"),
+            state,
+            text: "One & two\nlines <b>".into(),
+            at: NOW,
+        }],
     }
 }
 
@@ -55,6 +62,7 @@ fn view(components: Vec<ComponentView>) -> StatusView {
         logo: false,
         state: ComponentState::Degraded,
         checked_at: Some(NOW),
+        stale: false,
         groups: if components.is_empty() { Vec::new() } else { vec![GroupView { project: "shop".into(), title: "Shop".into(), components }] },
         incidents: vec![incident(IncidentState::Investigating, "Slow <script>"), incident(IncidentState::Resolved, "It was slow")],
         maintenances: vec![incident(IncidentState::Scheduled, "New disks")],
@@ -95,6 +103,23 @@ fn the_page_speaks_chinese_and_is_whole_when_it_is_empty() {
 }
 
 #[test]
+fn the_page_says_since_when_nothing_is_known() {
+    let mut view = StatusView { state: ComponentState::Unknown, stale: true, ..view(vec![component("web", ComponentState::Unknown)]) };
+    let since = "<time datetime=\"2026-11-20T09:20:00.000Z\">2026-11-20 09:20 UTC</time>";
+    let html = Page { view: &view, language: Language::English }.html();
+    assert!(html.contains("<title>Status: How the services do is not known at the moment</title>"), "{html}");
+    assert!(html.contains(&format!("No service could be checked since {since}.")), "{html}");
+    let html = Page { view: &view, language: Language::Chinese }.html();
+    assert!(html.contains("目前不知道服务的状态") && html.contains(&format!("自 {since}起无法检测任何服务")), "{html}");
+    let json = summary(&view, "https://ops.example.com");
+    assert_eq!((&json["status"]["description"], &json["status"]["indicator"]), (&"Not Known Since 2026-11-20T09:20:00.000Z".into(), &"minor".into()));
+    // What people said goes on being said.
+    view.state = ComponentState::Down;
+    let html = Page { view: &view, language: Language::English }.html();
+    assert!(html.contains("The services do not work") && html.contains("No service could be checked since"), "{html}");
+}
+
+#[test]
 fn pictures_say_what_they_show() {
     let component = component("web", ComponentState::Operational);
     let svg = bars(&component, Language::English);
@@ -110,9 +135,28 @@ fn programs_read_what_they_know() {
     let view = view(vec![component("web", ComponentState::Down)]);
     let json = summary(&view, "https://ops.example.com");
     assert_eq!(json["status"]["indicator"], "major");
-    assert_eq!((&json["components"][0]["status"], &json["components"][0]["id"]), (&"major_outage".into(), &"shop/web".into()));
+    let (group, service) = (&json["components"][0], &json["components"][1]);
+    assert_eq!((&group["id"], &group["group"], &group["status"]), (&"shop".into(), &true.into(), &"major_outage".into()));
+    assert_eq!((&group["components"], &group["group_id"]), (&json!(["shop/web"]), &json!(null)));
+    assert_eq!((&service["id"], &service["group_id"], &service["status"]), (&"shop/web".into(), &"shop".into(), &"major_outage".into()));
+    assert_eq!((&service["created_at"], &service["updated_at"]), (&"2026-11-02T00:00:00.000Z".into(), &"2026-11-20T09:20:00.000Z".into()));
+    assert_eq!(json["incidents"][0]["components"], json!([service]), "the whole of it, by the same id");
+    assert_eq!(json["incidents"][0]["created_at"], "2026-11-20T09:19:00.000Z");
+    let told = &json["incidents"][0]["incident_updates"][0];
+    assert_eq!((&told["id"], &told["display_at"]), (&"0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a12".into(), &"2026-11-20T09:20:00.000Z".into()));
     assert_eq!((json["incidents"].as_array().map(Vec::len), &json["incidents"][0]["status"]), (Some(1), &"investigating".into()));
     assert_eq!(json["scheduled_maintenances"][0]["scheduled_until"], "2026-11-20T09:21:00.000Z");
+    let mut planned = incident(IncidentState::Scheduled, "New disks");
+    planned.impact = Impact::None;
+    let mut fresh = StatusView { project: Some("shop".into()), checked_at: None, incidents: Vec::new(), maintenances: vec![planned], ..view.clone() };
+    fresh.maintenances[0].components = vec!["web".into()];
+    fresh.groups[0].components[0].since = None;
+    let json = summary(&fresh, "https://ops.example.com");
+    assert_eq!(json["scheduled_maintenances"][0]["impact"], "maintenance");
+    assert_eq!(json["components"].as_array().map(Vec::len), Some(1), "the page of a project is no group of itself");
+    assert_eq!((&json["components"][0]["group_id"], &json["components"][0]["page_id"]), (&json!(null), &"shop".into()));
+    assert_eq!(json["scheduled_maintenances"][0]["components"][0]["id"], "shop/web");
+    assert!(json["components"][0]["updated_at"].is_string(), "never null: {json}");
     let xml = atom(&view, "https://ops.example.com");
     assert_eq!(xml.matches("<entry>").count(), 3);
     assert!(xml.contains("<link rel=\"self\" href=\"https://ops.example.com/status/feed.atom\"/>"), "{xml}");

@@ -48,6 +48,10 @@ pub(super) struct Words {
     pub all_pages: &'static str,
     pub utc: &'static str,
     pub unseen: &'static str,
+    /// How all of it does when nothing was probed for long.
+    pub stale: &'static str,
+    /// The same with the time of the last probe in between.
+    pub stale_since: (&'static str, &'static str),
     /// The other language's name, in itself, its tag, and what asks for it.
     pub other: (&'static str, &'static str, &'static str),
     minutes: &'static str,
@@ -89,6 +93,8 @@ const ENGLISH: Words = Words {
     all_pages: "All services",
     utc: "Days are counted in UTC.",
     unseen: "Some services cannot be seen from here at the moment. What is said of them may be out of date.",
+    stale: "How the services do is not known at the moment",
+    stale_since: ("No service could be checked since", ". What is said here may be out of date."),
     other: ("中文", "zh-Hans", "zh"),
     minutes: " min",
     hours: " h",
@@ -129,6 +135,8 @@ const CHINESE: Words = Words {
     all_pages: "全部服务",
     utc: "日期按 UTC 计算。",
     unseen: "目前无法从这里看到部分服务，它们的状态可能不是最新的。",
+    stale: "目前不知道服务的状态",
+    stale_since: ("自", "起无法检测任何服务，这里的内容可能已经过时。"),
     other: ("English", "en", "en"),
     minutes: " 分钟",
     hours: " 小时",
