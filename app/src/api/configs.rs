@@ -263,12 +263,7 @@ pub async fn roll(
 
 /// Brings everything that runs there with an older configuration again with the newest. What could not be is told with why.
 #[server(prefix = "/fn", endpoint = "configs/roll_all")]
-pub async fn roll_all(
-    csrf: String,
-    at: At,
-    #[server(default)] why: String,
-    #[server(default)] override_freeze: bool,
-) -> Result<RollView, ApiError> {
+pub async fn roll_all(csrf: String, at: At, #[server(default)] why: String, #[server(default)] override_freeze: bool) -> Result<RollView, ApiError> {
     let caller = mutating(&csrf).await?;
     let (project, service) = at.holder()?;
     let key = HolderKey { project: &project, service: service.as_ref() };

@@ -62,7 +62,8 @@ fn effective(all: &[Scope], entries: &[Entry], service: ServiceId, environment: 
 
 /// What should run where this place is heard; of what is on its way, the newest.
 async fn runs(tx: &mut Tx, holder: &Holder, environment: Option<&Environment>) -> Result<Vec<Run>> {
-    let sql = "SELECT d.service_id, s.name AS service, d.environment_id, e.name AS environment, e.frozen_at, d.state, r.number, r.descriptor, r.config_used
+    let sql = "SELECT d.service_id, s.name AS service, d.environment_id, e.name AS environment, e.frozen_at, d.state,
+            r.number, r.descriptor, r.config_used
         FROM desired d JOIN services s ON s.id = d.service_id JOIN environments e ON e.id = d.environment_id
         LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
             AND a.state <> 'pending'
