@@ -22,6 +22,9 @@ use crate::live::Pulse;
 use crate::page::{Data, change, loaded, loaded_in, param, problem, query};
 use crate::urls;
 
+/// Of what waits, so many are listened to: a stream takes a few dozen topics.
+const WATCHED: usize = 20;
+
 /// The deployments of a project.
 #[component]
 pub(crate) fn List() -> impl IntoView {
@@ -48,7 +51,7 @@ pub(crate) fn Waiting() -> impl IntoView {
         <Title text="Waiting for approval"/>
         <div class="heading"><h1>"Waiting for approval"</h1></div>
         {loaded(data, move |waiting| {
-            for deployment in &waiting.items {
+            for deployment in waiting.items.iter().take(WATCHED) {
                 pulse.watch(format!("deployment:{}", deployment.id));
             }
             if waiting.items.is_empty() {
