@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { closeBrowser, Visitor } from "./browser.mjs";
-import { Shop } from "./shop.mjs";
+import { Shop, until } from "./shop.mjs";
 
 after(closeBrowser);
 
@@ -77,7 +77,7 @@ async function runs(shop) {
   return runs.find(({ summary }) => summary.environment === "local")?.revision?.revision.number;
 }
 
-test("one asks, another approves what did not change since, and a freeze keeps all out", { timeout: 420_000 }, async (t) => {
+test("one asks, another approves what did not change since, and a freeze keeps all out", { timeout: 540_000 }, async (t) => {
   const shop = await Shop.open(t);
   const { portal } = shop;
   for (const [username, role] of [["dee", "developer"], ["ada", "admin"]]) {
@@ -178,6 +178,56 @@ test("one asks, another approves what did not change since, and a freeze keeps a
     await admin.sees("Succeeded");
     await admin.page.getByText("by admin: the shop is down").first().waitFor();
     assert.ok((await runs(shop)) > before, "it runs");
+
+    // Scaling takes a reason there as well, and waits, since the environment is protected too.
+    const newest = async () => (await admin.call(200, "GET", shop.path("web", "/deployments"))).items[0];
+    await admin.opens(`/projects/${shop.project}/services/web?environment=local`);
+    await admin.page.getByText("local is frozen: the stocktaking").waitFor();
+    await admin.button("Scale").click();
+    const scaling = admin.page.getByRole("dialog");
+    await scaling.getByLabel("Tasks").fill("2");
+    await scaling.getByLabel("Why", { exact: true }).fill("the queue is long");
+    await scaling.getByLabel(/Override the freeze of local/).check();
+    await admin.visitor.picture("scale-frozen");
+    await scaling.getByRole("button", { name: "Scale" }).click();
+    const scaled = await until("the scaling is asked for", async () => {
+      const found = await newest();
+      return found.kind === "scale" && found;
+    });
+    assert.deepEqual([scaled.state, scaled.overridden], ["pending", { by: "admin", why: "the queue is long" }]);
+
+    // What changed since is asked for again, with a reason of its own.
+    await shop.docker.webImage(`${shop.registry}/web:1`, "three");
+    await shop.push("web", "1");
+    const page = `/projects/${shop.project}/services/web/deployments/${scaled.id}`;
+    await admin.opens(page);
+    await admin.page.getByRole("heading", { name: "Changed since it was asked for" }).waitFor({ timeout: 60_000 });
+    const again = admin.page.locator('form[action="/fn/deployments/ask_again"]');
+    await again.getByLabel("Why", { exact: true }).fill("with the third version");
+    await again.getByLabel(/Override the freeze of local/).check();
+    await admin.visitor.picture("ask-again-frozen");
+    await again.getByRole("button", { name: "Ask again" }).click();
+    await admin.page.waitForURL((url) => url.pathname.includes("/deployments/") && url.pathname !== page);
+    await admin.page.getByText("by admin: with the third version").waitFor();
+    const asked = await newest();
+    assert.ok(admin.page.url().endsWith(asked.id), "the page is the new request's");
+    assert.deepEqual([asked.state, asked.kind, asked.overridden.why], ["pending", "scale", "with the third version"]);
+
+    // Rolling back is one click and a reason away too; what waited steps aside.
+    await admin.opens(`/projects/${shop.project}/services/web/revisions`);
+    await admin.button("Roll back").last().click();
+    const back = admin.page.locator("dialog[open]");
+    await back.getByLabel("Why", { exact: true }).fill("the prices are wrong");
+    await back.getByLabel(/Override the freeze of local/).check();
+    await admin.visitor.picture("roll-back-frozen");
+    await back.getByRole("button", { name: "Roll back" }).click();
+    await admin.page.waitForURL(/\/deployments\//);
+    await admin.page.getByText("by admin: the prices are wrong").waitFor();
+
+    // What waits for somebody has a page of its own, which shows what it is.
+    await ada.opens("/deployments/waiting");
+    await ada.page.getByRole("link", { name: /\/web: Roll back to revision \d+$/ }).waitFor();
+    await ada.visitor.picture("waiting");
 
     await admin.opens("/admin/environments/local");
     await admin.button("End the freeze").click();

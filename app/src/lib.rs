@@ -147,6 +147,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/settings") view={Lazy::<parts::ServiceSettings>::new()} ssr=SsrMode::Async/>
                     </ParentRoute>
                 </ParentRoute>
+                <Route path=path!("/deployments/waiting") view={Lazy::<parts::Waiting>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/overview") view={Lazy::<parts::UseOverview>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/running") view={Lazy::<parts::Running>::new()} ssr=SsrMode::Async/>
                 <Route path=path!("/templates") view={Lazy::<parts::Templates>::new()} ssr=SsrMode::Async/>

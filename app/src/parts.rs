@@ -70,6 +70,7 @@ part!(
         Image: images::Image,
         Lineage: images::Lineage,
         ProjectDeployments: deployments::List,
+        Waiting: deployments::Waiting,
         Cloning: cloning::Cloning,
         Members: members::Members,
         Robots: robots::Robots,

@@ -22,6 +22,7 @@ pub(crate) const HOME: &str = "/";
 pub(crate) const LOGIN: &str = "/login";
 pub(crate) const PROJECTS: &str = "/projects";
 pub(crate) const NEW_PROJECT: &str = "/projects/new";
+pub(crate) const WAITING: &str = "/deployments/waiting";
 pub(crate) const TEMPLATES: &str = "/templates";
 pub(crate) const ENVIRONMENTS: &str = "/environments";
 pub(crate) const OVERVIEW: &str = "/overview";

@@ -251,10 +251,11 @@ pub async fn roll(
     service: String,
     environment: String,
     #[server(default)] why: String,
+    #[server(default)] override_freeze: bool,
 ) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = super::services::may::<can::Deploy>(&caller, &project, &service).await?;
-    let intent = Intent { why: why.trim().to_owned(), ..Intent::in_environment(Some(field("environment", &environment)?)) };
+    let intent = Intent { why: why.trim().to_owned(), override_freeze, ..Intent::in_environment(Some(field("environment", &environment)?)) };
     let made = deployments::roll(&caller.platform, &may, &intent).await?;
     lead_to(&crate::urls::deployment(&project, &service, made.id));
     Ok(made)
@@ -262,12 +263,13 @@ pub async fn roll(
 
 /// Brings everything that runs there with an older configuration again with the newest. What could not be is told with why.
 #[server(prefix = "/fn", endpoint = "configs/roll_all")]
-pub async fn roll_all(csrf: String, at: At, #[server(default)] why: String) -> Result<RollView, ApiError> {
+pub async fn roll_all(csrf: String, at: At, #[server(default)] why: String, #[server(default)] override_freeze: bool) -> Result<RollView, ApiError> {
     let caller = mutating(&csrf).await?;
     let (project, service) = at.holder()?;
     let key = HolderKey { project: &project, service: service.as_ref() };
     let may: May<can::Deploy, Holder> = caller.actor.may(&caller.platform, &key).await?;
-    let rolled = deployments::roll_all(&caller.platform, &may, at.environment()?.as_ref(), why.trim()).await?;
+    let intent = Intent { why: why.trim().to_owned(), override_freeze, ..Intent::in_environment(at.environment()?) };
+    let rolled = deployments::roll_all(&caller.platform, &may, &intent).await?;
     if posted_form()
         && let Ok(text) = serde_json::to_string(&rolled)
     {

@@ -229,10 +229,12 @@ pub async fn roll_back(
     environment: String,
     revision: i64,
     #[server(default)] why: String,
+    #[server(default)] override_freeze: bool,
 ) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
-    let made = deployments::rollback(&caller.platform, &may, &intent(place(&environment)?, &why), revision).await?;
+    let intent = Intent { override_freeze, ..intent(place(&environment)?, &why) };
+    let made = deployments::rollback(&caller.platform, &may, &intent, revision).await?;
     lead_to(&crate::urls::deployment(&project, &service, made.id));
     Ok(made)
 }
@@ -253,11 +255,20 @@ pub async fn plan_roll_back(
 
 /// Makes a revision with another number of tasks, and brings it.
 #[server(prefix = "/fn", endpoint = "deployments/scale")]
-pub async fn scale(csrf: String, project: String, service: String, environment: String, replicas: String) -> Result<DeploymentView, ApiError> {
+pub async fn scale(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    replicas: String,
+    #[server(default)] why: String,
+    #[server(default)] override_freeze: bool,
+) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
     let wanted: u32 = field("replicas", replicas.trim())?;
-    Ok(deployments::scale(&caller.platform, &may, &intent(place(&environment)?, ""), wanted).await?)
+    let intent = Intent { override_freeze, ..intent(place(&environment)?, &why) };
+    Ok(deployments::scale(&caller.platform, &may, &intent, wanted).await?)
 }
 
 /// Brings the same revision in new tasks.
@@ -270,10 +281,18 @@ pub async fn restart(csrf: String, project: String, service: String, environment
 
 /// Lets run what was stopped.
 #[server(prefix = "/fn", endpoint = "deployments/start")]
-pub async fn start(csrf: String, project: String, service: String, environment: String) -> Result<DeploymentView, ApiError> {
+pub async fn start(
+    csrf: String,
+    project: String,
+    service: String,
+    environment: String,
+    #[server(default)] why: String,
+    #[server(default)] override_freeze: bool,
+) -> Result<DeploymentView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::Deploy>(&caller, &project, &service).await?;
-    Ok(deployments::start(&caller.platform, &may, &intent(place(&environment)?, "")).await?)
+    let intent = Intent { override_freeze, ..intent(place(&environment)?, &why) };
+    Ok(deployments::start(&caller.platform, &may, &intent).await?)
 }
 
 /// Ends every task, each with its grace.

@@ -4,6 +4,7 @@ mod approval;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::access::Action;
 use model::page::Page;
@@ -14,12 +15,15 @@ pub(super) use approval::ToApprove;
 use super::projects::current as project_of;
 use super::states;
 use crate::api::ApiError;
-use crate::api::approvals::plan_of_deployment;
+use crate::api::approvals::{list_to_approve, plan_of_deployment};
 use crate::api::deployments::{CancelDeployment, get_deployment, list_deployments};
 use crate::components::{Ago, Badge, Bar, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Step, Steps, Submit, bytes, sentence};
 use crate::live::Pulse;
-use crate::page::{Data, change, loaded_in, param, problem, query};
+use crate::page::{Data, change, loaded, loaded_in, param, problem, query};
 use crate::urls;
+
+/// Of what waits, so many are listened to: a stream takes a few dozen topics.
+const WATCHED: usize = 20;
 
 /// The deployments of a project.
 #[component]
@@ -35,6 +39,32 @@ pub(crate) fn List() -> impl IntoView {
         }
         view! { <DeploymentTable page path=urls::project_page(&project.name, "deployments") named=true/> }
     })
+}
+
+/// What waits for an approval that the reader may give, of all projects.
+#[component]
+pub(crate) fn Waiting() -> impl IntoView {
+    let after = query("after");
+    let pulse = Pulse::new();
+    let data = Resource::new(move || (after.get(), pulse.track()), |(after, _)| list_to_approve(Some(after)));
+    view! {
+        <Title text="Waiting for approval"/>
+        <div class="heading"><h1>"Waiting for approval"</h1></div>
+        {loaded(data, move |waiting| {
+            for deployment in waiting.items.iter().take(WATCHED) {
+                pulse.watch(format!("deployment:{}", deployment.id));
+            }
+            if waiting.items.is_empty() {
+                return view! {
+                    <section class="panel"><Empty title="Nothing waits for you"><p>"Deployments to protected environments that you may approve stand here until somebody decides."</p></Empty></section>
+                }
+                .into_any();
+            }
+            let later = !after.get_untracked().is_empty();
+            view! { <ToApprove waiting later/> }.into_any()
+        })}
+    }
+    .into_any()
 }
 
 /// Deployments as a table, newest first.
@@ -116,11 +146,14 @@ pub(crate) fn One() -> impl IntoView {
         if before.is_some() {
             decide.approve.clear();
             decide.refuse.clear();
+            decide.again.clear();
         }
     });
     // Who was refused because something changed sees what did.
     Effect::new(move |_| {
-        if decide.approve.value().with(|answer| matches!(answer, Some(Err(_)))) {
+        let approval = decide.approve.value().with(|answer| matches!(answer, Some(Err(_))));
+        let again = decide.again.value().with(|answer| matches!(answer, Some(Err(_))));
+        if approval || again {
             pulse.beat();
         }
     });

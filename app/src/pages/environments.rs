@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use model::names::EnvironmentName;
+use model::problem::Problem;
 use model::views::environments::{EnvironmentView, FreezeView, MachineState, MachineView, ResidentView};
 use model::views::metrics::MachineUse;
 
@@ -9,7 +11,7 @@ use super::metrics::machine_now;
 use super::states;
 use crate::api::environments::{get_environment, list_environments};
 use crate::boot::boot;
-use crate::components::{Ago, Badge, Crumb, Crumbs, Empty, Notice, Tone, bytes, sentence};
+use crate::components::{Ago, Badge, CheckBox, Crumb, Crumbs, Empty, Notice, TextField, Tone, bytes, field_error, sentence};
 use crate::live::Pulse;
 use crate::page::{loaded, param};
 use crate::urls;
@@ -107,6 +109,50 @@ pub(crate) fn Frozen(
                 ". Nothing is brought there until it ends; what runs can be restarted and stopped. An operator can override it, with a reason."
             </p>
         </Notice>
+    }
+    .into_any()
+}
+
+/// Whether the reader may bring something into these, which are frozen: operators do, with a reason. Of none there is nothing to override.
+pub(crate) fn overrides(frozen: &[EnvironmentName]) -> bool {
+    !frozen.is_empty() && boot().me.is_some_and(|me| me.operator)
+}
+
+/// What an operator ticks to bring something into an environment that is frozen; nothing for others.
+#[component]
+pub(crate) fn Overriding(
+    /// The environments that are meant and are frozen.
+    frozen: Vec<EnvironmentName>,
+    /// The field's name in the form.
+    #[prop(default = "override_freeze")]
+    name: &'static str,
+) -> impl IntoView {
+    overrides(&frozen).then(|| {
+        let names = frozen.iter().map(EnvironmentName::as_str).collect::<Vec<_>>().join(", ");
+        let label = format!("Override the freeze of {names}");
+        view! { <CheckBox name label hint="Say above why: it stays with the deployment and in the audit log."/> }
+    })
+}
+
+/// Why something is brought, and with it what an operator ticks where that is frozen.
+#[component]
+pub(crate) fn Why(
+    /// The environments that are meant and are frozen.
+    frozen: Vec<EnvironmentName>,
+    /// Whether others may be meant, which are not.
+    #[prop(optional)]
+    elsewhere: bool,
+    /// Tells it apart from those of other forms on the page.
+    #[prop(into)]
+    scope: String,
+    /// Why the form was refused last.
+    refused: Signal<Option<Problem>>,
+) -> impl IntoView {
+    let needed = overrides(&frozen) && !elsewhere;
+    let of_choice = !needed;
+    view! {
+        <TextField name="why" label="Why" optional=of_choice required=needed scope error=field_error(refused, "why")/>
+        <Overriding frozen/>
     }
     .into_any()
 }

@@ -49,7 +49,7 @@ pub(crate) fn Home() -> impl IntoView {
                     <h1>"Your projects"</h1>
                     {may_create.then(|| view! { <div class="actions"><a class="button" href=urls::NEW_PROJECT>"New project"</a></div> })}
                 </div>
-                <ToApprove waiting=waiting.items/>
+                <ToApprove waiting/>
                 <ProjectCards page=projects may_create/>
                 {(!shown.is_empty()).then(|| view! {
                     <section class="panel"><header><h2>"Services"</h2></header><ServiceTable services=shown with_project=true/></section>

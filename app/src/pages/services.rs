@@ -223,6 +223,11 @@ fn chosen<'a>(service: &'a ServiceDetail, query: &str) -> Option<&'a RunView> {
     service.runs.iter().find(|run| run.summary.environment.as_str() == query).or_else(|| service.runs.first())
 }
 
+/// Those of these environments that are frozen.
+fn frozen<'a>(runs: impl IntoIterator<Item = &'a RunView>) -> Vec<EnvironmentName> {
+    runs.into_iter().filter(|run| run.frozen.is_some()).map(|run| run.summary.environment.clone()).collect()
+}
+
 /// The revision that should run in an environment, where this template did not make it: it was deployed another way, or scaled.
 fn made_otherwise(service: &ServiceDetail, environment: &EnvironmentName, template: &TemplateName, of_site: bool) -> Option<i64> {
     let run = service.runs.iter().find(|run| run.summary.environment == *environment)?;

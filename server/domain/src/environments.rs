@@ -23,6 +23,7 @@ pub mod subnets;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use freeze::of as freeze_of;
 pub use freeze::{freeze, thaw};
 pub use manage::{EnvironmentOrder, put, remove};
 pub use residents::residents;

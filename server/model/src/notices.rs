@@ -76,12 +76,12 @@ impl Event {
     }
 
     /// Whether a new route tells it unless somebody says otherwise: what people should look at. Of the deployments of all projects a route of the
-    /// site tells what is chosen for it alone.
+    /// site tells those that wait for somebody, operators among them; more where it is chosen.
     #[must_use]
     pub const fn is_usual(self, of_site: bool) -> bool {
         match self {
-            Self::AlertFiring | Self::AlertResolved => true,
-            Self::DeploymentPending | Self::DeploymentFailed | Self::DeploymentRolledBack => !of_site,
+            Self::AlertFiring | Self::AlertResolved | Self::DeploymentPending => true,
+            Self::DeploymentFailed | Self::DeploymentRolledBack => !of_site,
             Self::DeploymentStarted | Self::DeploymentSucceeded | Self::DeploymentCancelled | Self::Test => false,
         }
     }

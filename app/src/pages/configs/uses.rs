@@ -2,10 +2,13 @@
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use model::names::EnvironmentName;
 use model::views::configs::{RollView, UseView};
 
 use super::{Changes, Here};
-use crate::components::{Badge, Csrf, Empty, Notice, Submit, Tone};
+use crate::components::{Badge, Confirm, Csrf, Empty, Keep, Notice, ProblemNotice, Submit, Tone};
+use crate::page::{forget, problem};
+use crate::pages::environments::{Why, overrides};
 use crate::urls;
 
 /// The services.
@@ -19,7 +22,10 @@ pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, rolled: Optio
         }
         .into_any();
     }
-    let behind = uses.iter().filter(|one| one.behind && !one.stopped).count();
+    let late: Vec<_> = uses.iter().filter(|one| one.behind && !one.stopped).collect();
+    let behind = late.len();
+    let frozen = frozen(&late);
+    let elsewhere = late.iter().any(|one| !one.frozen);
     let rows: Vec<_> = uses.into_iter().map(|one| view! { <Row project=here.at.project.clone() one may_roll changes/> }).collect();
     let done = move || {
         let now = changes.roll_all.value().with(|value| value.as_ref().and_then(|value| value.as_ref().ok().cloned()));
@@ -27,7 +33,7 @@ pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, rolled: Optio
     };
     view! {
         {done}
-        {(may_roll && behind > 1).then(|| view! { <All here behind changes/> })}
+        {(may_roll && behind > 1).then(|| view! { <All here behind frozen elsewhere changes/> })}
         <section class="panel" id="uses">
             <header><h2>"Used by"</h2></header>
             {(behind > 0).then(|| view! {
@@ -45,20 +51,54 @@ pub(super) fn Uses(here: Here, uses: Vec<UseView>, may_roll: bool, rolled: Optio
     .into_any()
 }
 
-/// The button that rolls whatever is behind.
+/// The environments of these that are frozen, each once.
+fn frozen(uses: &[&UseView]) -> Vec<EnvironmentName> {
+    let mut names: Vec<_> = uses.iter().filter(|one| one.frozen).map(|one| one.environment.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The button that rolls whatever is behind. Who overrides a freeze with it is asked why.
 #[component]
-fn All(here: Here, behind: usize, changes: Changes) -> impl IntoView {
+fn All(here: Here, behind: usize, frozen: Vec<EnvironmentName>, elsewhere: bool, changes: Changes) -> impl IntoView {
+    let said = format!("{behind} run with an older configuration.");
+    let label = format!("Roll all {behind}");
+    let pending = changes.roll_all.pending();
+    if !overrides(&frozen) {
+        return view! {
+            <ActionForm action=changes.roll_all>
+                <Place here/>
+                <div class="row"><span>{said}</span><Submit label look="button-small" pending/></div>
+            </ActionForm>
+        }
+        .into_any();
+    }
+    let refused = problem(changes.roll_all);
     view! {
-        <ActionForm action=changes.roll_all>
-            <Csrf/>
-            <input type="hidden" name="at[project]" value=here.at.project/>
-            <input type="hidden" name="at[service]" value=here.at.service/>
-            <input type="hidden" name="at[environment]" value=here.at.environment/>
-            <div class="row">
-                <span>{format!("{behind} run with an older configuration.")}</span>
-                <Submit label=format!("Roll all {behind}") look="button-small" pending=changes.roll_all.pending()/>
-            </div>
-        </ActionForm>
+        <div class="row">
+            <span>{said}</span>
+            <Confirm id="roll-all" button=label.clone() look="button-small" title=format!("{label}?") on_open=forget(changes.roll_all)>
+                <ProblemNotice problem=refused beside=&["why"]/>
+                <ActionForm action=changes.roll_all attr:class="form">
+                    <Place here/>
+                    <Why frozen elsewhere scope="roll-all" refused/>
+                    <div class="actions"><Keep dialog="roll-all"/><Submit label pending/></div>
+                </ActionForm>
+            </Confirm>
+        </div>
+    }
+    .into_any()
+}
+
+/// The hidden fields that say which place is meant.
+#[component]
+fn Place(here: Here) -> impl IntoView {
+    view! {
+        <Csrf/>
+        <input type="hidden" name="at[project]" value=here.at.project/>
+        <input type="hidden" name="at[service]" value=here.at.service/>
+        <input type="hidden" name="at[environment]" value=here.at.environment/>
     }
     .into_any()
 }
@@ -97,16 +137,38 @@ fn Row(project: String, one: UseView, may_roll: bool, changes: Changes) -> impl 
             <td data-label="Revision">{one.revision}</td>
             <td data-label="Runs with"><Badge tone text/></td>
             <td data-label="Uses from here"><span class="small break">{shown}</span></td>
-            <td class="end">{offers.then(|| view! {
-                <ActionForm action=changes.roll>
-                    <Csrf/>
-                    <input type="hidden" name="project" value=project/>
-                    <input type="hidden" name="service" value=service/>
-                    <input type="hidden" name="environment" value=environment/>
-                    <Submit label="Roll" look="button-small" pending=changes.roll.pending()/>
-                </ActionForm>
-            })}</td>
+            <td class="end">{offers.then(|| view! { <Rolling project one changes/> })}</td>
         </tr>
+    }
+    .into_any()
+}
+
+/// The button that rolls one. Who overrides a freeze with it is asked why.
+#[component]
+fn Rolling(project: String, one: UseView, changes: Changes) -> impl IntoView {
+    let frozen = frozen(&[&one]);
+    let (service, environment) = (one.service.to_string(), one.environment.to_string());
+    let (id, title) = (format!("roll-{service}-{environment}"), format!("Roll {service} in {environment}?"));
+    let pending = changes.roll.pending();
+    let meant = view! {
+        <Csrf/>
+        <input type="hidden" name="project" value=project/>
+        <input type="hidden" name="service" value=service/>
+        <input type="hidden" name="environment" value=environment/>
+    };
+    if !overrides(&frozen) {
+        return view! { <ActionForm action=changes.roll>{meant}<Submit label="Roll" look="button-small" pending/></ActionForm> }.into_any();
+    }
+    let refused = problem(changes.roll);
+    view! {
+        <Confirm id=id.clone() button="Roll" look="button-small" title on_open=forget(changes.roll)>
+            <ProblemNotice problem=refused beside=&["why"]/>
+            <ActionForm action=changes.roll attr:class="form">
+                {meant}
+                <Why frozen scope=id.clone() refused/>
+                <div class="actions"><Keep dialog=id/><Submit label="Roll" pending/></div>
+            </ActionForm>
+        </Confirm>
     }
     .into_any()
 }

@@ -2,25 +2,32 @@
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
+use model::names::EnvironmentName;
+use model::page::Page;
 use model::views::deployments::{DeploymentView, PlanView};
 
 use crate::api::approvals::{ApproveDeployment, AskAgain, RefuseDeployment};
 use crate::boot::boot;
-use crate::components::{Ago, Changes, CheckBox, Confirm, Csrf, Keep, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
+use crate::components::{Ago, Changes, Confirm, Csrf, Keep, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
 use crate::page::problem;
-use crate::pages::environments::Frozen;
+use crate::pages::environments::{Frozen, Why, overrides};
 use crate::pages::states;
 use crate::urls;
 
 /// What waits for the reader's approval, of all projects; nothing where nothing does.
 #[component]
 pub(crate) fn ToApprove(
-    /// What waits.
-    waiting: Vec<DeploymentView>,
+    /// What waits, or a part of it.
+    waiting: Page<DeploymentView>,
+    /// Whether others stand before this part: then nobody counts them.
+    #[prop(optional)]
+    later: bool,
 ) -> impl IntoView {
-    let count = waiting.len();
-    (count > 0).then(|| {
+    (!waiting.items.is_empty()).then(|| {
+        let count = (!later).then(|| view! { <span class="count">{counted(&waiting)}</span> });
+        let next = waiting.next.map(|next| urls::asking(urls::WAITING, &[("after", &next)]));
         let rows = waiting
+            .items
             .into_iter()
             .map(|deployment| {
                 let href = urls::deployment(&deployment.project, &deployment.service, deployment.id);
@@ -40,7 +47,7 @@ pub(crate) fn ToApprove(
             .collect_view();
         view! {
             <section class="panel">
-                <header><h2>"Waits for your approval "<span class="count">{count}</span></h2></header>
+                <header><h2>"Waits for your approval "{count}</h2></header>
                 <table class="table">
                     <thead><tr>
                         <th scope="col">"What"</th><th scope="col">"Where"</th><th scope="col">"Image"</th><th scope="col">"Asked for"</th>
@@ -48,9 +55,16 @@ pub(crate) fn ToApprove(
                     </tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
+                {next.map(|href| view! { <footer><a href=href>"More that waits"</a></footer> })}
             </section>
         }
     })
+}
+
+/// How many wait, as far as they were read: `50+` where more follow.
+fn counted(waiting: &Page<DeploymentView>) -> String {
+    let more = if waiting.next.is_some() { "+" } else { "" };
+    format!("{}{more}", waiting.items.len())
 }
 
 /// The two answers, and asking again.
@@ -133,15 +147,19 @@ fn in_the_way(deployment: &DeploymentView, plan: Option<&PlanView>, me: &str, op
     (plan.frozen.is_some() && !operator).then(|| format!("{} is frozen; only an operator overrides that", deployment.environment))
 }
 
+/// The environment, where it is frozen.
+fn frozen(deployment: &DeploymentView, plan: &PlanView) -> Vec<EnvironmentName> {
+    plan.frozen.iter().map(|_| deployment.environment.clone()).collect()
+}
+
 #[component]
 fn Answers(deployment: DeploymentView, plan: Option<PlanView>, decide: Decide) -> impl IntoView {
     let (me, operator) = boot().me.map(|me| (me.username.to_string(), me.operator)).unwrap_or_default();
     let because = in_the_way(&deployment, plan.as_ref(), &me, operator);
     let told = because.clone().map(|because| view! { <p>{because}"."</p> });
-    let frozen = plan.is_some_and(|plan| plan.frozen.is_some());
-    let of_choice = !frozen;
+    let frozen = plan.map(|plan| frozen(&deployment, &plan)).unwrap_or_default();
     let what = format!("revision {} of {} in {}", deployment.revision, deployment.service, deployment.environment);
-    let (by, environment) = (deployment.by.clone(), deployment.environment.to_string());
+    let by = deployment.by.clone();
     let (refused, not_refused) = (problem(decide.approve), problem(decide.refuse));
     let (to_approve, to_refuse) = (deployment.clone(), deployment);
     view! {
@@ -152,10 +170,7 @@ fn Answers(deployment: DeploymentView, plan: Option<PlanView>, decide: Decide) -
                 <ProblemNotice problem=refused beside=&["why"]/>
                 <ActionForm action=decide.approve attr:class="form">
                     <Target deployment=to_approve/>
-                    {frozen.then(|| view! {
-                        <CheckBox name="override_freeze" label=format!("Override the freeze of {environment}") hint="Say below why: it stays with the deployment and in the audit log."/>
-                    })}
-                    <TextField name="why" label="Why" optional=of_choice required=frozen scope="approve" error=field_error(refused, "why")/>
+                    <Why frozen scope="approve" refused/>
                     <div class="actions"><Keep dialog="approve"/><Submit label="Approve" pending=decide.approve.pending()/></div>
                 </ActionForm>
             </Confirm>
@@ -181,11 +196,15 @@ fn Since(deployment: DeploymentView, plan: PlanView, deploys: bool, again: Serve
     } else {
         "It is looked at anew then."
     };
+    let refused = problem(again);
+    let frozen = frozen(&deployment, &plan);
+    let why = overrides(&frozen).then(|| view! { <Why frozen scope="again" refused/> });
     let ask = deploys.then(|| {
         view! {
-            <ProblemNotice problem=problem(again)/>
-            <ActionForm action=again>
+            <ProblemNotice problem=refused beside=&["why"]/>
+            <ActionForm action=again attr:class="form">
                 <Target deployment/>
+                {why}
                 <div class="actions"><Submit label="Ask again" pending=again.pending()/></div>
             </ActionForm>
         }
@@ -226,6 +245,12 @@ mod tests {
         let fields = json.as_object_mut().expect("an object");
         fields.extend(more.as_object().expect("an object").clone());
         serde_json::from_value(json).expect("a plan")
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_counted() {
+        let page = |next: Option<&str>| Page { items: vec![asked(), asked()], next: next.map(str::to_owned) };
+        assert_eq!((counted(&page(None)), counted(&page(Some("x")))), (String::from("2"), String::from("2+")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
 use model::form::DeployForm;
+use model::names::EnvironmentName;
 use model::problem::Problem;
 use model::views::deployments::DeploymentView;
 use model::views::environments::{EnvironmentView, MachineState};
@@ -20,9 +21,9 @@ use super::{EnvironmentChoice, current};
 use crate::api::deployments::{Deploy as DeployNow, DeployPage, Offer, PlanDeploy, read_deploy_form};
 use crate::api::templates::{DeployTemplate, read_template_form};
 use crate::boot::boot;
-use crate::components::{CheckBox, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, bytes, lead_to_mistake, relative, sentence};
+use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextField, Tone, bytes, lead_to_mistake, relative, sentence};
 use crate::page::{loaded, problem, query};
-use crate::pages::environments::Frozen;
+use crate::pages::environments::{Frozen, Overriding};
 use crate::urls;
 use fields::Fields;
 pub(crate) use plan::Plan;
@@ -198,7 +199,7 @@ fn Form(page: DeployPage, asked: Asked, action: ServerAction<DeployNow>) -> impl
     let kept = page.base.as_ref().map(DeployForm::hidden).unwrap_or_default();
     let names = page.environments.iter().map(|one| one.name.clone()).collect();
     let here = page.environments.iter().find(|one| one.name.as_str() == page.environment).cloned();
-    let frozen = here.clone();
+    let frozen = frozen_here(here.as_ref());
     let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.environment.clone());
     let path = urls::service_page(&project, &service, "deploy");
     let configured = urls::asking(urls::service_page(&project, &service, "configuration"), &[("environment", &environment)]);
@@ -235,7 +236,7 @@ fn Form(page: DeployPage, asked: Asked, action: ServerAction<DeployNow>) -> impl
                         })}
                         <p class="hint">"Configuration: "{page.configuration.to_string()}". "<a href=configured>"What it holds"</a></p>
                         <TextField name="why" label="Why" optional=true value=why hint="For the history: what this deployment is for."/>
-                        <Overriding here=frozen/>
+                        <Overriding frozen/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
                             <Ask to="/fn/deployments/plan" pending=plan.pending() ask/>
@@ -292,21 +293,9 @@ fn Away(here: EnvironmentView) -> impl IntoView {
     view! { {frozen}{away} }.into_any()
 }
 
-/// What an operator ticks to bring something into an environment that is frozen.
-#[component]
-fn Overriding(
-    /// The environment.
-    here: Option<EnvironmentView>,
-    /// The field's name in the form.
-    #[prop(default = "override_freeze")]
-    name: &'static str,
-) -> impl IntoView {
-    let operator = boot().me.is_some_and(|me| me.operator);
-    let frozen = here.filter(|here| operator && here.frozen.is_some());
-    frozen.map(|here| {
-        let label = format!("Override the freeze of {}", here.name);
-        view! { <CheckBox name label hint="Say above why: it stays with the deployment and in the audit log."/> }
-    })
+/// The environment, if it is frozen.
+fn frozen_here(here: Option<&EnvironmentView>) -> Vec<EnvironmentName> {
+    here.filter(|here| here.frozen.is_some()).map(|here| here.name.clone()).into_iter().collect()
 }
 
 #[cfg(test)]

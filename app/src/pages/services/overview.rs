@@ -10,12 +10,13 @@ use model::views::services::{CrashLoop, DesiredState, RunView, ServiceDetail};
 use super::jobs::{Runs, runs_in};
 use super::revisions::Origin;
 use super::tasks::TaskTable;
-use super::{EnvironmentChoice, chosen, current};
+use super::{EnvironmentChoice, chosen, current, frozen};
 use crate::api::deployments::{Restart, Scale, Start, Stop};
 use crate::api::jobs::RunJob;
 use crate::components::{Ago, Command, Confirm, Csrf, Digest, Empty, Keep, Notice, ProblemNotice, Submit, TextField, Tone, field_error};
 use crate::page::{change, loaded_in, problem, query};
 use crate::pages::deployments::DeploymentPanel;
+use crate::pages::environments::{Frozen, Why, overrides};
 use crate::urls;
 
 /// What can be done to a service that is deployed.
@@ -42,12 +43,17 @@ pub(crate) fn Overview() -> impl IntoView {
         run: change("Running", pulse),
     };
     let runs = runs_in(environment);
+    let seen = service.pulse;
     view! {
         <ProblemNotice problem=problem(verbs.restart)/>
         <ProblemNotice problem=problem(verbs.start)/>
         <ProblemNotice problem=problem(verbs.run)/>
         {loaded_in(service.view, runs, move |service, job| {
             let run = chosen(&service, &environment.get()).cloned();
+            if let Some(run) = &run {
+                // It may be frozen, or thawed.
+                seen.watch(format!("environment:{}", run.environment_id));
+            }
             match run {
                 Some(run) => view! { <Run service run job verbs/> }.into_any(),
                 None => view! { <NothingYet service/> }.into_any(),
@@ -92,7 +98,9 @@ fn Run(service: ServiceDetail, run: RunView, job: Option<JobView>, verbs: Verbs)
     let job = job.filter(|_| run.is_job()).map(|job| (job, shown.to_string()));
     let (tasks, deployment, revision) = (run.tasks.clone(), run.deployment.clone(), run.revision.clone());
     let crashes = run.crash_loop.clone();
+    let kept_out = run.frozen.clone().map(|frozen| view! { <Frozen environment=shown.to_string() frozen/> });
     view! {
+        {kept_out}
         <div class="row">
             <EnvironmentChoice names shown page/>
             {service.may(Action::Deploy).then(|| view! { <Actions service=service.clone() run=run.clone() verbs/> })}
@@ -204,21 +212,11 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
         view! { <Target service environment/> }
     };
     let runs = run.desired == DesiredState::Running;
-    let scale_refused = problem(verbs.scale);
-    let replicas = run.revision.as_ref().map_or(run.summary.total, |detail| detail.descriptor.replicas.into());
     view! {
         <div class="actions">
             <a class="button button-primary" href=deploy>"Deploy"</a>
             <a class="button" href=clone>"Clone"</a>
-            <Confirm id="scale" button="Scale" look="" title=format!("Scale {name} in {environment}")>
-                <ProblemNotice problem=scale_refused beside=&["replicas"]/>
-                <ActionForm action=verbs.scale attr:class="form">
-                    {target()}
-                    <TextField name="replicas" label="Tasks" kind="number" required=true value=replicas.to_string() scope="scale"
-                        error=field_error(scale_refused, "replicas") hint="Makes a new revision with this number; the rest stays as it is."/>
-                    <div class="actions"><Keep dialog="scale"/><Submit label="Scale" pending=verbs.scale.pending()/></div>
-                </ActionForm>
-            </Confirm>
+            <Scaling service=service.clone() run=run.clone() scale=verbs.scale/>
             {if runs {
                 view! {
                     <ActionForm action=verbs.restart>{target()}<Submit label="Restart" look="" pending=verbs.restart.pending()/></ActionForm>
@@ -232,9 +230,57 @@ fn Actions(service: ServiceDetail, run: RunView, verbs: Verbs) -> impl IntoView 
                     </Confirm>
                 }.into_any()
             } else {
-                view! { <ActionForm action=verbs.start>{target()}<Submit label="Start" look="" pending=verbs.start.pending()/></ActionForm> }.into_any()
+                view! { <Starting service run start=verbs.start/> }.into_any()
             }}
         </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Scaling(service: ServiceDetail, run: RunView, scale: ServerAction<Scale>) -> impl IntoView {
+    let environment = run.summary.environment.to_string();
+    let title = format!("Scale {} in {environment}", service.name);
+    let refused = problem(scale);
+    let replicas = run.revision.as_ref().map_or(run.summary.total, |detail| detail.descriptor.replicas.into());
+    let frozen = frozen([&run]);
+    view! {
+        <Confirm id="scale" button="Scale" look="" title>
+            <ProblemNotice problem=refused beside=&["replicas", "why"]/>
+            <ActionForm action=scale attr:class="form">
+                <Target service environment/>
+                <TextField name="replicas" label="Tasks" kind="number" required=true value=replicas.to_string() scope="scale"
+                    error=field_error(refused, "replicas") hint="Makes a new revision with this number; the rest stays as it is."/>
+                <Why frozen scope="scale" refused/>
+                <div class="actions"><Keep dialog="scale"/><Submit label="Scale" pending=scale.pending()/></div>
+            </ActionForm>
+        </Confirm>
+    }
+    .into_any()
+}
+
+/// The button that starts what is stopped. Who overrides a freeze with it is asked why.
+#[component]
+fn Starting(service: ServiceDetail, run: RunView, start: ServerAction<Start>) -> impl IntoView {
+    let environment = run.summary.environment.to_string();
+    let frozen = frozen([&run]);
+    if !overrides(&frozen) {
+        return view! {
+            <ActionForm action=start><Target service environment/><Submit label="Start" look="" pending=start.pending()/></ActionForm>
+        }
+        .into_any();
+    }
+    let title = format!("Start {} in {environment}", service.name);
+    let refused = problem(start);
+    view! {
+        <Confirm id="start" button="Start" look="" title>
+            <ProblemNotice problem=refused beside=&["why"]/>
+            <ActionForm action=start attr:class="form">
+                <Target service environment/>
+                <Why frozen scope="start" refused/>
+                <div class="actions"><Keep dialog="start"/><Submit label="Start" pending=start.pending()/></div>
+            </ActionForm>
+        </Confirm>
     }
     .into_any()
 }

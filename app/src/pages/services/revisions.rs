@@ -11,10 +11,11 @@ use model::views::configs::ConfigurationOf;
 use model::views::deployments::{Comparison, RevisionView};
 use model::views::services::ServiceDetail;
 
-use super::{Plan, current};
+use super::{Plan, current, frozen};
 use crate::api::deployments::{RollBack, compare_revisions, list_revisions, plan_roll_back};
 use crate::components::{Ago, Badge, Changes, Choice, Confirm, Csrf, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone};
 use crate::page::{change, forget, loaded, loaded_in, problem, query};
+use crate::pages::environments::Why;
 use crate::urls;
 
 /// The revisions.
@@ -40,7 +41,8 @@ pub(crate) fn Revisions() -> impl IntoView {
         move || (service.project.get(), service.name.get(), environment.get(), plan.get().parse::<i64>().ok()),
         |(project, name, environment, revision)| plan_roll_back(project, name, environment, revision),
     );
-    let back = change::<RollBack>("Rolling back", Some(service.pulse));
+    let pulse = service.pulse;
+    let back = change::<RollBack>("Rolling back", Some(pulse));
     let navigate = use_navigate();
     Effect::new(move |_| {
         if let Some(Ok(deployment)) = back.value().get() {
@@ -51,7 +53,13 @@ pub(crate) fn Revisions() -> impl IntoView {
         {loaded_in(service.view, data, move |service, page| view! { <Choose service page from=from.get() to=to.get()/> })}
         {loaded(planned, |plan| plan.map(|plan| view! { <Plan plan/> }))}
         {loaded(compared, |comparison| comparison.map(|comparison| view! { <Compared comparison/> }))}
-        {loaded_in(service.view, data, move |service, page| view! { <Table service page back/> })}
+        {loaded_in(service.view, data, move |service, page| {
+            // Any of them may be frozen, or thawed.
+            for run in &service.runs {
+                pulse.watch(format!("environment:{}", run.environment_id));
+            }
+            view! { <Table service page back/> }
+        })}
     }
     .into_any()
 }
@@ -197,6 +205,9 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<EnvironmentN
     let one = places.len() == 1;
     let because = (!revision.image_present).then(|| format!("its image {} was deleted from the registry", revision.image));
     let configured = configured(number, &revision.configuration, &places);
+    let frozen = frozen(service.runs.iter().filter(|run| places.contains(&run.summary.environment)));
+    let elsewhere = frozen.len() < places.len();
+    let refused = problem(back);
     let path = urls::service_page(&service.project, &service.name, "revisions");
     let plans = places
         .iter()
@@ -210,7 +221,7 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<EnvironmentN
             <p>{format!("Its tasks are replaced by tasks of revision {number} ({}). The image is not built again: the same digest runs.", revision.image)}</p>
             <p>{configured}</p>
             <p>"Before that, what it would do"{plans}"."</p>
-            <ProblemNotice problem=problem(back)/>
+            <ProblemNotice problem=refused beside=&["why"]/>
             <ActionForm action=back attr:class="form">
                 <Csrf/>
                 <input type="hidden" name="project" value=service.project.to_string()/>
@@ -221,7 +232,7 @@ fn Back(service: ServiceDetail, revision: RevisionView, places: Vec<EnvironmentN
                 } else {
                     view! { <Select name="environment" label="Environment" choices scope=id.clone()/> }.into_any()
                 }}
-                <TextField name="why" label="Why" optional=true scope=id.clone()/>
+                <Why frozen elsewhere scope=id.clone() refused/>
                 <div class="actions"><Keep dialog=id/><Submit label="Roll back" pending=back.pending()/></div>
             </ActionForm>
         </Confirm>

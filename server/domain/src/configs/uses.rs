@@ -3,6 +3,7 @@
 use model::descriptor::Descriptor;
 use model::ids::{EnvironmentId, ServiceId};
 use model::names::{EnvironmentName, ServiceName};
+use model::time::Millis;
 use model::views::configs::UseView;
 use model::views::services::DesiredState;
 
@@ -23,6 +24,7 @@ struct Run {
     descriptor: Descriptor,
     used: String,
     stopped: bool,
+    frozen: bool,
 }
 
 /// The services that use an entry of this very place, or run with an older configuration.
@@ -44,6 +46,7 @@ pub(super) async fn of(tx: &mut Tx, holder: &Holder, environment: Option<&Enviro
             environment: run.environment,
             revision: run.revision,
             stopped: run.stopped,
+            frozen: run.frozen,
         }
     });
     Ok(uses.filter(|one| one.behind || !one.uses.is_empty()).collect())
@@ -59,7 +62,8 @@ fn effective(all: &[Scope], entries: &[Entry], service: ServiceId, environment: 
 
 /// What should run where this place is heard; of what is on its way, the newest.
 async fn runs(tx: &mut Tx, holder: &Holder, environment: Option<&Environment>) -> Result<Vec<Run>> {
-    let sql = "SELECT d.service_id, s.name AS service, d.environment_id, e.name AS environment, d.state, r.number, r.descriptor, r.config_used
+    let sql = "SELECT d.service_id, s.name AS service, d.environment_id, e.name AS environment, e.frozen_at, d.state,
+            r.number, r.descriptor, r.config_used
         FROM desired d JOIN services s ON s.id = d.service_id JOIN environments e ON e.id = d.environment_id
         LEFT JOIN deployments a ON a.service_id = d.service_id AND a.environment_id = d.environment_id AND a.finished_at IS NULL
             AND a.state <> 'pending'
@@ -78,6 +82,7 @@ async fn runs(tx: &mut Tx, holder: &Holder, environment: Option<&Environment>) -
             descriptor: Descriptor::from_canonical(&text).map_err(|error| Error::internal(format!("column descriptor: {error}")))?,
             used: row.get("config_used")?,
             stopped: row.get::<DesiredState>("state")? == DesiredState::Stopped,
+            frozen: row.get::<Option<Millis>>("frozen_at")?.is_some(),
         })
     })
     .await

@@ -151,7 +151,10 @@ async fn let_in<'a>(change: &mut Change, platform: &Platform, may: &May<can::Dep
 /// What is about to wait, as those see it who decide on it: pinned, and the newest or not.
 async fn looked_at(change: &mut Change, service: &Service, act: &Act<'_>) -> Result<since::Followed> {
     let revision = revisions::by_id(change, act.revision).await?;
-    since::refuse_unpinned(act.environment, &revision.descriptor.image, revision.digest)?;
+    // These bring what is wanted there already, whose image was let in before.
+    if !matches!(act.kind, DeploymentKind::Scale | DeploymentKind::Start) {
+        since::refuse_unpinned(act.environment, &revision.descriptor.image, revision.digest)?;
+    }
     since::follows(change, service, act.environment, &revision).await
 }
 

@@ -16,10 +16,11 @@ use crate::platform::Platform;
 use crate::services::Service;
 use crate::templates;
 
-/// Asks again. Whoever does is from then on the one who asked. Without a reason, the one that was given before holds.
+/// Asks again. Whoever does is from then on the one who asked. Without a reason, the one that was given before holds; but who overrides a freeze says
+/// one of their own.
 ///
 /// # Errors
-/// `Conflict`: it does not wait any more; `Invalid`: what is the newest now cannot be deployed.
+/// `Conflict`: it does not wait any more, or the environment is frozen; `Invalid`: what is the newest now cannot be deployed.
 pub async fn ask_again(platform: &Platform, may: &May<can::Deploy, Deployment>, intent: &Intent) -> Result<DeploymentView> {
     intent.check()?;
     let deploy: May<can::Deploy, Service> = may.actor().may(platform, &may.service.id).await?;
@@ -54,7 +55,8 @@ pub async fn ask_again(platform: &Platform, may: &May<can::Deploy, Deployment>, 
     let before = acts::by_id(&mut change, may.id).await?;
     // Also where nothing waits any more since the environment is not protected now.
     end_unfinished(&mut change, platform, &deploy, &environment, Unfinished::Waiting, &End::SUPERSEDED).await?;
-    let why = if intent.why.trim().is_empty() { before.why.clone() } else { intent.why.clone() };
+    let overrides = intent.override_freeze && environment.frozen.is_some();
+    let why = if intent.why.trim().is_empty() && !overrides { before.why.clone() } else { intent.why.clone() };
     let intent = Intent { why, ..intent.clone() };
     // Another content was built from something else.
     let intent = if source.digest == stored.digest { intent.like(&stored) } else { intent };

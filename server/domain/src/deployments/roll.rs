@@ -1,6 +1,6 @@
 //! Rolling: what runs is brought again with the newest configuration, as a new revision. Image and description stay as they are.
 
-use model::names::{EnvironmentName, ServiceName};
+use model::names::ServiceName;
 use model::views::configs::{NotRolled, RollView};
 use model::views::deployments::{DeploymentKind, DeploymentView};
 
@@ -40,15 +40,14 @@ pub async fn roll(platform: &Platform, may: &May<can::Deploy, Service>, intent: 
     again(change, platform, may, &Again { environment: &environment, intent: &intent, kind: DeploymentKind::Deploy, revision: &revision }).await
 }
 
-/// Rolls everything that runs at a place with an older configuration than it would get today: a deployment for each, each by its own check. What
-/// cannot be rolled keeps nothing else from it, and is told with why.
+/// Rolls everything that runs at a place with an older configuration than it would get today, in the environment that is named or in all: a deployment
+/// for each, each by its own check. What cannot be rolled keeps nothing else from it, and is told with why.
 ///
 /// # Errors
 /// `Conflict`: nothing is behind, or none of it could be rolled.
-pub async fn roll_all(platform: &Platform, may: &May<can::Deploy, Holder>, environment: Option<&EnvironmentName>, why: &str) -> Result<RollView> {
-    let intent = Intent { why: why.to_owned(), ..Intent::default() };
+pub async fn roll_all(platform: &Platform, may: &May<can::Deploy, Holder>, intent: &Intent) -> Result<RollView> {
     intent.check()?;
-    let behind = configs::behind(&mut platform.read().await?, may, environment).await?;
+    let behind = configs::behind(&mut platform.read().await?, may, intent.environment.as_ref()).await?;
     if behind.is_empty() {
         return Err(Error::conflict("configuration_unchanged", "whatever runs with this configuration runs with the newest already"));
     }

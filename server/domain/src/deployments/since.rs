@@ -89,7 +89,8 @@ pub(super) fn refuse(changes: &[Change]) -> Result<()> {
     Err(Error::conflict("changed_since", format!("since this was asked for, something changed: {fields}; look at it and ask again")))
 }
 
-/// Refuses to let an image wait that could be another one once it is fetched: what is approved is what runs.
+/// Refuses to let an image wait that could be another one once it is fetched: what is approved is what runs. Scaling and starting bring the image of
+/// what is there already, and are not asked.
 pub(super) fn refuse_unpinned(environment: &Environment, image: &ImageReference, digest: Option<Digest>) -> Result<()> {
     if !environment.protected || digest.is_some() {
         return Ok(());

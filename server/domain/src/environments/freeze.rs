@@ -16,7 +16,7 @@ use crate::platform::Platform;
 const WHY_MAX: usize = 1000;
 
 /// The freeze of an environment's row; none: it is not frozen.
-pub(super) fn of(row: &Row<'_>) -> Result<Option<FreezeView>> {
+pub(crate) fn of(row: &Row<'_>) -> Result<Option<FreezeView>> {
     let Some(at) = row.get("frozen_at")? else { return Ok(None) };
     let (by, why): (Option<String>, Option<String>) = (row.get("frozen_by")?, row.get("frozen_why")?);
     Ok(Some(FreezeView { at, by: by.unwrap_or_default(), why: why.unwrap_or_default() }))

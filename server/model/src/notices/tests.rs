@@ -51,9 +51,9 @@ fn a_line_stays_a_line() {
 }
 
 #[test]
-fn a_new_route_of_the_site_tells_of_no_projects_deployments_unless_it_is_asked_to() {
+fn a_new_route_of_the_site_tells_of_projects_deployments_only_that_they_wait_unless_it_is_asked_for_more() {
     let usual = |of_site: bool| Event::CHOSEN.into_iter().filter(|event| event.is_usual(of_site)).map(Event::as_str).collect::<Vec<_>>();
-    assert_eq!(usual(true), ["alert.firing", "alert.resolved"]);
+    assert_eq!(usual(true), ["alert.firing", "alert.resolved", "deployment.pending"]);
     assert_eq!(usual(false), ["alert.firing", "alert.resolved", "deployment.pending", "deployment.failed", "deployment.rolled_back"]);
     let form = RouteForm { events: Event::CHOSEN.map(|event| event.to_string()).into(), ..form("slack", "https://h.example") };
     assert_eq!(form.read(true).expect("a route").events, Event::CHOSEN, "each can be chosen");

@@ -78,6 +78,9 @@ pub struct UseView {
     pub uses: Vec<String>,
     /// Whether it is stopped.
     pub stopped: bool,
+    /// Whether nothing is changed there for now: only an operator rolls it, with a reason.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
 }
 
 /// What came of rolling all that runs with an older configuration.

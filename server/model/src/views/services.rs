@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::deployments::{DeploymentView, RevisionDetail};
+use super::environments::FreezeView;
 use crate::access::Action;
 use crate::descriptor::Protocol;
 use crate::ids::{EnvironmentId, ProjectId, ServiceId, TaskId};
@@ -245,6 +246,9 @@ pub struct RunView {
     /// Its tasks fail again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_loop: Option<CrashLoop>,
+    /// Nothing is changed there for now: only an operator brings something, with a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<FreezeView>,
 }
 
 impl RunView {

@@ -342,6 +342,16 @@ struct Rolled {
     environment: Option<String>,
     #[serde(default)]
     why: String,
+    /// Operators roll also in an environment that is frozen; then `why` says why.
+    #[serde(default)]
+    override_freeze: bool,
+}
+
+impl Rolled {
+    fn intent(self) -> Answer<Intent> {
+        let environment: Option<EnvironmentName> = self.environment.map(|name| field("environment", &name)).transpose()?;
+        Ok(Intent { why: self.why, override_freeze: self.override_freeze, ..Intent::in_environment(environment) })
+    }
 }
 
 async fn roll(
@@ -351,9 +361,7 @@ async fn roll(
     Body(body): Body<Rolled>,
 ) -> Answer<Response> {
     let may = super::services::may::<can::Deploy>(&portal, &actor, &project, &service).await?;
-    let environment = body.environment.map(|name| field("environment", &name)).transpose()?;
-    let intent = Intent { why: body.why, ..Intent::in_environment(environment) };
-    Ok(begun(deployments::roll(&portal.platform, &may, &intent).await?))
+    Ok(begun(deployments::roll(&portal.platform, &may, &body.intent()?).await?))
 }
 
 /// Everything of the project that runs with an older configuration, in one environment or in all.
@@ -367,6 +375,5 @@ async fn roll_all(
     let project: ProjectName = named(&names.project, "project")?;
     let key = HolderKey { project: &project, service: None };
     let may: May<can::Deploy, Holder> = actor.may(&portal.platform, &key).await?;
-    let environment: Option<EnvironmentName> = body.environment.map(|name| field("environment", &name)).transpose()?;
-    Ok((StatusCode::ACCEPTED, Json(deployments::roll_all(&portal.platform, &may, environment.as_ref(), &body.why).await?)))
+    Ok((StatusCode::ACCEPTED, Json(deployments::roll_all(&portal.platform, &may, &body.intent()?).await?)))
 }

@@ -28,6 +28,7 @@ use crate::http::{Portal, doors};
 
 pub(super) fn table() -> Table {
     doors()
+        .get("/api/v1/deployments/waiting", to_approve)
         .post("/api/v1/projects/{project}/services/{service}/plan", plan)
         .post("/api/v1/projects/{project}/services/{service}/deployments", deploy)
         .get("/api/v1/projects/{project}/services/{service}/deployments", list)
@@ -131,6 +132,12 @@ async fn list(
     let may = may::<can::SeeServices>(&portal, &actor, &project, &service).await?;
     let page = deployments::list(&portal.platform, &may, &paging.into()).await?;
     Ok(listed(&format!("/api/v1/projects/{project}/services/{service}/deployments"), page))
+}
+
+/// What waits for an approval that the caller may give, of all projects.
+async fn to_approve(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Query(paging): Query<Paging>) -> Answer<impl IntoResponse> {
+    let page = deployments::to_approve(&portal.platform, &actor.visible::<can::Approve>()?, &paging.into()).await?;
+    Ok(listed("/api/v1/deployments/waiting", page))
 }
 
 async fn get(

@@ -50,6 +50,11 @@ async fn operators_have_the_rules_that_a_site_begins_with_and_nobody_else_sees_t
     let rules = portal.person("admin").get("/api/v1/alert-rules").await.expect_status(StatusCode::OK).await;
     assert_eq!(rules["items"].as_array().map(Vec::len), Some(11));
     assert_eq!(rules["items"][0]["by"], json!("slipway"));
+    // Operators hear of what waits for them, unless they choose otherwise.
+    let form = Form::open(&admin, "/admin/alerts/routes", "/fn/notices/put_route").await;
+    form.fill("form[name]", "ops").fill("form[address]", "https://hooks.example.com/secret-path").send(&admin, "").await;
+    let routes = portal.person("admin").get("/api/v1/routes").await.expect_status(StatusCode::OK).await;
+    assert_eq!(routes["items"][0]["events"], json!(["alert.firing", "alert.resolved", "deployment.pending"]));
 }
 
 #[tokio::test]

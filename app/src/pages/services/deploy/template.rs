@@ -13,7 +13,7 @@ use model::views::templates::{TemplateForm, TemplateSummary};
 
 use super::super::{EnvironmentChoice, made_otherwise};
 use super::plan::answered;
-use super::{Ask, Asked, Away, MARKED, Overriding, Plan, besides, verdict};
+use super::{Ask, Asked, Away, MARKED, Overriding, Plan, besides, frozen_here, verdict};
 use crate::api::templates::{Answered, DeployTemplate, DeployTemplatePage, PlanTemplate, TemplatePlan};
 use crate::boot::boot;
 use crate::components::{Command, Csrf, Notice, ProblemNotice, Submit, TextField, Tone, lead_to_mistake};
@@ -97,7 +97,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
     lead_to_mistake(problem(action));
     let (project, service, environment) = (page.service.project.to_string(), page.service.name.to_string(), page.form.environment.to_string());
     let here = page.environments.iter().find(|one| one.name == page.form.environment).cloned();
-    let frozen = here.clone();
+    let frozen = frozen_here(here.as_ref());
     let names: Vec<_> = page.environments.iter().map(|one| one.name.clone()).collect();
     let path = urls::service_page(&project, &service, "deploy");
     let reference = page.form.template.reference();
@@ -129,7 +129,7 @@ pub(super) fn FromTemplate(page: DeployTemplatePage, asked: Asked, action: Serve
                         <input type="hidden" name="of[version]" value=version.to_string()/>
                         <Groups typed form=page.form.clone() offers=page.offers/>
                         <TextField name="why" label="Why" optional=true value=page.why hint="For the history: what this deployment is for."/>
-                        <Overriding here=frozen name="of[override_freeze]"/>
+                        <Overriding frozen name="of[override_freeze]"/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
                             <Ask to="/fn/templates/plan" pending=plan.pending() ask/>

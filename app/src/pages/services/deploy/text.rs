@@ -8,7 +8,7 @@ use leptos_router::hooks::use_navigate;
 use model::descriptor::{Descriptor, schema};
 use model::problem::{FieldError, Problem};
 
-use super::{Ask, Asked, Away, EnvironmentChoice, Overriding, Planned, Ways, besides, current, verdict};
+use super::{Ask, Asked, Away, EnvironmentChoice, Overriding, Planned, Ways, besides, current, frozen_here, verdict};
 use crate::api::descriptor::{DeployText, PlanText, TextPage, read_descriptor_text};
 use crate::boot::boot;
 use crate::components::{Csrf, Notice, ProblemNotice, Submit, TextArea, TextField, Tone, lead_to_mistake};
@@ -56,7 +56,7 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
     let not_planned = besides(problem(plan), "This cannot be deployed: what is wrong stands above the text.", |_| true);
     let names = environments.iter().map(|one| one.name.clone()).collect();
     let here = environments.into_iter().find(|one| one.name.as_str() == environment);
-    let frozen = here.clone();
+    let frozen = frozen_here(here.as_ref());
     let path = urls::service_page(&project, &service, "deploy");
     let order = StoredValue::new(PlanText {
         csrf: boot().csrf,
@@ -90,7 +90,7 @@ fn Editor(page: TextPage, asked: Asked, action: ServerAction<DeployText>) -> imp
                         <TextArea name="text" label="Descriptor" rows=24 mono=true value=first on_input=typed
                             hint="YAML or JSON. What is left out gets its default, also what stands here now and is taken away."/>
                         <TextField name="why" label="Why" optional=true value=why hint="For the history: what this deployment is for."/>
-                        <Overriding here=frozen/>
+                        <Overriding frozen/>
                         <div class="actions">
                             <Submit label=format!("Deploy to {environment}") pending=action.pending()/>
                             <Ask to="/fn/deployments/plan_text" pending=plan.pending() ask/>

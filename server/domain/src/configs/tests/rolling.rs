@@ -6,10 +6,13 @@ use super::*;
 
 impl Shop {
     async fn roll_all(&self, environment: &str, why: &str) -> Result<RollView> {
+        self.roll_all_as(&self.ana, &Intent { why: why.into(), ..Intent::in_environment(place_of(environment)) }).await
+    }
+
+    async fn roll_all_as(&self, who: &Actor, intent: &Intent) -> Result<RollView> {
         self.store.later(1);
-        let may: May<can::Deploy, Holder> =
-            self.ana.may(self.platform(), &HolderKey { project: &self.project, service: None }).await.expect("allowed");
-        deployments::roll_all(self.platform(), &may, place_of(environment).as_ref(), why).await
+        let may: May<can::Deploy, Holder> = who.may(self.platform(), &HolderKey { project: &self.project, service: None }).await.expect("allowed");
+        deployments::roll_all(self.platform(), &may, intent).await
     }
 }
 
@@ -46,4 +49,28 @@ async fn all_that_is_behind_is_rolled_and_what_cannot_be_is_told() {
     let guest = shop.store.person("gus", false).await;
     let key = HolderKey { project: &shop.project, service: None };
     assert!(guest.may::<can::Deploy, _>(shop.platform(), &key).await.is_err(), "who may not deploy rolls nothing");
+}
+
+#[tokio::test]
+async fn what_is_frozen_is_rolled_by_operators_who_say_why() {
+    let shop = Shop::open().await;
+    let root = shop.store.person("root", true).await;
+    shop.variable(false, "", "A", "1").await;
+    shop.deploy("local", "image: web:1").await;
+    shop.deploy("test", "image: web:1").await;
+    let local = place_of("local").expect("a name");
+    let may: May<can::ManageEnvironments, environments::Environment> = root.may(shop.platform(), &local).await.expect("it is there");
+    environments::freeze(shop.platform(), &may, "stocktaking").await.expect("frozen");
+    let uses = shop.variable(false, "", "A", "2").await.uses;
+    assert_eq!(uses.iter().map(|one| (one.environment.as_str(), one.frozen)).collect::<Vec<_>>(), [("local", true), ("test", false)]);
+
+    let done = shop.roll_all("", "another A").await.expect("rolled");
+    assert_eq!(names(&done), (vec!["web test".to_owned()], vec!["web local".to_owned()]), "a freeze keeps nothing else from it");
+    assert!(done.left[0].why.contains("stocktaking"), "{done:?}");
+    let overriding = |why: &str| Intent { why: why.into(), override_freeze: true, ..Intent::default() };
+    assert_eq!(code(shop.roll_all_as(&shop.ana, &overriding("urgent")).await), "nothing_rolled");
+    assert_eq!(code(shop.roll_all_as(&root, &overriding("")).await), "nothing_rolled", "without a reason nobody does");
+    let done = shop.roll_all_as(&root, &overriding("urgent")).await.expect("rolled");
+    assert_eq!(names(&done), (vec!["web local".to_owned()], Vec::new()));
+    assert_eq!(done.begun[0].overridden.as_ref().map(|over| over.why.as_str()), Some("urgent"));
 }

@@ -172,6 +172,48 @@ async fn an_image_of_another_registry_waits_only_by_its_content() {
 }
 
 #[tokio::test]
+async fn what_runs_by_a_tag_of_another_registry_is_scaled_and_started_and_nothing_else_brings_it() {
+    let town = Town::open().await;
+    town.put("staging", open_to_all(false)).await;
+    let descriptor = Descriptor::parse("image: docker.io/library/nginx:1.27\nreplicas: 1").expect("a descriptor");
+    let tag = Request { descriptor, ..request("staging") };
+    town.succeed(&deployments::deploy(town.platform(), &town.may(&town.dev).await, &tag).await.expect("accepted")).await;
+    town.put("staging", open_to_all(true)).await;
+
+    let scaled = deployments::scale(town.platform(), &town.may(&town.dev).await, &intent("staging"), 2).await.expect("it is there already");
+    assert_eq!((scaled.state, scaled.revision), (DeploymentState::Pending, 2));
+    town.succeed(&town.approve(&town.ana, &scaled).await.expect("approved")).await;
+    deployments::stop(town.platform(), &town.may(&town.dev).await, &intent("staging")).await.expect("stopped");
+    let started = deployments::start(town.platform(), &town.may(&town.dev).await, &intent("staging")).await.expect("it is there already");
+    assert_eq!((started.state, started.revision), (DeploymentState::Pending, 2));
+    let back = deployments::rollback(town.platform(), &town.may(&town.dev).await, &intent("staging"), 1).await;
+    assert!(wrong(back).starts_with("descriptor.image: staging is protected"));
+    assert!(
+        wrong(deployments::deploy(town.platform(), &town.may(&town.dev).await, &tag).await).starts_with("descriptor.image: staging is protected")
+    );
+    assert_eq!(town.now(&started).await.state, DeploymentState::Pending, "what was refused took nobody's place");
+}
+
+#[tokio::test]
+async fn what_changed_since_is_asked_for_again_by_operators_who_override_a_freeze() {
+    let town = Town::open().await;
+    town.put("prod", open_to_all(true)).await;
+    let waiting = town.deploy_as(&town.dev, because("prod", "the new prices")).await.expect("accepted");
+    town.store.image(&town.project, "web", "1", 'b').await;
+    freeze(town.platform(), &town.managed("prod").await, "stocktaking").await.expect("frozen");
+    assert_eq!(code(town.ask_again(&town.dev, &waiting).await), "environment_frozen");
+    let again = async |who: &Actor, why: &str| {
+        town.store.later(1);
+        deployments::ask_again(town.platform(), &town.on(who, &waiting).await.expect("allowed"), &overriding("prod", why)).await
+    };
+    assert_eq!(code(again(&town.ana, "urgent").await), "environment_frozen");
+    assert!(wrong(again(&town.root, "").await).starts_with("why: "), "the reason of who asked first is not the operator's");
+    assert_eq!(town.now(&waiting).await.state, DeploymentState::Pending);
+    let made = again(&town.root, "urgent").await.expect("asked again");
+    assert_eq!((made.state, made.overridden), (DeploymentState::Pending, Some(Override { by: "root".into(), why: "urgent".into() })));
+}
+
+#[tokio::test]
 async fn nothing_is_brought_into_what_is_frozen_but_by_operators_who_say_why() {
     let town = Town::open().await;
     town.put("staging", open_to_all(false)).await;
@@ -182,6 +224,8 @@ async fn nothing_is_brought_into_what_is_frozen_but_by_operators_who_say_why() {
 
     let refused = town.try_deploy("staging").await;
     assert!(matches!(&refused, Err(Error::Conflict { code: "environment_frozen", message }) if message.contains("stocktaking")), "{refused:?}");
+    let seen = services::get(town.platform(), &town.may(&town.dev).await).await.expect("read");
+    assert_eq!(seen.runs[0].frozen.as_ref(), Some(&frozen), "who looks at the service sees it there");
     let scaled = deployments::scale(town.platform(), &town.may(&town.dev).await, &intent("staging"), 3).await;
     let back = deployments::rollback(town.platform(), &town.may(&town.dev).await, &intent("staging"), 1).await;
     assert_eq!((code(scaled), code(back)), ("environment_frozen", "environment_frozen"));
@@ -202,6 +246,8 @@ async fn nothing_is_brought_into_what_is_frozen_but_by_operators_who_say_why() {
     deployments::stop(town.platform(), &town.may(&town.dev).await, &intent("staging")).await.expect("stopped");
 
     thaw(town.platform(), &town.managed("staging").await).await.expect("thawed");
+    let seen = services::get(town.platform(), &town.may(&town.dev).await).await.expect("read");
+    assert!(seen.runs.iter().all(|run| run.frozen.is_none()), "{seen:?}");
     assert_eq!(town.try_deploy("staging").await.expect("accepted").overridden, None);
     let audit = town.store.audit().await;
     for action in ["environment.freeze staging", "environment.override_freeze staging", "environment.thaw staging"] {
