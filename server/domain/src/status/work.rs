@@ -118,9 +118,15 @@ pub async fn took(worker: &Worker, found: &[Found]) -> Result<Vec<String>> {
     let suspects = seen.iter().filter(|(_, seen)| seen.worse > 0).map(|(thing, _)| thing.clone()).collect();
     let mut known = platform.status().known();
     for one in added {
-        known.histories.entry(one.thing).or_default().add(one.at, one.count);
+        if known.keeps(&one.thing) {
+            known.histories.entry(one.thing).or_default().add(one.at, one.count);
+        }
     }
-    known.seen.extend(seen);
+    for (thing, seen) in seen {
+        if known.keeps(&thing) {
+            known.seen.insert(thing, seen);
+        }
+    }
     known.checked_at = Some(now);
     if tidy {
         known.tidied_at = Some(now);
