@@ -109,7 +109,9 @@ impl LegacyProbes {
         let shown: HashSet<String> = things.iter().map(|thing| thing.id.clone()).collect();
         self.due.retain(|thing, _| shown.contains(thing));
         let busy: HashSet<&String> = self.busy.values().collect();
-        let is_due = |thing: &Thing| !busy.contains(&thing.id) && self.due.get(&thing.id).is_none_or(|(_, at)| *at <= now);
+        // Looks come by the clock: what is nearly due belongs to this one.
+        let until = now + SOON / 2;
+        let is_due = |thing: &Thing| !busy.contains(&thing.id) && self.due.get(&thing.id).is_none_or(|(_, at)| *at <= until);
         things.into_iter().filter(is_due).collect()
     }
 
