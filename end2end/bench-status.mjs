@@ -28,9 +28,10 @@ async function ground() {
     if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   };
   await call(200, "PUT", "/outside-registries", { allowed: [`127.0.0.1:${port}`] });
-  for (const project of ["shop", "bank"]) {
+  // A project shows 20 of them at most.
+  for (const project of ["shop", "bank", "mill", "farm", "port"]) {
     await call(201, "POST", "/projects", { name: project });
-    for (let n = 0; n < SERVICES / 2; n++) {
+    for (let n = 0; n < SERVICES / 5; n++) {
       const form = { name: `service-${n}`, address: `tcp://127.0.0.1:${port}` };
       await call(201, "POST", `/projects/${project}/legacy-services`, form);
     }

@@ -209,4 +209,18 @@ test("people write the status page in the portal", { timeout: 120_000 }, async (
   await dialog.getByRole("button", { name: "Tell everybody" }).click();
   await row.getByText("A disk was full.").waitFor();
   await until("everybody reads it", async () => (await read(portal)).incidents[0]?.updates[0]?.text === "A disk was full.", 30);
+
+  // An operator takes the project off the site's page, and puts it back.
+  await page.goto(`${portal.url}/admin/status`);
+  await page.locator("html[data-ready]").waitFor();
+  const project = page.getByRole("row", { name: /shop/ });
+  await project.getByRole("button", { name: "Take off" }).click();
+  await dialog.getByRole("button", { name: "Take project off" }).click();
+  await project.getByText("taken off", { exact: true }).waitFor();
+  await until("it is off the site's page", async () => (await read(portal)).groups.length === 0, 30);
+  assert.equal((await read(portal, "/status/shop/status.json")).groups.length, 1, "its own page stays");
+  await project.getByRole("button", { name: "Put back" }).click();
+  await dialog.getByRole("button", { name: "Put project back" }).click();
+  await project.getByText("on the page", { exact: true }).waitFor();
+  await until("it is on the site's page again", async () => (await read(portal)).groups.length === 1, 30);
 });

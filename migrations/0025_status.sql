@@ -7,6 +7,7 @@ CREATE TABLE status_pages (
     about TEXT NOT NULL,
     environment_id TEXT REFERENCES environments (id), -- only what runs there is shown; none: wherever it runs
     hidden BOOLEAN NOT NULL,
+    off_site BOOLEAN NOT NULL, -- operators took the project off the whole site's page; its own stays
     logo BYTEA, -- a picture; none: no logo
     logo_kind TEXT, -- its media type
     updated_by TEXT NOT NULL,

@@ -95,8 +95,10 @@ pub fn start(portal: &Portal, data: &Path, loops: &TaskTracker, stop: &Cancellat
     spawn(loops, stop, failed, "alerts", alerts(hire("alerts")));
     spawn(loops, stop, failed, "old alerts", old_alerts(hire("old alerts")));
     spawn(loops, stop, failed, "notices", notify::run(hire("notices"), Net::default(), portal.origin.as_str().to_owned()));
-    let probes = engine::status::Probes::new(hire("status probes"), Net::default())?;
+    let probes = engine::status::Probes::new(hire("status probes"))?;
     spawn(loops, stop, failed, "status probes", probes.run());
+    let legacy = engine::status::LegacyProbes::new(hire("legacy probes"), Net::default());
+    spawn(loops, stop, failed, "legacy probes", legacy.run());
     spawn(loops, stop, failed, "status page", draw_status(hire("status page")));
     spawn(loops, stop, failed, "recordings", recording::write(hire("recordings")));
     spawn(loops, stop, failed, "old recordings", old_recordings(hire("old recordings")));

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::page::Page;
 use model::status::{IncidentForm, LegacyForm, PageForm, UpdateForm};
-use model::views::status::{IncidentView, LegacyView, PageView};
+use model::views::status::{IncidentView, LegacyView, PageView, SiteProjectView};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -16,7 +16,13 @@ use super::parse::{named, page};
 #[cfg(feature = "ssr")]
 use super::server::{caller, mutating};
 #[cfg(feature = "ssr")]
+use domain::access::{Site, can};
+#[cfg(feature = "ssr")]
 use domain::status::{self, Managing};
+#[cfg(feature = "ssr")]
+use model::names::ProjectName;
+#[cfg(feature = "ssr")]
+use model::status::SiteForm;
 
 /// The page of those who write the status page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,21 +35,44 @@ pub struct StatusAdmin {
     pub incidents: Page<IncidentView>,
     /// Services outside of containers; none of the site.
     pub legacy: Vec<LegacyView>,
+    /// Projects on the site's page, by name; none of a project.
+    pub projects: Page<SiteProjectView>,
 }
 
 /// What is shown of a project, or of the site.
 #[server(prefix = "/fn", endpoint = "status/get")]
-pub async fn get_status(#[server(default)] project: String, #[server(default)] after: Option<String>) -> Result<StatusAdmin, ApiError> {
+pub async fn get_status(
+    #[server(default)] project: String,
+    #[server(default)] after: Option<String>,
+    #[server(default)] projects: Option<String>,
+) -> Result<StatusAdmin, ApiError> {
     let caller = caller().await?;
     let may: Managing = held(&caller, &project).await?;
     let name = may.project().map(|project| project.name.to_string());
     let legacy = if name.is_some() { status::list_legacy(&caller.platform, &may).await?.items } else { Vec::new() };
+    let projects = match &may {
+        Managing::Site(site) => status::site_projects(&caller.platform, site, &page(projects)).await?,
+        Managing::Project(_) => Page { items: Vec::new(), next: None },
+    };
     Ok(StatusAdmin {
         page: status::page(&caller.platform, &may).await?,
         public: caller.platform.status().board().has(name.as_deref()),
         incidents: status::list(&caller.platform, &may, &page(after)).await?,
         legacy,
+        projects,
     })
+}
+
+/// Takes a project off the whole site's page, or puts it back.
+#[server(prefix = "/fn", endpoint = "status/put_project")]
+pub async fn put_site_project(csrf: String, project: String, #[server(default)] off_site: bool) -> Result<SiteProjectView, ApiError> {
+    let caller = mutating(&csrf).await?;
+    let site = caller.actor.may::<can::ManageStatus, _>(&caller.platform, &Site).await?;
+    let name: ProjectName = named("project", &project)?;
+    let may = caller.actor.may::<can::ManageStatus, _>(&caller.platform, &name).await?;
+    let written = status::put_site_project(&caller.platform, &site, &may, &SiteForm { off_site }).await?;
+    lead_to(&crate::urls::status(""));
+    Ok(written)
 }
 
 /// Writes what heads the page.

@@ -3,6 +3,7 @@
 
 mod incidents;
 mod legacy;
+mod projects;
 
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -12,7 +13,10 @@ use model::views::status::PageView;
 
 use self::incidents::{Incidents, NewIncident};
 use self::legacy::Legacy;
-use crate::api::status::{CreateIncident, DeleteLegacy, PutLegacy, PutStatusPage, RemoveIncident, SayIncident, StatusAdmin, get_status};
+use self::projects::Projects;
+use crate::api::status::{
+    CreateIncident, DeleteLegacy, PutLegacy, PutSiteProject, PutStatusPage, RemoveIncident, SayIncident, StatusAdmin, get_status,
+};
 use crate::components::{Badge, CheckBox, Csrf, ProblemNotice, Submit, TextArea, TextField, Tone, field_error};
 use crate::live::Pulse;
 use crate::page::{RowChange, change, loaded, param, problem, query, row_change};
@@ -29,15 +33,19 @@ struct Changes {
     remove: RowChange<RemoveIncident>,
     put_legacy: RowChange<PutLegacy>,
     delete_legacy: RowChange<DeleteLegacy>,
+    put_project: RowChange<PutSiteProject>,
 }
 
 /// What is shown to everybody.
 #[component]
 pub(crate) fn Manage() -> impl IntoView {
     // None below Admin: there it is the whole site.
-    let (project, after) = (param("project"), query("after"));
+    let (project, after, listed) = (param("project"), query("after"), query("projects"));
     let pulse = Pulse::new();
-    let data = Resource::new(move || (project.get(), after.get(), pulse.track()), |(project, after, _)| get_status(project, Some(after)));
+    let data = Resource::new(
+        move || (project.get(), after.get(), listed.get(), pulse.track()),
+        |(project, after, listed, _)| get_status(project, Some(after), Some(listed)),
+    );
     let changes = Changes {
         page: change("Status page saved", Some(pulse)),
         create: change("Told on the status page", Some(pulse)),
@@ -45,13 +53,14 @@ pub(crate) fn Manage() -> impl IntoView {
         remove: row_change("Taken from the status page", Some(pulse)),
         put_legacy: row_change("Service saved", Some(pulse)),
         delete_legacy: row_change("Service deleted", Some(pulse)),
+        put_project: row_change("Status page changed", Some(pulse)),
     };
     loaded(data, move |page| view! { <Whole project=project.get_untracked() page changes/> })
 }
 
 #[component]
 fn Whole(project: String, page: StatusAdmin, changes: Changes) -> impl IntoView {
-    let StatusAdmin { page: head, public, incidents, legacy } = page;
+    let StatusAdmin { page: head, public, incidents, legacy, projects } = page;
     let of_project = !project.is_empty();
     let href = if of_project { format!("/status/{project}") } else { "/status".to_owned() };
     let seen = if public {
@@ -70,9 +79,11 @@ fn Whole(project: String, page: StatusAdmin, changes: Changes) -> impl IntoView 
         <ProblemNotice problem=changes.remove.unplaced()/>
         <ProblemNotice problem=changes.put_legacy.unplaced()/>
         <ProblemNotice problem=changes.delete_legacy.unplaced()/>
+        <ProblemNotice problem=changes.put_project.unplaced()/>
         <Incidents project=project.clone() incidents changes/>
         <NewIncident project=project.clone() changes/>
         {of_project.then(|| view! { <Legacy project=project.clone() legacy changes/> })}
+        {(!of_project).then(|| view! { <Projects projects changes/> })}
         <Head project=project.clone() head changes/>
     }
     .into_any()

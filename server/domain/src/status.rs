@@ -17,6 +17,7 @@ mod judge;
 mod legacy;
 mod memory;
 mod pages;
+mod site;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use incidents::{create, list, remove, say};
 pub use legacy::{create as create_legacy, delete as delete_legacy, list as list_legacy, update as update_legacy};
 pub use memory::Status;
 pub use pages::{get as page, put as put_page};
+pub use site::{projects as site_projects, put as put_site_project};
 
 crate::text_columns! { Impact, IncidentKind, IncidentState }
 

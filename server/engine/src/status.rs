@@ -1,28 +1,25 @@
-//! Probes of what the public status page shows: tasks of services that opted in, at their addresses, and services outside of containers, through the
-//! guard that keeps addresses inside from whoever may not name them. It says what it found and decides nothing.
+//! Probes of what the public status page shows: tasks of services that opted in, at their addresses; in `legacy`, services outside of containers. They
+//! say what they found and decide nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use domain::machines::Machine;
 use domain::status::work::{self, Aim, Found, RunFound, RunningTask, Runs, Thing};
 use domain::{Topic, Worker, machines};
 use futures::StreamExt as _;
 use futures::future::join_all;
-use http::Request;
-use http::header::USER_AGENT;
-use http_body_util::Empty;
 use model::descriptor::Probe;
 use model::ids::MachineId;
-use model::outside::AllowList;
-use model::status::{Address, Scheme};
-use outbound::{Http, Net};
 use tokio::time::Instant;
 
 use crate::probe::{Prober, What};
 use crate::way::Way;
+
+mod legacy;
+
+pub use legacy::LegacyProbes;
 
 /// From one round to the next.
 const EVERY: Duration = Duration::from_secs(30);
@@ -36,18 +33,13 @@ const AT_ONCE: usize = 64;
 /// The loop that probes.
 pub struct Probes {
     worker: Worker,
-    net: Net,
     prober: Prober,
 }
 
 /// What one round works with.
 struct Round {
     prober: Prober,
-    net: Net,
     machines: HashMap<MachineId, Machine>,
-    allowed: Arc<AllowList>,
-    /// None: this machine has no certificates to trust, or nothing is outside.
-    http: Option<Http>,
 }
 
 impl Probes {
@@ -55,9 +47,9 @@ impl Probes {
     ///
     /// # Errors
     /// The client for probes cannot be made.
-    pub fn new(worker: Worker, net: Net) -> domain::Result<Self> {
+    pub fn new(worker: Worker) -> domain::Result<Self> {
         let prober = Prober::new().map_err(|error| domain::Error::internal(format!("the client for probes: {error}")))?;
-        Ok(Self { worker, net, prober })
+        Ok(Self { worker, prober })
     }
 
     /// The loop, for ever.
@@ -83,39 +75,25 @@ impl Probes {
     }
 
     async fn round(&self) -> domain::Result<bool> {
-        let plan = work::plan(&self.worker).await?;
+        let things = work::plan(&self.worker).await?;
         let machines = machines::all(&self.worker).await?.into_iter().map(|machine| (machine.id, machine)).collect();
-        let allowed = Arc::new(plan.allowed);
-        let outside = plan.things.iter().any(|thing| matches!(thing.aim, Aim::Legacy(_)));
-        let http = if outside { self.net.client(Arc::clone(&allowed), true).await.ok() } else { None };
-        let round = Arc::new(Round { prober: self.prober.clone(), net: self.net.clone(), machines, allowed, http });
-        let looks = plan.things.into_iter().map(|thing| {
+        let round = Arc::new(Round { prober: self.prober.clone(), machines });
+        let looks = things.into_iter().map(|thing| {
             let round = Arc::clone(&round);
             async move { round.look(thing).await }
         });
         let looks: Vec<_> = looks.collect();
         let found: Vec<Found> = futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-        work::took(&self.worker, &found).await
+        Ok(!work::took(&self.worker, &found).await?.is_empty())
     }
 }
 
 impl Round {
     async fn look(&self, thing: Thing) -> Found {
         let mut found = Found { thing, runs: Vec::new(), millis: Vec::new(), why: None };
-        match found.thing.aim.clone() {
-            Aim::Legacy(address) => {
-                let began = Instant::now();
-                let answered = tokio::time::timeout(PATIENCE, self.legacy(&address)).await;
-                match answered.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))) {
-                    Ok(()) => found.millis.push(millis(began)),
-                    Err(why) => found.why = Some(why),
-                }
-                found.runs.push(RunFound { wanted: 1, good: u32::from(found.why.is_none()), unseen: 0 });
-            }
-            Aim::Service(runs) => {
-                for run in &runs {
-                    found.runs.push(self.run(run, &mut found.millis).await);
-                }
+        if let Aim::Service(runs) = found.thing.aim.clone() {
+            for run in &runs {
+                found.runs.push(self.run(run, &mut found.millis).await);
             }
         }
         found
@@ -140,19 +118,6 @@ impl Round {
         let began = Instant::now();
         self.prober.probe(what, &target, PATIENCE).await.passed.then(|| millis(began))
     }
-
-    async fn legacy(&self, address: &Address) -> Result<(), String> {
-        if address.scheme == Scheme::Tcp {
-            let reached = self.net.reach(Arc::clone(&self.allowed), &address.host, address.port).await;
-            return reached.map_err(|error| advice(&error.to_string(), address));
-        }
-        let http = self.http.as_ref().ok_or("this machine's certificates cannot be read; an operator must look")?;
-        let request = Request::get(address.to_string()).header(USER_AGENT, "slipway-probe").body(Empty::<Bytes>::new());
-        let request = request.map_err(|error| error.to_string())?;
-        let answer = http.request(request).await.map_err(|error| advice(&innermost(&error), address))?;
-        let status = answer.status();
-        if status.is_success() || status.is_redirection() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
-    }
 }
 
 fn what(probe: Option<&Probe>) -> Option<(What, u16)> {
@@ -165,74 +130,4 @@ fn what(probe: Option<&Probe>) -> Option<(What, u16)> {
 
 fn millis(began: Instant) -> i64 {
     i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The cause that knows most.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-/// Why it was not spoken to, and who can change that.
-fn advice(why: &str, address: &Address) -> String {
-    if why.contains(" address") && why.contains(" is at a ") {
-        let line = match address.scheme {
-            Scheme::Http => format!("http://{}:{}", address.host, address.port),
-            Scheme::Https | Scheme::Tcp => format!("{}:{}", address.host, address.port),
-        };
-        return format!("{why}; an operator can allow {line} under Admin, Outside registries");
-    }
-    why.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    async fn round(allowed: &str) -> Round {
-        let allowed = Arc::new(AllowList::from_lines(allowed.lines()).expect("a list"));
-        let net = Net::default();
-        let http = net.client(Arc::clone(&allowed), true).await.ok();
-        Round { prober: Prober::new().expect("a client"), net, machines: HashMap::new(), allowed, http }
-    }
-
-    /// Answers every connection with this status; the port.
-    async fn server(status: &'static str) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let _ = stream.read(&mut [0; 1024]).await;
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        port
-    }
-
-    #[tokio::test]
-    async fn what_is_inside_is_probed_only_where_an_operator_allows_it() {
-        let port = server("200 OK").await;
-        let probe = async |allowed: &str, address: String| round(allowed).await.legacy(&address.parse().expect("an address")).await;
-        let (tcp, http) = (format!("tcp://127.0.0.1:{port}"), format!("http://127.0.0.1:{port}/"));
-        let refused = probe("", tcp.clone()).await.expect_err("not allowed");
-        assert!(refused.contains(&format!("an operator can allow 127.0.0.1:{port}")), "{refused}");
-        assert!(probe("", http.clone()).await.is_err());
-        assert_eq!(probe(&format!("127.0.0.1:{port}"), tcp).await, Ok(()));
-        assert_eq!(probe(&format!("http://127.0.0.1:{port}"), http).await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_says_trouble_is_trouble() {
-        let port = server("503 Service Unavailable").await;
-        let round = round(&format!("http://127.0.0.1:{port}")).await;
-        let address: Address = format!("http://127.0.0.1:{port}/health").parse().expect("an address");
-        assert_eq!(round.legacy(&address).await, Err("it answered 503".to_owned()));
-    }
 }

@@ -106,6 +106,14 @@ pub struct PageForm {
     pub hidden: bool,
 }
 
+/// Whether a project stands on the whole site's page, as operators decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteForm {
+    /// It does not; its own page stays.
+    pub off_site: bool,
+}
+
 /// What is to be done with the logo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Logo {

@@ -350,3 +350,25 @@ async fn a_page_has_its_own_title_and_logo_and_can_be_hidden() {
     portal.person("admin").put("/api/v1/status-page", json!({"hidden": true})).await.expect_status(StatusCode::OK).await;
     once("the end of all pages", async || (portal.nobody().get("/status").await.status() == StatusCode::NOT_FOUND).then_some(())).await;
 }
+
+#[tokio::test]
+async fn operators_take_a_project_off_the_sites_page() {
+    let portal = TestPortal::start().await;
+    let ana = shop(&portal).await;
+    plant(&portal, "web").await;
+    once("the service", async || state(&portal, "shop", "web").await).await;
+    let loud = json!({"title": "All is lost", "text": "Everything.", "impact": "critical"});
+    ana.post("/api/v1/projects/shop/incidents", loud).await.expect_status(StatusCode::CREATED).await;
+    once("the incident", async || text(&portal, "/status").await.contains("All is lost").then_some(())).await;
+    let indicator = async |path: &str| json(&portal, path).await["status"]["indicator"].clone();
+    assert_ne!(indicator("/api/v2/summary.json").await, "critical", "a project does not speak for the site");
+    assert_eq!(indicator("/status/shop/api/v2/summary.json").await, "critical");
+    let (path, off) = ("/api/v1/status-page/projects/shop", json!({"off_site": true}));
+    ana.put(path, off.clone()).await.expect_status(StatusCode::FORBIDDEN).await;
+    let admin = portal.person("admin");
+    admin.put(path, off).await.expect_status(StatusCode::OK).await;
+    let listed = admin.get("/api/v1/status-page/projects").await.expect_status(StatusCode::OK).await;
+    assert_eq!(listed["items"], json!([{"project": "shop", "title": "", "off_site": true}]));
+    once("its end on the site's page", async || (!text(&portal, "/status").await.contains("All is lost")).then_some(())).await;
+    assert!(text(&portal, "/status/shop").await.contains("All is lost"), "its own page stays");
+}

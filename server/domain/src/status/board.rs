@@ -14,6 +14,10 @@ use super::things::Thing;
 
 /// So long after the last round of probes nobody knows any more how services do.
 const STALE: Duration = Duration::from_secs(180);
+/// Most incidents of projects on the whole site's page, and most planned work of theirs.
+const ON_SITE: usize = 100;
+/// Most updates of each of those there; their project's page has more.
+const UPDATES_ON_SITE: usize = 3;
 
 /// A logo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub(super) struct Head {
     pub title: String,
     pub about: String,
     pub hidden: bool,
+    /// Operators took it off the whole site's page.
+    pub off_site: bool,
     pub logo: Option<Arc<Picture>>,
     pub updated_at: Millis,
 }
@@ -102,15 +108,9 @@ fn section(heads: &[Head], thing: &Thing, first: ComponentView) -> Section {
 
 /// The incidents and the planned work of a project, or of the site. They name no service that is not shown, and those about none that is are left out.
 fn told(all: &[Shown], project: Option<ProjectId>, shown: &[String]) -> (Vec<PublicIncident>, Vec<PublicIncident>) {
-    let concerns = move |names: &[String]| names.is_empty() || names.iter().any(|name| shown.contains(name));
     let of = move |planned: bool| {
         let own = all.iter().filter(move |incident| incident.project == project && incident.planned == planned);
-        let own = own.filter(move |incident| concerns(&incident.public.components));
-        own.map(move |incident| {
-            let mut public = incident.public.clone();
-            public.components.retain(|name| shown.contains(name));
-            public
-        })
+        own.filter_map(move |incident| narrowed(&incident.public, shown))
     };
     let mut incidents: Vec<PublicIncident> = of(false).chain(of(true).filter(PublicIncident::is_over)).collect();
     incidents.sort_by_key(|incident| (incident.is_over(), std::cmp::Reverse(incident.starts_at), incident.id));
@@ -119,17 +119,35 @@ fn told(all: &[Shown], project: Option<ProjectId>, shown: &[String]) -> (Vec<Pub
     (incidents, maintenances)
 }
 
+/// An incident with these services alone; none where it is about none of them.
+fn narrowed(incident: &PublicIncident, shown: &[String]) -> Option<PublicIncident> {
+    let concerns = incident.components.is_empty() || incident.components.iter().any(|name| shown.contains(name));
+    concerns.then(|| {
+        let mut incident = incident.clone();
+        incident.components.retain(|name| shown.contains(name));
+        incident
+    })
+}
+
+/// Of each project the first, then of each the second, until there are enough: nobody's many leave no room for others' few.
+fn fairly(all: impl Iterator<Item = Vec<PublicIncident>>) -> impl Iterator<Item = PublicIncident> {
+    let mut ranked: Vec<(usize, PublicIncident)> = all.flat_map(|of_one| of_one.into_iter().enumerate()).collect();
+    ranked.sort_by_key(|(rank, incident)| (*rank, incident.is_over(), std::cmp::Reverse(incident.starts_at)));
+    ranked.into_iter().take(ON_SITE).map(|(_, incident)| incident)
+}
+
 impl Section {
     fn names(&self) -> Vec<String> {
         let Ok(project) = self.group.project.parse::<ProjectName>() else { return Vec::new() };
         self.group.components.iter().map(|component| called(true, &project, &component.name)).collect()
     }
 
-    /// What was told of it, as the whole site's page tells it: services bear their project's name.
+    /// What was told of it, as the whole site's page tells it: services bear their project's name, and of each incident the newest is enough.
     fn told_on_site(&self, own: &[PublicIncident]) -> Vec<PublicIncident> {
         let on_site = |incident: &PublicIncident| {
             let mut incident = incident.clone();
             incident.components.iter_mut().for_each(|name| *name = format!("{}/{name}", self.group.project));
+            incident.updates.truncate(UPDATES_ON_SITE);
             incident
         };
         own.iter().map(on_site).collect()
@@ -205,13 +223,15 @@ impl Board {
     }
 
     fn whole(&self) -> StatusView {
-        let groups: Vec<GroupView> = self.sections.iter().map(|section| section.group.clone()).collect();
-        let mut incidents = self.incidents.clone();
-        let mut maintenances = self.maintenances.clone();
-        for section in &self.sections {
-            incidents.extend(section.told_on_site(&section.incidents));
-            maintenances.extend(section.told_on_site(&section.maintenances));
-        }
+        let sections = || self.sections.iter().filter(|section| !section.head.off_site);
+        let groups: Vec<GroupView> = sections().map(|section| section.group.clone()).collect();
+        let named: Vec<String> = sections().flat_map(Section::names).collect();
+        let mut incidents: Vec<PublicIncident> = self.incidents.iter().filter_map(|incident| narrowed(incident, &named)).collect();
+        let mut maintenances: Vec<PublicIncident> = self.maintenances.iter().filter_map(|planned| narrowed(planned, &named)).collect();
+        // A project speaks for itself: how the whole site does, its probes and the site's own incidents say.
+        let state = state(&groups, &incidents);
+        incidents.extend(fairly(sections().map(|section| section.told_on_site(&section.incidents))));
+        maintenances.extend(fairly(sections().map(|section| section.told_on_site(&section.maintenances))));
         incidents.sort_by_key(|incident| (incident.is_over(), std::cmp::Reverse(incident.starts_at), incident.id));
         maintenances.sort_by_key(|planned| (planned.starts_at, planned.id));
         StatusView {
@@ -219,7 +239,7 @@ impl Board {
             title: self.site.title.clone(),
             about: self.site.about.clone(),
             logo: self.site.logo.is_some(),
-            state: state(&groups, &incidents),
+            state,
             checked_at: self.checked_at,
             stale: self.stale,
             groups,
@@ -232,11 +252,11 @@ impl Board {
         let groups = vec![section.group.clone()];
         // What is told of the whole site concerns each project, unless it names services of others alone.
         let own = section.names();
-        let concerns = |incident: &&PublicIncident| incident.components.is_empty() || incident.components.iter().any(|name| own.contains(name));
+        let here = |incident: &PublicIncident| narrowed(incident, &own).map(by_own_names);
         let mut incidents = section.incidents.clone();
-        incidents.extend(self.incidents.iter().filter(concerns).map(|incident| named_here(incident, &own)));
+        incidents.extend(self.incidents.iter().filter_map(here));
         let mut maintenances = section.maintenances.clone();
-        maintenances.extend(self.maintenances.iter().filter(concerns).map(|incident| named_here(incident, &own)));
+        maintenances.extend(self.maintenances.iter().filter_map(here));
         incidents.sort_by_key(|incident| (incident.is_over(), std::cmp::Reverse(incident.starts_at), incident.id));
         maintenances.sort_by_key(|planned| (planned.starts_at, planned.id));
         StatusView {
@@ -254,15 +274,13 @@ impl Board {
     }
 }
 
-/// The site's incident on a project's page: with that project's services alone, by their own names.
-fn named_here(incident: &PublicIncident, own: &[String]) -> PublicIncident {
-    let mut incident = incident.clone();
-    incident.components.retain(|name| own.contains(name));
+/// The site's incident on a project's page, where services go by their own names.
+fn by_own_names(mut incident: PublicIncident) -> PublicIncident {
     incident.components.iter_mut().for_each(|name| *name = name.split('/').next_back().unwrap_or_default().to_owned());
     incident
 }
 
-/// How all of it does: down where nothing works, degraded where something does not or people say so.
+/// How all of it does: down where nothing works, degraded where something does not or those whose page it is say so.
 fn state(groups: &[GroupView], incidents: &[PublicIncident]) -> ComponentState {
     let states = || groups.iter().flat_map(|group| &group.components).map(|component| component.state);
     let open = || incidents.iter().filter(|incident| !incident.is_over() && incident.state != IncidentState::Scheduled);

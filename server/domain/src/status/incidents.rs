@@ -20,16 +20,18 @@ use crate::live::Signal;
 use crate::platform::Platform;
 use crate::worker::Worker;
 
-/// Most incidents of one holder that are not over.
-const OPEN_MOST: i64 = 50;
-/// Most that everybody sees, those that are not over first.
-const SHOWN_MOST: i64 = 200;
+/// Most incidents of one holder that are not over. Every limit here is a holder's own: nobody's many take the place of others' few.
+const OPEN_MOST: i64 = 10;
+/// Most of one holder that are over and that everybody sees, the newest.
+const PAST_MOST: i64 = 20;
 /// How long those that are over are shown.
 const SHOWN: Duration = Duration::from_secs(90 * 86_400);
-/// Most updates that are read at once, and of one incident.
-const UPDATES_MOST: i64 = 4_000;
-/// Most alerts that are looked at for proposals.
-const ALERTS_MOST: i64 = 500;
+/// Most updates of one incident; the last of them ends it.
+const UPDATES_MOST: i64 = 100;
+/// Most updates of one incident that everybody sees, the newest.
+const UPDATES_SHOWN: i64 = 20;
+/// Most alerts of one project that are looked at for proposals, the newest.
+const ALERTS_MOST: i64 = 100;
 
 const SELECT: &str =
     "SELECT i.id, i.project_id, p.name AS project, i.kind, i.title, i.impact, i.state, i.components, i.starts_at, i.ends_at, i.updated_at,
@@ -71,13 +73,15 @@ fn view(row: &Row<'_>, now: Millis) -> Result<IncidentView> {
     })
 }
 
-/// Reads what was told of these, newest first.
-async fn fill(tx: &mut Tx, incidents: &mut [&mut PublicIncident]) -> Result<()> {
+/// Reads what was told of these, newest first, and of each so much at `most`.
+async fn fill(tx: &mut Tx, incidents: &mut [&mut PublicIncident], most: i64) -> Result<()> {
     let mut told: HashMap<IncidentId, Vec<PublicUpdate>> = HashMap::new();
     let ids: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
     for ids in ids.chunks(BATCH) {
         let sql = format!(
-            "SELECT id, incident_id, state, body, written_at FROM status_updates WHERE incident_id IN ({}) ORDER BY id DESC LIMIT {UPDATES_MOST}",
+            "SELECT id, incident_id, state, body, written_at FROM (
+                 SELECT u.*, ROW_NUMBER() OVER (PARTITION BY u.incident_id ORDER BY u.id DESC) AS nth FROM status_updates u
+                 WHERE u.incident_id IN ({})) told WHERE nth <= {most} ORDER BY id DESC",
             placeholders(1, ids.len())
         );
         let update = |row: &Row<'_>| {
@@ -100,7 +104,7 @@ pub async fn list(platform: &Platform, may: &Managing, page: &PageRequest) -> Re
     let sql = format!("{SELECT} WHERE i.project_id IS NOT DISTINCT FROM $1 AND i.id < $2 AND i.state <> 'dismissed' ORDER BY i.id DESC LIMIT $3");
     let mut tx = platform.read().await?;
     let mut items = tx.all(sql, args![may.project_id(), page.before_id(), i64::from(limit) + 1], |row| view(row, now)).await?;
-    fill(&mut tx, &mut items.iter_mut().map(|item| &mut item.public).collect::<Vec<_>>()).await?;
+    fill(&mut tx, &mut items.iter_mut().map(|item| &mut item.public).collect::<Vec<_>>(), UPDATES_MOST).await?;
     Ok(Page::cut(items, limit, |item| item.public.id.to_string()))
 }
 
@@ -108,7 +112,7 @@ async fn by_id(tx: &mut Tx, may: &Managing, id: IncidentId, now: Millis) -> Resu
     let sql = format!("{SELECT} WHERE i.id = $1 AND i.project_id IS NOT DISTINCT FROM $2 AND i.state <> 'dismissed'");
     let found = tx.opt(sql, args![id, may.project_id()], |row| view(row, now)).await?;
     let mut found = found.ok_or(Error::NotFound { what: "incident" })?;
-    fill(tx, &mut [&mut found.public]).await?;
+    fill(tx, &mut [&mut found.public], UPDATES_MOST).await?;
     Ok(found)
 }
 
@@ -182,12 +186,16 @@ pub async fn say(platform: &Platform, may: &Managing, id: IncidentId, form: &Upd
         IncidentState::Proposed => IncidentState::Investigating,
         state => state,
     });
+    let ends = matches!(state, IncidentState::Resolved | IncidentState::Completed);
+    let sql = "SELECT COUNT(*) AS n FROM status_updates WHERE incident_id = $1";
+    let told = change.one(sql, args![id], |row| row.get::<i64>("n")).await?;
+    // There is always room for the one that ends it.
+    if !ends && told + 1 >= UPDATES_MOST {
+        return Err(Error::conflict("too_many_updates", format!("{told} updates were told of it; end it, and write another one if it goes on")));
+    }
     // What planned work is, follows from its times until somebody ends it.
     let kept = if before.kind == IncidentKind::Maintenance && state != IncidentState::Completed { IncidentState::Scheduled } else { state };
-    let ends_at = match state {
-        IncidentState::Resolved | IncidentState::Completed => Some(now),
-        _ => before.public.ends_at,
-    };
+    let ends_at = if ends { Some(now) } else { before.public.ends_at };
     let impact = order.impact.unwrap_or(before.public.impact);
     // What is ended before its time never began.
     let starts_at = ends_at.map_or(before.public.starts_at, |ends| before.public.starts_at.min(ends));
@@ -217,16 +225,30 @@ pub async fn remove(platform: &Platform, may: &Managing, id: IncidentId) -> Resu
     change.commit(record(may, "incident.remove", "incident", id).detail(serde_json::json!({ "title": before.public.title }))).await
 }
 
-/// What everybody may see: what is not over, and what was lately.
-pub(super) async fn shown(tx: &mut Tx, now: Millis) -> Result<Vec<Shown>> {
-    let sql = format!(
-        "{SELECT} WHERE i.state NOT IN ('proposed', 'dismissed') AND (i.ends_at IS NULL OR i.ends_at > $1) AND p.deleted_at IS NULL
-         ORDER BY CASE WHEN i.ends_at IS NULL OR i.ends_at > $2 THEN 0 ELSE 1 END, i.id DESC LIMIT $3"
-    );
-    let one = |row: &Row<'_>| Ok((row.get::<Option<ProjectId>>("project_id")?, view(row, now)?));
-    let mut found = tx.all(sql, args![now.minus(SHOWN), now, SHOWN_MOST], one).await?;
-    fill(tx, &mut found.iter_mut().map(|(_, view)| &mut view.public).collect::<Vec<_>>()).await?;
+/// What everybody may see of the site and of these projects: what is not over, and what was lately.
+pub(super) async fn shown(tx: &mut Tx, projects: &[ProjectId], now: Millis) -> Result<Vec<Shown>> {
+    let mut found = newest(tx, "i.project_id IS NULL", Vec::new(), now).await?;
+    for projects in projects.chunks(BATCH) {
+        let holders = format!("i.project_id IN ({})", placeholders(3, projects.len()));
+        found.extend(newest(tx, &holders, projects.iter().map(|project| Value::from(*project)).collect(), now).await?);
+    }
+    fill(tx, &mut found.iter_mut().map(|(_, view)| &mut view.public).collect::<Vec<_>>(), UPDATES_SHOWN).await?;
     Ok(found.into_iter().map(|(project, view)| Shown { project, planned: view.kind == IncidentKind::Maintenance, public: view.public }).collect())
+}
+
+/// The newest of each of these holders, whose ids begin at `$3`.
+async fn newest(tx: &mut Tx, holders: &str, ids: Vec<Value>, now: Millis) -> Result<Vec<(Option<ProjectId>, IncidentView)>> {
+    let sql = format!(
+        "SELECT * FROM (
+             SELECT r.*, ROW_NUMBER() OVER (
+                 PARTITION BY r.project_id, CASE WHEN r.ends_at IS NULL OR r.ends_at > $2 THEN 0 ELSE 1 END ORDER BY r.id DESC) AS nth
+             FROM ({SELECT} WHERE {holders} AND i.state NOT IN ('proposed', 'dismissed') AND (i.ends_at IS NULL OR i.ends_at > $1)
+                   AND p.deleted_at IS NULL) r) ranked
+         WHERE nth <= CASE WHEN ends_at IS NULL OR ends_at > $2 THEN {OPEN_MOST} ELSE {PAST_MOST} END ORDER BY id DESC"
+    );
+    let mut values = args![now.minus(SHOWN), now];
+    values.extend(ids);
+    tx.all(sql, values, |row| Ok((row.get::<Option<ProjectId>>("project_id")?, view(row, now)?))).await
 }
 
 /// Work that is being done now.
@@ -244,11 +266,12 @@ impl Planned {
 }
 
 pub(super) async fn planned(tx: &mut Tx, now: Millis) -> Result<Vec<Planned>> {
-    let sql =
-        "SELECT project_id, components FROM status_incidents WHERE kind = 'maintenance' AND state = 'scheduled' AND starts_at <= $1 AND ends_at > $1
-               ORDER BY id LIMIT $2";
+    let sql = "SELECT project_id, components FROM (
+                   SELECT i.*, ROW_NUMBER() OVER (PARTITION BY i.project_id ORDER BY i.id DESC) AS nth FROM status_incidents i
+                   WHERE i.kind = 'maintenance' AND i.state = 'scheduled' AND i.starts_at <= $1 AND i.ends_at > $1) ranked
+               WHERE nth <= $2 ORDER BY id";
     let planned = |row: &Row<'_>| Ok(Planned { project: row.get("project_id")?, components: row.get::<Json<Vec<String>>>("components")?.0 });
-    tx.all(sql, args![now, SHOWN_MOST], planned).await
+    tx.all(sql, args![now, OPEN_MOST], planned).await
 }
 
 /// An alert that fires, with what it is about.
@@ -264,10 +287,13 @@ struct Firing {
 pub(super) async fn propose(worker: &Worker) -> Result<()> {
     let platform = worker.platform();
     let mut tx = platform.read().await?;
-    let sql = "SELECT a.id, a.project_id, s.id AS service, s.name, COALESCE(a.fired_at, a.since) AS since FROM alerts a
-               JOIN services s ON s.id = a.service_id
-               WHERE a.state = 'firing' AND a.severity <> 'info' AND a.project_id IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM status_incidents i WHERE i.alert_id = a.id) ORDER BY a.id DESC LIMIT $1";
+    let sql = "SELECT id, project_id, service, name, since FROM (
+                   SELECT a.id, a.project_id, s.id AS service, s.name, COALESCE(a.fired_at, a.since) AS since,
+                       ROW_NUMBER() OVER (PARTITION BY a.project_id ORDER BY a.id DESC) AS nth
+                   FROM alerts a JOIN services s ON s.id = a.service_id
+                   WHERE a.state = 'firing' AND a.severity <> 'info' AND a.project_id IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM status_incidents i WHERE i.alert_id = a.id)) ranked
+               WHERE nth <= $1 ORDER BY id DESC";
     let firing = tx.all(sql, args![ALERTS_MOST], firing).await?;
     let sql = "SELECT COUNT(*) AS n FROM status_incidents i WHERE i.state = 'proposed'
                AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = i.alert_id AND a.state = 'firing')";
@@ -275,9 +301,11 @@ pub(super) async fn propose(worker: &Worker) -> Result<()> {
     if firing.is_empty() && !over {
         return Ok(());
     }
-    let shown: HashMap<String, String> = things::shown(&mut tx, false).await?.into_iter().map(|thing| (thing.id, thing.title)).collect();
-    let sql = "SELECT project_id, components FROM status_incidents WHERE state IN ('proposed', 'investigating', 'identified', 'monitoring')
-               AND project_id IS NOT NULL ORDER BY id DESC LIMIT $1";
+    let shown: HashMap<String, String> = things::services(&mut tx, false).await?.into_iter().map(|thing| (thing.id, thing.title)).collect();
+    let sql = "SELECT project_id, components FROM (
+                   SELECT i.*, ROW_NUMBER() OVER (PARTITION BY i.project_id ORDER BY i.id DESC) AS nth FROM status_incidents i
+                   WHERE i.state IN ('proposed', 'investigating', 'identified', 'monitoring') AND i.project_id IS NOT NULL) ranked
+               WHERE nth <= $1 ORDER BY id DESC";
     let open = |row: &Row<'_>| Ok((row.get::<ProjectId>("project_id")?, row.get::<Json<Vec<String>>>("components")?.0));
     let open = tx.all(sql, args![ALERTS_MOST], open).await?;
     drop(tx);

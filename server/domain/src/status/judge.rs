@@ -7,8 +7,8 @@ use model::time::Millis;
 
 /// Rounds in a row that must find a service worse before it is called so: one lost packet is no outage.
 const CONFIRM: u32 = 2;
-/// More time than this between two rounds was nobody's: the portal stood still.
-const GAP: Duration = Duration::from_secs(90);
+/// More time than this between two rounds was nobody's: the portal stood still. Of a project with many dead addresses at one host a round takes longest.
+const GAP: Duration = Duration::from_secs(180);
 
 /// What a round found, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

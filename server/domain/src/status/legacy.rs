@@ -17,6 +17,8 @@ use crate::projects::Project;
 
 /// Most of a project.
 const MOST: i64 = 100;
+/// Most of a project that are shown: they are probed, and everybody's page has room for all.
+pub(super) const SHOWN_MOST: i64 = 20;
 
 const SELECT: &str = "SELECT id, name, title, address, shown, updated_by, updated_at FROM legacy_services";
 
@@ -64,6 +66,18 @@ async fn refuse_taken(tx: &mut Tx, project: &Project, name: &ServiceName, but: O
     if taken.is_some() && taken != but { Err(Error::invalid("name", "another one has this name")) } else { Ok(()) }
 }
 
+/// More on the status page than a project may have there, besides this one.
+async fn refuse_more(tx: &mut Tx, project: &Project, order: &LegacyOrder, but: Option<LegacyServiceId>) -> Result<()> {
+    let sql = "SELECT id FROM legacy_services WHERE project_id = $1 AND shown LIMIT $2";
+    let shown: Vec<LegacyServiceId> = tx.all(sql, args![project.id, MOST], |row| row.get("id")).await?;
+    let others = shown.into_iter().filter(|id| Some(*id) != but).count() as i64;
+    if order.shown && others >= SHOWN_MOST {
+        let full = format!("{SHOWN_MOST} of this project are on the status page already; take one off first, or add this one without showing it");
+        return Err(Error::conflict("too_many_shown", full));
+    }
+    Ok(())
+}
+
 fn detail(order: &LegacyOrder) -> serde_json::Value {
     serde_json::json!({ "address": order.address.to_string(), "shown": order.shown })
 }
@@ -80,6 +94,7 @@ pub async fn create(platform: &Platform, may: &Managing, form: &LegacyForm) -> R
         return Err(Error::conflict("too_many_legacy_services", format!("there are {MOST} already; delete one first")));
     }
     refuse_taken(&mut change, project, &order.name, None).await?;
+    refuse_more(&mut change, project, &order, None).await?;
     let sql = "INSERT INTO legacy_services (id, project_id, name, title, address, shown, updated_by, updated_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let (address, by) = (order.address.to_string(), may.actor().name());
@@ -96,7 +111,9 @@ pub async fn update(platform: &Platform, may: &Managing, id: LegacyServiceId, fo
     let order = form.read().map_err(Error::Invalid)?;
     let project = project(may)?;
     let mut change = platform.change(may.actor()).await?;
+    change.lock_key(&format!("legacy services {}", project.id)).await?;
     refuse_taken(&mut change, project, &order.name, Some(id)).await?;
+    refuse_more(&mut change, project, &order, Some(id)).await?;
     let sql = "UPDATE legacy_services SET name = $3, title = $4, address = $5, shown = $6, updated_by = $7, updated_at = $8
                WHERE id = $1 AND project_id = $2";
     let (address, by) = (order.address.to_string(), may.actor().name());

@@ -1,6 +1,6 @@
 //! What is known between two rounds: what was found of each thing, what is kept of it, and the board that readers get.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use model::time::Millis;
@@ -9,15 +9,46 @@ use super::board::Board;
 use super::judge::Seen;
 use super::spans::History;
 
+/// Which loop probes a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// Services in containers.
+    Service,
+    /// Those outside.
+    Legacy,
+}
+
 /// What is known of all things.
 #[derive(Default)]
 pub(super) struct Known {
     pub seen: HashMap<String, Seen>,
     pub histories: HashMap<String, History>,
+    services: HashSet<String>,
+    legacy: HashSet<String>,
     /// The last round.
     pub checked_at: Option<Millis>,
     /// When it was last looked for what is shown no more.
     pub tidied_at: Option<Millis>,
+}
+
+impl Known {
+    /// These are probed now; what is known of others of their sort is forgotten.
+    pub fn keep(&mut self, sort: Sort, things: HashSet<String>) {
+        let before = match sort {
+            Sort::Service => &mut self.services,
+            Sort::Legacy => &mut self.legacy,
+        };
+        for gone in before.difference(&things) {
+            self.seen.remove(gone);
+            self.histories.remove(gone);
+        }
+        *before = things;
+    }
+
+    /// Whether it is still probed.
+    pub fn keeps(&self, thing: &str) -> bool {
+        self.services.contains(thing) || self.legacy.contains(thing)
+    }
 }
 
 /// The status page's memory. Readers wait for nobody: they take the board that is there.

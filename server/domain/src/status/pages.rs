@@ -55,8 +55,8 @@ pub async fn put(platform: &Platform, may: &Managing, form: &PageForm) -> Result
         (Some(project), Some(name)) => Some(environments::choose(&mut change, project, Some(name)).await?.id),
         (None, Some(_)) => return Err(Error::invalid("environment", "each project's page says which environment counts; leave it out here")),
     };
-    let sql = "INSERT INTO status_pages (id, project_id, title, about, environment_id, hidden, updated_by, updated_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET title = excluded.title, about = excluded.about,
+    let sql = "INSERT INTO status_pages (id, project_id, title, about, environment_id, hidden, off_site, updated_by, updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8) ON CONFLICT (id) DO UPDATE SET title = excluded.title, about = excluded.about,
                environment_id = excluded.environment_id, hidden = excluded.hidden, updated_by = excluded.updated_by,
                updated_at = CASE WHEN excluded.updated_at > status_pages.updated_at THEN excluded.updated_at ELSE status_pages.updated_at + 1 END";
     let arguments = args![&id, may.project_id(), &order.title, &order.about, environment, order.hidden, may.actor().name(), platform.now()];
@@ -93,14 +93,15 @@ fn picture(kind: &str, text: &str) -> Result<Vec<u8>> {
 
 /// What heads all pages. A logo that the last board has is not read again.
 pub(super) async fn heads(tx: &mut Tx, before: &Board) -> Result<Vec<Head>> {
-    let sql = "SELECT h.id, h.project_id, h.title, h.about, h.hidden, h.logo IS NOT NULL AS logo, h.updated_at FROM status_pages h
-               ORDER BY h.id LIMIT $1";
+    let sql = "SELECT h.id, h.project_id, h.title, h.about, h.hidden, h.off_site, h.logo IS NOT NULL AS logo, h.updated_at FROM status_pages h
+               ORDER BY CASE WHEN h.project_id IS NULL THEN 0 ELSE 1 END, h.id LIMIT $1";
     let head = |row: &Row<'_>| {
         let head = Head {
             project: row.get::<Option<ProjectId>>("project_id")?,
             title: row.get("title")?,
             about: row.get("about")?,
             hidden: row.get("hidden")?,
+            off_site: row.get("off_site")?,
             logo: None,
             updated_at: row.get("updated_at")?,
         };

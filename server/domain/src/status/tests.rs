@@ -11,6 +11,8 @@ use super::{Managing, create, create_legacy, list, put_page, remove, say};
 use crate::args;
 use crate::testing::Store;
 
+mod floods;
+
 struct Scene {
     store: Store,
     may: Managing,
@@ -50,16 +52,20 @@ impl Scene {
 
     /// A round in which everything that is shown answers, or nothing.
     async fn round(&self, good: u32) -> bool {
-        let plan = work::plan(&self.store.worker).await.expect("a plan");
-        let run = RunFound { wanted: 1, good, unseen: 0 };
-        let found: Vec<Found> = plan
-            .things
+        self.finds(RunFound { wanted: 1, good, unseen: 0 }).await
+    }
+
+    /// A round that finds this of everything that is shown.
+    async fn finds(&self, run: RunFound) -> bool {
+        let mut things = work::plan(&self.store.worker).await.expect("a plan");
+        things.extend(work::plan_legacy(&self.store.worker).await.expect("a plan").things);
+        let found: Vec<Found> = things
             .into_iter()
-            .map(|thing| Found { thing, runs: vec![run], millis: if good > 0 { vec![12] } else { Vec::new() }, why: None })
+            .map(|thing| Found { thing, runs: vec![run], millis: if run.good > 0 { vec![12] } else { Vec::new() }, why: None })
             .collect();
-        let suspect = work::took(&self.store.worker, &found).await.expect("taken");
+        let suspects = work::took(&self.store.worker, &found).await.expect("taken");
         work::draw(&self.store.worker).await.expect("drawn");
-        suspect
+        !suspects.is_empty()
     }
 
     /// A round in which every task answers that there should be.
@@ -267,8 +273,42 @@ async fn services_outside_of_containers_stand_beside_the_others() {
     assert!(create_legacy(&scene.store.platform, &scene.may, &taken).await.is_err(), "a service has this name");
     scene.round(1).await;
     assert_eq!(scene.state("mainframe"), ComponentState::Operational);
-    let plan = work::plan(&scene.store.worker).await.expect("a plan");
+    let plan = work::plan_legacy(&scene.store.worker).await.expect("a plan");
     assert!(plan.things.iter().any(|thing| matches!(&thing.aim, Aim::Legacy(address) if address.port == 5432)));
     let text = serde_json::to_string(&scene.store.platform.status().board().view(None)).expect("JSON");
     assert!(text.contains("Ledger") && !text.contains("10.1.2.3") && !text.contains("5432"), "{text}");
+}
+
+#[tokio::test]
+async fn what_answers_in_part_is_degraded() {
+    let scene = Scene::new().await;
+    scene.service("web", SHOWN).await;
+    let half = RunFound { wanted: 2, good: 1, unseen: 0 };
+    for _ in 0..4 {
+        scene.finds(half).await;
+        scene.store.later(120);
+    }
+    let board = scene.store.platform.status().board();
+    let (site, shop) = (board.view(None).expect("a page"), board.view(Some("shop")).expect("a page"));
+    assert_eq!((scene.state("web"), site.state, shop.state), (ComponentState::Degraded, ComponentState::Degraded, ComponentState::Degraded));
+    let component = &shop.groups[0].components[0];
+    let today = component.days.last().expect("today");
+    assert_eq!((today.state, today.down_seconds, component.uptime), (Some(ComponentState::Degraded), 0, Some(100.0)));
+}
+
+#[tokio::test]
+async fn what_one_loop_found_stays_when_the_other_found_something() {
+    let scene = Scene::new().await;
+    scene.service("web", SHOWN).await;
+    let form = LegacyForm { name: "mainframe".into(), address: "tcp://10.1.2.3:5432".into(), ..LegacyForm::default() };
+    create_legacy(&scene.store.platform, &scene.may, &form).await.expect("registered");
+    scene.round(1).await;
+    let thing = work::plan_legacy(&scene.store.worker).await.expect("a plan").things.remove(0);
+    let nothing = RunFound { wanted: 1, good: 0, unseen: 0 };
+    let found = [Found { thing, runs: vec![nothing], millis: Vec::new(), why: Some("refused".into()) }];
+    let suspects = work::took(&scene.store.worker, &found).await.expect("taken");
+    assert_eq!(suspects, [found[0].thing.id.clone()], "it alone is looked at again soon");
+    work::took(&scene.store.worker, &found).await.expect("taken");
+    work::draw(&scene.store.worker).await.expect("drawn");
+    assert_eq!((scene.state("web"), scene.state("mainframe")), (ComponentState::Operational, ComponentState::Down));
 }

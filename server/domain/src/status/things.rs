@@ -12,14 +12,18 @@ use model::views::environments::MachineState;
 use model::views::services::{DesiredState, TaskHealth};
 use serde::Deserialize;
 
+use super::legacy::SHOWN_MOST;
 use crate::args;
 use crate::db::{BATCH, Row, Tx, Value, placeholders};
 use crate::error::Result;
 
-/// Most services that are shown, and most that are outside of containers. What is beyond is not shown.
+/// Most services that are shown, and most that are outside of containers. What is beyond is not shown: the last
+/// ones of the projects that have most, so that nobody's many take the place of others' few.
 const MOST: i64 = 2_000;
+/// Most services of one project that are shown.
+const MOST_OF_PROJECT: i64 = 200;
 /// What the canonical text of a descriptor holds that says so. In the text of a variable each quote would have a backslash before it.
-const SHOWS: &str = "%\"status_page\":{\"show\":true%";
+pub(super) const SHOWS: &str = "%\"status_page\":{\"show\":true%";
 
 /// A thing that is shown.
 #[derive(Clone, Debug)]
@@ -95,9 +99,17 @@ struct Found {
     shown: bool,
 }
 
-/// Every thing that is shown; `tasks`: with the tasks that are to be probed.
-pub(super) async fn shown(tx: &mut Tx, tasks: bool) -> Result<Vec<Thing>> {
-    let found = services(tx).await?;
+/// Every thing that is shown, by project and title; without the tasks that are to be probed.
+pub(super) async fn shown(tx: &mut Tx) -> Result<Vec<Thing>> {
+    let mut things = services(tx, false).await?;
+    things.extend(legacy(tx).await?);
+    things.sort_by(|a, b| (&a.project_name, &a.title, &a.id).cmp(&(&b.project_name, &b.title, &b.id)));
+    Ok(things)
+}
+
+/// Every service that is shown; `tasks`: with the tasks that are to be probed.
+pub(super) async fn services(tx: &mut Tx, tasks: bool) -> Result<Vec<Thing>> {
+    let found = found(tx).await?;
     let mut running = if tasks { running(tx, &found).await? } else { HashMap::new() };
     let mut things: Vec<Thing> = Vec::new();
     for one in found {
@@ -117,8 +129,6 @@ pub(super) async fn shown(tx: &mut Tx, tasks: bool) -> Result<Vec<Thing>> {
         }
     }
     things.iter_mut().for_each(leave_out_stopped);
-    things.extend(legacy(tx).await?);
-    things.sort_by(|a, b| (&a.project_name, &a.title, &a.id).cmp(&(&b.project_name, &b.title, &b.id)));
     Ok(things)
 }
 
@@ -131,14 +141,17 @@ fn leave_out_stopped(thing: &mut Thing) {
     }
 }
 
-async fn services(tx: &mut Tx) -> Result<Vec<Found>> {
-    let sql = "SELECT d.service_id, d.environment_id, d.state, s.project_id, s.name, p.name AS project, r.descriptor FROM desired d
-               JOIN services s ON s.id = d.service_id JOIN projects p ON p.id = s.project_id JOIN revisions r ON r.id = d.revision_id
-               LEFT JOIN status_pages h ON h.project_id = s.project_id
-               WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL AND r.descriptor LIKE $1 AND NOT COALESCE(h.hidden, FALSE)
-               AND (h.environment_id IS NULL OR h.environment_id = d.environment_id)
-               ORDER BY d.service_id, d.environment_id LIMIT $2";
-    let mut found = tx.all(sql, args![SHOWS, MOST], service).await?;
+async fn found(tx: &mut Tx) -> Result<Vec<Found>> {
+    let sql = "SELECT * FROM (
+                   SELECT d.service_id, d.environment_id, d.state, s.project_id, s.name, p.name AS project, r.descriptor,
+                       DENSE_RANK() OVER (PARTITION BY s.project_id ORDER BY d.service_id) AS nth
+                   FROM desired d
+                   JOIN services s ON s.id = d.service_id JOIN projects p ON p.id = s.project_id JOIN revisions r ON r.id = d.revision_id
+                   LEFT JOIN status_pages h ON h.project_id = s.project_id
+                   WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL AND r.descriptor LIKE $1 AND NOT COALESCE(h.hidden, FALSE)
+                   AND (h.environment_id IS NULL OR h.environment_id = d.environment_id)) ranked
+               WHERE nth <= $2 ORDER BY nth, service_id, environment_id LIMIT $3";
+    let mut found = tx.all(sql, args![SHOWS, MOST_OF_PROJECT, MOST], service).await?;
     found.retain(|one| one.shown);
     Ok(found)
 }
@@ -210,10 +223,15 @@ fn task(row: &Row<'_>) -> Result<(TaskId, Place, RunningTask)> {
     Ok((row.get("id")?, (row.get("service_id")?, row.get("environment_id")?), task))
 }
 
-async fn legacy(tx: &mut Tx) -> Result<Vec<Thing>> {
-    let sql = "SELECT l.id, l.project_id, p.name AS project, l.name, l.title, l.address FROM legacy_services l
-               JOIN projects p ON p.id = l.project_id LEFT JOIN status_pages h ON h.project_id = l.project_id
-               WHERE p.deleted_at IS NULL AND l.shown AND NOT COALESCE(h.hidden, FALSE) ORDER BY l.id LIMIT $1";
+/// Every service outside of containers that is shown: the first of each project, then the second of each, and so on.
+pub(super) async fn legacy(tx: &mut Tx) -> Result<Vec<Thing>> {
+    let sql = "SELECT * FROM (
+                   SELECT l.id, l.project_id, p.name AS project, l.name, l.title, l.address,
+                       ROW_NUMBER() OVER (PARTITION BY l.project_id ORDER BY l.id) AS nth
+                   FROM legacy_services l
+                   JOIN projects p ON p.id = l.project_id LEFT JOIN status_pages h ON h.project_id = l.project_id
+                   WHERE p.deleted_at IS NULL AND l.shown AND NOT COALESCE(h.hidden, FALSE)) ranked
+               WHERE nth <= $1 ORDER BY nth, id LIMIT $2";
     let thing = |row: &Row<'_>| {
         let (name, title): (String, String) = (row.get("name")?, row.get("title")?);
         let address = row.get::<String>("address")?.parse::<Address>();
@@ -227,5 +245,5 @@ async fn legacy(tx: &mut Tx) -> Result<Vec<Thing>> {
             aim: Aim::Legacy(address),
         })
     };
-    tx.all(sql, args![MOST], thing).await
+    tx.all(sql, args![SHOWN_MOST, MOST], thing).await
 }

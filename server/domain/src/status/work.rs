@@ -1,8 +1,9 @@
 //! What the loops do: which things are to be probed, what was found, and the board that is drawn of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use model::ids::ProjectId;
 use model::outside::AllowList;
 use model::status::ComponentState;
 use model::time::Millis;
@@ -11,11 +12,14 @@ use model::views::status::ComponentView;
 use super::board;
 use super::incidents::{self, Planned};
 use super::judge::{self, Finding, Seen};
+use super::memory::Sort;
 use super::spans::{self, Added, Count, History};
 use super::{pages, things};
+use crate::db::Tx;
 use crate::error::Result;
 use crate::live::Signal;
 use crate::outside;
+use crate::platform::Platform;
 use crate::worker::Worker;
 
 pub use super::judge::RunFound;
@@ -24,9 +28,9 @@ pub use super::things::{Aim, RunningTask, Runs, Thing};
 /// How often what is shown no more is taken away.
 const TIDY: Duration = Duration::from_secs(900);
 
-/// What is to be probed.
+/// What is to be probed outside of containers.
 pub struct Plan {
-    /// The things.
+    /// The services.
     pub things: Vec<Thing>,
     /// What operators allow to be reached inside.
     pub allowed: AllowList,
@@ -57,24 +61,37 @@ impl Found {
     }
 }
 
-/// What is to be probed now. What is kept of things that were not known is read.
-pub async fn plan(worker: &Worker) -> Result<Plan> {
-    let platform = worker.platform();
-    let mut tx = platform.read().await?;
-    let shown = things::shown(&mut tx, true).await?;
-    let fresh: Vec<String> = {
-        let known = platform.status().known();
-        shown.iter().filter(|thing| !known.histories.contains_key(&thing.id)).map(|thing| thing.id.clone()).collect()
-    };
-    if !fresh.is_empty() {
-        let read = spans::read(&mut tx, &fresh, platform.now()).await?;
-        platform.status().known().histories.extend(read);
-    }
-    Ok(Plan { things: shown, allowed: outside::allowed(&mut tx).await? })
+/// The services in containers that are to be probed now. What is kept of those that were not known is read.
+pub async fn plan(worker: &Worker) -> Result<Vec<Thing>> {
+    let mut tx = worker.platform().read().await?;
+    let things = things::services(&mut tx, true).await?;
+    recall(worker.platform(), &mut tx, Sort::Service, &things).await?;
+    Ok(things)
 }
 
-/// Takes in what was found, and says whether something is worse than it is called, so that it is to be looked at again soon.
-pub async fn took(worker: &Worker, found: &[Found]) -> Result<bool> {
+/// The same of services outside of containers.
+pub async fn plan_legacy(worker: &Worker) -> Result<Plan> {
+    let mut tx = worker.platform().read().await?;
+    let things = things::legacy(&mut tx).await?;
+    recall(worker.platform(), &mut tx, Sort::Legacy, &things).await?;
+    Ok(Plan { things, allowed: outside::allowed(&mut tx).await? })
+}
+
+async fn recall(platform: &Platform, tx: &mut Tx, sort: Sort, things: &[Thing]) -> Result<()> {
+    let fresh: Vec<String> = {
+        let known = platform.status().known();
+        things.iter().filter(|thing| !known.histories.contains_key(&thing.id)).map(|thing| thing.id.clone()).collect()
+    };
+    let read = if fresh.is_empty() { HashMap::new() } else { spans::read(tx, &fresh, platform.now()).await? };
+    let ids: HashSet<String> = things.iter().map(|thing| thing.id.clone()).collect();
+    let mut known = platform.status().known();
+    known.histories.extend(read);
+    known.keep(sort, ids);
+    Ok(())
+}
+
+/// Takes in what was found of some of the things, and says which are worse than they are called, so that they are to be looked at again soon.
+pub async fn took(worker: &Worker, found: &[Found]) -> Result<Vec<String>> {
     let platform = worker.platform();
     let now = platform.now();
     let mut tx = worker.relaxed_change().await?;
@@ -83,7 +100,8 @@ pub async fn took(worker: &Worker, found: &[Found]) -> Result<bool> {
         let known = platform.status().known();
         let mut seen: HashMap<String, Seen> = HashMap::with_capacity(found.len());
         let mut added = Vec::with_capacity(found.len());
-        for one in found {
+        // What was taken away while it was probed is nobody's any more.
+        for one in found.iter().filter(|one| known.keeps(&one.thing.id)) {
             let before = known.seen.get(&one.thing.id);
             added.push(counted(one, before, &planned, now));
             let next = judge::next(before, one.finding(), now, one.response(), one.why.clone());
@@ -97,18 +115,23 @@ pub async fn took(worker: &Worker, found: &[Found]) -> Result<bool> {
     }
     tx.wake(Signal::Status);
     tx.finish().await?;
-    let suspect = seen.values().any(|seen| seen.worse > 0);
+    let suspects = seen.iter().filter(|(_, seen)| seen.worse > 0).map(|(thing, _)| thing.clone()).collect();
     let mut known = platform.status().known();
-    known.histories.retain(|thing, _| seen.contains_key(thing));
     for one in added {
-        known.histories.entry(one.thing).or_default().add(one.at, one.count);
+        if known.keeps(&one.thing) {
+            known.histories.entry(one.thing).or_default().add(one.at, one.count);
+        }
     }
-    known.seen = seen;
+    for (thing, seen) in seen {
+        if known.keeps(&thing) {
+            known.seen.insert(thing, seen);
+        }
+    }
     known.checked_at = Some(now);
     if tidy {
         known.tidied_at = Some(now);
     }
-    Ok(suspect)
+    Ok(suspects)
 }
 
 /// The time since the last round, by what that one found; and this one's answers.
@@ -126,10 +149,13 @@ pub async fn draw(worker: &Worker) -> Result<bool> {
     let now = platform.now();
     incidents::propose(worker).await?;
     let mut tx = platform.read().await?;
-    let shown = things::shown(&mut tx, false).await?;
+    let shown = things::shown(&mut tx).await?;
     let before = platform.status().board();
     let heads = pages::heads(&mut tx, &before).await?;
-    let incidents = incidents::shown(&mut tx, now).await?;
+    let mut projects: Vec<ProjectId> = shown.iter().map(|thing| thing.project).collect();
+    // They come project by project.
+    projects.dedup();
+    let incidents = incidents::shown(&mut tx, &projects, now).await?;
     let planned = incidents::planned(&mut tx, now).await?;
     drop(tx);
     let drawn: Vec<(Thing, ComponentView)> = {

@@ -140,6 +140,17 @@ pub struct PageView {
     pub hidden: bool,
 }
 
+/// A project that stands on the whole site's page, or was taken off, for operators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteProjectView {
+    /// Its name.
+    pub project: String,
+    /// What it calls its page; empty: its name.
+    pub title: String,
+    /// Whether it was taken off; its own page stays.
+    pub off_site: bool,
+}
+
 /// A service outside of containers, for those who write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegacyView {

@@ -3,14 +3,16 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
+use domain::access::Site;
+use domain::can;
 use domain::status::{self, Managing};
 use http::StatusCode;
 use model::ids::{IncidentId, LegacyServiceId};
-use model::status::{IncidentForm, LegacyForm, PageForm, UpdateForm};
-use model::views::status::{IncidentView, LegacyView, PageView};
+use model::status::{IncidentForm, LegacyForm, PageForm, SiteForm, UpdateForm};
+use model::views::status::{IncidentView, LegacyView, PageView, SiteProjectView};
 
 use super::alerts::{Place, base, held, id};
-use super::{Body, Paging, created, listed};
+use super::{Body, Paging, created, listed, may_in};
 use crate::http::caller::ApiCaller;
 use crate::http::problem::Answer;
 use crate::http::table::Table;
@@ -20,6 +22,8 @@ pub(super) fn table() -> Table {
     doors()
         .get("/api/v1/status-page", page)
         .put("/api/v1/status-page", put_page)
+        .get("/api/v1/status-page/projects", list_projects)
+        .put("/api/v1/status-page/projects/{project}", put_project)
         .get("/api/v1/incidents", list)
         .post("/api/v1/incidents", create)
         .post("/api/v1/incidents/{incident}/updates", say)
@@ -49,6 +53,23 @@ async fn put_page(
 ) -> Answer<Json<PageView>> {
     let may: Managing = held(&portal, &actor, &place).await?;
     Ok(Json(status::put_page(&portal.platform, &may, &form).await?))
+}
+
+async fn list_projects(State(portal): State<Portal>, ApiCaller(actor): ApiCaller, Query(paging): Query<Paging>) -> Answer<impl IntoResponse> {
+    let may = actor.may::<can::ManageStatus, _>(&portal.platform, &Site).await?;
+    Ok(listed("/api/v1/status-page/projects", status::site_projects(&portal.platform, &may, &paging.into()).await?))
+}
+
+async fn put_project(
+    State(portal): State<Portal>,
+    ApiCaller(actor): ApiCaller,
+    Path(project): Path<String>,
+    Body(form): Body<SiteForm>,
+) -> Answer<Json<SiteProjectView>> {
+    // The site comes first: nobody else hears whether there is such a project.
+    let site = actor.may::<can::ManageStatus, _>(&portal.platform, &Site).await?;
+    let project = may_in::<can::ManageStatus>(&portal, &actor, &project).await?;
+    Ok(Json(status::put_site_project(&portal.platform, &site, &project, &form).await?))
 }
 
 async fn list(

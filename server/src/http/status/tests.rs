@@ -172,3 +172,22 @@ fn badges_are_for_pages_and_for_shields() {
     assert!(svg.contains("<title>&lt;web&gt;: degraded</title>"), "{svg}");
     assert!(badge_svg(&component, Tells::Response).contains("12 ms"));
 }
+
+#[test]
+fn what_works_in_part_says_so_everywhere() {
+    let view = view(vec![component("web", ComponentState::Degraded), component("api", ComponentState::Operational)]);
+    let page = |language| Page { view: &view, language }.html();
+    let english = page(Language::English);
+    assert!(english.contains("<p class=\"whole is-degraded\">Some services have trouble</p>"), "{english}");
+    assert!(english.contains("<p class=\"state is-degraded\">Works in part"), "{english}");
+    let chinese = page(Language::Chinese);
+    assert!(chinese.contains("<p class=\"whole is-degraded\">部分服务出现问题</p>"), "{chinese}");
+    assert!(chinese.contains("<p class=\"state is-degraded\">部分可用"), "{chinese}");
+    let json = serde_json::to_value(&view).expect("JSON");
+    assert_eq!((&json["state"], &json["groups"][0]["components"][0]["state"]), (&"degraded".into(), &"degraded".into()));
+    let json = summary(&view, "https://ops.example.com");
+    assert_eq!((&json["status"]["indicator"], &json["status"]["description"]), (&"major".into(), &"Partial System Outage".into()));
+    assert_eq!((&json["components"][0]["status"], &json["components"][1]["status"]), (&"partial_outage".into(), &"operational".into()));
+    let badge = shields(&view.groups[0].components[0], Tells::Status);
+    assert_eq!((&badge["message"], &badge["color"]), (&"degraded".into(), &"#b45309".into()));
+}

@@ -49,6 +49,7 @@ pub fn body(method: &str, path: &str) -> Option<Value> {
     let path = path.strip_prefix("/api/v1/projects/{project}").or_else(|| path.strip_prefix("/api/v1"))?;
     Some(match (method, path) {
         ("PUT", "/status-page") => json!({"title": "Our services"}),
+        ("PUT", "/status-page/projects/{project}") => json!({"off_site": true}),
         ("POST", "/incidents") => json!({"title": "Slow", "text": "We look into it."}),
         ("POST", "/incidents/{incident}/updates") => json!({"text": "It is over.", "state": "resolved"}),
         ("POST", "/legacy-services") => json!({"name": "another", "address": "https://legacy.example.com/", "hidden": true}),
@@ -65,6 +66,7 @@ pub async fn form(portal: &TestPortal, world: &World, path: &str) -> Option<Vec<
     let text = |text: &str| text.to_owned();
     Some(match called {
         "get" => vec![project],
+        "put_project" => vec![project, ("off_site", text("true"))],
         "put_page" => vec![project, ("form[title]", text("Our services"))],
         "create_incident" => vec![project, ("form[title]", text("Slow")), ("form[text]", text("We look into it."))],
         "say" => vec![project, ("incident", incident), ("form[text]", text("Still slow."))],
