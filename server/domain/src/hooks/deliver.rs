@@ -59,8 +59,8 @@ pub struct Delivered {
 ///
 /// # Errors
 /// `NotFound`: there is no such hook, or nothing proves that it is its sender; `TooMany` where that comes too often, and where the hook is brought
-/// more that is new than it takes. `Forbidden`: the hook is disabled. `Invalid`: signed too long ago, or another body under the name of an earlier delivery. `Unavailable`, and faults of ours: nothing was
-/// done.
+/// more that is new than it takes. `Forbidden`: the hook is disabled. `Invalid`: signed too long ago, or another body under the name of an earlier
+/// delivery. `Unavailable`, and faults of ours: nothing was done.
 pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, received: Received) -> Result<Delivered> {
     let received = Arc::new(received);
     let Proved { hook, by, fingerprint } = proved(platform, address, &received).await?;
