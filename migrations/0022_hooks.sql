@@ -9,6 +9,7 @@ CREATE TABLE hooks (
     address TEXT COLLATE "C" NOT NULL UNIQUE, -- 128 random bits: what its URL ends with
     rule TEXT NOT NULL, -- JSON: which events deploy, and which tag
     created_at BIGINT NOT NULL,
+    created_by_id TEXT NOT NULL,
     created_by TEXT NOT NULL, -- the name at that time
     disabled_at BIGINT,
     UNIQUE (service_id, name)
@@ -20,6 +21,7 @@ CREATE TABLE hook_secrets (
     hook_id TEXT NOT NULL REFERENCES hooks (id) ON DELETE CASCADE,
     secret BYTEA NOT NULL, -- sealed; empty: lost with the key that it was sealed with
     created_at BIGINT NOT NULL,
+    made_by_id TEXT NOT NULL,
     ends_at BIGINT -- NULL: with the hook
 );
 
@@ -30,12 +32,14 @@ CREATE TABLE hook_deliveries (
     id TEXT PRIMARY KEY,
     hook_id TEXT NOT NULL REFERENCES hooks (id) ON DELETE CASCADE,
     repeat_key TEXT COLLATE "C", -- which delivery it is, as its sender says; NULL: it does not say
+    body_key TEXT, -- the fingerprint, where the same body is a repeat under whatever key; NULL: it is not
     fingerprint TEXT NOT NULL, -- SHA-256 of the body
     received_at BIGINT NOT NULL,
     claimed_at BIGINT NOT NULL, -- since then somebody works on it
     sender TEXT NOT NULL, -- github, gitlab, ...
     event TEXT NOT NULL, -- what its sender calls it
-    request BYTEA, -- sealed JSON: headers and body; NULL: only the last ones are kept whole
+    request BYTEA, -- sealed JSON: headers and body; NULL: only the last ones are kept
+    not_kept TEXT, -- why it never was kept whole: large, secret; NULL: it was
     status BIGINT, -- of the answer; NULL: it is being worked on
     answer TEXT, -- JSON
     deployment_id TEXT,
@@ -44,6 +48,7 @@ CREATE TABLE hook_deliveries (
 );
 
 CREATE UNIQUE INDEX hook_deliveries_by_key ON hook_deliveries (hook_id, repeat_key) WHERE repeat_key IS NOT NULL;
+CREATE UNIQUE INDEX hook_deliveries_by_body ON hook_deliveries (hook_id, body_key) WHERE body_key IS NOT NULL;
 CREATE INDEX hook_deliveries_by_hook ON hook_deliveries (hook_id, id);
 CREATE INDEX hook_deliveries_whole ON hook_deliveries (hook_id, id) WHERE request IS NOT NULL;
 

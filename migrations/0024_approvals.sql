@@ -13,3 +13,7 @@ ALTER TABLE deployments ADD COLUMN newest_configuration BOOLEAN;
 -- Which operator brought it into a frozen environment, by the name at that time, and why.
 ALTER TABLE deployments ADD COLUMN overridden_by TEXT;
 ALTER TABLE deployments ADD COLUMN overridden_why TEXT;
+
+-- Where a robot or a hook asked: who is behind it, as a JSON list of accounts. They approve it as little as if they had asked themselves.
+ALTER TABLE deployments ADD COLUMN behind_ids TEXT;
+ALTER TABLE robot_secrets ADD COLUMN made_by_id TEXT; -- none: made before this was written down

@@ -92,17 +92,19 @@ pub struct Actor {
     /// The ceiling; none means no ceiling.
     scopes: Option<BTreeSet<Scope>>,
     address: String,
+    /// The person who has a program do this very thing.
+    person: Option<UserId>,
 }
 
 impl Actor {
     /// Somebody who has proved nothing.
     #[must_use]
     pub fn nobody(address: impl Into<String>) -> Self {
-        Self { account: None, credential: Credential::None, scopes: None, address: address.into() }
+        Self { account: None, credential: Credential::None, scopes: None, address: address.into(), person: None }
     }
 
     pub(crate) fn account_with(account: Account, credential: Credential, scopes: Option<BTreeSet<Scope>>, address: String) -> Self {
-        Self { account: Some(account), credential, scopes, address }
+        Self { account: Some(account), credential, scopes, address, person: None }
     }
 
     pub(crate) fn proved_by(mut self, credential: Credential) -> Self {
@@ -113,6 +115,17 @@ impl Actor {
     pub(crate) fn with_account(mut self, account: Account) -> Self {
         self.account = Some(account);
         self
+    }
+
+    /// The same program, where a person has it do something.
+    pub(crate) fn for_person(mut self, person: UserId) -> Self {
+        self.person = Some(person);
+        self
+    }
+
+    /// The person who has this program do something, where somebody does.
+    pub(crate) fn person(&self) -> Option<UserId> {
+        self.person
     }
 
     /// The account, or the error that says to sign in.

@@ -21,6 +21,7 @@ pub(crate) mod acts;
 mod apply;
 mod approval;
 mod begin;
+mod behind;
 mod cloning;
 mod deploy;
 mod frozen;

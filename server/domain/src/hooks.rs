@@ -5,17 +5,22 @@
 //! *A delivery is worked on once.* Its row is written first, under the key that its sender gives it; the answer and the deployment are written in one
 //! transaction. A repeat finds the answer, or waits for it; a portal that was killed in between leaves a row that the next repeat takes over.
 
+use model::hooks::NotKept;
+
 use crate::access::{May, can};
 use crate::services::Service;
 
 mod bodies;
+mod bounds;
 mod claim;
 mod decide;
 mod deliver;
 mod envelope;
+mod keep;
 mod log;
 mod manage;
 mod proofs;
+mod rates;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -26,7 +31,10 @@ pub use deliver::{Delivered, Received, deliver, wait};
 pub use envelope::Envelope;
 pub use log::{deliveries, delivery, redeliver};
 pub use manage::{HookChange, create, delete, get, list, rotate, update};
+pub(crate) use rates::Rates;
 pub(crate) use rows::by_id;
+
+crate::text_columns! { NotKept }
 
 /// The permission that everything but a delivery needs.
 pub type MayManage = May<can::ManageHooks, Service>;

@@ -17,6 +17,7 @@ use crate::counters::{Counters, Histogram};
 use crate::db::{Db, Tx};
 use crate::discovery::Index;
 use crate::error::Result;
+use crate::hooks::Rates;
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::logs::desk::Desk;
@@ -61,6 +62,7 @@ struct Inner {
     throttle: Throttle,
     robot_throttle: Throttle,
     hook_throttle: Throttle,
+    hook_rates: Rates,
     credentials: CredentialCache,
     streams: Streams,
     log_desk: Desk,
@@ -103,6 +105,7 @@ impl Platform {
             throttle: Throttle::default(),
             robot_throttle: Throttle::default(),
             hook_throttle: Throttle::default(),
+            hook_rates: Rates::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             log_desk: Desk::default(),
@@ -334,6 +337,11 @@ impl Platform {
     /// Counts wrong proofs of deliveries, and those to hooks that are not there.
     pub(crate) fn hook_throttle(&self) -> &Throttle {
         &self.inner.hook_throttle
+    }
+
+    /// How often each hook takes what is new.
+    pub(crate) fn hook_rates(&self) -> &Rates {
+        &self.inner.hook_rates
     }
 
     /// Under what a name and password are remembered: useless to whoever reads the memory without the key.

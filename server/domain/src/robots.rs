@@ -99,7 +99,7 @@ pub async fn create(platform: &Platform, may: &MayManage, wanted: &Wanted) -> Re
         let text = format!("the project has a robot {} already; choose another name, or rotate that robot's secret", wanted.name);
         return Err(Error::conflict("name_taken", text));
     }
-    let secret = put_secret(&mut change, platform, id).await?;
+    let secret = put_secret(&mut change, platform, may, id).await?;
     let robot = get_in(&mut change, may, &wanted.name, now).await?;
     let detail = json!({"role": robot.role, "scopes": robot.scopes, "expires_at": expires_at});
     change.commit(Record::new("robot.create", "robot", &robot.username).project(may).detail(detail)).await?;
@@ -166,7 +166,7 @@ pub async fn rotate(platform: &Platform, may: &MayManage, name: &RobotName, over
         let ends_at = now.plus(Duration::from_secs(u64::from(overlap_hours) * 3600));
         change.exec("UPDATE robot_secrets SET ends_at = $2 WHERE robot_id = $1", args![robot.id, ends_at]).await?;
     }
-    let secret = put_secret(&mut change, platform, robot.id).await?;
+    let secret = put_secret(&mut change, platform, may, robot.id).await?;
     let robot = get_in(&mut change, may, name, now).await?;
     change.access_changed();
     let record = Record::new("robot.rotate", "robot", &robot.username).project(may);
@@ -192,11 +192,11 @@ async fn begin(platform: &Platform, may: &MayManage) -> Result<Change> {
     Ok(change)
 }
 
-async fn put_secret(change: &mut Change, platform: &Platform, robot: UserId) -> Result<String> {
+async fn put_secret(change: &mut Change, platform: &Platform, may: &MayManage, robot: UserId) -> Result<String> {
     let secret = platform.new_token(PREFIX);
     let id: RobotSecretId = platform.new_id();
-    let sql = "INSERT INTO robot_secrets (id, robot_id, hash, created_at) VALUES ($1, $2, $3, $4)";
-    change.exec(sql, args![id, robot, token_hash(&secret), platform.now()]).await?;
+    let sql = "INSERT INTO robot_secrets (id, robot_id, hash, created_at, made_by_id) VALUES ($1, $2, $3, $4, $5)";
+    change.exec(sql, args![id, robot, token_hash(&secret), platform.now(), may.actor().account()?.id]).await?;
     Ok(secret)
 }
 

@@ -179,6 +179,26 @@ words! {
     UnderWay = "under_way",
 }
 
+words! {
+    /// Why a delivery is not kept whole.
+    NotKept,
+    /// Its body is too large.
+    Large = "large",
+    /// It holds values that nobody is shown.
+    Secret = "secret",
+}
+
+impl NotKept {
+    /// Why, for people.
+    #[must_use]
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Large => "it is too large to be kept: bodies are kept up to 256 KiB",
+            Self::Secret => "it answers parameters of the template that are secret, or may be: what they are is kept nowhere",
+        }
+    }
+}
+
 impl HookOutcome {
     /// The HTTP status that says the same; a refusal has that of its problem.
     #[must_use]

@@ -141,8 +141,9 @@ fn in_the_way(deployment: &DeploymentView, plan: Option<&PlanView>, me: &str, op
     if !plan.changed_since.is_empty() {
         return Some(String::from("Something changed since it was asked for: it is asked for again"));
     }
-    if plan.second_person && deployment.by == me {
-        return Some(format!("You asked for this yourself; in {} somebody else approves it", deployment.environment));
+    if plan.own {
+        let whose = if deployment.by == me { "You asked for this yourself" } else { "You are behind what asked for this" };
+        return Some(format!("{whose}; in {} somebody else approves it", deployment.environment));
     }
     (plan.frozen.is_some() && !operator).then(|| format!("{} is frozen; only an operator overrides that", deployment.environment))
 }
@@ -257,7 +258,8 @@ mod tests {
     fn who_cannot_approve_is_told_why() {
         let why = |more: serde_json::Value, me: &str, operator: bool| in_the_way(&asked(), Some(&plan(&more)), me, operator).unwrap_or_default();
         assert_eq!(why(json!({}), "ana", false), "");
-        assert!(why(json!({"second_person": true}), "ana", true).contains("somebody else approves"));
+        assert!(why(json!({"second_person": true, "own": true}), "ana", true).starts_with("You asked for this yourself; in prod somebody else"));
+        assert!(why(json!({"second_person": true, "own": true}), "eve", false).starts_with("You are behind what asked for this; in prod"));
         assert_eq!(why(json!({"second_person": true}), "bob", false), "");
         let frozen = json!({"frozen": {"at": 1, "by": "root", "why": "stocktaking"}});
         assert!(why(frozen.clone(), "bob", false).contains("is frozen"));

@@ -40,13 +40,8 @@ impl Throttle {
     /// wait.
     pub fn admit(&self, now: Millis, name: &str, address: &str) -> Result<()> {
         let mut entries = self.entries();
-        for (key, free, longest) in keys(name, address) {
-            let Some(failures) = entries.get(&key) else { continue };
-            let wait = wait(failures.count, free, longest);
-            let passed = now.since(failures.last);
-            if passed < wait {
-                return Err(Error::TooMany { retry_after: (wait - passed).as_secs().max(1) });
-            }
+        for key in &keys(name, address) {
+            refuse(&entries, now, key)?;
         }
         make_room(&mut entries, now);
         for (key, ..) in keys(name, address) {
@@ -58,6 +53,18 @@ impl Throttle {
             failures.last = now;
         }
         Ok(())
+    }
+
+    /// Whether this name has to wait at this address. Counts nothing: for those to whom it is work to find out whether an attempt is right.
+    pub fn look(&self, now: Millis, name: &str, address: &str) -> Result<()> {
+        let [both, ..] = keys(name, address);
+        refuse(&self.entries(), now, &both)
+    }
+
+    /// What was right, and was not counted before, clears its name at this address.
+    pub fn forgive(&self, name: &str, address: &str) {
+        let [(key, ..), ..] = keys(name, address);
+        self.entries().remove(&key);
     }
 
     /// A right password clears its name from this address, and was no failure of anything else.
@@ -75,6 +82,17 @@ impl Throttle {
     fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failures>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// An error where it is too early for one of [`keys`].
+fn refuse(entries: &HashMap<String, Failures>, now: Millis, (key, free, longest): &(String, u32, Duration)) -> Result<()> {
+    let Some(failures) = entries.get(key) else { return Ok(()) };
+    let wait = wait(failures.count, *free, *longest);
+    let passed = now.since(failures.last);
+    if passed < wait {
+        return Err(Error::TooMany { retry_after: (wait - passed).as_secs().max(1) });
+    }
+    Ok(())
 }
 
 fn keys(name: &str, address: &str) -> [(String, u32, Duration); 3] {
@@ -137,6 +155,25 @@ mod tests {
         assert!(throttle.admit(now.plus(Duration::from_secs(2)), "ana", "10.0.0.1").is_ok());
         throttle.succeeded("ana", "10.0.0.1");
         assert!(throttle.admit(now, "ana", "10.0.0.1").is_ok());
+    }
+
+    #[test]
+    fn a_look_counts_nothing_and_ends_with_the_wait() {
+        let throttle = Throttle::default();
+        let now = Millis(1_000_000);
+        for _ in 0..100 {
+            assert!(throttle.look(now, "hook", "10.0.0.1").is_ok());
+        }
+        for _ in 0..FREE {
+            assert!(throttle.admit(now, "hook", "10.0.0.1").is_ok());
+        }
+        for _ in 0..100 {
+            assert!(matches!(throttle.look(now, "hook", "10.0.0.1"), Err(Error::TooMany { retry_after: 1 })));
+        }
+        assert!(throttle.look(now, "hook", "10.0.0.2").is_ok() && throttle.look(now, "other", "10.0.0.1").is_ok());
+        assert!(throttle.look(now.plus(Duration::from_secs(1)), "hook", "10.0.0.1").is_ok(), "looks make no wait longer");
+        throttle.forgive("hook", "10.0.0.1");
+        assert!(throttle.look(now, "hook", "10.0.0.1").is_ok());
     }
 
     #[test]

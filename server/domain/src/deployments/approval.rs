@@ -7,6 +7,7 @@ use model::time::Millis;
 use model::views::deployments::{DeploymentState, DeploymentView, PlanView, Progress};
 
 use super::begin::{End, Unfinished, end_unfinished, lock, tell};
+use super::behind::Askers;
 use super::revisions::Stored;
 use super::{Deployment, WHY_MAX, acts, frozen, hosts, limits, plan, revisions, since, source, telling};
 use crate::access::{Actor, May, can};
@@ -29,7 +30,7 @@ const MOST: i64 = 500;
 pub(super) struct Waiting {
     pub environment: EnvironmentId,
     revision: RevisionId,
-    asked_by: Option<String>,
+    askers: Askers,
     asked_by_name: String,
     /// Its note says what stays of it, whatever is decided.
     progress: Progress,
@@ -74,20 +75,15 @@ async fn let_through(platform: &Platform, may: &May<can::Approve, Deployment>, w
     decide(change, platform, may, &waiting, true, why).await
 }
 
-/// Whether this caller asked for it.
-fn is_own(actor: &Actor, asked_by: Option<&str>) -> Result<bool> {
-    Ok(asked_by == Some(actor.account()?.id.to_string().as_str()))
-}
-
 fn refuse_own(may: &May<can::Approve, Deployment>, environment: &Environment, waiting: &Waiting) -> Result<()> {
-    if environment.second_person && is_own(may.actor(), waiting.asked_by.as_deref())? {
-        return Err(Error::conflict("own_request", own_request(environment)));
+    match waiting.askers.own(may.actor())? {
+        Some(whose) if environment.second_person => Err(Error::conflict("own_request", own_request(whose, environment))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn own_request(environment: &Environment) -> String {
-    format!("you asked for this yourself; in {} somebody else approves it", environment.name)
+fn own_request(whose: &str, environment: &Environment) -> String {
+    format!("{whose}; in {} somebody else approves it", environment.name)
 }
 
 /// Sends a deployment back, with a reason that its asker reads. Nothing changes for what runs.
@@ -139,7 +135,7 @@ async fn decide(
     let view = acts::by_id(&mut change, may.id).await?;
     let detail = serde_json::json!({
         "deployment": may.id, "environment": view.environment, "revision": view.revision, "asked_by": waiting.asked_by_name,
-        "own": is_own(may.actor(), waiting.asked_by.as_deref())?, "why": why.trim(),
+        "own": waiting.askers.own(may.actor())?.is_some(), "why": why.trim(),
     });
     let action = if approved { "deployment.approve" } else { "deployment.refuse" };
     change.commit(Record::new(action, "service", &may.service.name).project(&may.service.project).detail(detail)).await?;
@@ -155,13 +151,14 @@ fn check_why(why: &str) -> Result<()> {
 
 /// The deployment, if it waits still. The caller holds the lock.
 pub(super) async fn waiting(change: &mut Change, platform: &Platform, id: DeploymentId) -> Result<Waiting> {
-    let sql = "SELECT state, expires_at, environment_id, revision_id, created_by_id, created_by, progress FROM deployments WHERE id = $1";
+    let askers = Askers::of(change, id).await?;
+    let sql = "SELECT state, expires_at, environment_id, revision_id, created_by, progress FROM deployments WHERE id = $1";
     let (state, expires, waiting) = change
         .one(sql, args![id], |row: &Row<'_>| {
             let waiting = Waiting {
                 environment: row.get("environment_id")?,
                 revision: row.get("revision_id")?,
-                asked_by: row.get("created_by_id")?,
+                askers: askers.clone(),
                 asked_by_name: row.get("created_by")?,
                 progress: row.get::<Json<Progress>>("progress")?.0,
             };
@@ -267,8 +264,10 @@ pub async fn plan_of(platform: &Platform, may: &May<can::SeeServices, Deployment
     plan.notes.extend(hindrances.into_iter().map(|text| format!("it cannot be approved now: {text}")));
     plan.second_person = environment.second_person;
     let asked = acts::by_id(&mut tx, may.id).await?;
-    if environment.second_person && may.also(Action::Approve) && asked.by == may.actor().name() {
-        plan.notes.push(own_request(&environment));
+    let whose = Askers::of(&mut tx, may.id).await?.own(may.actor())?.filter(|_| environment.second_person);
+    plan.own = whose.is_some();
+    if let Some(whose) = whose.filter(|_| may.also(Action::Approve)) {
+        plan.notes.push(own_request(whose, &environment));
     }
     plan.notes.extend(asked.progress.note);
     let followed = since::followed(&mut tx, may.id).await?;

@@ -8,7 +8,7 @@ use model::ids::{DeploymentId, RevisionId};
 use model::views::deployments::{DeploymentKind, DeploymentState, Progress};
 use model::views::services::DesiredState;
 
-use super::{Intent, frozen, hosts, revisions, since, telling};
+use super::{Intent, behind, frozen, hosts, revisions, since, telling};
 use crate::access::{May, can};
 use crate::args;
 use crate::change::Change;
@@ -93,7 +93,7 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
     let sql = "INSERT INTO desired (service_id, environment_id, revision_id, state, updated_at) VALUES ($1, $2, NULL, 'running', $3)
                ON CONFLICT (service_id, environment_id) DO UPDATE SET updated_at = excluded.updated_at RETURNING revision_id";
     let previous: Option<RevisionId> = change.one(sql, args![may.id, environment, now], |row| row.get("revision_id")).await?;
-    let id: DeploymentId = platform.new_id();
+    let (id, people): (DeploymentId, _) = (platform.new_id(), behind::people(change, platform, may.actor()).await?);
     let note = act.note.filter(|_| waits).map(str::to_owned);
     let arguments = args![
         id,
@@ -113,10 +113,11 @@ pub(super) async fn begin(change: &mut Change, platform: &Platform, may: &May<ca
         followed.map(|followed| followed.configuration),
         overridden.map(|_| may.actor().name()),
         overridden,
+        Json(people),
     ];
     let sql = "INSERT INTO deployments (id, service_id, environment_id, revision_id, previous_revision_id, kind, state, progress, created_at,
-               created_by_id, created_by, why, expires_at, newest_image, newest_configuration, overridden_by, overridden_why)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+               created_by_id, created_by, why, expires_at, newest_image, newest_configuration, overridden_by, overridden_why,
+               behind_ids) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
     change.exec(sql, arguments).await?;
     // From here on nobody removes the environment: the new row holds on to it.
     let there = "SELECT id FROM environments WHERE id = $1 AND removed_at IS NULL";

@@ -62,6 +62,7 @@ pub(super) async fn plan(
         configuration: configuration.view(environment),
         frozen: environment.frozen.clone(),
         second_person: false,
+        own: false,
         changed_since: Vec::new(),
     })
 }

@@ -12,6 +12,7 @@ use crate::services::{self, ServiceKey};
 use crate::testing::Store;
 
 mod approvals;
+mod behind;
 
 /// A site with an operator, a project with an admin and a developer, an image and a service.
 struct Town {

@@ -128,7 +128,7 @@ pub(super) fn read(envelope: &Envelope, body: &[u8]) -> Letter {
 }
 
 /// The body as JSON; GitHub sends it in a form's field where nobody chose otherwise.
-fn parse(envelope: &Envelope, body: &[u8]) -> Result<Value, FieldError> {
+pub(super) fn parse(envelope: &Envelope, body: &[u8]) -> Result<Value, FieldError> {
     let form = envelope.get("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let inside = if form { field(body, b"payload=") } else { None };
     let bytes = inside.as_deref().unwrap_or(body);

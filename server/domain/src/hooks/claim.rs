@@ -7,6 +7,7 @@ use model::hooks::HookAnswer;
 use model::ids::{HookDeliveryId, HookId, ServiceId};
 use model::time::Millis;
 
+use super::keep::Kept;
 use super::request_purpose;
 use super::rows::Hook;
 use crate::args;
@@ -67,12 +68,12 @@ impl Claim {
 pub(super) struct New<'a> {
     /// Which one it is, as its sender says.
     pub key: Option<&'a str>,
+    /// Its fingerprint, where it is known by that too: nothing else of it is signed.
+    pub body_key: Option<&'a str>,
     /// SHA-256 of its body.
     pub fingerprint: &'a str,
     pub sender: &'a str,
     pub event: &'a str,
-    /// Headers and body, as JSON.
-    pub request: &'a [u8],
     /// What it repeats because somebody, by name, asked for that.
     pub redelivery: Option<(HookDeliveryId, &'a str)>,
 }
@@ -83,11 +84,11 @@ pub(super) enum Held {
     Mine(Claim),
     /// It was answered.
     Answered(HookAnswer),
-    /// Another body bears its key.
+    /// Another body bears its name.
     Another,
 }
 
-/// What is known of a key.
+/// What is known of a delivery.
 struct Known {
     id: HookDeliveryId,
     fingerprint: String,
@@ -95,33 +96,31 @@ struct Known {
     answer: Option<HookAnswer>,
 }
 
-/// Takes a delivery, or finds what became of it.
-pub(super) async fn hold(platform: &Platform, hook: &Hook, new: &New<'_>) -> Result<Held> {
-    if let Some(key) = new.key
-        && let Some(known) = known(platform, hook.id, key).await?
-    {
-        return repeated(platform, hook, new, key, known).await;
-    }
+/// Takes a delivery that is none of those that came before, or finds what became of it where it came meanwhile.
+///
+/// # Errors
+/// `TooMany`: the hook was brought more than it takes; nothing is written down.
+pub(super) async fn take(platform: &Platform, hook: &Hook, new: &New<'_>, kept: &Kept) -> Result<Held> {
     let mut write = platform.bookkeeping().await?;
-    let taken = insert(&mut write, platform, hook, new).await?;
+    let taken = insert(&mut write, platform, hook, new, kept).await?;
     if let Some(claim) = taken {
+        // Counted where it is known to be no repeat, and undone with the row.
+        platform.hook_rates().take(platform.now(), hook.id)?;
         write.finish().await?;
         return Ok(Held::Mine(claim));
     }
     drop(write);
-    let key = new.key.ok_or_else(|| Error::internal("a delivery without a key was there already"))?;
-    match known(platform, hook.id, key).await? {
-        Some(known) => repeated(platform, hook, new, key, known).await,
-        None => Err(given_up()),
-    }
+    repeated(platform, hook, new).await?.ok_or_else(given_up)
 }
 
-async fn repeated(platform: &Platform, hook: &Hook, new: &New<'_>, key: &str, found: Known) -> Result<Held> {
+/// What became of a delivery that came before; none: it did not.
+pub(super) async fn repeated(platform: &Platform, hook: &Hook, new: &New<'_>) -> Result<Option<Held>> {
+    let Some(found) = known(platform, hook.id, new).await? else { return Ok(None) };
     if found.fingerprint != new.fingerprint {
-        return Ok(Held::Another);
+        return Ok(Some(Held::Another));
     }
     if let Some(answer) = found.answer {
-        return Ok(Held::Answered(answer));
+        return Ok(Some(Held::Answered(answer)));
     }
     let now = platform.now();
     if now.since(found.claimed_at) >= GONE {
@@ -129,14 +128,14 @@ async fn repeated(platform: &Platform, hook: &Hook, new: &New<'_>, key: &str, fo
         let sql = "UPDATE hook_deliveries SET claimed_at = $3 WHERE id = $1 AND claimed_at = $2 AND status IS NULL";
         if write.exec(sql, args![found.id, found.claimed_at, now]).await? == 1 {
             write.finish().await?;
-            return Ok(Held::Mine(Claim { id: found.id, service: hook.service_id, at: now }));
+            return Ok(Some(Held::Mine(Claim { id: found.id, service: hook.service_id, at: now })));
         }
     }
-    let look = || known(platform, hook.id, key);
+    let look = || known(platform, hook.id, new);
     let over = |found: &Option<Known>| found.as_ref().is_none_or(|found| found.answer.is_some());
     let ended = watch::until(platform, Topic::Service(hook.service_id), PATIENCE, std::future::pending(), look, over).await?;
     match ended {
-        Some(Known { answer: Some(answer), .. }) => Ok(Held::Answered(answer)),
+        Some(Known { answer: Some(answer), .. }) => Ok(Some(Held::Answered(answer))),
         Some(_) => Err(Error::Unavailable("the same delivery is still being worked on; send it again to learn what came of it".into())),
         None => Err(given_up()),
     }
@@ -146,8 +145,8 @@ fn given_up() -> Error {
     Error::Unavailable("the same delivery just could not be worked on; send it again".into())
 }
 
-async fn known(platform: &Platform, hook: HookId, key: &str) -> Result<Option<Known>> {
-    let sql = "SELECT id, fingerprint, claimed_at, answer FROM hook_deliveries WHERE hook_id = $1 AND repeat_key = $2";
+/// The delivery with the same name, else the one with the same body where that is a name too.
+async fn known(platform: &Platform, hook: HookId, new: &New<'_>) -> Result<Option<Known>> {
     let read = |row: &Row<'_>| {
         Ok(Known {
             id: row.get("id")?,
@@ -156,18 +155,31 @@ async fn known(platform: &Platform, hook: HookId, key: &str) -> Result<Option<Kn
             answer: row.get::<Option<Json<HookAnswer>>>("answer")?.map(|answer| answer.0),
         })
     };
-    platform.read().await?.opt(sql, args![hook, key], read).await
+    for (column, key) in [("repeat_key", new.key), ("body_key", new.body_key)] {
+        let Some(key) = key else { continue };
+        let sql = format!("SELECT id, fingerprint, claimed_at, answer FROM hook_deliveries WHERE hook_id = $1 AND {column} = $2");
+        let found = platform.read().await?.opt(sql, args![hook, key], read).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
-/// Writes a delivery down and takes it; none: one with its key is there. Older ones are thinned out.
-pub(super) async fn insert(tx: &mut Tx, platform: &Platform, hook: &Hook, new: &New<'_>) -> Result<Option<Claim>> {
+/// Writes a delivery down and takes it; none: one with its name is there. Older ones are thinned out.
+pub(super) async fn insert(tx: &mut Tx, platform: &Platform, hook: &Hook, new: &New<'_>, kept: &Kept) -> Result<Option<Claim>> {
     let (id, at): (HookDeliveryId, Millis) = (platform.new_id(), platform.now());
-    let request = platform.seal_in(tx, &request_purpose(id), new.request).await?;
+    let request = match &kept.request {
+        Some(text) => Some(platform.seal_in(tx, &request_purpose(id), text).await?),
+        None => None,
+    };
     let event: String = new.event.chars().take(EVENT_MAX).collect();
     let (of, by) = new.redelivery.unzip();
-    let sql = "INSERT INTO hook_deliveries (id, hook_id, repeat_key, fingerprint, received_at, claimed_at, sender, event, request, redelivery_of,
-               redelivered_by) VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
-    if tx.exec(sql, args![id, hook.id, new.key, new.fingerprint, at, new.sender, event, request, of, by]).await? == 0 {
+    let sql =
+        "INSERT INTO hook_deliveries (id, hook_id, repeat_key, body_key, fingerprint, received_at, claimed_at, sender, event, request, not_kept,
+               redelivery_of, redelivered_by) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
+    let arguments = args![id, hook.id, new.key, new.body_key, new.fingerprint, at, new.sender, event, request, kept.not_kept, of, by];
+    if tx.exec(sql, arguments).await? == 0 {
         return Ok(None);
     }
     let sql = "UPDATE hook_deliveries SET request = NULL WHERE hook_id = $1 AND request IS NOT NULL AND id <=

@@ -1,19 +1,22 @@
 //! A delivery, from its proof to its answer. What is outside hears the same of a hook that is not there and of a wrong proof, after the same time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::hooks::{HookAnswer, HookOutcome};
 use model::ids::HookDeliveryId;
 use model::problem::FieldError;
+use model::time::Millis;
 use model::views::deployments::{DeploymentState, DeploymentView};
 use sha2::{Digest as _, Sha256};
 
 use super::bodies::{self, Letter, Offer, Said};
-use super::claim::{Claim, Held, New, hold};
+use super::claim::{self, Claim, Held, New};
 use super::decide::{Runs, Verdict, choose};
 use super::envelope::Envelope;
-use super::proofs::{self, Proof};
+use super::proofs::{self, By, Opened, Proof};
 use super::rows::{self, Hook};
+use super::{bounds, keep};
 use crate::access::{Actor, Lease, May, can};
 use crate::deployments::{self, Base, CHANGED, DeploymentKey, Intent, Request};
 use crate::environments;
@@ -25,6 +28,8 @@ use crate::templates::{self, Asked, Origin, Surroundings};
 
 /// How often it is looked again where others deploy meanwhile.
 const TRIES: u32 = 5;
+/// Above so many bytes a body is read on a thread for that: it is hashed for each secret.
+const LARGE: usize = 64 * 1024;
 
 /// What came to a hook's door.
 #[derive(Clone, Debug)]
@@ -53,22 +58,29 @@ pub struct Delivered {
 /// Takes a delivery. The same one, by its sender's word, is answered as it was the first time.
 ///
 /// # Errors
-/// `NotFound`: there is no such hook, or nothing proves that it is its sender; `TooMany` where that comes too often. `Forbidden`: the hook is
-/// disabled. `Invalid`: signed too long ago, or another body under the name of an earlier delivery. `Unavailable`, and faults of ours: nothing was
-/// done.
+/// `NotFound`: there is no such hook, or nothing proves that it is its sender; `TooMany` where that comes too often, and where the hook is brought
+/// more that is new than it takes. `Forbidden`: the hook is disabled. `Invalid`: signed too long ago, or another body under the name of an earlier
+/// delivery. `Unavailable`, and faults of ours: nothing was done.
 pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, received: Received) -> Result<Delivered> {
-    let hook = proved(platform, address, &received).await?;
+    let received = Arc::new(received);
+    let Proved { hook, by, fingerprint } = proved(platform, address, &received).await?;
     if hook.disabled {
         return Err(Error::Forbidden(format!("the hook {} is disabled; an admin of project {} can enable it", hook.name, hook.project)));
     }
-    let letter = bodies::read(&received.envelope, &received.body);
-    let key = received.envelope.key()?.or_else(|| letter.key.clone());
-    let request = request(&received.envelope, &received.body)?;
-    let fingerprint = hex(&Sha256::digest(&received.body));
-    let new =
-        New { key: key.as_deref(), fingerprint: &fingerprint, sender: letter.sender, event: &letter.event, request: &request, redelivery: None };
+    let Received { envelope, body, .. } = &*received;
+    let letter = bodies::read(envelope, body);
+    let key = envelope.key(by)?.or_else(|| letter.key.clone());
+    let body_key = envelope.is_signed_event(by).then_some(fingerprint.as_str());
+    let new = New { key: key.as_deref(), body_key, fingerprint: &fingerprint, sender: letter.sender, event: &letter.event, redelivery: None };
     let actor = hook.actor(&received.address);
-    let held = hold(platform, &hook, &new).await?;
+    let held = match claim::repeated(platform, &hook, &new).await? {
+        Some(held) => held,
+        None => {
+            platform.hook_rates().look(platform.now(), hook.id)?;
+            let kept = keep::of(platform, &hook, &actor, &received).await?;
+            claim::take(platform, &hook, &new, &kept).await?
+        }
+    };
     let place = (hook.project.clone(), hook.service.clone());
     let (answer, repeated) = match held {
         Held::Mine(claim) => (work(platform, site, hook, &actor, letter, claim).await?, false),
@@ -82,8 +94,18 @@ pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, re
     Ok(Delivered { answer, repeated, deployment, actor })
 }
 
-/// The hook, if the delivery proves that its sender knows the hook's secret.
-async fn proved(platform: &Platform, address: &str, received: &Received) -> Result<Hook> {
+/// A delivery of which it was proved that its sender knows the hook's secret.
+struct Proved {
+    hook: Hook,
+    by: By,
+    /// SHA-256 of the body.
+    fingerprint: String,
+}
+
+/// The hook, if the delivery proves that its sender knows the hook's secret. Who goes on guessing waits, before anything is looked at.
+async fn proved(platform: &Platform, address: &str, received: &Arc<Received>) -> Result<Proved> {
+    let throttle = platform.hook_throttle();
+    throttle.look(platform.now(), address, &received.address)?;
     let mut tx = platform.read().await?;
     let found = rows::by_address(&mut tx, address).await?;
     let secrets = match &found {
@@ -95,12 +117,15 @@ async fn proved(platform: &Platform, address: &str, received: &Received) -> Resu
         }
     };
     drop(tx);
-    let proof = proofs::check(&received.envelope, &received.body, &secrets, platform.now());
+    let (proof, fingerprint) = checked(received, secrets, platform.now()).await?;
     match (found, proof) {
-        (Some(hook), Proof::Right) => Ok(hook),
+        (Some(hook), Proof::Right(by)) => {
+            throttle.forgive(address, &received.address);
+            Ok(Proved { hook, by, fingerprint })
+        }
         (Some(_), Proof::Stale(why)) => Err(Error::invalid("webhook-timestamp", why)),
         (found, _) => {
-            platform.hook_throttle().admit(platform.now(), address, &received.address)?;
+            throttle.admit(platform.now(), address, &received.address)?;
             let name = found.map(|hook| format!("{}/{}/{}", hook.project, hook.service, hook.name)).unwrap_or_default();
             tracing::warn!(client.address = received.address, hook.name = name, "a delivery to a hook proved nothing");
             Err(Error::NotFound { what: "hook, or what was sent does not prove that its sender knows the hook's secret" })
@@ -108,10 +133,15 @@ async fn proved(platform: &Platform, address: &str, received: &Received) -> Resu
     }
 }
 
-/// A delivery as it is kept: headers without proofs, and the body.
-fn request(envelope: &Envelope, body: &[u8]) -> Result<Vec<u8>> {
-    let kept = (envelope, String::from_utf8_lossy(body));
-    serde_json::to_vec(&kept).map_err(|error| Error::internal(format!("a delivery is JSON: {error}")))
+/// What a delivery proves, and the fingerprint of its body; of a large one on a thread for that.
+async fn checked(received: &Arc<Received>, secrets: Vec<Opened>, now: Millis) -> Result<(Proof, String)> {
+    let received = Arc::clone(received);
+    let large = received.body.len() > LARGE;
+    let look = move || (proofs::check(&received.envelope, &received.body, &secrets, now), hex(&Sha256::digest(&received.body)));
+    if !large {
+        return Ok(look());
+    }
+    tokio::task::spawn_blocking(look).await.map_err(|error| Error::internal(format!("the look at a delivery ended: {error}")))
 }
 
 /// Works on a delivery in a task of its own: a sender that goes away leaves nothing half done.
@@ -127,8 +157,9 @@ pub(super) async fn work(platform: &Platform, site: &Surroundings, hook: Hook, a
                 claim.release(&platform).await?;
                 return Err(error);
             }
-            Err(error) => HookAnswer::refused(error.problem()),
+            Err(error) => bounds::refused(error),
         };
+        let answer = bounds::bounded(answer);
         claim.settle(&platform, &answer).await?;
         Ok(answer)
     });
@@ -136,7 +167,7 @@ pub(super) async fn work(platform: &Platform, site: &Surroundings, hook: Hook, a
 }
 
 /// Whether the same may go well the next time, with nothing changed by its sender.
-fn passes(error: &Error) -> bool {
+pub(super) fn passes(error: &Error) -> bool {
     matches!(error, Error::Internal(_) | Error::Unavailable(_) | Error::TooMany { .. } | Error::TooManyOpen(_))
 }
 
@@ -280,6 +311,6 @@ pub(super) fn kept(id: HookDeliveryId, text: &[u8]) -> Result<(Envelope, String)
 }
 
 /// The same delivery once more, because somebody asks for it.
-pub(super) fn again<'a>(of: HookDeliveryId, by: &'a str, letter: &'a Letter, fingerprint: &'a str, request: &'a [u8]) -> New<'a> {
-    New { key: None, fingerprint, sender: letter.sender, event: &letter.event, request, redelivery: Some((of, by)) }
+pub(super) fn again<'a>(of: HookDeliveryId, by: &'a str, letter: &'a Letter, fingerprint: &'a str) -> New<'a> {
+    New { key: None, body_key: None, fingerprint, sender: letter.sender, event: &letter.event, redelivery: Some((of, by)) }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::secret::Secret;
 use serde::{Deserialize, Serialize};
 
+use super::proofs::By;
 use crate::error::{Error, Result};
 
 /// Headers that say what a delivery is.
@@ -69,13 +70,20 @@ impl Envelope {
         self.proofs.get(name)
     }
 
-    /// Which delivery it is, as its sender says: a repeat says the same.
-    pub(super) fn key(&self) -> Result<Option<String>> {
-        let Some((header, value)) = KEYS.iter().find_map(|header| Some((*header, self.get(header)?))) else { return Ok(None) };
+    /// Which delivery it is, as its sender says: a repeat says the same. Of what Standard Webhooks signs it is the name that is signed: another one
+    /// could be put beside it by whoever recorded it.
+    pub(super) fn key(&self, by: By) -> Result<Option<String>> {
+        let keys: &[&str] = if by == By::Standard { &["webhook-id"] } else { &KEYS };
+        let Some((header, value)) = keys.iter().find_map(|header| Some((*header, self.get(header)?))) else { return Ok(None) };
         if value.len() > KEY_MAX || !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
             return Err(Error::invalid(header, format!("at most {KEY_MAX} printable characters")));
         }
         Ok(Some(format!("{header}:{value}")))
+    }
+
+    /// Whether it is an event of a git server that signs its bodies. Each of them is another one, with numbers and times: the same twice is a repeat.
+    pub(super) fn is_signed_event(&self, by: By) -> bool {
+        by == By::Body && ["x-github-event", "x-gitea-event"].iter().any(|header| self.get(header).is_some())
     }
 
     /// The headers without proofs.
@@ -99,10 +107,30 @@ mod tests {
 
     #[test]
     fn the_header_that_is_meant_for_it_names_a_delivery() {
-        let key = |headers: &[(&str, &str)]| Envelope::of(headers.iter().copied()).key();
+        let key = |headers: &[(&str, &str)]| Envelope::of(headers.iter().copied()).key(By::Secret);
         assert_eq!(key(&[]).expect("none"), None);
         assert_eq!(key(&[("x-github-delivery", "d"), ("idempotency-key", "k")]).expect("a key").as_deref(), Some("idempotency-key:k"));
         assert_eq!(key(&[("x-gitea-delivery", "d")]).expect("a key").as_deref(), Some("x-gitea-delivery:d"));
         assert!(key(&[("idempotency-key", &"k".repeat(201))]).is_err());
+    }
+
+    #[test]
+    fn what_is_signed_with_its_name_has_no_other() {
+        let signed = Envelope::of([("idempotency-key", "k"), ("webhook-id", "w")]);
+        assert_eq!(signed.key(By::Standard).expect("a key").as_deref(), Some("webhook-id:w"));
+        assert_eq!(signed.key(By::Body).expect("a key").as_deref(), Some("idempotency-key:k"));
+    }
+
+    #[test]
+    fn only_events_whose_body_is_signed_are_known_by_their_body() {
+        for (headers, by, wanted) in [
+            (vec![("x-github-event", "workflow_run")], By::Body, true),
+            (vec![("x-gitea-event", "package"), ("x-github-event", "package")], By::Body, true),
+            (vec![("x-github-event", "workflow_run")], By::Secret, false),
+            (vec![("x-gitlab-event", "Pipeline Hook")], By::Body, false),
+            (vec![("x-github-delivery", "d")], By::Body, false),
+        ] {
+            assert_eq!(Envelope::of(headers.iter().copied()).is_signed_event(by), wanted, "{headers:?} {by:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use model::views::hooks::{HookDeliveryDetail, HookDeliveryView};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::keep::{self, Kept};
 use super::{MayManage, bodies, claim, deliver, request_purpose, rows};
 use crate::args;
 use crate::change::Record;
@@ -19,7 +20,7 @@ use crate::platform::Platform;
 use crate::templates::Surroundings;
 
 const SELECT: &str = "SELECT d.id, d.repeat_key, d.received_at, d.sender, d.event, d.status, d.answer, d.deployment_id, d.redelivery_of,
-    d.redelivered_by, d.request IS NOT NULL AND length(d.request) > 0 AS whole FROM hook_deliveries d";
+    d.redelivered_by, d.not_kept, d.request IS NOT NULL AND length(d.request) > 0 AND d.not_kept IS NULL AS whole FROM hook_deliveries d";
 
 fn view(row: &Row<'_>) -> Result<HookDeliveryView> {
     Ok(HookDeliveryView {
@@ -34,6 +35,7 @@ fn view(row: &Row<'_>) -> Result<HookDeliveryView> {
         redelivery_of: row.get("redelivery_of")?,
         redelivered_by: row.get("redelivered_by")?,
         whole: row.get("whole")?,
+        not_kept: row.get("not_kept")?,
     })
 }
 
@@ -52,7 +54,7 @@ async fn one(tx: &mut Tx, hook: &rows::Hook, id: HookDeliveryId) -> Result<HookD
     found.ok_or(Error::NotFound { what: "delivery" })
 }
 
-/// What is kept of a delivery; none: it is not kept whole any more.
+/// What is kept of a delivery; none: nothing of its headers and body.
 async fn request(tx: &mut Tx, platform: &Platform, id: HookDeliveryId) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let sql = "SELECT request FROM hook_deliveries WHERE id = $1";
     let sealed: Option<Vec<u8>> = tx.one(sql, args![id], |row| row.get("request")).await?;
@@ -72,35 +74,56 @@ pub async fn delivery(platform: &Platform, may: &MayManage, hook: &HookName, id:
     Ok(HookDeliveryDetail { delivery, headers: envelope.said(), body: Some(body) })
 }
 
-/// Delivers again what is kept whole: it is worked on as if it came now, whatever it was answered before. Answers when it is done.
+/// Delivers again what is kept whole: it is worked on as if it came now, whatever it was answered before. Answers when it is done. Whoever asks for
+/// that is behind what comes of it.
 ///
 /// # Errors
 /// `Conflict`: it is not kept whole, or the hook is disabled.
 pub async fn redeliver(platform: &Platform, may: &MayManage, site: &Surroundings, hook: &HookName, id: HookDeliveryId) -> Result<HookDeliveryView> {
-    let mut change = platform.change(may.actor()).await?;
-    let hook = rows::named(&mut change, may.id, hook).await?;
-    one(&mut change, &hook, id).await?;
-    if hook.disabled {
-        return Err(Error::conflict("hook_disabled", format!("the hook {} is disabled; enable it first", hook.name)));
-    }
-    let Some(text) = request(&mut change, platform, id).await? else {
-        let text = format!("only the last {} deliveries are kept whole; send it again from where it came", claim::WHOLE);
-        return Err(Error::conflict("not_kept", text));
-    };
+    let mut tx = platform.read().await?;
+    let found = rows::named(&mut tx, may.id, hook).await?;
+    let text = whole(&mut tx, platform, &found, id).await?;
+    drop(tx);
+    let actor = found.actor(may.actor().address()).for_person(may.actor().account()?.id);
     let (envelope, body) = deliver::kept(id, &text)?;
     let letter = bodies::read(&envelope, body.as_bytes());
     let fingerprint = hex(&Sha256::digest(body.as_bytes()));
-    let new = deliver::again(id, may.actor().name(), &letter, &fingerprint, &text);
-    let taken = claim::insert(&mut change, platform, &hook, &new).await?;
+    let disabled = || Error::conflict("hook_disabled", format!("the hook {hook} is disabled; enable it first"));
+    if found.disabled {
+        return Err(disabled());
+    }
+    if keep::holds_a_secret(platform, &found, &actor, &envelope, body.as_bytes()).await? {
+        return Err(not_kept("its template asks as a secret by now what it answers"));
+    }
+    let mut change = platform.change(may.actor()).await?;
+    let hook = rows::named(&mut change, may.id, hook).await?;
+    if hook.disabled {
+        return Err(disabled());
+    }
+    let new = deliver::again(id, may.actor().name(), &letter, &fingerprint);
+    let taken = claim::insert(&mut change, platform, &hook, &new, &Kept::again(&text)).await?;
     let claim = taken.ok_or_else(|| Error::internal("a delivery without a key was there already"))?;
     let record = Record::new("hook.redeliver", "service", &may.name).project(&may.project);
     let detail = serde_json::json!({ "hook": hook.name, "delivery": id });
     change.touch(Topic::Service(may.id));
     change.commit(record.detail(detail)).await?;
-    let (fresh, actor) = (claim.id, hook.actor(may.actor().address()));
+    let fresh = claim.id;
     let done = deliver::work(platform, site, hook.clone(), &actor, letter, claim).await;
     match done {
         Ok(_) => one(&mut platform.read().await?, &hook, fresh).await,
         Err(error) => Err(error),
     }
+}
+
+/// A delivery that is kept whole.
+async fn whole(tx: &mut Tx, platform: &Platform, hook: &rows::Hook, id: HookDeliveryId) -> Result<Zeroizing<Vec<u8>>> {
+    if let Some(why) = one(tx, hook, id).await?.not_kept {
+        return Err(not_kept(why.why()));
+    }
+    let found = request(tx, platform, id).await?;
+    found.ok_or_else(|| not_kept(&format!("only the last {} deliveries are kept whole", claim::WHOLE)))
+}
+
+fn not_kept(why: &str) -> Error {
+    Error::conflict("not_kept", format!("{why}; send it again from where it came"))
 }

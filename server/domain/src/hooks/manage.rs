@@ -101,15 +101,15 @@ pub async fn create(platform: &Platform, may: &MayManage, form: &HookForm) -> Re
     let id: HookId = platform.new_id();
     let now = platform.now();
     let address = hex(&platform.random_bytes::<16>());
-    let sql = "INSERT INTO hooks (id, project_id, service_id, environment_id, name, address, rule, created_at, created_by)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
-    let by = may.actor().name();
-    let arguments = args![id, may.project.id, may.id, environment.id, &order.name, address, Json(&order.rule), now, by];
+    let sql = "INSERT INTO hooks (id, project_id, service_id, environment_id, name, address, rule, created_at, created_by_id, created_by)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+    let (maker, by) = (may.actor().account()?.id, may.actor().name());
+    let arguments = args![id, may.project.id, may.id, environment.id, &order.name, address, Json(&order.rule), now, maker, by];
     if change.exec(sql, arguments).await? == 0 {
         let text = format!("the service has a hook {} already; choose another name, or rotate that hook's secret", order.name);
         return Err(Error::conflict("name_taken", text));
     }
-    let secret = put_secret(&mut change, platform, id, order.secret).await?;
+    let secret = put_secret(&mut change, platform, may, id, order.secret).await?;
     let hook = get_in(&mut change, may, &order.name, now).await?;
     let detail = json!({ "hook": hook.name, "environment": hook.environment, "rule": hook.rule });
     change.commit(record(may, "hook.create").detail(detail)).await?;
@@ -152,7 +152,7 @@ pub async fn rotate(platform: &Platform, may: &MayManage, name: &HookName, overl
         let ends_at = now.plus(Duration::from_secs(u64::from(overlap_hours) * 3600));
         change.exec("UPDATE hook_secrets SET ends_at = $2 WHERE hook_id = $1", args![hook.id, ends_at]).await?;
     }
-    let secret = put_secret(&mut change, platform, hook.id, chosen).await?;
+    let secret = put_secret(&mut change, platform, may, hook.id, chosen).await?;
     let hook = get_in(&mut change, may, name, now).await?;
     change.commit(record(may, "hook.rotate").detail(json!({ "hook": hook.name, "overlap_hours": overlap_hours }))).await?;
     Ok(NewHook { hook, secret })
@@ -185,11 +185,11 @@ fn record(may: &MayManage, action: &'static str) -> Record {
 }
 
 /// Writes a secret down, sealed: what was chosen, or a new one in the form of Standard Webhooks.
-async fn put_secret(change: &mut Change, platform: &Platform, hook: HookId, chosen: Option<String>) -> Result<String> {
+async fn put_secret(change: &mut Change, platform: &Platform, may: &MayManage, hook: HookId, chosen: Option<String>) -> Result<String> {
     let secret = chosen.unwrap_or_else(|| format!("{SECRET_PREFIX}{}", STANDARD.encode(platform.random_bytes::<32>())));
     let id: HookId = platform.new_id();
     let sealed = platform.seal_in(change, &secret_purpose(id), secret.as_bytes()).await?;
-    let sql = "INSERT INTO hook_secrets (id, hook_id, secret, created_at) VALUES ($1, $2, $3, $4)";
-    change.exec(sql, args![id, hook, sealed, platform.now()]).await?;
+    let sql = "INSERT INTO hook_secrets (id, hook_id, secret, created_at, made_by_id) VALUES ($1, $2, $3, $4, $5)";
+    change.exec(sql, args![id, hook, sealed, platform.now(), may.actor().account()?.id]).await?;
     Ok(secret)
 }

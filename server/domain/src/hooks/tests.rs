@@ -18,6 +18,10 @@ use crate::templates::Surroundings;
 use crate::testing::Store;
 use crate::{Error, Result};
 
+mod bounds;
+mod replays;
+mod secrets;
+
 /// A project with a service that was deployed once, and a hook of it.
 struct Shop {
     store: Store,
@@ -67,7 +71,12 @@ impl Shop {
     async fn send_with(&self, secret: &str, headers: &[(&str, &str)], body: &str) -> Result<Delivered> {
         self.store.later(1);
         let bearer = format!("Bearer {secret}");
-        let headers = headers.iter().copied().chain([("authorization", bearer.as_str())]);
+        self.send_now(&[headers, &[("authorization", bearer.as_str())]].concat(), body).await
+    }
+
+    /// With the proof among the headers, at the time that it is.
+    async fn send_now(&self, headers: &[(&str, &str)], body: &str) -> Result<Delivered> {
+        let headers = headers.iter().copied();
         let received = Received { envelope: Envelope::of(headers), body: body.as_bytes().to_vec(), address: "192.0.2.7".into() };
         let address = self.hook.hook.path.trim_start_matches("/hooks/");
         deliver(&self.store.platform, &Surroundings::default(), address, received).await

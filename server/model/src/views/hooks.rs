@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hooks::{HookAnswer, HookOutcome, HookRule};
+use crate::hooks::{HookAnswer, HookOutcome, HookRule, NotKept};
 use crate::ids::{DeploymentId, HookDeliveryId, HookId};
 use crate::names::{EnvironmentName, HookName, ProjectName, ServiceName};
 use crate::time::Millis;
@@ -83,6 +83,9 @@ pub struct HookDeliveryView {
     pub redelivered_by: Option<String>,
     /// Whether it is kept whole, so that it can be looked at and delivered again.
     pub whole: bool,
+    /// Why it never was, where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<NotKept>,
 }
 
 /// What was delivered once, with what was sent.
@@ -90,8 +93,8 @@ pub struct HookDeliveryView {
 pub struct HookDeliveryDetail {
     /// The delivery.
     pub delivery: HookDeliveryView,
-    /// Headers that say what it is; proofs are left out. Empty where it is not kept whole.
+    /// Headers that say what it is; proofs are left out. Empty where none are kept.
     pub headers: Vec<(String, String)>,
-    /// The body; none where it is not kept whole.
+    /// The body, without values that nobody is shown; none where it is not kept.
     pub body: Option<String>,
 }

@@ -4,6 +4,7 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
+use model::hooks::NotKept;
 use model::page::Page;
 use model::views::hooks::{HookDeliveryDetail, HookDeliveryView, HookView, NewHook};
 
@@ -242,13 +243,13 @@ fn Row(hook: HookView, delivery: HookDeliveryView, changes: Changes) -> impl Int
 fn Delivery(hook: HookView, shown: HookDeliveryDetail) -> impl IntoView {
     let HookDeliveryDetail { delivery, headers, body } = shown;
     let headers = headers.into_iter().map(|(name, value)| view! { <dt>{name}</dt><dd class="break">{value}</dd> }).collect_view();
-    let body = match body {
-        None => view! { <p class="muted">"It is not kept whole any more."</p> }.into_any(),
-        Some(text) => view! {
+    let why = delivery.not_kept.map_or("only the last ones are kept whole", NotKept::why);
+    let not_whole = (!delivery.whole).then(|| view! { <p class="muted">{format!("It cannot be delivered again: {why}.")}</p> });
+    let body = body.map(|text| {
+        view! {
             <div class="command"><pre tabindex="0" aria-label="body"><code>{text.clone()}</code></pre><CopyButton text what="body"/></div>
         }
-        .into_any(),
-    };
+    });
     let key = delivery.key.map(|key| view! { <dt>"Known by"</dt><dd class="break">{key}</dd> });
     let answer = delivery.answer.map(|answer| {
         let fields = answer.problem.map(|problem| problem.fields).unwrap_or_default();
@@ -264,6 +265,7 @@ fn Delivery(hook: HookView, shown: HookDeliveryDetail) -> impl IntoView {
                     <dt>"Received"</dt><dd>{delivery.received_at.exact()}</dd>
                     {key}{answer}{headers}
                 </dl>
+                {not_whole}
                 {body}
             </div>
         </section>

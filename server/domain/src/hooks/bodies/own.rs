@@ -7,6 +7,7 @@ use model::problem::FieldError;
 use model::template::Answers;
 use serde_json::{Map, Value};
 
+use super::super::bounds::Mistakes;
 use super::{Of, Offer, Said, Source, line};
 
 /// Every field.
@@ -17,7 +18,7 @@ const TEXT_MAX: usize = 1000;
 
 pub(super) fn read(value: &Value) -> Result<Said, Vec<FieldError>> {
     let empty = Map::new();
-    let mut body = Body { of: value.as_object().unwrap_or(&empty), wrong: Vec::new() };
+    let mut body = Body { of: value.as_object().unwrap_or(&empty), wrong: Mistakes::default() };
     body.refuse_unknown();
     let image = body.parsed::<ImageReference>("image");
     let tag = body.parsed::<TagName>("tag");
@@ -39,7 +40,7 @@ pub(super) fn read(value: &Value) -> Result<Said, Vec<FieldError>> {
         body.note("tag", "say what to deploy: image, tag or digest; or commit, or parameters");
     }
     if !body.wrong.is_empty() {
-        return Err(body.wrong);
+        return Err(body.wrong.into_told());
     }
     let offer = match image {
         Some(image) => Offer { tag: image.tag().cloned(), digest: image.digest().copied(), of: Of::Image(image), source, answers },
@@ -50,12 +51,12 @@ pub(super) fn read(value: &Value) -> Result<Said, Vec<FieldError>> {
 
 struct Body<'a> {
     of: &'a Map<String, Value>,
-    wrong: Vec<FieldError>,
+    wrong: Mistakes,
 }
 
 impl Body<'_> {
     fn note(&mut self, field: &str, message: impl Into<String>) {
-        self.wrong.push(FieldError::new(field, message));
+        self.wrong.push(field, message);
     }
 
     fn refuse_unknown(&mut self) {
@@ -107,7 +108,7 @@ impl Body<'_> {
                         Value::Number(number) => number.to_string(),
                         Value::Bool(truth) => truth.to_string(),
                         _ => {
-                            self.wrong.push(FieldError::new(format!("parameters.{name}"), "it must be a text, a number, true or false"));
+                            self.wrong.push(&format!("parameters.{name}"), "it must be a text, a number, true or false");
                             continue;
                         }
                     };

@@ -91,6 +91,9 @@ pub struct PlanView {
     /// What waits for an approval: whether somebody else than who asked for it must give it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub second_person: bool,
+    /// What waits for an approval: whether it is the reader who cannot give it, who asked for it or is behind the robot or hook that did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
     /// What waits for an approval: what was the newest when it was asked for and is not any more, from what waits to what is the newest now. It is
     /// not approved any more, but asked for again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
