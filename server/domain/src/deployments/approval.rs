@@ -10,7 +10,7 @@ use super::begin::{End, Unfinished, end_unfinished, lock, tell};
 use super::behind::Askers;
 use super::revisions::Stored;
 use super::{Deployment, WHY_MAX, acts, frozen, hosts, limits, plan, revisions, since, source, telling};
-use crate::access::{Actor, May, can};
+use crate::access::{May, can};
 use crate::args;
 use crate::change::{Change, Record};
 use crate::configs::pinned;
