@@ -149,6 +149,14 @@ async fn seen(platform: &Platform, visible: &Visible<can::ReadDiscovery>) -> Res
     Ok(found.into_iter().collect())
 }
 
+/// Where one service is, in each environment, for people who look. It is read from the tables: whoever was just told of a change sees it, also before
+/// the index has it.
+pub async fn of_service(platform: &Platform, may: &May<can::ReadDiscovery, Service>) -> Result<Vec<DiscoveredService>> {
+    let mut tx = platform.read().await?;
+    let found = load::load(&mut tx, &mut load::Revisions::default(), Some(&[may.id])).await?;
+    Ok(found.into_values().map(|entry| Arc::unwrap_or_clone(entry.service)).collect())
+}
+
 /// The environment that is meant: the one that is named, or the only one.
 ///
 /// # Errors

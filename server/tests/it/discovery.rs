@@ -153,6 +153,33 @@ async fn each_consumer_gets_its_own_words() {
     }
 }
 
+#[tokio::test]
+async fn a_services_page_shows_what_is_told_and_by_which_lines_it_is_asked() {
+    let shop = Shop::open().await;
+    let address = shop.services().await["services"][0]["tasks"][0]["ports"][0]["address"].as_str().expect("an address").to_owned();
+    let read = async |who: &str| {
+        let answer = shop.portal.browser(who).await.open("/projects/shop/services/web/discovery").await;
+        assert_eq!(answer.status(), StatusCode::OK, "{who}");
+        answer.text().await.expect("a page")
+    };
+    let page = read("dev").await;
+    let lines =
+        ["/discovery/nginx/shop/web.conf?environment=local", "proxy_pass http://shop_web_local_http;", "/discovery/traefik.json?project=shop"];
+    for text in [address.as_str(), "web.1", "app.example.com/shop", "/discovery/prometheus.json?project=shop", "Authorization: Bearer TOKEN"]
+        .into_iter()
+        .chain(lines)
+    {
+        assert!(page.contains(text), "{text} is not on the page");
+    }
+    let robots = "href=\"/projects/shop/robots\"";
+    assert!(page.contains("Admins of the project make one.") && !page.contains("Robots of this project"), "a developer makes no robot");
+    let page = read("admin").await;
+    assert!(page.contains(robots) && page.contains("Robots of this project"));
+    work::task_stopping(&shop.worker(), shop.task).await.expect("recorded");
+    // It is read from the tables: nobody has to wait for the index.
+    assert!(read("dev").await.contains("Draining"));
+}
+
 async fn ask(person: &Person, path: &str, tag: &str) -> Response {
     person.request(Method::GET, path).header("if-none-match", tag).send().await.expect("an answer")
 }
