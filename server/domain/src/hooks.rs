@@ -28,6 +28,12 @@ pub use log::{deliveries, delivery, redeliver};
 pub use manage::{HookChange, create, delete, get, list, rotate, update};
 pub(crate) use rows::by_id;
 
+/// Whether whoever sends this keeps what is refused at the head of a queue, and sends it again for ever: distribution's notifications.
+#[must_use]
+pub fn is_queued(envelope: &Envelope, body: &[u8]) -> bool {
+    bodies::read(envelope, body).is_queued()
+}
+
 /// The permission that everything but a delivery needs.
 pub type MayManage = May<can::ManageHooks, Service>;
 

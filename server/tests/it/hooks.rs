@@ -2,6 +2,7 @@
 //! broken; and, on a real engine, that a job of CI fails when its deployment fails.
 
 mod engine;
+mod queued;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -29,6 +29,13 @@ pub(super) struct Letter {
     pub said: Result<Said, Vec<FieldError>>,
 }
 
+impl Letter {
+    /// Whether its sender sends what is refused again for ever, and nothing else meanwhile.
+    pub(super) fn is_queued(&self) -> bool {
+        self.sender == registries::DISTRIBUTION
+    }
+}
+
 /// What a delivery says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
