@@ -319,3 +319,28 @@ async fn pages_show_hooks_deliveries_and_where_a_revision_comes_from() {
         assert!(revisions.contains(text), "{text} is not on the page of revisions");
     }
 }
+
+#[tokio::test]
+async fn a_run_of_another_workflow_is_ignored_with_the_reason() {
+    let scene = Scene::open().await;
+    let rule = async |workflow: &str| {
+        let wanted = json!({"rule": {"workflow": workflow}});
+        scene.admin.request(Method::PATCH, &format!("{HOOKS}/ci")).json(&wanted).send().await.expect("an answer")
+    };
+    let wrong = rule("{Release").await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(json_of(wrong).await["errors"][0]["field"], "workflow");
+    assert_eq!(json_of(rule("Release it").await).await["rule"], json!({"workflow": "Release it"}));
+    let run = body!("github-workflow-run.json");
+    let signed: [(&str, &str); 2] = [("x-github-event", "workflow_run"), ("x-hub-signature-256", &scene.hub(run))];
+    let told = json_of(scene.send(&signed, run).await).await;
+    assert_eq!(told["message"], "ignored, because it is a run of the workflow build, and only Release it deploys", "{told}");
+    assert_eq!(scene.deployments().await.len(), 1);
+    // What is no run of a workflow passes as before.
+    let tokened = [("x-gitlab-event", "Pipeline Hook"), ("x-gitlab-token", scene.secret.as_str())];
+    assert_eq!(outcome(&scene, &tokened, body!("gitlab-pipeline.json")).await.1, "accepted");
+    rule("{build,release}*").await;
+    assert_eq!(outcome(&scene, &signed, run).await.1, "accepted");
+    let page = scene.portal.browser("admin").await.open("/projects/team/services/web/hooks").await.text().await.expect("a page");
+    assert!(page.contains("workflow {build,release}*"), "the list says so");
+}

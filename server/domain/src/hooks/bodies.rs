@@ -69,6 +69,8 @@ pub(super) struct Offer {
     pub digest: Option<Digest>,
     /// Where it comes from.
     pub source: Source,
+    /// The workflow that a git server ran for it, where it is the end of such a run; empty: it is not named.
+    pub workflow: Option<String>,
     /// Answers to the template that the service is made from.
     pub answers: Answers,
 }
