@@ -1,19 +1,22 @@
 // Real consumers of /discovery: nginx with the watcher that the docs show, Traefik and Prometheus. The first two pass on a steady load during a rolling
-// update, and no request fails: neither of them may try a request twice.
+// update, and no request fails: neither of them may try a request twice. And the page of a service that shows what they are told, in Chromium.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { closeBrowser, Visitor } from "./browser.mjs";
 import { atEnd } from "./ending.mjs";
 import { BUSYBOX } from "./engine.mjs";
 import { freePort } from "./portal.mjs";
 import { find } from "./programs.mjs";
 import { requests } from "./requests.mjs";
 import { Shop, until } from "./shop.mjs";
+
+after(closeBrowser);
 
 const run = promisify(execFile);
 const RATE = 50;
@@ -230,4 +233,44 @@ test("Prometheus scrapes each task, and follows when they are replaced", { timeo
   assert.equal(result[0].metric.service, "web");
   await shop.deployed("web", web("two", more));
   await scraped(await shop.tasks("web"));
+});
+
+test("a service's page shows where its tasks are, follows them, and gives the lines that ask for them", { timeout: 240_000 }, async (t) => {
+  const { shop, secret } = await open(t);
+  const visitor = await Visitor.arrive(t);
+  const { page } = visitor;
+  await page.goto(`${shop.portal.url}/login?next=${shop.path("web", "/discovery")}`);
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password").fill(shop.portal.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Targets 3" }).waitFor();
+  await page.locator("html[data-ready]").waitFor();
+  const shown = () => page.getByRole("row").locator("td:first-child").allTextContents();
+  const ports = (tasks) => tasks.map((task) => task.ports[0].host).sort();
+  const first = await shop.tasks("web");
+  assert.deepEqual((await shown()).map((address) => Number(address.split(":").pop())).sort(), ports(first));
+  await visitor.picture("discovery");
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `nothing is wider than a telephone: ${wide}`);
+  await page.setViewportSize({ width: 1440, height: 900 });
+
+  // What stands there is what a robot can ask; the registry's address is the portal's too.
+  for (const [consumer, wanted] of [["nginx", `upstream ${shop.project}_web_local_http {`], ["Traefik", "app.example.com"], ["Prometheus", "__meta_slipway_task"], ["Programs", '"tasks"']]) {
+    const url = (await page.locator(`pre[aria-label="${consumer} URL"]`).textContent()).replace(shop.portal.url, `http://${shop.portal.registry}`);
+    const text = await answer(url, { authorization: `Bearer ${secret}` });
+    assert.ok(text.includes(wanted), `${consumer}, ${url}: ${text}`);
+  }
+  assert.ok(!(await page.locator("main").innerText()).includes(secret), "no secret stands there");
+
+  // Nobody loads the page anew.
+  await shop.deployed("web", web("two", { replicas: 2 }));
+  await page.getByRole("heading", { name: "Targets 2" }).waitFor({ timeout: 60_000 });
+  await until("the addresses are those of the new tasks", async () => {
+    const now = (await shown()).map((address) => Number(address.split(":").pop())).sort();
+    return JSON.stringify(now) === JSON.stringify(ports(await shop.tasks("web")));
+  }, 60);
+  await shop.portal.api("POST", shop.path("web", "/stop"), {});
+  await page.getByRole("heading", { name: "Nothing serves at the moment" }).waitFor({ timeout: 60_000 });
+  await visitor.picture("discovery-nothing");
 });

@@ -20,6 +20,7 @@ pub(crate) mod cloning;
 pub(crate) mod configs;
 pub(crate) mod deployments;
 pub(crate) mod descriptor;
+pub(crate) mod discovery;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod folders;

@@ -136,6 +136,7 @@ fn Pages() -> impl IntoView {
                         <Route path=path!("/revisions") view={Lazy::<parts::Revisions>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/template") view={Lazy::<parts::ServiceTemplate>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/pushes") view={Lazy::<parts::Pushes>::new()} ssr=SsrMode::Async/>
+                        <Route path=path!("/discovery") view={Lazy::<parts::Discovery>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/configuration") view={Lazy::<parts::ServiceConfiguration>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/hooks") view={Lazy::<parts::Hooks>::new()} ssr=SsrMode::Async/>
                         <Route path=path!("/hooks/:hook") view={Lazy::<parts::Hook>::new()} ssr=SsrMode::Async/>

@@ -93,6 +93,7 @@ part!(
         Hooks: services::Hooks,
         Hook: services::Hook,
         Pushes: services::Pushes,
+        Discovery: services::Discovery,
         Logs: services::Logs,
         ServiceEvents: services::Events,
         Shell: services::Shell,

@@ -87,6 +87,8 @@ pub struct RuleFields {
     pub versions: String,
     /// A pattern of branches.
     pub branches: String,
+    /// A pattern of workflows.
+    pub workflow: String,
     /// The tag to deploy where a delivery names no image.
     pub tag: String,
 }
@@ -133,8 +135,8 @@ pub async fn create_hook(
     let caller = mutating(&csrf).await?;
     let may = may::<can::ManageHooks>(&caller, &project, &service).await?;
     let HookFields { name, environment, secret } = form;
-    let RuleFields { tags, versions, branches, tag } = rule;
-    let form = HookForm { name, environment, tags, versions, branches, tag, secret };
+    let RuleFields { tags, versions, branches, workflow, tag } = rule;
+    let form = HookForm { name, environment, tags, versions, branches, workflow, tag, secret };
     let made = hooks::create(&caller.platform, &may, &form).await?;
     shown_once(&caller, made).await
 }
@@ -150,7 +152,7 @@ pub async fn update_hook(
 ) -> Result<HookView, ApiError> {
     let caller = mutating(&csrf).await?;
     let may = may::<can::ManageHooks>(&caller, &project, &service).await?;
-    let rule = HookRule::read(&rule.tags, &rule.versions, &rule.branches, &rule.tag).map_err(domain::Error::Invalid)?;
+    let rule = HookRule::read(&rule.tags, &rule.versions, &rule.branches, &rule.workflow, &rule.tag).map_err(domain::Error::Invalid)?;
     let change = HookChange { rule: Some(rule), ..HookChange::default() };
     Ok(hooks::update(&caller.platform, &may, &named("hook", &hook)?, &change).await?)
 }

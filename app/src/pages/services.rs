@@ -1,6 +1,7 @@
 //! Services: making one, and the frame and pages of one.
 
 mod deploy;
+mod discovery;
 mod events;
 mod hooks;
 mod inspect;
@@ -29,6 +30,7 @@ use model::views::services::{RunView, ServiceDetail};
 use model::views::templates::{TemplateMark, TemplateSummary};
 
 pub(crate) use deploy::{Deploy, Plan};
+pub(crate) use discovery::Discovery;
 pub(crate) use events::Events;
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use inspect::Inspect;
@@ -184,6 +186,7 @@ fn Heading(service: ServiceDetail) -> impl IntoView {
         tabs.push(Tab::deep(page("hooks"), "Hooks"));
     }
     tabs.push(Tab::new(page("pushes"), "Push deploys"));
+    tabs.push(Tab::new(page("discovery"), "Discovery"));
     if service.may(Action::Configure) {
         tabs.push(Tab::new(page("configuration"), "Configuration"));
     }

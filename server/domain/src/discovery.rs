@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::{ProjectId, ServiceId};
+use model::ids::{ProjectId, ServiceId, UserId};
 use model::names::{EnvironmentName, ProjectName, ServiceName};
 use model::views::discovery::DiscoveredService;
 use tokio::sync::watch;
@@ -64,7 +64,7 @@ impl Filter {
 /// What a reader found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Another one: something of the reader's projects changed.
+    /// Another one, and a larger one: something of the reader's projects changed, or which those are.
     pub index: u64,
     /// The services, oldest first.
     pub services: Vec<Arc<DiscoveredService>>,
@@ -76,7 +76,10 @@ pub struct Found {
 pub struct Reader {
     platform: Platform,
     actor: Actor,
+    account: UserId,
     projects: HashSet<ProjectId>,
+    /// The change since which it sees just these.
+    seen_since: u64,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     access: Changes,
     /// Somebody's access changed, and nobody has looked at it yet.
@@ -97,7 +100,9 @@ impl Reader {
         if !looked {
             return Err(Error::Unavailable("the portal has not looked yet where services are; try again in a moment".into()));
         }
-        Ok(Self { platform: platform.clone(), actor: actor.clone(), projects, snapshots, access, stale: false })
+        let account = actor.account()?.id;
+        let seen_since = platform.discovery().seen(platform.now(), account, &projects);
+        Ok(Self { platform: platform.clone(), actor: actor.clone(), account, projects, seen_since, snapshots, access, stale: false })
     }
 
     /// Who reads.
@@ -109,7 +114,13 @@ impl Reader {
     /// What there is now.
     pub fn find(&mut self, filter: &Filter) -> Found {
         let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
-        snapshot.find(&self.projects, filter)
+        let mut found = snapshot.find(&self.projects, self.seen_since, filter);
+        // Another reader of this account knows already that it sees other projects, and this one will in a moment: what it finds until then is from
+        // before that, whatever changed since.
+        if let Some(newer) = self.platform.discovery().seen_otherwise(self.account, self.seen_since) {
+            found.index = found.index.min(newer - 1);
+        }
+        found
     }
 
     /// Notes that the reader sends requests to these of the services that it found: their tasks let it hear of their end before they end.
@@ -136,6 +147,7 @@ impl Reader {
         }
         self.actor = accounts::refresh(&self.platform, &self.actor).await?;
         self.projects = seen(&self.platform, &self.actor.visible::<can::ReadDiscovery>()?).await?;
+        self.seen_since = self.platform.discovery().seen(self.platform.now(), self.account, &self.projects);
         self.stale = false;
         Ok(())
     }
@@ -147,6 +159,14 @@ async fn seen(platform: &Platform, visible: &Visible<can::ReadDiscovery>) -> Res
     let sql = format!("SELECT p.id FROM projects p WHERE p.deleted_at IS NULL AND {condition} ORDER BY p.id LIMIT {PROJECTS}");
     let found: Vec<ProjectId> = platform.read().await?.all(sql, arguments, |row| row.get("id")).await?;
     Ok(found.into_iter().collect())
+}
+
+/// Where one service is, in each environment, for people who look. It is read from the tables: whoever was just told of a change sees it, also before
+/// the index has it.
+pub async fn of_service(platform: &Platform, may: &May<can::ReadDiscovery, Service>) -> Result<Vec<DiscoveredService>> {
+    let mut tx = platform.read().await?;
+    let found = load::load(&mut tx, &mut load::Revisions::default(), Some(&[may.id])).await?;
+    Ok(found.into_values().map(|entry| Arc::unwrap_or_clone(entry.service)).collect())
 }
 
 /// The environment that is meant: the one that is named, or the only one.

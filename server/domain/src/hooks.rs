@@ -36,6 +36,12 @@ pub(crate) use rows::by_id;
 
 crate::text_columns! { NotKept }
 
+/// Whether whoever sends this keeps what is refused at the head of a queue, and sends it again for ever: distribution's notifications.
+#[must_use]
+pub fn is_queued(envelope: &Envelope, body: &[u8]) -> bool {
+    bodies::read(envelope, body).is_queued()
+}
+
 /// The permission that everything but a delivery needs.
 pub type MayManage = May<can::ManageHooks, Service>;
 

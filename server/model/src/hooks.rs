@@ -13,8 +13,10 @@ use crate::views::deployments::{DeploymentState, Reason};
 use crate::words::words;
 
 mod tag;
+mod workflow;
 
 pub use tag::{InvalidTagText, TagText};
+pub use workflow::WorkflowText;
 
 /// Characters of a secret that somebody chose.
 const SECRET_CHARS: std::ops::RangeInclusive<usize> = 16..=200;
@@ -29,6 +31,8 @@ pub struct HookRule {
     pub tags: TagFilter,
     /// Branches of the source.
     pub branches: BranchFilter,
+    /// Workflows whose runs deploy; none: all. What is no run of a workflow is not asked for one.
+    pub workflow: Option<WorkflowText>,
     /// The tag to deploy where a delivery names no image; none: the tag that runs.
     pub tag: Option<TagText>,
 }
@@ -43,19 +47,21 @@ struct Flat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     branches: Option<Pattern>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    workflow: Option<WorkflowText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     tag: Option<TagText>,
 }
 
 impl From<Flat> for HookRule {
     fn from(flat: Flat) -> Self {
-        let Flat { tags, versions, branches, tag } = flat;
-        Self { tags: TagFilter { tags, versions }, branches: BranchFilter(branches), tag }
+        let Flat { tags, versions, branches, workflow, tag } = flat;
+        Self { tags: TagFilter { tags, versions }, branches: BranchFilter(branches), workflow, tag }
     }
 }
 
 impl From<HookRule> for Flat {
     fn from(rule: HookRule) -> Self {
-        Self { tags: rule.tags.tags, versions: rule.tags.versions, branches: rule.branches.0, tag: rule.tag }
+        Self { tags: rule.tags.tags, versions: rule.tags.versions, branches: rule.branches.0, workflow: rule.workflow, tag: rule.tag }
     }
 }
 
@@ -63,8 +69,8 @@ impl HookRule {
     /// The rule that was typed.
     ///
     /// # Errors
-    /// What is wrong in the fields `tags`, `versions`, `branches`, `tag`.
-    pub fn read(tags: &str, versions: &str, branches: &str, tag: &str) -> Result<Self, Vec<FieldError>> {
+    /// What is wrong in the fields `tags`, `versions`, `branches`, `workflow`, `tag`.
+    pub fn read(tags: &str, versions: &str, branches: &str, workflow: &str, tag: &str) -> Result<Self, Vec<FieldError>> {
         let mut wrong = Vec::new();
         let tags = TagFilter::read(tags, versions).unwrap_or_else(|errors| {
             wrong.extend(errors);
@@ -74,11 +80,15 @@ impl HookRule {
             wrong.extend(errors);
             BranchFilter::default()
         });
+        let workflow = match workflow.trim() {
+            "" => None,
+            text => text.parse::<WorkflowText>().map_err(|error| wrong.push(FieldError::new("workflow", error.to_string()))).ok(),
+        };
         let tag = match tag.trim() {
             "" => None,
             text => text.parse::<TagText>().map_err(|error| wrong.push(FieldError::new("tag", error.to_string()))).ok(),
         };
-        if wrong.is_empty() { Ok(Self { tags, branches, tag }) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(Self { tags, branches, workflow, tag }) } else { Err(wrong) }
     }
 }
 
@@ -96,6 +106,8 @@ pub struct HookForm {
     pub versions: String,
     /// A pattern of branches; empty: every one.
     pub branches: String,
+    /// A pattern of workflows; empty: every one.
+    pub workflow: String,
     /// The tag to deploy where a delivery names no image; empty: the one that runs.
     pub tag: String,
     /// What senders prove themselves with; empty: one is made.
@@ -125,7 +137,8 @@ impl HookForm {
         let name = self.name.trim().parse::<HookName>().map_err(|error| wrong.push(FieldError::new("name", error.to_string()))).ok();
         let environment = self.environment.trim().parse::<EnvironmentName>();
         let environment = environment.map_err(|error| wrong.push(FieldError::new("environment", error.to_string()))).ok();
-        let rule = HookRule::read(&self.tags, &self.versions, &self.branches, &self.tag).map_err(|errors| wrong.extend(errors)).ok();
+        let rule = HookRule::read(&self.tags, &self.versions, &self.branches, &self.workflow, &self.tag);
+        let rule = rule.map_err(|errors| wrong.extend(errors)).ok();
         let secret = match check_secret(&self.secret) {
             Ok(secret) => secret,
             Err(message) => {
@@ -276,17 +289,18 @@ mod tests {
             tags: "[a]".into(),
             versions: ">=one".into(),
             branches: "a b".into(),
+            workflow: "{build".into(),
             tag: "{sha}".into(),
             secret: "short".into(),
         };
-        assert_eq!(fields(&wrong), ["name", "environment", "tags", "versions", "branches", "tag", "secret"]);
+        assert_eq!(fields(&wrong), ["name", "environment", "tags", "versions", "branches", "workflow", "tag", "secret"]);
     }
 
     #[test]
     fn a_rule_is_stored_by_the_names_of_its_fields() {
-        let rule = HookRule::read("v*", "^1.2", "main", "{commit}").expect("a rule");
+        let rule = HookRule::read("v*", "^1.2", "main", "Build it", "{commit}").expect("a rule");
         let text = serde_json::to_string(&rule).expect("JSON");
-        assert_eq!(text, r#"{"tags":"v*","versions":"^1.2","branches":"main","tag":"{commit}"}"#);
+        assert_eq!(text, r#"{"tags":"v*","versions":"^1.2","branches":"main","workflow":"Build it","tag":"{commit}"}"#);
         assert_eq!(serde_json::from_str::<HookRule>(&text).expect("its own text"), rule);
         assert_eq!(serde_json::from_str::<HookRule>("{}").expect("JSON"), HookRule::default());
     }

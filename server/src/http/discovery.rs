@@ -106,18 +106,24 @@ async fn answer(
 ) -> Answer<Response> {
     let deadline = tokio::time::Instant::now() + asked.wait.min(WAIT_MAX);
     let _slot = if asked.wait > Duration::ZERO { Some(streams::open(&portal.platform, reader.actor(), streams::Kind::Discovery)?) } else { None };
+    // What the asker has, but for its number: what changes in its projects and is not asked for wakes nobody.
+    let mut known = None;
     loop {
-        let found = reader.find(&asked.filter);
+        let mut found = reader.find(&asked.filter);
         reader.sends_to(&found, sends);
         let body = write(&found);
         let tag = format!("\"{}\"", &keys::hex(&Sha256::digest(&body))[..32]);
         let has = has(headers, &tag);
-        let new = !has && asked.index != Some(found.index);
-        if new || asked.wait.is_zero() {
+        if asked.wait.is_zero() || (known.is_none() && !has && asked.index != Some(found.index)) {
             return Ok(packed(body, &tag, found.index, kind, has));
         }
+        let index = std::mem::take(&mut found.index);
+        let content = write(&found);
+        if *known.get_or_insert_with(|| content.clone()) != content {
+            return Ok(packed(body, &tag, index, kind, has));
+        }
         tokio::select! {
-            () = tokio::time::sleep_until(deadline) => return Ok(packed(body, &tag, found.index, kind, has)),
+            () = tokio::time::sleep_until(deadline) => return Ok(packed(body, &tag, index, kind, has)),
             () = portal.stopping.cancelled() => return Err(Error::Unavailable("the portal is stopping; ask again when it is back".into()).into()),
             changed = reader.changed() => changed?,
         }

@@ -40,13 +40,32 @@ async fn deliver(State(portal): State<Portal>, Path(hook): Path<String>, Query(a
     let body = tokio::time::timeout(BODY_WITHIN, api::whole(Request::from_parts(parts, body), &portal)).await;
     let late = || Refusal(Error::invalid("body", format!("it did not come whole within {} s", BODY_WITHIN.as_secs())));
     let body = body.map_err(|_| late())??;
-    let received = Received { envelope, body: body.to_vec(), address };
-    let delivered = hooks::deliver(&portal.platform, &api::surroundings(&portal), &hook, received).await?;
+    let received = Received { envelope: envelope.clone(), body: body.to_vec(), address };
+    let answered = answered(&portal, &hook, &asked, received).await;
+    if !is_final(&answered) || !hooks::is_queued(&envelope, &body) {
+        return answered;
+    }
+    // A queue that is refused sends the same again for ever, and nothing behind it. The body says what became of it.
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    *response.status_mut() = StatusCode::OK;
+    Ok(response)
+}
+
+async fn answered(portal: &Portal, hook: &str, asked: &Asked, received: Received) -> Answer<Response> {
+    let delivered = hooks::deliver(&portal.platform, &api::surroundings(portal), hook, received).await?;
     let answer = match asked.wait {
-        Some(seconds) => waited(&portal, &delivered, Duration::from_secs(seconds)).await?,
+        Some(seconds) => waited(portal, &delivered, Duration::from_secs(seconds)).await?,
         None => delivered.answer.clone(),
     };
-    Ok(told(&portal, &delivered, &answer))
+    Ok(told(portal, &delivered, &answer))
+}
+
+/// Whether it is refused, and would be the next time too, with nothing changed here. Who proved nothing is never among them.
+fn is_final(answered: &Answer<Response>) -> bool {
+    match answered {
+        Ok(response) => !response.status().is_success(),
+        Err(Refusal(error)) => matches!(error, Error::Forbidden(_) | Error::Conflict { .. } | Error::Invalid(_) | Error::TooLarge(_)),
+    }
 }
 
 /// The answer when the deployment has ended. A portal that stops lets nobody wait: the same delivery, sent again, waits on.

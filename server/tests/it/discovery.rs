@@ -182,6 +182,33 @@ async fn nobody_takes_the_requests_of_another_projects_host() {
     assert!(refused["detail"].as_str().is_some_and(|told| told.contains("project shop")), "{refused}");
 }
 
+#[tokio::test]
+async fn a_services_page_shows_what_is_told_and_by_which_lines_it_is_asked() {
+    let shop = Shop::open().await;
+    let address = shop.services().await["services"][0]["tasks"][0]["ports"][0]["address"].as_str().expect("an address").to_owned();
+    let read = async |who: &str| {
+        let answer = shop.portal.browser(who).await.open("/projects/shop/services/web/discovery").await;
+        assert_eq!(answer.status(), StatusCode::OK, "{who}");
+        answer.text().await.expect("a page")
+    };
+    let page = read("dev").await;
+    let lines =
+        ["/discovery/nginx/shop/web.conf?environment=local", "proxy_pass http://shop_web_local_http;", "/discovery/traefik.json?project=shop"];
+    for text in [address.as_str(), "web.1", "app.example.com/shop", "/discovery/prometheus.json?project=shop", "Authorization: Bearer TOKEN"]
+        .into_iter()
+        .chain(lines)
+    {
+        assert!(page.contains(text), "{text} is not on the page");
+    }
+    let robots = "href=\"/projects/shop/robots\"";
+    assert!(page.contains("Admins of the project make one.") && !page.contains("Robots of this project"), "a developer makes no robot");
+    let page = read("admin").await;
+    assert!(page.contains(robots) && page.contains("Robots of this project"));
+    work::task_stopping(&shop.worker(), shop.task).await.expect("recorded");
+    // It is read from the tables: nobody has to wait for the index.
+    assert!(read("dev").await.contains("Draining"));
+}
+
 async fn ask(person: &Person, path: &str, tag: &str) -> Response {
     person.request(Method::GET, path).header("if-none-match", tag).send().await.expect("an answer")
 }
@@ -212,6 +239,98 @@ async fn who_has_the_answer_already_gets_none_or_waits_for_the_next() {
     assert_eq!(shop.proxy.get("/discovery/prometheus.json").await.expect_status(StatusCode::OK).await, json!([]));
     let traefik = shop.proxy.get("/discovery/traefik.json").await.expect_status(StatusCode::OK).await;
     assert_eq!(traefik["http"]["services"]["shop_web_local_0"], json!({"loadBalancer": {"servers": []}}));
+}
+
+/// Another service with a task that runs.
+async fn another(portal: &TestPortal, who: &Person, project: &str, service: &str) -> TaskId {
+    push(who, &format!("{project}/{service}"), "1", b"a layer").await;
+    let services = format!("/api/v1/projects/{project}/services");
+    who.post(&services, json!({"name": service})).await.expect_status(StatusCode::CREATED).await;
+    let body = json!({"environment": "local", "descriptor": {"image": format!("{service}:1")}});
+    let made = who.post(&format!("{services}/{service}/deployments"), body).await.expect_status(StatusCode::ACCEPTED).await;
+    let task = plant_task(portal, made["id"].as_str().expect("an id")).await;
+    #[expect(clippy::disallowed_methods, reason = "without an engine nobody sees a task; the test says what would be seen")]
+    let worker = Worker::hire(portal.platform(), "test");
+    work::task_running(&worker, task, service, Some("10.208.0.9"), portal.platform().now()).await.expect("recorded");
+    task
+}
+
+/// Asks until so many services are told; what was told then.
+async fn number(who: &Person, wanted: usize) -> Value {
+    let began = Instant::now();
+    loop {
+        let told = who.get(SERVICES).await.expect_status(StatusCode::OK).await;
+        let serving = told["services"].as_array().expect("services").iter().filter(|one| one["tasks"] != json!([])).count();
+        if serving == wanted {
+            return told;
+        }
+        assert!(began.elapsed() < LONG, "{wanted} services were not told in time: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_hears_of_a_project_that_it_is_given_or_loses_however_long_ago_that_changed() {
+    let shop = Shop::open().await;
+    let admin = shop.portal.person("admin");
+    let eve = shop.portal.new_person("eve").await;
+    shop.portal.new_project("attic", &[("eve", "admin")]).await;
+    another(&shop.portal, &eve, "attic", "old").await;
+    number(&admin, 2).await;
+    // What the reader knows is newer than everything in the other project.
+    shop.runs("10.208.0.77").await;
+    let dev = shop.portal.person("dev");
+    let before = shop.told("its new address", |services| services.to_string().contains("10.208.0.77")).await;
+    let index = number(&dev, 1).await["index"].as_u64().expect("a number");
+    assert_eq!(json!(index), before["index"]);
+    let waiting = async |index: u64| dev.get(&format!("{SERVICES}?wait={}&index={index}", LONG.as_secs())).await.expect_status(StatusCode::OK).await;
+    let member = "/api/v1/projects/attic/members/dev";
+    let giving = async {
+        let given = admin.put(member, json!({"role": "guest"})).await.status();
+        assert!(given.is_success(), "{given}");
+    };
+    let (given, ()) = tokio::join!(waiting(index), giving);
+    assert_eq!(given["services"].as_array().map(Vec::len), Some(2), "{given}");
+    let later = given["index"].as_u64().expect("a number");
+    assert!(later > index, "{later} is no later than {index}");
+    let taking = async {
+        let taken = admin.delete(member).await.status();
+        assert!(taken.is_success(), "{taken}");
+    };
+    let (lost, ()) = tokio::join!(waiting(later), taking);
+    assert_eq!(lost["services"].as_array().map(Vec::len), Some(1), "{lost}");
+    assert!(lost["index"].as_u64() > Some(later), "{lost}");
+}
+
+#[tokio::test]
+async fn what_is_not_asked_for_wakes_nobody() {
+    let shop = Shop::open().await;
+    let api = another(&shop.portal, &shop.portal.person("dev"), "shop", "api").await;
+    let index = number(&shop.proxy, 2).await["index"].as_u64().expect("a number");
+    let wait = LONG.as_secs();
+    // By number and by tag, over everything of one name.
+    let path = format!("{SERVICES}?service=api&wait={wait}&index={index}");
+    let traefik = "/discovery/traefik.json?service=web";
+    let tag = shop.proxy.get(traefik).await.0.headers()["etag"].to_str().expect("a tag").to_owned();
+    let tagged = format!("{traefik}&wait={wait}");
+    let figures = async || shop.portal.person("admin").get("/metrics").await.0.text().await.expect("a text");
+    let changes = async {
+        let began = Instant::now();
+        while !figures().await.contains("slipway_streams_open{kind=\"discovery\"} 2") {
+            assert!(began.elapsed() < LONG, "nobody waits");
+        }
+        // Another address in the project's network alone: Traefik is told that of machines.
+        shop.runs("10.208.0.55").await;
+        shop.told("the change that is not asked for", |services| services.to_string().contains("10.208.0.55")).await;
+        work::task_stopping(&shop.worker(), api).await.expect("recorded");
+        shop.told("the change of the one", |services| services.to_string().contains("draining")).await;
+        work::task_stopping(&shop.worker(), shop.task).await.expect("recorded");
+    };
+    let (one, routed, ()) = tokio::join!(shop.proxy.get(&path), ask(&shop.proxy, &tagged, &tag), changes);
+    let one = one.expect_status(StatusCode::OK).await;
+    assert_eq!(one["services"][0]["tasks"][0]["state"], "draining", "it was not woken by the other: {one}");
+    let routed: Value = routed.json().await.expect("JSON");
+    let servers = &routed["http"]["services"]["shop_web_local_0"]["loadBalancer"]["servers"];
+    assert_eq!(servers, &json!([]), "it was not woken before the task that it sends to was to end: {routed}");
 }
 
 /// Reads a stream of events until this is in what came.

@@ -2,6 +2,7 @@
 //! broken; and, on a real engine, that a job of CI fails when its deployment fails.
 
 mod engine;
+mod queued;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +31,7 @@ struct Scene {
 }
 
 const HOOKS: &str = "/api/v1/projects/team/services/web/hooks";
+const DEPLOYMENTS: &str = "/api/v1/projects/team/services/web/deployments";
 
 impl Scene {
     async fn open() -> Self {
@@ -85,6 +87,16 @@ async fn deploy(admin: &Person, environment: &str) -> String {
 async fn hook(admin: &Person, wanted: Value) -> (String, String) {
     let made = admin.post(HOOKS, wanted).await.expect_status(StatusCode::CREATED).await;
     (made["hook"]["path"].as_str().expect("a path").to_owned(), made["secret"].as_str().expect("a secret").to_owned())
+}
+
+/// An environment whose deployments wait for an approval, with something that was approved, and a hook of it: its path and its secret.
+async fn protected(scene: &Scene) -> (String, String) {
+    let place = json!({"registry_address": "10.0.0.5:3000", "protected": true, "projects": ["team"]});
+    scene.admin.put("/api/v1/environments/prod", place).await;
+    scene.admin.put("/api/v1/environments/prod/machines/far", json!({"engine": "unix:///nowhere.sock", "untested": true})).await;
+    let first = deploy(&scene.admin, "prod").await;
+    scene.admin.post(&format!("{DEPLOYMENTS}/{first}/approve"), json!({})).await.expect_status(StatusCode::OK).await;
+    hook(&scene.admin, json!({"name": "prod", "environment": "prod"})).await
 }
 
 async fn json_of(response: Response) -> Value {
@@ -215,6 +227,8 @@ async fn what_is_stale_repeated_or_changed_is_not_done_again() {
 async fn what_is_huge_slow_or_broken_is_told_so() {
     use std::io::{Read as _, Write as _};
 
+    const SLOW: &str = "it did not come whole within 30 s";
+
     let scene = Scene::open().await;
     let bearer = format!("Bearer {}", scene.secret);
     let huge = scene.send(&[("authorization", &bearer)], &format!(r#"{{"message": "{}"}}"#, "x".repeat(2 * 1024 * 1024))).await;
@@ -230,13 +244,17 @@ async fn what_is_huge_slow_or_broken_is_told_so() {
         stream.set_read_timeout(Some(std::time::Duration::from_secs(120))).expect("a limit");
         let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: {bearer}\r\ncontent-length: 100\r\n\r\n{{");
         stream.write_all(head.as_bytes()).expect("sent");
-        // Whatever ends it, it ends.
-        let mut answer = [0; 1024];
-        let read = stream.read(&mut answer).unwrap_or_default();
-        String::from_utf8_lossy(&answer[..read]).into_owned()
+        let (mut answer, mut piece) = (String::new(), [0; 1024]);
+        while !answer.contains(SLOW) {
+            match stream.read(&mut piece).expect("an answer within the limit") {
+                0 => break,
+                read => answer.push_str(&String::from_utf8_lossy(&piece[..read])),
+            }
+        }
+        answer
     });
     let answer = slow.await.expect("no panic");
-    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 422 ") && answer.contains(SLOW), "who is slow is told so, and not just cut off: {answer:?}");
     assert_eq!(scene.deployments().await.len(), 1, "nothing was deployed");
     let log = scene.admin.get(&format!("{HOOKS}/ci/deliveries")).await.expect_status(StatusCode::OK).await;
     let kept = log["items"].as_array().expect("a list");
@@ -246,13 +264,7 @@ async fn what_is_huge_slow_or_broken_is_told_so() {
 #[tokio::test]
 async fn a_deployment_that_waits_for_an_approval_is_waited_for_and_its_refusal_fails_the_job() {
     let scene = Scene::open().await;
-    let place = json!({"registry_address": "10.0.0.5:3000", "protected": true, "projects": ["team"]});
-    scene.admin.put("/api/v1/environments/prod", place).await;
-    scene.admin.put("/api/v1/environments/prod/machines/far", json!({"engine": "unix:///nowhere.sock", "untested": true})).await;
-    let first = deploy(&scene.admin, "prod").await;
-    let deployments = "/api/v1/projects/team/services/web/deployments";
-    scene.admin.post(&format!("{deployments}/{first}/approve"), json!({})).await.expect_status(StatusCode::OK).await;
-    let (path, secret) = hook(&scene.admin, json!({"name": "prod", "environment": "prod"})).await;
+    let (path, secret) = protected(&scene).await;
     let bearer = format!("Bearer {secret}");
     let named = [("authorization", bearer.as_str()), ("idempotency-key", "build-1")];
     let asked = json_of(scene.send_to(&path, &named, r#"{"tag": "1.4.2"}"#).await).await;
@@ -263,7 +275,7 @@ async fn a_deployment_that_waits_for_an_approval_is_waited_for_and_its_refusal_f
     let waited = format!("{path}?wait=120");
     let waiting = scene.send_to(&waited, &named, r#"{"tag": "1.4.2"}"#);
     let refusing = async {
-        let refuse = format!("{deployments}/{}/refuse", asked["deployment"].as_str().expect("an id"));
+        let refuse = format!("{DEPLOYMENTS}/{}/refuse", asked["deployment"].as_str().expect("an id"));
         scene.admin.post(&refuse, json!({"why": "not on a Friday"})).await.expect_status(StatusCode::OK).await
     };
     let (ended, _) = tokio::join!(waiting, refusing);
@@ -324,4 +336,32 @@ async fn pages_show_hooks_deliveries_and_where_a_revision_comes_from() {
     {
         assert!(revisions.contains(text), "{text} is not on the page of revisions");
     }
+}
+
+#[tokio::test]
+async fn a_run_of_another_workflow_is_ignored_with_the_reason() {
+    let scene = Scene::open().await;
+    let rule = async |workflow: &str| {
+        let wanted = json!({"rule": {"workflow": workflow}});
+        scene.admin.request(Method::PATCH, &format!("{HOOKS}/ci")).json(&wanted).send().await.expect("an answer")
+    };
+    let wrong = rule("{Release").await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(json_of(wrong).await["errors"][0]["field"], "workflow");
+    assert_eq!(json_of(rule("Release it").await).await["rule"], json!({"workflow": "Release it"}));
+    let run = body!("github-workflow-run.json");
+    let signed: [(&str, &str); 2] = [("x-github-event", "workflow_run"), ("x-hub-signature-256", &scene.hub(run))];
+    let told = json_of(scene.send(&signed, run).await).await;
+    assert_eq!(told["message"], "ignored, because it is a run of the workflow build, and only Release it deploys", "{told}");
+    assert_eq!(scene.deployments().await.len(), 1);
+    // What is no run of a workflow passes as before.
+    let tokened = [("x-gitlab-event", "Pipeline Hook"), ("x-gitlab-token", scene.secret.as_str())];
+    assert_eq!(outcome(&scene, &tokened, body!("gitlab-pipeline.json")).await.1, "accepted");
+    rule("{build,release}*").await;
+    // Another run of the same workflow: what was delivered before may get its first answer again.
+    let later = run.replace("\"run_number\":562", "\"run_number\":563");
+    let signed: [(&str, &str); 2] = [("x-github-event", "workflow_run"), ("x-hub-signature-256", &scene.hub(&later))];
+    assert_eq!(outcome(&scene, &signed, &later).await.1, "accepted");
+    let page = scene.portal.browser("admin").await.open("/projects/team/services/web/hooks").await.text().await.expect("a page");
+    assert!(page.contains("workflow {build,release}*"), "the list says so");
 }

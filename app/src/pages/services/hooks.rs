@@ -21,7 +21,7 @@ use crate::page::{change, loaded_in, problem};
 use crate::urls;
 
 /// Fields that show their own error.
-const BESIDE: &[&str] = &["name", "environment", "tags", "versions", "branches", "tag", "secret"];
+const BESIDE: &[&str] = &["name", "environment", "tags", "versions", "branches", "workflow", "tag", "secret"];
 
 /// The hooks.
 #[component]
@@ -104,6 +104,7 @@ fn RuleFields(rule: HookRule, refused: Signal<Option<model::problem::Problem>>) 
     let tags = rule.tags.tags.map(|tags| tags.to_string()).unwrap_or_default();
     let versions = rule.tags.versions.map(|versions| versions.to_string()).unwrap_or_default();
     let branches = rule.branches.0.map(|branches| branches.to_string()).unwrap_or_default();
+    let workflow = rule.workflow.map(|workflow| workflow.to_string()).unwrap_or_default();
     let tag = rule.tag.map(|tag| tag.to_string()).unwrap_or_default();
     view! {
         <div class="fields fields-wide">
@@ -113,6 +114,8 @@ fn RuleFields(rule: HookRule, refused: Signal<Option<model::problem::Problem>>) 
                 hint="A range of semantic versions that the tag must be within."/>
             <TextField name="rule[branches]" label="Branches" optional=true mono=true value=branches placeholder="main" error=field_error(refused, "branches")
                 hint="A pattern. What names no branch does not deploy then."/>
+            <TextField name="rule[workflow]" label="Workflow" optional=true value=workflow placeholder="Build and publish" error=field_error(refused, "workflow")
+                hint="A pattern of its name, for runs that GitHub or Gitea tells. Empty: every workflow that goes well deploys."/>
             <TextField name="rule[tag]" label="Tag to deploy" optional=true mono=true value=tag placeholder="{commit}" error=field_error(refused, "tag")
                 hint="Where a delivery names no image, as a run of CI does. {commit}, {short_commit} and {branch} are filled in. Empty: the tag that runs, pulled anew."/>
         </div>
@@ -191,10 +194,9 @@ fn Row(service: ServiceDetail, hook: HookView) -> impl IntoView {
 
 /// What a rule lets through, in words.
 fn only(rule: &HookRule) -> String {
-    match &rule.branches.0 {
-        Some(branches) => format!("{}, branches {branches}", rule.tags),
-        None => rule.tags.to_string(),
-    }
+    let branches = rule.branches.0.as_ref().map(|branches| format!(", branches {branches}"));
+    let workflow = rule.workflow.as_ref().map(|workflow| format!(", workflow {workflow}"));
+    format!("{}{}{}", rule.tags, branches.unwrap_or_default(), workflow.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -203,8 +205,9 @@ mod tests {
 
     #[test]
     fn a_rule_is_said_in_words() {
-        let rule = |tags: &str, branches: &str| HookRule::read(tags, "", branches, "").expect("a rule");
-        assert_eq!(only(&rule("", "")), "every tag");
-        assert_eq!(only(&rule("v*", "main")), "tags v*, branches main");
+        let rule = |tags: &str, branches: &str, workflow: &str| HookRule::read(tags, "", branches, workflow, "").expect("a rule");
+        assert_eq!(only(&rule("", "", "")), "every tag");
+        assert_eq!(only(&rule("v*", "main", "")), "tags v*, branches main");
+        assert_eq!(only(&rule("", "", "Build it")), "every tag, workflow Build it");
     }
 }

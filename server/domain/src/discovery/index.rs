@@ -1,10 +1,10 @@
 //! What is known of where services are, in memory. A snapshot never changes: whoever reads one is never in the way of the next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::ids::{EnvironmentId, ProjectId, ServiceId};
+use model::ids::{EnvironmentId, ProjectId, ServiceId, UserId};
 use model::time::Millis;
 use model::views::discovery::DiscoveredService;
 use tokio::sync::watch;
@@ -39,8 +39,8 @@ impl Snapshot {
         self.index > 0
     }
 
-    /// What of these projects is asked for.
-    pub(super) fn find(&self, projects: &HashSet<ProjectId>, filter: &Filter) -> Found {
+    /// What of these projects is asked for, by somebody who sees just these since the change of this number.
+    pub(super) fn find(&self, projects: &HashSet<ProjectId>, seen_since: u64, filter: &Filter) -> Found {
         let own = self.entries.iter().filter(|(_, entry)| projects.contains(&entry.project) && filter.meets(&entry.service));
         let (ids, services): (Vec<ServiceId>, Vec<Arc<DiscoveredService>>) = own.map(|(key, entry)| (key.0, Arc::clone(&entry.service))).unzip();
         let latest = || projects.iter().filter_map(|project| self.changed.get(project)).max().copied().unwrap_or(0).max(self.since);
@@ -49,13 +49,11 @@ impl Snapshot {
             [one] if filter.is_exact() => one.index,
             _ => latest(),
         };
-        Found { index, services, ids }
+        Found { index: index.max(seen_since), services, ids }
     }
 
-    /// What differs when this was found of some services, or of all. None: nothing.
-    fn with(&self, now: Millis, of: Option<&BTreeSet<ServiceId>>, found: BTreeMap<Key, Entry>) -> Option<Self> {
-        // Larger than before, also when the clock goes back; and than those of the process before, of which nobody here knows.
-        let index = u64::try_from(now.0).unwrap_or(0).max(self.index + 1);
+    /// What differs when this was found of some services, or of all; a change would have this number. None: nothing.
+    fn with(&self, index: u64, of: Option<&BTreeSet<ServiceId>>, found: &BTreeMap<Key, Entry>) -> Option<Self> {
         let concerned = |key: &Key| of.is_none_or(|services| services.contains(&key.0));
         let mut next = self.clone();
         let mut touched = BTreeSet::new();
@@ -64,12 +62,12 @@ impl Snapshot {
             touched.insert(entry.project);
         }
         for (key, entry) in found {
-            match self.entries.get(&key) {
+            match self.entries.get(key) {
                 Some(before) if before.project == entry.project && before.service.same_as(&entry.service) => {}
                 _ => {
                     touched.insert(entry.project);
-                    let service = Arc::new(DiscoveredService { index, ..Arc::unwrap_or_clone(entry.service) });
-                    next.entries.insert(key, Entry { project: entry.project, service });
+                    let service = Arc::new(DiscoveredService { index, ..DiscoveredService::clone(&entry.service) });
+                    next.entries.insert(*key, Entry { project: entry.project, service });
                 }
             }
         }
@@ -88,16 +86,72 @@ impl Snapshot {
 /// Longer than a reader waits at most: one that was not here for so long reads no more.
 const FOLLOWED: Duration = Duration::from_secs(WAIT_MAX.as_secs() + 60);
 
+/// For how long it is known of an account that reads no more which projects it saw.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The numbers that were given out, to changes of services and to changes of which projects somebody sees.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u64,
+    /// Given out when an account was forgotten: larger than every number that it was told.
+    forgotten: u64,
+    seen: HashMap<UserId, Seen>,
+}
+
+/// Which projects an account sees.
+#[derive(Debug)]
+struct Seen {
+    projects: HashSet<ProjectId>,
+    since: u64,
+    at: Millis,
+}
+
+impl Numbers {
+    /// Larger than before, also when the clock goes back; and than those of the process before, of which nobody here knows.
+    fn next(&self, now: Millis) -> u64 {
+        u64::try_from(now.0).unwrap_or(0).max(self.last + 1)
+    }
+
+    fn take(&mut self, now: Millis) -> u64 {
+        self.last = self.next(now);
+        self.last
+    }
+
+    /// Since which change an account sees just these projects.
+    fn seen(&mut self, now: Millis, account: UserId, projects: &HashSet<ProjectId>) -> u64 {
+        if let Some(known) = self.seen.get_mut(&account)
+            && known.projects == *projects
+        {
+            known.at = now;
+            return known.since;
+        }
+        let since = if self.seen.contains_key(&account) { self.take(now) } else { self.room(now) };
+        self.seen.insert(account, Seen { projects: projects.clone(), since, at: now });
+        since
+    }
+
+    /// Forgets accounts that read no more. What a new one begins with.
+    fn room(&mut self, now: Millis) -> u64 {
+        let before = self.seen.len();
+        self.seen.retain(|_, known| now.since(known.at) < REMEMBERED);
+        if self.seen.len() < before {
+            self.forgotten = self.take(now);
+        }
+        self.forgotten
+    }
+}
+
 /// The latest snapshot, who waits for the next, and what was read last when.
 #[derive(Debug)]
 pub struct Index {
     latest: watch::Sender<Arc<Snapshot>>,
+    numbers: Mutex<Numbers>,
     read: Mutex<HashMap<ServiceId, Millis>>,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self { latest: watch::channel(Arc::default()).0, read: Mutex::default() }
+        Self { latest: watch::channel(Arc::default()).0, numbers: Mutex::default(), read: Mutex::default() }
     }
 }
 
@@ -120,15 +174,33 @@ impl Index {
         self.latest.subscribe()
     }
 
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since which change an account sees just these projects: those that it is given or loses are a change to it. Every change of a smaller number is
+    /// in the snapshots that are taken after this.
+    pub(super) fn seen(&self, now: Millis, account: UserId, projects: &HashSet<ProjectId>) -> u64 {
+        self.numbers().seen(now, account, projects)
+    }
+
+    /// The change since which an account sees other projects than it did since that one, where another reader of its found that out.
+    pub(super) fn seen_otherwise(&self, account: UserId, since: u64) -> Option<u64> {
+        self.numbers().seen.get(&account).map(|known| known.since).filter(|newer| *newer > since)
+    }
+
     /// Takes in what was found of some services, or of all. Whether something is different.
-    pub(super) fn put(&self, now: Millis, of: Option<&BTreeSet<ServiceId>>, found: BTreeMap<Key, Entry>) -> bool {
-        let next = self.latest.borrow().with(now, of, found);
-        match next {
-            Some(next) => {
+    pub(super) fn put(&self, now: Millis, of: Option<&BTreeSet<ServiceId>>, found: &BTreeMap<Key, Entry>) -> bool {
+        loop {
+            let index = self.numbers().next(now);
+            let Some(next) = self.latest.borrow().with(index, of, found) else { return false };
+            let mut numbers = self.numbers();
+            // A reader took a number meanwhile, and must not find a smaller one later.
+            if numbers.last < index {
+                numbers.last = index;
                 self.latest.send_replace(Arc::new(next));
-                true
+                return true;
             }
-            None => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::access::{Role, Scope};
 use model::descriptor::Descriptor;
-use model::ids::{EnvironmentId, ProjectId, ServiceId};
+use model::ids::{EnvironmentId, ProjectId, ServiceId, UserId};
 use model::names::{ProjectName, ServiceName};
 use model::time::Millis;
 use model::views::discovery::{DiscoveredService, Standing};
@@ -169,13 +169,15 @@ async fn readers_see_their_projects_with_the_scope_alone_and_lose_them_with_thei
     assert!(matches!(narrow.may::<can::SeeServices, _>(platform, &shop.project).await, Err(Error::Forbidden(_))), "and nothing else");
 
     let mut reader = shop.reader().await;
-    assert_eq!(reader.find(&Filter::default()).services.len(), 1);
+    let before = reader.find(&Filter::default());
+    assert_eq!(before.services.len(), 1);
     let mut change = platform.change(&operator).await.expect("a transaction");
     change.exec("DELETE FROM members", crate::args![]).await.expect("gone");
     change.access_changed();
     change.commit(crate::Record::new("test", "member", "ana")).await.expect("kept");
     tokio::time::timeout(Duration::from_secs(60), reader.changed()).await.expect("in time").expect("an account still");
-    assert!(reader.find(&Filter::default()).services.is_empty());
+    let after = reader.find(&Filter::default());
+    assert!(after.services.is_empty() && after.index > before.index, "{before:?} {after:?}");
 }
 
 #[tokio::test]
@@ -275,26 +277,67 @@ fn entry(project: u32, port: &str) -> Entry {
 fn numbers_only_grow_and_tell_a_project_nothing_of_another() {
     let index = Index::default();
     let latest = index.follow();
-    let find = |project: u32| latest.borrow().find(&[id::<ProjectId>(project)].into(), &Filter::default()).index;
+    let find = |project: u32| latest.borrow().find(&[id::<ProjectId>(project)].into(), 0, &Filter::default()).index;
     let key = |service: u32| (id::<ServiceId>(service), id::<EnvironmentId>(9));
     let all = |entries: Vec<(u32, Entry)>| entries.into_iter().map(|(service, entry)| (key(service), entry)).collect::<BTreeMap<_, _>>();
     assert!(!latest.borrow().is_known());
-    assert!(index.put(Millis(1000), None, all(vec![(1, entry(1, "a")), (2, entry(2, "a"))])));
+    assert!(index.put(Millis(1000), None, &all(vec![(1, entry(1, "a")), (2, entry(2, "a"))])));
     assert_eq!((find(1), find(2), find(3)), (1000, 1000, 1000));
-    assert!(!index.put(Millis(2000), None, all(vec![(1, entry(1, "a")), (2, entry(2, "a"))])), "nothing is different");
+    assert!(!index.put(Millis(2000), None, &all(vec![(1, entry(1, "a")), (2, entry(2, "a"))])), "nothing is different");
     // The clock went back.
     let first = BTreeSet::from([key(1).0]);
-    assert!(index.put(Millis(500), Some(&first), all(vec![(1, entry(1, "b"))])));
+    assert!(index.put(Millis(500), Some(&first), &all(vec![(1, entry(1, "b"))])));
     assert_eq!((find(1), find(2)), (1001, 1000));
-    assert!(index.put(Millis(3000), Some(&first), BTreeMap::new()), "it is gone, the other was not looked at");
+    assert!(index.put(Millis(3000), Some(&first), &BTreeMap::new()), "it is gone, the other was not looked at");
     assert_eq!((find(1), find(2)), (3000, 1000));
-    assert!(!index.put(Millis(4000), Some(&first), BTreeMap::new()));
-    assert_eq!(latest.borrow().find(&[id::<ProjectId>(2)].into(), &Filter::default()).services.len(), 1);
+    assert!(!index.put(Millis(4000), Some(&first), &BTreeMap::new()));
+    assert_eq!(latest.borrow().find(&[id::<ProjectId>(2)].into(), 0, &Filter::default()).services.len(), 1);
 
     // Who asks for one hears of that one.
     let exact = Filter { project: "p2".parse().ok(), service: "web".parse().ok(), environment: "local".parse().ok() };
     let other = DiscoveredService { service: "api".parse().expect("a name"), ..DiscoveredService::clone(&entry(2, "a").service) };
     let other = Entry { project: id::<ProjectId>(2), service: Arc::new(other) };
-    assert!(index.put(Millis(5000), Some(&BTreeSet::from([key(3).0])), all(vec![(3, other)])));
-    assert_eq!((find(2), latest.borrow().find(&[id::<ProjectId>(2)].into(), &exact).index), (5000, 1000));
+    assert!(index.put(Millis(5000), Some(&BTreeSet::from([key(3).0])), &all(vec![(3, other)])));
+    assert_eq!((find(2), latest.borrow().find(&[id::<ProjectId>(2)].into(), 0, &exact).index), (5000, 1000));
+}
+
+#[test]
+fn which_projects_an_account_sees_is_a_change_of_its_own() {
+    let index = Index::default();
+    let latest = index.follow();
+    let projects = |numbers: &[u32]| numbers.iter().map(|number| id::<ProjectId>(*number)).collect::<std::collections::HashSet<_>>();
+    let key = |service: u32| (id::<ServiceId>(service), id::<EnvironmentId>(9));
+    let (ana, bob) = (id::<UserId>(1), id::<UserId>(2));
+    // What a reader finds who sees these projects at this moment.
+    let find = |now: i64, account: UserId, seen: &[u32]| {
+        let projects = projects(seen);
+        let since = index.seen(Millis(now), account, &projects);
+        latest.borrow().find(&projects, since, &Filter::default()).index
+    };
+    assert!(index.put(Millis(1000), None, &BTreeMap::from([(key(1), entry(1, "a")), (key(2), entry(2, "a"))])));
+    assert_eq!((find(1000, ana, &[1]), find(1000, bob, &[1, 2])), (1000, 1000));
+    assert!(index.put(Millis(2000), Some(&BTreeSet::from([key(1).0])), &BTreeMap::from([(key(1), entry(1, "b"))])));
+    assert_eq!(find(2000, ana, &[1]), 2000);
+    // The other project changed last when ana did not see it.
+    let given = find(3000, ana, &[1, 2]);
+    assert!(given > 2000, "{given}");
+    assert_eq!(find(3500, ana, &[1, 2]), given, "nothing else changed since");
+    assert_eq!(find(3500, bob, &[1, 2]), 2000, "nor anything for others");
+    let lost = find(4000, ana, &[2]);
+    assert!(lost > given, "the project that is left changed long ago: {lost}");
+    // What changes after it is later, also when the clock went back.
+    assert!(index.put(Millis(10), Some(&BTreeSet::from([key(2).0])), &BTreeMap::from([(key(2), entry(2, "c"))])));
+    assert!(find(10, ana, &[2]) > lost);
+
+    // A reader that does not know yet of another project tells no number that one which does has told or will tell.
+    let before = index.seen(Millis(5000), ana, &projects(&[2]));
+    assert_eq!(index.seen_otherwise(ana, before), None);
+    let after = index.seen(Millis(5000), ana, &projects(&[1, 2]));
+    assert_eq!((index.seen_otherwise(ana, before), index.seen_otherwise(ana, after)), (Some(after), None));
+
+    // An account that was forgotten is told a number that it was never told.
+    let told = find(6000, bob, &[1, 2]);
+    let days = 3 * 24 * 60 * 60 * 1000;
+    assert!(find(days, id::<UserId>(3), &[1]) > 0);
+    assert!(find(days, bob, &[1, 2]) > told);
 }

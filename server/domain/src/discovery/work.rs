@@ -98,7 +98,7 @@ impl Follower {
         if of.is_none() {
             self.everything_at = Instant::now() + EVERYTHING;
         }
-        Ok(platform.discovery().put(platform.now(), of, found))
+        Ok(platform.discovery().put(platform.now(), of, &found))
     }
 
     /// Waits until something is due.

@@ -29,6 +29,13 @@ pub(super) struct Letter {
     pub said: Result<Said, Vec<FieldError>>,
 }
 
+impl Letter {
+    /// Whether its sender sends what is refused again for ever, and nothing else meanwhile.
+    pub(super) fn is_queued(&self) -> bool {
+        self.sender == registries::DISTRIBUTION
+    }
+}
+
 /// What a delivery says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
@@ -62,6 +69,8 @@ pub(super) struct Offer {
     pub digest: Option<Digest>,
     /// Where it comes from.
     pub source: Source,
+    /// The workflow that a git server ran for it, where it is the end of such a run; empty: it is not named.
+    pub workflow: Option<String>,
     /// Answers to the template that the service is made from.
     pub answers: Answers,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::hooks::HookAnswer;
 use model::ids::{HookDeliveryId, HookId, ServiceId};
+use model::problem::ProblemKind;
 use model::time::Millis;
 
 use super::keep::Kept;
@@ -51,6 +52,9 @@ impl Claim {
     pub(super) async fn settle(&self, platform: &Platform, answer: &HookAnswer) -> Result<()> {
         let mut write = platform.bookkeeping().await?;
         self.settle_in(&mut write, answer).await?;
+        if depends(answer) {
+            write.exec("UPDATE hook_deliveries SET repeat_key = NULL, body_key = NULL WHERE id = $1", args![self.id]).await?;
+        }
         write.touch(Topic::Service(self.service));
         write.finish().await
     }
@@ -62,6 +66,12 @@ impl Claim {
         write.touch(Topic::Service(self.service));
         write.finish().await
     }
+}
+
+/// Whether it is refused for how things stand here (a freeze, a stopped service) and not for what it says: its name is free again, so that the same
+/// delivery is worked on anew when things stand otherwise.
+fn depends(answer: &HookAnswer) -> bool {
+    answer.problem.as_ref().is_some_and(|problem| matches!(problem.kind, ProblemKind::Conflict | ProblemKind::Forbidden))
 }
 
 /// A delivery as it is written down.

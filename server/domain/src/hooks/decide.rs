@@ -74,6 +74,12 @@ fn image(rule: &HookRule, offer: &Offer, runs: Runs<'_>) -> Result<ImageReferenc
         }
         (None, None) => {}
     }
+    if let (Some(pattern), Some(name)) = (&rule.workflow, &offer.workflow)
+        && !pattern.matches(name)
+    {
+        let named = if name.is_empty() { "it names no workflow".into() } else { format!("it is a run of the workflow {name}") };
+        return Err(Not::Chosen(format!("{named}, and only {pattern} deploys")));
+    }
     let tag = tag(rule, offer, runs)?;
     match &tag {
         Some(tag) => {
@@ -146,7 +152,7 @@ mod tests {
     const HOSTS: [&str; 2] = ["localhost:3000", "slipway.example.com"];
 
     fn rule(tags: &str, versions: &str, branches: &str, tag: &str) -> HookRule {
-        HookRule::read(tags, versions, branches, tag).expect("a rule")
+        HookRule::read(tags, versions, branches, "", tag).expect("a rule")
     }
 
     fn offered(of: Of, tag: Option<&str>, reference: Option<&str>) -> Offer {
@@ -201,6 +207,18 @@ mod tests {
         assert!(decided("web:1", &main, &[offered(Of::Service, Some("2"), None)], true).starts_with("i it names no branch"));
         let pinned = Offer { digest: Some(format!("sha256:{}", "a".repeat(64)).parse().expect("a digest")), ..offered(Of::Service, None, None) };
         assert!(decided("web:1", &versions, &[pinned], true).starts_with("i it names no tag"));
+    }
+
+    #[test]
+    fn a_run_of_another_workflow_does_not_deploy_and_what_is_no_run_is_not_asked_for_one() {
+        let build = HookRule::read("", "", "", "Build and publish", "").expect("a rule");
+        let of = |workflow: Option<&str>| [Offer { workflow: workflow.map(str::to_owned), ..offered(Of::Service, None, Some("main")) }];
+        assert_eq!(decided("web:1", &build, &of(Some("Build and publish")), false), "web:1");
+        let said = decided("web:1", &build, &of(Some("Lint")), false);
+        assert_eq!(said, "i it is a run of the workflow Lint, and only Build and publish deploys");
+        assert!(decided("web:1", &build, &of(Some("")), false).starts_with("i it names no workflow"));
+        assert_eq!(decided("web:1", &build, &of(None), false), "web:1");
+        assert_eq!(decided("web:1", &HookRule::default(), &of(Some("Lint")), false), "web:1");
     }
 
     #[test]

@@ -182,7 +182,7 @@ async fn a_wrong_proof_and_an_unknown_hook_are_the_same_and_slowed_down() {
 async fn what_does_not_fit_is_ignored_or_refused_with_the_reason() {
     let shop = Shop::open().await;
     let may = shop.may::<can::ManageHooks>().await;
-    let rule = HookRule::read("{2,9}", "", "main", "").expect("a rule");
+    let rule = HookRule::read("{2,9}", "", "main", "", "").expect("a rule");
     update(&shop.store.platform, &may, &shop.name(), &HookChange { rule: Some(rule), disabled: None }).await.expect("changed");
     let said = |done: Delivered| (done.answer.status(), done.answer.message);
     let old = said(shop.send(&[], r#"{"tag": "1", "ref": "main"}"#).await.expect("answered"));

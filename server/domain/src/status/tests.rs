@@ -76,7 +76,7 @@ impl Scene {
             let runs = runs.iter().map(|run| RunFound { wanted: run.wanted, good: run.wanted, unseen: 0 }).collect();
             Found { thing, runs, millis: vec![12], why: None }
         };
-        let found: Vec<Found> = plan.things.into_iter().map(answers).collect();
+        let found: Vec<Found> = plan.into_iter().map(answers).collect();
         work::took(&self.store.worker, &found).await.expect("taken");
         work::draw(&self.store.worker).await.expect("drawn");
     }

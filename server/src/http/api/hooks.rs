@@ -74,6 +74,7 @@ struct Rule {
     tags: String,
     versions: String,
     branches: String,
+    workflow: String,
     tag: String,
 }
 
@@ -84,7 +85,7 @@ async fn update(
     Body(wanted): Body<Change>,
 ) -> Answer<impl IntoResponse> {
     let may = may::<can::ManageHooks>(&portal, &actor, &project, &service).await?;
-    let read = |rule: Rule| HookRule::read(&rule.tags, &rule.versions, &rule.branches, &rule.tag);
+    let read = |rule: Rule| HookRule::read(&rule.tags, &rule.versions, &rule.branches, &rule.workflow, &rule.tag);
     let rule = wanted.rule.map(read).transpose().map_err(|errors| Refusal(Error::Invalid(errors)))?;
     let change = HookChange { rule, disabled: wanted.disabled };
     Ok(Json(hooks::update(&portal.platform, &may, &named(&hook, "hook")?, &change).await?))

@@ -268,7 +268,7 @@ async fn form(portal: &TestPortal, cast: &Cast, caller: usize, world: &World, pa
         "deployments/rollback" => vec![project(), service(), environment(), ("revision", text("1"))],
         "deployments/scale" => vec![project(), service(), environment(), ("replicas", text("2"))],
         "jobs/list" | "jobs/run" | "pushes/delete" => vec![project(), service(), environment()],
-        "pushes/get" => vec![project(), service()],
+        "discovery/get" | "pushes/get" => vec![project(), service()],
         "pushes/put" => vec![project(), service(), environment(), ("form[repository]", text("web"))],
         "deployments/restart" | "deployments/start" | "deployments/stop" => vec![project(), service(), environment()],
         "environments/get" | "environments/managed_one" | "environments/remove" | "environments/thaw" => vec![place()],

@@ -75,7 +75,8 @@ fn run(who: &str, value: &Value) -> Said {
         message: text(value, "/workflow_run/head_commit/message").map(|text| line(&text)),
         link,
     };
-    Said::offered(vec![Offer { source, ..Offer::default() }])
+    let workflow = text(value, "/workflow_run/name").or_else(|| text(value, "/workflow/name")).unwrap_or_default();
+    Said::offered(vec![Offer { source, workflow: Some(line(&workflow)), ..Offer::default() }])
 }
 
 /// A package of GitHub's registry.

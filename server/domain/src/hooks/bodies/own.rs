@@ -43,8 +43,10 @@ pub(super) fn read(value: &Value) -> Result<Said, Vec<FieldError>> {
         return Err(body.wrong.into_told());
     }
     let offer = match image {
-        Some(image) => Offer { tag: image.tag().cloned(), digest: image.digest().copied(), of: Of::Image(image), source, answers },
-        None => Offer { of: Of::Service, tag, digest, source, answers },
+        Some(image) => {
+            Offer { tag: image.tag().cloned(), digest: image.digest().copied(), of: Of::Image(image), source, answers, ..Offer::default() }
+        }
+        None => Offer { tag, digest, source, answers, ..Offer::default() },
     };
     Ok(Said::Images { images: vec![offer], meant: true })
 }

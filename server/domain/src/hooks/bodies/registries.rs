@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::{Letter, Of, Offer, Said, Source, digest, tag, text};
 
+/// What distribution's notifications are called here.
+pub(super) const DISTRIBUTION: &str = "distribution";
+
 /// Docker Hub: one tag of one repository.
 pub(super) fn docker_hub(value: &Value) -> Said {
     let (Some(path), Some(tag)) = (text(value, "/repository/repo_name"), tag(value, "/push_data/tag")) else {
@@ -46,5 +49,5 @@ pub(super) fn distribution(value: &Value) -> Letter {
     let event = events.first().and_then(|event| text(event, "/action")).unwrap_or_else(|| "none".into());
     // What is sent again after no answer came has the same ids.
     let key = events.first().and_then(|event| text(event, "/id")).filter(|id| id.len() <= 100).map(|id| format!("event:{id}"));
-    Letter { sender: "distribution", event, key, said: Ok(said) }
+    Letter { sender: DISTRIBUTION, event, key, said: Ok(said) }
 }

@@ -44,7 +44,7 @@ fn path(of: &Of) -> &str {
 fn github_says_which_run_went_well_and_which_package_was_published() {
     assert_eq!(letter(&[("x-github-event", "ping")], body!("github-ping.json")).said, Ok(Said::Ping));
     let run = offer(&[("x-github-event", "workflow_run")], body!("github-workflow-run.json"));
-    assert_eq!((run.of, run.tag, run.digest), (Of::Service, None, None));
+    assert_eq!((run.of, run.tag, run.digest, run.workflow.as_deref()), (Of::Service, None, None, Some("build")));
     let source = run.source;
     assert_eq!(source.commit.as_deref(), Some("7fd1a60b01f91b314f59955a4e4d4e80d8edf11d"));
     assert_eq!(source.reference.as_deref(), Some("main"));
@@ -75,6 +75,7 @@ fn gitlab_says_which_pipeline_went_well() {
     let gitlab = [("x-gitlab-event", "Pipeline Hook")];
     let pipeline = body!("gitlab-pipeline.json");
     let source = offer(&gitlab, pipeline).source;
+    assert_eq!(offer(&gitlab, pipeline).workflow, None, "a pipeline is no workflow");
     assert_eq!(source.commit.as_deref(), Some("bcbb5ec396a2c0f828686f14fac9b80b780504f2"));
     assert_eq!(source.reference.as_deref(), Some("main"));
     assert_eq!(source.build.as_deref(), Some("https://gitlab.example.com/team/shop/-/pipelines/318402"));

@@ -67,7 +67,7 @@ async fn many_mistakes_and_large_bodies_leave_a_small_log() {
     let again = redeliver(&shop.store.platform, &may, &Surroundings::default(), &shop.name(), kept.id).await;
     assert!(matches!(&again, Err(Error::Conflict { code: "not_kept", message }) if message.contains("too large")), "{again:?}");
     let branch = format!(r#"{{"action": "completed", "workflow_run": {{"conclusion": "success", "head_branch": "{}"}}}}"#, "b".repeat(200_000));
-    let rule = HookRule::read("", "", "main", "").expect("a rule");
+    let rule = HookRule::read("", "", "main", "", "").expect("a rule");
     update(&shop.store.platform, &may, &shop.name(), &HookChange { rule: Some(rule), disabled: None }).await.expect("changed");
     let ignored = shop.send(&[("x-github-event", "workflow_run")], &branch).await.expect("answered").answer;
     assert!(ignored.outcome == HookOutcome::Ignored && ignored.message.len() < 16 * 1024, "{}", ignored.message.len());

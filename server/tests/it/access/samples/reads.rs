@@ -28,6 +28,7 @@ pub fn reads(path: &str) -> bool {
                 | "/fn/deployments/plan_back"
                 | "/fn/deployments/waiting"
                 | "/fn/deployments/to_approve"
+                | "/fn/discovery/get"
                 | "/fn/environments/list"
                 | "/fn/environments/get"
                 | "/fn/environments/managed"
