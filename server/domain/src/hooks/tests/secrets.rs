@@ -26,7 +26,7 @@ descriptor: |
 
 impl Shop {
     /// What runs is what a template made, with a secret.
-    async fn from_template(&self) {
+    async fn made_by_template(&self) {
         let platform = &self.store.platform;
         let may: May<can::ManageTemplates, Project> = self.store.may(&self.ana, &self.project).await;
         templates::save(platform, &may, ECHO, "", None).await.expect("saved");
@@ -58,7 +58,7 @@ impl Shop {
 #[tokio::test]
 async fn a_secret_answer_is_set_and_kept_nowhere_in_the_log() {
     let shop = Shop::open().await;
-    shop.from_template().await;
+    shop.made_by_template().await;
     let body = format!(r#"{{"tag": "2", "parameters": {{"greeting": "good morning", "db_password": "{SECRET}"}}}}"#);
     let done = shop.send(&[("user-agent", "jenkins")], &body).await.expect("delivered");
     assert_eq!(done.answer.outcome, HookOutcome::Accepted, "{done:?}");
@@ -75,7 +75,7 @@ async fn a_secret_answer_is_set_and_kept_nowhere_in_the_log() {
 #[tokio::test]
 async fn what_could_be_a_secret_is_not_kept_and_open_answers_are() {
     let shop = Shop::open().await;
-    shop.from_template().await;
+    shop.made_by_template().await;
     for body in [
         format!(r#"{{"tag": "2", "parameters": {{"db_pasword": "{SECRET}"}}}}"#),
         format!(r#"{{"tagg": "2", "parameters": {{"db_password": "{SECRET}"}}}}"#),
