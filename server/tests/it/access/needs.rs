@@ -59,7 +59,7 @@ pub fn of(path: &str) -> BTreeSet<Part> {
 
 /// What is planted for the door in its world beside the parts, in a word.
 pub fn planted(path: &str) -> &'static str {
-    const PLANTED: [(&str, &str); 12] = [
+    const PLANTED: [(&str, &str); 16] = [
         ("/configuration", "configuration"),
         ("/variables", "configuration"),
         ("/configs", "configuration"),
@@ -72,6 +72,10 @@ pub fn planted(path: &str) -> &'static str {
         ("{rule}", "watching"),
         ("{silence}", "watching"),
         ("{upload}", "upload"),
+        ("{hook}", "hook"),
+        ("/push-rules/", "rule of pushes"),
+        ("{incident}", "status"),
+        ("{legacy}", "status"),
     ];
     PLANTED.iter().find(|(word, _)| path.contains(word)).map_or("", |(_, what)| what)
 }
@@ -112,6 +116,8 @@ fn of_site(path: &str) -> Option<Parts> {
         | "/host-folders"
         | "/outside-registries"
         | "/mail"
+        | "/status-page"
+        | "/incidents"
         | "/quotas/default"
         | "/usage/prices"
         | "/registry/runs"
@@ -129,7 +135,11 @@ fn of_site(path: &str) -> Option<Parts> {
         | "/routes/{route}"
         | "/routes/{route}/test"
         | "/routes/{route}/notices/{notice}/redeliver"
+        | "/status-page/projects/{project}"
+        | "/incidents/{incident}"
+        | "/incidents/{incident}/updates"
         | "/environments/{environment}"
+        | "/environments/{environment}/freeze"
         | "/environments/{environment}/machines/{machine}"
         | "/environments/{environment}/machines/{machine}/test"
         | "/environments/{environment}/machines/{machine}/pruning" => PROJECT,
@@ -151,6 +161,12 @@ fn of_project(path: &str) -> Option<Parts> {
         | "routes/{route}/test"
         | "routes/{route}/notices/{notice}/redeliver"
         | "robots"
+        | "status-page"
+        | "incidents"
+        | "incidents/{incident}"
+        | "incidents/{incident}/updates"
+        | "legacy-services"
+        | "legacy-services/{legacy}"
         | "services"
         | "templates/preview" => PROJECT,
         "members/{username}" => PERSON,
@@ -180,10 +196,16 @@ fn of_service(path: &str) -> Option<Parts> {
         "configuration/restore" | "variables" | "variables/{name}" | "configs/{name}" | "secrets/{name}" => SERVICE,
         "deployments"
         | "deployments/{deployment}/approve"
+        | "deployments/{deployment}/ask-again"
         | "deployments/{deployment}/cancel"
         | "deployments/{deployment}/refuse"
         | "descriptor"
+        | "hooks"
+        | "hooks/{hook}"
+        | "hooks/{hook}/deliveries/{delivery}/redeliver"
+        | "hooks/{hook}/rotate"
         | "plan"
+        | "push-rules/{environment}"
         | "restart"
         | "revisions/{revision}/plan"
         | "roll"
@@ -210,7 +232,8 @@ fn of_function(called: &str) -> Option<Parts> {
         | ("usage", "set_prices") => NOTHING,
         ("alerts", "delete_rule" | "end_silence" | "put_rule" | "silence")
         | ("notices", "delete_route" | "put_mail" | "put_route" | "redeliver" | "test")
-        | ("environments", "put" | "put_machine" | "remove" | "remove_machine")
+        | ("environments", "freeze" | "put" | "put_machine" | "remove" | "remove_machine" | "thaw")
+        | ("status", _)
         | ("pruning", "put" | "run")
         | ("projects", "update")
         | ("robots" | "services", "create")
@@ -224,7 +247,8 @@ fn of_function(called: &str) -> Option<Parts> {
         ("configs", "roll" | "roll_all")
         | ("alerts", "acknowledge")
         | ("cloning", "begin")
-        | ("deployments", "approve" | "cancel" | "deploy" | "deploy_text" | "plan" | "refuse")
+        | ("hooks" | "pushes", _)
+        | ("deployments", "approve" | "ask_again" | "cancel" | "deploy" | "deploy_text" | "plan" | "refuse")
         | ("deployments", "restart" | "rollback" | "scale" | "start" | "stop")
         | ("images", "delete_image" | "delete_repository" | "delete_tag")
         | ("jobs", "run")
