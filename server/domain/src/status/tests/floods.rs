@@ -24,7 +24,7 @@ impl Scene {
         let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
         let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $3)
                    INSERT INTO status_updates (id, incident_id, state, body, written_at, written_by)
-                   SELECT 'noise-' || CAST(i AS TEXT), $1, 'investigating', 'Noise', $2, 'x' FROM n";
+                   SELECT '00000000-0000-7000-8000-' || SUBSTR('000000000000' || CAST(i AS TEXT), LENGTH(CAST(i AS TEXT)) + 1), $1, 'investigating', 'Noise', $2, 'x' FROM n";
         write.exec(sql, args![incident, self.store.platform.now(), many]).await.expect("noise");
         write.finish().await.expect("kept");
     }
