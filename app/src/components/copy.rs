@@ -40,8 +40,9 @@ pub(crate) fn Command(
     #[prop(default = "command".into(), into)]
     what: String,
 ) -> impl IntoView {
+    let look = if text.contains('\n') { "command command-lines" } else { "command" };
     view! {
-        <div class="command">
+        <div class=look>
             <pre tabindex="0" aria-label=what.clone()><code>{text.clone()}</code></pre>
             <CopyButton text what/>
         </div>

@@ -69,7 +69,7 @@ fn Whole(project: String, page: StatusAdmin, changes: Changes) -> impl IntoView 
         view! { <Badge tone=Tone::Idle text="not public"/> }.into_any()
     };
     let how = (of_project && !public).then(|| {
-        view! { <p class="muted">"Nothing of this project is shown yet. A service is shown when its descriptor says "<code>"status_page: {show: true}"</code>", one outside of containers when it is added below."</p> }
+        view! { <p class="muted">"Nothing of this project is shown yet. A service is shown when its descriptor says "<code class="inline">"status_page: {show: true}"</code>", one outside of containers when it is added below."</p> }
     });
     view! {
         <Title text="Status page"/>
@@ -93,7 +93,11 @@ fn Whole(project: String, page: StatusAdmin, changes: Changes) -> impl IntoView 
 fn Head(project: String, head: PageView, changes: Changes) -> impl IntoView {
     let refused = problem(changes.page);
     let of_project = !project.is_empty();
-    let logo = if head.logo { "There is a logo. Empty: as it was; none: no logo." } else { "PNG, JPEG or WebP of at most 64 KiB." };
+    let logo = if head.logo {
+        "There is a logo. Empty: it stays; the word none takes it away."
+    } else {
+        "A data: URL of a PNG, JPEG or WebP of at most 64 KiB."
+    };
     let environment = head.environment.clone();
     view! {
         <section class="panel">

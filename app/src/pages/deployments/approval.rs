@@ -105,7 +105,7 @@ pub(super) fn Waits(
         view! { <Since deployment plan deploys=reader.deploys again=decide.again/> }
     });
     let said = match (changed, reader.approves) {
-        (true, _) => "Something changed since it was asked for, so it is not approved any more: look below.",
+        (true, _) => "Something changed since it was asked for, so it cannot be approved any more: it has to be asked for again, see below.",
         (false, true) => "Look at what it would do, then approve or refuse it.",
         (false, false) => "An admin of this project or an operator approves or refuses it.",
     };
@@ -139,7 +139,7 @@ fn Target(deployment: DeploymentView) -> impl IntoView {
 fn in_the_way(deployment: &DeploymentView, plan: Option<&PlanView>, me: &str, operator: bool) -> Option<String> {
     let plan = plan?;
     if !plan.changed_since.is_empty() {
-        return Some(String::from("Something changed since it was asked for: it is asked for again"));
+        return Some(String::from("Something changed since it was asked for: it has to be asked for again"));
     }
     if plan.own {
         let whose = if deployment.by == me { "You asked for this yourself" } else { "You are behind what asked for this" };
@@ -157,7 +157,9 @@ fn frozen(deployment: &DeploymentView, plan: &PlanView) -> Vec<EnvironmentName> 
 fn Answers(deployment: DeploymentView, plan: Option<PlanView>, decide: Decide) -> impl IntoView {
     let (me, operator) = boot().me.map(|me| (me.username.to_string(), me.operator)).unwrap_or_default();
     let because = in_the_way(&deployment, plan.as_ref(), &me, operator);
-    let told = because.clone().map(|because| view! { <p>{because}"."</p> });
+    // That something changed is said above already.
+    let changed = plan.as_ref().is_some_and(|plan| !plan.changed_since.is_empty());
+    let told = because.clone().filter(|_| !changed).map(|because| view! { <p>{because}"."</p> });
     let frozen = plan.map(|plan| frozen(&deployment, &plan)).unwrap_or_default();
     let what = format!("revision {} of {} in {}", deployment.revision, deployment.service, deployment.environment);
     let by = deployment.by.clone();
@@ -193,9 +195,9 @@ fn Answers(deployment: DeploymentView, plan: Option<PlanView>, decide: Decide) -
 #[component]
 fn Since(deployment: DeploymentView, plan: PlanView, deploys: bool, again: ServerAction<AskAgain>) -> impl IntoView {
     let whom = if plan.second_person {
-        "Whoever asks again is then the one who asked, and somebody else approves it."
+        "Whoever asks again counts as the one who asked, so somebody else has to approve it."
     } else {
-        "It is looked at anew then."
+        "It then waits for an approval again."
     };
     let refused = problem(again);
     let frozen = frozen(&deployment, &plan);
@@ -214,7 +216,7 @@ fn Since(deployment: DeploymentView, plan: PlanView, deploys: bool, again: Serve
         <section class="panel">
             <header><h2>"Changed since it was asked for"</h2></header>
             <div class="panel-body">
-                <p>"What waits is not what a deployment would bring today: below is what it would bring, and what is the newest now. Asking again brings the newest, in place of this one. "{whom}</p>
+                <p>"Before (-) is what was asked for, after (+) is what is there now. Asking again brings what is there now, in place of this one. "{whom}</p>
                 <Changes changes=plan.changed_since/>
                 {ask}
             </div>

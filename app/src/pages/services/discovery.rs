@@ -169,23 +169,17 @@ fn Asking(service: ServiceDetail, told: DiscoveredService) -> impl IntoView {
         format!("A router and a service for each of its routes: {}.", routes.join(", "))
     };
     let upstreams = if told.tcp_ports.is_empty() {
-        "It publishes no TCP port, so there is no upstream. The file is fetched anew at each change; then nginx is reloaded."
+        "It publishes no TCP port, so there is no upstream. Fetch the file again at each change, then reload nginx."
     } else {
-        "An upstream for each TCP port. The file is fetched anew at each change, as with ?wait=60; then nginx is reloaded."
+        "An upstream for each TCP port. Fetch the file again at each change, then reload nginx. The documentation has a watcher that does both."
     };
     view! {
         <Token service/>
-        <div class="columns columns-even">
-            <div class="stack">
-                <Consumer title="nginx" about=upstreams.to_owned() url=ready.nginx_url text=ready.nginx/>
-                <Consumer title="Traefik" about=routes url=ready.traefik_url text=ready.traefik/>
-            </div>
-            <div class="stack">
-                <Consumer title="Prometheus" about="Each TCP port of each task, or the one that the descriptor's metrics name.".to_owned()
-                    url=ready.prometheus_url text=ready.prometheus/>
-                <Consumer title="Programs" about="Everything that is known, as JSON.".to_owned() url=ready.services_url text=ready.services/>
-            </div>
-        </div>
+        <Consumer title="nginx" about=upstreams.to_owned() url=ready.nginx_url text=ready.nginx/>
+        <Consumer title="Traefik" about=routes url=ready.traefik_url text=ready.traefik/>
+        <Consumer title="Prometheus" about="Each TCP port of each task, or the one that the descriptor's metrics name.".to_owned()
+            url=ready.prometheus_url text=ready.prometheus/>
+        <Consumer title="Programs" about="Everything that is known, as JSON.".to_owned() url=ready.services_url text=ready.services/>
     }
     .into_any()
 }

@@ -83,12 +83,13 @@ fn NewHookForm(service: ServiceDetail, create: ServerAction<CreateHook>) -> impl
                     <Csrf/>
                     <input type="hidden" name="project" value=service.project.to_string()/>
                     <input type="hidden" name="service" value=service.name.to_string()/>
-                    <div class="fields fields-wide">
+                    <div class="fields fields-three">
                         <TextField name="form[name]" label="Name" required=true mono=true placeholder="ci" check=Some(check_name) error=field_error(refused, "name")/>
                         <Select name="form[environment]" label="Deploys to" choices value=first error=field_error(refused, "environment")/>
                         <TextField name="form[secret]" label="Secret" kind="password" optional=true mono=true error=field_error(refused, "secret")
                             hint="Empty: one is made, and shown once. Type one where the sender makes it."/>
                     </div>
+                    <h3>"Which deliveries deploy"</h3>
                     <RuleFields rule=HookRule::default() refused/>
                     <div class="actions"><Submit label="Make hook" pending=create.pending()/></div>
                 </ActionForm>
@@ -107,13 +108,13 @@ fn RuleFields(rule: HookRule, refused: Signal<Option<model::problem::Problem>>) 
     let workflow = rule.workflow.map(|workflow| workflow.to_string()).unwrap_or_default();
     let tag = rule.tag.map(|tag| tag.to_string()).unwrap_or_default();
     view! {
-        <div class="fields fields-wide">
+        <div class="fields fields-three">
             <TextField name="rule[tags]" label="Tags" optional=true mono=true value=tags placeholder="v*" error=field_error(refused, "tags")
                 hint="A pattern: * is anything but a slash, {a,b} either. Empty: every tag."/>
             <TextField name="rule[versions]" label="Versions" optional=true mono=true value=versions placeholder=">=1.2 <2" error=field_error(refused, "versions")
-                hint="A range of semantic versions that the tag must be within."/>
+                hint="A range of semantic versions that the tag must be within. Empty: every tag."/>
             <TextField name="rule[branches]" label="Branches" optional=true mono=true value=branches placeholder="main" error=field_error(refused, "branches")
-                hint="A pattern. What names no branch does not deploy then."/>
+                hint="A pattern. With one, a delivery that names no branch does not deploy. Empty: every branch."/>
             <TextField name="rule[workflow]" label="Workflow" optional=true value=workflow placeholder="Build and publish" error=field_error(refused, "workflow")
                 hint="A pattern of its name, for runs that GitHub or Gitea tells. Empty: every workflow that goes well deploys."/>
             <TextField name="rule[tag]" label="Tag to deploy" optional=true mono=true value=tag placeholder="{commit}" error=field_error(refused, "tag")

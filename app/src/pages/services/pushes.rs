@@ -13,7 +13,7 @@ use model::views::services::ServiceDetail;
 use super::current;
 use crate::api::pushes::{DeletePushRule, PushChoices, PushesPage, PutPushRule, service_pushes};
 use crate::components::{
-    Ago, Badge, CheckBox, Choice, Confirm, Csrf, Digest, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error,
+    Ago, Badge, CheckBox, Choice, Confirm, Csrf, Digest, Empty, Keep, ProblemNotice, Select, Submit, TextField, Tone, field_error, sentence,
 };
 use crate::page::{change, forget, loaded_in, problem, query};
 use crate::pages::states;
@@ -71,7 +71,7 @@ fn Rules(service: ServiceDetail, rules: Vec<PushRuleView>, manages: bool, change
             {if none {
                 view! {
                     <Empty title="No push deploys yet">
-                        <p>"With a rule, an image that is pushed to this project's registry is deployed by itself, with what runs as it is but for the image."</p>
+                        <p>"With a rule, an image that is pushed to this project's registry is deployed by itself. Only the image changes; the rest of the service stays as it is."</p>
                     </Empty>
                 }.into_any()
             } else {
@@ -258,7 +258,7 @@ fn Push(service: ServiceDetail, push: PushView) -> impl IntoView {
                 <span class="stack-s">
                     <Badge tone text/>
                     {deployment.map(|href| view! { <a class="small" href=href>"Deployment"</a> })}
-                    {push.reason.map(|reason| view! { <span class="small muted break">{reason}</span> })}
+                    {push.reason.map(|reason| view! { <span class="small muted break">{sentence(&reason)}</span> })}
                 </span>
             </td>
             <td data-label="Pushed"><span><Ago at=push.pushed_at/>" by "{push.by}</span></td>

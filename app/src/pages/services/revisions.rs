@@ -113,7 +113,7 @@ pub(super) fn Origin(revision: RevisionView) -> impl IntoView {
     let made_of = said.then(|| view! { " ("{commit}{reference}{author}{both.then_some(", ")}{build}")" });
     let approvals = revision.approvals.into_iter().map(|approval| {
         let why = (!approval.why.is_empty()).then(|| format!(": {}", approval.why));
-        view! { <span class="small muted break">" Approved for "{approval.environment.to_string()}" by "{approval.by}", "<Ago at=approval.at/>{why}"."</span> }
+        view! { <span class="table-side small muted break">"Approved for "{approval.environment.to_string()}" by "{approval.by}", "<Ago at=approval.at/>{why}"."</span> }
     });
     view! { {made_of}{approvals.collect_view()} }.into_any()
 }

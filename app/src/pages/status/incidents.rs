@@ -40,7 +40,7 @@ fn impacts() -> Vec<Choice> {
 
 /// The same for what is new, of which planned work usually has none.
 fn first_impacts() -> Vec<Choice> {
-    [Choice::new("", "as usual: minor, of maintenance none")].into_iter().chain(impacts()).collect()
+    [Choice::new("", "usual: minor, or none for maintenance")].into_iter().chain(impacts()).collect()
 }
 
 /// All of them, newest first.
@@ -182,8 +182,8 @@ pub(super) fn NewIncident(project: String, changes: Changes) -> impl IntoView {
                         <TextField name="form[title]" label="Title" required=true check=Some(check_title) error=field_error(refused, "title")/>
                         <TextField name="form[components][0]" label="Services" optional=true mono=true placeholder=named error=field_error(refused, "components") hint="Names, with commas between. Empty: all."/>
                         <Select name="form[impact]" label="Impact" choices=first_impacts() value="" error=field_error(refused, "impact")/>
-                        <TextField name="form[starts_at]" label="Begins (UTC)" kind="datetime-local" optional=true error=field_error(refused, "starts_at") hint="Of maintenance alone. Empty: it is an incident, which begins now."/>
-                        <TextField name="form[ends_at]" label="Ends (UTC)" kind="datetime-local" optional=true error=field_error(refused, "ends_at") hint="Of maintenance alone."/>
+                        <TextField name="form[starts_at]" label="Begins (UTC)" kind="datetime-local" optional=true error=field_error(refused, "starts_at") hint="For maintenance only. Empty: it is an incident, and begins now."/>
+                        <TextField name="form[ends_at]" label="Ends (UTC)" kind="datetime-local" optional=true error=field_error(refused, "ends_at") hint="For maintenance only."/>
                     </div>
                     <TextArea name="form[text]" label="Text" rows=3 error=field_error(refused, "text") hint="Everybody reads it."/>
                     <div class="actions"><Submit label="Tell everybody" pending=changes.create.pending()/></div>

@@ -33,7 +33,7 @@ pub(super) fn Legacy(project: String, legacy: Vec<LegacyView>, changes: Changes)
                     </table>
                 }.into_any()
             }}
-            <div class="panel-body"><Add project=project.clone() changes/></div>
+            <div class="panel-body"><h3>"New service"</h3><Add project=project.clone() changes/></div>
         </section>
     }
     .into_any()

@@ -14,6 +14,7 @@ use crate::api::hooks::{DeleteHook, HookPage, RedeliverHook, RotateHook, SetHook
 use crate::boot::boot;
 use crate::components::{
     Ago, Badge, Choice, Command, Confirm, CopyButton, Crumb, Crumbs, Csrf, Empty, Keep, ProblemNotice, Select, Submit, TextField, field_error,
+    sentence,
 };
 use crate::page::{RowChange, change, forget, loaded, param, problem, query, row_change};
 use crate::urls;
@@ -211,8 +212,8 @@ fn Row(hook: HookView, delivery: HookDeliveryView, changes: Changes) -> impl Int
     let href = page_of(&hook, &[("delivery", id.as_str())]);
     let what = format!("{} {}", delivery.sender, delivery.event);
     let by = delivery.redelivered_by.clone().map(|by| view! { <span class="small muted table-side">"again, for "{by}</span> });
-    let message = delivery.answer.as_ref().map(|answer| answer.message.clone()).unwrap_or_default();
-    let status = delivery.status.map(|status| format!("{status} ")).unwrap_or_default();
+    let message = delivery.answer.as_ref().map(|answer| sentence(&answer.message)).unwrap_or_default();
+    let status = delivery.status.map(|status| view! { <code class="small muted">{status}</code>" " });
     let deployment = delivery.deployment.map(|id| {
         let href = urls::deployment(&hook.project, &hook.service, id);
         view! { " "<a href=href>"Deployment"</a> }
@@ -250,11 +251,12 @@ fn Delivery(hook: HookView, shown: HookDeliveryDetail) -> impl IntoView {
             <div class="command"><pre tabindex="0" aria-label="body"><code>{text.clone()}</code></pre><CopyButton text what="body"/></div>
         }
     });
-    let key = delivery.key.map(|key| view! { <dt>"Known by"</dt><dd class="break">{key}</dd> });
+    let key = delivery.key.map(|key| view! { <dt>"Delivery id"</dt><dd class="break">{key}</dd> });
+    let status = delivery.status.map(|status| view! { <code class="small muted">{status}</code>" " });
     let answer = delivery.answer.map(|answer| {
         let fields = answer.problem.map(|problem| problem.fields).unwrap_or_default();
         let fields: Vec<_> = fields.into_iter().map(|field| view! { <li><code>{field.field}</code>": "{field.message}</li> }).collect();
-        view! { <dt>"Answer"</dt><dd>{answer.message}{(!fields.is_empty()).then_some(view! { <ul>{fields}</ul> })}</dd> }
+        view! { <dt>"Answer"</dt><dd>{status}{sentence(&answer.message)}{(!fields.is_empty()).then_some(view! { <ul>{fields}</ul> })}</dd> }
     });
     let close = page_of(&hook, &[]);
     view! {
@@ -263,9 +265,11 @@ fn Delivery(hook: HookView, shown: HookDeliveryDetail) -> impl IntoView {
             <div class="panel-body">
                 <dl class="facts">
                     <dt>"Received"</dt><dd>{delivery.received_at.exact()}</dd>
-                    {key}{answer}{headers}
+                    {key}{answer}
                 </dl>
+                <h3>"Request"</h3>
                 {not_whole}
+                <dl class="facts">{headers}</dl>
                 {body}
             </div>
         </section>
