@@ -68,7 +68,7 @@ const ENGLISH: Words = Words {
     not_checked: "Not checked yet",
     services: "Services",
     none: "No services are shown here yet",
-    none_hint: "Whoever runs a service can show it: status_page: {show: true} in its descriptor.",
+    none_hint: "Services stand here once their teams show them.",
     since: "since",
     uptime: "up",
     response: "Response time",
@@ -110,7 +110,7 @@ const CHINESE: Words = Words {
     not_checked: "尚未检测",
     services: "服务",
     none: "这里还没有公开的服务",
-    none_hint: "服务的负责人可以公开它：在描述文件中写 status_page: {show: true}。",
+    none_hint: "服务的负责人公开服务后，会显示在这里。",
     since: "开始于",
     uptime: "可用",
     response: "响应时间",
@@ -214,7 +214,7 @@ impl Language {
             IncidentState::Proposed | IncidentState::Dismissed => "",
             IncidentState::Investigating => self.pick("Investigating", "调查中"),
             IncidentState::Identified => self.pick("Cause found", "已找到原因"),
-            IncidentState::Monitoring => self.pick("Mended, being watched", "已修复，观察中"),
+            IncidentState::Monitoring => self.pick("Fixed, being watched", "已修复，观察中"),
             IncidentState::Resolved => self.pick("Resolved", "已解决"),
             IncidentState::Scheduled => self.pick("Planned", "已计划"),
             IncidentState::InProgress => self.pick("Under way", "进行中"),
@@ -227,8 +227,8 @@ impl Language {
         match impact {
             Impact::None => self.pick("no impact", "无影响"),
             Impact::Minor => self.pick("minor impact", "轻微影响"),
-            Impact::Major => self.pick("major impact", "严重影响"),
-            Impact::Critical => self.pick("critical impact", "重大影响"),
+            Impact::Major => self.pick("major impact", "较大影响"),
+            Impact::Critical => self.pick("critical impact", "严重影响"),
         }
     }
 
