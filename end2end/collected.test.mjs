@@ -111,7 +111,8 @@ for (const [how, env] of WAYS) {
     await until("tasks are replaced", async () => !["queued", "pulling"].includes((await shop.deployment("web", id)).state));
     await shop.portal.crash();
     await shop.portal.resume();
-    assert.equal((await shop.over("web", id)).state, "succeeded");
+    const done = await shop.over("web", id);
+    assert.equal(done.state, "succeeded", JSON.stringify(done.reason));
     await more(shop, "web", 100);
     await compare(shop, "web");
   });
