@@ -45,15 +45,17 @@ tests() {
 
 on_sqlite() { cargo test "${crates[@]}" --offline --no-fail-fast --quiet; }
 # Not again what is about engines, files and connections, and of which the database is no part: what becomes of tasks whose engine fails or is changed
-# by hand (their rows are written and read in `deploy` there too), looks into tasks, a shell's bytes, charts, what CI delivers on an engine. Nor the doors a second
-# time, where what is asked is who knocks: each statement behind them is asked of PostgreSQL by the first table of answers (`access`), by `robots`,
-# `accounts` and `registry::auth`; nor the shipped templates on an engine, whose rows `templates` writes and reads there; nor what the domain's own tests
-# ask PostgreSQL of events, notices and figures.
+# by hand (their rows are written and read in `deploy` there too), looks into tasks, a shell's bytes, charts, what CI delivers on an engine. Nor the
+# doors a second time, where what is asked is who knocks: each statement behind them is asked of PostgreSQL by the first table of answers (`access`), by
+# `robots`, `accounts` and `registry::auth`; nor the shipped templates on an engine, whose rows `templates` writes and reads there; nor what the
+# domain's own tests ask PostgreSQL of events, notices and figures.
+without_postgres=(
+  collected:: looking:: docker:: registry::large:: sampled:: logs::following:: shells::pulse:: shells::ends:: shells::a_flood
+  shells::a_hundred_cuts inside:: inside_doors:: drift:: hooks::engine:: environments::trial:: environments::services_run
+  access::door:: templates::engine:: events::a_storm alerts::through_an_outage charts:: metrics_door::
+)
 on_postgres() {
-  SLIPWAY_TEST_POSTGRES="$postgres" cargo test "${crates[@]}" --offline --no-fail-fast --quiet -- \
-    --skip collected:: --skip looking:: --skip docker:: --skip registry::large:: --skip sampled:: --skip logs::following:: \
-    --skip shells::pulse:: --skip shells::ends:: --skip shells::a_flood --skip shells::a_hundred_cuts --skip inside:: --skip inside_doors:: --skip drift:: --skip hooks::engine:: --skip environments::trial:: --skip environments::services_run \
-    --skip access::door:: --skip templates::engine:: --skip events::a_storm --skip alerts::through_an_outage --skip charts:: --skip metrics_door::
+  SLIPWAY_TEST_POSTGRES="$postgres" cargo test "${crates[@]}" --offline --no-fail-fast --quiet -- "${without_postgres[@]/#/--skip=}"
 }
 end_to_end() { SLIPWAY_BIN="$target/debug/slipway" node --test --test-reporter=spec --test-concurrency=1 end2end/*.test.mjs; }
 

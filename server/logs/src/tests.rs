@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use model::ids::TaskId;
 use uuid::Uuid;
 
+use crate::stream::lock;
 use crate::*;
 
 pub(crate) const SMALL: Options = Options { journal_bytes: 2_000, chunk_bytes: 300, level: 1 };
@@ -67,6 +68,12 @@ pub(crate) fn seal(stream: &Stream) {
     stream.0.rotate().expect("rotated");
     let numbers: Vec<u64> = stream.0.state().parts.iter().map(plan::Kept::number).collect();
     numbers.into_iter().for_each(|number| stream.0.seal(number).expect("sealed"));
+}
+
+/// The process that had this stream dies: its thread that compresses is not in the files any more, nor comes back to them.
+pub(crate) fn die(stream: &Stream) {
+    let _turn = lock(&stream.0.working);
+    stream.0.state().removed = true;
 }
 
 #[test]
@@ -377,7 +384,7 @@ fn retention_reaches_streams_that_nobody_opened() {
     seal(&stream);
     fill(&stream, 100, 10);
     let path = plan::journal_path(stream.0.path(), 2);
-    drop(stream);
+    die(&stream);
     let store = Store::open(folder.path(), SMALL).expect("opened");
     assert_eq!(store.retain(key(1).project, 20, u64::MAX).expect("looked"), Removed::default(), "a part goes when all of it is older");
     assert_eq!(store.retain(key(1).project, 30, u64::MAX).expect("deleted").lines, 30);

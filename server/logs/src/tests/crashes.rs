@@ -62,6 +62,7 @@ impl Trial {
     }
 
     fn open(&mut self) {
+        die(&self.stream);
         self.stream = Store::open(self.folder.path(), SMALL).expect("opened").stream(key(1)).expect("there");
     }
 

@@ -27,6 +27,7 @@ fn flip(file: &std::path::Path, folder: &std::path::Path, want: &[Found], step: 
                 want.len() - found.len()
             );
             let _ = stream.last(&Select::default(), 10, 1000, None).expect("read");
+            die(&stream);
         }
     }
     fs::write(file, bytes).expect("written");
@@ -43,7 +44,7 @@ fn a_damaged_segment_is_a_gap() {
     let want = all(&stream);
     assert_eq!(want.len(), 180);
     let segment = plan::segment_path(stream.0.path(), 2);
-    drop(stream);
+    die(&stream);
     flip(&segment, folder.path(), &want, 3);
 }
 
@@ -55,7 +56,7 @@ fn a_damaged_journal_is_a_gap_or_lacks_its_end() {
     let path = plan::journal_path(stream.0.path(), 1);
     let want = all(&stream);
     let last = stream.0.state().active().expect("a journal").length as usize;
-    drop(stream);
+    die(&stream);
     let bytes = fs::read(&path).expect("read");
     assert_eq!(bytes.len(), last);
     for at in 0..bytes.len() {
@@ -74,6 +75,7 @@ fn a_damaged_journal_is_a_gap_or_lacks_its_end() {
         seal(&stream);
         let again = all(&stream);
         assert_eq!(texts(&again), texts(&found));
+        die(&stream);
     }
 }
 
@@ -101,12 +103,13 @@ fn files_of_nonsense_are_survived() {
     for size in [0_usize, 1, 11, 12, 13, 500, 100_000] {
         let stream = Store::open(folder.path(), SMALL).expect("opened").stream(key(1)).expect("made");
         let path = stream.0.path().to_owned();
-        drop(stream);
+        die(&stream);
         let nonsense: Vec<u8> = (0..size).map(|_| dice.next() as u8).collect();
         fs::write(plan::segment_path(&path, 100 + size as u64), &nonsense).expect("written");
         fs::write(plan::journal_path(&path, 200_000 + size as u64), &nonsense).expect("written");
         let stream = Store::open(folder.path(), SMALL).expect("opened").stream(key(1)).expect("opened");
         assert!(all(&stream).iter().all(|found| found.record.kind == Kind::Gap));
         stream.append(&batch(vec![Record { kind: Kind::Gap, ..line(1, 1, "x") }])).expect("appended");
+        die(&stream);
     }
 }
