@@ -152,7 +152,7 @@ schedule: "0 3 * * *"
 artifact: {url: "https://example.com/a.tgz", sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", path: /app}
 drift: heal
 routes: [{host: app.example.com, path: /, port: http}]
-status_page: {show: true, probe: {http: {port: 80, path: /}}}
+status_page: {show: false, probe: {http: {port: 80, path: /}}}
 metrics: {port: 9100, path: /metrics, names: [up]}
 "#;
     let found = errors(all);
