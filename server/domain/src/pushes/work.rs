@@ -230,7 +230,8 @@ async fn look(worker: &Worker, push: &Push, place: &Place) -> Result<Looked> {
     write(&mut change, push, place, (outcome, Some(reason), None)).await?;
     let sql = "DELETE FROM push_outcomes WHERE service_id = $1 AND environment_id = $2 AND deployment_id IS NULL AND push_id <
                (SELECT o.push_id FROM push_outcomes o WHERE o.service_id = $1 AND o.environment_id = $2 AND o.deployment_id IS NULL
-                ORDER BY o.push_id DESC LIMIT 1 OFFSET $3)";
+                ORDER BY o.push_id DESC LIMIT 1 OFFSET $3)
+               AND NOT EXISTS (SELECT 1 FROM pushes p WHERE p.id = push_outcomes.push_id)";
     change.exec(sql, args![place.service, place.environment, REMEMBERED - 1]).await?;
     change.touch(Topic::Service(place.service));
     change.finish().await?;
@@ -249,7 +250,8 @@ fn told(push: &Push, error: Error) -> String {
             tracing::error!(error = %text, push = %push.id, "a push could not be deployed");
             String::from("something went wrong on our side; the log has the details")
         }
-        Error::Forbidden(text) => format!("{} is told: {text}", push.pusher),
+        // The text of it speaks to whoever pushed, and everybody in the project reads this.
+        Error::Forbidden(_) => format!("{} may not deploy here; an admin of the project can give them a role that may", push.pusher),
         Error::NotFound { .. } | Error::Unauthenticated => format!("{} is no member of the project any more", push.pusher),
         other => other.to_string(),
     }
