@@ -243,7 +243,7 @@ fn passes(error: &Error) -> bool {
     matches!(error, Error::Unavailable(_) | Error::TooMany { .. } | Error::TooManyOpen(_))
 }
 
-/// What stands in the way, for people.
+/// What stands in the way, for people. It begins with a word and no name: a page writes its first letter large.
 fn told(push: &Push, error: Error) -> String {
     match error {
         Error::Internal(text) => {
@@ -251,8 +251,8 @@ fn told(push: &Push, error: Error) -> String {
             String::from("something went wrong on our side; the log has the details")
         }
         // The text of it speaks to whoever pushed, and everybody in the project reads this.
-        Error::Forbidden(_) => format!("{} may not deploy here; an admin of the project can give them a role that may", push.pusher),
-        Error::NotFound { .. } | Error::Unauthenticated => format!("{} is no member of the project any more", push.pusher),
+        Error::Forbidden(_) => format!("the account {} may not deploy here; an admin of the project can give them a role that may", push.pusher),
+        Error::NotFound { .. } | Error::Unauthenticated => format!("the account {} is no member of the project any more", push.pusher),
         other => other.to_string(),
     }
 }
@@ -267,11 +267,11 @@ async fn judge(platform: &Platform, push: &Push, place: &Place) -> Result<Verdic
         return ignored(format!("a push brought this image here before, and that deployment is {state}; deploy it by hand to bring it again"));
     }
     if let Some(later) = overtaken(&mut tx, push, place).await? {
-        return ignored(format!("{later}, which was pushed later, was deployed before this one could be"));
+        return ignored(format!("the tag {later}, which was pushed later, was brought here before this one could be"));
     }
     let Some(environment) = environments::granted(&mut tx, push.project, place.environment).await? else { return Err(not_granted()) };
     let Some(actor) = pusher(&mut tx, platform, push).await? else {
-        let why = format!("{} was deleted or disabled, or has expired", push.pusher);
+        let why = format!("the account {} was deleted or disabled, or has expired", push.pusher);
         return Ok(Verdict::Not(PushOutcome::Refused, why));
     };
     let may: May<can::Deploy, Service> = actor.may_in(&mut tx, &place.service).await?;

@@ -134,7 +134,7 @@ async fn what_was_pushed_later_is_not_undone() {
         let told = shop.told().await;
         let (.., outcome, reason) = told.iter().find(|(_, tag, ..)| tag == first.0).expect("it is told");
         assert_eq!(*outcome, expected, "{reason}");
-        assert!(expected == PushOutcome::Deployed || reason.starts_with("1.2.0, which was pushed later"), "{reason}");
+        assert!(expected == PushOutcome::Deployed || reason.starts_with("the tag 1.2.0, which was pushed later"), "{reason}");
     }
 }
 
