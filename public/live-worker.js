@@ -3,7 +3,7 @@
 // new one stands. What a tab may have missed it is told to read anew.
 "use strict";
 
-const TOPICS_MAX = 64;
+const TOPICS_MAX = 128;
 const ports = new Map(); // port -> Set of topics
 let source = null; // the stream that stands or is being opened
 let asked = ""; // the topics that it was opened for
@@ -19,8 +19,9 @@ function tell(message) {
 function union() {
   const all = new Set();
   for (const topics of ports.values()) for (const topic of topics) all.add(topic);
-  // The newest are the ones on screen.
-  return [...all].slice(-TOPICS_MAX);
+  // The newest are the ones on screen: those of the tab that spoke last.
+  // In one order: the same ones open no new stream.
+  return [...all].slice(-TOPICS_MAX).sort();
 }
 
 function soon(delay) {
@@ -75,8 +76,8 @@ onconnect = (event) => {
   const port = event.ports[0];
   ports.set(port, new Set());
   port.onmessage = (message) => {
-    if (message.data === "bye") ports.delete(port);
-    else ports.set(port, new Set(message.data));
+    ports.delete(port);
+    if (message.data !== "bye") ports.set(port, new Set(message.data));
     soon(50);
   };
 };

@@ -160,6 +160,20 @@ impl Pulse {
         }
     }
 
+    /// Beats from now on when one of these changes, and for nothing that it was told before: what a list shows comes and goes, and a page that stays
+    /// open does not fill the stream with what is gone.
+    pub(crate) fn watch_just(self, topics: impl IntoIterator<Item = String>) {
+        let topics: HashSet<String> = topics.into_iter().collect();
+        let changed = self.topics.try_update_value(|known| {
+            let changed = *known != topics;
+            *known = topics;
+            changed
+        });
+        if let (Some(true), Some(live)) = (changed, self.live) {
+            live.tell();
+        }
+    }
+
     /// Asks for another run at the next beat.
     pub(crate) fn track(self) -> u32 {
         self.beats.get()

@@ -22,9 +22,6 @@ use crate::live::Pulse;
 use crate::page::{Data, change, loaded, loaded_in, param, problem, query};
 use crate::urls;
 
-/// Of what waits, so many are listened to: a stream takes a few dozen topics.
-const WATCHED: usize = 20;
-
 /// The deployments of a project.
 #[component]
 pub(crate) fn List() -> impl IntoView {
@@ -33,10 +30,8 @@ pub(crate) fn List() -> impl IntoView {
     let pulse = Pulse::new();
     let data = Resource::new(move || (project.name.get(), after.get(), pulse.track()), |(name, after, _)| list_deployments(name, None, Some(after)));
     loaded_in(project.view, data, move |project, page| {
-        pulse.watch(format!("project:{}", project.id));
-        for deployment in page.items.iter().filter(|deployment| !deployment.state.is_final()) {
-            pulse.watch(format!("deployment:{}", deployment.id));
-        }
+        let under_way = page.items.iter().filter(|deployment| !deployment.state.is_final());
+        pulse.watch_just(under_way.map(|deployment| format!("deployment:{}", deployment.id)).chain([format!("project:{}", project.id)]));
         view! { <DeploymentTable page path=urls::project_page(&project.name, "deployments") named=true/> }
     })
 }
@@ -51,9 +46,7 @@ pub(crate) fn Waiting() -> impl IntoView {
         <Title text="Waiting for approval"/>
         <div class="heading"><h1>"Waiting for approval"</h1></div>
         {loaded(data, move |waiting| {
-            for deployment in waiting.items.iter().take(WATCHED) {
-                pulse.watch(format!("deployment:{}", deployment.id));
-            }
+            pulse.watch_just(waiting.items.iter().map(|deployment| format!("deployment:{}", deployment.id)));
             if waiting.items.is_empty() {
                 return view! {
                     <section class="panel"><Empty title="Nothing waits for you"><p>"Deployments to protected environments that you may approve stand here until somebody decides."</p></Empty></section>

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use model::page::Page;
+use model::live::TOPICS_MAX;
+use model::page::{LIMIT_DEFAULT, Page};
 use model::views::deployments::DeploymentView;
 use model::views::projects::ProjectSummary;
 use model::views::services::ServiceSummary;
@@ -20,6 +21,8 @@ use crate::urls;
 
 /// Services that are shown here.
 const FEW: usize = 20;
+/// All that is listened to here fits into one stream: a page of projects, a few services, a page of what waits.
+const _: () = assert!(2 * LIMIT_DEFAULT as usize + FEW < TOPICS_MAX);
 
 /// The projects, their services, what waits for an approval, and whether one may make projects.
 type Overview = (Page<ProjectSummary>, Page<ServiceSummary>, Page<DeploymentView>, bool);
@@ -37,13 +40,8 @@ pub(crate) fn Home() -> impl IntoView {
     view! {
         <Title text=""/>
         {loaded(data, move |(projects, services, waiting, may_create)| {
-            for project in &projects.items {
-                pulse.watch(format!("project:{}", project.id));
-            }
-            for service in services.items.iter().take(FEW) {
-                pulse.watch(format!("service:{}", service.id));
-            }
             let shown: Vec<_> = services.items.into_iter().take(FEW).collect();
+            pulse.watch_just(topics(&projects.items, &shown, &waiting.items));
             view! {
                 <div class="heading">
                     <h1>"Your projects"</h1>
@@ -58,4 +56,12 @@ pub(crate) fn Home() -> impl IntoView {
         })}
     }
     .into_any()
+}
+
+/// What is on screen. Of what waits, what is in none of these projects: of the others their projects tell.
+fn topics(projects: &[ProjectSummary], services: &[ServiceSummary], waiting: &[DeploymentView]) -> Vec<String> {
+    let elsewhere = waiting.iter().filter(|deployment| projects.iter().all(|project| project.name != deployment.project));
+    let projects = projects.iter().map(|project| format!("project:{}", project.id));
+    let services = services.iter().map(|service| format!("service:{}", service.id));
+    projects.chain(services).chain(elsewhere.map(|deployment| format!("deployment:{}", deployment.id))).collect()
 }

@@ -13,6 +13,7 @@ pub mod form;
 pub mod hooks;
 pub mod ids;
 pub mod image;
+pub mod live;
 pub mod logs;
 pub mod machine;
 pub mod manifest;

@@ -15,14 +15,13 @@ use domain::access::Changes;
 use domain::live::Topic;
 use domain::{Actor, Error, Platform, accounts, streams, watch};
 use futures::Stream;
+use model::live::TOPICS_MAX;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::problem::Answer;
 use super::table::Table;
 use super::{Portal, doors};
 
-/// Topics of one stream at most.
-const TOPICS_MAX: usize = 64;
 /// Proxies cut what is silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -120,4 +119,19 @@ impl Watching {
 
 fn changed(topic: Topic) -> Event {
     Event::default().event("change").data(format!("{{\"topic\":\"{topic}\"}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_asks_for_as_much_as_a_stream_takes() {
+        let of = |many: usize| (0..many).map(|n| format!("topic=project%3A0192f0c1-7c1e-7b44-8d2a-{n:012}")).collect::<Vec<_>>().join("&");
+        assert_eq!(topics(&of(TOPICS_MAX)).expect("all of them").len(), TOPICS_MAX);
+        assert!(topics(&of(TOPICS_MAX + 1)).is_err());
+        assert!(of(TOPICS_MAX).len() < 8000, "and proxies take the address");
+        let worker = include_str!("../../../public/live-worker.js");
+        assert!(worker.contains(&format!("const TOPICS_MAX = {TOPICS_MAX};")), "the shared worker counts as the portal does");
+    }
 }

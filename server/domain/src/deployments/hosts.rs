@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use model::descriptor::Descriptor;
 use model::ids::{ProjectId, ServiceId};
 
-use crate::access::{Actor, can};
+use crate::access::{Actor, Credential, can};
 use crate::args;
 use crate::change::Change;
 use crate::db::{Row, Tx};
@@ -79,10 +79,12 @@ async fn refuse_used(tx: &mut Tx, actor: &Actor, holder: ProjectId, host: &str) 
     if !uses(tx, holder, host).await? {
         return Ok(());
     }
+    // What a push is refused for stands on a page that others read too.
+    let asks = *actor.credential() != Credential::Push;
     let who = match actor.may_in::<can::SeeProject, _>(tx, &holder).await {
-        Ok(project) => format!("project {}", project.name),
-        // It may be one that the caller may not know of.
-        Err(Error::NotFound { .. } | Error::Forbidden(_) | Error::Unauthenticated) => String::from("another project"),
+        Ok(project) if asks => format!("project {}", project.name),
+        // It may be one that whoever reads this may not know of.
+        Ok(_) | Err(Error::NotFound { .. } | Error::Forbidden(_) | Error::Unauthenticated) => String::from("another project"),
         Err(error) => return Err(error),
     };
     let text = format!("the host {host} belongs to {who}, which has routes with it; choose another one, or have it given up there");

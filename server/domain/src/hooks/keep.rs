@@ -68,7 +68,9 @@ pub(super) async fn of(platform: &Platform, hook: &Hook, actor: &Actor, received
         Err(error) if passes(&error) => return Err(error),
         Err(_) => BTreeSet::new(),
     };
-    if hide(&mut value, &open) { whole(envelope, &value.to_string(), Some(NotKept::Secret)) } else { whole(envelope, &text, None) }
+    let hidden = hide(&mut value, &open).then_some(NotKept::Secret);
+    // As it was read: of what is written twice, the other one was not looked at.
+    whole(envelope, &value.to_string(), hidden)
 }
 
 fn whole(envelope: &Envelope, body: &str, not_kept: Option<NotKept>) -> Result<Kept> {

@@ -204,7 +204,9 @@ async fn it_deploys_as_whoever_pushed_is_now() {
     let shop = Shop::open().await;
     shop.deploy("web:1.0.0").await;
     shop.rule("local", "", "").await;
-    for (role, expected) in [(Some(Role::Guest), "dev is told: as guest you may not deploy"), (None, "dev is no member of the project any more")] {
+    for (role, expected) in
+        [(Some(Role::Guest), "the account dev may not deploy here; an admin"), (None, "the account dev is no member of the project any more")]
+    {
         shop.role(Some(Role::Developer)).await;
         let (tag, digit) = if role.is_some() { ("1.1.0", '2') } else { ("1.2.0", '3') };
         shop.note("web", tag, digit).await;

@@ -230,7 +230,8 @@ async fn look(worker: &Worker, push: &Push, place: &Place) -> Result<Looked> {
     write(&mut change, push, place, (outcome, Some(reason), None)).await?;
     let sql = "DELETE FROM push_outcomes WHERE service_id = $1 AND environment_id = $2 AND deployment_id IS NULL AND push_id <
                (SELECT o.push_id FROM push_outcomes o WHERE o.service_id = $1 AND o.environment_id = $2 AND o.deployment_id IS NULL
-                ORDER BY o.push_id DESC LIMIT 1 OFFSET $3)";
+                ORDER BY o.push_id DESC LIMIT 1 OFFSET $3)
+               AND NOT EXISTS (SELECT 1 FROM pushes p WHERE p.id = push_outcomes.push_id)";
     change.exec(sql, args![place.service, place.environment, REMEMBERED - 1]).await?;
     change.touch(Topic::Service(place.service));
     change.finish().await?;
@@ -242,15 +243,16 @@ fn passes(error: &Error) -> bool {
     matches!(error, Error::Unavailable(_) | Error::TooMany { .. } | Error::TooManyOpen(_))
 }
 
-/// What stands in the way, for people.
+/// What stands in the way, for people. It begins with a word and no name: a page writes its first letter large.
 fn told(push: &Push, error: Error) -> String {
     match error {
         Error::Internal(text) => {
             tracing::error!(error = %text, push = %push.id, "a push could not be deployed");
             String::from("something went wrong on our side; the log has the details")
         }
-        Error::Forbidden(text) => format!("{} is told: {text}", push.pusher),
-        Error::NotFound { .. } | Error::Unauthenticated => format!("{} is no member of the project any more", push.pusher),
+        // The text of it speaks to whoever pushed, and everybody in the project reads this.
+        Error::Forbidden(_) => format!("the account {} may not deploy here; an admin of the project can give them a role that may", push.pusher),
+        Error::NotFound { .. } | Error::Unauthenticated => format!("the account {} is no member of the project any more", push.pusher),
         other => other.to_string(),
     }
 }
@@ -265,11 +267,11 @@ async fn judge(platform: &Platform, push: &Push, place: &Place) -> Result<Verdic
         return ignored(format!("a push brought this image here before, and that deployment is {state}; deploy it by hand to bring it again"));
     }
     if let Some(later) = overtaken(&mut tx, push, place).await? {
-        return ignored(format!("{later}, which was pushed later, was deployed before this one could be"));
+        return ignored(format!("the tag {later}, which was pushed later, was brought here before this one could be"));
     }
     let Some(environment) = environments::granted(&mut tx, push.project, place.environment).await? else { return Err(not_granted()) };
     let Some(actor) = pusher(&mut tx, platform, push).await? else {
-        let why = format!("{} was deleted or disabled, or has expired", push.pusher);
+        let why = format!("the account {} was deleted or disabled, or has expired", push.pusher);
         return Ok(Verdict::Not(PushOutcome::Refused, why));
     };
     let may: May<can::Deploy, Service> = actor.may_in(&mut tx, &place.service).await?;

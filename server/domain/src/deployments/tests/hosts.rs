@@ -71,6 +71,10 @@ async fn a_host_is_one_projects_with_every_path_and_over_both_protocols() {
     let may = shop.may_as::<can::Deploy>(&operator).await.expect("allowed");
     let message = taken(deploy(shop.platform(), &may, &request(&routed("{host: own.example.com, path: /x, port: http}"))).await);
     assert!(message.contains("project other"), "{message}");
+    // What their push comes to is read by everybody in the project.
+    let may = shop.may_as::<can::Deploy>(&operator.proved_by(crate::access::Credential::Push)).await.expect("allowed");
+    let message = taken(deploy(shop.platform(), &may, &request(&routed("{host: own.example.com, path: /x, port: http}"))).await);
+    assert!(message.contains("another project") && !message.contains("project other"), "{message}");
 }
 
 #[tokio::test]

@@ -88,6 +88,10 @@ async fn what_could_be_a_secret_is_not_kept_and_open_answers_are() {
         assert!(!all.contains(SECRET), "{body}: {all}");
         assert_eq!((kept.whole, kept.not_kept), (false, Some(NotKept::Secret)), "{body}");
     }
+    let twice = format!(r#"{{"tag": "2", "parameters": {{"db_password": "{SECRET}"}}, "parameters": {{"greeting": "good evening"}}}}"#);
+    shop.send(&[], &twice).await.expect("delivered");
+    let (_, all) = shop.newest().await;
+    assert!(!all.contains(SECRET) && all.contains("good evening"), "{all}");
     shop.send(&[], r#"{"tag": "2", "parameters": {"greeting": "good morning"}}"#).await.expect("delivered");
     let (kept, all) = shop.newest().await;
     assert!(kept.whole && kept.not_kept.is_none() && all.contains("good morning"), "{all}");

@@ -134,7 +134,7 @@ async fn what_was_pushed_later_is_not_undone() {
         let told = shop.told().await;
         let (.., outcome, reason) = told.iter().find(|(_, tag, ..)| tag == first.0).expect("it is told");
         assert_eq!(*outcome, expected, "{reason}");
-        assert!(expected == PushOutcome::Deployed || reason.starts_with("1.2.0, which was pushed later"), "{reason}");
+        assert!(expected == PushOutcome::Deployed || reason.starts_with("the tag 1.2.0, which was pushed later"), "{reason}");
     }
 }
 
@@ -160,6 +160,24 @@ async fn a_push_that_many_rules_are_about_takes_turns_with_others() {
         begun.push(newest.id);
     }
     assert!(begun.iter().any(|id| *id < others.id) && begun.iter().any(|id| *id > others.id), "the other project's came in between");
+}
+
+#[tokio::test]
+async fn what_was_set_aside_while_many_came_is_over_once_every_rule_was_looked_at() {
+    let mut shop = Shop::open().await;
+    for name in ["a", "b", "c"] {
+        shop.turn_to_service(name).await;
+        shop.rule("local", "release-*", "").await;
+    }
+    shop.note("web", "1.1.0", '2').await;
+    shop.write("UPDATE pushes SET not_before = not_before + 50000").await;
+    // More than are remembered of each service.
+    for (tag, digit) in [("1.2.0", '3'), ("1.3.0", '4'), ("1.4.0", '5'), ("1.5.0", '6'), ("1.6.0", '7'), ("1.7.0", '8')] {
+        assert_eq!(shop.push("web", tag, digit).await, 1, "{tag}");
+    }
+    shop.store.later(60);
+    assert_eq!(shop.tend().await, 1, "what became of it is remembered for as long as it is looked at");
+    assert_eq!(work::wait(&shop.store.worker).await.expect("read"), None);
 }
 
 #[test]
