@@ -161,10 +161,10 @@ pub async fn draw(worker: &Worker) -> Result<bool> {
     let mut tx = platform.read().await?;
     let shown = things::shown(&mut tx).await?;
     let before = platform.status().board();
-    let heads = pages::heads(&mut tx, &before).await?;
     let mut projects: Vec<ProjectId> = shown.iter().map(|thing| thing.project).collect();
     // They come project by project.
     projects.dedup();
+    let heads = pages::heads(&mut tx, &before, &projects).await?;
     let incidents = incidents::shown(&mut tx, &projects, now).await?;
     let planned = incidents::planned(&mut tx, now).await?;
     drop(tx);
