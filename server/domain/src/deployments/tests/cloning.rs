@@ -181,10 +181,10 @@ async fn who_clones_and_who_deploys_with_the_same_hosts_are_not_in_each_others_w
         let made = deploy(shop.platform(), &may, &routed(&[host])).await.expect("deployed");
         assert!(shop.advance(made.id, DeploymentState::Rolling).await && shop.advance(made.id, DeploymentState::Succeeded).await);
     }
-    let (both, cloned) = (routed(&["ape", "zebra"]), order(&["one", "two"]));
+    let (both, wanted) = (routed(&["ape", "zebra"]), order(&["one", "two"]));
     for round in 1..=10 {
         let (whole, web) = (shop.whole().await, shop.may::<can::Deploy>().await);
-        let (cloned, deployed) = tokio::join!(clone(shop.platform(), &whole, &cloned), deploy(shop.platform(), &web, &both));
+        let (cloned, deployed) = tokio::join!(clone(shop.platform(), &whole, &wanted), deploy(shop.platform(), &web, &both));
         assert!(cloned.is_ok() && deployed.is_ok(), "round {round}: {cloned:?}, {deployed:?}");
     }
 }
