@@ -103,6 +103,10 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("13" | "4874" | "53100")) => {
                 Self::Unavailable("the disk is full: nothing was changed; an operator must make room".into())
             }
+            // PostgreSQL's deadlock_detected and lock_not_available: others held what this needed, and nothing was changed.
+            sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("40P01" | "55P03")) => {
+                Self::Unavailable("the database is busy with others' changes to the same; try again".into())
+            }
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Unavailable("the database is busy or stopping; try again".into()),
             sqlx::Error::Io(_) => Self::Unavailable("the database cannot be reached; try again".into()),
             _ => Self::Internal(format!("database: {error}")),
@@ -124,5 +128,28 @@ impl From<std::io::Error> for Error {
             }
             _ => Self::Internal(format!("i/o: {error}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use crate::db::Tx;
+    use crate::testing::Store;
+
+    #[tokio::test]
+    async fn of_two_that_wait_for_each_other_one_is_told_to_try_again() {
+        let store = Store::open().await;
+        if !matches!(store.platform.read().await.expect("a transaction"), Tx::Pg(_)) {
+            // SQLite's writer is alone.
+            return;
+        }
+        let mut one = store.platform.bookkeeping().await.expect("a transaction");
+        let mut two = store.platform.bookkeeping().await.expect("a transaction");
+        one.lock_key("first").await.expect("it is free");
+        two.lock_key("second").await.expect("it is free");
+        let (own, theirs) = tokio::join!(one.lock_key("second"), two.lock_key("first"));
+        let refused: Vec<Error> = [own, theirs].into_iter().filter_map(Result::err).collect();
+        assert!(matches!(refused.as_slice(), [Error::Unavailable(_)]), "{refused:?}");
     }
 }

@@ -87,6 +87,7 @@ pub async fn clone(platform: &Platform, may: &May<can::Deploy, Project>, order: 
     for (may, _) in &all {
         lock(&mut change, may).await?;
     }
+    hold_hosts(platform, &mut change, may, &all).await?;
     let (mut begun, mut records) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
     for (may, number) in &all {
         let (view, record) = bring(platform, &mut change, may, order, *number).await.map_err(|error| told_of(&may.name, error))?;
@@ -102,6 +103,16 @@ pub async fn clone(platform: &Platform, may: &May<can::Deploy, Project>, order: 
     change.commit(last).await?;
     begun.sort_by(|one, other| one.service.cmp(&other.service));
     Ok(begun)
+}
+
+/// Holds the hosts of all of them, whoever else brings some of the same meanwhile; behind the project's lock, as everybody does.
+async fn hold_hosts(platform: &Platform, change: &mut Change, project: &Project, all: &[(May<can::Deploy, Service>, i64)]) -> Result<()> {
+    running::lock(change, project).await?;
+    let mut descriptors = Vec::with_capacity(all.len());
+    for (may, number) in all {
+        descriptors.push(revisions::by_number(change, may.id, *number).await?.descriptor);
+    }
+    hosts::hold_all(change, platform, project, &descriptors).await
 }
 
 fn of_service(service: &ServiceName, problem: FieldError) -> FieldError {

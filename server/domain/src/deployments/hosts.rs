@@ -45,9 +45,7 @@ fn hosts(d: &Descriptor) -> BTreeSet<String> {
 pub(super) async fn claim(change: &mut Change, platform: &Platform, actor: &Actor, project: &Project, d: &Descriptor) -> Result<()> {
     // In one order, so that no two deployments wait for each other.
     for host in hosts(d) {
-        change.exec(CLAIM, args![&host, project.id, platform.now()]).await?;
-        let sql = "SELECT project_id FROM route_hosts WHERE host = $1 FOR UPDATE";
-        let holder: ProjectId = change.one(sql, args![&host], |row| row.get("project_id")).await?;
+        let holder = hold(change, platform, project, &host).await?;
         if holder == project.id {
             continue;
         }
@@ -59,6 +57,23 @@ pub(super) async fn claim(change: &mut Change, platform: &Platform, actor: &Acto
                    WHERE s.project_id = $1 AND t.ended_at IS NULL LIMIT 1000";
         let losers: Vec<ServiceId> = change.all(sql, args![holder], |row| row.get("service_id")).await?;
         losers.into_iter().for_each(|service| change.touch(Topic::Service(service)));
+    }
+    Ok(())
+}
+
+/// To the commit nobody else claims the host. Whose it is: the project's, where it was nobody's.
+async fn hold(change: &mut Change, platform: &Platform, project: &Project, host: &str) -> Result<ProjectId> {
+    change.exec(CLAIM, args![host, project.id, platform.now()]).await?;
+    let sql = "SELECT project_id FROM route_hosts WHERE host = $1 FOR UPDATE";
+    change.one(sql, args![host], |row| row.get("project_id")).await
+}
+
+/// Holds the hosts of several deployments that begin together, before the first of them claims its own: one after the other they would come in an
+/// order of their own, and wait for somebody who waits for them.
+pub(super) async fn hold_all(change: &mut Change, platform: &Platform, project: &Project, all: &[Descriptor]) -> Result<()> {
+    let together: BTreeSet<String> = all.iter().flat_map(hosts).collect();
+    for host in together {
+        hold(change, platform, project, &host).await?;
     }
     Ok(())
 }

@@ -123,11 +123,7 @@ pub async fn create(platform: &Platform, may: &Managing, form: &IncidentForm) ->
     let id: IncidentId = platform.new_id();
     let mut change = platform.change(may.actor()).await?;
     change.lock_key("status incidents").await?;
-    let sql = "SELECT COUNT(*) AS n FROM status_incidents WHERE project_id IS NOT DISTINCT FROM $1 AND (ends_at IS NULL OR ends_at > $2)
-               AND state NOT IN ('proposed', 'dismissed')";
-    if change.one(sql, args![may.project_id(), now], |row| row.get::<i64>("n")).await? >= OPEN_MOST {
-        return Err(Error::conflict("too_many_incidents", format!("{OPEN_MOST} are not over; end one first")));
-    }
+    refuse_more(&mut change, may, now).await?;
     insert(&mut change, id, may.project_id(), &order, None, may.actor().name(), now).await?;
     tell(&mut change, platform, id, order.state, &order.text, may.actor().name()).await?;
     let made = by_id(&mut change, may, id, now).await?;
@@ -135,6 +131,16 @@ pub async fn create(platform: &Platform, may: &Managing, form: &IncidentForm) ->
     let detail = serde_json::json!({ "title": order.title, "kind": order.kind, "state": order.state, "impact": order.impact });
     change.commit(record(may, "incident.create", "incident", id).detail(detail)).await?;
     Ok(made)
+}
+
+/// One more than may go on at the same time: what is beyond is not shown. What an alert proposed counts once it is told.
+async fn refuse_more(tx: &mut Tx, may: &Managing, now: Millis) -> Result<()> {
+    let sql = "SELECT COUNT(*) AS n FROM status_incidents WHERE project_id IS NOT DISTINCT FROM $1 AND (ends_at IS NULL OR ends_at > $2)
+               AND state NOT IN ('proposed', 'dismissed')";
+    if tx.one(sql, args![may.project_id(), now], |row| row.get::<i64>("n")).await? >= OPEN_MOST {
+        return Err(Error::conflict("too_many_incidents", format!("{OPEN_MOST} are not over; end one first")));
+    }
+    Ok(())
 }
 
 async fn insert(
@@ -187,6 +193,9 @@ pub async fn say(platform: &Platform, may: &Managing, id: IncidentId, form: &Upd
         state => state,
     });
     let ends = matches!(state, IncidentState::Resolved | IncidentState::Completed);
+    if !ends && before.public.state == IncidentState::Proposed {
+        refuse_more(&mut change, may, now).await?;
+    }
     let sql = "SELECT COUNT(*) AS n FROM status_updates WHERE incident_id = $1";
     let told = change.one(sql, args![id], |row| row.get::<i64>("n")).await?;
     // There is always room for the one that ends it.

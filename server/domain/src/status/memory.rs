@@ -18,15 +18,20 @@ pub(super) enum Sort {
     Legacy,
 }
 
+/// What one loop probes, and when it last found something.
+#[derive(Default)]
+struct Probed {
+    things: HashSet<String>,
+    at: Option<Millis>,
+}
+
 /// What is known of all things.
 #[derive(Default)]
 pub(super) struct Known {
     pub seen: HashMap<String, Seen>,
     pub histories: HashMap<String, History>,
-    services: HashSet<String>,
-    legacy: HashSet<String>,
-    /// The last round.
-    pub checked_at: Option<Millis>,
+    services: Probed,
+    legacy: Probed,
     /// When it was last looked for what is shown no more.
     pub tidied_at: Option<Millis>,
 }
@@ -38,16 +43,34 @@ impl Known {
             Sort::Service => &mut self.services,
             Sort::Legacy => &mut self.legacy,
         };
-        for gone in before.difference(&things) {
+        for gone in before.things.difference(&things) {
             self.seen.remove(gone);
             self.histories.remove(gone);
         }
-        *before = things;
+        if before.things.is_empty() && !things.is_empty() {
+            // A round of none says nothing of these.
+            before.at = None;
+        }
+        before.things = things;
     }
 
     /// Whether it is still probed.
     pub fn keeps(&self, thing: &str) -> bool {
-        self.services.contains(thing) || self.legacy.contains(thing)
+        self.services.things.contains(thing) || self.legacy.things.contains(thing)
+    }
+
+    /// Something was found of this sort, or looked for where there is none of it.
+    pub fn checked(&mut self, sort: Sort, now: Millis) {
+        match sort {
+            Sort::Service => self.services.at = Some(now),
+            Sort::Legacy => self.legacy.at = Some(now),
+        }
+    }
+
+    /// The last round. Of two sorts the one whose round is longer ago counts: a loop that goes on does not vouch for one that stands still.
+    pub fn checked_at(&self) -> Option<Millis> {
+        let probed = [&self.services, &self.legacy].into_iter().filter(|sort| !sort.things.is_empty());
+        probed.filter_map(|sort| sort.at).min().or(self.services.at)
     }
 }
 

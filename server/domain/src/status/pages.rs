@@ -1,5 +1,6 @@
 //! What heads status pages: titles, a few lines, logos, and whether anybody sees them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -91,8 +92,9 @@ fn picture(kind: &str, text: &str) -> Result<Vec<u8>> {
     if right { Ok(bytes) } else { Err(Error::invalid("logo", format!("this is no {kind}"))) }
 }
 
-/// What heads all pages. A logo that the last board has is not read again.
-pub(super) async fn heads(tx: &mut Tx, before: &Board) -> Result<Vec<Head>> {
+/// What heads all pages, with the logos of the site and of projects that show something. A logo that the last board has is not read again.
+pub(super) async fn heads(tx: &mut Tx, before: &Board, projects: &[ProjectId]) -> Result<Vec<Head>> {
+    let shown: HashSet<&ProjectId> = projects.iter().collect();
     let sql = "SELECT h.id, h.project_id, h.title, h.about, h.hidden, h.off_site, h.logo IS NOT NULL AS logo, h.updated_at FROM status_pages h
                ORDER BY CASE WHEN h.project_id IS NULL THEN 0 ELSE 1 END, h.id LIMIT $1";
     let head = |row: &Row<'_>| {
@@ -109,7 +111,7 @@ pub(super) async fn heads(tx: &mut Tx, before: &Board) -> Result<Vec<Head>> {
     };
     let mut heads = Vec::new();
     for (id, mut head, logo) in tx.all(sql, args![MOST], head).await? {
-        if logo {
+        if logo && head.project.as_ref().is_none_or(|project| shown.contains(project)) {
             let known = before.known_logo(&head);
             head.logo = if known.is_some() { known } else { read_logo(tx, &id).await? };
         }

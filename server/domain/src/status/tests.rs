@@ -200,6 +200,29 @@ async fn what_nobody_checked_for_minutes_is_not_said_to_work() {
 }
 
 #[tokio::test]
+async fn probes_outside_of_containers_do_not_vouch_for_those_inside() {
+    let scene = Scene::new().await;
+    let (store, worker) = (&scene.store, &scene.store.worker);
+    let answers = |thing: work::Thing| Found { thing, runs: vec![RunFound { wanted: 1, good: 1, unseen: 0 }], millis: vec![12], why: None };
+    scene.service("web", SHOWN).await;
+    let form = LegacyForm { name: "ledger".into(), address: "tcp://10.1.2.3:5432".into(), ..LegacyForm::default() };
+    create_legacy(&store.platform, &scene.may, &form).await.expect("registered");
+    scene.round(1).await;
+    let view = || store.platform.status().board_at(store.platform.now()).view(None).expect("a page");
+    assert_eq!((view().stale, view().state), (false, ComponentState::Operational));
+    // The loop that probes services stands still.
+    for _ in 0..4 {
+        store.later(60);
+        let found: Vec<Found> = work::plan_legacy(worker).await.expect("a plan").things.into_iter().map(answers).collect();
+        work::took(worker, &found).await.expect("taken");
+        work::draw(worker).await.expect("drawn");
+    }
+    assert_eq!((view().stale, view().state), (true, ComponentState::Unknown), "nobody knows how web does");
+    scene.round(1).await;
+    assert_eq!((view().stale, view().state), (false, ComponentState::Operational));
+}
+
+#[tokio::test]
 async fn planned_work_is_seen_ahead_costs_nothing_and_ends_by_its_time() {
     let scene = Scene::new().await;
     scene.service("web", SHOWN).await;

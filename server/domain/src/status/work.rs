@@ -55,6 +55,13 @@ impl Found {
         self.runs.iter().map(|run| run.finding()).max().unwrap_or(Finding::Unseen)
     }
 
+    fn sort(&self) -> Sort {
+        match self.thing.aim {
+            Aim::Service(_) => Sort::Service,
+            Aim::Legacy(_) => Sort::Legacy,
+        }
+    }
+
     fn response(&self) -> Option<i64> {
         let answers = i64::try_from(self.millis.len()).unwrap_or(i64::MAX);
         (answers > 0).then(|| self.millis.iter().sum::<i64>() / answers)
@@ -127,7 +134,10 @@ pub async fn took(worker: &Worker, found: &[Found]) -> Result<Vec<String>> {
             known.seen.insert(thing, seen);
         }
     }
-    known.checked_at = Some(now);
+    // A round of nothing is one of services.
+    for sort in found.iter().map(Found::sort).chain(found.is_empty().then_some(Sort::Service)) {
+        known.checked(sort, now);
+    }
     if tidy {
         known.tidied_at = Some(now);
     }
@@ -151,10 +161,10 @@ pub async fn draw(worker: &Worker) -> Result<bool> {
     let mut tx = platform.read().await?;
     let shown = things::shown(&mut tx).await?;
     let before = platform.status().board();
-    let heads = pages::heads(&mut tx, &before).await?;
     let mut projects: Vec<ProjectId> = shown.iter().map(|thing| thing.project).collect();
     // They come project by project.
     projects.dedup();
+    let heads = pages::heads(&mut tx, &before, &projects).await?;
     let incidents = incidents::shown(&mut tx, &projects, now).await?;
     let planned = incidents::planned(&mut tx, now).await?;
     drop(tx);
@@ -168,7 +178,7 @@ pub async fn draw(worker: &Worker) -> Result<bool> {
         };
         shown.into_iter().map(component).collect()
     };
-    let checked_at = platform.status().known().checked_at;
+    let checked_at = platform.status().known().checked_at();
     let board = board::assemble(heads, drawn, &incidents, checked_at);
     // Probes may have stopped while the database still answers.
     let board = if board.is_old(now) { board.unknown() } else { board };

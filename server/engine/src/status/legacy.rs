@@ -133,6 +133,9 @@ impl LegacyProbes {
             }
             next = self.looking.try_join_next_with_id();
         }
+        if found.is_empty() {
+            return Ok(());
+        }
         let soon = Instant::now() + SOON;
         for suspect in work::took(&self.worker, &found).await? {
             if let Some((_, at)) = self.due.get_mut(&suspect) {

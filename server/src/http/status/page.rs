@@ -100,10 +100,15 @@ impl Page<'_> {
         if !self.view.groups.is_empty() {
             let _ = write!(html, "<p class=\"whole {}\">{}</p>", class(Some(state)), self.whole(words));
         }
+        // Where nothing else is known, the line above says what is the matter, and it is said once.
+        let said = state == ComponentState::Unknown;
         if let Some(at) = self.view.checked_at.filter(|_| self.view.stale) {
             let (before, behind) = words.stale_since;
-            let _ = write!(html, "<p class=\"unseen\">{before} {}{behind}</p>", moment(at));
-        } else if self.view.groups.iter().flat_map(|group| &group.components).any(|component| component.state == ComponentState::Unknown) {
+            let _ = write!(html, "<p class=\"{}\">{before} {}{behind}</p>", if said { "quiet" } else { "unseen" }, moment(at));
+            return;
+        }
+        let mut components = self.view.groups.iter().flat_map(|group| &group.components);
+        if !said && components.any(|component| component.state == ComponentState::Unknown) {
             let _ = write!(html, "<p class=\"unseen\">{}</p>", words.unseen);
         }
         let _ = match self.view.checked_at {

@@ -109,6 +109,7 @@ fn the_page_says_since_when_nothing_is_known() {
     let html = Page { view: &view, language: Language::English }.html();
     assert!(html.contains("<title>Status: How the services do is not known at the moment</title>"), "{html}");
     assert!(html.contains(&format!("No service could be checked since {since}.")), "{html}");
+    assert!(!html.contains("Last checked") && !html.contains("class=\"unseen\""), "it is said once: {html}");
     let html = Page { view: &view, language: Language::Chinese }.html();
     assert!(html.contains("目前不知道服务的状态") && html.contains(&format!("自 {since}起无法检测任何服务")), "{html}");
     let json = summary(&view, "https://ops.example.com");
@@ -116,7 +117,21 @@ fn the_page_says_since_when_nothing_is_known() {
     // What people said goes on being said.
     view.state = ComponentState::Down;
     let html = Page { view: &view, language: Language::English }.html();
-    assert!(html.contains("The services do not work") && html.contains("No service could be checked since"), "{html}");
+    assert!(html.contains("The services do not work") && html.contains("<p class=\"unseen\">No service could be checked since"), "{html}");
+}
+
+#[test]
+fn what_cannot_be_seen_is_said_once() {
+    let page = |state: ComponentState, components: Vec<ComponentView>| {
+        let view = StatusView { state, ..view(components) };
+        Page { view: &view, language: Language::English }.html()
+    };
+    let html = page(ComponentState::Unknown, vec![component("web", ComponentState::Unknown)]);
+    assert!(html.contains("<p class=\"whole is-unknown\">Some services cannot be seen at the moment</p>"), "{html}");
+    assert!(!html.contains("cannot be seen from here") && html.contains("Last checked"), "{html}");
+    // Something else is wrong as well: then it stands beside it.
+    let html = page(ComponentState::Degraded, vec![component("web", ComponentState::Unknown), component("api", ComponentState::Degraded)]);
+    assert!(html.contains("Some services have trouble") && html.contains("<p class=\"unseen\">Some services cannot be seen from here"), "{html}");
 }
 
 #[test]

@@ -161,3 +161,30 @@ async fn what_is_brought_again_is_still_known_by_its_commit_and_build() {
     let found = revision(shop.platform(), &shop.may().await, scaled.revision).await.expect("read").revision;
     assert_eq!((found.commit.as_deref(), found.build), (Some("0452abd"), None), "whoever says something else is believed");
 }
+
+#[tokio::test]
+async fn who_clones_and_who_deploys_with_the_same_hosts_are_not_in_each_others_way() {
+    let shop = Shop::open().await;
+    shop.second().await;
+    let routed = |hosts: &[&str]| {
+        let routes: Vec<String> = hosts.iter().map(|host| format!("{{host: {host}.example.com, port: http}}")).collect();
+        let text = format!("image: web:1\nports: [{{name: http, container: 8080}}]\nroutes: [{}]", routes.join(", "));
+        Request { intent: Intent::in_environment(Some(place("local"))), ..request(&text) }
+    };
+    // They are cloned by age, which is not the order of their hosts.
+    for (name, host) in [("one", "zebra"), ("two", "ape")] {
+        let name: ServiceName = name.parse().expect("a name");
+        shop.store.later(1);
+        services::create(shop.platform(), &shop.store.may(&shop.ana, &shop.project).await, &name).await.expect("created");
+        let key = ServiceKey { project: &shop.project, service: &name };
+        let may: May<can::Deploy, services::Service> = shop.ana.may(shop.platform(), &key).await.expect("allowed");
+        let made = deploy(shop.platform(), &may, &routed(&[host])).await.expect("deployed");
+        assert!(shop.advance(made.id, DeploymentState::Rolling).await && shop.advance(made.id, DeploymentState::Succeeded).await);
+    }
+    let (both, wanted) = (routed(&["ape", "zebra"]), order(&["one", "two"]));
+    for round in 1..=10 {
+        let (whole, web) = (shop.whole().await, shop.may::<can::Deploy>().await);
+        let (cloned, deployed) = tokio::join!(clone(shop.platform(), &whole, &wanted), deploy(shop.platform(), &web, &both));
+        assert!(cloned.is_ok() && deployed.is_ok(), "round {round}: {cloned:?}, {deployed:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! One project with far more than it needs, and the others, who must not notice.
 
-use model::ids::IncidentId;
+use model::ids::{AlertId, IncidentId};
 use model::names::ProjectName;
 use model::status::SiteForm;
 
@@ -114,6 +114,28 @@ async fn a_project_has_so_many_incidents_that_go_on() {
     }
     assert_eq!(code(create(platform, &scene.may, &incident("Ours", "minor")).await), "too_many_incidents");
     create(platform, &scene.site, &incident("Everybody's", "minor")).await.expect("others have their own");
+}
+
+#[tokio::test]
+async fn what_an_alert_proposed_is_one_more_once_it_is_told() {
+    let scene = Scene::new().await;
+    let platform = &scene.store.platform;
+    let first = create(platform, &scene.may, &incident("Ours", "minor")).await.expect("told").public.id;
+    for _ in 1..10 {
+        create(platform, &scene.may, &incident("Ours", "minor")).await.expect("told");
+    }
+    let proposed: IncidentId = platform.new_id();
+    let mut write = platform.bookkeeping().await.expect("a transaction");
+    let sql = "INSERT INTO status_incidents (id, project_id, kind, title, impact, state, components, alert_id, starts_at, created_by, created_at, updated_at)
+               VALUES ($1, $2, 'incident', 'Trouble', 'major', 'proposed', '[]', $3, $4, 'an alert', $4, $4)";
+    write.exec(sql, args![proposed, scene.may.project_id(), platform.new_id::<AlertId>(), platform.now()]).await.expect("proposed");
+    write.finish().await.expect("kept");
+    let told = UpdateForm { text: "We look into it.".into(), ..UpdateForm::default() };
+    assert_eq!(code(say(platform, &scene.may, proposed, &told).await), "too_many_incidents", "nobody would see it, or another one");
+    let over = UpdateForm { text: "It is over.".into(), state: "resolved".into(), ..UpdateForm::default() };
+    say(platform, &scene.may, first, &over).await.expect("ended");
+    let said = say(platform, &scene.may, proposed, &told).await.expect("there is room").public;
+    assert_eq!(said.state, IncidentState::Investigating);
 }
 
 #[tokio::test]
