@@ -8,6 +8,7 @@
 //!
 //! This crate never asks the time, knows no HTTP, no database and no engine, and never says who may read.
 
+mod beside;
 mod bytes;
 mod column;
 mod compact;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 
+use crate::beside;
 use crate::files::{self, Listing, hour_of};
 use crate::journal::Chained;
 use crate::pack::Unpacker;
@@ -153,32 +154,35 @@ impl<'a> Reader<'a> {
         let since = self.select.from_ms - self.cadence.gap;
         let wanted = self.wanted();
         let known: BTreeSet<i64> = self.chains.keys().chain(&self.listing.raw).copied().collect();
-        let mut spread = Spread { from: self.select.from_ms, to: self.select.to_ms, step, sums: BTreeMap::new() };
-        let mut steps: HashMap<Id, Steps> = HashMap::new();
+        let spread = Spread { from: self.select.from_ms, to: self.select.to_ms, step };
+        let mut series: BTreeMap<Id, Vec<Vec<Reading>>> = BTreeMap::new();
         let mut axes: BTreeMap<Option<Member>, Vec<i64>> = BTreeMap::new();
         // The sample after the end says what was the case before it.
-        for hour in known.range(hour_of(since)..=hour_of(self.select.to_ms + self.cadence.step)) {
-            let Some(source) = self.source(*hour) else { continue };
-            let raw = raw::read(&source, &mut self.unpacker, &wanted, since)?;
+        let hours = known.range(hour_of(since)..=hour_of(self.select.to_ms + self.cadence.step));
+        let sources: Vec<Source> = hours.filter_map(|hour| self.source(*hour)).collect();
+        for raw in beside::each(sources, Unpacker::new, |unpacker, source| raw::read(&source, unpacker, &wanted, since))? {
             self.damaged |= raw.damaged;
             for (id, readings) in raw.columns {
-                let Some(metric) = Metric::numbered(id.0.metric) else { continue };
-                let steps = steps.entry(id.clone()).or_insert_with(|| Steps::new(metric.kind(), self.cadence, None));
-                spread.all(id, steps, readings);
+                series.entry(id).or_default().push(readings);
             }
             for (member, axis) in raw.axes.into_iter().filter(|_| self.service) {
                 axes.entry(member).or_default().extend(axis);
             }
         }
+        let series = series.into_iter().filter_map(|(id, readings)| Some((Metric::numbered(id.0.metric)?, id, readings))).collect();
+        let summed = |(): &mut (), (metric, id, readings): (Metric, Id, Vec<Vec<Reading>>)| {
+            Ok((id, spread.all(&mut Steps::new(metric.kind(), self.cadence, None), &readings)))
+        };
+        let mut sums: BTreeMap<Id, Vec<Sum>> = beside::each(series, || Ok(()), summed)?.into_iter().collect();
         if self.service {
             let times: Vec<(&[i64], Option<i64>)> = axes.values().map(|axis| (axis.as_slice(), None)).collect();
-            let counted = tasks(&times, self.cadence);
-            spread.all(watched(), &mut Steps::new(Kind::Gauge, self.cadence, None), counted.clone());
+            let counted = spread.all(&mut Steps::new(Kind::Gauge, self.cadence, None), &[tasks(&times, self.cadence)]);
             if self.select.metrics.contains(&Metric::Tasks) {
-                spread.all(tasks_id(), &mut Steps::new(Kind::Gauge, self.cadence, None), counted);
+                sums.insert(tasks_id(), counted.clone());
             }
+            sums.insert(watched(), counted);
         }
-        Ok(spread.sums)
+        Ok(sums)
     }
 }
 
@@ -196,14 +200,13 @@ struct Spread {
     from: i64,
     to: i64,
     step: i64,
-    sums: BTreeMap<Id, Vec<Sum>>,
 }
 
 impl Spread {
-    fn all(&mut self, id: Id, steps: &mut Steps, readings: Vec<Reading>) {
-        let sums = self.sums.entry(id).or_default();
-        let mut at = 0;
-        for held in readings.into_iter().filter_map(|reading| steps.next(reading)) {
+    /// A series' points, from its samples hour by hour.
+    fn all(&self, steps: &mut Steps, hours: &[Vec<Reading>]) -> Vec<Sum> {
+        let (mut sums, mut at) = (Vec::new(), 0);
+        for held in hours.iter().flatten().filter_map(|reading| steps.next(*reading)) {
             let since = held.at - held.covered;
             let first = if held.begins { held.at - 1 } else { since };
             // Most begin where the one before ended; to divide costs more than all the rest.
@@ -216,7 +219,7 @@ impl Spread {
             loop {
                 let covered = held.at.min(at + self.step) - since.max(at);
                 if at + self.step > self.from && at < self.to && held.at >= self.from {
-                    sum_at(sums, at, begins).held(&Held { covered, ..held });
+                    sum_at(&mut sums, at, begins).held(&Held { covered, ..held });
                     begins = false;
                 }
                 if at + self.step >= held.at {
@@ -225,6 +228,7 @@ impl Spread {
                 at += self.step;
             }
         }
+        sums
     }
 }
 

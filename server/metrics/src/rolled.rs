@@ -5,8 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::beside;
 use crate::files::{self, hour_of, hours, period_of};
 use crate::journal::Chained;
+use crate::pack::Unpacker;
 use crate::query::{Reader, tasks_id};
 use crate::raw::{self, Id, Raw, Source};
 use crate::rollup::{FIVE, HOUR, Row, Sum, merge, roll};
@@ -52,45 +54,65 @@ impl Reader<'_> {
         parts
     }
 
-    /// Shows what all tasks come to together, from one file or journal after the other.
-    pub(crate) fn parts_together(&mut self, resolution: Resolution, see: &mut dyn FnMut(PartTogether)) -> io::Result<()> {
-        let (wanted, within) = (self.wanted(), self.within(resolution));
-        for part in self.parts(resolution) {
-            match part {
-                Part::Journal(hour, chained) => see(PartTogether::of(self.fresh(hour, chained, resolution)?)),
-                Part::File(path, replaced) => {
-                    let Some(segment) = self.segment(&path)? else { continue };
-                    let mut series = segment.together(&mut self.unpacker, resolution, &wanted, &within);
-                    let others = |name: &Name| wanted(name) && !series.iter().any(|(known, _)| known == name);
-                    let (mut columns, damaged) = segment.rows(&mut self.unpacker, resolution, &others, &within);
-                    self.damaged |= damaged;
-                    columns.iter_mut().for_each(|column| column.entries.retain(|row| counts(row.at, &replaced)));
-                    series.iter_mut().for_each(|(_, all)| all.retain(|together| counts(together.at, &replaced)));
-                    let mut part = PartTogether::of(columns);
-                    part.series.append(&mut series);
-                    see(part);
-                }
+    /// What all tasks come to together, from one file or journal after the other.
+    pub(crate) fn parts_together(&mut self, resolution: Resolution) -> io::Result<Vec<PartTogether>> {
+        let reader = &*self;
+        let read = |unpacker: &mut Unpacker, part: Part| match part {
+            Part::Journal(hour, chained) => {
+                let (columns, damaged) = reader.fresh(unpacker, hour, chained, resolution)?;
+                Ok((PartTogether::of(columns), damaged))
             }
-        }
-        Ok(())
+            Part::File(path, replaced) => reader.file_together(unpacker, &path, &replaced, resolution),
+        };
+        let (parts, damaged): (Vec<_>, Vec<bool>) = beside::each(self.parts(resolution), Unpacker::new, read)?.into_iter().unzip();
+        self.damaged |= damaged.contains(&true);
+        Ok(parts)
+    }
+
+    /// What all tasks come to together, from one file, and whether it is damaged.
+    fn file_together(&self, unpacker: &mut Unpacker, path: &Path, replaced: &[i64], resolution: Resolution) -> io::Result<(PartTogether, bool)> {
+        let Some(segment) = Segment::open(path, unpacker)? else { return Ok((PartTogether::of(Vec::new()), true)) };
+        let (wanted, within) = (self.wanted(), self.within(resolution));
+        let mut series = segment.together(unpacker, resolution, &wanted, &within);
+        let others = |name: &Name| wanted(name) && !series.iter().any(|(known, _)| known == name);
+        let (mut columns, damaged) = segment.rows(unpacker, resolution, &others, &within);
+        columns.iter_mut().for_each(|column| column.entries.retain(|row| counts(row.at, replaced)));
+        series.iter_mut().for_each(|(_, all)| all.retain(|together| counts(together.at, replaced)));
+        let mut part = PartTogether::of(columns);
+        part.series.append(&mut series);
+        Ok((part, damaged))
     }
 
     /// The roll-ups by series, over times of this length.
     pub(crate) fn rolled(&mut self, resolution: Resolution, step: i64) -> io::Result<BTreeMap<Id, Vec<Sum>>> {
-        let width = width(resolution);
-        let mut series: BTreeMap<Id, Rolled> = BTreeMap::new();
-        for part in self.parts(resolution) {
-            let (columns, replaced) = match part {
-                Part::Journal(hour, chained) => (self.fresh(hour, chained, resolution)?, Vec::new()),
-                Part::File(path, replaced) => (self.file(&path, resolution)?, replaced),
+        let reader = &*self;
+        let read = |unpacker: &mut Unpacker, part: Part| {
+            let (columns, damaged, replaced) = match part {
+                Part::Journal(hour, chained) => {
+                    let (columns, damaged) = reader.fresh(unpacker, hour, chained, resolution)?;
+                    (columns, damaged, Vec::new())
+                }
+                Part::File(path, replaced) => {
+                    let (columns, damaged) = reader.file(unpacker, &path, resolution)?;
+                    (columns, damaged, replaced)
+                }
             };
-            for mut column in columns {
+            let series = columns.into_iter().map(|mut column| {
                 if !replaced.is_empty() {
                     column.entries.retain(|row| counts(row.at, &replaced));
                 }
-                series.entry((column.name, column.member)).or_default().add(&column.entries, step);
+                ((column.name, column.member), Rolled::of(&column.entries, step))
+            });
+            Ok((series.collect::<Vec<_>>(), damaged))
+        };
+        let mut series: BTreeMap<Id, Rolled> = BTreeMap::new();
+        for (part, damaged) in beside::each(self.parts(resolution), Unpacker::new, read)? {
+            self.damaged |= damaged;
+            for (id, rolled) in part {
+                series.entry(id).or_default().join(rolled);
             }
         }
+        let width = width(resolution);
         Ok(series.into_iter().map(|(id, rolled)| (id, rolled.sums(width))).collect())
     }
 
@@ -99,31 +121,20 @@ impl Reader<'_> {
         self.select.from_ms - width(resolution) + 1..self.select.to_ms
     }
 
-    /// A file; none, which is remembered, when it is damaged.
-    fn segment(&mut self, path: &Path) -> io::Result<Option<Segment>> {
-        let segment = Segment::open(path, &mut self.unpacker)?;
-        self.damaged |= segment.is_none();
-        Ok(segment)
+    /// A file's roll-ups, and whether it is damaged.
+    fn file(&self, unpacker: &mut Unpacker, path: &Path, resolution: Resolution) -> io::Result<(Vec<Column<Row>>, bool)> {
+        let Some(segment) = Segment::open(path, unpacker)? else { return Ok((Vec::new(), true)) };
+        Ok(segment.rows(unpacker, resolution, &self.wanted(), &self.within(resolution)))
     }
 
-    /// A file's roll-ups.
-    fn file(&mut self, path: &Path, resolution: Resolution) -> io::Result<Vec<Column<Row>>> {
-        let Some(segment) = self.segment(path)? else { return Ok(Vec::new()) };
-        let (wanted, within) = (self.wanted(), self.within(resolution));
-        let (columns, damaged) = segment.rows(&mut self.unpacker, resolution, &wanted, &within);
-        self.damaged |= damaged;
-        Ok(columns)
-    }
-
-    /// The roll-ups of an hour that has its journal.
-    fn fresh(&mut self, hour: i64, chained: Chained, resolution: Resolution) -> io::Result<Vec<Column<Row>>> {
+    /// The roll-ups of an hour that has its journal, and whether that is damaged.
+    fn fresh(&self, unpacker: &mut Unpacker, hour: i64, chained: Chained, resolution: Resolution) -> io::Result<(Vec<Column<Row>>, bool)> {
         let wanted = self.wanted();
-        let raw = raw::read(&Source::Journal(chained), &mut self.unpacker, &wanted, i64::MIN)?;
+        let raw = raw::read(&Source::Journal(chained), unpacker, &wanted, i64::MIN)?;
         let earlier = match self.end(hour - 1) {
-            Some(source) => before(&source, &mut self.unpacker, &wanted, hour * HOUR - self.cadence.gap)?,
+            Some(source) => before(&source, unpacker, &wanted, hour * HOUR - self.cadence.gap)?,
             None => Raw::default(),
         };
-        self.damaged |= raw.damaged;
         let (last, last_times, within) = (earlier.last(), earlier.last_times(), self.within(resolution));
         let column = |(name, member): Id, five: Vec<Row>| {
             let mut entries = if resolution == Resolution::Hour { merge(&five, HOUR) } else { five };
@@ -138,7 +149,7 @@ impl Reader<'_> {
         if self.service {
             columns.push(column(tasks_id(), raw.tasks(&last_times, self.cadence)));
         }
-        Ok(columns)
+        Ok((columns, raw.damaged))
     }
 }
 
@@ -154,6 +165,24 @@ struct Time {
 }
 
 impl Rolled {
+    /// Of roll-ups that come in the order of time.
+    fn of(rows: &[Row], step: i64) -> Self {
+        let mut rolled = Self::default();
+        rolled.add(rows, step);
+        rolled
+    }
+
+    /// Takes in what was rolled up over the same times.
+    fn join(&mut self, other: Self) {
+        for time in other.0 {
+            let place = self.place(time.sum.at);
+            let known = &mut self.0[place];
+            known.sum.join(&time.sum);
+            known.first = known.first.min(time.first);
+            known.last = known.last.max(time.last);
+        }
+    }
+
     /// Takes in roll-ups, which come in the order of time.
     pub(crate) fn add(&mut self, rows: &[Row], step: i64) {
         let mut rest = rows;

@@ -109,6 +109,14 @@ impl Sum {
         self.add(row.min, row.avg, row.max, row.covered);
     }
 
+    /// Adds what was put together of the same time elsewhere.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.weighted += other.weighted;
+        self.covered += other.covered;
+    }
+
     fn add(&mut self, min: f64, avg: f64, max: f64, covered: i64) {
         self.min = self.min.min(min);
         self.max = self.max.max(max);

@@ -73,12 +73,12 @@ impl Reader<'_> {
         }
         let mut series: BTreeMap<Name, Points> = BTreeMap::new();
         let mut watched = Rolled::default();
-        self.parts_together(resolution, &mut |part| {
+        for part in self.parts_together(resolution)? {
             watched.add(&part.watched, step);
             for (name, rows) in part.series {
                 add(series.entry(name).or_default(), &rows, step);
             }
-        })?;
+        }
         let watched: BTreeMap<i64, i64> = watched.sums(width(resolution)).iter().map(|sum| (sum.at, sum.covered)).collect();
         let line = |(name, points): (Name, Points)| {
             let metric = Metric::numbered(name.metric).filter(|metric| self.select.metrics.contains(metric))?;

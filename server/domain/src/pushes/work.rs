@@ -264,7 +264,9 @@ async fn judge(platform: &Platform, push: &Push, place: &Place) -> Result<Verdic
     }
     let mut tx = platform.read().await?;
     if let Some(state) = brought(&mut tx, push, place).await? {
-        return ignored(format!("a push brought this image here before, and that deployment is {state}; deploy it by hand to bring it again"));
+        return ignored(format!(
+            "a push brought this image here before, by a deployment whose state is {state}; deploy it by hand to bring it again"
+        ));
     }
     if let Some(later) = overtaken(&mut tx, push, place).await? {
         return ignored(format!("the tag {later}, which was pushed later, was brought here before this one could be"));
