@@ -43,6 +43,13 @@ impl Stage {
         Self { portal, admin, task, shell }
     }
 
+    /// Waits until a recording is gone: its file goes first, then its row says so.
+    async fn gone(&self, shell: ShellId) {
+        let path = format!("{SHELLS}/{shell}");
+        within("the end of a recording", async || self.admin.get(&path).await.expect_status(StatusCode::OK).await["gone"] == true).await;
+        assert_eq!(self.admin.get(&format!("{path}/recording")).await.status(), StatusCode::NOT_FOUND);
+    }
+
     fn path(&self) -> String {
         format!("{SHELLS}/{}", self.shell)
     }
@@ -281,7 +288,7 @@ async fn the_oldest_recordings_go_when_a_project_has_more_than_its_quota() {
     assert_eq!(set["recordings"], most);
     let watched = async |shell: ShellId| stage.admin.get(&format!("{SHELLS}/{shell}/recording")).await.status();
     let (first, second, third) = (ended[0], ended[1], ended[2]);
-    within("the end of the first recording", async || watched(first).await == StatusCode::NOT_FOUND).await;
+    stage.gone(first).await;
     for shell in [stage.shell, second, third] {
         assert_eq!(watched(shell).await, StatusCode::OK, "newer ones are kept, and that of the shell that is open");
     }
@@ -296,12 +303,10 @@ async fn the_oldest_recordings_go_when_a_project_has_more_than_its_quota() {
     let fourth = plant_shell(&stage.portal, stage.task, "dan").await;
     stage.over(fourth).await;
     stage.later(0);
-    within("the end of the second recording", async || watched(second).await == StatusCode::NOT_FOUND).await;
+    stage.gone(second).await;
     assert_eq!([watched(third).await, watched(fourth).await], [StatusCode::OK; 2]);
-    // The file goes first.
-    let row = async || stage.admin.get(&format!("{SHELLS}/{second}")).await.expect_status(StatusCode::OK).await;
-    within("the row that says so", async || row().await["gone"] == true).await;
-    assert_eq!(row().await["by"], "dee", "its row stays");
+    let row = stage.admin.get(&format!("{SHELLS}/{second}")).await.expect_status(StatusCode::OK).await;
+    assert_eq!(row["by"], "dee", "its row stays");
     let page = stage.portal.browser("admin").await.open("/projects/shop/settings").await.text().await.expect("a page");
     assert!(page.contains("Kept recordings of shells"), "what is kept is shown with the quota");
 }
@@ -321,7 +326,7 @@ async fn who_fills_the_quota_loses_their_own_recordings_and_nobody_elses() {
     stage.admin.put("/api/v1/projects/shop/quota", json!({"recordings": most})).await.expect_status(StatusCode::OK).await;
     let watched = async |shell: ShellId| stage.admin.get(&format!("{SHELLS}/{shell}/recording")).await.status();
     for shell in &his[..2] {
-        within("the end of a recording of whoever has the most", async || watched(*shell).await == StatusCode::NOT_FOUND).await;
+        stage.gone(*shell).await;
     }
     assert_eq!([watched(hers).await, watched(his[2]).await], [StatusCode::OK; 2], "hers is the oldest, and all she has");
     let audit = stage.admin.get("/api/v1/projects/shop/audit").await.expect_status(StatusCode::OK).await;
