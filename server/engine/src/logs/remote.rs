@@ -8,6 +8,7 @@
 mod chunk;
 mod clock;
 mod seek;
+mod still;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::docker::{EngineError, Kind, LogPiece, LogSource};
 use chunk::{Chunk, chunk};
 use clock::Clock;
 use seek::{Mark, Seek, Verdict};
+use still::Still;
 
 /// Waits before an engine that is away is asked again: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -48,6 +50,8 @@ enum Over {
     Away,
     /// Lines were not kept.
     Refused,
+    /// The engine's stream stands still.
+    Still,
 }
 
 /// What is told is what.
@@ -119,6 +123,7 @@ impl Remote {
                     complete = false;
                     self.pause(REFUSED).await;
                 }
+                Over::Still => complete = false,
             }
             if self.job.forgotten() {
                 // Its container is gone, whatever the engine has to say.
@@ -211,20 +216,24 @@ impl Remote {
             Ok(pieces) => pieces,
             Err(error) => return Some(broken(&error)),
         };
+        let mut still = Still::new(Instant::now());
         loop {
             let most = match &way {
                 Way::Seek(seek) => seek.was_told().then_some(SILENCE),
                 Way::New | Way::Behind(_) => self.intake.holds().then_some(HELD),
-            };
+            }
+            .or(still.patience());
             let Chunk { pieces: told, end } = tokio::select! {
                 () = renewed.as_mut() => return Some(Over::Away),
                 taken = chunk(&mut pieces, most) => taken,
             };
             let silent = told.is_empty() && end.is_none();
             let ended = matches!(end, Some(Ok(())));
-            let mut items = Vec::new();
+            let (mut items, bytes) = (Vec::new(), told.iter().map(|piece| piece.text.len()).sum::<usize>());
+            if let Some(last) = told.last() {
+                still.told(bytes, mark(last), Instant::now());
+            }
             if !matches!(way, Way::Seek(_)) {
-                let bytes: usize = told.iter().map(|piece| piece.text.len()).sum();
                 self.intake.pass(self.began.elapsed(), bytes as u64, &mut items);
             }
             for piece in told {
@@ -249,6 +258,11 @@ impl Remote {
                 return Some(over);
             }
             match end {
+                None if silent && still.asks(Instant::now()) => match self.job.docker().last_log_piece(&self.job.container).await {
+                    Ok(end) if still.log_ends(end.as_ref().map(mark), Instant::now()) => return Some(Over::Still),
+                    Ok(_) => {}
+                    Err(error) => return Some(broken(&error)),
+                },
                 None => {}
                 Some(Ok(())) => return Some(Over::End),
                 Some(Err(error)) => return Some(broken(&error)),
@@ -291,7 +305,7 @@ impl Remote {
         }
         self.asked = Some(Instant::now());
         let end = match self.job.docker().last_log_piece(&self.job.container).await {
-            Ok(end) => end.map(|piece| Mark { at_nanos: piece.at_nanos, source: source(piece.source) }),
+            Ok(end) => end.as_ref().map(mark),
             Err(error) => return Err(broken(&error)),
         };
         if since > 0 && end.is_some_and(|end| end.at_nanos < i64::from(since) * 1_000_000_000) {
@@ -365,6 +379,10 @@ impl Remote {
 
 fn read(piece: LogPiece) -> Piece<'static> {
     Piece { at_nanos: piece.at_nanos, source: source(piece.source), text: Text::Owned(piece.text), whole: piece.whole }
+}
+
+fn mark(piece: &LogPiece) -> Mark {
+    Mark { at_nanos: piece.at_nanos, source: source(piece.source) }
 }
 
 fn source(source: LogSource) -> Source {
