@@ -14,6 +14,7 @@ use model::ids::{ProjectId, ShellId};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::blocking::on_thread;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 use crate::worker::Worker;
@@ -79,7 +80,7 @@ impl Shelf {
         let first = cast.take();
         let path = self.path(project, shell);
         let (made, free) = (path.clone(), self.free);
-        let begun = blocking(move || -> Result<u64> {
+        let begun = on_thread(move || -> Result<u64> {
             room(free, &made)?;
             let bytes = disk::begin(&made, &first)?;
             Ok(bytes)
@@ -136,7 +137,7 @@ impl Shelf {
                 }
             }
         };
-        let written = blocking(work).await;
+        let written = on_thread(work).await;
         if let Err(error) = written {
             tracing::error!(%error, "recordings could not be written");
         }
@@ -313,7 +314,7 @@ impl Recorder {
     pub async fn finish(&self) -> u64 {
         self.close();
         let tape = Arc::clone(&self.tape);
-        let written = blocking(move || tape.write(true)).await;
+        let written = on_thread(move || tape.write(true)).await;
         self.shelf.forget(&self.tape);
         written.unwrap_or_else(|error| {
             tracing::error!(%error, shell = %self.tape.shell, "the end of a recording could not be written");
@@ -367,10 +368,6 @@ fn short(free: u64, all: u64) -> Option<String> {
             lack.free, lack.least
         )
     })
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(format!("a recording: {error}")))
 }
 
 /// What is behind a lock is true at any instant, also when somebody panicked meanwhile.
