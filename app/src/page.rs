@@ -38,7 +38,7 @@ where
         <Transition fallback=|| view! { <Skeleton/> }>
             {made(move || Suspend::new(async move {
                 match data.await {
-                    Ok(value) => view(value).into_any(),
+                    Ok(value) => kept(|| view(value).into_any()),
                     Err(error) => view! { <Refusal problem=error.0/> }.into_any(),
                 }
             }))}
@@ -59,7 +59,7 @@ where
             {made(move || Suspend::new(async move {
                 match (above.await, data.await) {
                     (Err(_), _) => ().into_any(),
-                    (Ok(above), Ok(value)) => view(above, value).into_any(),
+                    (Ok(above), Ok(value)) => kept(|| view(above, value).into_any()),
                     (Ok(_), Err(error)) => view! { <Refusal problem=error.0/> }.into_any(),
                 }
             }))}
@@ -80,7 +80,7 @@ where
         <Transition fallback=|| view! { <Skeleton/> }>
             {made(move || Suspend::new(async move {
                 match (data.await, more.await) {
-                    (Ok(value), more) => view(value, more.ok()).into_any(),
+                    (Ok(value), more) => kept(|| view(value, more.ok()).into_any()),
                     (Err(error), _) => view! { <Refusal problem=error.0/> }.into_any(),
                 }
             }))}
@@ -97,7 +97,10 @@ where
 {
     view! {
         <Transition fallback=move || view(None)>
-            {made(move || Suspend::new(async move { view(more.await.ok()).into_any() }))}
+            {made(move || Suspend::new(async move {
+                let more = more.await.ok();
+                kept(|| view(more).into_any())
+            }))}
         </Transition>
     }
     .into_any()
@@ -113,6 +116,21 @@ fn made<V>(part: impl Fn() -> V) -> V {
 #[cfg(not(feature = "ssr"))]
 fn made<F>(part: F) -> F {
     part
+}
+
+/// A view whose signals live as long as it is on screen. Leptos ends those of a closure when the closure runs again; while data are read anew, what
+/// is shown still uses its own, and an answer or a click that came in that moment would find them gone and end the page's program.
+#[cfg(not(feature = "ssr"))]
+fn kept(view: impl FnOnce() -> AnyView) -> AnyView {
+    let Some(above) = Owner::current().and_then(|owner| owner.parent()) else { return view() };
+    let owner = above.child();
+    let view = owner.with(view);
+    leptos::tachys::reactive_graph::OwnedView::new_with_owner(view, owner).into_any()
+}
+
+#[cfg(feature = "ssr")]
+fn kept(view: impl FnOnce() -> AnyView) -> AnyView {
+    view()
 }
 
 /// Why a page cannot be shown, with the status that says the same.
