@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use crate::bytes::{Bytes, put, put_text};
 use crate::record::{FORGET, Forgotten, HEAD, MEMBER, Place, Records, SAMPLES, SERIES, STREAM};
-use crate::record::{block, forgotten, key, of, place, put_forgotten, put_key, record};
-use crate::segment::{Name, member, put_member};
+use crate::record::{block, forgotten, key, member, of, place, put_forgotten, put_key, put_member, record};
+use crate::segment::Name;
 use crate::{Key, Member};
 
 /// Begins a journal.

@@ -195,6 +195,18 @@ pub(crate) fn of(members: &[Member], number: u32) -> Option<Option<Member>> {
     }
 }
 
+/// Appends a task.
+pub(crate) fn put_member(out: &mut Vec<u8>, member: &Member) {
+    put_id(out, &member.task);
+    put(out, u64::from(member.slot));
+    put(out, u64::from(member.revision));
+}
+
+/// A task.
+pub(crate) fn member(bytes: &mut Bytes<'_>) -> Option<Member> {
+    Some(Member { task: bytes.id()?, slot: bytes.small()?, revision: bytes.small()? })
+}
+
 /// Appends what a stream's samples are of.
 pub(crate) fn put_key(out: &mut Vec<u8>, key: &Key) {
     match key {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::beside;
 use crate::files::{self, hour_of, hours, period_of};
@@ -23,6 +24,16 @@ enum Part {
     File(PathBuf, Vec<i64>),
     /// In the samples of an hour.
     Journal(i64, Chained),
+}
+
+/// What is read at once.
+enum Piece {
+    /// A block of a file, but for the roll-ups of some hours.
+    Block(Arc<Segment>, usize, Arc<[i64]>),
+    /// The samples of an hour.
+    Journal(i64, Chained),
+    /// A file that cannot be read.
+    Damaged,
 }
 
 /// Whether a roll-up of this time counts that comes from a file but for these hours.
@@ -86,29 +97,34 @@ impl Reader<'_> {
     /// The roll-ups by series, over times of this length.
     pub(crate) fn rolled(&mut self, resolution: Resolution, step: i64) -> io::Result<BTreeMap<Id, Vec<Sum>>> {
         let reader = &*self;
-        let read = |unpacker: &mut Unpacker, part: Part| {
-            let (columns, damaged, replaced) = match part {
-                Part::Journal(hour, chained) => {
+        let open = |unpacker: &mut Unpacker, part: Part| reader.pieces(unpacker, part, resolution);
+        // Piece by piece, not part by part: few files hold most of it.
+        let pieces = beside::each(self.parts(resolution), Unpacker::new, open)?.into_iter().flatten().collect();
+        let read = |unpacker: &mut Unpacker, piece: Piece| {
+            let (columns, damaged, replaced) = match piece {
+                Piece::Damaged => (Vec::new(), true, None),
+                Piece::Journal(hour, chained) => {
                     let (columns, damaged) = reader.fresh(unpacker, hour, chained, resolution)?;
-                    (columns, damaged, Vec::new())
+                    (columns, damaged, None)
                 }
-                Part::File(path, replaced) => {
-                    let (columns, damaged) = reader.file(unpacker, &path, resolution)?;
-                    (columns, damaged, replaced)
+                Piece::Block(segment, block, replaced) => {
+                    let columns = segment.rows_of(unpacker, block, resolution, &reader.within(resolution));
+                    let damaged = columns.is_none();
+                    (columns.unwrap_or_default(), damaged, Some(replaced).filter(|replaced| !replaced.is_empty()))
                 }
             };
             let series = columns.into_iter().map(|mut column| {
-                if !replaced.is_empty() {
-                    column.entries.retain(|row| counts(row.at, &replaced));
+                if let Some(replaced) = &replaced {
+                    column.entries.retain(|row| counts(row.at, replaced));
                 }
                 ((column.name, column.member), Rolled::of(&column.entries, step))
             });
             Ok((series.collect::<Vec<_>>(), damaged))
         };
         let mut series: BTreeMap<Id, Rolled> = BTreeMap::new();
-        for (part, damaged) in beside::each(self.parts(resolution), Unpacker::new, read)? {
+        for (piece, damaged) in beside::each(pieces, Unpacker::new, read)? {
             self.damaged |= damaged;
-            for (id, rolled) in part {
+            for (id, rolled) in piece {
                 series.entry(id).or_default().join(rolled);
             }
         }
@@ -116,15 +132,22 @@ impl Reader<'_> {
         Ok(series.into_iter().map(|(id, rolled)| (id, rolled.sums(width))).collect())
     }
 
+    /// What is to be read of a part.
+    fn pieces(&self, unpacker: &mut Unpacker, part: Part, resolution: Resolution) -> io::Result<Vec<Piece>> {
+        match part {
+            Part::Journal(hour, chained) => Ok(vec![Piece::Journal(hour, chained)]),
+            Part::File(path, replaced) => {
+                let Some(segment) = Segment::open(&path, unpacker)? else { return Ok(vec![Piece::Damaged]) };
+                let (segment, replaced) = (Arc::new(segment), Arc::<[i64]>::from(replaced));
+                let piece = |block| Piece::Block(Arc::clone(&segment), block, Arc::clone(&replaced));
+                Ok(segment.blocks(resolution, &self.wanted()).map(piece).collect())
+            }
+        }
+    }
+
     /// When a roll-up begins that says something of the time that is asked for.
     fn within(&self, resolution: Resolution) -> Range<i64> {
         self.select.from_ms - width(resolution) + 1..self.select.to_ms
-    }
-
-    /// A file's roll-ups, and whether it is damaged.
-    fn file(&self, unpacker: &mut Unpacker, path: &Path, resolution: Resolution) -> io::Result<(Vec<Column<Row>>, bool)> {
-        let Some(segment) = Segment::open(path, unpacker)? else { return Ok((Vec::new(), true)) };
-        Ok(segment.rows(unpacker, resolution, &self.wanted(), &self.within(resolution)))
     }
 
     /// The roll-ups of an hour that has its journal, and whether that is damaged.

@@ -10,9 +10,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::bytes::{Bytes, four, put, put_id, put_signed, put_text};
+use crate::bytes::{Bytes, four, put, put_signed, put_text};
 use crate::column;
 use crate::pack::{Packer, Unpacker};
+use crate::record::{member, put_member};
 use crate::rollup::{FIVE, HOUR, Reading, Row};
 use crate::together::{Together, put_together, read_together, together};
 use crate::{Member, Resolution};
@@ -209,18 +210,6 @@ fn write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     if sync { file.sync_all() } else { Ok(()) }
 }
 
-/// Appends a task.
-pub(crate) fn put_member(out: &mut Vec<u8>, member: &Member) {
-    put_id(out, &member.task);
-    put(out, u64::from(member.slot));
-    put(out, u64::from(member.revision));
-}
-
-/// A task.
-pub(crate) fn member(bytes: &mut Bytes<'_>) -> Option<Member> {
-    Some(Member { task: bytes.id()?, slot: bytes.small()?, revision: bytes.small()? })
-}
-
 /// A file that can be read.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -314,6 +303,17 @@ impl Segment {
         self.members.iter().map(axis).collect()
     }
 
+    /// The blocks with roll-ups of the wanted series, by their numbers.
+    pub(crate) fn blocks(&self, resolution: Resolution, wanted: &dyn Fn(&Name) -> bool) -> impl Iterator<Item = usize> {
+        let block = move |(number, entry): (usize, &Entry)| (entry.resolution == code(resolution) && wanted(&entry.name)).then_some(number);
+        self.entries.iter().enumerate().filter_map(block)
+    }
+
+    /// A block's roll-ups that begin within this time; none when it is damaged.
+    pub(crate) fn rows_of(&self, unpacker: &mut Unpacker, block: usize, resolution: Resolution, within: &Range<i64>) -> Option<Vec<Column<Row>>> {
+        self.columns_of(unpacker, self.entries.get(block)?, &|_, bytes| column::rows(bytes, self.base, width(resolution), within))
+    }
+
     fn columns<T>(
         &self,
         unpacker: &mut Unpacker,
@@ -324,20 +324,27 @@ impl Segment {
         let (mut columns, mut damaged) = (Vec::new(), false);
         let blocks = self.entries.iter().filter(|entry| entry.resolution == code(resolution) && entry.name.metric != AXES);
         for entry in blocks.filter(|entry| wanted(&entry.name)) {
-            let block = self.block(unpacker, entry);
-            let read = block.and_then(|plain| {
-                let (mut found, bytes) = (Vec::new(), &mut Bytes(&plain));
-                while !bytes.0.is_empty() {
-                    let member = usize::try_from(bytes.number()?).ok()?;
-                    let entries = read(member, bytes)?;
-                    found.push(Column { member: *self.members.get(member)?, name: entry.name.clone(), entries });
-                }
-                Some(found)
-            });
-            damaged |= read.is_none();
-            columns.extend(read.into_iter().flatten());
+            let found = self.columns_of(unpacker, entry, read);
+            damaged |= found.is_none();
+            columns.extend(found.into_iter().flatten());
         }
         (columns, damaged)
+    }
+
+    fn columns_of<T>(
+        &self,
+        unpacker: &mut Unpacker,
+        entry: &Entry,
+        read: &dyn Fn(usize, &mut Bytes<'_>) -> Option<Vec<T>>,
+    ) -> Option<Vec<Column<T>>> {
+        let plain = self.block(unpacker, entry)?;
+        let (mut found, bytes) = (Vec::new(), &mut Bytes(&plain));
+        while !bytes.0.is_empty() {
+            let member = usize::try_from(bytes.number()?).ok()?;
+            let entries = read(member, bytes)?;
+            found.push(Column { member: *self.members.get(member)?, name: entry.name.clone(), entries });
+        }
+        Some(found)
     }
 
     fn block(&self, unpacker: &mut Unpacker, entry: &Entry) -> Option<Vec<u8>> {

@@ -4,7 +4,7 @@ mod lines;
 mod plans;
 mod sums;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use ::metrics::{Answer, Kind, Member, Metric, Point, Series, Total, Totals};
 use model::metrics::{Group, Part, Window};
@@ -13,7 +13,7 @@ use model::views::metrics::{ChartView, Column, LimitedView, LineView, Resolution
 use super::{Detail, count};
 use lines::{fold, name};
 use plans::{Form, Side};
-use sums::{limited, summed, times, totals};
+use sums::{beside, limited, summed, times, totals};
 
 pub(crate) use plans::anchor;
 pub(super) use plans::{OF_MACHINES, OF_SERVICES, Plan, compared, metrics};
@@ -307,19 +307,13 @@ impl Making<'_> {
     /// What all together and what one of them may use. At a time at which one that used something had no limit, all together have none.
     fn limits(&self, limit: Metric, used: &[(&Series, &str)], adds_up: bool) -> Limits {
         let limits: Vec<&Series> = self.answer.series.iter().filter(|series| series.metric == limit).collect();
-        let mut known: HashMap<Option<Member>, HashSet<i64>> = HashMap::new();
-        for series in &limits {
-            known.entry(series.member).or_default().extend(series.points.iter().map(|point| point.at_ms));
-        }
-        let mut open: HashSet<i64> = HashSet::new();
-        for (series, _) in used {
-            let limited = known.get(&series.member);
-            let times = series.points.iter().map(|point| point.at_ms);
-            open.extend(times.filter(|at| limited.is_none_or(|limited| !limited.contains(at))));
-        }
+        // A limit has no parts: each task has one.
+        let known: HashMap<Option<Member>, &Series> = limits.iter().map(|series| (series.member, *series)).collect();
         let (mut sum, mut one) = self.sum_of_limits(&limits);
-        for place in open.into_iter().filter(|_| adds_up).filter_map(|at| self.axis.place(at)) {
-            sum[place] = None;
+        for (series, _) in used.iter().filter(|_| adds_up) {
+            let limited = known.get(&series.member).map_or(&[][..], |limited| &limited.points);
+            let open = beside(&series.points, limited).filter(|(_, limited)| limited.is_none());
+            open.filter_map(|(point, _)| self.axis.place(point.at_ms)).for_each(|place| sum[place] = None);
         }
         round(&mut sum);
         round(&mut one);

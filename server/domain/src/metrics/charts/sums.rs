@@ -41,8 +41,19 @@ pub(super) fn times(point: &Point) -> f64 {
 /// The points of a series for which a limit above nothing is known, with that.
 pub(super) fn limited<'a>(answer: &Answer, series: &'a Series, limit: Metric) -> Vec<(&'a Point, f64)> {
     let of = answer.series.iter().find(|one| one.metric == limit && one.label == series.label && one.member == series.member);
-    let sizes: HashMap<i64, f64> = of.into_iter().flat_map(|of| &of.points).map(|point| (point.at_ms, point.avg)).collect();
-    series.points.iter().filter_map(|point| Some((point, *sizes.get(&point.at_ms).filter(|size| **size > 0.0)?))).collect()
+    let sized = beside(&series.points, of.map_or(&[], |of| &of.points));
+    sized.filter_map(|(point, size)| Some((point, size.map(|size| size.avg).filter(|size| *size > 0.0)?))).collect()
+}
+
+/// Each point with what another series has at its time. Both are in the order of time.
+pub(super) fn beside<'a, 'b>(points: &'a [Point], others: &'b [Point]) -> impl Iterator<Item = (&'a Point, Option<&'b Point>)> {
+    let mut rest = others;
+    points.iter().map(move |point| {
+        // Most have points at the same times, which come one after the other.
+        let past = rest.iter().take_while(|other| other.at_ms < point.at_ms).count();
+        rest = &rest[past..];
+        (point, rest.first().filter(|other| other.at_ms == point.at_ms))
+    })
 }
 
 /// All lines together.
