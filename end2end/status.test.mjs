@@ -101,6 +101,7 @@ test("the status page in all its states, by people and by what is probed", { tim
   await plain.page.goto(`${portal.url}/status`);
   await plain.page.getByText("正在维护", { exact: true }).waitFor();
   assert.match(await plain.page.locator("main time").first().textContent(), /UTC$/);
+  await plain.picture("status-plain-chinese");
   await plain.page.getByRole("link", { name: "English" }).click();
   await plain.page.getByText("Maintenance is under way", { exact: true }).waitFor();
   await plain.picture("status-plain");
@@ -162,6 +163,7 @@ test("a service whose engine is gone is not known, in English and in Chinese, un
     const chinese = await Visitor.arrive(t, { locale: "zh-CN" });
     await finds(chinese, shop, "unknown", ["目前无法看到部分服务", "未知"]);
     assert.equal(await chinese.page.locator("p.unseen").count(), 0);
+    await chinese.picture("status-engine-gone-chinese");
   } finally {
     await engine.start();
   }
