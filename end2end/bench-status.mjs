@@ -52,7 +52,7 @@ async function nginx(files) {
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, "html", name), bytes);
   const port = await freePort();
   const lines = [
-    `daemon off; worker_processes auto; pid ${folder}/pid; error_log ${folder}/error.log;`,
+    `user root; daemon off; worker_processes auto; pid ${folder}/pid; error_log ${folder}/error.log;`,
     "events { worker_connections 4096; }",
     `http { access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; open_file_cache max=100; keepalive_requests 100000000; default_type text/html;`,
     ...["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`),
