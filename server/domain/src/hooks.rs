@@ -21,6 +21,7 @@ mod log;
 mod manage;
 mod proofs;
 mod rates;
+mod remembered;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use envelope::Envelope;
 pub use log::{deliveries, delivery, redeliver};
 pub use manage::{HookChange, create, delete, get, list, rotate, update};
 pub(crate) use rates::Rates;
+pub(crate) use remembered::Repeats;
 pub(crate) use rows::by_id;
 
 crate::text_columns! { NotKept }

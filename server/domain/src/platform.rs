@@ -17,7 +17,7 @@ use crate::counters::{Counters, Histogram};
 use crate::db::{Db, Tx};
 use crate::discovery::Index;
 use crate::error::Result;
-use crate::hooks::Rates;
+use crate::hooks::{Rates, Repeats};
 use crate::keys::Keys;
 use crate::live::{Signal, Topic};
 use crate::logs::desk::Desk;
@@ -63,6 +63,7 @@ struct Inner {
     robot_throttle: Throttle,
     hook_throttle: Throttle,
     hook_rates: Rates,
+    hook_repeats: Repeats,
     credentials: CredentialCache,
     streams: Streams,
     log_desk: Desk,
@@ -106,6 +107,7 @@ impl Platform {
             robot_throttle: Throttle::default(),
             hook_throttle: Throttle::default(),
             hook_rates: Rates::default(),
+            hook_repeats: Repeats::default(),
             credentials: CredentialCache::default(),
             streams: Streams::default(),
             log_desk: Desk::default(),
@@ -317,6 +319,11 @@ impl Platform {
         let _ = self.inner.live.send(topic);
     }
 
+    /// How often anybody's access has changed since the start: what was learned of somebody's before a look at the database holds while it is the same.
+    pub(crate) fn access_count(&self) -> u64 {
+        *self.inner.access.borrow()
+    }
+
     pub(crate) fn publish_access_change(&self) {
         self.inner.access.send_modify(|count| *count = count.wrapping_add(1));
     }
@@ -344,9 +351,9 @@ impl Platform {
         &self.inner.hook_rates
     }
 
-    /// Under what a name and password are remembered: useless to whoever reads the memory without the key.
-    pub(crate) fn credential_key(&self, username: &str, secret: &model::secret::Secret) -> [u8; 32] {
-        self.inner.keys.derive(&format!("credential {} {username}{}", username.len(), secret.expose()))
+    /// Deliveries that came more than once, with their answers.
+    pub(crate) fn hook_repeats(&self) -> &Repeats {
+        &self.inner.hook_repeats
     }
 
     pub(crate) fn credentials(&self) -> &CredentialCache {

@@ -173,6 +173,7 @@ pub async fn remove(platform: &Platform, may: &May<can::ManageEnvironments, Envi
         crate::machines::bury(&mut change, platform, id, &name).await?;
     }
     crate::configs::forget_environment(&mut change, may.id).await?;
+    change.access_changed();
     change.touch(Topic::Environment(may.id));
     change.wake(Signal::Machines);
     change.commit(Record::new("environment.delete", "environment", &may.name)).await

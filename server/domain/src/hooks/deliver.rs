@@ -15,6 +15,7 @@ use super::claim::{self, Claim, Held, New};
 use super::decide::{Runs, Verdict, choose};
 use super::envelope::Envelope;
 use super::proofs::{self, By, Opened, Proof};
+use super::remembered::{self, Remembered};
 use super::rows::{self, Hook};
 use super::{bounds, keep};
 use crate::access::{Actor, Lease, May, can};
@@ -55,6 +56,13 @@ pub struct Delivered {
     actor: Actor,
 }
 
+impl Delivered {
+    fn new(hook: &Hook, answer: HookAnswer, repeated: bool, actor: Actor) -> Self {
+        let key = |deployment| DeploymentKey { project: hook.project.clone(), service: hook.service.clone(), deployment };
+        Self { deployment: answer.deployment.map(key), answer, repeated, actor }
+    }
+}
+
 /// Takes a delivery. The same one, by its sender's word, is answered as it was the first time.
 ///
 /// # Errors
@@ -63,7 +71,15 @@ pub struct Delivered {
 /// delivery. `Unavailable`, and faults of ours: nothing was done.
 pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, received: Received) -> Result<Delivered> {
     let received = Arc::new(received);
-    let Proved { hook, by, fingerprint } = proved(platform, address, &received).await?;
+    platform.hook_throttle().look(platform.now(), address, &received.address)?;
+    // Asked before the database is: what changes while it answers is heard the next time.
+    let access = platform.access_count();
+    let print = remembered::print(platform, address, &received);
+    if let Some(found) = print.and_then(|print| platform.hook_repeats().get(&print, platform.now(), access)) {
+        platform.hook_throttle().forgive(address, &received.address);
+        return Ok(Delivered::new(&found.hook, found.answer.clone(), true, found.hook.actor(&received.address)));
+    }
+    let Proved { hook, by, fingerprint, until } = proved(platform, address, &received).await?;
     if hook.disabled {
         return Err(Error::Forbidden(format!("the hook {} is disabled; an admin of project {} can enable it", hook.name, hook.project)));
     }
@@ -81,17 +97,23 @@ pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, re
             claim::take(platform, &hook, &new, &kept).await?
         }
     };
-    let place = (hook.project.clone(), hook.service.clone());
-    let (answer, repeated) = match held {
-        Held::Mine(claim) => (work(platform, site, hook, &actor, letter, claim).await?, false),
-        Held::Answered(answer) => (answer, true),
+    match held {
+        Held::Mine(claim) => {
+            let answer = work(platform, site, hook.clone(), &actor, letter, claim).await?;
+            Ok(Delivered::new(&hook, answer, false, actor))
+        }
+        Held::Answered(answer) => {
+            if let Some(print) = print.filter(|_| by != By::Standard) {
+                let (hook, answer) = (hook.clone(), answer.clone());
+                platform.hook_repeats().put(print, Remembered { hook, answer, access, until });
+            }
+            Ok(Delivered::new(&hook, answer, true, actor))
+        }
         Held::Another => {
             let field = key.as_deref().and_then(|key| key.split_once(':')).map_or("body", |(header, _)| header);
-            return Err(Error::invalid(field, "another body was delivered under this name; what is new needs a new one"));
+            Err(Error::invalid(field, "another body was delivered under this name; what is new needs a new one"))
         }
-    };
-    let deployment = answer.deployment.map(|deployment| DeploymentKey { project: place.0, service: place.1, deployment });
-    Ok(Delivered { answer, repeated, deployment, actor })
+    }
 }
 
 /// A delivery of which it was proved that its sender knows the hook's secret.
@@ -100,12 +122,13 @@ struct Proved {
     by: By,
     /// SHA-256 of the body.
     fingerprint: String,
+    /// When the first of the secrets ends that hold now.
+    until: Option<Millis>,
 }
 
-/// The hook, if the delivery proves that its sender knows the hook's secret. Who goes on guessing waits, before anything is looked at.
+/// The hook, if the delivery proves that its sender knows the hook's secret.
 async fn proved(platform: &Platform, address: &str, received: &Arc<Received>) -> Result<Proved> {
     let throttle = platform.hook_throttle();
-    throttle.look(platform.now(), address, &received.address)?;
     let mut tx = platform.read().await?;
     let found = rows::by_address(&mut tx, address).await?;
     let secrets = match &found {
@@ -113,15 +136,15 @@ async fn proved(platform: &Platform, address: &str, received: &Arc<Received>) ->
         None => {
             // The same work for one that is not there.
             rows::secrets(&mut tx, platform, platform.new_id()).await?;
-            proofs::nobodys()
+            rows::Secrets { opened: proofs::nobodys(), until: None }
         }
     };
     drop(tx);
-    let (proof, fingerprint) = checked(received, secrets, platform.now()).await?;
+    let (proof, fingerprint) = checked(received, secrets.opened, platform.now()).await?;
     match (found, proof) {
         (Some(hook), Proof::Right(by)) => {
             throttle.forgive(address, &received.address);
-            Ok(Proved { hook, by, fingerprint })
+            Ok(Proved { hook, by, fingerprint, until: secrets.until })
         }
         (Some(_), Proof::Stale(why)) => Err(Error::invalid("webhook-timestamp", why)),
         (found, _) => {

@@ -86,6 +86,12 @@ impl Envelope {
         by == By::Body && ["x-github-event", "x-gitea-event"].iter().any(|header| self.get(header).is_some())
     }
 
+    /// All that means something here, by name, the proofs among it.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let said = self.said.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        said.chain(self.proofs.iter().map(|(name, value)| (name.as_str(), value.expose())))
+    }
+
     /// The headers without proofs.
     pub(super) fn said(&self) -> Vec<(String, String)> {
         self.said.iter().map(|(name, value)| (name.clone(), value.clone())).collect()

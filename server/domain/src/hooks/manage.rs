@@ -154,6 +154,7 @@ pub async fn rotate(platform: &Platform, may: &MayManage, name: &HookName, overl
     }
     let secret = put_secret(&mut change, platform, may, hook.id, chosen).await?;
     let hook = get_in(&mut change, may, name, now).await?;
+    change.access_changed();
     change.commit(record(may, "hook.rotate").detail(json!({ "hook": hook.name, "overlap_hours": overlap_hours }))).await?;
     Ok(NewHook { hook, secret })
 }

@@ -91,14 +91,24 @@ pub(crate) async fn by_id(tx: &mut Tx, id: HookId, address: &str) -> Result<Opti
     Ok(found.filter(|hook| !hook.disabled).map(|hook| hook.actor(address)))
 }
 
+/// Secrets of a hook.
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub opened: Vec<Opened>,
+    /// When the first of them ends; none: none does.
+    pub until: Option<Millis>,
+}
+
 /// The secrets that hold now. One that was lost with its key proves nothing.
-pub(super) async fn secrets(tx: &mut Tx, platform: &Platform, hook: HookId) -> Result<Vec<Opened>> {
-    let sql = "SELECT id, secret FROM hook_secrets WHERE hook_id = $1 AND (ends_at IS NULL OR ends_at > $2) ORDER BY id LIMIT 4";
-    let sealed: Vec<(String, Vec<u8>)> = tx.all(sql, args![hook, platform.now()], |row| Ok((row.get("id")?, row.get("secret")?))).await?;
-    let mut opened = Vec::with_capacity(sealed.len());
-    for (id, bytes) in sealed.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+pub(super) async fn secrets(tx: &mut Tx, platform: &Platform, hook: HookId) -> Result<Secrets> {
+    let sql = "SELECT id, secret, ends_at FROM hook_secrets WHERE hook_id = $1 AND (ends_at IS NULL OR ends_at > $2) ORDER BY id LIMIT 4";
+    let read = |row: &Row<'_>| Ok((row.get("id")?, row.get("secret")?, row.get("ends_at")?));
+    let sealed: Vec<(String, Vec<u8>, Option<Millis>)> = tx.all(sql, args![hook, platform.now()], read).await?;
+    let mut secrets = Secrets::default();
+    for (id, bytes, ends_at) in sealed.into_iter().filter(|(_, bytes, _)| !bytes.is_empty()) {
         let plain = String::from_utf8(platform.open(&secret_purpose(id), &bytes)?);
-        opened.push(Zeroizing::new(plain.map_err(|_| Error::internal("a hook's secret is no text"))?));
+        secrets.opened.push(Zeroizing::new(plain.map_err(|_| Error::internal("a hook's secret is no text"))?));
+        secrets.until = secrets.until.into_iter().chain(ends_at).min();
     }
-    Ok(opened)
+    Ok(secrets)
 }

@@ -19,6 +19,7 @@ use crate::testing::Store;
 use crate::{Error, Result};
 
 mod bounds;
+mod remembered;
 mod replays;
 mod secrets;
 

@@ -33,6 +33,16 @@ impl Platform {
         self.seal_in(tx, purpose, &plain).await
     }
 
+    /// Under what a name and password are remembered: useless to whoever reads the memory without the key.
+    pub(crate) fn credential_key(&self, username: &str, secret: &model::secret::Secret) -> [u8; 32] {
+        self.inner.keys.derive(&format!("credential {} {username}{}", username.len(), secret.expose()))
+    }
+
+    /// Under what a delivery is remembered: the key of a hash that nobody else makes.
+    pub(crate) fn delivery_key(&self) -> [u8; 32] {
+        self.inner.keys.derive("hook deliveries")
+    }
+
     pub(crate) fn keys(&self) -> &Keys {
         &self.inner.keys
     }

@@ -21,6 +21,11 @@ impl Shop {
     fn hub(&self, body: &str) -> String {
         format!("sha256={}", hex(&mac(self.hook.secret.as_bytes(), body)))
     }
+
+    fn standard(&self, id: &str, time: &str, body: &str) -> String {
+        let key = STANDARD.decode(&self.hook.secret[SECRET_PREFIX.len()..]).expect("base64");
+        format!("v1,{}", STANDARD.encode(mac(&key, &format!("{id}.{time}.{body}"))))
+    }
 }
 
 #[tokio::test]
@@ -28,8 +33,7 @@ async fn what_standard_webhooks_signs_has_no_other_name() {
     let shop = Shop::open().await;
     let body = r#"{"tag": "2"}"#;
     let time = (shop.store.platform.now().0 / 1000).to_string();
-    let key = STANDARD.decode(&shop.hook.secret[SECRET_PREFIX.len()..]).expect("base64");
-    let signature = format!("v1,{}", STANDARD.encode(mac(&key, &format!("msg_1.{time}.{body}"))));
+    let signature = shop.standard("msg_1", &time, body);
     let recorded = [("webhook-id", "msg_1"), ("webhook-timestamp", time.as_str()), ("webhook-signature", signature.as_str())];
     let first = shop.send_now(&recorded, body).await.expect("delivered");
     assert!(!first.repeated);
@@ -38,6 +42,21 @@ async fn what_standard_webhooks_signs_has_no_other_name() {
         assert_eq!((again.repeated, again.answer), (true, first.answer.clone()), "{more}");
     }
     assert_eq!(shop.deployments().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_time_that_is_signed_is_looked_at_each_time() {
+    let shop = Shop::open().await;
+    let body = r#"{"tag": "2"}"#;
+    let time = (shop.store.platform.now().0 / 1000).to_string();
+    let signature = shop.standard("msg_1", &time, body);
+    let recorded = [("webhook-id", "msg_1"), ("webhook-timestamp", time.as_str()), ("webhook-signature", signature.as_str())];
+    for repeated in [false, true, true] {
+        assert_eq!(shop.send_now(&recorded, body).await.expect("answered").repeated, repeated);
+    }
+    shop.store.later(301);
+    let stale = shop.send_now(&recorded, body).await;
+    assert!(matches!(&stale, Err(Error::Invalid(fields)) if fields[0].field == "webhook-timestamp"), "{stale:?}");
 }
 
 #[tokio::test]

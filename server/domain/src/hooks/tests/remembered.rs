@@ -1,0 +1,77 @@
+//! What comes again and again is answered out of memory, and what changes meanwhile is heard all the same.
+
+use super::*;
+
+const BODY: &str = r#"{"tag": "2"}"#;
+const KEY: [(&str, &str); 1] = [("idempotency-key", "build-7")];
+
+impl Shop {
+    /// How often the database was asked so far.
+    fn asked(&self) -> u64 {
+        self.store.platform.counters().read_waits.read().count
+    }
+
+    /// The delivery, so often that it is remembered; its answer.
+    async fn remembered(&self) -> Delivered {
+        let first = self.send(&KEY, BODY).await.expect("delivered");
+        self.send(&KEY, BODY).await.expect("answered");
+        let before = self.asked();
+        let again = self.send(&KEY, BODY).await.expect("answered");
+        assert_eq!((again.repeated, &again.answer, &again.deployment), (true, &first.answer, &first.deployment));
+        assert_eq!(self.asked(), before, "it is in memory");
+        first
+    }
+
+    /// What the same delivery is answered now.
+    async fn now(&self) -> Result<Delivered> {
+        self.send(&KEY, BODY).await
+    }
+}
+
+#[tokio::test]
+async fn who_goes_on_repeating_costs_the_database_nothing() {
+    let shop = Shop::open().await;
+    let first = shop.remembered().await;
+    let another = shop.send(&KEY, r#"{"tag": "3"}"#).await;
+    assert!(matches!(&another, Err(Error::Invalid(fields)) if fields[0].field == "idempotency-key"), "{another:?}");
+    let new = shop.send(&[("idempotency-key", "build-8")], BODY).await.expect("delivered");
+    assert!(!new.repeated && new.answer.deployment != first.answer.deployment);
+    let unproved = shop.send_with("whsec_d3Jvbmc=", &KEY, BODY).await;
+    assert!(matches!(unproved, Err(Error::NotFound { .. })), "{unproved:?}");
+    let unproved = shop.send_now(&KEY, BODY).await;
+    assert!(matches!(unproved, Err(Error::NotFound { .. })), "{unproved:?}");
+    assert_eq!(shop.now().await.expect("answered").answer, first.answer);
+    let late = wait(&shop.store.platform, &shop.now().await.expect("answered"), Duration::from_secs(60)).await.expect("the end");
+    assert_eq!(late.outcome, HookOutcome::Superseded, "whoever waits hears of the deployment as it is");
+}
+
+#[tokio::test]
+async fn a_hook_that_is_disabled_or_gone_answers_nothing_out_of_memory() {
+    let shop = Shop::open().await;
+    let first = shop.remembered().await;
+    let may = shop.may::<can::ManageHooks>().await;
+    let turn = |off: bool| HookChange { rule: None, disabled: Some(off) };
+    update(&shop.store.platform, &may, &shop.name(), &turn(true)).await.expect("disabled");
+    assert!(matches!(shop.now().await, Err(Error::Forbidden(_))));
+    update(&shop.store.platform, &may, &shop.name(), &turn(false)).await.expect("enabled");
+    assert_eq!(shop.remembered().await.answer, first.answer, "it is remembered anew");
+    delete(&shop.store.platform, &may, &shop.name()).await.expect("deleted");
+    assert!(matches!(shop.now().await, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_secret_that_ended_proves_nothing_out_of_memory() {
+    let shop = Shop::open().await;
+    shop.remembered().await;
+    let may = shop.may::<can::ManageHooks>().await;
+    rotate(&shop.store.platform, &may, &shop.name(), 1, "").await.expect("rotated");
+    shop.remembered().await;
+    shop.store.later(3600);
+    assert!(matches!(shop.now().await, Err(Error::NotFound { .. })), "its time is over");
+
+    let shop = Shop::open().await;
+    shop.remembered().await;
+    let may = shop.may::<can::ManageHooks>().await;
+    rotate(&shop.store.platform, &may, &shop.name(), 0, "").await.expect("rotated");
+    assert!(matches!(shop.now().await, Err(Error::NotFound { .. })), "it ended at once");
+}
