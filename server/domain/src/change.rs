@@ -102,7 +102,7 @@ impl Change {
         self.news.signals.push(signal);
     }
 
-    /// After the commit every lease is checked again: somebody's access changed.
+    /// After the commit every lease is checked again, and no delivery is remembered: somebody's access changed.
     pub fn access_changed(&mut self) {
         self.news.access = true;
     }

@@ -319,7 +319,7 @@ impl Platform {
         let _ = self.inner.live.send(topic);
     }
 
-    /// How often anybody's access has changed since the start: what was learned of somebody's before a look at the database holds while it is the same.
+    /// How often anybody's access has changed since the start, as far as this process was told.
     pub(crate) fn access_count(&self) -> u64 {
         *self.inner.access.borrow()
     }

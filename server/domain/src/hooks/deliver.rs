@@ -71,11 +71,11 @@ impl Delivered {
 /// delivery. `Unavailable`, and faults of ours: nothing was done.
 pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, received: Received) -> Result<Delivered> {
     let received = Arc::new(received);
-    platform.hook_throttle().look(platform.now(), address, &received.address)?;
-    // Asked before the database is: what changes while it answers is heard the next time.
-    let access = platform.access_count();
+    // Both as they are before the database is asked: what changes while it answers is heard the next time.
+    let (at, access) = (platform.now(), platform.access_count());
+    platform.hook_throttle().look(at, address, &received.address)?;
     let print = remembered::print(platform, address, &received);
-    if let Some(found) = print.and_then(|print| platform.hook_repeats().get(&print, platform.now(), access)) {
+    if let Some(found) = print.and_then(|print| platform.hook_repeats().get(&print, at, access)) {
         platform.hook_throttle().forgive(address, &received.address);
         return Ok(Delivered::new(&found.hook, found.answer.clone(), true, found.hook.actor(&received.address)));
     }
@@ -103,9 +103,9 @@ pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, re
             Ok(Delivered::new(&hook, answer, false, actor))
         }
         Held::Answered(answer) => {
-            if let Some(print) = print.filter(|_| by != By::Standard) {
+            if let Some(print) = print {
                 let (hook, answer) = (hook.clone(), answer.clone());
-                platform.hook_repeats().put(print, Remembered { hook, answer, access, until });
+                platform.hook_repeats().put(print, Remembered { hook, answer, at, access, until });
             }
             Ok(Delivered::new(&hook, answer, true, actor))
         }

@@ -1,9 +1,11 @@
 //! Answers of deliveries that came more than once, in memory: a sender that goes on repeating costs the database nothing. What is remembered is
 //! found by all that was sent, the proof among it, and it holds until anybody's access changes: a hook that is disabled or deleted, a secret that
-//! is rotated, a service or an environment that goes are heard at once. One whose proof rests on the time is proved each time.
+//! is rotated, a service or an environment that goes are heard at once. What nobody told this process (another one wrote it, or who wrote it was cut
+//! off behind the commit) is heard when the database is asked again, as leases are. One with a proof that rests on the time is proved each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use model::hooks::HookAnswer;
@@ -17,15 +19,17 @@ use crate::platform::Platform;
 /// Deliveries that are remembered before all are forgotten: at most some 16 MiB, mostly less than one.
 const CAPACITY: usize = 1024;
 
+/// After so long the database is asked again.
+const AGAIN: Duration = Duration::from_secs(30);
 /// Largest body of a delivery that is remembered, in bytes.
 const BODY: usize = 64 * 1024;
 
 /// A keyed hash of all that was sent, and where to: nobody makes one who does not know the key, and so nobody learns anything from a look for it.
 pub(super) type Print = [u8; 32];
 
-/// By what a delivery is remembered; none: it is too large for that.
+/// By what a delivery is remembered; none: it is too large for that, or proves something for a time alone.
 pub(super) fn print(platform: &Platform, address: &str, received: &Received) -> Option<Print> {
-    if received.body.len() > BODY {
+    if received.body.len() > BODY || received.envelope.proof("webhook-signature").is_some() {
         return None;
     }
     let mut mac = Hmac::<Sha256>::new_from_slice(&platform.delivery_key()).expect("HMAC takes keys of any length");
@@ -47,7 +51,9 @@ pub(super) fn print(platform: &Platform, address: &str, received: &Received) -> 
 pub(super) struct Remembered {
     pub hook: Hook,
     pub answer: HookAnswer,
-    /// How often anybody's access had changed before its proof was looked at.
+    /// When the database was asked.
+    pub at: Millis,
+    /// How often anybody's access had changed before that.
     pub access: u64,
     /// When the first of the hook's secrets ends by itself; none: none of them does.
     pub until: Option<Millis>,
@@ -62,7 +68,9 @@ impl Repeats {
     pub(super) fn get(&self, print: &Print, now: Millis, access: u64) -> Option<Arc<Remembered>> {
         let mut all = self.all();
         let found = all.get(print)?;
-        if found.access == access && found.until.is_none_or(|until| now < until) {
+        // One that was asked in the future was asked before the clock went back.
+        let fresh = found.at <= now && now.since(found.at) < AGAIN && found.until.is_none_or(|until| now < until);
+        if fresh && found.access == access {
             return Some(Arc::clone(found));
         }
         all.remove(print);

@@ -1,6 +1,7 @@
 //! What comes again and again is answered out of memory, and what changes meanwhile is heard all the same.
 
 use super::*;
+use crate::environments;
 
 const BODY: &str = r#"{"tag": "2"}"#;
 const KEY: [(&str, &str); 1] = [("idempotency-key", "build-7")];
@@ -8,7 +9,8 @@ const KEY: [(&str, &str); 1] = [("idempotency-key", "build-7")];
 impl Shop {
     /// How often the database was asked so far.
     fn asked(&self) -> u64 {
-        self.store.platform.counters().read_waits.read().count
+        let counters = self.store.platform.counters();
+        counters.read_waits.read().count + counters.write_waits.read().count
     }
 
     /// The delivery, so often that it is remembered; its answer.
@@ -20,6 +22,13 @@ impl Shop {
         assert_eq!((again.repeated, again.deployment.is_some(), &again.answer), (true, true, &first.answer));
         assert_eq!(self.asked(), before, "it is in memory");
         first
+    }
+
+    /// Writes what nobody tells.
+    async fn write(&self, sql: &'static str) {
+        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
+        write.exec(sql, crate::args![]).await.expect("written");
+        write.finish().await.expect("kept");
     }
 
     /// What the same delivery is answered now.
@@ -65,8 +74,9 @@ async fn a_secret_that_ended_proves_nothing_out_of_memory() {
     shop.remembered().await;
     let may = shop.may::<can::ManageHooks>().await;
     rotate(&shop.store.platform, &may, &shop.name(), 1, "").await.expect("rotated");
+    shop.store.later(3590);
     shop.remembered().await;
-    shop.store.later(3600);
+    shop.store.later(10);
     assert!(matches!(shop.now().await, Err(Error::NotFound { .. })), "its time is over");
 
     let shop = Shop::open().await;
@@ -74,4 +84,34 @@ async fn a_secret_that_ended_proves_nothing_out_of_memory() {
     let may = shop.may::<can::ManageHooks>().await;
     rotate(&shop.store.platform, &may, &shop.name(), 0, "").await.expect("rotated");
     assert!(matches!(shop.now().await, Err(Error::NotFound { .. })), "it ended at once");
+}
+
+#[tokio::test]
+async fn a_service_or_an_environment_that_goes_takes_its_answers_along() {
+    let shop = Shop::open().await;
+    shop.remembered().await;
+    services::delete(&shop.store.platform, &shop.may::<can::DeleteService>().await).await.expect("deleted");
+    assert!(matches!(shop.now().await, Err(Error::NotFound { .. })));
+
+    let shop = Shop::open().await;
+    let root = shop.store.person("root", true).await;
+    shop.write("UPDATE environments SET configured = FALSE").await;
+    shop.remembered().await;
+    deployments::stop(&shop.store.platform, &shop.may().await, &Intent::default()).await.expect("stopped");
+    let local: EnvironmentName = "local".parse().expect("a name");
+    let may = root.may(&shop.store.platform, &local).await.expect("there");
+    environments::remove(&shop.store.platform, &may).await.expect("removed");
+    assert!(matches!(shop.now().await, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn what_nobody_told_is_heard_when_the_database_is_asked_again() {
+    let shop = Shop::open().await;
+    shop.remembered().await;
+    // As another process does it.
+    shop.write("UPDATE hooks SET disabled_at = 1").await;
+    shop.store.later(20);
+    assert!(shop.now().await.expect("answered").repeated, "it is remembered");
+    shop.store.later(20);
+    assert!(matches!(shop.now().await, Err(Error::Forbidden(_))));
 }
