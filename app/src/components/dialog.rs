@@ -70,17 +70,14 @@ pub(crate) fn Keep(
 #[cfg(not(feature = "hydrate"))]
 fn open(_node: NodeRef<leptos::html::Dialog>) {}
 
-/// Opens it where the browser has not done so by itself, which it does after this turn.
+/// Opens it where the browser does not do so by itself. Looking later whether it is open would open one again that was left meanwhile.
 #[cfg(feature = "hydrate")]
 fn open(node: NodeRef<leptos::html::Dialog>) {
-    let check = move || {
-        if let Some(Some(dialog)) = node.try_get_untracked()
-            && !dialog.open()
-        {
-            _ = dialog.show_modal();
-        }
-    };
-    set_timeout(check, std::time::Duration::ZERO);
+    let Some(Some(dialog)) = node.try_get_untracked() else { return };
+    let knows = document().create_element("button").is_ok_and(|button| js_sys::Reflect::has(&button, &"commandForElement".into()).unwrap_or(false));
+    if !knows && !dialog.open() {
+        _ = dialog.show_modal();
+    }
 }
 
 #[cfg(not(feature = "hydrate"))]
