@@ -25,6 +25,7 @@ mod lease;
 mod visible;
 
 pub use held::Held;
+pub(crate) use lease::CHECK_AGAIN;
 pub use lease::{Changes, Lease};
 pub use visible::Visible;
 

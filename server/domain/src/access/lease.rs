@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::platform::Platform;
 
 /// What no event tells of is noticed after this.
-const CHECK_AGAIN: Duration = Duration::from_secs(30);
+pub(crate) const CHECK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Between two checks at least: what changes meanwhile is one check together.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -103,11 +103,11 @@ pub async fn deliver(platform: &Platform, site: &Surroundings, address: &str, re
             Ok(Delivered::new(&hook, answer, false, actor))
         }
         Held::Answered(answer) => {
+            let delivered = Delivered::new(&hook, answer.clone(), true, actor);
             if let Some(print) = print {
-                let (hook, answer) = (hook.clone(), answer.clone());
                 platform.hook_repeats().put(print, Remembered { hook, answer, at, access, until });
             }
-            Ok(Delivered::new(&hook, answer, true, actor))
+            Ok(delivered)
         }
         Held::Another => {
             let field = key.as_deref().and_then(|key| key.split_once(':')).map_or("body", |(header, _)| header);

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use model::hooks::HookAnswer;
@@ -14,13 +13,11 @@ use sha2::Sha256;
 
 use super::deliver::Received;
 use super::rows::Hook;
+use crate::access::CHECK_AGAIN;
 use crate::platform::Platform;
 
 /// Deliveries that are remembered before all are forgotten: at most some 16 MiB, mostly less than one.
 const CAPACITY: usize = 1024;
-
-/// After so long the database is asked again.
-const AGAIN: Duration = Duration::from_secs(30);
 /// Largest body of a delivery that is remembered, in bytes.
 const BODY: usize = 64 * 1024;
 
@@ -69,7 +66,7 @@ impl Repeats {
         let mut all = self.all();
         let found = all.get(print)?;
         // One that was asked in the future was asked before the clock went back.
-        let fresh = found.at <= now && now.since(found.at) < AGAIN && found.until.is_none_or(|until| now < until);
+        let fresh = found.at <= now && now.since(found.at) < CHECK_AGAIN && found.until.is_none_or(|until| now < until);
         if fresh && found.access == access {
             return Some(Arc::clone(found));
         }

@@ -119,12 +119,6 @@ impl Scene {
         tx.one(format!("SELECT COUNT(*) AS n FROM {table}"), args![], |row| row.get("n")).await.expect("a number")
     }
 
-    async fn write_sql(&self, sql: &'static str) {
-        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
-        write.exec(sql, args![]).await.expect("written");
-        write.finish().await.expect("kept");
-    }
-
     async fn form(&self, asked: Asked) -> model::views::templates::TemplateForm {
         answers::form(&self.store.platform, &self.may().await, None, &asked).await.expect("a form")
     }
@@ -323,7 +317,7 @@ async fn what_waits_for_an_approval_is_remembered_when_it_is_approved() {
     let platform = &scene.store.platform;
     scene.write(ECHO).await.expect("made");
     scene.bring(asked(Some("echo"), None, &[("image", "web:1"), ("greeting", "first")])).await.expect("deployed");
-    scene.write_sql("UPDATE environments SET protected = TRUE").await;
+    scene.store.write_sql("UPDATE environments SET protected = TRUE").await;
     let greeting = async || scene.form(asked(None, None, &[])).await.answers["greeting"].clone();
     let decide = async |made: DeploymentView| {
         let key = deployments::DeploymentKey { project: scene.shop.clone(), service: scene.web.clone(), deployment: made.id };
@@ -373,7 +367,7 @@ async fn what_was_answered_and_what_is_made_of_it_is_for_those_who_deploy() {
     let guest = scene.store.person("gus", false).await;
     let sql = "INSERT INTO members (project_id, user_id, role, since) SELECT p.id, u.id, 'guest', 1 FROM projects p, users u
                WHERE p.name = 'shop' AND u.username = 'gus'";
-    scene.write_sql(sql).await;
+    scene.store.write_sql(sql).await;
     let key = ServiceKey { project: &scene.shop, service: &scene.web };
     let see = guest.may::<can::SeeServices, _>(&scene.store.platform, &key).await.expect("allowed");
     let found = answers::of_service(&scene.store.platform, &see, None, &site()).await.expect("found").expect("made from a template");
@@ -393,7 +387,7 @@ async fn versions_are_kept_as_long_as_something_was_made_from_them_and_there_is_
     let made = scene.write(ECHO).await.expect("made");
     scene.bring(asked(Some("echo"), None, &[("image", "web:1")])).await.expect("deployed");
     scene.write(&ECHO.replace("hello", "hullo")).await.expect("made");
-    scene.write_sql("UPDATE template_versions SET size = 33554432 WHERE number = 2").await;
+    scene.store.write_sql("UPDATE template_versions SET size = 33554432 WHERE number = 2").await;
     let full = scene.write(&ECHO.replace("hello", "hallo")).await;
     assert!(matches!(full, Err(Error::Conflict { code: "templates_full", .. })), "{full:?}");
     let may: May<can::ManageTemplates, Project> = scene.store.may(&scene.ana, &scene.shop).await;

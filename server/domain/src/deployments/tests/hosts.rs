@@ -42,12 +42,6 @@ fn taken(result: Result<impl std::fmt::Debug>) -> String {
     }
 }
 
-async fn write(shop: &Shop, sql: &'static str) {
-    let mut write = shop.platform().bookkeeping().await.expect("a transaction");
-    write.exec(sql, args![]).await.expect("written");
-    write.finish().await.expect("kept");
-}
-
 #[tokio::test]
 async fn a_host_is_one_projects_with_every_path_and_over_both_protocols() {
     let shop = Shop::open().await;
@@ -130,13 +124,13 @@ async fn newest(shop: &Shop, other: &Other) -> DeploymentId {
 async fn what_waits_for_an_approval_holds_its_hosts() {
     let shop = Shop::open().await;
     let other = Other::beside(&shop).await;
-    write(&shop, "UPDATE environments SET protected = TRUE").await;
+    shop.store.write_sql("UPDATE environments SET protected = TRUE").await;
     let waits = shop.deploy(&routed("{host: app.example.com, port: http}")).await;
     assert_eq!(waits.state, DeploymentState::Pending);
     taken(other.deploy(&shop, &routed("{host: app.example.com, port: http, tls: true}")).await);
     // Where the host went to another project all the same, nobody lets it through; the plan says so before.
-    write(&shop, "UPDATE route_hosts SET project_id = (SELECT id FROM projects WHERE name = 'other')").await;
-    write(&shop, "UPDATE environments SET protected = FALSE").await;
+    shop.store.write_sql("UPDATE route_hosts SET project_id = (SELECT id FROM projects WHERE name = 'other')").await;
+    shop.store.write_sql("UPDATE environments SET protected = FALSE").await;
     let of = DeploymentKey { project: shop.project.clone(), service: shop.service.clone(), deployment: waits.id };
     let operator = shop.store.person("ops", true).await;
     let decide = operator.may::<can::Approve, _>(shop.platform(), &of).await.expect("allowed");
@@ -164,11 +158,11 @@ async fn hosts_of_before_are_the_oldest_services() {
     let other = Other::beside(&shop).await;
     let first = shop.deploy(&routed("{host: App.example.com, port: http}")).await;
     shop.succeed(&first).await;
-    write(&shop, "DELETE FROM route_hosts").await;
+    shop.store.write_sql("DELETE FROM route_hosts").await;
     prepare(shop.platform()).await.expect("claimed");
     taken(other.deploy(&shop, &routed("{host: app.example.com, path: /login, port: http}")).await);
     // Once: what was given up since then is not claimed again.
-    write(&shop, "DELETE FROM route_hosts").await;
+    shop.store.write_sql("DELETE FROM route_hosts").await;
     prepare(shop.platform()).await.expect("nothing to do");
     other.deploy(&shop, &routed("{host: app.example.com, port: http}")).await.expect("deployed");
 }
@@ -177,17 +171,17 @@ async fn hosts_of_before_are_the_oldest_services() {
 async fn a_clone_says_before_that_the_host_is_taken() {
     let shop = Shop::open().await;
     let other = Other::beside(&shop).await;
-    write(
-        &shop,
-        "INSERT INTO environments (id, name, description, registry_address, open_to_all, created_at)
+    shop.store
+        .write_sql(
+            "INSERT INTO environments (id, name, description, registry_address, open_to_all, created_at)
                   VALUES ('0192f0c1-7c1e-7b44-8d2a-3f6f1f0b5a11', 'test', '', '127.0.0.1:1', TRUE, 1)",
-    )
-    .await;
+        )
+        .await;
     let local: EnvironmentName = "local".parse().expect("a name");
     let there = |text: String| Request { intent: Intent::in_environment(Some(local.clone())), ..request(&text) };
     let made = deploy(shop.platform(), &shop.may().await, &there(routed("{host: app.example.com, port: http}"))).await.expect("deployed");
     shop.succeed(&made).await;
-    write(&shop, "UPDATE route_hosts SET project_id = (SELECT id FROM projects WHERE name = 'other')").await;
+    shop.store.write_sql("UPDATE route_hosts SET project_id = (SELECT id FROM projects WHERE name = 'other')").await;
     let theirs = other.may(&shop, &other.eve).await;
     deploy(shop.platform(), &theirs, &there(routed("{host: app.example.com, port: http}"))).await.expect("deployed");
     let order = CloneOrder { from: local.clone(), to: "test".parse().expect("a name"), services: Vec::new(), why: String::new() };

@@ -24,13 +24,6 @@ impl Shop {
         first
     }
 
-    /// Writes what nobody tells.
-    async fn write(&self, sql: &'static str) {
-        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
-        write.exec(sql, crate::args![]).await.expect("written");
-        write.finish().await.expect("kept");
-    }
-
     /// What the same delivery is answered now.
     async fn now(&self) -> Result<Delivered> {
         self.send(&KEY, BODY).await
@@ -95,7 +88,7 @@ async fn a_service_or_an_environment_that_goes_takes_its_answers_along() {
 
     let shop = Shop::open().await;
     let root = shop.store.person("root", true).await;
-    shop.write("UPDATE environments SET configured = FALSE").await;
+    shop.store.write_sql("UPDATE environments SET configured = FALSE").await;
     shop.remembered().await;
     deployments::stop(&shop.store.platform, &shop.may().await, &Intent::default()).await.expect("stopped");
     let local: EnvironmentName = "local".parse().expect("a name");
@@ -109,7 +102,7 @@ async fn what_nobody_told_is_heard_when_the_database_is_asked_again() {
     let shop = Shop::open().await;
     shop.remembered().await;
     // As another process does it.
-    shop.write("UPDATE hooks SET disabled_at = 1").await;
+    shop.store.write_sql("UPDATE hooks SET disabled_at = 1").await;
     shop.store.later(20);
     assert!(shop.now().await.expect("answered").repeated, "it is remembered");
     shop.store.later(20);

@@ -44,12 +44,6 @@ impl Shop {
     async fn tend(&self) -> u64 {
         work::tend(&self.store.worker).await.expect("looked at")
     }
-
-    async fn write(&self, sql: &'static str) {
-        let mut write = self.store.platform.bookkeeping().await.expect("a transaction");
-        write.exec(sql, args![]).await.expect("written");
-        write.finish().await.expect("kept");
-    }
 }
 
 #[tokio::test]
@@ -85,7 +79,7 @@ async fn what_is_in_the_way_for_too_long_is_told_as_refused() {
         ("1.2.0", '3', "UPDATE pushes SET tries = 2, failing_since = not_before - 3600000", "tried 3 times"),
     ] {
         shop.note("web", tag, digit).await;
-        shop.write(state).await;
+        shop.store.write_sql(state).await;
         assert_eq!(shop.tend().await, 1, "{tag}: it is over");
         let (outcome, reason) = shop.last().await;
         let expected = outcome == PushOutcome::Refused && reason.starts_with("too much is being made from templates") && reason.ends_with(times);
@@ -101,7 +95,7 @@ async fn a_rule_that_cannot_be_read_stops_no_other_projects_pushes() {
     let mut shop = Shop::open().await;
     shop.deploy("web:1.0.0").await;
     shop.rule("local", "", "").await;
-    shop.write("UPDATE push_rules SET filter = '{'").await;
+    shop.store.write_sql("UPDATE push_rules SET filter = '{'").await;
     shop.note("web", "1.1.0", '2').await;
     let first = shop.turn_to_other().await;
     shop.note("web", "1.1.0", '2').await;
@@ -125,7 +119,7 @@ async fn what_was_pushed_later_is_not_undone() {
         // The first one is set aside when the second one comes; of versions it is the newer one.
         let (first, second) = if versions.is_empty() { (("1.1.0", '2'), ("1.2.0", '3')) } else { (("1.4.0", '4'), ("1.3.0", '5')) };
         shop.note("web", first.0, first.1).await;
-        shop.write("UPDATE pushes SET not_before = not_before + 30000").await;
+        shop.store.write_sql("UPDATE pushes SET not_before = not_before + 30000").await;
         shop.note("web", second.0, second.1).await;
         assert_eq!(shop.tend().await, 1);
         assert_eq!(shop.last().await.0, PushOutcome::Deployed, "{second:?}");
@@ -170,7 +164,7 @@ async fn what_was_set_aside_while_many_came_is_over_once_every_rule_was_looked_a
         shop.rule("local", "release-*", "").await;
     }
     shop.note("web", "1.1.0", '2').await;
-    shop.write("UPDATE pushes SET not_before = not_before + 50000").await;
+    shop.store.write_sql("UPDATE pushes SET not_before = not_before + 50000").await;
     // More than are remembered of each service.
     for (tag, digit) in [("1.2.0", '3'), ("1.3.0", '4'), ("1.4.0", '5'), ("1.5.0", '6'), ("1.6.0", '7'), ("1.7.0", '8')] {
         assert_eq!(shop.push("web", tag, digit).await, 1, "{tag}");

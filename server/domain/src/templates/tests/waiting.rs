@@ -7,7 +7,7 @@ async fn that_secrets_are_set_before_anybody_decides_is_told() {
     let scene = Scene::set().await;
     let platform = &scene.store.platform;
     scene.write(&with_secret()).await.expect("made");
-    scene.write_sql("UPDATE environments SET protected = TRUE").await;
+    scene.store.write_sql("UPDATE environments SET protected = TRUE").await;
     let given = || asked(Some("echo"), None, &[("image", "web:1"), ("db_password", "correct-horse")]);
     let told = |notes: &[String]| notes.iter().any(|note| note.contains("the secrets are set when the deployment is asked for"));
     let plan = scene.plan(given()).await.expect("planned");
