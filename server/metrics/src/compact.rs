@@ -14,7 +14,7 @@ use crate::pack::{Packer, Unpacker};
 use crate::rollup::HOUR;
 use crate::rollup::Row;
 use crate::segment::{Name, Segment, Writer};
-use crate::store::lock;
+use crate::store::{Hour, lock};
 use crate::{Member, Removed, Resolution, Store};
 
 /// So many hours are put into their week's and month's files at once.
@@ -70,10 +70,11 @@ impl Store {
         files::sweep(folder)?;
         let listing = Listing::of(folder)?;
         let keep = (hour - self.0.options.raw_hours).div_euclid(TOGETHER) * TOGETHER;
-        // Of an hour that still has its journal, the file may have to be made once more.
+        // Of an hour that still has its journal, the file may have to be made once more, and then what is in the file before it is asked for.
+        let needed = |journals: &BTreeMap<i64, Hour>, hour: i64| journals.contains_key(&hour) || journals.contains_key(&(hour + 1));
         let old: Vec<i64> = {
             let state = self.state();
-            listing.raw.range(..keep).copied().filter(|hour| !state.journals.contains_key(hour)).collect()
+            listing.raw.range(..keep).copied().filter(|hour| !needed(&state.journals, *hour)).collect()
         };
         if !old.is_empty() {
             put_together(folder, &listing, &old, Resolution::FiveMinutes, work)?;

@@ -212,3 +212,11 @@ fn a_journal_cut_at_any_byte_has_what_was_added_before_the_cut_and_goes_on() {
         assert_eq!(read(&trial.store), found + 1);
     }
 }
+
+#[test]
+fn after_a_restart_the_oldest_journal_still_follows_on_the_hour_before() {
+    let mut trial = Trial::new();
+    // Eight hours to the minute: of the seventh, the journal is there yet, and all before could be put together.
+    [Act::Run(160), Act::Run(160), Act::Run(160), Act::Tidy, Act::Die].iter().for_each(|act| trial.act(act));
+    trial.check(FIVE).expect("what was added is there once");
+}
