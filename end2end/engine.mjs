@@ -65,9 +65,13 @@ export class OwnEngine {
 
   /** Ends it as a crash does: containers go on for the moment. */
   async crash() {
-    const pid = Number(await readFile(join(this.folder, "dockerd.pid"), "utf8"));
-    process.kill(pid, "SIGKILL");
-    while (await access(`/proc/${pid}`).then(() => true, () => false)) await delay(20);
+    // Its containerd goes with it, a moment later: an engine that finds it still there waits for it in vain.
+    const files = ["dockerd.pid", "run/containerd/containerd.pid"];
+    const [engine, helper] = await Promise.all(files.map(async (file) => Number(await readFile(join(this.folder, file), "utf8"))));
+    process.kill(engine, "SIGKILL");
+    for (const pid of [engine, helper]) {
+      while (await access(`/proc/${pid}`).then(() => true, () => false)) await delay(20);
+    }
   }
 
   /** Starts it again, on what it left, and waits until it answers. */

@@ -8,7 +8,6 @@ use model::access::Role;
 use model::ids::{ProjectId, RepositoryId, UserId};
 use model::names::ProjectName;
 use model::time::Millis;
-use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 
 use crate::access::{Actor, Credential, May, can};
@@ -23,8 +22,10 @@ use crate::worker::Worker;
 use crate::{accounts, args, site};
 
 mod engines;
+mod postgres;
 
 pub(crate) use engines::SomeEngines;
+use postgres::TestDatabase;
 
 /// A store with one environment and one machine.
 pub(crate) struct Store {
@@ -32,16 +33,17 @@ pub(crate) struct Store {
     pub clock: Arc<TestClock>,
     pub db: Db,
     pub worker: Worker,
-    database: Option<(String, String)>,
+    _database: Option<TestDatabase>,
     _folder: TempDir,
 }
 
 impl Store {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (location, database) = location(folder.path()).await;
-        let db = Db::open(&location).await.expect("the database opens");
-        db.migrate().await.expect("migrated");
+        let database = TestDatabase::make().await;
+        let file = || Location::File(folder.path().join("slipway.db"));
+        let location = database.as_ref().map_or_else(file, |database| Location::Postgres(database.url()));
+        let db = opened(&location).await;
         let clock = Arc::new(TestClock::at(Millis(1_795_166_400_000)));
         let entropy = Box::new(|buffer: &mut [u8]| getrandom::fill(buffer).expect("randomness"));
         let platform = Platform::with(db.clone(), Keys::of([7; 32]), clock.clone(), entropy);
@@ -50,7 +52,7 @@ impl Store {
         environments::prepare(&platform, &local((20_000, 20_009))).await.expect("prepared");
         #[expect(clippy::disallowed_methods, reason = "a test does what a loop does")]
         let worker = Worker::hire(&platform, "test");
-        Self { platform, clock, db, worker, database, _folder: folder }
+        Self { platform, clock, db, worker, _database: database, _folder: folder }
     }
 
     /// Moves the clock, so that what follows is later.
@@ -148,34 +150,9 @@ pub(crate) fn local(ports: (u16, u16)) -> Local {
     }
 }
 
-async fn location(folder: &std::path::Path) -> (Location, Option<(String, String)>) {
-    let Some(server) = std::env::var("SLIPWAY_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
-        return (Location::File(folder.join("slipway.db")), None);
-    };
-    let mut suffix = [0; 8];
-    getrandom::fill(&mut suffix).expect("randomness");
-    let name = format!("slipway_test_{}", crate::keys::hex(&suffix));
-    let mut connection = PgConnection::connect(&server).await.expect("the test server answers");
-    connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database of our own");
-    let url = match server.split_once('?') {
-        Some((base, query)) => format!("{}/{name}?{query}", base.trim_end_matches("/postgres")),
-        None => format!("{}/{name}", server.trim_end_matches("/postgres")),
-    };
-    (Location::Postgres(model::secret::Secret::new(url)), Some((server, name)))
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        let Some((server, name)) = self.database.take() else { return };
-        // A runtime of its own: the test's one is ending.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                if let Ok(mut connection) = PgConnection::connect(&server).await {
-                    let _ = connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await;
-                }
-            });
-        });
-        let _ = dropped.join();
-    }
+/// The database at this place, migrated.
+async fn opened(location: &Location) -> Db {
+    let db = Db::open(location).await.expect("the database opens");
+    db.migrate().await.expect("migrated");
+    db
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::clock::{Clock as _, MachineClock, TestClock};
-use domain::db::Db;
+use domain::db::{Db, Location};
 use domain::keys::Keys;
 use domain::{Platform, site};
 use model::secret::Secret;
@@ -14,8 +14,12 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use slipway::config::{Serve, Store};
 use slipway::serve::{self, Running};
-use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
+
+#[path = "../../domain/src/testing/postgres.rs"]
+mod postgres;
+
+use postgres::TestDatabase;
 
 /// The password of everybody here; long enough.
 pub const PASSWORD: &str = "correct horse battery";
@@ -167,7 +171,7 @@ fn config(folder: &Path, database: Option<&TestDatabase>, engine: Option<String>
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         public_url: None,
         metrics_listen: None,
-        store: Store { data_dir: folder.to_owned(), database_url: database.map(|database| Secret::new(database.url.clone())), secret_key_file: None },
+        store: Store { data_dir: folder.to_owned(), database_url: database.map(TestDatabase::url), secret_key_file: None },
         admin_password: Some(Secret::new(PASSWORD)),
         // A socket that is not there: the portal runs without an engine, and says so.
         docker_host: Some(engine.unwrap_or_else(|| format!("unix://{}", folder.join("no-engine.sock").display()))),
@@ -178,13 +182,11 @@ fn config(folder: &Path, database: Option<&TestDatabase>, engine: Option<String>
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a fixture assembles as serve.rs does")]
 async fn start(config: &Serve, clock: Option<Arc<TestClock>>) -> Running {
     let platform = match clock {
         None => slipway::admin::open(&config.store).await.expect("the store opens"),
         Some(clock) => {
-            let db = Db::open(&config.store.location().expect("a location")).await.expect("the database opens");
-            db.migrate().await.expect("migrated");
+            let db = opened(&config.store.location().expect("a location")).await;
             let entropy = Box::new(|buffer: &mut [u8]| getrandom::fill(buffer).expect("randomness"));
             let platform = Platform::with(db, Keys::of([7; 32]), clock, entropy);
             site::prepare(&platform).await.expect("prepared");
@@ -195,44 +197,12 @@ async fn start(config: &Serve, clock: Option<Arc<TestClock>>) -> Running {
     serve::start(config, platform).await.expect("the portal starts")
 }
 
-/// A PostgreSQL database for one test; the location of a SQLite file needs none.
-struct TestDatabase {
-    server: String,
-    name: String,
-    url: String,
-}
-
-impl TestDatabase {
-    /// None where the run is on SQLite.
-    async fn make() -> Option<Self> {
-        let server = std::env::var("SLIPWAY_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
-        let mut suffix = [0; 8];
-        getrandom::fill(&mut suffix).expect("randomness");
-        let name = format!("slipway_test_{}", domain::keys::hex(&suffix));
-        let mut connection = PgConnection::connect(&server).await.expect("the test server answers");
-        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a database of our own");
-        let url = match server.split_once('?') {
-            Some((base, query)) => format!("{}/{name}?{query}", base.trim_end_matches("/postgres")),
-            None => format!("{}/{name}", server.trim_end_matches("/postgres")),
-        };
-        Some(Self { server, name, url })
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        // A runtime of its own: the test's one is ending.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                if let Ok(mut connection) = PgConnection::connect(&server).await {
-                    let _ = connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await;
-                }
-            });
-        });
-        let _ = dropped.join();
-    }
+/// The database at this place, migrated.
+#[expect(clippy::disallowed_methods, reason = "a fixture assembles as serve.rs does")]
+async fn opened(location: &Location) -> Db {
+    let db = Db::open(location).await.expect("the database opens");
+    db.migrate().await.expect("migrated");
+    db
 }
 
 /// A client that follows nothing, hides nothing, and fails rather than wait for ever.
