@@ -77,7 +77,8 @@ export class Visitor {
 
   /** What the page asked a portal that the test had stopped was its test's doing. */
   forgiveRefused() {
-    this.complaints = this.complaints.filter((complaint) => !complaint.includes("net::ERR_CONNECTION_REFUSED"));
+    const cut = /net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
+    this.complaints = this.complaints.filter((complaint) => !cut.test(complaint));
   }
 
   wasAnnounced(url, status) {

@@ -32,7 +32,7 @@ const web = (version, more = {}) => ({
   image: `web:${version}`,
   replicas: 3,
   ports: [{ name: "http", container: 8080 }],
-  health: { http: { port: 8080, path: "/" }, interval: "1s", timeout: "900ms", start_period: "20s" },
+  health: { http: { port: 8080, path: "/" }, interval: "1s", timeout: "900ms", retries: 50, start_period: "60s" },
   routes: [{ host: "app.example.com", path: "/", port: "http" }],
   update: { monitor: "0s" },
   // It is killed when the drain is over: nothing but the drain spares it requests.

@@ -62,6 +62,7 @@ test("a project is made, joined and left with the keyboard alone", async (t) => 
   await keyboard.type("shop");
   await keyboard.press("Enter");
   await page.waitForURL("**/projects/shop");
+  await page.getByRole("link", { name: "Members", exact: true }).waitFor();
 
   await tabTo(page, "Members");
   await keyboard.press("Enter");

@@ -111,7 +111,7 @@ test("each step of a deployment on a real engine is told once, in order, signed,
   const web = (changes) => ({
     image: "web:1",
     ports: [{ name: "http", container: 8080 }],
-    health: { http: { port: 8080, path: "/" }, interval: "500ms", timeout: "400ms", retries: 3, start_period: "60s" },
+    health: { http: { port: 8080, path: "/" }, interval: "500ms", timeout: "400ms", retries: 50, start_period: "60s" },
     update: { monitor: "200ms" },
     stop: { grace: "1s" },
     ...changes,

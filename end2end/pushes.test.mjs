@@ -23,7 +23,7 @@ test("a push deploys where a rule says so, and the open page tells what became o
   const web = {
     image: "web:1.0.0",
     ports: [{ name: "http", container: 8080 }],
-    health: { http: { port: 8080, path: "/healthz" }, interval: "500ms", timeout: "400ms", retries: 3, start_period: "20s" },
+    health: { http: { port: 8080, path: "/healthz" }, interval: "500ms", timeout: "400ms", retries: 50, start_period: "60s" },
     update: { monitor: "0s" },
     stop: { grace: "0s" },
   };

@@ -48,7 +48,8 @@ test("a project's shells are recorded or not as its settings say, and every page
   assert.deepEqual(items.map((shell) => shell.recorded), [false, false]);
   await page.goto(all);
   await page.locator("html[data-ready]").waitFor();
-  assert.equal(await page.getByRole("row").getByText("Not recorded", { exact: true }).count(), 2);
+  // For a moment after its end a shell is among those that are open and those that ended.
+  await until("both are there once", async () => (await page.getByRole("row").getByText("Not recorded", { exact: true }).count()) === 2);
   assert.equal(await page.getByRole("link", { name: /recording of/ }).count(), 0, "there is none to watch or to download");
   await page.goto(`${all}/${items[0].id}`);
   await page.getByText("Recording was switched off in the project's settings when this shell was opened.").waitFor();
@@ -60,7 +61,7 @@ test("a project's shells are recorded or not as its settings say, and every page
   await use(typist, "seen");
   await page.goto(all);
   await page.locator("html[data-ready]").waitFor();
-  assert.equal(await page.getByRole("link", { name: /^Download the recording of web/ }).count(), 1);
+  await until("its recording is there once", async () => (await page.getByRole("link", { name: /^Download the recording of web/ }).count()) === 1);
 });
 
 /** What an asciicast v2 holds: its header, and its events in their order. Fails where it is none. */
@@ -98,7 +99,7 @@ test("the recording that is downloaded is an asciicast of what was seen, and of 
   await typist.pane().getByText("Ended with code 0").waitFor();
 
   await page.getByRole("link", { name: "Shells and recordings" }).click();
-  await page.getByRole("link", { name: /^Watch the recording of web/ }).click();
+  await page.getByRole("link", { name: /^Watch the recording of web/ }).first().click();
   await page.getByText("to see what is kept").waitFor();
   // What it printed last may be written a moment after it has ended.
   const { text, header, events, printed } = await until("all of it is kept", async () => {
@@ -141,6 +142,7 @@ test("a recording is played, sought and sped up, a large one to its very end", {
   await page.getByText("Ended with code 0").waitFor();
   const { items } = await shop.call(200, "GET", `/projects/${shop.project}/shells`);
   const address = `${shop.portal.url}/projects/${shop.project}/shells/${items[0].id}`;
+  await until("its end is on record", async () => !(await shop.call(200, "GET", `/projects/${shop.project}/shells/${items[0].id}`)).open);
 
   const player = page.locator(".player");
   const shown = async () => (await player.locator(".xterm-rows").innerText()).replaceAll("\u00a0", " ");

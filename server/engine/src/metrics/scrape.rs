@@ -361,7 +361,10 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_said_too() {
-        let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+        // Held, so that nobody else is given it, and nobody listens.
+        let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+        held.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let free = held.local_addr().expect("an address");
         let metrics = Arc::new(Metrics { port: free.port(), path: "/metrics".into(), names: Vec::new() });
         let mut scrapes = Scrapes::new(Duration::from_secs(10));
         let http = scrapes.http().expect("a client");

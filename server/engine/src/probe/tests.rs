@@ -24,8 +24,11 @@ async fn http(address: SocketAddr, timeout: Duration) -> Found {
     Prober::new().expect("a client").probe(&what, &Target::new(Some(address), None), timeout).await
 }
 
-async fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address")
+/// A port at which nobody listens, and which nobody else is given while it is held.
+fn closed_port() -> (SocketAddr, impl Sized) {
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    (held.local_addr().expect("an address"), held)
 }
 
 /// An address that never takes a connection: its queue is full.
@@ -35,7 +38,7 @@ async fn silent() -> (SocketAddr, impl Sized) {
     let listener = socket.listen(1).expect("a queue");
     let address = listener.local_addr().expect("an address");
     let mut waiting = Vec::new();
-    while let Ok(taken) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+    while let Ok(taken) = tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
         waiting.push(taken.expect("a connection"));
     }
     (address, (listener, waiting))
@@ -51,7 +54,7 @@ async fn reasons_are_for_people() {
     assert_eq!(http(bad, SOON).await, Found { passed: false, reason: format!("GET http://{bad}/healthz answered 503") });
     let rude = server("").await;
     assert_eq!(http(rude, SOON).await.reason, format!("GET http://{rude}/healthz: connection closed before message completed"));
-    let closed = closed_port().await;
+    let (closed, _held) = closed_port();
     assert_eq!(http(closed, SOON).await.reason, format!("GET http://{closed}/healthz: connection refused"));
 }
 
@@ -85,10 +88,11 @@ async fn where_the_container_is_out_of_reach_its_published_port_is_tried() {
     let target = Target::new(Some(silent), Some(good));
     let prober = Prober::new().expect("a client");
     for what in [What::Tcp, What::Http { path: "/".into() }] {
-        let found = prober.probe(&what, &target, Duration::from_millis(300)).await;
+        let found = prober.probe(&what, &target, Duration::from_secs(2)).await;
         assert!(found.passed, "{found:?}");
     }
-    let refused = Target::new(Some(closed_port().await), Some(good));
+    let (closed, _held) = closed_port();
+    let refused = Target::new(Some(closed), Some(good));
     assert!(!prober.probe(&What::Tcp, &refused, SOON).await.passed, "a refusal is an answer");
     assert!(!prober.probe(&What::Tcp, &Target::new(None, None), SOON).await.passed);
 }

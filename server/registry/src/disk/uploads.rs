@@ -13,7 +13,7 @@ use std::fs::{DirEntry, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use model::digest::{Algorithm, Digest};
 use model::ids::{UploadId, UserId};
@@ -31,6 +31,8 @@ mod writing;
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a request waits for an older one to let go of the upload.
 const TAKE_OVER: Duration = Duration::from_secs(20);
+/// How long a request waits for the lock of another portal's.
+const LOCKED: Duration = Duration::from_secs(2);
 /// Uploads that one account may have open; a new one beyond them takes the place of the one to which nothing was written for the longest time.
 const OPEN_MAX: usize = 256;
 /// Uploads whose hash is remembered between two requests, at most.
@@ -238,8 +240,7 @@ impl Uploads {
         let turn = tokio::time::timeout(TAKE_OVER, turn.lock_owned()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
         blocking(move || {
             let Some(file) = absent_is_none(File::options().append(true).read(true).open(&path))? else { return Ok(None) };
-            // Another portal over the same folder.
-            file.try_lock().map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+            lock(&file)?;
             let size = file.metadata()?.len();
             // What another portal wrote was not hashed here.
             known(&hashed).take_if(|(hashed, _)| *hashed > size);
@@ -318,6 +319,20 @@ impl Uploads {
         self.forget_name(&name);
         Ok(ended)
     }
+}
+
+/// Locks it against another portal over the same folder. Blocks.
+///
+/// The lock of a turn that has just ended may be held for a moment more: a program that this process begins has a copy of each open file until it runs.
+fn lock(file: &File) -> io::Result<()> {
+    let given_up = Instant::now() + LOCKED;
+    while file.try_lock().is_err() {
+        if Instant::now() >= given_up {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// When something was last written to the file. None: it is gone.

@@ -76,7 +76,10 @@ async fn https_is_spoken_with_whom_this_machine_trusts() {
 async fn a_name_that_nobody_knows_and_a_port_where_nobody_is_are_told() {
     let view = check(&trusting(), "nowhere.invalid", "").await;
     assert!(view.state == CheckState::Unreachable && view.message.contains("cannot be"), "{view:?}");
-    let closed = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a port");
+    // Held, so that nobody else is given it, and nobody listens.
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let closed = held.local_addr().expect("an address");
     let view = check(&trusting(), &closed.to_string(), &closed.to_string()).await;
     assert_eq!(view.state, CheckState::Unreachable, "{view:?}");
 }

@@ -245,7 +245,7 @@ async fn finish(call: &Call<'_>, may: &MayPush, name: &Name, key: &UploadKey, up
     if let Some(usage) = store::would_overrun(call.registry.platform(), may, digest, size).await? {
         // Told before it becomes a file among the blobs; what two do in the same moment is decided where the blob comes to be held.
         drop(upload);
-        call.registry.uploads().cancel(key).await?;
+        call.registry.uploads().cancel(key).await.map_err(busy)?;
         return Err(usage.refusal(&may.project, size).into());
     }
     let finished = match upload.finish(*digest, call.registry.blobs()).await {

@@ -222,6 +222,21 @@ async fn an_upload_in_somebodys_hands_is_neither_cancelled_nor_expired_under_the
     assert_eq!(std::fs::read(it.blobs.path(&digest)).expect("there"), b"abc");
 }
 
+/// A program that is begun in the moment in which a turn ends has a copy of the file until it runs.
+#[tokio::test]
+async fn a_copy_of_the_file_that_is_held_for_a_moment_keeps_nobody_out() {
+    let it = fixture();
+    it.uploads.begin(&key()).await.expect("begun");
+    let upload = take(&it.uploads).await;
+    let copy = upload.file.try_clone().expect("a copy");
+    drop(upload);
+    let the_key = key();
+    let mut next = std::pin::pin!(it.uploads.take(&the_key));
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut next).await.is_err(), "it waits");
+    drop(copy);
+    assert!(next.await.expect("the disk works").is_some());
+}
+
 /// Whatever came into an upload's place, only what was hashed becomes a blob.
 #[tokio::test]
 async fn a_file_in_the_uploads_place_does_not_become_a_blob() {
