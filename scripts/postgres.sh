@@ -21,7 +21,7 @@ case "$verb" in
     as_owner "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/initdb.log" 2>&1 ||
       { cat "$dir/initdb.log" >&2; exit 1; }
     as_owner "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -s start -o "-k '$dir' -c listen_addresses= -c fsync=off \
-      -c synchronous_commit=off -c full_page_writes=off -c max_connections=400" || { cat "$dir/log" >&2; exit 1; }
+      -c synchronous_commit=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 -c max_wal_size=256MB -c max_connections=400" || { cat "$dir/log" >&2; exit 1; }
     echo "postgres://postgres@localhost/postgres?host=$dir"
     ;;
   stop)

@@ -59,6 +59,12 @@ on_postgres() {
 }
 end_to_end() { SLIPWAY_BIN="$target/debug/slipway" node --test --test-reporter=spec --test-concurrency=1 end2end/*.test.mjs; }
 
+# A folder that nobody else sees, and that is gone with the namespace.
+in_memory() {
+  mkdir -p "$1"
+  mount -t tmpfs slipway-test "$1"
+}
+
 # Everything that runs code.
 running() {
   trap 'scripts/postgres.sh stop "$SCRATCH/postgres" || true; if [ -n "${own:-}" ]; then stop_engine; fi' EXIT
@@ -69,14 +75,22 @@ running() {
     # Chromium takes an address that comes or goes for another network, and ends what it is fetching: the cards of containers get none here.
     echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
     # podman, buildah and skopeo remember here which layers they have seen where: these begin with nothing, and leave nothing.
-    mkdir -p /var/lib/containers
-    mount -t tmpfs slipway-test /var/lib/containers
+    in_memory /var/lib/containers
+    # Hundreds of databases and data folders come and go, each of hundreds of files: on a disk that takes longer than the tests themselves. Two GiB
+    # at most are in use at once. The engine stays on the disk: what is read there is to be cache, as it is elsewhere.
+    if [ "$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)" -gt $((8 << 20)) ]; then
+      in_memory "$SCRATCH/postgres"
+      in_memory "$SCRATCH/tmp"
+    fi
     scripts/engine.sh start "$SCRATCH/engine"
     export SLIPWAY_TEST_DOCKER_HOST="unix://$SCRATCH/engine/docker.sock"
   fi
   postgres="$(scripts/postgres.sh start "$SCRATCH/postgres")"
   export TMPDIR="$SCRATCH/tmp"
   mkdir -p "$TMPDIR"
+  # For half of their time they wait for containers.
+  RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((($(nproc) * 3 + 1) / 2))}"
+  export RUST_TEST_THREADS
   tests "unit and integration tests, SQLite" on_sqlite
   tests "unit and integration tests, PostgreSQL" on_postgres
   tests "flows in Chromium and with stock clients" end_to_end
