@@ -62,6 +62,7 @@ impl Ground {
         let developer = portal.new_person("dora").await;
         portal.new_project("shop", &[("dora", "developer")]).await;
         let instance = portal.platform().instance().to_owned();
+        forget_images(&portal);
         push_busybox(&developer, "shop/web", "1", "hello").await;
         Self { portal: Some(portal), developer, instance, host }
     }
@@ -84,6 +85,7 @@ impl Ground {
     /// The same, and does this while the portal is stopped.
     pub async fn restart_after(&mut self, meanwhile: impl FnOnce()) {
         let portal = self.portal.take().expect("it runs").restart_after(Some(self.host.clone()), meanwhile).await;
+        forget_images(&portal);
         self.developer = portal.person("dora");
         self.portal = Some(portal);
     }
@@ -225,6 +227,17 @@ impl Drop for Ground {
                 let _ = Command::new("docker").arg("--host").arg(engine()).args(remove).output();
             }
         }
+    }
+}
+
+/// Removes the images under the names that this portal's will have: another test's portal may have had its port before.
+fn forget_images(portal: &TestPortal) {
+    let registry = portal.base.trim_start_matches("http://");
+    let filter = format!("reference={registry}/*/*");
+    let listed = docker(&["images", "--digests", "--no-trunc", "--filter", &filter, "--format", "{{.Repository}}@{{.Digest}}"]);
+    for image in listed.lines().filter(|image| image.starts_with(registry)) {
+        // One that still runs keeps it.
+        let _ = Command::new("docker").arg("--host").arg(engine()).args(["rmi", image]).output();
     }
 }
 
