@@ -113,7 +113,7 @@ async fn files_are_there_before_the_first_instruction_in_an_image_with_nothing_e
 
 #[tokio::test]
 async fn secret_files_are_in_memory_alone_and_there_before_the_first_instruction() {
-    let files = vec![file("/etc/app/key", "hunter2-hunter2", 0o444, true), file("/etc/app/app.conf", "plain", 0o644, false)];
+    let files = vec![file("/etc/app/key", "hunter2-in-memory", 0o444, true), file("/etc/app/app.conf", "plain", 0o644, false)];
     let script = "/busybox cat /etc/app/key; echo; /busybox cat /etc/app/app.conf; echo; /busybox touch /run/slipway/secrets/x 2>&1; /busybox grep -c 'secrets tmpfs' /proc/mounts; exec /busybox sleep 1000";
     let own = Own::new("secrets", files, &["sh", "-c", script]);
     for _ in 0..5 {
@@ -123,7 +123,7 @@ async fn secret_files_are_in_memory_alone_and_there_before_the_first_instruction
         assert!(carrier.let_go().await.expect("let go"), "it was held all the time");
         let mut lines = own.docker.logs(&id, LogOrder { tail: None, since_nanos: None, follow: true }).await.expect("a log").boxed();
         let mut next = async || lines.next().await.expect("a line").expect("a line").text;
-        assert_eq!((next().await.as_str(), next().await.as_str()), ("hunter2-hunter2", "plain"));
+        assert_eq!((next().await.as_str(), next().await.as_str()), ("hunter2-in-memory", "plain"));
         assert!(next().await.contains("Read-only"));
         assert_eq!(next().await, "1");
         assert!(has_secrets(&own.docker, &id).await.expect("an answer"));
@@ -131,7 +131,7 @@ async fn secret_files_are_in_memory_alone_and_there_before_the_first_instruction
         // Nothing of it is in the container's layer, its description, or the volume's.
         let root = client(&["info", "-f", "{{.DockerRootDir}}"]);
         let on_disk = Command::new("grep")
-            .args(["-rlas", "--exclude-dir=merged", "--exclude-dir=_data", "--exclude=*-json.log", "hunter2-hunter2", &root])
+            .args(["-rlas", "--exclude-dir=merged", "--exclude-dir=_data", "--exclude=*-json.log", "hunter2-in-memory", &root])
             .output()
             .expect("grep");
         assert_eq!(String::from_utf8_lossy(&on_disk.stdout), "");
@@ -239,7 +239,7 @@ async fn what_a_task_prints_of_its_secrets_is_in_no_reason() {
     app["env"] = json!({"TOKEN": "hunter2-of-the-descriptor"});
     app["secrets"] = json!([{"name": "key", "path": "/etc/app/key"}, {"name": "password", "env": "PASSWORD"}]);
     let check = "echo wrong: $PASSWORD $(busybox tail -n 1 /etc/app/key); exit 1";
-    app["health"] = json!({"command": ["sh", "-c", check], "interval": "2s", "timeout": "2s", "retries": 1, "start_period": "0s"});
+    app["health"] = json!({"command": ["sh", "-c", check], "interval": "5s", "timeout": "5s", "retries": 1, "start_period": "0s"});
     let id = ground.deploy("app", app).await;
     let over = ground.over("app", &id).await;
     let message = over["reason"]["message"].as_str().expect("a reason");

@@ -128,7 +128,7 @@ async fn a_real_container_has_nothing_of_its_machine() {
         "image": "web:1", "replicas": 1, "command": ["httpd", "-f", "-p", "8080", "-h", "/www"],
         "env": {"GREETING": "hello"},
         "ports": [{"name": "http", "container": 8080, "host": port}, {"name": "dns", "container": 53, "protocol": "udp"}],
-        "health": {"command": ["true"], "interval": "1s", "timeout": "1s", "retries": 3, "start_period": "0s"},
+        "health": {"command": ["true"], "interval": "1s", "timeout": "1s", "retries": 30, "start_period": "0s"},
         "resources": {"cpus": 0.5, "memory": "64MiB", "pids": 50},
         "volumes": [{"name": "data", "path": "/data"}],
         "update": {"order": "stop-first", "monitor": "0s"}, "stop": {"signal": "SIGKILL", "grace": "0s"},

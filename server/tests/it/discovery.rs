@@ -365,9 +365,9 @@ fn web(text: &str) -> Value {
     json!({
         "image": "web:1", "replicas": 2, "env": {"TEXT": text},
         "ports": [{"name": "http", "container": 8080}],
-        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "start_period": "20s"},
+        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 30, "start_period": "20s"},
         "routes": [{"host": "app.example.com", "port": "http"}],
-        "update": {"monitor": "0s"}, "stop": {"grace": "1s", "drain": "2s"},
+        "update": {"monitor": "0s"}, "stop": {"grace": "1s", "drain": "5s"},
     })
 }
 

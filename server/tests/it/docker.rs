@@ -86,7 +86,7 @@ impl Own {
 }
 
 async fn until(events: &mut (impl Stream<Item = Heard> + Unpin), wanted: impl Fn(&Event) -> bool) -> Event {
-    tokio::time::timeout(Duration::from_secs(20), async {
+    tokio::time::timeout(Duration::from_secs(90), async {
         loop {
             if let Heard::Event(event) = events.next().await.expect("it never ends")
                 && wanted(&event)
@@ -214,26 +214,27 @@ async fn what_cannot_be_made_is_told_by_kind() {
 
 #[tokio::test]
 async fn a_taken_port_is_named() {
+    // Below those that other tests' portals give to their tasks.
     let own = Own::new("port");
     let port = |host| Port { address: IpAddr::V4(Ipv4Addr::LOCALHOST), host, container: 80, protocol: Protocol::Tcp };
     for (name, first) in [("a", true), ("b", false)] {
         let mut spec = own.spec(name, &["sleep", "1000"]);
-        spec.ports = vec![port(28_411)];
+        spec.ports = vec![port(18_411)];
         let id = own.docker.create(&spec).await.expect("made");
         let started = own.docker.start(&id).await;
         if first {
             started.expect("free");
         } else {
-            assert_eq!(started.expect_err("taken").kind, Kind::PortTaken { port: Some(28_411) });
+            assert_eq!(started.expect_err("taken").kind, Kind::PortTaken { port: Some(18_411) });
         }
     }
     // Taken by something that is no container.
-    let taken = std::net::TcpListener::bind("127.0.0.1:28412").expect("free");
+    let taken = std::net::TcpListener::bind("127.0.0.1:18412").expect("free");
     let mut spec = own.spec("c", &["sleep", "1000"]);
-    spec.ports = vec![port(28_412)];
+    spec.ports = vec![port(18_412)];
     let id = own.docker.create(&spec).await.expect("made");
     let error = own.docker.start(&id).await.expect_err("taken");
-    assert_eq!(error.kind, Kind::PortTaken { port: Some(28_412) }, "{error}");
+    assert_eq!(error.kind, Kind::PortTaken { port: Some(18_412) }, "{error}");
     drop(taken);
     own.clear().await;
 }
@@ -256,7 +257,7 @@ async fn peers_find_each_other_in_our_network_and_foreign_ones_are_left_alone() 
     own.docker.start(&web).await.expect("started");
     let address = own.docker.inspect(&web).await.expect("there").addresses[&order.name];
     assert!(address.to_string().starts_with("10.213.77."));
-    let mut peer = own.spec("peer", &["busybox", "nc", "web", "80"]);
+    let mut peer = own.spec("peer", &["sh", "-c", "until busybox nc web 80 2>/dev/null; do sleep 0.1; done"]);
     peer.network = Some(NetworkPlace { aliases: vec![], ..place });
     let peer = own.docker.create(&peer).await.expect("made");
     own.docker.start(&peer).await.expect("started");
@@ -372,7 +373,7 @@ async fn following_a_silent_log_waits_for_its_first_line() {
         .expect("a terminal");
     exec.output.read_to_end(&mut Vec::new()).await.expect("the end");
     assert_eq!(exec.control.exit().await.expect("known"), Exit::Code(0));
-    let line = tokio::time::timeout(Duration::from_secs(10), lines.next()).await.expect("in time").expect("one").expect("fine");
+    let line = tokio::time::timeout(Duration::from_secs(60), lines.next()).await.expect("in time").expect("one").expect("fine");
     assert_eq!(line.text, "late");
     own.clear().await;
 }

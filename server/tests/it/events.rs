@@ -328,6 +328,8 @@ async fn a_storm_is_told_whole_and_once_though_the_portal_was_away_in_it() {
         // One life of each while nobody listens: more of them than one, and other tests' too, an engine may forget.
         ground.restart_after(|| tokio::task::block_in_place(|| storm.blow())).await;
         rounds += 1;
+        // What it forgot its containers show, until they live again.
+        storm.until(&ground.portal().person("admin"), rounds).await;
     }
     while rounds < ROUNDS {
         tokio::task::block_in_place(|| storm.blow());

@@ -17,7 +17,7 @@ fn web(image: &str, replicas: u32) -> Value {
     json!({
         "image": image, "replicas": replicas,
         "ports": [{"name": "http", "container": 8080}],
-        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "2s"},
+        "health": {"http": {"port": 8080, "path": "/"}, "interval": "500ms", "timeout": "400ms", "retries": 3, "start_period": "20s"},
         "update": {"monitor": "200ms"}, "stop": {"grace": "1s"},
     })
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::ground::Ground;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 
 /// A service whose task writes without end, and a member of its project.
 async fn flooding(ground: &Ground, role: &str) {

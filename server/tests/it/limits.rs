@@ -90,7 +90,7 @@ async fn behind_a_proxy_each_client_is_slowed_down_for_itself() {
 
 #[tokio::test]
 async fn without_a_proxy_nobody_chooses_an_address() {
-    let portal = TestPortal::start().await;
+    let portal = TestPortal::start_with_clock().await;
     for at in 0..6 {
         let guess = portal.person("admin").with_secret("wrong wrong wrong");
         let answer = guess.request(Method::GET, "/api/v1/me").header("x-forwarded-for", format!("203.0.113.{at}")).send().await.expect("an answer");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::portal::{Browser, Person, TestPortal};
 
 /// What should happen happens within this time.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 const LOGS: &str = "/api/v1/projects/shop/services/web/logs";
 const PAGES: &str = "/projects/shop/services/web/logs";
 /// Two tasks whose containers, and rows, are long gone.

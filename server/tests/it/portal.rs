@@ -53,9 +53,10 @@ impl TestPortal {
         Self::build(None, Some(clock)).await
     }
 
-    /// The same behind a proxy that speaks https.
+    /// The same as [`Self::start_with_clock`], behind a proxy that speaks https.
     pub async fn start_behind_proxy() -> Self {
-        Self::configured(None, |config| Serve { public_url: Some("https://slipway.example.com".into()), ..config }).await
+        let clock = Arc::new(TestClock::at(MachineClock.now()));
+        Self::configured(None, Some(clock), |config| Serve { public_url: Some("https://slipway.example.com".into()), ..config }).await
     }
 
     /// The same as [`Self::start_with_clock`], with its data below this folder.
@@ -72,25 +73,25 @@ impl TestPortal {
     /// A portal on this engine that samples at this pace what tasks use.
     pub async fn start_sampling(engine: &str, every: &str) -> Self {
         let metrics_every = every.parse().expect("a span");
-        Self::configured(Some(engine.to_owned()), |config| Serve { metrics_every, ..config }).await
+        Self::configured(Some(engine.to_owned()), None, |config| Serve { metrics_every, ..config }).await
     }
 
     /// A portal on the engine of the test run, which listens at every address of this machine, so that engines elsewhere reach its registry.
     pub async fn start_for_far_engines() -> Self {
         let host = std::env::var("SLIPWAY_TEST_DOCKER_HOST").expect("SLIPWAY_TEST_DOCKER_HOST names the engine that tests may use");
-        Self::configured(Some(host), |config| Serve { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), ..config }).await
+        Self::configured(Some(host), None, |config| Serve { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), ..config }).await
     }
 
     /// The same as [`Self::start`], with an address of its own for `/metrics`.
     pub async fn start_with_metrics_address() -> Self {
-        Self::configured(None, |config| Serve { metrics_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ..config }).await
+        Self::configured(None, None, |config| Serve { metrics_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ..config }).await
     }
 
-    async fn configured(engine: Option<String>, change: impl FnOnce(Serve) -> Serve) -> Self {
+    async fn configured(engine: Option<String>, clock: Option<Arc<TestClock>>, change: impl FnOnce(Serve) -> Serve) -> Self {
         let folder = tempfile::tempdir().expect("a data folder");
         let database = TestDatabase::make().await;
-        let running = start(&change(config(folder.path(), database.as_ref(), engine)), None).await;
-        Self { base: format!("http://127.0.0.1:{}", running.port), running, clock: None, folder, database }
+        let running = start(&change(config(folder.path(), database.as_ref(), engine)), clock.clone()).await;
+        Self { base: format!("http://127.0.0.1:{}", running.port), running, clock, folder, database }
     }
 
     async fn build(engine: Option<String>, clock: Option<Arc<TestClock>>) -> Self {

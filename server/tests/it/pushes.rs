@@ -36,7 +36,7 @@ async fn rule(person: &Person, body: Value) -> Value {
 async fn outcomes(person: &Person, count: usize) -> Vec<Value> {
     let path = format!("{SERVICE}/pushes");
     let mut last = Value::Null;
-    for _ in 0..300 {
+    for _ in 0..1200 {
         last = person.get(&path).await.expect_status(StatusCode::OK).await;
         let items = last["items"].as_array().expect("a list");
         if items.len() >= count {

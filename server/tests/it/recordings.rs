@@ -16,7 +16,7 @@ use crate::portal::{Person, TestPortal};
 use crate::push::push;
 
 const SHELLS: &str = "/api/v1/projects/shop/shells";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 
 /// The project `shop` with a task, in which the developer `dee` has a shell open. `dan` is another developer.
 struct Stage {

@@ -23,7 +23,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::ground::{Ground, docker, push_without_shell};
 use crate::portal::{Browser, PASSWORD};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 /// As much as may be sent ahead of what the client has shown.
 const AHEAD: u64 = 1024 * 1024;
 

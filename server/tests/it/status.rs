@@ -248,7 +248,12 @@ async fn what_is_probed_goes_down_and_comes_back() {
     ana.put(&path, form.clone()).await.expect_status(StatusCode::OK).await;
     once("the service", async || state(&portal, "shop", "ledger").await.filter(|state| state == "operational")).await;
     assert!(text(&portal, "/status").await.contains("All services work"));
+    let address = listener.local_addr().expect("an address");
     drop(listener);
+    // Held, so that nobody else is given it, and nobody listens.
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.set_reuseaddr(true).expect("as listeners do");
+    held.bind(address).expect("still free");
     ana.put(&path, form).await.expect_status(StatusCode::OK).await;
     once("the outage", async || state(&portal, "shop", "ledger").await.filter(|state| state == "down")).await;
     assert!(text(&portal, "/status/badge/shop/ledger.svg").await.contains("Ledger: down"));

@@ -99,7 +99,7 @@ async fn a_restart_in_the_middle_goes_on_where_it_was() {
 }
 
 async fn until(wanted: impl Fn() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..3000 {
         if wanted() {
             return;
         }

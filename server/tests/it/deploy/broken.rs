@@ -28,7 +28,7 @@ async fn a_broken_revision_fails_with_its_reason_and_the_old_tasks_serve_on() {
     let unhealthy = with(
         web(2),
         "health",
-        json!({"http": {"port": 8080, "path": "/nowhere"}, "interval": "1s", "timeout": "1s", "retries": 2, "start_period": "0s"}),
+        json!({"http": {"port": 8080, "path": "/nowhere"}, "interval": "3s", "timeout": "3s", "retries": 2, "start_period": "0s"}),
     );
     let id = ground.deploy("web", unhealthy).await;
     let view = ground.over("web", &id).await;

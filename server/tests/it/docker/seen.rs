@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::docker::{EventKind, Health, HealthCommand, Hidden, Kind};
+use engine::docker::{EventKind, Health, HealthCommand, Heard, Hidden, Kind};
+use futures::StreamExt as _;
 use tokio::io::AsyncReadExt;
 
 use super::{Own, shell, until};
@@ -29,11 +30,12 @@ async fn an_inspection_hides_secrets() {
 async fn the_engines_own_health_check_is_heard_with_its_output() {
     let own = Own::new("health");
     let mut events = Box::pin(own.docker.events(&own.instance));
+    assert!(matches!(events.next().await, Some(Heard::Connected)));
     let mut spec = own.spec("a", &["sleep", "1000"]);
     spec.health = HealthCommand::Command {
         command: ["sh", "-c", "echo looked; test -e /tmp/ok"].map(str::to_owned).into(),
         interval: Duration::from_millis(200),
-        timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(20),
         retries: 1,
         start_period: Duration::ZERO,
     };
@@ -57,6 +59,7 @@ async fn want_of_memory_is_told_apart() {
     let mut spec = own.spec("a", &["sh", "-c", greedy]);
     spec.memory = Some(16 << 20);
     let mut events = Box::pin(own.docker.events(&own.instance));
+    assert!(matches!(events.next().await, Some(Heard::Connected)));
     let id = own.docker.create(&spec).await.expect("made");
     own.docker.start(&id).await.expect("started");
     let mut go = own.docker.exec(&shell(&id, Some(&["sh", "-c", ": >/tmp/go"])), &super::shells::Kept::default()).await.expect("a terminal");

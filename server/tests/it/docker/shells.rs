@@ -81,7 +81,7 @@ async fn read_until(output: &mut (impl tokio::io::AsyncRead + Unpin), wanted: &s
             assert_ne!(output.read_buf(&mut seen).await.expect("readable"), 0, "ended after {:?}", String::from_utf8_lossy(&seen));
         }
     };
-    let done = tokio::time::timeout(Duration::from_secs(10), read).await;
+    let done = tokio::time::timeout(Duration::from_secs(60), read).await;
     let text = String::from_utf8_lossy(&seen).into_owned();
     done.unwrap_or_else(|_| panic!("{wanted:?} did not come, but {text:?}"));
     text
@@ -274,7 +274,7 @@ async fn without_a_shell_the_process_is_ended_from_outside() {
     assert!(exec.control.running().await.expect("known"));
     own.docker.end_exec(&id, &kept.mark(), Duration::ZERO).await.expect("ended");
     let over = async { while exec.control.running().await.expect("known") {} };
-    tokio::time::timeout(Duration::from_secs(10), over).await.expect("it ends");
+    tokio::time::timeout(Duration::from_secs(60), over).await.expect("it ends");
     own.clear().await;
 }
 
@@ -301,6 +301,6 @@ async fn without_a_shell_nothing_runs_before_it_is_on_record() {
     // A portal that was killed right after the start has the first mark alone.
     own.docker.end_exec(&id, &kept.first(), Duration::ZERO).await.expect("ended");
     let over = async { while exec.control.running().await.expect("known") {} };
-    tokio::time::timeout(Duration::from_secs(10), over).await.expect("it ends");
+    tokio::time::timeout(Duration::from_secs(60), over).await.expect("it ends");
     own.clear().await;
 }
