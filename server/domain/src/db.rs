@@ -102,7 +102,8 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
             Self::Lite { readers, .. } => Tx::Lite(readers.begin().await?),
-            Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+            // Without this each statement sees the state of its own moment.
+            Self::Pg(pool) => Tx::Pg(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?),
         })
     }
 
@@ -231,4 +232,22 @@ fn without_row_locks(sql: Cow<'static, str>) -> Cow<'static, str> {
 #[macro_export]
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$($crate::db::Value::from($value)),*] };
+}
+
+#[cfg(test)]
+mod tests {
+    use model::access::Role;
+
+    use crate::testing::Store;
+
+    #[tokio::test]
+    async fn a_reader_sees_one_state_of_the_data() {
+        let store = Store::open().await;
+        let ana = store.person("ana", false).await;
+        let mut tx = store.platform.read().await.expect("begun");
+        let mut count = async || tx.one("SELECT COUNT(*) AS n FROM projects", args![], |row| row.get::<i64>("n")).await.expect("read");
+        assert_eq!(count().await, 0);
+        store.project("shop", &ana, Role::Developer).await;
+        assert_eq!(count().await, 0, "what was committed meanwhile is another state");
+    }
 }
