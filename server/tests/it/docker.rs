@@ -214,11 +214,11 @@ async fn what_cannot_be_made_is_told_by_kind() {
 
 #[tokio::test]
 async fn a_taken_port_is_named() {
-    // Below those that other tests' portals give to their tasks.
     let own = Own::new("port");
     let port = |host| Port { address: IpAddr::V4(Ipv4Addr::LOCALHOST), host, container: 80, protocol: Protocol::Tcp };
     for (name, first) in [("a", true), ("b", false)] {
         let mut spec = own.spec(name, &["sleep", "1000"]);
+        // Below those that other tests' portals give to their tasks.
         spec.ports = vec![port(18_411)];
         let id = own.docker.create(&spec).await.expect("made");
         let started = own.docker.start(&id).await;

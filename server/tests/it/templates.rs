@@ -251,7 +251,7 @@ async fn hostile_documents_and_answers_are_refused_and_nothing_else_waits() {
     let rendered = rendered.expect_status(StatusCode::OK).await;
     let curl = rendered["outputs"].as_array().expect("texts").iter().find(|one| one["output"] == "curl").expect("a script");
     assert!(curl["text"] == "" && curl["errors"][0]["message"].as_str().is_some_and(|text| text.contains("steps")), "{curl}");
-    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     let path = "/api/v1/projects/shop/services/web/deployments";
     for answers in [json!([]), json!("x"), json!({"image": ["web:1"]}), json!({"image": {"a": 1}}), json!({"image": "web:1", "greeting": "a\u{0}b"})]
     {

@@ -19,9 +19,8 @@ use crate::access::Actor;
 use crate::error::{Error, Result};
 use crate::platform::Platform;
 
-/// What reading takes at most, or checking and rendering together: then nothing further is begun, and what is at it ends at its next step. Tests
-/// render all that ships, not optimised, on machines that are busy.
-const TIME: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 2 });
+/// What reading takes at most, or checking and rendering together: then nothing further is begun, and what is at it ends at its next step.
+const TIME: Duration = Duration::from_secs(2);
 /// Longest wait for a place.
 const WAIT: Duration = Duration::from_secs(5);
 

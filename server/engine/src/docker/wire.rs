@@ -228,11 +228,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_wrong_with_a_place_is_told_apart() {
-        // Held, so that nobody else is given it, and nobody listens.
-        let held = tokio::net::TcpSocket::new_v4().expect("a socket");
-        held.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-        let port = held.local_addr().expect("an address").port();
-        let refused = connect("127.0.0.1", port).await.expect_err("nobody listens").message;
+        let (closed, _held) = crate::probe::tests::closed_port();
+        let refused = connect("127.0.0.1", closed.port()).await.expect_err("nobody listens").message;
         assert!(refused.contains("refuses") && refused.contains("no engine listens"), "{refused}");
         let unknown = connect("no-such-host.invalid", 1).await.expect_err("no such name").message;
         assert!(unknown.contains("cannot be resolved"), "{unknown}");

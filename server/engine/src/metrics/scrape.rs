@@ -361,10 +361,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_said_too() {
-        // Held, so that nobody else is given it, and nobody listens.
-        let held = tokio::net::TcpSocket::new_v4().expect("a socket");
-        held.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
-        let free = held.local_addr().expect("an address");
+        let (free, _held) = crate::probe::tests::closed_port();
         let metrics = Arc::new(Metrics { port: free.port(), path: "/metrics".into(), names: Vec::new() });
         let mut scrapes = Scrapes::new(Duration::from_secs(10));
         let http = scrapes.http().expect("a client");

@@ -25,7 +25,7 @@ async fn http(address: SocketAddr, timeout: Duration) -> Found {
 }
 
 /// A port at which nobody listens, and which nobody else is given while it is held.
-fn closed_port() -> (SocketAddr, impl Sized) {
+pub(crate) fn closed_port() -> (SocketAddr, impl Sized) {
     let held = tokio::net::TcpSocket::new_v4().expect("a socket");
     held.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     (held.local_addr().expect("an address"), held)

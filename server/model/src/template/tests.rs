@@ -172,7 +172,7 @@ fn a_hostile_document_is_refused_in_time() {
     ] {
         let began = std::time::Instant::now();
         let found = mistakes(text);
-        assert!(!found.is_empty() && began.elapsed().as_secs() < 60, "{what}: {:?}", began.elapsed());
+        assert!(!found.is_empty() && began.elapsed().as_secs() < 10, "{what}: {:?}", began.elapsed());
     }
     _ = Template::parse(merged);
 }
@@ -185,7 +185,7 @@ fn a_pattern_takes_no_longer_than_its_answer() {
         let template = template(&with(pattern));
         let began = std::time::Instant::now();
         assert_eq!(refused(&template, &[("x", &answer)]).len(), 1);
-        assert!(began.elapsed().as_secs() < 60, "{pattern} took {:?}", began.elapsed());
+        assert!(began.elapsed().as_secs() < 3, "{pattern} took {:?}", began.elapsed());
     }
     for pattern in ["(a{1,500}){1,500}", "((((a{9}){9}){9}){9}){9}", "[a-z]{100000}", "a)|(b"] {
         assert!(mistakes(&with(pattern)).contains("no regular expression"), "{pattern}");

@@ -23,9 +23,6 @@ fn values(template: &Template, given: &[(&str, &str)]) -> BTreeMap<String, Value
     template.parameters.check(&answers, &BTreeSet::new()).unwrap_or_else(|errors| panic!("{errors:?}")).values
 }
 
-/// Longer than anything takes that ends, also on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
-
 fn around() -> Around {
     Around {
         url: "https://slipway.example.com".into(),
@@ -39,7 +36,7 @@ fn around() -> Around {
 }
 
 fn soon() -> Instant {
-    Instant::now() + LONG
+    Instant::now() + Duration::from_secs(5)
 }
 
 const TEXTS: &str = "  - {name: a}\n  - {name: b, default: two}\n  - {name: n, type: integer, default: 3}\n  - {name: on, type: boolean, default: true}\n  - {name: more, type: text}";
@@ -130,7 +127,7 @@ fn hostile_sources_are_refused_with_their_line() {
             assert!(found[0].message.contains("line "), "{what}: {found:?}");
         }
         render(&template, Output::Curl, &values(&template, &[("a", "x")]), &around(), soon()).expect_err(what);
-        assert!(began.elapsed() < LONG, "{what} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(2), "{what} took {:?}", began.elapsed());
     }
 }
 
@@ -142,7 +139,7 @@ fn what_runs_too_long_or_makes_too_much_ends() {
     assert!(made("curl", endless, &[("more", &lines)]).expect_err("too long").contains("takes more than"));
     let much = format!("{{% for x in more | lines %}}{}{{% endfor %}}", "y".repeat(1000));
     assert!(made("curl", &much, &[("more", &lines)]).expect_err("too much").contains("makes more than"));
-    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(made("curl", "\n\n{{ a }}", &[]).expect_err("no answer").contains("line 3"));
 }
 
@@ -153,11 +150,9 @@ fn what_is_slow_without_taking_many_steps_ends() {
     let list = (0..70).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
     let loops = |inner: &str| format!("{{% for x in [{list}] %}}{{% for y in [{list}] %}}{inner}{{% endfor %}}{{% endfor %}}");
     for inner in ["{% if more | pairs %}{% endif %}", "{% if more | upper %}{% endif %}", "{{ 1 if (more ~ more ~ more ~ more) == a else 2 }}"] {
-        let template = template(TEXTS, &[("curl", &loops(inner))]);
-        let given = values(&template, &[("a", "x"), ("more", &many)]);
         let began = Instant::now();
-        let _ = render(&template, Output::Curl, &given, &around(), began + Duration::from_secs(1));
-        assert!(began.elapsed() < LONG / 2, "{inner} took {:?}", began.elapsed());
+        let _ = made("curl", &loops(inner), &[("a", "x"), ("more", &many)]);
+        assert!(began.elapsed() < 3 * TIME, "{inner} took {:?}", began.elapsed());
     }
 }
 

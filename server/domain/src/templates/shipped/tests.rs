@@ -23,7 +23,7 @@ fn around() -> Around {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_secs(5)
 }
 
 /// Every text of every template, with several sets of answers.
